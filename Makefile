@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One Makefile for everything. `make help` lists the targets.
+#
+# FLAVOUR picks flags and an object tree of its own (build/$(FLAVOUR)), so
+# that `make check FLAVOUR=asan` never mixes objects with `make`.
+
+FLAVOUR ?= release
+CC	?= cc
+CLANG	?= clang
+PREFIX	?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+BINDIR	?= $(PREFIX)/bin
+MANDIR	?= $(PREFIX)/share/man
+UNITDIR ?= /lib/systemd/system
+DESTDIR ?=
+
+B := build/$(FLAVOUR)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || cat VERSION)
+
+# --- flags -------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla \
+	-Wimplicit-fallthrough -Wwrite-strings -Wconversion -Wno-sign-conversion \
+	-Wswitch-enum -Wnull-dereference
+# Packagers keep going on a new compiler's new warning; our own runs set WERROR=1.
+WERROR	 ?=
+ifneq ($(WERROR),)
+WARNINGS += -Werror
+endif
+
+OPT_release  := -O2 -D_FORTIFY_SOURCE=2
+OPT_asan     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+		-DSANITIZED
+OPT_tsan     := -O1 -fsanitize=thread -fno-omit-frame-pointer -DSANITIZED
+OPT_coverage := -O0 --coverage -DSANITIZED
+OPT_fuzz     := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+		-fno-omit-frame-pointer -DSANITIZED
+ifeq ($(OPT_$(FLAVOUR)),)
+$(error FLAVOUR must be release, asan, tsan, coverage or fuzz, not '$(FLAVOUR)')
+endif
+ifeq ($(FLAVOUR),fuzz)
+override CC := $(CLANG)
+endif
+
+PKGS := libnl-3.0 libnl-genl-3.0 libmnl libipset libnftables libcurl jansson yaml-0.1 \
+	libmicrohttpd libcap libseccomp
+# Not needed to clean or to print help.
+ifneq ($(filter-out clean help format format-check,$(or $(MAKECMDGOALS),all)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
+ifeq ($(PKG_LIBS),)
+$(error Libraries are missing: on Debian run `deploy/install-deps build` first)
+endif
+endif
+
+CPPFLAGS += -I. -D_GNU_SOURCE -DPARASAUS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CFLAGS	 += -std=gnu11 -g $(OPT_$(FLAVOUR)) $(WARNINGS) -fPIE -fstack-protector-strong \
+	-fstack-clash-protection -fno-common -fno-strict-aliasing -pthread
+LDFLAGS	 += -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(filter -fsanitize=% --coverage,$(OPT_$(FLAVOUR)))
+LDLIBS	 += $(PKG_LIBS)
+
+# --- what there is -----------------------------------------------------------
+
+# Everything but the two main()s is one library: programs, tests and fuzz targets link the same.
+MAINS	:= agent/main.c agent/ctl/main.c
+SRC	:= $(filter-out $(MAINS),$(wildcard agent/*.c agent/*/*.c ipvs/*.c healthcheck/*.c watch/*.c))
+OBJ	:= $(SRC:%.c=$(B)/%.o)
+LIB	:= $(B)/libparasaus.a
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
+TESTLIB := $(B)/libtest.a
+
+UNIT	:= $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+SIM	:= $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_test.c))
+FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
+BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+.PHONY: all
+all: $(B)/parasausd $(B)/parasausctl	## build both programs (the default)
+
+$(B)/parasausd: $(B)/agent/main.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/parasausctl: $(B)/agent/ctl/main.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(LIB): $(OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(TESTLIB): $(TESTLIB_SRC:%.c=$(B)/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/unit/%: $(B)/tests/unit/%.o $(TESTLIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/sim/%: $(B)/tests/sim/%.o $(TESTLIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# A fuzz target with a plain main() that replays files: any compiler, part of `check`.
+$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# The same under libFuzzer: FLAVOUR=fuzz.
+$(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+-include $(OBJ:.o=.d) $(wildcard $(B)/agent/*.d $(B)/agent/ctl/*.d $(B)/tests/*/*.d $(B)/tests/lib/tools/*.d)
+.SECONDARY:
+
+# --- checks ------------------------------------------------------------------
+
+.PHONY: tests
+tests: $(UNIT) $(SIM) $(FUZZ:%=$(B)/replay/%) $(TOOLS) $(BENCH)	## build every test program and tool
+
+.PHONY: check check-unit check-golden check-includes
+check: all tests check-includes format-check	## all tests that need no privilege
+	$(Q)tests/run unit $(UNIT) -- sim $(SIM) -- golden $(wildcard tests/golden/*.sh) \
+		-- corpus $(FUZZ:%=$(B)/replay/%)
+
+check-unit: $(UNIT)			## unit tests alone
+	$(Q)tests/run unit $(UNIT)
+
+check-includes:				## who may include whom (tests/includes.allow)
+	$(Q)tests/check-includes
+
+.PHONY: format format-check
+CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
+FORMATTED := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+format:					## apply .clang-format
+	$(Q)$(CLANG_FORMAT) -i $(FORMATTED)
+format-check:				## fail where .clang-format would change a line
+	$(Q)$(CLANG_FORMAT) --version | grep -q 'version 14\.' || \
+		{ echo 'format-check: clang-format 14 is needed (it is pinned)' >&2; exit 1; }
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+# --- housekeeping ------------------------------------------------------------
+
+.PHONY: install clean help
+install: all				## install programs, man pages and the systemd unit
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 $(B)/parasausd $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(B)/parasausctl $(DESTDIR)$(BINDIR)/
+	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
+
+clean:					## remove build/
+	rm -rf build
+
+help:					## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{split($$1, t, ":"); printf "  %-16s %s\n", t[1], $$2}' \
+		$(MAKEFILE_LIST) | sed 's/\t//g'

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The HTTP server: a thread of its own that answers from the newest snapshot.
+ * Read only: nothing a client sends changes anything.
+ *
+ * Bounds: request line and headers 16 KiB, no body, 64 connections,
+ * 10 s without progress. See parasausd(8), "REST".
+ */
+#ifndef AGENT_API_API_H
+#define AGENT_API_API_H
+
+#include "agent/base/attr.h"
+#include "agent/base/err.h"
+#include "agent/plan/snapshot.h"
+
+struct api;
+
+struct api_config {
+	int unix_fd; /* listening; taken over; -1: none */
+	int tcp_fd;  /* listening on loopback; taken over; -1: none */
+};
+
+/* The slot must outlive the server. */
+MUST_CHECK int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
+			 struct err *err);
+void api_stop(struct api *a); /* waits for the thread; NULL is fine */
+
+#endif

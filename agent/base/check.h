@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a health check is: the specification that annotations are turned into,
+ * that the probe engine runs, and that names a target.
+ *
+ * A target is (address, port, protocol, check): however many pools hold it, it
+ * is probed once. Its id is hash_id() of canonical bytes, equal on every node.
+ */
+#ifndef AGENT_BASE_CHECK_H
+#define AGENT_BASE_CHECK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/endpoint.h"
+
+enum check_type {
+	CHECK_NONE = 1, /* always up, never probed */
+	CHECK_TCP = 2,	/* half-open: SYN, SYN-ACK, RST */
+	CHECK_HTTP = 3, /* GET, status in `expect`, body holds `match` */
+};
+
+#define CHECK_PATH_MAX	 256 /* bytes, without the NUL */
+#define CHECK_HOST_MAX	 253
+#define CHECK_MATCH_MAX	 128
+#define CHECK_EXPECT_MAX 8 /* ranges */
+
+struct check_status_range {
+	uint16_t first; /* 100..599 */
+	uint16_t last;
+};
+
+/* Shared by reference; never changed after it was made. */
+struct check {
+	atomic_uint refs;
+	enum check_type type;
+	uint16_t port;	      /* to probe; 0: the member's own */
+	uint8_t rise;	      /* successes in a row to be up, 1..10 */
+	uint8_t fall;	      /* failures in a row to be down, 1..10 */
+	uint32_t interval_ms; /* 1000..60000 (tests may go down to 100) */
+	uint32_t timeout_ms;  /* 100..interval */
+	uint32_t fast_ms;     /* interval while the state is in doubt; 100..interval */
+	/* http only; NULL otherwise */
+	char *path;  /* begins with '/', printable ASCII */
+	char *host;  /* NULL: the address */
+	char *match; /* NULL: any body */
+	unsigned expect_count;
+	struct check_status_range expect[CHECK_EXPECT_MAX];
+};
+
+/* A check of this type with the built-in defaults, one reference. */
+MUST_CHECK struct check *check_new(enum check_type type);
+struct check *check_ref(struct check *c);
+void check_unref(struct check *c); /* NULL is fine */
+bool check_equal(const struct check *a, const struct check *b);
+const char *check_type_text(enum check_type type);
+MUST_CHECK bool check_type_parse(const char *s, enum check_type *out);
+
+/* Canonical bytes. Reading bounds every field; NULL (and w bad) if any is out of range. */
+void wire_put_check(struct buf *b, const struct check *c);
+MUST_CHECK struct check *wire_check(struct wire *w);
+
+/* Where the probe goes: the member's address, the check's port. */
+struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);
+/* The target's id; never 0. */
+uint64_t check_target_id(const struct check *c, const struct endpoint *member);
+
+/* What a probe engine says of a target. */
+enum verdict_state { VERDICT_UNKNOWN, VERDICT_UP, VERDICT_DOWN };
+const char *verdict_state_text(enum verdict_state s);
+
+#endif

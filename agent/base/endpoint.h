@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Addresses, prefixes, ranges, and "address:port/protocol".
+ *
+ * All are plain values without pointers and with every unused byte zero, so
+ * that they can be compared by memcmp() and hashed as bytes.
+ */
+#ifndef AGENT_BASE_ENDPOINT_H
+#define AGENT_BASE_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+
+#define ADDR_TEXT_MAX	  46 /* INET6_ADDRSTRLEN */
+#define ENDPOINT_TEXT_MAX 64
+
+struct addr {
+	uint8_t bytes[16]; /* network order; IPv4 uses the first 4 */
+	uint8_t family;	   /* AF_INET or AF_INET6; 0: none */
+};
+
+struct endpoint {
+	struct addr addr;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;	  /* host order */
+};
+
+struct prefix {
+	struct addr addr; /* host bits are zero */
+	uint8_t len;
+};
+
+/* Both ends included, one family. */
+struct addr_range {
+	struct addr first;
+	struct addr last;
+};
+
+struct port_range {
+	uint16_t first;
+	uint16_t last;
+};
+
+/* Strict: no names, no scope ids, no leading zeros (RFC 6943 section 3.1.1). -EINVAL otherwise. */
+MUST_CHECK int addr_parse(const char *s, struct addr *out);
+const char *addr_text(const struct addr *a, char out[static ADDR_TEXT_MAX]); /* returns out */
+int addr_cmp(const struct addr *a, const struct addr *b); /* IPv4 first, then by value */
+size_t addr_len(const struct addr *a);			  /* 4 or 16 */
+struct addr addr_v4(uint32_t host_order);
+
+/* Why this may not be a real server or the target of a probe ("loopback", "link-local",
+ * "multicast", "metadata service", "unspecified", "reserved"); NULL: it may. */
+const char *addr_refused(const struct addr *a);
+
+/* "10.0.0.0/24"; a bare address is a full-length prefix; host bits set: -EINVAL. */
+MUST_CHECK int prefix_parse(const char *s, struct prefix *out);
+bool prefix_has(const struct prefix *p, const struct addr *a);
+/* "10.0.0.1", "10.0.0.0/24", "10.0.0.1-10.0.0.9". */
+MUST_CHECK int addr_range_parse(const char *s, struct addr_range *out);
+bool addr_range_has(const struct addr_range *r, const struct addr *a);
+struct addr_range prefix_range(const struct prefix *p);
+/* Is every address of r inside p? */
+bool prefix_covers(const struct prefix *p, const struct addr_range *r);
+/* "30000-64999" or "80". */
+MUST_CHECK int port_range_parse(const char *s, struct port_range *out);
+
+/* "10.0.0.1:80" or "[2001:db8::1]:80", without the protocol. */
+MUST_CHECK int endpoint_parse(const char *s, uint8_t protocol, struct endpoint *out);
+const char *endpoint_text(const struct endpoint *e, char out[static ENDPOINT_TEXT_MAX]);
+int endpoint_cmp(const struct endpoint *a, const struct endpoint *b); /* address, port, protocol */
+const char *protocol_text(uint8_t protocol);			      /* "tcp", "udp" */
+
+void wire_put_addr(struct buf *b, const struct addr *a);
+void wire_put_endpoint(struct buf *b, const struct endpoint *e);
+struct addr wire_addr(struct wire *w); /* an unknown family makes w bad */
+struct endpoint wire_endpoint(struct wire *w);
+
+#endif

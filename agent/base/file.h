@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whole files: read with a bound, written so that a reader or a crash sees
+ * the old one or the new one and nothing between. Blocking; small files.
+ */
+#ifndef AGENT_BASE_FILE_H
+#define AGENT_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/err.h"
+
+/* Appends the file to out. -EFBIG where it is longer than max; out is as before then. */
+MUST_CHECK int file_read(const char *path, size_t max, struct buf *out, struct err *err);
+MUST_CHECK int file_read_fd(int fd, size_t max, struct buf *out, struct err *err);
+/* Writes path.tmp, fsyncs, renames, fsyncs the directory. Mode 0600. */
+MUST_CHECK int file_write(const char *path, const void *data, size_t len, struct err *err);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What readers see: an immutable picture of all pools, made by core, read by
+ * the HTTP thread. A pool's block is shared between snapshots until the pool
+ * changes, so a new snapshot costs an array of pointers.
+ *
+ * Reference counts are atomic; everything else is read-only once published.
+ */
+#ifndef AGENT_PLAN_SNAPSHOT_H
+#define AGENT_PLAN_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/check.h"
+#include "agent/pool/pool.h"
+
+/* Why a member is not at its nominal weight; kept apart, any may hold. */
+enum member_reason {
+	MEMBER_UNHEALTHY = 1u << 0,
+	MEMBER_TERMINATING = 1u << 1,
+	MEMBER_REMOVED = 1u << 2,     /* no longer in the pool: draining */
+	MEMBER_UNPROVEN = 1u << 3,    /* never seen up while another member is */
+	MEMBER_FAIL_OPEN = 1u << 4,   /* down, but kept because no member is up */
+	MEMBER_INHERITED = 1u << 5,   /* its state is from before this start */
+	MEMBER_WEIGHT_ZERO = 1u << 6, /* nominal weight 0 */
+};
+
+struct member_view {
+	struct endpoint endpoint;
+	uint32_t nominal;
+	uint32_t weight;  /* effective: in the kernel once synced */
+	bool in_table;	  /* wanted in the kernel's table */
+	uint32_t reasons; /* enum member_reason */
+	enum verdict_state state;
+	bool checked; /* has a target */
+	uint64_t target;
+	int64_t since_ms;     /* of the state; 0: unknown */
+	int64_t remove_at_ms; /* wall clock: when it leaves the table; 0: it stays */
+};
+
+struct pool_view {
+	atomic_uint refs;
+	struct pool *pool;   /* a reference */
+	uint64_t generation; /* of the wanted table that first had it so */
+	bool fail_open;
+	bool inherited;	      /* its source has not delivered since the start */
+	char *kernel_problem; /* what the kernel refused; NULL: nothing */
+	size_t member_count;
+	struct member_view members[]; /* sorted by endpoint; with those that are draining */
+};
+
+struct target_view {
+	uint64_t id;
+	struct endpoint endpoint;
+	char type[12]; /* check_type_text() */
+	enum verdict_state state;
+	char reason[24];
+	int32_t detail;
+	bool proven;
+	int64_t since_ms;
+	uint32_t ok, failed, latency_us;
+	uint32_t users; /* pools that hold it */
+};
+
+struct process_view {
+	char name[16]; /* "parent", "core", "healthcheck", "ipvs" */
+	pid_t pid;
+	uint64_t resident_bytes;
+	uint32_t restarts;
+};
+
+struct source_view {
+	char type[16];
+	char *where;
+	bool complete;
+	char *why; /* NULL while complete */
+	size_t objects;
+};
+
+struct problem_view {
+	char *where; /* "web.yaml:7", "Service default/web" */
+	char *text;
+	bool error;
+};
+
+#define SNAPSHOT_PROCESSES 4
+
+struct snapshot {
+	atomic_uint refs;
+	uint64_t generation;	     /* wanted */
+	uint64_t applied_generation; /* the last the kernel matched in full */
+	bool synced;		     /* every source has delivered and kernel = wanted */
+	bool ready;		     /* the table was read and written at least once */
+	char version[32];
+	char *node;
+	int64_t started_ms;
+	uint64_t kernel_writes, other_writes, repairs;
+	double last_sync_seconds;
+	size_t member_count; /* over all pools */
+	struct process_view processes[SNAPSHOT_PROCESSES];
+	size_t source_count;
+	struct source_view *sources;
+	size_t problem_count;
+	struct problem_view *problems; /* of sources, and of objects no pool carries */
+	size_t target_count;
+	struct target_view *targets; /* sorted by endpoint */
+	size_t pool_count;
+	struct pool_view **pools; /* sorted by id; a reference each */
+};
+
+struct pool_view *pool_view_ref(struct pool_view *v);
+void pool_view_unref(struct pool_view *v);
+
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* the last reference frees it, from any thread */
+
+/* Where core puts the newest and readers take it; a mutex inside, held for a moment. */
+struct snapshot_slot;
+MUST_CHECK struct snapshot_slot *snapshot_slot_new(void);
+void snapshot_slot_free(struct snapshot_slot *slot);
+void snapshot_slot_put(struct snapshot_slot *slot,
+		       struct snapshot *s); /* takes the reference over */
+MUST_CHECK struct snapshot *
+snapshot_slot_get(struct snapshot_slot *slot); /* a reference; NULL: none yet */
+
+#endif

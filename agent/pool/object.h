@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Kubernetes-shaped objects we read, as plain values: Service (v1),
+ * Endpoints (v1), EndpointSlice (discovery.k8s.io/v1). The same for files,
+ * the API server and the store.
+ *
+ * Decoding is lenient where the origin system was (a `type` inside `ports`, `annotations` at top level: taken, with a
+ * warning each) and says where a thing stands. Pure; never logs.
+ */
+#ifndef AGENT_POOL_OBJECT_H
+#define AGENT_POOL_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/doc.h"
+#include "agent/base/endpoint.h"
+#include "agent/base/err.h"
+
+#define OBJECT_NAME_MAX	     253 /* namespace, name; port names are at most 63 */
+#define OBJECT_ADDRESSES_MAX 16384
+#define OBJECT_PORTS_MAX     256
+
+enum object_kind { OBJECT_SERVICE = 1, OBJECT_ENDPOINTS = 2, OBJECT_SLICE = 3 };
+const char *object_kind_text(enum object_kind k);
+
+/* What is wrong with an object, for its owner to read. */
+struct problem {
+	bool error;    /* a part of the object is not used; otherwise a warning */
+	unsigned line; /* in the file it came from; 0: unknown */
+	char *text;    /* "annotation parasaus.io/rise: 99 is outside 1..10; left at 2" */
+};
+struct problems {
+	struct problem *items;
+	size_t count;
+};
+void problems_add(struct problems *p, bool error, unsigned line, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+void problems_copy(struct problems *to, const struct problems *from); /* appends */
+void problems_done(struct problems *p);
+
+/* Annotations that concern us: "parasaus.io/..." without the prefix, and the origin's two bare ones. */
+struct object_annotation {
+	char *key;
+	char *value;
+	unsigned line;
+};
+
+struct object_port {
+	char *name; /* "" where there is none */
+	uint8_t protocol;
+	uint16_t port;
+	uint16_t node_port; /* Service; 0: none */
+};
+
+struct object_address {
+	struct addr addr;
+	bool ready;
+	bool serving;
+	bool terminating;
+};
+
+/* Each of the addresses with each of the ports. */
+struct object_subset {
+	struct object_port *ports;
+	size_t port_count;
+	struct object_address *addresses;
+	size_t address_count;
+};
+
+enum service_type {
+	SERVICE_CLUSTER_IP,
+	SERVICE_NODE_PORT,
+	SERVICE_LOAD_BALANCER,
+	SERVICE_EXTERNAL_NAME
+};
+
+struct object {
+	enum object_kind kind;
+	unsigned source;   /* index of the source in the configuration; smaller wins a tie */
+	bool from_cluster; /* these win over files */
+	char *path;	   /* file it came from, "" for others */
+	unsigned line;	   /* where its document begins */
+	char *ns;	   /* "default" where none is written */
+	char *name;
+	char *service;	    /* the Service it belongs to (a Service: itself) */
+	char *uid;	    /* "" outside a cluster */
+	int64_t created_ms; /* 0: unknown */
+	char *revision;	    /* opaque; "" outside a cluster */
+	uint64_t content;   /* hash of what was read: equal means nothing changed */
+	struct object_annotation *annotations;
+	size_t annotation_count;
+	struct problems problems;
+	/* Service */
+	enum service_type type;
+	struct object_port *ports;
+	size_t port_count;
+	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
+	/* Endpoints, EndpointSlice */
+	struct object_subset *subsets;
+	size_t subset_count;
+};
+
+/*
+ * Read one document. -ENOTSUP: of a kind that is not ours (err names it), -EINVAL: not usable
+ * (err says why, with the line); what is merely odd is in (*out)->problems.
+ * source, from_cluster, path and content are set from the arguments.
+ */
+struct object_origin {
+	unsigned source;
+	bool from_cluster;
+	const char *path;
+};
+MUST_CHECK int object_decode(const struct doc *d, const struct object_origin *from,
+			     struct object **out, struct err *err);
+void object_free(struct object *o); /* NULL is fine */
+
+/* For the state file: every source's last complete list. */
+void wire_put_object(struct buf *b, const struct object *o);
+MUST_CHECK struct object *wire_object(struct wire *w); /* NULL: malformed */
+
+/* Same source, path, kind, namespace and name: one replaces the other. */
+bool object_same(const struct object *a, const struct object *b);
+
+#endif

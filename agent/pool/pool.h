@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pools: what objects, address pools and defaults come to. A pool is one port
+ * of a Service with its members and its frontends.
+ *
+ * The model keeps objects and works out again only the pools that a change can
+ * touch. One bad object never stops another: what is wrong is a problem on it.
+ * Pure: no clock, no files, no logging; the same objects in any order give the
+ * same pools.
+ */
+#ifndef AGENT_POOL_POOL_H
+#define AGENT_POOL_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/check.h"
+#include "agent/base/endpoint.h"
+#include "agent/pool/object.h"
+
+/* From the configuration; must outlive the model. */
+struct address_pool {
+	char *name;
+	struct addr_range
+		*addresses; /* in the order written: a NodePort service takes the first address */
+	size_t address_count;
+	struct port_range ports;
+};
+
+enum pool_unhealthy { UNHEALTHY_DRAIN, UNHEALTHY_KEEP, UNHEALTHY_RESET };
+enum pool_fail_policy { FAIL_OPEN_LAST, FAIL_OPEN_ALL, FAIL_CLOSED };
+enum pool_forward { FORWARD_NAT, FORWARD_DIRECT, FORWARD_TUNNEL };
+
+/* What an annotation may change, with the defaults in force. */
+struct pool_settings {
+	char scheduler[16];
+	uint32_t scheduler_flags; /* IPVS_SCHED1.. of ipvs/table.h: 0x8, 0x10 */
+	enum pool_forward forward;
+	bool masquerade;	  /* snat auto */
+	bool one_packet;	  /* udp */
+	uint32_t drain_s;	  /* 0..86400 */
+	uint32_t weight;	  /* of members without one of their own, 0..65535 */
+	uint32_t max_connections; /* per member; 0: no limit */
+	enum pool_unhealthy unhealthy;
+	enum pool_fail_policy fail_policy;
+	struct check *check; /* a reference */
+};
+
+struct pool_rules {
+	const struct address_pool *address_pools;
+	size_t address_pool_count;
+	const struct prefix *vip_ranges;
+	size_t vip_range_count;
+	struct pool_settings defaults;
+};
+
+struct pool_member {
+	struct endpoint endpoint;
+	uint32_t weight;  /* nominal */
+	bool terminating; /* going: no new connections */
+};
+
+/* Never changed after it was made; shared by reference. */
+struct pool {
+	atomic_uint refs;
+	char *id; /* "{namespace}.{service}.{port name or number}-{protocol}" */
+	char *ns;
+	char *service;
+	char *port_name; /* "" where there is none */
+	unsigned source;
+	uint8_t protocol;
+	uint32_t persistence_s; /* sessionAffinity ClientIP; 0: none */
+	struct pool_settings set;
+	struct endpoint *frontends; /* those it was given: a clash lost is not in here */
+	size_t frontend_count;
+	struct pool_member *members; /* sorted by endpoint, unique */
+	size_t member_count;
+	struct problems problems; /* of its objects and of itself */
+};
+struct pool *pool_ref(struct pool *p);
+void pool_unref(struct pool *p);
+
+struct pools;
+MUST_CHECK struct pools *pools_new(const struct pool_rules *rules);
+void pools_free(struct pools *p);
+
+/* Takes o over; an object with the same content changes nothing. */
+void pools_put(struct pools *p, struct object *o);
+/* By identity (object_same()); an unknown one is ignored. */
+void pools_remove(struct pools *p, const struct object *o);
+
+/*
+ * Work out what changed since the last call. `pool` is NULL where it is gone; the id is valid
+ * during the call. A pool that came out equal is not reported.
+ */
+typedef void pools_change_fn(void *arg, const char *id, struct pool *pool);
+void pools_update(struct pools *p, pools_change_fn *fn, void *arg);
+
+/* Objects that no pool carries (an Endpoints without its Service, a Service without ports). */
+typedef void pools_orphan_fn(void *arg, const struct object *o, const struct problems *problems);
+void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
+
+/* By id, or by "namespace/service" if that has a single port; NULL otherwise. */
+struct pool *pools_find(const struct pools *p, const char *id);
+size_t pools_count(const struct pools *p);
+/* Every object of a source, for its state file. */
+typedef void pools_object_fn(void *arg, const struct object *o);
+void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg);
+
+/*
+ * Annotations to settings: `set` comes in holding the defaults (its check a reference of its own, replaced where
+ * needed) and is changed by each good annotation; each bad one is a problem and changes nothing.
+ * `weights` (per address) are applied by the model.
+ */
+void pool_annotations(const struct object_annotation *items, size_t count,
+		      struct pool_settings *set, struct problems *problems);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What core and the ipvs process say to each other (agent/base/channel.h).
+ *
+ * core tells the wanted table: BEGIN forgets what was told on this channel
+ * and starts over, SERVICE and DESTS tell one service whole, GONE takes one
+ * back, COMMIT makes all of it count at once. What an unfinished core told is
+ * never acted upon, and the last commit holds while there is no core.
+ *
+ * ipvs tells the image of the kernel's table when a core connects (SERVICE,
+ * DESTS ..., IMAGE_END), then facts as they come up.
+ */
+#ifndef IPVS_MESSAGE_H
+#define IPVS_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/log.h"
+#include "ipvs/table.h"
+
+enum ipvs_message {
+	/* both ways */
+	IPVS_MSG_SERVICE = 1, /* a service without its destinations, and how many will follow */
+	IPVS_MSG_DESTS = 2,   /* the next destinations of the service told last */
+	/* core -> ipvs */
+	IPVS_MSG_BEGIN = 3,
+	IPVS_MSG_GONE = 4,   /* key */
+	IPVS_MSG_COMMIT = 5, /* struct ipvs_commit */
+	/* ipvs -> core */
+	IPVS_MSG_IMAGE_END = 6,
+	IPVS_MSG_STATUS =
+		7, /* struct ipvs_status; at most 20 a second, and when `synced` changes */
+	IPVS_MSG_PROBLEM = 8, /* struct ipvs_problem; an empty text takes it back */
+	IPVS_MSG_IDLE = 9,    /* key, dest: a draining destination without connections */
+	IPVS_MSG_EVENT = 10,  /* u8 log level, text: what it did that a person should know */
+};
+
+struct ipvs_commit {
+	uint64_t generation; /* grows; told back when the kernel is as wanted */
+	bool complete;	     /* every source has delivered: what is ours and not wanted may go */
+};
+
+struct ipvs_status {
+	uint64_t generation; /* the last that the kernel matched in full */
+	bool synced;	     /* the kernel is as the last commit wants it (problems aside) */
+	bool ready;	     /* IPVS is there and its table has been read */
+	uint64_t
+		kernel_writes; /* commands sent to IPVS since the process began, refused ones too */
+	uint64_t other_writes; /* routes, rules, sets, sysctls */
+	uint64_t repairs;      /* differences others made and the audit undid */
+	uint64_t last_sync_us; /* first write to last acknowledgement of the last full comparison */
+	uint64_t last_sync_writes; /* how many that were */
+	uint32_t services;
+	uint32_t dests;
+	uint32_t pending; /* writes not done yet */
+	uint32_t problems;
+};
+
+struct ipvs_problem {
+	struct endpoint key;
+	struct endpoint dest; /* addr.family 0: the service itself */
+	int32_t error;	      /* positive errno */
+	char text[200];
+};
+
+/* SERVICE and as many DESTS as it takes, through `send`. */
+typedef void ipvs_message_send_fn(void *arg, uint16_t type, const struct buf *body);
+void ipvs_message_put_service(const struct ipvs_service *s, ipvs_message_send_fn *send, void *arg);
+
+/* Puts SERVICE and DESTS together again. Zero-initialise. */
+struct ipvs_message_reader {
+	struct ipvs_service service;
+	uint32_t missing; /* destinations still to come */
+	bool open;
+};
+void ipvs_message_reader_done(struct ipvs_message_reader *r);
+/*
+ * Feed a SERVICE or DESTS body. -EBADMSG: malformed, out of bounds, or out of turn. 1: the
+ * service is whole and moved to *out (dests sorted, no duplicates), 0: more to come.
+ */
+MUST_CHECK int ipvs_message_read(struct ipvs_message_reader *r, uint16_t type, struct wire *body,
+				 struct ipvs_service *out);
+
+void wire_put_ipvs_commit(struct buf *b, const struct ipvs_commit *c);
+void wire_put_ipvs_status(struct buf *b, const struct ipvs_status *s);
+void wire_put_ipvs_problem(struct buf *b, const struct ipvs_problem *p);
+void wire_ipvs_commit(struct wire *w, struct ipvs_commit *out);
+void wire_ipvs_status(struct wire *w, struct ipvs_status *out);
+void wire_ipvs_problem(struct wire *w, struct ipvs_problem *out);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A source of desired state: a directory of YAML files, the API server, the
+ * store. A source tells facts to its sink and keeps retrying for ever; a fault
+ * of the source never removes an object.
+ *
+ * Sink calls come from the event loop, never from inside watch_source_start().
+ * They must be quick: queue, and work elsewhere.
+ */
+#ifndef WATCH_SOURCE_H
+#define WATCH_SOURCE_H
+
+#include <stdbool.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/err.h"
+#include "agent/base/loop.h"
+#include "agent/pool/object.h"
+
+struct watch_sink {
+	/* New or changed; the sink takes o over. */
+	void (*put)(void *arg, struct object *o);
+	/* Known to be gone; `o` carries only its identity (object_same()) and stays the source's. */
+	void (*remove)(void *arg, const struct object *o);
+	/*
+	 * Complete: all that the source holds has been told, and it follows changes. Once complete,
+	 * false means that it cannot be read any more (`why`); what was told still holds.
+	 * Told whenever it changes, and once after the first look.
+	 */
+	void (*complete)(void *arg, bool complete, const char *why);
+	/* Something is wrong at `where` ("web.yaml"); NULL text: not any more. Told when it changes. */
+	void (*problem)(void *arg, const char *where, unsigned line, const char *text);
+	void *arg;
+};
+
+struct watch_source {
+	const struct watch_source_ops *ops;
+};
+struct watch_source_ops {
+	const char *type; /* "directory", "kubernetes" */
+	void (*start)(struct watch_source *s);
+	void (*free)(struct watch_source *s);
+};
+static inline void watch_source_start(struct watch_source *s)
+{
+	s->ops->start(s);
+}
+static inline void watch_source_free(struct watch_source *s)
+{
+	if (s)
+		s->ops->free(s);
+}
+
+/*
+ * The manifests (*.yaml, *.yml, *.json) of a directory, not of those below it. Followed by inotify. Names that begin
+ * with '.' or end in '~', ".tmp", ".swp" and the like are not looked at. A file that cannot be
+ * read well keeps the objects of its last good state and makes the source incomplete until it
+ * is mended or removed.
+ */
+MUST_CHECK struct watch_source *watch_directory_new(struct loop *l, const char *path,
+						    unsigned source, const struct watch_sink *sink);
+
+#endif
