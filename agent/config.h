@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration file, parasaus.yaml(5). A strict schema: an unknown key, a
+ * wrong type or a value out of range is an error with its line, and nothing
+ * is used of a file that has one.
+ */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/endpoint.h"
+#include "agent/base/err.h"
+#include "agent/base/log.h"
+#include "agent/pool/pool.h"
+
+#define CONFIG_BYTES_MAX   (1 << 20)
+#define CONFIG_SOURCES_MAX 16
+
+enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES };
+
+struct config_source {
+	enum config_source_type type;
+	char *directory;
+	char *kubeconfig; /* "": in-cluster credentials */
+};
+
+struct config {
+	char *node;	       /* default: the host name */
+	char *state_directory; /* default: /var/lib/parasaus */
+	char *user; /* the roles without capabilities run as; default "parasaus" if it exists, else "nobody" */
+	enum log_level log_level;
+	uint32_t audit_ms;	/* default 30 s; 1..3600 s */
+	uint8_t route_protocol; /* default 112 */
+	struct addr node_v4;	/* `nodeAddress`: preferred source; family 0: the kernel's choice */
+	struct addr node_v6;
+	char *api_socket;	    /* default /run/parasaus/api.sock */
+	struct endpoint api_listen; /* loopback only; port 0: none (the default) */
+	struct prefix *vip_ranges;  /* default: what the address pools hold, as prefixes */
+	size_t vip_range_count;
+	struct address_pool *address_pools;
+	size_t address_pool_count;
+	struct config_source *sources;
+	size_t source_count;
+	struct pool_settings defaults;
+	struct pool_rules rules; /* points into the above */
+};
+
+/* `name` is for messages. On success the caller frees with config_free(). */
+MUST_CHECK int config_read(const char *name, const void *text, size_t len, struct config **out,
+			   struct err *err);
+void config_free(struct config *c); /* NULL is fine */
+/* The whole configuration in force, defaults included, as YAML that config_read() takes. */
+void config_print(const struct config *c, struct buf *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What IPVS needs around it: VIP routes, the nftables table (steering, guard,
+ * masquerade), the two ipsets, sysctls.
+ *
+ * Everything is derived from the list of frontends. The host is compared with
+ * what is wanted and only differences are written; what others made is not
+ * touched. Calls block for as long as the kernel takes. Never logs.
+ */
+#ifndef IPVS_HOST_H
+#define IPVS_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/endpoint.h"
+#include "agent/base/err.h"
+#include "agent/base/log.h"
+#include "agent/base/loop.h"
+#include "ipvs/role.h"
+
+struct ipvs_host;
+
+struct ipvs_frontend {
+	struct endpoint key;
+	bool masquerade;
+};
+
+/* Where it tells of what a person should know; the ipvs process passes it on to core. */
+typedef void ipvs_host_event_fn(void *arg, enum log_level level, const char *text);
+/* Others changed rules or routes: call ipvs_host_sync() soon. */
+typedef void ipvs_host_changed_fn(void *arg);
+
+/* Opens sockets, loads modules where it may, sets sysctls that differ. `c` must outlive it. */
+MUST_CHECK int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_fn *event,
+			     ipvs_host_changed_fn *changed, void *arg, struct ipvs_host **out,
+			     struct err *err);
+void ipvs_host_free(struct ipvs_host *h); /* leaves the host as it is */
+
+/*
+ * These frontends are about to be written to IPVS: make what they need. Adding one that is
+ * there already changes its `masquerade`. A failure of one part (err) leaves the others done.
+ */
+MUST_CHECK int ipvs_host_add(struct ipvs_host *h, const struct ipvs_frontend *f, size_t count,
+			     struct err *err);
+/* These have left IPVS: take away what no other frontend needs. */
+MUST_CHECK int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys, size_t count,
+				struct err *err);
+/*
+ * Read the host and repair what differs from the frontends added so far; with `prune` also
+ * remove what is ours and needed by none. *out_repairs counts the writes it took.
+ */
+MUST_CHECK int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs,
+			      struct err *err);
+/* Requests sent to the kernel since it was made: routes, rule transactions, set changes, sysctls. */
+uint64_t ipvs_host_writes(const struct ipvs_host *h);
+
+/* Remove all that any instance with this configuration made here. Calls `removed` with a line for each. */
+typedef void ipvs_host_removed_fn(void *arg, const char *what);
+MUST_CHECK int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed,
+				 void *arg, struct err *err);
+
+#endif
