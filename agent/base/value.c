@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Values as people write them. Nothing here depends on the locale: a decimal
+ * point is a point, and digits and letters are ASCII.
+ */
+#include "agent/base/value.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECOND_MS 1000u
+#define MINUTE_MS (60u * SECOND_MS)
+#define HOUR_MS	  (60u * MINUTE_MS)
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* The digits at *s, which is moved behind them. -ERANGE: more than any of our numbers has. */
+static int take_digits(const char **s, unsigned max_digits, uint64_t *out)
+{
+	uint64_t value = 0;
+	unsigned n = 0;
+
+	for (; is_digit((*s)[n]); n++) {
+		if (n == max_digits)
+			return -ERANGE;
+		value = value * 10 + (uint64_t)((*s)[n] - '0');
+	}
+	if (n == 0 || (n > 1 && (*s)[0] == '0'))
+		return -EINVAL;
+	*s += n;
+	*out = value;
+	return 0;
+}
+
+int value_uint(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t value;
+	int r = take_digits(&s, 18, &value);
+
+	if (r < 0)
+		return r;
+	if (*s != '\0')
+		return -EINVAL;
+	if (value < min || value > max)
+		return -ERANGE;
+	*out = value;
+	return 0;
+}
+
+/* ".125" at *s as thousandths; nothing there is 0. */
+static int take_fraction(const char **s, uint64_t *out)
+{
+	uint64_t value = 0;
+	unsigned n = 0;
+
+	if (**s != '.') {
+		*out = 0;
+		return 0;
+	}
+	(*s)++;
+	for (; is_digit(**s); (*s)++, n++) {
+		if (n == 3)
+			return -EINVAL;
+		value = value * 10 + (uint64_t)(**s - '0');
+	}
+	if (n == 0)
+		return -EINVAL;
+	for (; n < 3; n++)
+		value *= 10;
+	*out = value;
+	return 0;
+}
+
+static int unit_ms(const char *s, uint32_t *out)
+{
+	static const struct {
+		const char *name;
+		uint32_t ms;
+	} units[] = {
+		{ "", SECOND_MS },  { "ms", 1 },      { "s", SECOND_MS },
+		{ "m", MINUTE_MS }, { "h", HOUR_MS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (strcmp(s, units[i].name) == 0) {
+			*out = units[i].ms;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int value_duration_ms(const char *s, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint64_t whole;
+	uint64_t thousandths;
+	uint64_t fraction;
+	uint32_t unit;
+	int r;
+
+	r = take_digits(&s, 10, &whole); /* 10 digits of hours fit 64 bits of milliseconds */
+	if (r == 0)
+		r = take_fraction(&s, &thousandths);
+	if (r == 0)
+		r = unit_ms(s, &unit);
+	if (r < 0)
+		return r;
+	fraction = thousandths * unit;
+	if (fraction % 1000 != 0)
+		return -EINVAL;
+	whole = whole * unit + fraction / 1000;
+	if (whole < min || whole > max)
+		return -ERANGE;
+	*out = (uint32_t)whole;
+	return 0;
+}
+
+const char *value_duration_text(uint32_t ms, char out[static VALUE_DURATION_TEXT_MAX])
+{
+	uint32_t unit = 1;
+	const char *name = "ms";
+
+	if (ms % HOUR_MS == 0 && ms > 0) {
+		unit = HOUR_MS;
+		name = "h";
+	} else if (ms % MINUTE_MS == 0 && ms > 0) {
+		unit = MINUTE_MS;
+		name = "m";
+	} else if (ms % SECOND_MS == 0) {
+		unit = SECOND_MS;
+		name = "s";
+	}
+	snprintf(out, VALUE_DURATION_TEXT_MAX, "%" PRIu32 "%s", ms / unit, name);
+	return out;
+}
+
+static int take_status(const char **s, uint16_t *out)
+{
+	uint64_t value;
+	int r = take_digits(s, 3, &value);
+
+	if (r < 0)
+		return r;
+	if (value < 100 || value > 599)
+		return -ERANGE;
+	*out = (uint16_t)value;
+	return 0;
+}
+
+int value_statuses(const char *s, struct check_status_range out[static CHECK_EXPECT_MAX],
+		   unsigned *out_count)
+{
+	struct check_status_range ranges[CHECK_EXPECT_MAX] = { 0 };
+	unsigned n = 0;
+
+	for (;; s++) {
+		struct check_status_range *range = &ranges[n];
+		int r;
+
+		if (n == CHECK_EXPECT_MAX)
+			return -ERANGE;
+		r = take_status(&s, &range->first);
+		range->last = range->first;
+		if (r == 0 && *s == '-') {
+			s++;
+			r = take_status(&s, &range->last);
+		}
+		if (r < 0)
+			return r;
+		if (range->last < range->first)
+			return -EINVAL;
+		n++;
+		if (*s != ',')
+			break;
+	}
+	if (*s != '\0')
+		return -EINVAL;
+	memcpy(out, ranges, sizeof(ranges));
+	*out_count = n;
+	return 0;
+}
+
+const char *value_statuses_text(const struct check_status_range *ranges, unsigned count,
+				char out[static VALUE_STATUSES_TEXT_MAX])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < count && i < CHECK_EXPECT_MAX; i++) {
+		unsigned first = ranges[i].first % 1000u;
+		unsigned last = ranges[i].last % 1000u;
+		const char *comma = i > 0 ? "," : "";
+
+		if (first == last)
+			len += (size_t)snprintf(out + len, VALUE_STATUSES_TEXT_MAX - len, "%s%u",
+						comma, first);
+		else
+			len += (size_t)snprintf(out + len, VALUE_STATUSES_TEXT_MAX - len, "%s%u-%u",
+						comma, first, last);
+	}
+	return out;
+}
+
+bool value_is_http_path(const char *s)
+{
+	size_t len = strnlen(s, CHECK_PATH_MAX + 1);
+
+	if (s[0] != '/' || len > CHECK_PATH_MAX)
+		return false;
+	for (; *s != '\0'; s++) {
+		if (*s <= ' ' || *s > '~' || *s == '#')
+			return false;
+	}
+	return true;
+}
+
+bool value_is_http_host(const char *s)
+{
+	size_t len = strnlen(s, CHECK_HOST_MAX + 1);
+
+	if (len == 0 || len > CHECK_HOST_MAX)
+		return false;
+	for (; *s != '\0'; s++) {
+		bool letter = lower(*s) >= 'a' && lower(*s) <= 'z';
+
+		if (!letter && !is_digit(*s) && !strchr(".-_:[]", *s))
+			return false;
+	}
+	return true;
+}
+
+/* --- did you mean -------------------------------------------------------------- */
+
+#define NEAREST_EDITS 2
+#define NEAREST_WORD  32
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+	unsigned least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/* Optimal string alignment distance of two words of at most NEAREST_WORD bytes. */
+static unsigned edits(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	unsigned d[NEAREST_WORD + 1][NEAREST_WORD + 1];
+
+	for (size_t i = 0; i <= a_len; i++)
+		d[i][0] = (unsigned)i;
+	for (size_t j = 0; j <= b_len; j++)
+		d[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= a_len; i++) {
+		for (size_t j = 1; j <= b_len; j++) {
+			unsigned other = lower(a[i - 1]) != lower(b[j - 1]);
+
+			d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + other);
+			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+			    lower(a[i - 2]) == lower(b[j - 1]) && d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
+		}
+	}
+	return d[a_len][b_len];
+}
+
+const char *value_nearest(const char *word, const char *const *words, size_t count)
+{
+	size_t len = strnlen(word, NEAREST_WORD + 1);
+	unsigned best = NEAREST_EDITS + 1;
+	const char *nearest = NULL;
+
+	if (len > NEAREST_WORD)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t other = strnlen(words[i], NEAREST_WORD + 1);
+		unsigned n;
+
+		if (other > NEAREST_WORD)
+			continue;
+		n = edits(word, len, words[i], other);
+		/* Of a short word two edits leave nothing: "up" is not "dr". */
+		if (n < best && n < len && n < other) {
+			best = n;
+			nearest = words[i];
+		}
+	}
+	return nearest;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Values as people write them in the configuration and in annotations: one
+ * parser each, so that "500ms" means the same wherever it stands.
+ *
+ * Parsers take the whole string and return 0, -EINVAL (not such a value) or
+ * -ERANGE (one, but outside the bounds); the caller words the message. Outputs
+ * are untouched on failure.
+ */
+#ifndef AGENT_BASE_VALUE_H
+#define AGENT_BASE_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/check.h"
+
+#define VALUE_DURATION_TEXT_MAX 16
+/* CHECK_EXPECT_MAX times "100-599,". */
+#define VALUE_STATUSES_TEXT_MAX (CHECK_EXPECT_MAX * 8 + 1)
+
+/* Decimal digits alone: no sign, blank, or leading zero. */
+MUST_CHECK int value_uint(const char *s, uint64_t min, uint64_t max, uint64_t *out);
+
+/* "2", "0.5" (seconds), "500ms", "2s", "1.5m", "1h"; whole milliseconds, bounds included. */
+MUST_CHECK int value_duration_ms(const char *s, uint32_t min, uint32_t max, uint32_t *out);
+/* The shortest form that reads back as the same: "500ms", "2s", "5m". Returns out. */
+const char *value_duration_text(uint32_t ms, char out[static VALUE_DURATION_TEXT_MAX]);
+
+/* HTTP statuses: "200", "200-399", "200,301-302"; at most CHECK_EXPECT_MAX, each in 100..599. */
+MUST_CHECK int value_statuses(const char *s, struct check_status_range out[static CHECK_EXPECT_MAX],
+			      unsigned *out_count);
+const char *value_statuses_text(const struct check_status_range *ranges, unsigned count,
+				char out[static VALUE_STATUSES_TEXT_MAX]);
+
+/* A request target: '/' first, printable ASCII without blanks or '#', CHECK_PATH_MAX at most. */
+MUST_CHECK bool value_is_http_path(const char *s);
+/* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
+MUST_CHECK bool value_is_http_host(const char *s);
+
+/*
+ * The word that was probably meant: the nearest of `words` within two edits (a swap of
+ * neighbours is one; case counts for nothing), or NULL. For "did you mean" in messages.
+ */
+const char *value_nearest(const char *word, const char *const *words, size_t count);
+
+#endif
