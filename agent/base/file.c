@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/xalloc.h"
+
+#define CHUNK 65536
+
+int file_read_fd(int fd, size_t max, struct buf *out, struct err *err)
+{
+	size_t before = out->len;
+
+	for (;;) {
+		ssize_t n = read(fd, buf_add(out, CHUNK), CHUNK);
+
+		out->len -= CHUNK;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			out->len = before;
+			return err_set(err, -errno, "%s", strerror(errno));
+		}
+		if (n == 0)
+			return 0;
+		out->len += (size_t)n;
+		if (out->len - before > max) {
+			out->len = before;
+			return err_set(err, -EFBIG, "longer than %zu bytes", max);
+		}
+	}
+}
+
+int file_read(const char *path, size_t max, struct buf *out, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	r = file_read_fd(fd, max, out, err);
+	close(fd);
+	return r < 0 ? err_wrap(err, r, "%s", path) : 0;
+}
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* So that the rename itself survives a crash. */
+static int sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	CLEANUP(xfree_ptr)
+	char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+int file_write(const char *path, const void *data, size_t len, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *tmp = xasprintf("%s.tmp", path);
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, -errno, "%s: %s", tmp, strerror(errno));
+	r = write_all(fd, data, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r == 0)
+		r = sync_directory(path);
+	else
+		unlink(tmp);
+	return r < 0 ? err_set(err, r, "writing %s: %s", path, strerror(-r)) : 0;
+}
