@@ -78,7 +78,8 @@ struct source_view {
 	char type[16];
 	char *where;
 	bool complete;
-	char *why; /* NULL while complete */
+	bool delivered; /* was complete at least once since the start */
+	char *why;	/* NULL while complete */
 	size_t objects;
 };
 
@@ -92,7 +93,9 @@ struct problem_view {
 
 struct snapshot {
 	atomic_uint refs;
-	uint64_t generation;	     /* wanted */
+	uint64_t sequence;    /* which picture this is: 1, 2, ...; set by snapshot_slot_put() */
+	size_t problem_total; /* `problems` and those of all pools; set there too */
+	uint64_t generation;  /* wanted */
 	uint64_t applied_generation; /* the last the kernel matched in full */
 	bool synced;		     /* every source has delivered and kernel = wanted */
 	bool ready;		     /* the table was read and written at least once */
@@ -113,9 +116,15 @@ struct snapshot {
 	struct pool_view **pools; /* sorted by id; a reference each */
 };
 
+/* One reference, zeroed, with room for that many members; takes the reference to the pool over. */
+MUST_CHECK struct pool_view *pool_view_new(struct pool *pool, size_t member_count);
 struct pool_view *pool_view_ref(struct pool_view *v);
 void pool_view_unref(struct pool_view *v);
+/* Its problems and what the kernel refused. */
+size_t pool_view_problems(const struct pool_view *v);
 
+/* One reference, zeroed. What its fields point to is its own, allocated one by one with xalloc.h. */
+MUST_CHECK struct snapshot *snapshot_new(void);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* the last reference frees it, from any thread */
 
@@ -123,8 +132,8 @@ void snapshot_unref(struct snapshot *s); /* the last reference frees it, from an
 struct snapshot_slot;
 MUST_CHECK struct snapshot_slot *snapshot_slot_new(void);
 void snapshot_slot_free(struct snapshot_slot *slot);
-void snapshot_slot_put(struct snapshot_slot *slot,
-		       struct snapshot *s); /* takes the reference over */
+/* Takes the reference over; from here on nothing in *s may change. */
+void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s);
 MUST_CHECK struct snapshot *
 snapshot_slot_get(struct snapshot_slot *slot); /* a reference; NULL: none yet */
 

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reference counts of snapshots and their blocks, and the slot that hands the
+ * newest one from core to its readers.
+ *
+ * The counts are those of shared_ptr: taking one is relaxed, for whoever takes
+ * it holds one already; giving one back releases, and the last one acquires,
+ * so that all uses happen before the memory is freed.
+ */
+#include "agent/plan/snapshot.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "agent/base/xalloc.h"
+
+static void take(atomic_uint *refs)
+{
+	unsigned before = atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+
+	assert(before > 0);
+	(void)before;
+}
+
+/* True for the last one. */
+static bool give(atomic_uint *refs)
+{
+	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
+
+struct pool_view *pool_view_new(struct pool *pool, size_t member_count)
+{
+	struct pool_view *v;
+
+	assert(member_count <= (SIZE_MAX - sizeof(*v)) / sizeof(v->members[0]));
+	v = xcalloc(1, sizeof(*v) + member_count * sizeof(v->members[0]));
+	atomic_init(&v->refs, 1);
+	v->pool = pool;
+	v->member_count = member_count;
+	return v;
+}
+
+struct pool_view *pool_view_ref(struct pool_view *v)
+{
+	take(&v->refs);
+	return v;
+}
+
+void pool_view_unref(struct pool_view *v)
+{
+	if (!v || !give(&v->refs))
+		return;
+	pool_unref(v->pool);
+	free(v->kernel_problem);
+	free(v);
+}
+
+size_t pool_view_problems(const struct pool_view *v)
+{
+	return v->pool->problems.count + (v->kernel_problem ? 1 : 0);
+}
+
+struct snapshot *snapshot_new(void)
+{
+	struct snapshot *s = xcalloc(1, sizeof(*s));
+
+	atomic_init(&s->refs, 1);
+	return s;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+	take(&s->refs);
+	return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+	if (!s || !give(&s->refs))
+		return;
+	for (size_t i = 0; i < s->pool_count; i++)
+		pool_view_unref(s->pools[i]);
+	for (size_t i = 0; i < s->source_count; i++) {
+		free(s->sources[i].where);
+		free(s->sources[i].why);
+	}
+	for (size_t i = 0; i < s->problem_count; i++) {
+		free(s->problems[i].where);
+		free(s->problems[i].text);
+	}
+	free(s->pools);
+	free(s->sources);
+	free(s->problems);
+	free(s->targets);
+	free(s->node);
+	free(s);
+}
+
+struct snapshot_slot {
+	pthread_mutex_t lock;
+	struct snapshot *newest;
+	uint64_t sequence;
+};
+
+struct snapshot_slot *snapshot_slot_new(void)
+{
+	struct snapshot_slot *slot = xcalloc(1, sizeof(*slot));
+
+	pthread_mutex_init(&slot->lock, NULL); /* cannot fail with default attributes */
+	return slot;
+}
+
+void snapshot_slot_free(struct snapshot_slot *slot)
+{
+	if (!slot)
+		return;
+	snapshot_unref(slot->newest);
+	pthread_mutex_destroy(&slot->lock);
+	free(slot);
+}
+
+void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s)
+{
+	struct snapshot *old;
+
+	s->problem_total = s->problem_count;
+	for (size_t i = 0; i < s->pool_count; i++)
+		s->problem_total += pool_view_problems(s->pools[i]);
+
+	pthread_mutex_lock(&slot->lock);
+	s->sequence = ++slot->sequence;
+	old = slot->newest;
+	slot->newest = s;
+	pthread_mutex_unlock(&slot->lock);
+	snapshot_unref(old); /* outside: the last reference frees much */
+}
+
+struct snapshot *snapshot_slot_get(struct snapshot_slot *slot)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&slot->lock);
+	s = slot->newest ? snapshot_ref(slot->newest) : NULL;
+	pthread_mutex_unlock(&slot->lock);
+	return s;
+}
