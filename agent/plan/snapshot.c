@@ -61,6 +61,27 @@ size_t pool_view_problems(const struct pool_view *v)
 	return v->pool->problems.count + (v->kernel_problem ? 1 : 0);
 }
 
+struct target_list *target_list_new(size_t count)
+{
+	struct target_list *t = xcalloc(1, sizeof(*t) + count * sizeof(t->items[0]));
+
+	atomic_init(&t->refs, 1);
+	t->count = count;
+	return t;
+}
+
+struct target_list *target_list_ref(struct target_list *t)
+{
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	return t;
+}
+
+void target_list_unref(struct target_list *t)
+{
+	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+		free(t);
+}
+
 struct snapshot *snapshot_new(void)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
@@ -92,7 +113,7 @@ void snapshot_unref(struct snapshot *s)
 	free(s->pools);
 	free(s->sources);
 	free(s->problems);
-	free(s->targets);
+	target_list_unref(s->targets);
 	free(s->node);
 	free(s);
 }

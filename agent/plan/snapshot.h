@@ -67,6 +67,13 @@ struct target_view {
 	uint32_t users; /* pools that hold it */
 };
 
+/* Shared between snapshots: remade once a second at most, and only where something moved. */
+struct target_list {
+	atomic_uint refs;
+	size_t count;
+	struct target_view items[]; /* sorted by endpoint */
+};
+
 struct process_view {
 	char name[16]; /* "parent", "core", "healthcheck", "ipvs" */
 	pid_t pid;
@@ -110,11 +117,15 @@ struct snapshot {
 	struct source_view *sources;
 	size_t problem_count;
 	struct problem_view *problems; /* of sources, and of objects no pool carries */
-	size_t target_count;
-	struct target_view *targets; /* sorted by endpoint */
+	struct target_list *targets;   /* a reference; NULL: none yet */
 	size_t pool_count;
 	struct pool_view **pools; /* sorted by id; a reference each */
 };
+
+/* items zeroed, one reference */
+MUST_CHECK struct target_list *target_list_new(size_t count);
+struct target_list *target_list_ref(struct target_list *t);
+void target_list_unref(struct target_list *t); /* NULL is fine */
 
 /* One reference, zeroed, with room for that many members; takes the reference to the pool over. */
 MUST_CHECK struct pool_view *pool_view_new(struct pool *pool, size_t member_count);

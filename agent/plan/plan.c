@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/plan/plan.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_mh(const struct pool *pool)
+{
+	return strcmp(pool->set.scheduler, "mh") == 0;
+}
+
+static enum ipvs_forward forward_of(const struct pool *pool)
+{
+	switch (pool->set.forward) {
+	case FORWARD_NAT:
+		return IPVS_NAT;
+	case FORWARD_DIRECT:
+		return IPVS_DIRECT;
+	case FORWARD_TUNNEL:
+		return IPVS_TUNNEL;
+	}
+	return IPVS_NAT;
+}
+
+/* Which members hold the pool together while none is up. */
+struct fallback {
+	bool active;
+	bool last_good; /* those that were up last; otherwise every one */
+};
+
+static struct fallback fallback_of(const struct pool *pool, const struct plan_fact *facts)
+{
+	struct fallback f = { .active = pool->set.fail_policy != FAIL_CLOSED };
+
+	for (size_t i = 0; i < pool->member_count; i++) {
+		if (pool->members[i].terminating || pool->members[i].weight == 0)
+			continue;
+		if (facts[i].state == VERDICT_UP)
+			return (struct fallback){ 0 };
+		if (facts[i].last_good && pool->set.fail_policy == FAIL_OPEN_LAST)
+			f.last_good = true;
+	}
+	return f;
+}
+
+/* How long a member that is down keeps weight 0 before it leaves; -1: for ever. */
+static int64_t keep_down_ms(const struct pool *pool)
+{
+	if (is_mh(pool))
+		return -1;
+	if (pool->protocol == IPPROTO_UDP)
+		return 0;
+	switch (pool->set.unhealthy) {
+	case UNHEALTHY_DRAIN:
+		return PLAN_UNHEALTHY_KEEP_MS;
+	case UNHEALTHY_KEEP:
+		return -1;
+	case UNHEALTHY_RESET:
+		return 0;
+	}
+	return -1;
+}
+
+static void plan_down(const struct pool *pool, const struct plan_fact *fact, mono_t now,
+		      struct plan_member *out)
+{
+	int64_t keep = keep_down_ms(pool);
+
+	out->reasons |= MEMBER_UNHEALTHY;
+	if (keep < 0) {
+		out->in_table = true;
+		return;
+	}
+	out->remove_at = mono_add_ms(fact->down_since, keep);
+	out->in_table = mono_before(now, out->remove_at);
+	if (!out->in_table)
+		out->remove_at = (mono_t){ 0 };
+}
+
+static void plan_member(const struct pool *pool, const struct pool_member *m,
+			const struct plan_fact *fact, const struct fallback *fb, mono_t now,
+			struct plan_member *out)
+{
+	*out = (struct plan_member){ 0 };
+	if (m->terminating) {
+		out->reasons = MEMBER_TERMINATING;
+		return;
+	}
+	if (m->weight == 0)
+		out->reasons |= MEMBER_WEIGHT_ZERO;
+	if (fact->state == VERDICT_UP) {
+		out->in_table = true;
+		out->weight = m->weight;
+		return;
+	}
+	if (fb->active && (!fb->last_good || fact->last_good || fact->state == VERDICT_UNKNOWN)) {
+		out->in_table = true;
+		out->weight = m->weight;
+		out->reasons |= MEMBER_FAIL_OPEN;
+		out->reasons |= fact->state == VERDICT_DOWN ? MEMBER_UNHEALTHY : MEMBER_UNPROVEN;
+		return;
+	}
+	if (fact->state == VERDICT_UNKNOWN) {
+		out->reasons |= MEMBER_UNPROVEN;
+		out->in_table = is_mh(pool);
+		return;
+	}
+	plan_down(pool, fact, now, out);
+}
+
+void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+	       struct plan_member *out, bool *fail_open, mono_t *next)
+{
+	struct fallback fb = fallback_of(pool, facts);
+
+	*fail_open = false;
+	*next = (mono_t){ 0 };
+	for (size_t i = 0; i < pool->member_count; i++) {
+		plan_member(pool, &pool->members[i], &facts[i], &fb, now, &out[i]);
+		if (out[i].reasons & MEMBER_FAIL_OPEN)
+			*fail_open = true;
+		if (out[i].remove_at.ns && (!next->ns || mono_before(out[i].remove_at, *next)))
+			*next = out[i].remove_at;
+	}
+}
+
+struct ipvs_service plan_service(const struct pool *pool, const struct endpoint *frontend)
+{
+	struct ipvs_service s = ipvs_service_of(frontend);
+
+	snprintf(s.scheduler, sizeof(s.scheduler), "%s", pool->set.scheduler);
+	s.flags = pool->set.scheduler_flags;
+	/* Without it, clients hashed to a member of weight 0 would be refused. */
+	if (is_mh(pool))
+		s.flags |= IPVS_SCHED1;
+	if (pool->set.one_packet && pool->protocol == IPPROTO_UDP)
+		s.flags |= IPVS_ONE_PACKET;
+	if (pool->persistence_s) {
+		s.flags |= IPVS_PERSISTENT;
+		s.timeout = pool->persistence_s;
+	}
+	s.masquerade = pool->set.forward == FORWARD_NAT && pool->set.masquerade;
+	return s;
+}
+
+static bool is_leaving(const struct endpoint *e, const struct plan_drain *drains, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (endpoint_cmp(&drains[i].endpoint, e) == 0)
+			return true;
+	}
+	return false;
+}
+
+void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
+		const struct plan_drain *drains, size_t drain_count, mono_t now)
+{
+	for (size_t i = 0; pool && i < pool->member_count; i++) {
+		const struct pool_member *m = &pool->members[i];
+		struct ipvs_dest *d;
+
+		if (!members[i].in_table || is_leaving(&m->endpoint, drains, drain_count))
+			continue;
+		d = ipvs_service_add(s);
+		d->addr = m->endpoint.addr;
+		d->port = m->endpoint.port;
+		d->forward = (uint8_t)forward_of(pool);
+		d->weight = members[i].weight;
+		d->nominal = m->weight;
+		d->upper = pool->set.max_connections;
+	}
+	for (size_t i = 0; s->key.protocol == IPPROTO_TCP && i < drain_count; i++) {
+		struct ipvs_dest *d;
+
+		if (drains[i].done || !mono_before(now, drains[i].deadline))
+			continue;
+		d = ipvs_service_add(s);
+		d->addr = drains[i].endpoint.addr;
+		d->port = drains[i].endpoint.port;
+		d->forward = drains[i].forward;
+		d->draining = true;
+	}
+	ipvs_service_sort(s);
+}
+
+enum verdict_state plan_first_state(const struct plan_first *f)
+{
+	/*
+	 * Weight 0 in the kernel is newer than the state file: the kernel is written first. A
+	 * weight there may be the fail-open set's, so against "down" the file wins.
+	 */
+	if (f->in_kernel && f->kernel_weight == 0 && !f->nominal_zero)
+		return VERDICT_DOWN;
+	if (f->saved != VERDICT_UNKNOWN)
+		return f->saved;
+	if (f->in_kernel)
+		return VERDICT_UP;
+	return f->pool_proven ? VERDICT_UNKNOWN : VERDICT_UP;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The plan: from a pool, its verdicts and what is draining to the virtual
+ * service the kernel should hold. Pure: the same facts give the same plan,
+ * however they came about; nothing is remembered here.
+ *
+ *   up                     nominal weight
+ *   unproven               out until one success (mh: weight 0)
+ *   down                   weight 0 at once; out of the table after
+ *                          PLAN_UNHEALTHY_KEEP_MS (`keep` and mh: never,
+ *                          `reset` and UDP: at once)
+ *   terminating, removed   weight 0 until it has no connection, or its
+ *                          drain-seconds are over; UDP: out at once
+ *   no member up           the last good set and the unproven, or all, at
+ *                          nominal weight, unless the pool's fail-policy is
+ *                          closed
+ */
+#ifndef AGENT_PLAN_PLAN_H
+#define AGENT_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/check.h"
+#include "agent/base/clock.h"
+#include "agent/plan/snapshot.h"
+#include "agent/pool/pool.h"
+#include "ipvs/table.h"
+
+#define PLAN_UNHEALTHY_KEEP_MS 30000
+
+/* What is known of a member, in the order of pool->members. */
+struct plan_fact {
+	enum verdict_state state; /* VERDICT_UP where it is not checked */
+	bool last_good;		  /* was up when its pool last had a member up */
+	mono_t down_since;	  /* with VERDICT_DOWN */
+};
+
+/* What the plan says of it. */
+struct plan_member {
+	uint32_t weight;
+	bool in_table;
+	uint32_t reasons; /* enum member_reason; without INHERITED, which is the caller's to know */
+	mono_t remove_at; /* when it leaves the table; { 0 }: it stays */
+};
+
+/*
+ * Decide each member of a pool at `now`. facts and out have pool->member_count entries.
+ * Terminating members come out as not in the table: they are drains (below).
+ * *fail_open: members that are down are kept because none is up.
+ * *next: when a member leaves the table by itself; { 0 }: none will.
+ */
+void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+	       struct plan_member *out, bool *fail_open, mono_t *next);
+
+/* A member that is leaving one frontend. */
+struct plan_drain {
+	struct endpoint endpoint;
+	mono_t deadline;
+	uint8_t forward; /* enum ipvs_forward: as it is in the kernel */
+	bool done;	 /* no connection left: out of the table, though still in the pool */
+};
+
+/* A frontend's service without destinations, from the pool that owns it. */
+struct ipvs_service plan_service(const struct pool *pool, const struct endpoint *frontend);
+
+/*
+ * The destinations of s: the pool's members as planned and the drains that are neither done nor
+ * over. `pool` is NULL for a frontend that only drains. UDP services drain nothing.
+ */
+void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
+		const struct plan_drain *drains, size_t drain_count, mono_t now);
+
+/* The state a target starts with, decided once, when it first appears. */
+struct plan_first {
+	bool in_kernel;		  /* the kernel's table held it when we started */
+	uint32_t kernel_weight;	  /* with in_kernel */
+	bool nominal_zero;	  /* weight 0 says nothing about its health */
+	enum verdict_state saved; /* the state file's word; UNKNOWN: none */
+	bool pool_proven;	  /* a member of its pool has been seen up by a probe */
+};
+enum verdict_state plan_first_state(const struct plan_first *f);
+
+#endif
