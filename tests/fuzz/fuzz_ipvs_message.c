@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets of the channel between core and the ipvs process, as either side may get them. */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/base/channel.h"
+#include "ipvs/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever was read is within bounds, so that everything behind can rely on it. */
+static void check_service(const struct ipvs_service *s)
+{
+	assert(s->dest_count <= IPVS_DESTS_MAX);
+	assert(s->scheduler[0] && memchr(s->scheduler, '\0', sizeof(s->scheduler)));
+	assert(!(s->flags & ~(uint32_t)IPVS_FLAGS_ALL));
+	for (uint32_t i = 1; i < s->dest_count; i++)
+		assert(ipvs_dest_cmp(&s->dests[i - 1], &s->dests[i]) < 0);
+}
+
+static bool message(void *arg, uint16_t type, struct wire *body)
+{
+	struct ipvs_service s = { 0 };
+	struct ipvs_commit commit;
+	struct ipvs_status status;
+	struct ipvs_problem problem;
+	int r;
+
+	switch (type) {
+	case IPVS_MSG_SERVICE:
+	case IPVS_MSG_DESTS:
+		r = ipvs_message_read(arg, type, body, &s);
+		if (r == 1)
+			check_service(&s);
+		ipvs_service_done(&s);
+		return r >= 0;
+	case IPVS_MSG_COMMIT:
+		wire_ipvs_commit(body, &commit);
+		return wire_end(body);
+	case IPVS_MSG_STATUS:
+		wire_ipvs_status(body, &status);
+		return wire_end(body);
+	case IPVS_MSG_PROBLEM:
+		wire_ipvs_problem(body, &problem);
+		return wire_end(body);
+	default:
+		return true;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP(ipvs_message_reader_done) struct ipvs_message_reader reader = { 0 };
+	int r = channel_split(data, size, message, &reader);
+
+	(void)r;
+	return 0;
+}
