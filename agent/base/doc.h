@@ -4,9 +4,13 @@
  * the configuration and objects of the API are read into before they are
  * given a meaning. Read only; freed as a whole.
  *
- * Reading is bounded (doc_limits): bytes, nodes, depth. YAML aliases, merge
+ * Reading is bounded (doc_limits): nodes, depth; the caller bounds the bytes. YAML aliases, merge
  * keys and tags of types other than the core schema's are refused; a mapping with the same key
  * twice is an error, as it is for Kubernetes' strict decoder.
+ *
+ * Unquoted words have the type that kubectl and the API server give them (sigs.k8s.io/yaml, which
+ * is YAML 1.1 here): y, n, yes, no, on and off are booleans as true and false are. What is
+ * quoted is a string. `text` keeps what was written, so nothing is lost by it.
  */
 #ifndef AGENT_BASE_DOC_H
 #define AGENT_BASE_DOC_H
@@ -23,9 +27,10 @@ enum doc_type { DOC_NULL, DOC_BOOL, DOC_NUMBER, DOC_STRING, DOC_LIST, DOC_MAP };
 /* Children of a list or a map hang on `first` in the order written. */
 struct doc {
 	enum doc_type type;
-	unsigned line;	  /* 1..; 0 where the text has no lines (JSON) */
+	unsigned line;	  /* 1.., in a map that of the key; 0 where the text has no lines (JSON) */
 	const char *key;  /* in a map: the key; otherwise NULL */
 	const char *text; /* scalars: as written (a string without its quotes); else NULL */
+	bool quoted;	  /* a string that was written in quotes or as a block */
 	const struct doc *first;
 	const struct doc *next;
 	size_t count; /* children */
@@ -45,6 +50,25 @@ struct doc_set {
 	void *arena;
 };
 
+/*
+ * A YAML text read document by document, in pieces of bounded work, for files too large to be read
+ * in one turn of a loop. `text` and `limits` must outlive the reader.
+ */
+struct doc_reader;
+MUST_CHECK struct doc_reader *doc_reader_new(const void *text, size_t len,
+					     const struct doc_limits *limits);
+void doc_reader_free(struct doc_reader *r); /* NULL is fine */
+
+enum doc_step {
+	DOC_STEP_MORE,	   /* call again */
+	DOC_STEP_DOCUMENT, /* *out holds one document; doc_set_done() when done with it */
+	DOC_STEP_END,
+	DOC_STEP_ERROR, /* *err names the line; nothing more can be read */
+};
+/* Go on by at most `pieces` parts (a scalar, the start or the end of a list or a map). */
+MUST_CHECK enum doc_step doc_reader_step(struct doc_reader *r, unsigned pieces, struct doc_set *out,
+					 struct err *err);
+
 /* err names the line. On failure nothing is to be freed. */
 MUST_CHECK int doc_read_yaml(const void *text, size_t len, const struct doc_limits *limits,
 			     struct doc_set *out, struct err *err);
@@ -57,7 +81,8 @@ void doc_set_done(struct doc_set *s); /* a zeroed one is fine */
 const struct doc *doc_get(const struct doc *d, const char *key);
 /* The text of a DOC_STRING; NULL for anything else. */
 const char *doc_string(const struct doc *d);
-/* Numbers written as such, whole and in range. */
+/* Numbers written as such (decimal, 0x, 0o; no leading zero, which YAML 1.1 takes for octal), whole
+ * and in range. */
 MUST_CHECK bool doc_integer(const struct doc *d, int64_t min, int64_t max, int64_t *out);
 MUST_CHECK bool doc_bool(const struct doc *d, bool *out);
 const char *doc_type_text(enum doc_type type);
