@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The HTTP server: a thread of its own that answers from the newest snapshot.
- * Read only: nothing a client sends changes anything.
+ * The HTTP server: a thread of its own for each listening socket, answering
+ * from the newest snapshot. Read only: nothing a client sends changes anything.
  *
- * Bounds: request line and headers 16 KiB, no body, 64 connections,
- * 10 s without progress. See parasausd(8), "REST".
+ * Bounds: request line and headers 16 KiB, no body, 64 connections a socket,
+ * 10 s without progress, 60 s for a streamed list. See parasaus-rest(7).
  */
 #ifndef AGENT_API_API_H
 #define AGENT_API_API_H
@@ -16,13 +16,13 @@
 struct api;
 
 struct api_config {
-	int unix_fd; /* listening; taken over; -1: none */
-	int tcp_fd;  /* listening on loopback; taken over; -1: none */
+	int unix_fd; /* listening; taken over, on failure too; -1: none */
+	int tcp_fd;  /* listening on loopback; taken over, on failure too; -1: none */
 };
 
 /* The slot must outlive the server. */
 MUST_CHECK int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
 			 struct err *err);
-void api_stop(struct api *a); /* waits for the thread; NULL is fine */
+void api_stop(struct api *a); /* waits for the threads; NULL is fine */
 
 #endif

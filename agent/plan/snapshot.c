@@ -72,13 +72,13 @@ struct target_list *target_list_new(size_t count)
 
 struct target_list *target_list_ref(struct target_list *t)
 {
-	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	take(&t->refs);
 	return t;
 }
 
 void target_list_unref(struct target_list *t)
 {
-	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+	if (t && give(&t->refs))
 		free(t);
 }
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api/api.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "agent/api/http.h"
+#include "agent/api/rest.h"
+#include "agent/base/xalloc.h"
+
+struct api {
+	struct snapshot_slot *slot;
+	struct http_server *local;
+	struct http_server *tcp;
+};
+
+static void answer(void *arg, const struct rest_request *r, struct rest_reply *out)
+{
+	struct api *a = arg;
+	struct snapshot *s = snapshot_slot_get(a->slot);
+
+	rest_answer(r, s, out);
+	snapshot_unref(s);
+}
+
+int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
+	      struct err *err)
+{
+	struct api *a = xcalloc(1, sizeof(*a));
+	int r = 0;
+
+	a->slot = slot;
+	if (c->unix_fd >= 0)
+		r = http_start(c->unix_fd, false, answer, a, &a->local, err);
+	if (c->tcp_fd >= 0) {
+		if (r == 0)
+			r = http_start(c->tcp_fd, true, answer, a, &a->tcp, err);
+		else
+			close(c->tcp_fd);
+	}
+	if (r < 0) {
+		api_stop(a);
+		return r;
+	}
+	*out = a;
+	return 0;
+}
+
+void api_stop(struct api *a)
+{
+	if (!a)
+		return;
+	http_stop(a->local);
+	http_stop(a->tcp);
+	free(a);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libmicrohttpd behind http.h. The only file that knows it.
+ *
+ * Two things it does are undone here: it decodes a target before it shows it
+ * (so the raw one is caught in the URI log callback), and 0.9.75 takes a
+ * Content-Length beside a Transfer-Encoding and keeps the connection (so every
+ * request with either is refused and its connection closed).
+ */
+#include "agent/api/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/clock.h"
+#include "agent/base/xalloc.h"
+
+/* More than we take, so that the refusal is ours; beyond it the library answers by itself. */
+#define CONNECTION_MEMORY (2 * REST_HEADERS_MAX)
+#define STREAM_PIECE	  (64 * 1024)
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	bool over_tcp;
+	http_answer_fn *answer;
+	void *arg;
+};
+
+/* One request; the library keeps it for us from the request line to the end of the answer. */
+struct exchange {
+	char *target;
+	bool headers_seen;
+};
+
+static void *begin_exchange(void *cls, const char *target, struct MHD_Connection *c)
+{
+	struct exchange *x = xcalloc(1, sizeof(*x));
+
+	(void)cls;
+	(void)c;
+	x->target = xstrdup(target);
+	return x;
+}
+
+static void end_exchange(void *cls, struct MHD_Connection *c, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *state;
+
+	(void)cls;
+	(void)c;
+	(void)why;
+	if (x)
+		free(x->target);
+	free(x);
+	*state = NULL;
+}
+
+/* --- the request ----------------------------------------------------------------- */
+
+struct headers {
+	struct rest_request *request;
+	unsigned hosts;
+	unsigned lengths;
+	unsigned encodings;
+	struct buf accept; /* the header may stand several times */
+};
+
+static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
+				   const char *value)
+{
+	struct headers *h = cls;
+
+	(void)kind;
+	value = value ? value : "";
+	h->request->header_bytes += strlen(name) + strlen(value) + strlen(": \r\n");
+	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+		h->hosts++;
+		h->request->host = value;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		h->lengths++;
+		h->request->has_body |= strspn(value, "0") != strlen(value);
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		h->encodings++;
+		h->request->has_body = true;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0) {
+		buf_str(&h->accept, h->accept.len ? "," : "");
+		buf_str(&h->accept, value);
+	}
+	return MHD_YES;
+}
+
+static void read_headers(struct MHD_Connection *c, struct headers *h)
+{
+	MHD_get_connection_values(c, MHD_HEADER_KIND, take_header, h);
+	if (h->accept.len)
+		h->request->accept = buf_cstr(&h->accept);
+	h->request->ambiguous = h->hosts > 1 || h->lengths > 1 || h->encodings > 1 ||
+				(h->lengths && h->encodings);
+}
+
+/* --- the answer ------------------------------------------------------------------ */
+
+struct stream {
+	struct list_stream *list;
+	struct buf ahead; /* written by the list, not sent yet */
+	size_t sent;	  /* of it */
+	bool ended;
+	mono_t deadline;
+};
+
+static ssize_t read_stream(void *cls, uint64_t at, char *out, size_t max)
+{
+	struct stream *st = cls;
+	size_t n;
+
+	(void)at;
+	if (!mono_before(clock_mono(&clock_system), st->deadline))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	while (st->sent == st->ahead.len) {
+		if (st->ended)
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		buf_reset(&st->ahead);
+		st->sent = 0;
+		st->ended = !list_stream_read(st->list, &st->ahead, STREAM_PIECE);
+	}
+	n = st->ahead.len - st->sent;
+	n = n < max ? n : max;
+	memcpy(out, st->ahead.data + st->sent, n);
+	st->sent += n;
+	return (ssize_t)n;
+}
+
+static void free_stream(void *cls)
+{
+	struct stream *st = cls;
+
+	list_stream_free(st->list);
+	buf_done(&st->ahead);
+	free(st);
+}
+
+/* Takes the body or the stream out of the reply. */
+static struct MHD_Response *make_response(struct rest_reply *reply)
+{
+	struct MHD_Response *m;
+	struct stream *st;
+
+	if (!reply->stream) {
+		m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
+						    MHD_RESPMEM_MUST_FREE);
+		if (m)
+			reply->body = (struct buf){ 0 };
+		return m;
+	}
+	st = xcalloc(1, sizeof(*st));
+	st->list = reply->stream;
+	st->deadline = mono_add_ms(clock_mono(&clock_system), HTTP_STREAM_S * 1000);
+	reply->stream = NULL;
+	m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, read_stream, st,
+					      free_stream);
+	if (!m)
+		free_stream(st);
+	return m;
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *reply)
+{
+	struct MHD_Response *m = make_response(reply);
+	enum MHD_Result ok = m ? MHD_YES : MHD_NO;
+
+	if (!m)
+		return MHD_NO;
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept");
+	ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+	if (reply->allow)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (reply->retry)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	if (reply->close)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (ok)
+		ok = MHD_queue_response(c, reply->status, m);
+	MHD_destroy_response(m);
+	return ok;
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *decoded,
+			      const char *method, const char *version, const char *upload,
+			      size_t *upload_size, void **state)
+{
+	struct http_server *h = cls;
+	struct exchange *x = *state;
+	struct rest_request request = { .method = method,
+					.target = x->target,
+					.over_tcp = h->over_tcp };
+	struct headers headers = { .request = &request };
+	struct rest_reply reply;
+	enum MHD_Result ok;
+
+	(void)decoded;
+	(void)upload;
+	*upload_size = 0;
+	request.header_bytes = strlen(method) + strlen(x->target) + strlen(version) + 4;
+	read_headers(c, &headers);
+	/* Answered now, a request ends its connection: right only for one that had a body. */
+	if (!x->headers_seen && !request.has_body && !request.ambiguous) {
+		x->headers_seen = true;
+		buf_done(&headers.accept);
+		return MHD_YES;
+	}
+	h->answer(h->arg, &request, &reply);
+	ok = send_reply(c, &reply);
+	rest_reply_done(&reply);
+	buf_done(&headers.accept);
+	return ok;
+}
+
+/* --- the server ------------------------------------------------------------------ */
+
+static struct MHD_Daemon *start_daemon(struct http_server *h, int fd)
+{
+	sigset_t all, before;
+	struct MHD_Daemon *d;
+
+	/* The thread inherits the mask: signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, h,
+			     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+			     (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+			     (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			     (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+			     MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, NULL,
+			     MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return d;
+}
+
+int http_start(int fd, bool over_tcp, http_answer_fn *answer, void *arg, struct http_server **out,
+	       struct err *err)
+{
+	struct http_server *h = xcalloc(1, sizeof(*h));
+	int flags = fcntl(fd, F_GETFL);
+
+	h->over_tcp = over_tcp;
+	h->answer = answer;
+	h->arg = arg;
+	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0)
+		h->daemon = start_daemon(h, fd);
+	if (!h->daemon) {
+		close(fd);
+		free(h);
+		return err_set(err, -EIO, "the HTTP server does not start");
+	}
+	*out = h;
+	return 0;
+}
+
+void http_stop(struct http_server *h)
+{
+	if (!h)
+		return;
+	MHD_stop_daemon(h->daemon); /* closes the listening socket */
+	free(h);
+}

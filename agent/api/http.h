@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The transport: HTTP/1.1 on a listening socket, in a thread of its own.
+ * A thin front, so that the library behind it can be another one.
+ *
+ * What the library is lax about is told to the answering function (`ambiguous`,
+ * `has_body` of struct rest_request), which refuses it.
+ */
+#ifndef AGENT_API_HTTP_H
+#define AGENT_API_HTTP_H
+
+#include <stdbool.h>
+
+#include "agent/api/rest.h"
+#include "agent/base/attr.h"
+#include "agent/base/err.h"
+
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_IDLE_S	     10 /* without a byte either way */
+#define HTTP_STREAM_S	     60 /* for a whole stream: it holds a snapshot in memory */
+
+/* Called in the server's thread. */
+typedef void http_answer_fn(void *arg, const struct rest_request *r, struct rest_reply *out);
+
+struct http_server;
+/* Takes fd over, on failure too. */
+MUST_CHECK int http_start(int fd, bool over_tcp, http_answer_fn *answer, void *arg,
+			  struct http_server **out, struct err *err);
+void http_stop(struct http_server *h); /* waits for the thread; NULL is fine */
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The names of the REST interface: paths, parameters, fields and error codes,
+ * for the server and for parasausctl. They are a promise to programs outside:
+ * parasaus-rest(7) describes every one of them, and a name once published
+ * neither changes nor gets another meaning.
+ */
+#ifndef AGENT_API_SCHEMA_H
+#define AGENT_API_SCHEMA_H
+
+#define REST_SOCKET_DEFAULT "/run/parasaus/api.sock"
+
+/* Paths; {id} stands for one segment. */
+#define REST_HEALTHZ	  "/healthz"
+#define REST_READYZ	  "/readyz"
+#define REST_STATUS	  "/api/v1/status"
+#define REST_POOLS	  "/api/v1/pools"
+#define REST_POOL	  "/api/v1/pools/{id}"
+#define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
+#define REST_MEMBERS	  "/api/v1/members"
+#define REST_TARGETS	  "/api/v1/targets"
+#define REST_PROBLEMS	  "/api/v1/problems"
+
+#define REST_JSON    "application/json"
+#define REST_NDJSON  "application/x-ndjson"
+#define REST_PROBLEM "application/problem+json"
+#define REST_TEXT    "text/plain; charset=utf-8"
+
+/* Query parameters of lists. */
+#define REST_Q		"q"
+#define REST_OFFSET	"offset"
+#define REST_LIMIT	"limit"
+#define REST_NAMESPACE	"namespace" /* a field, too; so are the following */
+#define REST_SERVICE	"service"
+#define REST_HEALTH	"health"
+#define REST_POOL_FIELD "pool"
+#define REST_STATE	"state"
+#define REST_TYPE	"type"
+#define REST_SEVERITY	"severity"
+
+#define REST_LIMIT_DEFAULT 100
+#define REST_LIMIT_MAX	   1000
+#define REST_TARGET_MAX	   4096	 /* bytes of a request target */
+#define REST_HEADERS_MAX   16384 /* bytes of request line and headers together */
+
+/* Of a list. */
+#define REST_ITEMS    "items"
+#define REST_TOTAL    "total"
+#define REST_SNAPSHOT "snapshot"
+
+/* Of a pool. */
+#define REST_ID			 "id"
+#define REST_PORT		 "port"
+#define REST_PROTOCOL		 "protocol"
+#define REST_SOURCE		 "source"
+#define REST_FRONTENDS		 "frontends"
+#define REST_SCHEDULER		 "scheduler"
+#define REST_FORWARDING		 "forwarding"
+#define REST_MASQUERADE		 "masquerade"
+#define REST_PERSISTENCE_SECONDS "persistenceSeconds"
+#define REST_DRAIN_SECONDS	 "drainSeconds"
+#define REST_ON_UNHEALTHY	 "onUnhealthy"
+#define REST_FAIL_POLICY	 "failPolicy"
+#define REST_CHECK		 "check"
+#define REST_FAIL_OPEN		 "failOpen"
+#define REST_INHERITED		 "inherited"
+#define REST_GENERATION		 "generation"
+#define REST_MEMBERS_FIELD	 "members"
+#define REST_PROBLEMS_FIELD	 "problems"
+#define REST_PROBLEM_COUNT	 "problemCount"
+
+/* Of a pool's `members`. */
+#define REST_UP	      "up"
+#define REST_DOWN     "down"
+#define REST_UNKNOWN  "unknown"
+#define REST_DRAINING "draining"
+
+/* Of a pool's `check`. */
+#define REST_PATH	      "path"
+#define REST_HOST	      "host"
+#define REST_MATCH	      "match"
+#define REST_EXPECT	      "expect"
+#define REST_INTERVAL_MS      "intervalMilliseconds"
+#define REST_TIMEOUT_MS	      "timeoutMilliseconds"
+#define REST_FAST_INTERVAL_MS "fastIntervalMilliseconds"
+#define REST_RISE	      "rise"
+#define REST_FALL	      "fall"
+
+/* Of a member and of a target. */
+#define REST_ADDRESS	      "address"
+#define REST_WEIGHT	      "weight"
+#define REST_EFFECTIVE_WEIGHT "effectiveWeight"
+#define REST_IN_TABLE	      "inTable"
+#define REST_REASONS	      "reasons"
+#define REST_SINCE	      "since"
+#define REST_REMOVE_AT	      "removeAt"
+#define REST_TARGET	      "target"
+#define REST_LAST_CHECK	      "lastCheck"
+#define REST_REASON	      "reason"
+#define REST_DETAIL	      "detail" /* of an error, too */
+#define REST_PROVEN	      "proven"
+#define REST_OK		      "ok"
+#define REST_FAILED	      "failed"
+#define REST_LATENCY_US	      "latencyMicroseconds"
+#define REST_POOLS_FIELD      "pools"
+
+/* Of a problem. */
+#define REST_WHERE	"where"
+#define REST_LINE	"line"
+#define REST_TEXT_FIELD "text"
+
+/* Of the status. */
+#define REST_NODE	       "node"
+#define REST_VERSION	       "version"
+#define REST_STARTED_AT	       "startedAt"
+#define REST_APPLIED	       "appliedGeneration"
+#define REST_SYNCED	       "synced"
+#define REST_READY	       "ready"
+#define REST_TARGETS_FIELD     "targets"
+#define REST_KERNEL_WRITES     "kernelWrites"
+#define REST_OTHER_WRITES      "otherWrites"
+#define REST_REPAIRS	       "repairs"
+#define REST_LAST_SYNC_SECONDS "lastSyncSeconds"
+#define REST_PROCESSES	       "processes"
+#define REST_PID	       "pid"
+#define REST_RESIDENT_BYTES    "residentBytes"
+#define REST_RESTARTS	       "restarts"
+#define REST_SOURCES	       "sources"
+#define REST_COMPLETE	       "complete"
+#define REST_DELIVERED	       "delivered"
+#define REST_WHY	       "why"
+#define REST_OBJECTS	       "objects"
+
+/* Of an error (RFC 9457); `code` is the stable one. */
+#define REST_TITLE	  "title"
+#define REST_ERROR_STATUS "status"
+#define REST_INSTANCE	  "instance"
+#define REST_CODE	  "code"
+
+/* Words: health of a pool, state of a member, why a member is as it is. */
+#define REST_HEALTH_UP		"up"
+#define REST_HEALTH_DEGRADED	"degraded"
+#define REST_HEALTH_DOWN	"down"
+#define REST_HEALTH_UNMONITORED "unmonitored"
+
+#define REST_REASON_UNHEALTHY	"unhealthy"
+#define REST_REASON_TERMINATING "terminating"
+#define REST_REASON_REMOVED	"removed"
+#define REST_REASON_UNPROVEN	"unproven"
+#define REST_REASON_FAIL_OPEN	"fail-open"
+#define REST_REASON_INHERITED	"inherited"
+#define REST_REASON_WEIGHT_ZERO "weight-zero"
+
+#endif

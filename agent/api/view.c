@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/value.h"
+
+#define DRAINING (MEMBER_TERMINATING | MEMBER_REMOVED)
+
+enum pool_health view_pool_health(const struct pool_view *v)
+{
+	size_t in_pool = 0, up = 0, serving = 0;
+	bool checked = false;
+
+	for (size_t i = 0; i < v->member_count; i++) {
+		const struct member_view *m = &v->members[i];
+
+		if (m->reasons & DRAINING)
+			continue;
+		in_pool++;
+		checked |= m->checked;
+		up += m->state == VERDICT_UP;
+		/* A member that is down and kept, for want of a better one, does not serve. */
+		serving += m->state != VERDICT_DOWN && m->weight > 0;
+	}
+	if (serving == 0)
+		return HEALTH_DOWN;
+	if (!checked)
+		return HEALTH_UNMONITORED;
+	return up == in_pool ? HEALTH_UP : HEALTH_DEGRADED;
+}
+
+const char *view_health_text(enum pool_health h)
+{
+	switch (h) {
+	case HEALTH_UP:
+		return REST_HEALTH_UP;
+	case HEALTH_DEGRADED:
+		return REST_HEALTH_DEGRADED;
+	case HEALTH_DOWN:
+		return REST_HEALTH_DOWN;
+	case HEALTH_UNMONITORED:
+		return REST_HEALTH_UNMONITORED;
+	}
+	return "?";
+}
+
+const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX])
+{
+	snprintf(out, VIEW_ID_TEXT_MAX, "%016" PRIx64, id);
+	return out;
+}
+
+static const char *forward_text(enum pool_forward f)
+{
+	switch (f) {
+	case FORWARD_NAT:
+		return "nat";
+	case FORWARD_DIRECT:
+		return "dr";
+	case FORWARD_TUNNEL:
+		return "tunnel";
+	}
+	return "?";
+}
+
+static const char *unhealthy_text(enum pool_unhealthy u)
+{
+	switch (u) {
+	case UNHEALTHY_DRAIN:
+		return "drain";
+	case UNHEALTHY_KEEP:
+		return "keep";
+	case UNHEALTHY_RESET:
+		return "reset";
+	}
+	return "?";
+}
+
+static const char *fail_policy_text(enum pool_fail_policy p)
+{
+	switch (p) {
+	case FAIL_OPEN_LAST:
+		return "open-last";
+	case FAIL_OPEN_ALL:
+		return "open-all";
+	case FAIL_CLOSED:
+		return "closed";
+	}
+	return "?";
+}
+
+/* --- pools ------------------------------------------------------------------- */
+
+static void put_frontends(struct json_writer *j, const struct pool *p)
+{
+	json_put_array(j, REST_FRONTENDS);
+	for (size_t i = 0; i < p->frontend_count; i++) {
+		char address[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 8];
+
+		snprintf(text, sizeof(text), "%s/%s", endpoint_text(&p->frontends[i], address),
+			 protocol_text(p->frontends[i].protocol));
+		json_put_text(j, NULL, text);
+	}
+	json_end_array(j);
+}
+
+static void put_check(struct json_writer *j, const struct check *c)
+{
+	char expect[VALUE_STATUSES_TEXT_MAX];
+
+	json_put_object(j, REST_CHECK);
+	json_put_text(j, REST_TYPE, check_type_text(c->type));
+	if (c->type != CHECK_NONE) {
+		json_put_uint(j, REST_PORT, c->port);
+		json_put_uint(j, REST_INTERVAL_MS, c->interval_ms);
+		json_put_uint(j, REST_TIMEOUT_MS, c->timeout_ms);
+		json_put_uint(j, REST_FAST_INTERVAL_MS, c->fast_ms);
+		json_put_uint(j, REST_RISE, c->rise);
+		json_put_uint(j, REST_FALL, c->fall);
+	}
+	if (c->type == CHECK_HTTP) {
+		json_put_text(j, REST_PATH, c->path);
+		json_put_text(j, REST_HOST, c->host);
+		json_put_text(j, REST_EXPECT,
+			      value_statuses_text(c->expect, c->expect_count, expect));
+		json_put_text(j, REST_MATCH, c->match);
+	}
+	json_end_object(j);
+}
+
+static void put_member_counts(struct json_writer *j, const struct pool_view *v)
+{
+	size_t draining = 0,
+	       state[] = { [VERDICT_UNKNOWN] = 0, [VERDICT_UP] = 0, [VERDICT_DOWN] = 0 };
+
+	for (size_t i = 0; i < v->member_count; i++) {
+		if (v->members[i].reasons & DRAINING)
+			draining++;
+		else
+			state[v->members[i].state]++;
+	}
+	json_put_object(j, REST_MEMBERS_FIELD);
+	json_put_uint(j, REST_TOTAL, v->member_count);
+	json_put_uint(j, REST_UP, state[VERDICT_UP]);
+	json_put_uint(j, REST_DOWN, state[VERDICT_DOWN]);
+	json_put_uint(j, REST_UNKNOWN, state[VERDICT_UNKNOWN]);
+	json_put_uint(j, REST_DRAINING, draining);
+	json_end_object(j);
+}
+
+static void put_pool_problems(struct json_writer *j, const struct pool_view *v)
+{
+	size_t count = pool_view_problems(v);
+
+	json_put_uint(j, REST_PROBLEM_COUNT, count);
+	json_put_array(j, REST_PROBLEMS_FIELD);
+	for (size_t i = 0; i < count && i < VIEW_POOL_PROBLEMS_MAX; i++) {
+		struct problem_item p = view_pool_problem(v, i);
+
+		view_put_problem(j, &p);
+	}
+	json_end_array(j);
+}
+
+/* "directory:/etc/parasaus/pools" */
+static void put_source(struct json_writer *j, const struct snapshot *s, unsigned source)
+{
+	char text[512];
+
+	if (source >= s->source_count) {
+		json_put_text(j, REST_SOURCE, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s:%s", s->sources[source].type,
+		 s->sources[source].where ? s->sources[source].where : "");
+	json_put_text(j, REST_SOURCE, text);
+}
+
+static void put_pool_settings(struct json_writer *j, const struct pool *p)
+{
+	json_put_text(j, REST_SCHEDULER, p->set.scheduler);
+	json_put_text(j, REST_FORWARDING, forward_text(p->set.forward));
+	json_put_bool(j, REST_MASQUERADE, p->set.forward == FORWARD_NAT && p->set.masquerade);
+	json_put_uint(j, REST_PERSISTENCE_SECONDS, p->persistence_s);
+	json_put_uint(j, REST_DRAIN_SECONDS, p->set.drain_s);
+	json_put_text(j, REST_ON_UNHEALTHY, unhealthy_text(p->set.unhealthy));
+	json_put_text(j, REST_FAIL_POLICY, fail_policy_text(p->set.fail_policy));
+	put_check(j, p->set.check);
+}
+
+void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v)
+{
+	const struct pool *p = v->pool;
+
+	json_put_object(j, NULL);
+	json_put_text(j, REST_ID, p->id);
+	json_put_text(j, REST_NAMESPACE, p->ns);
+	json_put_text(j, REST_SERVICE, p->service);
+	json_put_text(j, REST_PORT, p->port_name);
+	json_put_text(j, REST_PROTOCOL, protocol_text(p->protocol));
+	put_source(j, s, p->source);
+	put_frontends(j, p);
+	put_pool_settings(j, p);
+	json_put_text(j, REST_HEALTH, view_health_text(view_pool_health(v)));
+	json_put_bool(j, REST_FAIL_OPEN, v->fail_open);
+	json_put_bool(j, REST_INHERITED, v->inherited);
+	json_put_uint(j, REST_GENERATION, v->generation);
+	put_member_counts(j, v);
+	put_pool_problems(j, v);
+	json_end_object(j);
+}
+
+/* --- members and targets ------------------------------------------------------ */
+
+static void put_reasons(struct json_writer *j, uint32_t reasons)
+{
+	static const struct {
+		uint32_t bit;
+		const char *text;
+	} words[] = {
+		{ MEMBER_UNHEALTHY, REST_REASON_UNHEALTHY },
+		{ MEMBER_TERMINATING, REST_REASON_TERMINATING },
+		{ MEMBER_REMOVED, REST_REASON_REMOVED },
+		{ MEMBER_UNPROVEN, REST_REASON_UNPROVEN },
+		{ MEMBER_FAIL_OPEN, REST_REASON_FAIL_OPEN },
+		{ MEMBER_INHERITED, REST_REASON_INHERITED },
+		{ MEMBER_WEIGHT_ZERO, REST_REASON_WEIGHT_ZERO },
+	};
+
+	json_put_array(j, REST_REASONS);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (reasons & words[i].bit)
+			json_put_text(j, NULL, words[i].text);
+	json_end_array(j);
+}
+
+/* Targets are sorted by endpoint; an endpoint with several checks has several. */
+static const struct target_view *find_target(const struct snapshot *s, const struct pool_view *v,
+					     const struct member_view *m)
+{
+	struct endpoint e = check_endpoint(v->pool->set.check, &m->endpoint);
+	const struct target_list *t = s->targets;
+	size_t low = 0, high = t ? t->count : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (endpoint_cmp(&t->items[mid].endpoint, &e) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; t && low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
+		if (t->items[low].id == m->target)
+			return &t->items[low];
+	return NULL;
+}
+
+static void put_result(struct json_writer *j, const struct target_view *t)
+{
+	json_put_text(j, REST_REASON, t->reason);
+	json_put_int(j, REST_DETAIL, t->detail);
+	json_put_bool(j, REST_PROVEN, t->proven);
+	json_put_uint(j, REST_OK, t->ok);
+	json_put_uint(j, REST_FAILED, t->failed);
+	json_put_uint(j, REST_LATENCY_US, t->latency_us);
+}
+
+void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
+		     const struct member_view *m)
+{
+	const struct target_view *t = m->checked ? find_target(s, v, m) : NULL;
+	char address[ADDR_TEXT_MAX], id[ADDR_TEXT_MAX + 8], target[VIEW_ID_TEXT_MAX];
+
+	addr_text(&m->endpoint.addr, address);
+	snprintf(id, sizeof(id), "%s-%u", address, m->endpoint.port);
+	json_put_object(j, NULL);
+	json_put_text(j, REST_POOL_FIELD, v->pool->id);
+	json_put_text(j, REST_ID, id);
+	json_put_text(j, REST_ADDRESS, address);
+	json_put_uint(j, REST_PORT, m->endpoint.port);
+	json_put_uint(j, REST_WEIGHT, m->nominal);
+	json_put_uint(j, REST_EFFECTIVE_WEIGHT, m->weight);
+	json_put_text(j, REST_STATE, verdict_state_text(m->state));
+	json_put_bool(j, REST_IN_TABLE, m->in_table);
+	put_reasons(j, m->reasons);
+	json_put_time(j, REST_SINCE, m->since_ms);
+	json_put_time(j, REST_REMOVE_AT, m->remove_at_ms);
+	json_put_text(j, REST_TARGET, m->checked ? view_target_id(m->target, target) : NULL);
+	if (t) {
+		json_put_object(j, REST_LAST_CHECK);
+		put_result(j, t);
+		json_end_object(j);
+	} else {
+		json_put_text(j, REST_LAST_CHECK, NULL);
+	}
+	json_end_object(j);
+}
+
+void view_put_target(struct json_writer *j, const struct target_view *t)
+{
+	char id[VIEW_ID_TEXT_MAX], address[ADDR_TEXT_MAX];
+
+	json_put_object(j, NULL);
+	json_put_text(j, REST_ID, view_target_id(t->id, id));
+	json_put_text(j, REST_ADDRESS, addr_text(&t->endpoint.addr, address));
+	json_put_uint(j, REST_PORT, t->endpoint.port);
+	json_put_text(j, REST_PROTOCOL, protocol_text(t->endpoint.protocol));
+	json_put_text(j, REST_TYPE, t->type);
+	json_put_text(j, REST_STATE, verdict_state_text(t->state));
+	json_put_time(j, REST_SINCE, t->since_ms);
+	put_result(j, t);
+	json_put_uint(j, REST_POOLS_FIELD, t->users);
+	json_end_object(j);
+}
+
+/* --- problems ------------------------------------------------------------------ */
+
+struct problem_item view_pool_problem(const struct pool_view *v, size_t i)
+{
+	const struct problems *own = &v->pool->problems;
+
+	if (i < own->count)
+		return (struct problem_item){ .pool = v,
+					      .line = own->items[i].line,
+					      .text = own->items[i].text,
+					      .error = own->items[i].error };
+	return (struct problem_item){
+		.pool = v, .where = "kernel", .text = v->kernel_problem, .error = true
+	};
+}
+
+void view_put_problem(struct json_writer *j, const struct problem_item *p)
+{
+	json_put_object(j, NULL);
+	json_put_text(j, REST_SEVERITY, p->error ? "error" : "warning");
+	if (p->where || !p->pool) {
+		json_put_text(j, REST_WHERE, p->where);
+	} else {
+		char where[2 * OBJECT_NAME_MAX + 2];
+
+		snprintf(where, sizeof(where), "%s/%s", p->pool->pool->ns, p->pool->pool->service);
+		json_put_text(j, REST_WHERE, where);
+	}
+	if (p->line)
+		json_put_uint(j, REST_LINE, p->line);
+	else
+		json_put_text(j, REST_LINE, NULL);
+	json_put_text(j, REST_POOL_FIELD, p->pool ? p->pool->pool->id : NULL);
+	json_put_text(j, REST_TEXT_FIELD, p->text);
+	json_end_object(j);
+}
+
+/* --- status -------------------------------------------------------------------- */
+
+static void put_processes(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, REST_PROCESSES);
+	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
+		const struct process_view *p = &s->processes[i];
+
+		if (!p->name[0])
+			continue;
+		json_put_object(j, p->name);
+		json_put_int(j, REST_PID, p->pid);
+		json_put_uint(j, REST_RESIDENT_BYTES, p->resident_bytes);
+		json_put_uint(j, REST_RESTARTS, p->restarts);
+		json_end_object(j);
+	}
+	json_end_object(j);
+}
+
+static void put_sources(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_array(j, REST_SOURCES);
+	for (size_t i = 0; i < s->source_count; i++) {
+		const struct source_view *v = &s->sources[i];
+
+		json_put_object(j, NULL);
+		json_put_text(j, REST_TYPE, v->type);
+		json_put_text(j, REST_WHERE, v->where);
+		json_put_bool(j, REST_COMPLETE, v->complete);
+		json_put_bool(j, REST_DELIVERED, v->delivered || v->complete);
+		json_put_text(j, REST_WHY, v->why);
+		json_put_uint(j, REST_OBJECTS, v->objects);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+void view_put_status(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, NULL);
+	json_put_text(j, REST_NODE, s->node);
+	json_put_text(j, REST_VERSION, s->version);
+	json_put_time(j, REST_STARTED_AT, s->started_ms);
+	json_put_uint(j, REST_GENERATION, s->generation);
+	json_put_uint(j, REST_APPLIED, s->applied_generation);
+	json_put_bool(j, REST_SYNCED, s->synced);
+	json_put_bool(j, REST_READY, !view_not_ready(s));
+	json_put_uint(j, REST_POOLS_FIELD, s->pool_count);
+	json_put_uint(j, REST_MEMBERS_FIELD, s->member_count);
+	json_put_uint(j, REST_TARGETS_FIELD, s->targets ? s->targets->count : 0);
+	json_put_uint(j, REST_PROBLEMS_FIELD, s->problem_total);
+	json_put_uint(j, REST_KERNEL_WRITES, s->kernel_writes);
+	json_put_uint(j, REST_OTHER_WRITES, s->other_writes);
+	json_put_uint(j, REST_REPAIRS, s->repairs);
+	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
+	put_processes(j, s);
+	put_sources(j, s);
+	json_end_object(j);
+}
+
+const char *view_not_ready(const struct snapshot *s)
+{
+	if (!s)
+		return "the agent is starting";
+	if (!s->ready)
+		return "the kernel's table was not read and written yet";
+	for (size_t i = 0; i < s->source_count; i++)
+		if (!s->sources[i].complete && !s->sources[i].delivered)
+			return "a source of pools was not read completely yet";
+	return NULL;
+}

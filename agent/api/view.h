@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a snapshot's parts look like as JSON; the fields are those of schema.h.
+ * Pure, apart from the buffer written to.
+ */
+#ifndef AGENT_API_VIEW_H
+#define AGENT_API_VIEW_H
+
+#include <stdint.h>
+
+#include "agent/api/json_writer.h"
+#include "agent/base/attr.h"
+#include "agent/plan/snapshot.h"
+
+/* A pool shows that many of its problems, REST_PROBLEMS all of them. */
+#define VIEW_POOL_PROBLEMS_MAX 64
+#define VIEW_ID_TEXT_MAX       17
+
+/* What probes say of a pool as a whole; what the administrator wants has no part in it. */
+enum pool_health { HEALTH_UP, HEALTH_DEGRADED, HEALTH_DOWN, HEALTH_UNMONITORED };
+enum pool_health view_pool_health(const struct pool_view *v);
+const char *view_health_text(enum pool_health h);
+
+/* A target's id as text; returns out. */
+const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX]);
+
+void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v);
+void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
+		     const struct member_view *m);
+void view_put_target(struct json_writer *j, const struct target_view *t);
+void view_put_status(struct json_writer *j, const struct snapshot *s);
+
+/* A problem, wherever it comes from. */
+struct problem_item {
+	const struct pool_view *pool; /* NULL: no pool's */
+	const char *where;	      /* NULL: the pool's objects */
+	unsigned line;
+	const char *text;
+	bool error;
+};
+void view_put_problem(struct json_writer *j, const struct problem_item *p);
+/* The i-th of a pool, i < pool_view_problems(v): its own, then the kernel's. */
+struct problem_item view_pool_problem(const struct pool_view *v, size_t i);
+
+/* Why the agent is not ready to be relied upon, in words; NULL: it is. s may be NULL. */
+const char *view_not_ready(const struct snapshot *s);
+
+#endif
