@@ -63,9 +63,10 @@ MUST_CHECK bool check_type_parse(const char *s, enum check_type *out);
 void wire_put_check(struct buf *b, const struct check *c);
 MUST_CHECK struct check *wire_check(struct wire *w);
 
-/* Where the probe goes: the member's address, the check's port. */
+/* Where the probe goes: the member's address, the check's port, by TCP unless it is CHECK_NONE. */
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);
-/* The target's id; never 0. */
+/* The target's id; never 0. Equal probes have equal ids: `member` may be what check_endpoint()
+ * gave, and it makes no difference whether the port is the member's or the check's. */
 uint64_t check_target_id(const struct check *c, const struct endpoint *member);
 
 /* What a probe engine says of a target. */

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/base/check.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/value.h"
+#include "agent/base/xalloc.h"
+
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS 60000
+#define STREAK_MAX	10
+
+static const char *const type_texts[] = {
+	[CHECK_NONE] = "none",
+	[CHECK_TCP] = "tcp",
+	[CHECK_HTTP] = "http",
+};
+
+struct check *check_new(enum check_type type)
+{
+	struct check *c = xcalloc(1, sizeof(*c));
+
+	atomic_init(&c->refs, 1);
+	c->type = type;
+	c->rise = 2;
+	c->fall = 3;
+	c->interval_ms = 2000;
+	c->timeout_ms = 1000;
+	c->fast_ms = 500;
+	if (type == CHECK_HTTP) {
+		c->path = xstrdup("/");
+		c->expect[0] = (struct check_status_range){ 200, 399 };
+		c->expect_count = 1;
+	}
+	return c;
+}
+
+struct check *check_ref(struct check *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+void check_unref(struct check *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free(c->path);
+	free(c->host);
+	free(c->match);
+	free(c);
+}
+
+const char *check_type_text(enum check_type type)
+{
+	return type >= CHECK_NONE && type <= CHECK_HTTP ? type_texts[type] : "?";
+}
+
+bool check_type_parse(const char *s, enum check_type *out)
+{
+	for (enum check_type t = CHECK_NONE; t <= CHECK_HTTP; t++) {
+		if (strcmp(s, type_texts[t]) == 0) {
+			*out = t;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *verdict_state_text(enum verdict_state s)
+{
+	switch (s) {
+	case VERDICT_UNKNOWN:
+		return "unknown";
+	case VERDICT_UP:
+		return "up";
+	case VERDICT_DOWN:
+		return "down";
+	}
+	return "?";
+}
+
+/* What the check asks and how it judges: all of it but where it goes. */
+static void put_question(struct buf *b, const struct check *c)
+{
+	wire_put_u8(b, (uint8_t)c->type);
+	wire_put_u8(b, c->rise);
+	wire_put_u8(b, c->fall);
+	wire_put_u32(b, c->interval_ms);
+	wire_put_u32(b, c->timeout_ms);
+	wire_put_u32(b, c->fast_ms);
+	wire_put_str(b, c->path ? c->path : "");
+	wire_put_str(b, c->host ? c->host : "");
+	wire_put_str(b, c->match ? c->match : "");
+	wire_put_u8(b, (uint8_t)c->expect_count);
+	for (unsigned i = 0; i < c->expect_count; i++) {
+		wire_put_u16(b, c->expect[i].first);
+		wire_put_u16(b, c->expect[i].last);
+	}
+}
+
+void wire_put_check(struct buf *b, const struct check *c)
+{
+	wire_put_u16(b, c->port);
+	put_question(b, c);
+}
+
+bool check_equal(const struct check *a, const struct check *b)
+{
+	CLEANUP(buf_done) struct buf left = { 0 };
+	CLEANUP(buf_done) struct buf right = { 0 };
+
+	if (a == b)
+		return true;
+	wire_put_check(&left, a);
+	wire_put_check(&right, b);
+	return left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
+}
+
+/* An empty string stands for NULL: none of the texts may be empty. */
+static char *read_text(struct wire *w, size_t max)
+{
+	char text[CHECK_PATH_MAX + 1];
+
+	wire_str(w, text, max + 1);
+	return w->bad || text[0] == '\0' ? NULL : xstrdup(text);
+}
+
+static bool times_are_sane(const struct check *c)
+{
+	return c->interval_ms >= INTERVAL_MIN_MS && c->interval_ms <= INTERVAL_MAX_MS &&
+	       c->timeout_ms >= INTERVAL_MIN_MS && c->timeout_ms <= c->interval_ms &&
+	       c->fast_ms >= INTERVAL_MIN_MS && c->fast_ms <= c->interval_ms && c->rise >= 1 &&
+	       c->rise <= STREAK_MAX && c->fall >= 1 && c->fall <= STREAK_MAX;
+}
+
+static bool statuses_are_sane(const struct check *c)
+{
+	for (unsigned i = 0; i < c->expect_count; i++) {
+		const struct check_status_range *r = &c->expect[i];
+
+		if (r->first < 100 || r->last > 599 || r->first > r->last)
+			return false;
+	}
+	return true;
+}
+
+static bool question_is_sane(const struct check *c)
+{
+	switch (c->type) {
+	case CHECK_NONE:
+	case CHECK_TCP:
+		return !c->path && !c->host && !c->match && c->expect_count == 0;
+	case CHECK_HTTP:
+		return c->path && value_is_http_path(c->path) &&
+		       (!c->host || value_is_http_host(c->host)) && c->expect_count > 0 &&
+		       statuses_are_sane(c);
+	}
+	return false;
+}
+
+struct check *wire_check(struct wire *w)
+{
+	struct check *c = xcalloc(1, sizeof(*c));
+
+	atomic_init(&c->refs, 1);
+	c->port = wire_u16(w);
+	c->type = (enum check_type)wire_u8(w);
+	c->rise = wire_u8(w);
+	c->fall = wire_u8(w);
+	c->interval_ms = wire_u32(w);
+	c->timeout_ms = wire_u32(w);
+	c->fast_ms = wire_u32(w);
+	c->path = read_text(w, CHECK_PATH_MAX);
+	c->host = read_text(w, CHECK_HOST_MAX);
+	c->match = read_text(w, CHECK_MATCH_MAX);
+	c->expect_count = wire_u8(w);
+	if (c->expect_count > CHECK_EXPECT_MAX) {
+		c->expect_count = 0;
+		w->bad = true;
+	}
+	for (unsigned i = 0; i < c->expect_count; i++) {
+		c->expect[i].first = wire_u16(w);
+		c->expect[i].last = wire_u16(w);
+	}
+	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {
+		w->bad = true;
+		check_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct endpoint check_endpoint(const struct check *c, const struct endpoint *member)
+{
+	struct endpoint e = *member;
+
+	if (c->port)
+		e.port = c->port;
+	/* A member that serves UDP can have a TCP port that tells how it is. */
+	if (c->type == CHECK_TCP || c->type == CHECK_HTTP)
+		e.protocol = IPPROTO_TCP;
+	return e;
+}
+
+uint64_t check_target_id(const struct check *c, const struct endpoint *member)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct endpoint e = check_endpoint(c, member);
+	uint64_t id;
+
+	/* The same probe is the same target, whether its port is the member's or the check's. */
+	wire_put_endpoint(&b, &e);
+	put_question(&b, c);
+	id = hash_id(b.data, b.len);
+	return id ? id : 1;
+}

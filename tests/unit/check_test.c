@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* check.c: specifications as bytes, and the names of targets. */
+#include "agent/base/check.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/xalloc.h"
+
+static struct endpoint endpoint_of(const char *text, uint8_t protocol)
+{
+	struct endpoint e = { 0 };
+
+	assert_int_equal(endpoint_parse(text, protocol, &e), 0);
+	return e;
+}
+
+static struct check *http_of(const char *path, const char *host, const char *match)
+{
+	struct check *c = check_new(CHECK_HTTP);
+
+	free(c->path);
+	c->path = xstrdup(path);
+	c->host = host ? xstrdup(host) : NULL;
+	c->match = match ? xstrdup(match) : NULL;
+	return c;
+}
+
+/* Through the wire and back; NULL where it was refused. */
+static struct check *again(const struct check *c)
+{
+	struct buf b = { 0 };
+	struct check *out;
+	struct wire w;
+
+	wire_put_check(&b, c);
+	w = wire_of(b.data, b.len);
+	out = wire_check(&w);
+	assert_true(out ? wire_end(&w) : w.bad);
+	buf_done(&b);
+	return out;
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	struct check *c = check_new(CHECK_HTTP);
+
+	(void)state;
+	assert_int_equal(c->interval_ms, 2000);
+	assert_int_equal(c->timeout_ms, 1000);
+	assert_int_equal(c->fast_ms, 500);
+	assert_int_equal(c->rise, 2);
+	assert_int_equal(c->fall, 3);
+	assert_string_equal(c->path, "/");
+	assert_int_equal(c->expect_count, 1);
+	assert_int_equal(c->expect[0].first, 200);
+	assert_int_equal(c->expect[0].last, 399);
+	check_unref(c);
+	check_unref(NULL);
+}
+
+static void type_names_read_back(void **state)
+{
+	enum check_type t = CHECK_NONE;
+
+	(void)state;
+	for (enum check_type want = CHECK_NONE; want <= CHECK_HTTP; want++) {
+		assert_true(check_type_parse(check_type_text(want), &t));
+		assert_int_equal(t, want);
+	}
+	assert_false(check_type_parse("TCP", &t));
+	assert_false(check_type_parse("", &t));
+	assert_int_equal(t, CHECK_HTTP);
+	assert_string_equal(check_type_text((enum check_type)9), "?");
+}
+
+static void a_check_comes_out_as_it_went_in(void **state)
+{
+	struct check *all[] = { check_new(CHECK_NONE), check_new(CHECK_TCP), check_new(CHECK_HTTP),
+				http_of("/health?x=1", "www.example.org", "it works") };
+
+	(void)state;
+	all[3]->port = 8081;
+	all[3]->expect[1] = (struct check_status_range){ 500, 503 };
+	all[3]->expect_count = 2;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct check *back = again(all[i]);
+
+		assert_non_null(back);
+		assert_true(check_equal(all[i], back));
+		for (size_t k = 0; k < ARRAY_LEN(all); k++)
+			assert_int_equal(check_equal(back, all[k]), i == k);
+		check_unref(back);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		check_unref(all[i]);
+}
+
+static void a_check_out_of_bounds_is_refused(void **state)
+{
+	static const struct check tcp = { .type = CHECK_TCP,
+					  .rise = 2,
+					  .fall = 3,
+					  .interval_ms = 2000,
+					  .timeout_ms = 1000,
+					  .fast_ms = 500 };
+	static char word[] = "x";
+	struct check bad[12];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		memcpy(&bad[i], &tcp, sizeof(tcp));
+	bad[0].type = (enum check_type)0;
+	bad[1].type = (enum check_type)4;
+	bad[2].rise = 0;
+	bad[3].rise = 11;
+	bad[4].fall = 0;
+	bad[5].interval_ms = 60001;
+	bad[6].timeout_ms = 2001;
+	bad[7].timeout_ms = 99;
+	bad[8].fast_ms = 2001;
+	bad[9].fast_ms = 0;
+	bad[10].match = word;	   /* a half-open probe reads nothing */
+	bad[11].type = CHECK_HTTP; /* without a path */
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_null(again(&bad[i]));
+}
+
+static void an_http_question_out_of_bounds_is_refused(void **state)
+{
+	struct check *bad[] = {
+		http_of("index.html", NULL, NULL), http_of("/a b", NULL, NULL),
+		http_of("/a\r\nX: y", NULL, NULL), http_of("/", "a host", NULL),
+		http_of("/", "h\r\nX: y", NULL),   http_of("/", NULL, NULL),
+		http_of("/", NULL, NULL),	   http_of("/", NULL, NULL),
+	};
+
+	(void)state;
+	bad[5]->expect_count = 0;
+	bad[6]->expect[0] = (struct check_status_range){ 99, 200 };
+	bad[7]->expect[0] = (struct check_status_range){ 300, 200 };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void a_check_cut_short_is_refused(void **state)
+{
+	struct check *c = http_of("/health", "example.org", "ok");
+	struct buf b = { 0 };
+
+	(void)state;
+	wire_put_check(&b, c);
+	for (size_t len = 0; len < b.len; len++) {
+		struct wire w = wire_of(b.data, len);
+
+		assert_null(wire_check(&w));
+		assert_true(w.bad);
+	}
+	buf_done(&b);
+	check_unref(c);
+}
+
+/* Nodes of different versions talk of targets by these numbers: they must never change. */
+static void ids_are_the_same_for_ever(void **state)
+{
+	struct endpoint v4 = endpoint_of("10.100.1.53:8090", IPPROTO_TCP);
+	struct endpoint v6 = endpoint_of("[2001:db8::1]:80", IPPROTO_TCP);
+	struct check *tcp = check_new(CHECK_TCP);
+	struct check *http = http_of("/health", "example.org", "ok");
+
+	(void)state;
+	assert_int_equal(check_target_id(tcp, &v4), 0x9a5d56f3e2d39e9d);
+	assert_int_equal(check_target_id(http, &v4), 0x93ed2cb7ba7b0c8f);
+	assert_int_equal(check_target_id(tcp, &v6), 0x659ff47b0e777953);
+	check_unref(tcp);
+	check_unref(http);
+}
+
+static void equal_probes_are_one_target(void **state)
+{
+	struct endpoint member = endpoint_of("10.0.0.1:53", IPPROTO_UDP);
+	struct endpoint direct = endpoint_of("10.0.0.1:8080", IPPROTO_TCP);
+	struct check *elsewhere = check_new(CHECK_TCP);
+	struct check *plain = check_new(CHECK_TCP);
+	struct check *slower = check_new(CHECK_TCP);
+	struct endpoint probed;
+
+	(void)state;
+	elsewhere->port = 8080;
+	slower->interval_ms = 3000;
+	probed = check_endpoint(elsewhere, &member);
+	assert_int_equal(endpoint_cmp(&probed, &direct), 0);
+	assert_int_equal(check_target_id(elsewhere, &member), check_target_id(plain, &direct));
+	assert_int_equal(check_target_id(elsewhere, &member), check_target_id(elsewhere, &probed));
+	assert_int_not_equal(check_target_id(plain, &direct), check_target_id(slower, &direct));
+	assert_int_not_equal(check_target_id(plain, &direct), check_target_id(plain, &member));
+	check_unref(elsewhere);
+	check_unref(plain);
+	check_unref(slower);
+}
+
+static void an_unprobed_member_keeps_its_protocol(void **state)
+{
+	struct endpoint member = endpoint_of("10.0.0.1:53", IPPROTO_UDP);
+	struct check *none = check_new(CHECK_NONE);
+	struct endpoint e = check_endpoint(none, &member);
+
+	(void)state;
+	assert_int_equal(endpoint_cmp(&e, &member), 0);
+	check_unref(none);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(type_names_read_back),
+		cmocka_unit_test(a_check_comes_out_as_it_went_in),
+		cmocka_unit_test(a_check_out_of_bounds_is_refused),
+		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
+		cmocka_unit_test(a_check_cut_short_is_refused),
+		cmocka_unit_test(ids_are_the_same_for_ever),
+		cmocka_unit_test(equal_probes_are_one_target),
+		cmocka_unit_test(an_unprobed_member_keeps_its_protocol),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
