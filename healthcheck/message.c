@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "healthcheck/message.h"
+
+static const char *const reason_texts[HC_REASON_COUNT] = {
+	[HC_REASON_NONE] = "not probed yet",
+	[HC_REASON_INHERITED] = "inherited",
+	[HC_REASON_OK] = "ok",
+	[HC_REASON_REFUSED] = "refused",
+	[HC_REASON_TIMEOUT] = "timeout",
+	[HC_REASON_UNREACHABLE] = "unreachable",
+	[HC_REASON_CLOSED] = "closed early",
+	[HC_REASON_BAD_REPLY] = "bad reply",
+	[HC_REASON_STATUS] = "status",
+	[HC_REASON_NO_MATCH] = "no match",
+	[HC_REASON_TOO_LONG] = "answer too long",
+	[HC_REASON_NO_RESOURCE] = "no resource",
+	[HC_REASON_LATE] = "we were late",
+	[HC_REASON_LOCAL] = "our own network",
+};
+
+const char *hc_reason_text(enum hc_reason r)
+{
+	return (unsigned)r < HC_REASON_COUNT ? reason_texts[r] : "?";
+}
+
+/* Ours are never longer than a byte; anything else is a stranger's. */
+static unsigned read_enum(struct wire *w, unsigned count)
+{
+	unsigned v = wire_u8(w);
+
+	if (v < count)
+		return v;
+	w->bad = true;
+	return 0;
+}
+
+void wire_put_hc_target(struct buf *b, const struct hc_target *t)
+{
+	wire_put_u64(b, t->id);
+	wire_put_endpoint(b, &t->endpoint);
+	wire_put_check(b, t->check);
+	wire_put_u8(b, (uint8_t)t->initial);
+}
+
+void wire_hc_target(struct wire *w, struct hc_target *out)
+{
+	out->id = wire_u64(w);
+	out->endpoint = wire_endpoint(w);
+	out->check = wire_check(w);
+	out->initial = (enum verdict_state)read_enum(w, VERDICT_DOWN + 1);
+	/* Both sides work the id out of the same bytes: they cannot differ but by a mistake. */
+	if (!w->bad && (!out->endpoint.addr.family || !out->endpoint.port ||
+			out->id != check_target_id(out->check, &out->endpoint)))
+		w->bad = true;
+	if (w->bad) {
+		check_unref(out->check);
+		out->check = NULL;
+	}
+}
+
+void wire_put_hc_verdict(struct buf *b, const struct hc_verdict *v)
+{
+	wire_put_u64(b, v->id);
+	wire_put_u64(b, v->sequence);
+	wire_put_u8(b, (uint8_t)v->state);
+	wire_put_u8(b, (uint8_t)v->reason);
+	wire_put_u32(b, (uint32_t)v->detail);
+	wire_put_u8(b, v->proven);
+	wire_put_i64(b, v->since_ms);
+	wire_put_u32(b, v->ok);
+	wire_put_u32(b, v->failed);
+	wire_put_u32(b, v->latency_us);
+}
+
+void wire_hc_verdict(struct wire *w, struct hc_verdict *out)
+{
+	out->id = wire_u64(w);
+	out->sequence = wire_u64(w);
+	out->state = (enum verdict_state)read_enum(w, VERDICT_DOWN + 1);
+	out->reason = (enum hc_reason)read_enum(w, HC_REASON_COUNT);
+	out->detail = (int32_t)wire_u32(w);
+	out->proven = read_enum(w, 2) == 1;
+	out->since_ms = wire_i64(w);
+	out->ok = wire_u32(w);
+	out->failed = wire_u32(w);
+	out->latency_us = wire_u32(w);
+}
+
+void wire_put_hc_status(struct buf *b, const struct hc_status *s)
+{
+	wire_put_u32(b, s->targets);
+	wire_put_u32(b, s->up);
+	wire_put_u32(b, s->down);
+	wire_put_u32(b, s->in_flight);
+	wire_put_u64(b, s->probes);
+	wire_put_u64(b, s->inconclusive);
+	wire_put_u32(b, s->lag_ms);
+}
+
+void wire_hc_status(struct wire *w, struct hc_status *out)
+{
+	out->targets = wire_u32(w);
+	out->up = wire_u32(w);
+	out->down = wire_u32(w);
+	out->in_flight = wire_u32(w);
+	out->probes = wire_u64(w);
+	out->inconclusive = wire_u64(w);
+	out->lag_ms = wire_u32(w);
+}
