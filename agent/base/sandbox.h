@@ -2,9 +2,10 @@
 /*
  * Giving privileges up, for good: user and groups, capabilities, bounding set,
  * no_new_privs, seccomp. Called once by each role before it reads a byte
- * from outside.
+ * from outside, and before it makes a thread: these are attributes of threads.
  *
  * Started without root, nothing is dropped that is not there: the user stays.
+ * What was open before stays usable, whatever a filter says about opening.
  */
 #ifndef AGENT_BASE_SANDBOX_H
 #define AGENT_BASE_SANDBOX_H
@@ -32,6 +33,16 @@ struct sandbox {
 	uint64_t max_files; /* RLIMIT_NOFILE; 0: as it is */
 };
 
+/*
+ * On failure (err says what is missing and how to give it) some privileges may be gone already:
+ * the process must not go on. A parent-death signal (PR_SET_PDEATHSIG), which the kernel forgets
+ * when the user changes, is set again; -ESRCH: the parent died meanwhile. The process
+ * leaves no core dump from here on.
+ */
 MUST_CHECK int sandbox_enter(const struct sandbox *s, struct err *err);
+
+/* May a filter be asked for? Not where sanitizers or coverage make calls of their own, nor
+ * on a kernel without seccomp. */
+bool sandbox_filter_available(void);
 
 #endif
