@@ -296,3 +296,43 @@ const char *value_nearest(const char *word, const char *const *words, size_t cou
 	}
 	return nearest;
 }
+
+/* --- words ---------------------------------------------------------------------- */
+
+int value_word(const struct value_words *words, const char *s, uint32_t *out)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		if (strcmp(words->items[i].text, s) == 0) {
+			*out = words->items[i].value;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *value_word_text(const struct value_words *words, uint32_t value)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		if (words->items[i].value == value)
+			return words->items[i].text;
+	}
+	return "?";
+}
+
+#define WORDS_MAX 32
+
+void value_words_hint(const struct value_words *words, const char *s, struct buf *out)
+{
+	const char *texts[WORDS_MAX];
+	const char *near;
+	size_t n = 0;
+
+	for (; n < words->count && n < WORDS_MAX; n++) {
+		texts[n] = words->items[n].text;
+		buf_str(out, n == 0 ? "" : n + 1 < words->count ? ", " : " or ");
+		buf_str(out, texts[n]);
+	}
+	near = value_nearest(s, texts, n);
+	if (near)
+		buf_printf(out, ". Did you mean '%s'?", near);
+}

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "agent/base/attr.h"
+#include "agent/base/buf.h"
 #include "agent/base/check.h"
 
 #define VALUE_DURATION_TEXT_MAX 16
@@ -39,6 +40,25 @@ const char *value_statuses_text(const struct check_status_range *ranges, unsigne
 MUST_CHECK bool value_is_http_path(const char *s);
 /* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
 MUST_CHECK bool value_is_http_host(const char *s);
+
+/* A choice of words, such as forwarding methods, and what each stands for. */
+struct value_word {
+	const char *text;
+	uint32_t value;
+};
+struct value_words {
+	const struct value_word *items;
+	size_t count;
+};
+#define VALUE_WORDS(array)                \
+	{                                 \
+		(array), ARRAY_LEN(array) \
+	}
+
+MUST_CHECK int value_word(const struct value_words *words, const char *s, uint32_t *out);
+const char *value_word_text(const struct value_words *words, uint32_t value); /* "?": none */
+/* "nat, dr or tunnel", and where s is near one of them ". Did you mean 'dr'?": ends a message. */
+void value_words_hint(const struct value_words *words, const char *s, struct buf *out);
 
 /*
  * The word that was probably meant: the nearest of `words` within two edits (a swap of

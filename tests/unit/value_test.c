@@ -199,6 +199,29 @@ static void the_nearest_word_is_offered_if_it_is_near(void **state)
 	}
 }
 
+static void a_word_is_one_of_the_choice(void **state)
+{
+	static const struct value_word items[] = { { "nat", 4 }, { "dr", 5 }, { "tunnel", 6 } };
+	static const struct value_words words = VALUE_WORDS(items);
+	CLEANUP(buf_done) struct buf b = { 0 };
+	uint32_t v = 7;
+
+	(void)state;
+	assert_int_equal(value_word(&words, "NAT", &v), -EINVAL);
+	assert_int_equal(value_word(&words, "", &v), -EINVAL);
+	assert_int_equal(v, 7);
+	assert_int_equal(value_word(&words, "dr", &v), 0);
+	assert_int_equal(v, 5);
+	assert_string_equal(value_word_text(&words, 6), "tunnel");
+	assert_string_equal(value_word_text(&words, 9), "?");
+
+	value_words_hint(&words, "masquerade", &b);
+	assert_string_equal(buf_cstr(&b), "nat, dr or tunnel");
+	buf_reset(&b);
+	value_words_hint(&words, "tunel", &b);
+	assert_string_equal(buf_cstr(&b), "nat, dr or tunnel. Did you mean 'tunnel'?");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -208,6 +231,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_digits_alone),
 		cmocka_unit_test(statuses_are_a_list_of_ranges),
 		cmocka_unit_test(a_path_and_a_host_cannot_carry_a_second_header),
+		cmocka_unit_test(a_word_is_one_of_the_choice),
 		cmocka_unit_test(the_nearest_word_is_offered_if_it_is_near),
 	};
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The words in which settings of a pool are written, in the configuration's
+ * `defaults` and in annotations alike.
+ */
+#ifndef AGENT_POOL_SETTINGS_H
+#define AGENT_POOL_SETTINGS_H
+
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/value.h"
+
+/*
+ * The kernel's schedulers, by name; lblc and lblcr are for proxies, not for servers, and left
+ * out. The value is an index of no meaning.
+ */
+extern const struct value_words pool_scheduler_words;
+extern const struct value_words pool_forward_words;	/* enum pool_forward */
+extern const struct value_words pool_snat_words;	/* 1: masquerade */
+extern const struct value_words pool_unhealthy_words;	/* enum pool_unhealthy */
+extern const struct value_words pool_fail_policy_words; /* enum pool_fail_policy */
+extern const struct value_words pool_check_words;	/* enum check_type */
+
+/* "none", or "fallback" and "port" with a comma between (of mh and sh). -EINVAL otherwise. */
+MUST_CHECK int pool_scheduler_flags_parse(const char *s, uint32_t *out);
+const char *pool_scheduler_flags_text(uint32_t flags);
+
+#endif
