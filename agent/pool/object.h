@@ -20,9 +20,12 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 
-#define OBJECT_NAME_MAX	     253 /* namespace, name; port names are at most 63 */
-#define OBJECT_ADDRESSES_MAX 16384
-#define OBJECT_PORTS_MAX     256
+#define OBJECT_NAME_MAX	       253 /* namespace, name; port names are at most 63 */
+#define OBJECT_ADDRESSES_MAX   16384
+#define OBJECT_PORTS_MAX       256
+#define OBJECT_ANNOTATIONS_MAX 64    /* of ours */
+#define OBJECT_AFFINITY_MAX    86400 /* seconds */
+#define OBJECT_VALUE_MAX       60000 /* bytes of an annotation's value */
 
 enum object_kind { OBJECT_SERVICE = 1, OBJECT_ENDPOINTS = 2, OBJECT_SLICE = 3 };
 const char *object_kind_text(enum object_kind k);
@@ -41,6 +44,8 @@ void problems_add(struct problems *p, bool error, unsigned line, const char *fmt
 	PRINTF_LIKE(4, 5);
 void problems_copy(struct problems *to, const struct problems *from); /* appends */
 void problems_done(struct problems *p);
+
+#define PROBLEMS_MAX 64 /* of one object or pool: one more says that there are more */
 
 /* Annotations that concern us: "parasaus.io/..." without the prefix, and the origin's two bare ones. */
 struct object_annotation {
@@ -78,6 +83,7 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
+/* One block of memory but for its problems; object_free() frees both. */
 struct object {
 	enum object_kind kind;
 	unsigned source;   /* index of the source in the configuration; smaller wins a tie */
@@ -90,7 +96,8 @@ struct object {
 	char *uid;	    /* "" outside a cluster */
 	int64_t created_ms; /* 0: unknown */
 	char *revision;	    /* opaque; "" outside a cluster */
-	uint64_t content;   /* hash of what was read: equal means nothing changed */
+	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
+	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */
 	struct object_annotation *annotations;
 	size_t annotation_count;
 	struct problems problems;
@@ -99,15 +106,19 @@ struct object {
 	struct object_port *ports;
 	size_t port_count;
 	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
+	bool use_not_ready;  /* publishNotReadyAddresses */
 	/* Endpoints, EndpointSlice */
 	struct object_subset *subsets;
 	size_t subset_count;
 };
 
+/* The objects of a `List` (their documents are the children), or NULL: it is none. */
+const struct doc *object_list(const struct doc *d);
+
 /*
  * Read one document. -ENOTSUP: of a kind that is not ours (err names it), -EINVAL: not usable
  * (err says why, with the line); what is merely odd is in (*out)->problems.
- * source, from_cluster, path and content are set from the arguments.
+ * source, from_cluster and path are set from the arguments.
  */
 struct object_origin {
 	unsigned source;

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Objects as values: how they are laid out, compared and freed. Reading is in decode.c. */
+#include "agent/pool/object.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/xalloc.h"
+#include "agent/pool/object_build.h"
+#include "agent/pool/pack.h"
+
+#define PROBLEM_TEXT_MAX 512
+
+const char *object_kind_text(enum object_kind k)
+{
+	switch (k) {
+	case OBJECT_SERVICE:
+		return "Service";
+	case OBJECT_ENDPOINTS:
+		return "Endpoints";
+	case OBJECT_SLICE:
+		return "EndpointSlice";
+	}
+	return "?";
+}
+
+static void add_text(struct problems *p, bool error, unsigned line, const char *text)
+{
+	p->items = xreallocarray(p->items, p->count + 1, sizeof(*p->items));
+	p->items[p->count++] = (struct problem){ error, line, xstrdup(text) };
+}
+
+/* False where no more are kept; the first left out leaves a word that it was. */
+static bool has_room(struct problems *p)
+{
+	if (p->count == PROBLEMS_MAX)
+		add_text(p, false, 0, "there are more problems, which are not listed");
+	return p->count < PROBLEMS_MAX;
+}
+
+void problems_add(struct problems *p, bool error, unsigned line, const char *fmt, ...)
+{
+	char text[PROBLEM_TEXT_MAX];
+	va_list ap;
+
+	if (!has_room(p))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	add_text(p, error, line, text);
+}
+
+void problems_copy(struct problems *to, const struct problems *from)
+{
+	for (size_t i = 0; i < from->count && has_room(to); i++)
+		add_text(to, from->items[i].error, from->items[i].line, from->items[i].text);
+}
+
+void problems_done(struct problems *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->items[i].text);
+	free(p->items);
+	*p = (struct problems){ 0 };
+}
+
+bool object_is_label(const char *s)
+{
+	static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t n = strspn(s, inner);
+
+	return n > 0 && n <= 63 && s[n] == '\0' && s[0] != '-' && s[n - 1] != '-';
+}
+
+bool object_is_name(const char *s)
+{
+	char label[64];
+
+	if (strlen(s) > OBJECT_NAME_MAX)
+		return false;
+	for (;;) {
+		size_t n = strcspn(s, ".");
+
+		if (n >= sizeof(label))
+			return false;
+		memcpy(label, s, n);
+		label[n] = '\0';
+		if (!object_is_label(label))
+			return false;
+		if (s[n] == '\0')
+			return true;
+		s += n + 1;
+	}
+}
+
+static struct object_port *pack_ports(struct pack *p, struct object_port *from, size_t count)
+{
+	struct object_port *to = pack_bytes(p, from, count * sizeof(*from));
+
+	for (size_t i = 0; i < count; i++) {
+		char *name = pack_str(p, from[i].name);
+
+		if (p->block)
+			to[i].name = name;
+	}
+	return to;
+}
+
+static struct object_subset *pack_subsets(struct pack *p, const struct object *o)
+{
+	struct object_subset *to = pack_bytes(p, o->subsets, o->subset_count * sizeof(*to));
+
+	for (size_t i = 0; i < o->subset_count; i++) {
+		const struct object_subset *from = &o->subsets[i];
+		struct object_port *ports = pack_ports(p, from->ports, from->port_count);
+		struct object_address *addresses =
+			pack_bytes(p, from->addresses, from->address_count * sizeof(*addresses));
+
+		if (p->block) {
+			to[i].ports = ports;
+			to[i].addresses = addresses;
+		}
+	}
+	return to;
+}
+
+static struct object_annotation *pack_annotations(struct pack *p, const struct object *o)
+{
+	struct object_annotation *to = pack_bytes(p, o->annotations,
+						  o->annotation_count * sizeof(*to));
+
+	for (size_t i = 0; i < o->annotation_count; i++) {
+		char *key = pack_str(p, o->annotations[i].key);
+		char *value = pack_str(p, o->annotations[i].value);
+
+		if (p->block) {
+			to[i].key = key;
+			to[i].value = value;
+		}
+	}
+	return to;
+}
+
+/* Returns the copy, or `from` itself while measuring. */
+static struct object *pack_object(struct pack *p, struct object *from)
+{
+	struct object *to = pack_bytes(p, from, sizeof(*from));
+	struct object parts = *from;
+
+	parts.path = pack_str(p, from->path);
+	parts.ns = pack_str(p, from->ns);
+	parts.name = pack_str(p, from->name);
+	parts.service = strcmp(from->service, from->name) == 0 ? parts.name
+							       : pack_str(p, from->service);
+	parts.uid = pack_str(p, from->uid);
+	parts.revision = pack_str(p, from->revision);
+	parts.annotations = pack_annotations(p, from);
+	parts.ports = pack_ports(p, from->ports, from->port_count);
+	parts.subsets = pack_subsets(p, from);
+	if (p->block)
+		*to = parts;
+	return to;
+}
+
+static uint64_t hash_content(const struct object *o)
+{
+	struct buf b = { 0 };
+	uint64_t h;
+
+	object_put_values(&b, o);
+	h = hash_id(b.data, b.len);
+	buf_done(&b);
+	return h;
+}
+
+static uint64_t hash_place(const struct object *o)
+{
+	struct buf b = { 0 };
+	uint64_t h;
+
+	wire_put_u32(&b, o->line);
+	wire_put_str(&b, o->revision);
+	for (size_t i = 0; i < o->annotation_count; i++)
+		wire_put_u32(&b, o->annotations[i].line);
+	for (size_t i = 0; i < o->problems.count; i++)
+		wire_put_u32(&b, o->problems.items[i].line);
+	h = hash_id(b.data, b.len);
+	buf_done(&b);
+	return h;
+}
+
+struct object *object_make(struct object *parts)
+{
+	struct pack p = { 0 };
+
+	parts->content = hash_content(parts);
+	parts->place = hash_place(parts);
+	(void)pack_object(&p, parts);
+	p = (struct pack){ .block = xmalloc(p.used) };
+	return pack_object(&p, parts);
+}
+
+void object_free(struct object *o)
+{
+	if (!o)
+		return;
+	problems_done(&o->problems);
+	free(o);
+}
+
+bool object_same(const struct object *a, const struct object *b)
+{
+	return a->kind == b->kind && a->source == b->source && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->ns, b->ns) == 0 && strcmp(a->path, b->path) == 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How an object is made: the parts that reading documents and reading the
+ * state file share.
+ */
+#ifndef AGENT_POOL_OBJECT_BUILD_H
+#define AGENT_POOL_OBJECT_BUILD_H
+
+#include "agent/pool/object.h"
+
+/*
+ * An object of its own from one whose parts lie anywhere. Strings may not be NULL. The problems
+ * move over; content and place are worked out.
+ */
+MUST_CHECK struct object *object_make(struct object *parts);
+
+/* RFC 1123: lower-case letters, digits and '-' inside; a label at most 63 bytes. */
+bool object_is_label(const char *s);
+/* Labels joined by dots, at most OBJECT_NAME_MAX bytes. */
+bool object_is_name(const char *s);
+
+/* What makes an object what it is, without lines, source and path: for object_make()'s hash. */
+void object_put_values(struct buf *b, const struct object *o);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/pool/pack.h"
+
+#include <string.h>
+
+static void *put(struct pack *p, void *data, size_t size, size_t align)
+{
+	size_t at = (p->used + align - 1) & ~(align - 1);
+
+	p->used = at + size;
+	if (!p->block)
+		return data;
+	return size ? memcpy(p->block + at, data, size) : p->block + at;
+}
+
+void *pack_bytes(struct pack *p, void *data, size_t size)
+{
+	return put(p, data, size, sizeof(uint64_t));
+}
+
+char *pack_str(struct pack *p, char *s)
+{
+	return put(p, s, strlen(s) + 1, 1);
+}
