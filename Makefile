@@ -114,7 +114,7 @@ $(B)/sim/%: $(B)/tests/sim/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
-$(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
+$(B)/tools/%: $(B)/tests/lib/tools/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/snapshots.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/xalloc.h"
+
+#define MINUTE INT64_C(60000)
+/* Text in minutes stays the same for half a minute either way. */
+#define MINUTES(n) ((n)*MINUTE + MINUTE / 2)
+
+static struct endpoint endpoint_of(const char *text, uint8_t protocol)
+{
+	struct endpoint e;
+
+	if (endpoint_parse(text, protocol, &e) < 0)
+		abort();
+	return e;
+}
+
+static struct check *http_check(void)
+{
+	struct check *c = check_new(CHECK_HTTP);
+
+	free(c->path);
+	c->path = xstrdup("/healthz");
+	c->interval_ms = 5000;
+	c->timeout_ms = 2000;
+	c->fast_ms = 1000;
+	c->rise = 2;
+	c->fall = 3;
+	c->expect_count = 1;
+	c->expect[0] = (struct check_status_range){ 200, 399 };
+	return c;
+}
+
+struct recipe {
+	const char *ns, *service, *port;
+	uint8_t protocol;
+	unsigned source;
+	const char *frontend; /* NULL: none */
+	enum check_type check;
+};
+
+static struct pool *make_pool(const struct recipe *r)
+{
+	struct pool *p = xcalloc(1, sizeof(*p));
+
+	atomic_init(&p->refs, 1);
+	p->id = xasprintf("%s.%s.%s-%s", r->ns, r->service, r->port, protocol_text(r->protocol));
+	p->ns = xstrdup(r->ns);
+	p->service = xstrdup(r->service);
+	p->port_name = xstrdup(r->port);
+	p->source = r->source;
+	p->protocol = r->protocol;
+	if (r->frontend) {
+		p->frontends = xcalloc(1, sizeof(*p->frontends));
+		p->frontends[0] = endpoint_of(r->frontend, r->protocol);
+		p->frontend_count = 1;
+	}
+	snprintf(p->set.scheduler, sizeof(p->set.scheduler), "wrr");
+	p->set.masquerade = true;
+	p->set.drain_s = 60;
+	p->set.weight = 1;
+	p->set.check = r->check == CHECK_HTTP ? http_check() : check_new(r->check);
+	return p;
+}
+
+static struct member_view member_of(const char *text, enum verdict_state state, uint32_t weight,
+				    uint32_t reasons, int64_t since_ms)
+{
+	return (struct member_view){ .endpoint = endpoint_of(text, IPPROTO_TCP),
+				     .nominal = 1,
+				     .weight = weight,
+				     .in_table = true,
+				     .reasons = reasons,
+				     .state = state,
+				     .checked = true,
+				     .since_ms = since_ms };
+}
+
+/* Gives each member that is checked its target's id. */
+static struct pool_view *make_view(struct pool *p, const struct member_view *members, size_t count)
+{
+	struct pool_view *v = pool_view_new(p, count);
+
+	for (size_t i = 0; i < count; i++) {
+		v->members[i] = members[i];
+		v->members[i].endpoint.protocol = p->protocol;
+		if (members[i].checked)
+			v->members[i].target = check_target_id(p->set.check,
+							       &v->members[i].endpoint);
+	}
+	v->generation = 7;
+	return v;
+}
+
+static struct pool_view *sample_dns(void)
+{
+	struct member_view m[] = { member_of("10.100.2.1:53", VERDICT_UP, 1, 0, 0),
+				   member_of("10.100.2.2:53", VERDICT_UP, 1, 0, 0) };
+
+	m[0].checked = m[1].checked = false;
+	return make_view(make_pool(&(struct recipe){ "default", "dns", "dns", IPPROTO_UDP, 0,
+						     "10.0.0.1:30053", CHECK_NONE }),
+			 m, ARRAY_LEN(m));
+}
+
+static struct pool_view *sample_origin(int64_t now)
+{
+	struct member_view m[] = {
+		member_of("10.100.1.53:8090", VERDICT_UP, 1, 0, now - MINUTES(12)),
+		member_of("10.100.1.77:30253", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - MINUTES(2)),
+	};
+	struct pool_view *v = make_view(
+		make_pool(&(struct recipe){ "parasaus", "snake-demo-svc4", "dcmp-svc4", IPPROTO_TCP,
+					    0, "10.0.0.1:40796", CHECK_HTTP }),
+		m, ARRAY_LEN(m));
+
+	v->members[1].remove_at_ms = now + MINUTES(3);
+	problems_add(&v->pool->problems, false, 12,
+		     "`type` stands inside `ports`; taken as the Service's");
+	return v;
+}
+
+static struct pool_view *sample_web(int64_t now)
+{
+	struct member_view m[] = {
+		member_of("10.100.3.1:80", VERDICT_UP, 1, 0, now - MINUTES(180)),
+		member_of("10.100.3.2:80", VERDICT_UP, 0, MEMBER_TERMINATING, now - MINUTES(180)),
+		member_of("10.100.3.3:80", VERDICT_UP, 0, MEMBER_REMOVED, now - MINUTES(180)),
+		member_of("10.100.3.4:80", VERDICT_UP, 0, MEMBER_WEIGHT_ZERO, now - MINUTES(180)),
+		member_of("10.100.3.5:80", VERDICT_UNKNOWN, 0, MEMBER_UNPROVEN, 0),
+		member_of("10.100.3.6:80", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - MINUTES(90)),
+	};
+	struct pool_view *v =
+		make_view(make_pool(&(struct recipe){ "shop", "web", "http", IPPROTO_TCP, 0,
+						      "10.0.0.1:40080", CHECK_HTTP }),
+			  m, ARRAY_LEN(m));
+
+	v->members[2].remove_at_ms = now + MINUTES(1);
+	v->members[3].nominal = 0;
+	v->members[5].in_table = false;
+	return v;
+}
+
+static struct pool_view *sample_secure(int64_t now)
+{
+	struct member_view m[] = {
+		member_of("[2001:db8::1]:8443", VERDICT_DOWN, 1,
+			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - MINUTES(5)),
+		member_of("[2001:db8::2]:8443", VERDICT_DOWN, 1,
+			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - MINUTES(4)),
+	};
+	struct pool_view *v =
+		make_view(make_pool(&(struct recipe){ "shop", "web", "https", IPPROTO_TCP, 0,
+						      "[2001:db8:1::1]:40443", CHECK_TCP }),
+			  m, ARRAY_LEN(m));
+
+	v->fail_open = true;
+	v->kernel_problem =
+		xstrdup("service [2001:db8:1::1]:40443/tcp: Address family not supported");
+	return v;
+}
+
+static struct pool_view *sample_empty(void)
+{
+	struct pool_view *v =
+		make_view(make_pool(&(struct recipe){ "team", "empty", "80", IPPROTO_TCP, 1,
+						      "10.0.0.1:40081", CHECK_TCP }),
+			  NULL, 0);
+
+	v->inherited = true;
+	return v;
+}
+
+/* What probes could have said to make a member what it is. */
+static struct target_view target_of(const struct pool_view *v, const struct member_view *m)
+{
+	struct target_view t = { .id = m->target,
+				 .endpoint = check_endpoint(v->pool->set.check, &m->endpoint),
+				 .state = m->state,
+				 .proven = m->state != VERDICT_UNKNOWN,
+				 .since_ms = m->since_ms,
+				 .users = 1 };
+
+	snprintf(t.type, sizeof(t.type), "%s", check_type_text(v->pool->set.check->type));
+	switch (m->state) {
+	case VERDICT_UP:
+		snprintf(t.reason, sizeof(t.reason), "ok");
+		t.ok = 151;
+		t.latency_us = 412;
+		break;
+	case VERDICT_DOWN:
+		snprintf(t.reason, sizeof(t.reason), "%s", t.type[0] == 'h' ? "status" : "refused");
+		t.detail = t.type[0] == 'h' ? 503 : 0;
+		t.ok = 127;
+		t.failed = 24;
+		break;
+	case VERDICT_UNKNOWN:
+		snprintf(t.reason, sizeof(t.reason), "none");
+		break;
+	}
+	return t;
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	const struct target_view *x = a, *y = b;
+
+	return endpoint_cmp(&x->endpoint, &y->endpoint);
+}
+
+static void add_targets(struct snapshot *s)
+{
+	struct target_list *list;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->pool_count; i++) {
+		s->member_count += s->pools[i]->member_count;
+		for (size_t k = 0; k < s->pools[i]->member_count; k++)
+			count += s->pools[i]->members[k].checked;
+	}
+	list = target_list_new(count);
+	count = 0;
+	for (size_t i = 0; i < s->pool_count; i++)
+		for (size_t k = 0; k < s->pools[i]->member_count; k++)
+			if (s->pools[i]->members[k].checked)
+				list->items[count++] = target_of(s->pools[i],
+								 &s->pools[i]->members[k]);
+	qsort(list->items, count, sizeof(list->items[0]), by_endpoint);
+	s->targets = list;
+}
+
+static void add_frame(struct snapshot *s, int64_t now)
+{
+	static const char *const names[] = { "parent", "core", "healthcheck", "ipvs" };
+
+	snprintf(s->version, sizeof(s->version), "1.2.3");
+	s->node = xstrdup("node-1");
+	s->started_ms = now - MINUTES(200);
+	s->generation = s->applied_generation = 7;
+	s->synced = s->ready = true;
+	s->kernel_writes = 42;
+	s->other_writes = 11;
+	s->repairs = 1;
+	s->last_sync_seconds = 0.125;
+	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
+		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);
+		s->processes[i].pid = (pid_t)(1000 + i);
+		s->processes[i].resident_bytes = (i + 1) * 4 * 1024 * 1024;
+	}
+	s->processes[2].restarts = 1;
+}
+
+struct snapshot *snapshot_sample(int64_t now_ms)
+{
+	struct snapshot *s = snapshot_new();
+
+	add_frame(s, now_ms);
+	s->pools = xcalloc(5, sizeof(struct pool_view *));
+	s->pools[s->pool_count++] = sample_dns();
+	s->pools[s->pool_count++] = sample_origin(now_ms);
+	s->pools[s->pool_count++] = sample_web(now_ms);
+	s->pools[s->pool_count++] = sample_secure(now_ms);
+	s->pools[s->pool_count++] = sample_empty();
+	add_targets(s);
+
+	s->source_count = 2;
+	s->sources = xcalloc(2, sizeof(*s->sources));
+	s->sources[0] = (struct source_view){ .type = "directory",
+					      .where = xstrdup("/etc/parasaus/pools"),
+					      .complete = true,
+					      .delivered = true,
+					      .objects = 8 };
+	s->sources[1] = (struct source_view){ .type = "directory",
+					      .where = xstrdup("/srv/team/pools"),
+					      .delivered = true,
+					      .why = xstrdup("No such file or directory"),
+					      .objects = 2 };
+	s->problem_count = 1;
+	s->problems = xcalloc(1, sizeof(*s->problems));
+	s->problems[0] = (struct problem_view){ .where = xstrdup("/etc/parasaus/pools/api.yaml:3"),
+						.text = xstrdup("mapping values are not allowed in "
+								"this context"),
+						.error = true };
+	return s;
+}
+
+struct snapshot *snapshot_large(size_t pools, size_t members)
+{
+	struct member_view *m = xcalloc(members, sizeof(*m));
+	struct snapshot *s = snapshot_new();
+
+	add_frame(s, INT64_C(1795316400000));
+	s->pools = xcalloc(pools, sizeof(struct pool_view *));
+	for (size_t i = 0; i < pools; i++) {
+		char service[32], frontend[32];
+
+		for (size_t k = 0; k < members; k++) {
+			size_t n = i * members + k;
+
+			m[k] = (struct member_view){
+				.endpoint = { addr_v4((uint32_t)(0x0a800000 + n)), IPPROTO_TCP,
+					      8080 },
+				.nominal = 1,
+				.weight = 1,
+				.in_table = true,
+				.state = VERDICT_UP,
+				.checked = true,
+				.since_ms = s->started_ms
+			};
+		}
+		snprintf(service, sizeof(service), "service-%05zu", i);
+		snprintf(frontend, sizeof(frontend), "10.0.0.1:%zu", 30000 + i % 35000);
+		s->pools[i] =
+			make_view(make_pool(&(struct recipe){ "ns", service, "http", IPPROTO_TCP, 0,
+							      frontend, CHECK_HTTP }),
+				  m, members);
+	}
+	s->pool_count = pools;
+	add_targets(s);
+	free(m);
+	return s;
+}
+
+static int listen_on(const struct sockaddr *address, socklen_t len)
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, address, len) < 0 || listen(fd, 64) < 0)
+		abort();
+	return fd;
+}
+
+int snapshot_listen_unix(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		abort();
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	unlink(path);
+	return listen_on((const struct sockaddr *)&a, sizeof(a));
+}
+
+int snapshot_listen_tcp(uint16_t *out_port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = listen_on((const struct sockaddr *)&a, len);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		abort();
+	*out_port = ntohs(a.sin_port);
+	return fd;
+}

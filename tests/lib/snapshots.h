@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Snapshots for tests of the REST interface and of parasausctl: a small one
+ * with one of everything, and large ones. Also their listening sockets.
+ */
+#ifndef TESTS_LIB_SNAPSHOTS_H
+#define TESTS_LIB_SNAPSHOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/plan/snapshot.h"
+
+/*
+ * Five pools in every health, members in every state, two sources of which one cannot be read.
+ * Times are before and after now_ms by amounts that read the same for half a minute.
+ */
+MUST_CHECK struct snapshot *snapshot_sample(int64_t now_ms);
+/* So many pools "ns.service-N.http-tcp" with so many members each, all up, and their targets. */
+MUST_CHECK struct snapshot *snapshot_large(size_t pools, size_t members);
+
+/* A listening socket; abort() on failure. The port of the TCP one is the kernel's choice. */
+MUST_CHECK int snapshot_listen_unix(const char *path);
+MUST_CHECK int snapshot_listen_tcp(uint16_t *out_port);
+
+#endif
