@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctl/args.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/value.h"
+#include "agent/base/xalloc.h"
+
+#define WAIT_TIMEOUT_MS 60000
+#define EVERY_COMMAND	"sh"
+
+/* Every option of every command. `letter` names it in struct ctl_command; capitals have no short form. */
+static const struct ctl_option {
+	char letter;
+	const char *name;
+	const char *value; /* what stands for its value in help; NULL: it has none */
+	const char *text;
+} options[] = {
+	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")" },
+	{ 'o', "output", "FORMAT", "table (the default), wide, or json" },
+	{ 'n', "namespace", "NAME", "only what is of this namespace" },
+	{ 'q', "query", "TEXT", "only where the name or an address holds this text" },
+	{ 'H', "health", "HEALTH", "only pools that are up, degraded, down or unmonitored" },
+	{ 'S', "state", "STATE", "only what is up, down or unknown" },
+	{ 'W', "synced", NULL, "until every source was read and the kernel is as wanted" },
+	{ 'G', "generation", "N", "until the kernel has this generation or a later one" },
+	{ 't', "timeout", "TIME", "give up after that long (60): 30, 0.5, 500ms, 2m" },
+	{ 'f', "file", "FILE", "a file of manifests, - for standard input; may be repeated" },
+	{ 'c', "config", "FILE", "the agent's configuration" },
+	{ 'y', "yes", NULL, "do it without asking" },
+	{ 'h', "help", NULL, "this text" },
+};
+
+static bool has_short(const struct ctl_option *o)
+{
+	return o->letter >= 'a';
+}
+
+const struct ctl_command *ctl_find(const char *name)
+{
+	for (const struct ctl_command *c = ctl_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static bool takes(const struct ctl_command *c, char letter)
+{
+	return strchr(EVERY_COMMAND, letter) || (c && strchr(c->options, letter));
+}
+
+/* --- values of options ---------------------------------------------------------- */
+
+static int take_output(const char *value, enum ctl_output *out, struct err *err)
+{
+	if (strcmp(value, "table") == 0)
+		*out = OUTPUT_TABLE;
+	else if (strcmp(value, "wide") == 0)
+		*out = OUTPUT_WIDE;
+	else if (strcmp(value, "json") == 0)
+		*out = OUTPUT_JSON;
+	else
+		return err_set(err, -EINVAL, "--output: '%.32s' is none of table, wide, json",
+			       value);
+	return 0;
+}
+
+static int take_value(char letter, const char *value, struct ctl_args *a, struct err *err)
+{
+	switch (letter) {
+	case 's':
+		a->socket = value;
+		break;
+	case 'o':
+		return take_output(value, &a->output, err);
+	case 'n':
+		a->ns = value;
+		break;
+	case 'q':
+		a->query = value;
+		break;
+	case 'H':
+		a->health = value;
+		break;
+	case 'S':
+		a->state = value;
+		break;
+	case 'W':
+		a->synced = true;
+		break;
+	case 'G':
+		if (value_uint(value, 1, UINT64_MAX, &a->generation) < 0)
+			return err_set(err, -EINVAL, "--generation: '%.32s' is not a number from 1",
+				       value);
+		break;
+	case 't':
+		if (value_duration_ms(value, 0, 24 * 3600 * 1000, &a->timeout_ms) < 0)
+			return err_set(err, -EINVAL,
+				       "--timeout: '%.32s' is not a time up to 24h, such as 30 or "
+				       "2m",
+				       value);
+		break;
+	case 'f':
+		a->files = xreallocarray(a->files, a->file_count + 1, sizeof(*a->files));
+		a->files[a->file_count++] = value;
+		break;
+	case 'c':
+		a->config = value;
+		break;
+	case 'y':
+		a->yes = true;
+		break;
+	case 'h':
+		a->help = true;
+		break;
+	}
+	return 0;
+}
+
+/* --- parsing -------------------------------------------------------------------- */
+
+struct getopt_tables {
+	char letters[2 * ARRAY_LEN(options) + 3];
+	struct option names[ARRAY_LEN(options) + 1];
+};
+
+/* For getopt_long(): all options, whatever the command, so that a message can say whose it is. */
+static void fill_tables(struct getopt_tables *t)
+{
+	char *p = t->letters;
+
+	memset(t, 0, sizeof(*t));
+	*p++ = ':'; /* tell a missing value from an unknown option */
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		const struct ctl_option *o = &options[i];
+
+		t->names[i] = (struct option){ .name = o->name,
+					       .has_arg = o->value ? required_argument
+								   : no_argument,
+					       .val = o->letter };
+		if (!has_short(o))
+			continue;
+		*p++ = o->letter;
+		if (o->value)
+			*p++ = ':';
+	}
+}
+
+/* `word` is the argument that getopt stopped at. */
+static int bad_option(int found, const char *word, struct err *err)
+{
+	if (found == ':')
+		return err_set(err, -EINVAL, "option '%.64s' needs a value", word);
+	if (optopt && !(word[0] == '-' && word[1] == '-') && found == '?')
+		return err_set(err, -EINVAL, "unknown option '-%c'", optopt);
+	return err_set(err, -EINVAL, "unknown option '%.64s'", word);
+}
+
+static int find_command(const char *name, const struct ctl_command **out, struct err *err)
+{
+	const char *names[32], *near;
+	size_t count = 0;
+
+	*out = ctl_find(name);
+	if (*out)
+		return 0;
+	for (const struct ctl_command *c = ctl_commands; c->name && count < ARRAY_LEN(names); c++)
+		names[count++] = c->name;
+	near = value_nearest(name, names, count);
+	if (near)
+		return err_set(err, -EINVAL, "unknown command '%.64s'; did you mean '%s'?", name,
+			       near);
+	return err_set(err, -EINVAL, "unknown command '%.64s'", name);
+}
+
+/* Options once more, now that the command is known: does it take them? */
+static int check_taken(const char *seen, const struct ctl_command *c, struct err *err)
+{
+	for (; *seen; seen++)
+		for (size_t i = 0; i < ARRAY_LEN(options); i++)
+			if (options[i].letter == *seen && !takes(c, *seen))
+				return err_set(err, -EINVAL, "'%s' has no option --%s", c->name,
+					       options[i].name);
+	return 0;
+}
+
+int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, struct ctl_args *out,
+	      struct err *err)
+{
+	char seen[ARRAY_LEN(options) + 1] = "";
+	struct getopt_tables tables;
+	int found, r;
+
+	*out = (struct ctl_args){ .socket = REST_SOCKET_DEFAULT, .timeout_ms = WAIT_TIMEOUT_MS };
+	*out_command = NULL;
+	fill_tables(&tables);
+	opterr = 0;
+	optind = 0; /* glibc: begin anew */
+	while ((found = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
+		if (found == '?' || found == ':')
+			return bad_option(found, argv[optind > 0 ? optind - 1 : 0], err);
+		if (!strchr(seen, found))
+			seen[strlen(seen)] = (char)found;
+		r = take_value((char)found, optarg, out, err);
+		if (r < 0)
+			return r;
+	}
+	if (optind == argc)
+		return out->help ? 0 : err_set(err, -EINVAL, "no command given");
+	r = find_command(argv[optind], out_command, err);
+	if (r < 0)
+		return r;
+	out->operands = argv + optind + 1;
+	out->operand_count = argc - optind - 1;
+	return check_taken(seen, *out_command, err);
+}
+
+void ctl_args_done(struct ctl_args *args)
+{
+	free(args->files);
+	args->files = NULL;
+	args->file_count = 0;
+}
+
+/* --- help ----------------------------------------------------------------------- */
+
+static void put_options(const struct ctl_command *c, struct buf *out)
+{
+	buf_str(out, "\nOptions:\n");
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		const struct ctl_option *o = &options[i];
+		struct buf left = { 0 };
+
+		if (!takes(c, o->letter))
+			continue;
+		if (has_short(o))
+			buf_printf(&left, "-%c, ", o->letter);
+		else
+			buf_str(&left, "    ");
+		buf_printf(&left, "--%s%s%s", o->name, o->value ? " " : "",
+			   o->value ? o->value : "");
+		buf_printf(out, "  %-24s  %s\n", buf_cstr(&left), o->text);
+		buf_done(&left);
+	}
+}
+
+void ctl_help(const struct ctl_command *command, struct buf *out)
+{
+	if (command) {
+		buf_printf(out, "Usage: parasausctl %s%s%s [OPTION...]\n\n%s\n", command->name,
+			   command->operands[0] ? " " : "", command->operands, command->text);
+		put_options(command, out);
+		return;
+	}
+	buf_str(out, "Usage: parasausctl [OPTION...] COMMAND [OPTION...]\n\n"
+		     "Looks at a Parasaus agent on this machine.\n\nCommands:\n");
+	for (const struct ctl_command *c = ctl_commands; c->name; c++)
+		buf_printf(out, "  %-10s  %s\n", c->name, c->summary);
+	put_options(NULL, out);
+	buf_str(out, "\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
+		     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint found errors.\n");
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line of parasausctl: commands, their options, their help. Both
+ * are tables, and help is made of them, so that neither can lag behind.
+ */
+#ifndef AGENT_CTL_ARGS_H
+#define AGENT_CTL_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/err.h"
+
+/* Exit codes. */
+enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_FOUND = 3 };
+
+enum ctl_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON };
+
+struct ctl_args {
+	const char *socket;
+	enum ctl_output output;
+	bool help;
+	const char *ns;
+	const char *health;
+	const char *state;
+	const char *query;
+	bool synced;
+	uint64_t generation; /* 0: not asked for */
+	uint32_t timeout_ms;
+	const char **files; /* of every --file; freed by ctl_args_done() */
+	size_t file_count;
+	const char *config;
+	bool yes;
+	char **operands; /* what is left, from argv */
+	int operand_count;
+};
+
+struct ctl_command {
+	const char *name;
+	const char *operands; /* "pools|members... [NAME...]", or "" */
+	const char *summary;  /* one line */
+	const char *text;     /* for its own help */
+	const char *options;  /* the letters of those it takes besides -h; see args.c */
+	int (*run)(const struct ctl_args *args);
+};
+extern const struct ctl_command ctl_commands[]; /* ends with a NULL name */
+
+/*
+ * Options may stand before and after the command and its operands; "--" ends them. On failure
+ * the command is set where it was known. -EINVAL: err says what is wrong.
+ */
+MUST_CHECK int ctl_parse(int argc, char **argv, const struct ctl_command **out_command,
+			 struct ctl_args *out, struct err *err);
+void ctl_args_done(struct ctl_args *args);
+
+/* Help: of one command, or (NULL) the overview. */
+void ctl_help(const struct ctl_command *command, struct buf *out);
+const struct ctl_command *ctl_find(const char *name); /* NULL: there is none */
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * parasausctl cleanup: becomes `parasausd --cleanup`, the program that knows
+ * what is the agent's.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/ctl/commands.h"
+
+/* Of the same build where there is one, or else of the PATH. */
+static const char *find_agent(char out[static PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		if (snprintf(out, PATH_MAX, "%s/parasausd", dirname(self)) < PATH_MAX &&
+		    access(out, X_OK) == 0)
+			return out;
+	}
+	return "parasausd";
+}
+
+static bool confirmed(void)
+{
+	char line[16] = "";
+
+	printf("Go on? [y/N] ");
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+int command_cleanup(const struct ctl_args *args)
+{
+	char path[PATH_MAX];
+	const char *agent = find_agent(path);
+
+	if (args->operand_count || !args->config)
+		return command_misused("cleanup ", "cleanup needs -c FILE, the agent's "
+						   "configuration");
+	printf("Running: %s -c %s --cleanup\n"
+	       "This deletes the agent's virtual services, routes, rules and sets from the "
+	       "kernel.\n"
+	       "Connections through its addresses end.\n",
+	       agent, args->config);
+	fflush(stdout);
+	if (!args->yes && !isatty(STDIN_FILENO))
+		return command_failed("nothing was done: say --yes where nobody can be asked");
+	if (!args->yes && !confirmed())
+		return command_failed("nothing was done");
+	execlp(agent, agent, "-c", args->config, "--cleanup", (char *)NULL);
+	return command_failed("cannot run %s: %s", agent, strerror(errno));
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libcurl behind client.h. The only file that knows it.
+ */
+#include "agent/ctl/client.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/xalloc.h"
+
+#define IDLE_S	   10L
+#define CONNECT_S  5L
+#define ANSWER_MAX ((size_t)64 << 20) /* of one object, or one line of a list */
+
+struct client {
+	CURL *curl;
+	char *socket;
+};
+
+struct client *client_new(const char *socket)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->socket = xstrdup(socket);
+	c->curl = curl_easy_init();
+	if (!c->curl)
+		abort(); /* out of memory */
+	return c;
+}
+
+void client_free(struct client *c)
+{
+	if (!c)
+		return;
+	curl_easy_cleanup(c->curl);
+	free(c->socket);
+	free(c);
+}
+
+void client_encode(struct buf *path, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char b = (unsigned char)*text;
+
+		if (b < 0x80 && (isalnum(b) || strchr("-._~", b)))
+			buf_put(path, text, 1);
+		else
+			buf_printf(path, "%%%02X", b);
+	}
+}
+
+/* --- one exchange ---------------------------------------------------------------- */
+
+struct answer {
+	struct client *client;
+	struct buf text;      /* of an object, of an error, or of the line that is not whole yet */
+	client_item_fn *item; /* NULL: not a list */
+	void *arg;
+	int result; /* of item() */
+	struct err *err;
+};
+
+/* Hands out the whole lines of what has come; keeps the rest. */
+static int give_lines(struct answer *a)
+{
+	const char *start = (const char *)a->text.data, *end, *newline;
+
+	if (!a->text.len)
+		return 0;
+	end = start + a->text.len;
+	while ((newline = memchr(start, '\n', (size_t)(end - start)))) {
+		int r = newline > start ? a->item(a->arg, start, (size_t)(newline - start), a->err)
+					: 0;
+
+		if (r < 0)
+			return r;
+		start = newline + 1;
+	}
+	a->text.len = (size_t)(end - start);
+	memmove(a->text.data, start, a->text.len);
+	return 0;
+}
+
+static size_t take_bytes(char *data, size_t one, size_t count, void *arg)
+{
+	struct answer *a = arg;
+	long status = 0;
+
+	if (a->text.len + count > ANSWER_MAX) {
+		a->result = err_set(a->err, -EFBIG, "the answer is too long");
+		return 0;
+	}
+	buf_put(&a->text, data, one * count);
+	curl_easy_getinfo(a->client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (a->item && status == 200)
+		a->result = give_lines(a);
+	return a->result < 0 ? 0 : one * count;
+}
+
+/* What the agent says is wrong. */
+static int error_answer(const struct answer *a, long status)
+{
+	int code = status == 404 ? -ENOENT : status == 503 ? -EAGAIN : -EREMOTEIO;
+	struct doc_set set = { 0 };
+	const char *detail = NULL;
+	struct err ignored;
+
+	if (doc_read_json(a->text.data, a->text.len, &DOC_LIMITS_DEFAULT, &set, &ignored) == 0 &&
+	    set.count == 1)
+		detail = doc_string(doc_get(set.roots[0], REST_DETAIL));
+	if (detail)
+		err_set(a->err, code, "%s", detail);
+	else
+		err_set(a->err, code, "the agent answered with status %ld", status);
+	doc_set_done(&set);
+	return code;
+}
+
+static int transfer_fault(const struct client *c, CURLcode code, struct err *err)
+{
+	switch ((int)code) {
+	case CURLE_COULDNT_CONNECT:
+		return err_set(err, -ENOTCONN,
+			       "cannot reach the agent at %s: is parasausd running, and may you "
+			       "use its socket? (-s names another one)",
+			       c->socket);
+	case CURLE_OPERATION_TIMEDOUT:
+		return err_set(err, -ETIMEDOUT, "the agent at %s does not answer", c->socket);
+	default:
+		return err_set(err, -EPROTO, "the agent at %s: %s", c->socket,
+			       curl_easy_strerror(code));
+	}
+}
+
+static int ask(struct client *c, const char *path, const char *accept, struct answer *a)
+{
+	char *url = xasprintf("http://localhost%s", path);
+	char *header = xasprintf("Accept: %s, %s;q=0.1", accept, REST_JSON);
+	struct curl_slist *headers = curl_slist_append(NULL, header);
+	long status = 0;
+	CURLcode code;
+
+	curl_easy_reset(c->curl);
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, IDLE_S);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, a);
+	code = curl_easy_perform(c->curl);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(headers);
+	free(header);
+	free(url);
+	if (a->result < 0)
+		return a->result;
+	if (code != CURLE_OK)
+		return transfer_fault(c, code, a->err);
+	return status == 200 ? 0 : error_answer(a, status);
+}
+
+int client_text(struct client *c, const char *path, struct buf *out, struct err *err)
+{
+	struct answer a = { .client = c, .err = err };
+	int r = ask(c, path, REST_JSON, &a);
+
+	if (r == 0)
+		buf_put(out, a.text.data, a.text.len);
+	buf_done(&a.text);
+	return r;
+}
+
+int client_object(struct client *c, const char *path, struct doc_set *out, struct err *err)
+{
+	struct doc_set set = { 0 };
+	struct buf text = { 0 };
+	int r = client_text(c, path, &text, err);
+
+	if (r == 0 && doc_read_json(text.data, text.len, &DOC_LIMITS_DEFAULT, &set, err) < 0)
+		r = err_wrap(err, -EPROTO, "the agent's answer");
+	if (r == 0)
+		*out = set;
+	buf_done(&text);
+	return r;
+}
+
+int client_items(struct client *c, const char *path, client_item_fn *fn, void *arg, struct err *err)
+{
+	struct answer a = { .client = c, .item = fn, .arg = arg, .err = err };
+	int r = ask(c, path, REST_NDJSON, &a);
+
+	if (r == 0 && a.text.len)
+		r = err_set(err, -EPROTO, "the agent's answer ends within a line");
+	buf_done(&a.text);
+	return r;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asking the agent: GET over its unix socket. Waits for the answer, 10 seconds
+ * at most without a byte. The connection is kept between calls.
+ *
+ * -ENOTCONN: nobody is there; -ENOENT: 404; -EAGAIN: 503, it is starting;
+ * -EREMOTEIO: any other error answer; -EPROTO: not an answer of ours.
+ */
+#ifndef AGENT_CTL_CLIENT_H
+#define AGENT_CTL_CLIENT_H
+
+#include <stddef.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/doc.h"
+#include "agent/base/err.h"
+
+struct client;
+MUST_CHECK struct client *client_new(const char *socket);
+void client_free(struct client *c); /* NULL is fine */
+
+/* One object, parsed; the caller frees it with doc_set_done(). */
+MUST_CHECK int client_object(struct client *c, const char *path, struct doc_set *out,
+			     struct err *err);
+/* The same as it came. */
+MUST_CHECK int client_text(struct client *c, const char *path, struct buf *out, struct err *err);
+
+/* Every item of a list, one call each, as it came (no newline); a negative result ends it. */
+typedef int client_item_fn(void *arg, const char *text, size_t len, struct err *err);
+MUST_CHECK int client_items(struct client *c, const char *path, client_item_fn *fn, void *arg,
+			    struct err *err);
+
+/* Appends text, percent-encoded for one path segment or one query value. */
+void client_encode(struct buf *path, const char *text);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the commands share, and the table of them.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/doc.h"
+#include "agent/ctl/commands.h"
+#include "agent/ctl/words.h"
+
+#define CANDIDATES_MAX 8 /* named in a message */
+
+const struct ctl_command ctl_commands[] = {
+	{ "get", "pools|members|targets|status|problems [NAME...]", "list what the agent has",
+	  "Lists pools, members, targets (what is probed) or problems, or shows the agent's\n"
+	  "status. NAME is a pool's id, or NAMESPACE/SERVICE for all its pools; for targets it\n"
+	  "is an address or ADDRESS:PORT.",
+	  "onqHS", command_get },
+	{ "describe", "pool ID", "all about one pool",
+	  "Shows a pool, its members and its problems. ID may be NAMESPACE/SERVICE where that\n"
+	  "has one pool.",
+	  "", command_describe },
+	{ "explain", "POOL", "why each member is in or out",
+	  "Says of each member whether new connections reach it, why, what its last check\n"
+	  "found, since when, and what happens next. POOL is a pool's id, or NAMESPACE/SERVICE\n"
+	  "where that has one pool.",
+	  "", command_explain },
+	{ "wait", "", "wait until the kernel is as wanted",
+	  "Waits until the agent has done its work; the agent need not be there yet. Without\n"
+	  "--synced or --generation it waits for --synced. Exit code 1 when time is up.",
+	  "WGt", command_wait },
+	{ "cleanup", "-c FILE", "take out of the kernel what the agent put there",
+	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules and\n"
+	  "sets that belong to an agent of this configuration. The agent must not be running.\n"
+	  "Traffic to its addresses ends.",
+	  "cy", command_cleanup },
+	{ "version", "", "print the version", "Prints the version of parasausctl.", "",
+	  command_version },
+	{ "help", "[COMMAND]", "print help", "Prints help, of one command or of all.", "",
+	  command_help },
+	{ 0 },
+};
+
+int command_failed(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("parasausctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CTL_FAILED;
+}
+
+int command_misused(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "parasausctl: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nTry 'parasausctl %s--help'.\n", command ? command : "");
+	return CTL_USAGE;
+}
+
+int command_print(const struct buf *text)
+{
+	if ((text->len && fwrite(text->data, text->len, 1, stdout) != 1) || fflush(stdout) != 0)
+		return command_failed("cannot write the output: %s", strerror(errno));
+	return CTL_OK;
+}
+
+int command_version(const struct ctl_args *args)
+{
+	(void)args;
+	printf("parasausctl %s\n", PARASAUS_VERSION);
+	return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
+}
+
+int command_help(const struct ctl_args *args)
+{
+	const struct ctl_command *c = NULL;
+	struct buf text = { 0 };
+	int r;
+
+	if (args->operand_count > 0) {
+		c = ctl_find(args->operands[0]);
+		if (!c)
+			return command_misused("", "unknown command '%s'", args->operands[0]);
+	}
+	ctl_help(c, &text);
+	r = command_print(&text);
+	buf_done(&text);
+	return r;
+}
+
+void command_pool_path(struct buf *path, const char *id, const char *below)
+{
+	buf_str(path, REST_POOLS "/");
+	client_encode(path, id);
+	buf_str(path, below);
+}
+
+/* --- pools by name ---------------------------------------------------------------- */
+
+struct candidates {
+	struct buf ids; /* separated by ", " */
+	size_t count;
+};
+
+static int add_candidate(void *arg, const char *text, size_t len, struct err *err)
+{
+	struct candidates *c = arg;
+	struct doc_set set = { 0 };
+	int r = doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &set, err);
+
+	if (r < 0)
+		return r;
+	if (c->count++ < CANDIDATES_MAX)
+		buf_printf(&c->ids, "%s%s", c->ids.len ? ", " : "",
+			   words_text(set.roots[0], REST_ID));
+	doc_set_done(&set);
+	return 0;
+}
+
+static int find_by_service(struct client *c, const char *ns, size_t ns_len, const char *service,
+			   struct candidates *out, struct err *err)
+{
+	struct buf path = { 0 }, part = { 0 };
+	int r;
+
+	buf_put(&part, ns, ns_len);
+	buf_str(&path, REST_POOLS "?" REST_NAMESPACE "=");
+	client_encode(&path, buf_cstr(&part));
+	buf_str(&path, "&" REST_SERVICE "=");
+	client_encode(&path, service);
+	r = client_items(c, buf_cstr(&path), add_candidate, out, err);
+	buf_done(&path);
+	buf_done(&part);
+	return r;
+}
+
+int command_find_pool(struct client *c, const char *name, struct buf *out, struct err *err)
+{
+	const char *slash = strchr(name, '/');
+	struct candidates found = { 0 };
+	int r;
+
+	if (!slash) {
+		buf_str(out, name); /* whether it is there, the next request tells */
+		return 0;
+	}
+	r = find_by_service(c, name, (size_t)(slash - name), slash + 1, &found, err);
+	if (r == 0 && found.count == 0)
+		r = err_set(err, -ENOENT, "no pool belongs to the service '%s'", name);
+	else if (r == 0 && found.count > 1)
+		r = err_set(err, -ENOTUNIQ, "'%s' has %zu pools, say which: %s%s", name,
+			    found.count, buf_cstr(&found.ids),
+			    found.count > CANDIDATES_MAX ? ", ..." : "");
+	else if (r == 0)
+		buf_put(out, found.ids.data, found.ids.len);
+	buf_done(&found.ids);
+	return r;
+}

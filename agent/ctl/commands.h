@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The commands of parasausctl. Each runs to its end and returns an exit code;
+ * what went wrong is on standard error by then.
+ */
+#ifndef AGENT_CTL_COMMANDS_H
+#define AGENT_CTL_COMMANDS_H
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/err.h"
+#include "agent/ctl/args.h"
+#include "agent/ctl/client.h"
+
+int command_get(const struct ctl_args *args);
+int command_describe(const struct ctl_args *args);
+int command_explain(const struct ctl_args *args);
+int command_wait(const struct ctl_args *args);
+int command_cleanup(const struct ctl_args *args);
+int command_version(const struct ctl_args *args);
+int command_help(const struct ctl_args *args);
+
+/* "parasausctl: ..." on standard error; return CTL_FAILED, and CTL_USAGE with a hint at --help. */
+int command_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);
+int command_misused(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* To standard output; CTL_FAILED where it cannot be written (a full disk, a closed pipe). */
+int command_print(const struct buf *text);
+
+/*
+ * The id of the pool that is meant by an id or by "namespace/service", appended to out. -ENOENT:
+ * there is none; -ENOTUNIQ: several, err names them.
+ */
+MUST_CHECK int command_find_pool(struct client *c, const char *name, struct buf *out,
+				 struct err *err);
+
+/* REST_POOLS, "shop.web.http-tcp", "/members": a path below a pool. */
+void command_pool_path(struct buf *path, const char *id, const char *below);
+
+#endif

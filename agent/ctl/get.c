@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * parasausctl get: lists as tables, or as the JSON the agent gives.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/clock.h"
+#include "agent/ctl/commands.h"
+#include "agent/ctl/rows.h"
+#include "agent/ctl/table.h"
+#include "agent/ctl/words.h"
+
+/* JSON is written out when that much has come together: a list may be long. */
+#define WRITE_PIECE (64 * 1024)
+
+struct listing {
+	const struct rows *rows;
+	const struct ctl_args *args;
+	int64_t now_ms;
+	struct table table;
+	struct buf json;
+	size_t count;
+};
+
+static int add_row(void *arg, const char *text, size_t len, struct err *err)
+{
+	struct listing *l = arg;
+	struct doc_set set = { 0 };
+	int r = doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &set, err);
+
+	if (r < 0)
+		return r;
+	l->rows->add(&l->table, set.roots[0], l->args->output == OUTPUT_WIDE, l->now_ms);
+	l->count++;
+	doc_set_done(&set);
+	return 0;
+}
+
+static int add_json(void *arg, const char *text, size_t len, struct err *err)
+{
+	struct listing *l = arg;
+
+	buf_str(&l->json, l->count++ ? ",\n  " : "[\n  ");
+	buf_put(&l->json, text, len);
+	if (l->json.len < WRITE_PIECE)
+		return 0;
+	if (fwrite(l->json.data, l->json.len, 1, stdout) != 1)
+		return err_set(err, -EIO, "cannot write the output: %s", strerror(errno));
+	buf_reset(&l->json);
+	return 0;
+}
+
+static void put_param(struct buf *path, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(path, "%s%s=", strchr(buf_cstr(path), '?') ? "&" : "?", name);
+	client_encode(path, value);
+}
+
+/* The path of a list; one name narrows it, in the way the kind of list has. */
+static void put_path(struct buf *path, const struct rows *rows, const struct ctl_args *args,
+		     const char *name)
+{
+	const char *slash = name ? strchr(name, '/') : NULL;
+	struct buf ns = { 0 };
+
+	buf_str(path, rows->path);
+	if (slash && rows->by_service) {
+		buf_put(&ns, name, (size_t)(slash - name));
+		put_param(path, REST_NAMESPACE, buf_cstr(&ns));
+		put_param(path, REST_SERVICE, slash + 1);
+	} else {
+		put_param(path, REST_NAMESPACE, args->ns);
+		put_param(path, rows->by_name, name);
+	}
+	if (!name || strcmp(rows->by_name, REST_Q) != 0)
+		put_param(path, REST_Q, args->query);
+	put_param(path, REST_HEALTH, args->health);
+	put_param(path, REST_STATE, args->state);
+	buf_done(&ns);
+}
+
+static int fetch(struct client *c, struct listing *l, const char *name, struct err *err)
+{
+	client_item_fn *add = l->args->output == OUTPUT_JSON ? add_json : add_row;
+	size_t before = l->count;
+	struct buf path = { 0 };
+	int r;
+
+	if (name && l->rows->one && !strchr(name, '/')) {
+		struct buf text = { 0 };
+
+		/* By id: a single object, and "not found" where there is none. */
+		command_pool_path(&path, name, "");
+		r = client_text(c, buf_cstr(&path), &text, err);
+		while (text.len && text.data[text.len - 1] == '\n')
+			text.len--;
+		if (r == 0)
+			r = add(l, (const char *)text.data, text.len, err);
+		buf_done(&text);
+	} else {
+		put_path(&path, l->rows, l->args, name);
+		r = client_items(c, buf_cstr(&path), add, l, err);
+		if (r == 0 && name && l->count == before)
+			r = err_set(err, -ENOENT, "there is nothing for '%s'", name);
+	}
+	buf_done(&path);
+	return r;
+}
+
+static int print_list(struct listing *l)
+{
+	struct buf text = { 0 };
+	int r;
+
+	if (l->args->output == OUTPUT_JSON) {
+		buf_str(&l->json, l->count ? "\n]\n" : "[]\n");
+		return command_print(&l->json);
+	}
+	if (l->count == 0) {
+		fprintf(stderr, "no %s\n", l->rows->name);
+		return CTL_OK;
+	}
+	table_print(&l->table, &text);
+	r = command_print(&text);
+	buf_done(&text);
+	return r;
+}
+
+static int get_list(struct client *c, const struct rows *rows, const struct ctl_args *args)
+{
+	bool wide = args->output == OUTPUT_WIDE;
+	struct listing l = { .rows = rows, .args = args, .now_ms = clock_wall_ms(&clock_system) };
+	struct err err;
+	int r = 0;
+
+	table_init(&l.table, wide ? rows->wide_heads : rows->heads);
+	if (args->operand_count == 1)
+		r = fetch(c, &l, NULL, &err);
+	for (int i = 1; i < args->operand_count && r == 0; i++)
+		r = fetch(c, &l, args->operands[i], &err);
+	r = r < 0 ? command_failed("%s", err.text) : print_list(&l);
+	table_done(&l.table);
+	buf_done(&l.json);
+	return r;
+}
+
+/* --- status ------------------------------------------------------------------------ */
+
+static void put_line(struct buf *out, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void put_line(struct buf *out, const char *name, const char *fmt, ...)
+{
+	char value[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	buf_printf(out, "%-14s %s\n", name, value);
+}
+
+static void put_processes(const struct doc *status, struct buf *out)
+{
+	static const char *const heads[] = { "PROCESS", ">PID", ">RESIDENT", ">RESTARTS", NULL };
+	const struct doc *all = doc_get(status, REST_PROCESSES);
+	struct table t;
+
+	table_init(&t, heads);
+	for (const struct doc *p = all ? all->first : NULL; p; p = p->next) {
+		table_cell(&t, p->key);
+		table_cellf(&t, "%" PRId64, words_int(p, REST_PID));
+		table_cellf(&t, "%.1f MiB",
+			    (double)words_int(p, REST_RESIDENT_BYTES) / (1024 * 1024));
+		table_cellf(&t, "%" PRId64, words_int(p, REST_RESTARTS));
+	}
+	buf_str(out, "\n");
+	table_print(&t, out);
+	table_done(&t);
+}
+
+static void put_sources(const struct doc *status, struct buf *out)
+{
+	static const char *const heads[] = {
+		"SOURCE", "WHERE", "COMPLETE", ">OBJECTS", "WHY", NULL
+	};
+	const struct doc *all = doc_get(status, REST_SOURCES);
+	struct table t;
+
+	table_init(&t, heads);
+	for (const struct doc *s = all ? all->first : NULL; s; s = s->next) {
+		table_cell(&t, words_text(s, REST_TYPE));
+		table_cell(&t, words_text(s, REST_WHERE));
+		table_cell(&t, words_bool(s, REST_COMPLETE)    ? "yes"
+			       : words_bool(s, REST_DELIVERED) ? "not any more"
+							       : "not yet");
+		table_cellf(&t, "%" PRId64, words_int(s, REST_OBJECTS));
+		table_cell(&t, words_text(s, REST_WHY));
+	}
+	buf_str(out, "\n");
+	table_print(&t, out);
+	table_done(&t);
+}
+
+static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
+{
+	const struct doc *seconds = doc_get(s, REST_LAST_SYNC_SECONDS);
+	char age[WORDS_SPAN_MAX];
+
+	put_line(out, "Node", "%s", words_text(s, REST_NODE));
+	put_line(out, "Version", "%s", words_text(s, REST_VERSION));
+	put_line(out, "Running for", "%s", words_age(s, REST_STARTED_AT, now_ms, age));
+	put_line(out, "Ready", "%s", words_bool(s, REST_READY) ? "yes" : "no");
+	put_line(out, "Synced", "%s (wanted generation %" PRId64 ", in the kernel %" PRId64 ")",
+		 words_bool(s, REST_SYNCED) ? "yes" : "no", words_int(s, REST_GENERATION),
+		 words_int(s, REST_APPLIED));
+	put_line(out, "Last sync", "%s s", seconds && seconds->text ? seconds->text : "-");
+	put_line(out, "Pools", "%" PRId64, words_int(s, REST_POOLS_FIELD));
+	put_line(out, "Members", "%" PRId64, words_int(s, REST_MEMBERS_FIELD));
+	put_line(out, "Targets", "%" PRId64, words_int(s, REST_TARGETS_FIELD));
+	put_line(out, "Problems", "%" PRId64, words_int(s, REST_PROBLEMS_FIELD));
+	put_line(out, "Kernel writes", "%" PRId64, words_int(s, REST_KERNEL_WRITES));
+	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
+	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
+	put_processes(s, out);
+	put_sources(s, out);
+}
+
+static int get_status(struct client *c, const struct ctl_args *args)
+{
+	struct buf text = { 0 };
+	struct doc_set set = { 0 };
+	struct err err;
+	int r;
+
+	if (args->operand_count > 1)
+		return command_misused("get ", "'get status' takes no name");
+	if (args->output == OUTPUT_JSON) {
+		r = client_text(c, REST_STATUS, &text, &err);
+	} else {
+		r = client_object(c, REST_STATUS, &set, &err);
+		if (r == 0)
+			put_status(set.roots[0], clock_wall_ms(&clock_system), &text);
+	}
+	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
+	doc_set_done(&set);
+	buf_done(&text);
+	return r;
+}
+
+int command_get(const struct ctl_args *args)
+{
+	const struct rows *rows;
+	struct client *c;
+	int r;
+
+	if (args->operand_count == 0)
+		return command_misused("get ", "get what? pools, members, targets, status or "
+					       "problems");
+	rows = rows_find(args->operands[0]);
+	if (!rows && strcmp(args->operands[0], "status") != 0)
+		return command_misused("get ", "cannot get '%s'", args->operands[0]);
+	c = client_new(args->socket);
+	r = rows ? get_list(c, rows, args) : get_status(c, args);
+	client_free(c);
+	return r;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How each kind of list becomes a table.
+ */
+#ifndef AGENT_CTL_ROWS_H
+#define AGENT_CTL_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/doc.h"
+#include "agent/ctl/table.h"
+
+struct rows {
+	const char *name;	  /* "pools" */
+	const char *path;	  /* of the list */
+	const char *by_name;	  /* the parameter that a NAME goes into */
+	bool by_service;	  /* "namespace/service" is a NAME, too */
+	bool one;		  /* a NAME is a pool's id, with a path of its own */
+	const char *const *heads; /* for table_init() */
+	const char *const *wide_heads;
+	void (*add)(struct table *t, const struct doc *d, bool wide, int64_t now_ms);
+};
+
+const struct rows *rows_find(const char *name); /* NULL: there is no such list */
+
+#endif
