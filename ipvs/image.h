@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wanted and what the kernel holds, side by side, by key.
+ *
+ * What the kernel holds is an image: read once, kept in step by applying each
+ * command that was sent, and compared with the kernel by the audit. Only
+ * services that are ours are in here. No system calls.
+ */
+#ifndef IPVS_IMAGE_H
+#define IPVS_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/map.h"
+#include "ipvs/kernel.h"
+#include "ipvs/table.h"
+
+struct ipvs_trouble;
+
+/* One virtual service. */
+struct ipvs_row {
+	struct endpoint key;
+	struct ipvs_service *want; /* NULL: not wanted; dests by (address, port) */
+	struct ipvs_service *have; /* NULL: not in the kernel; dests oldest first */
+	/*
+	 * What the kernel had until somebody else deleted it, if it is to be written again: the
+	 * kernel finds deleted destinations quickly only in the reverse order of deletion.
+	 */
+	struct ipvs_service *lost;
+	uint32_t place; /* in the kernel's list when that was last read, from 1; 0: not known */
+
+	/* --- the role's own account of the row --- */
+	struct ipvs_service *staged; /* told by core, not committed yet */
+	struct ipvs_trouble *troubles;
+	struct ipvs_row *next; /* in the queue of `step` */
+	uint32_t audit;	       /* the last audit that met it, or during which it was changed */
+	uint8_t step;	       /* what is to be done next (role_parts.h) */
+	bool staged_any;       /* staged, or staged as gone */
+	bool hosted;	       /* the host carries its frontend */
+	bool hosted_masquerade;
+	bool doubted;  /* the image may be wrong by our own doing: take what the audit reads */
+	bool draining; /* in the list of rows with destinations that drain */
+};
+
+struct ipvs_image {
+	struct map rows;
+	uint32_t services; /* in the kernel */
+	uint32_t dests;
+};
+
+void ipvs_image_init(struct ipvs_image *m);
+void ipvs_image_done(struct ipvs_image *m);
+struct ipvs_row *ipvs_image_get(const struct ipvs_image *m, const struct endpoint *key);
+struct ipvs_row *ipvs_image_make(struct ipvs_image *m, const struct endpoint *key); /* or get */
+/* Frees the row; what it held counts as gone. */
+void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row);
+
+/* Takes the contents of *s over as what the kernel holds; its dests newest first, as read. */
+void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s);
+/* The kernel does not hold it any more. `remember` keeps the order for writing it again. */
+void ipvs_image_lose(struct ipvs_image *m, struct ipvs_row *row, bool remember);
+/* Replace what the row wants (NULL: nothing) and free what it wanted. */
+void ipvs_row_want(struct ipvs_row *row, struct ipvs_service *want);
+
+/* The command was sent: the kernel holds what it says. */
+void ipvs_image_apply(struct ipvs_image *m, struct ipvs_row *row, const struct ipvs_op *op);
+/* NULL: none. */
+struct ipvs_dest *ipvs_service_find(const struct ipvs_service *s, const struct ipvs_dest *like);
+/* Are they equal in the kernel's eyes, apart from their endpoints? */
+bool ipvs_dest_same(const struct ipvs_dest *a, const struct ipvs_dest *b);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The real kernel: commands by netlink, IPv4 read by socket options, IPv6 and
+ * tunnels by netlink.
+ *
+ * Two netlink sockets, because a list is read in pieces over many turns of
+ * the loop while commands go on, and a socket carries one dump at a time.
+ */
+#include "ipvs/kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#include "agent/base/xalloc.h"
+#include "ipvs/netlink.h"
+#include "ipvs/sockopt.h"
+
+struct real {
+	struct ipvs_netlink *commands; /* and dumps of destinations, whole at a time */
+	struct ipvs_netlink *list;
+	struct ipvs_sockopt *sockopt;
+	uint8_t family; /* of the list being read */
+};
+
+static int list_start(void *kernel, uint8_t family)
+{
+	struct real *k = kernel;
+
+	k->family = family;
+	return family == AF_INET ? ipvs_sockopt_list(k->sockopt) : ipvs_netlink_dump(k->list, NULL);
+}
+
+struct listing {
+	uint8_t family;
+	ipvs_list_fn *fn;
+	void *arg;
+};
+
+static void take_service(void *arg, const struct ipvs_reply *r)
+{
+	const struct listing *l = arg;
+	struct ipvs_service s;
+
+	/* One that cannot be understood is somebody else's: ours are plain. */
+	if (ipvs_decode_service(r, &s) == 0 && s.key.addr.family == l->family)
+		l->fn(l->arg, &s, IPVS_COUNT_UNKNOWN);
+}
+
+static int list_next(void *kernel, ipvs_list_fn *fn, void *arg)
+{
+	struct real *k = kernel;
+	struct listing l = { k->family, fn, arg };
+
+	if (k->family == AF_INET)
+		return ipvs_sockopt_list_next(k->sockopt, fn, arg);
+	return ipvs_netlink_dump_next(k->list, take_service, &l);
+}
+
+struct members {
+	uint8_t family;
+	ipvs_dest_fn *fn;
+	void *arg;
+	int error;
+};
+
+static void take_dest(void *arg, const struct ipvs_reply *r)
+{
+	struct members *m = arg;
+	struct ipvs_dest d;
+	uint64_t connections;
+	int ret = ipvs_decode_dest(r, m->family, &d, &connections);
+
+	if (ret < 0)
+		m->error = ret;
+	else
+		m->fn(m->arg, &d, connections);
+}
+
+static int read_dests(void *kernel, const struct endpoint *key, uint32_t dests, ipvs_dest_fn *fn,
+		      void *arg)
+{
+	struct real *k = kernel;
+	struct members m = { key->addr.family, fn, arg, 0 };
+	int r;
+
+	if (key->addr.family == AF_INET) {
+		r = ipvs_sockopt_dests(k->sockopt, key, dests, fn, arg);
+		if (r != -EAGAIN)
+			return r;
+	}
+	r = ipvs_netlink_dump(k->commands, key);
+	if (r < 0)
+		return r;
+	do {
+		r = ipvs_netlink_dump_next(k->commands, take_dest, &m);
+	} while (r > 0);
+	return r < 0 ? r : m.error;
+}
+
+static int write_ops(void *kernel, const struct ipvs_op *ops, size_t count, int *errors)
+{
+	struct real *k = kernel;
+
+	return ipvs_netlink_write(k->commands, ops, count, errors);
+}
+
+static void close_kernel(void *kernel)
+{
+	struct real *k = kernel;
+
+	ipvs_netlink_close(k->commands);
+	ipvs_netlink_close(k->list);
+	ipvs_sockopt_close(k->sockopt);
+	free(k);
+}
+
+static const struct ipvs_kernel_ops real_ops = {
+	.list_start = list_start,
+	.list_next = list_next,
+	.read_dests = read_dests,
+	.write = write_ops,
+	.close = close_kernel,
+};
+
+static int explain(int r, struct err *err)
+{
+	struct utsname u = { 0 };
+
+	switch (r) {
+	case -ENOENT:
+		(void)!uname(&u);
+		return err_set(
+			err, r,
+			"this kernel (%.64s) has no IPVS: load the module by `modprobe ip_vs`; "
+			"if there is none, install the full kernel package (Debian: "
+			"linux-image-amd64 or -arm64, Ubuntu: linux-modules-extra, RHEL: "
+			"kernel-modules)",
+			u.release);
+	case -EPERM:
+		return err_set(err, r, "IPVS: CAP_NET_ADMIN is needed");
+	default:
+		return err_set(err, r, "cannot open IPVS");
+	}
+}
+
+int ipvs_kernel_open(struct ipvs_kernel *out, struct err *err)
+{
+	struct real *k = xcalloc(1, sizeof(*k));
+	int r;
+
+	/* Netlink first: asking for the family loads the module. */
+	r = ipvs_netlink_open(&k->commands);
+	if (r == 0)
+		r = ipvs_netlink_open(&k->list);
+	if (r == 0)
+		r = ipvs_sockopt_open(&k->sockopt);
+	if (r < 0) {
+		close_kernel(k);
+		return explain(r, err);
+	}
+	*out = (struct ipvs_kernel){ &real_ops, k };
+	return 0;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipvs/sockopt.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/ip_vs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/base/xalloc.h"
+
+#define SERVICES_MAX   2000000 /* a bound on what is allocated because the kernel says so */
+#define LIST_PIECE     1024
+#define LIST_ATTEMPTS  5
+#define DESTS_AT_FIRST 64
+
+struct ipvs_sockopt {
+	int fd;
+	/* What list looked at, until it has been handed out. */
+	struct ip_vs_get_services *services;
+	uint32_t count, at;
+	/* The last answer of dests; kept for the next. */
+	struct ip_vs_get_dests *dests;
+	uint32_t dest_room;
+};
+
+static int get(const struct ipvs_sockopt *s, int option, void *data, size_t size)
+{
+	socklen_t len = (socklen_t)size;
+
+	return getsockopt(s->fd, IPPROTO_IP, option, data, &len) < 0 ? -errno : 0;
+}
+
+int ipvs_sockopt_open(struct ipvs_sockopt **out)
+{
+	struct ipvs_sockopt *s = xcalloc(1, sizeof(*s));
+	struct ip_vs_getinfo info;
+	int r;
+
+	/* Any IPv4 socket does; a raw one would need CAP_NET_RAW as well. */
+	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	r = s->fd < 0 ? -errno : get(s, IP_VS_SO_GET_INFO, &info, sizeof(info));
+	if (r < 0) {
+		ipvs_sockopt_close(s);
+		return r;
+	}
+	*out = s;
+	return 0;
+}
+
+void ipvs_sockopt_close(struct ipvs_sockopt *s)
+{
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->services);
+	free(s->dests);
+	free(s);
+}
+
+static bool is_zero(const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	return p[0] == 0 && memcmp(p, p + 1, size - 1) == 0;
+}
+
+/*
+ * The kernel fills in what fits and does not say how many it found: the first entry that is
+ * all zero ends them. With none left over there may have been more.
+ */
+static int list_with_room(struct ipvs_sockopt *s, uint32_t room)
+{
+	size_t size = sizeof(*s->services) + room * sizeof(s->services->entrytable[0]);
+	int r;
+
+	free(s->services);
+	s->services = xcalloc(1, size);
+	s->services->num_services = room;
+	r = get(s, IP_VS_SO_GET_SERVICES, s->services, size);
+	if (r < 0)
+		return r;
+	for (s->count = 0; s->count < room; s->count++) {
+		if (is_zero(&s->services->entrytable[s->count], sizeof(s->services->entrytable[0])))
+			return 0;
+	}
+	return -EAGAIN;
+}
+
+int ipvs_sockopt_list(struct ipvs_sockopt *s)
+{
+	struct ip_vs_getinfo info;
+	int r = -EAGAIN;
+
+	s->at = s->count = 0;
+	for (unsigned i = 0; i < LIST_ATTEMPTS && r == -EAGAIN; i++) {
+		r = get(s, IP_VS_SO_GET_INFO, &info, sizeof(info));
+		if (r < 0)
+			return r;
+		if (info.num_services > SERVICES_MAX)
+			return -E2BIG;
+		/* Others may add some before the next call. */
+		r = list_with_room(s, info.num_services + info.num_services / 16 + 16);
+	}
+	return r;
+}
+
+static void tell_service(const struct ip_vs_service_entry *e, ipvs_list_fn *fn, void *arg)
+{
+	struct ipvs_service s = {
+		.key = { .addr = addr_v4(ntohl(e->addr)),
+			 .protocol = (uint8_t)e->protocol,
+			 .port = ntohs(e->port) },
+		.flags = e->flags & IPVS_FLAGS_ALL,
+		.timeout = e->timeout,
+		.netmask = e->netmask,
+	};
+
+	if (e->fwmark || (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP))
+		return;
+	memcpy(s.scheduler, e->sched_name, strnlen(e->sched_name, sizeof(s.scheduler) - 1));
+	fn(arg, &s, e->num_dests);
+}
+
+int ipvs_sockopt_list_next(struct ipvs_sockopt *s, ipvs_list_fn *fn, void *arg)
+{
+	uint32_t end = s->count - s->at > LIST_PIECE ? s->at + LIST_PIECE : s->count;
+
+	while (s->at < end)
+		tell_service(&s->services->entrytable[s->at++], fn, arg);
+	if (s->at < s->count)
+		return 1;
+	free(s->services);
+	s->services = NULL;
+	return 0;
+}
+
+static int ask_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint32_t room)
+{
+	size_t size;
+
+	if (room > s->dest_room || !s->dests) {
+		s->dest_room = room > DESTS_AT_FIRST ? room : DESTS_AT_FIRST;
+		size = sizeof(*s->dests) + s->dest_room * sizeof(s->dests->entrytable[0]);
+		s->dests = xreallocarray(s->dests, 1, size);
+	}
+	size = sizeof(*s->dests) + room * sizeof(s->dests->entrytable[0]);
+	memset(s->dests, 0, size);
+	s->dests->protocol = key->protocol;
+	memcpy(&s->dests->addr, key->addr.bytes, sizeof(s->dests->addr));
+	s->dests->port = htons(key->port);
+	s->dests->num_dests = room;
+	return get(s, IP_VS_SO_GET_DESTS, s->dests, size);
+}
+
+int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint32_t dests,
+		       ipvs_dest_fn *fn, void *arg)
+{
+	const struct ip_vs_dest_entry *e;
+	uint32_t room, n;
+	int r;
+
+	if (dests > IPVS_DESTS_MAX)
+		return -EAGAIN;
+	room = dests + 1; /* the one left over says that there were no more */
+	r = ask_dests(s, key, room);
+	if (r < 0)
+		return r;
+	e = s->dests->entrytable;
+	for (n = 0; n < room && !is_zero(&e[n], sizeof(e[n])); n++) {
+		if ((e[n].conn_flags & IP_VS_CONN_F_FWD_MASK) == IP_VS_CONN_F_TUNNEL)
+			return -EAGAIN;
+	}
+	if (n != dests)
+		return -EAGAIN;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ipvs_dest d = {
+			.addr = addr_v4(ntohl(e[i].addr)),
+			.forward = e[i].conn_flags & IP_VS_CONN_F_FWD_MASK,
+			.port = ntohs(e[i].port),
+			.weight = (uint32_t)e[i].weight,
+			.upper = e[i].u_threshold,
+			.lower = e[i].l_threshold,
+		};
+
+		fn(arg, &d, (uint64_t)e[i].activeconns + e[i].inactconns + e[i].persistconns);
+	}
+	return 0;
+}
