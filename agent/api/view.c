@@ -260,9 +260,21 @@ static const struct target_view *find_target(const struct snapshot *s, const str
 	return NULL;
 }
 
+/* A reason is a word to programs: "closed early" is "closed-early" here. */
+static void put_reason(struct json_writer *j, const struct target_view *t)
+{
+	char word[sizeof(t->reason)];
+
+	memcpy(word, t->reason, sizeof(word));
+	for (char *p = word; *p; p++)
+		if (*p == ' ')
+			*p = '-';
+	json_put_text(j, REST_REASON, word);
+}
+
 static void put_result(struct json_writer *j, const struct target_view *t)
 {
-	json_put_text(j, REST_REASON, t->reason);
+	put_reason(j, t);
 	json_put_int(j, REST_DETAIL, t->detail);
 	json_put_bool(j, REST_PROVEN, t->proven);
 	json_put_uint(j, REST_OK, t->ok);

@@ -42,8 +42,8 @@ int command_cleanup(const struct ctl_args *args)
 	const char *agent = find_agent(path);
 
 	if (args->operand_count || !args->config)
-		return command_misused("cleanup ", "cleanup needs -c FILE, the agent's "
-						   "configuration");
+		return command_misused("cleanup", "cleanup needs -c FILE, the agent's "
+						  "configuration");
 	printf("Running: %s -c %s --cleanup\n"
 	       "This deletes the agent's virtual services, routes, rules and sets from the "
 	       "kernel.\n"

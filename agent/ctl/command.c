@@ -65,7 +65,8 @@ int command_misused(const char *command, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry 'parasausctl %s--help'.\n", command ? command : "");
+	fprintf(stderr, "\nTry 'parasausctl %s%s--help'.\n", command ? command : "",
+		command ? " " : "");
 	return CTL_USAGE;
 }
 
@@ -92,7 +93,7 @@ int command_help(const struct ctl_args *args)
 	if (args->operand_count > 0) {
 		c = ctl_find(args->operands[0]);
 		if (!c)
-			return command_misused("", "unknown command '%s'", args->operands[0]);
+			return command_misused(NULL, "unknown command '%s'", args->operands[0]);
 	}
 	ctl_help(c, &text);
 	r = command_print(&text);

@@ -117,7 +117,7 @@ static int describe_member(void *arg, const char *text, size_t len, struct err *
 
 	if (r < 0)
 		return r;
-	rows_find("members")->add(&t->table, set.roots[0], true, t->now_ms);
+	rows_of_pool()->add(&t->table, set.roots[0], true, t->now_ms);
 	t->count++;
 	doc_set_done(&set);
 	return 0;
@@ -159,7 +159,7 @@ static int describe(struct client *c, const struct doc *pool, struct buf *out, s
 
 	put_head(out, pool);
 	put_settings(out, pool);
-	table_init(&t.table, rows_find("members")->wide_heads);
+	table_init(&t.table, rows_of_pool()->wide_heads);
 	r = each_member(c, words_text(pool, REST_ID), describe_member, &t, err);
 	if (r == 0 && t.count) {
 		buf_str(out, "\n");
@@ -178,7 +178,7 @@ static int explain(struct client *c, const struct doc *pool, struct buf *out, st
 	put_head(out, pool);
 	r = each_member(c, words_text(pool, REST_ID), explain_member, &t, err);
 	if (r == 0 && t.count == 0)
-		buf_str(out, "\nIt has no members: connections to it are refused.\n");
+		buf_str(out, "\nIt has no members: nobody answers its connections.\n");
 	put_problems(out, pool);
 	return r;
 }
@@ -211,13 +211,13 @@ static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tel
 int command_describe(const struct ctl_args *args)
 {
 	if (args->operand_count != 2 || strcmp(args->operands[0], "pool") != 0)
-		return command_misused("describe ", "describe takes 'pool' and its id");
+		return command_misused("describe", "describe takes 'pool' and its id");
 	return tell_pool(args, args->operands[1], describe);
 }
 
 int command_explain(const struct ctl_args *args)
 {
 	if (args->operand_count != 1)
-		return command_misused("explain ", "explain takes one pool");
+		return command_misused("explain", "explain takes one pool");
 	return tell_pool(args, args->operands[0], explain);
 }

@@ -239,7 +239,7 @@ static int get_status(struct client *c, const struct ctl_args *args)
 	int r;
 
 	if (args->operand_count > 1)
-		return command_misused("get ", "'get status' takes no name");
+		return command_misused("get", "'get status' takes no name");
 	if (args->output == OUTPUT_JSON) {
 		r = client_text(c, REST_STATUS, &text, &err);
 	} else {
@@ -260,11 +260,11 @@ int command_get(const struct ctl_args *args)
 	int r;
 
 	if (args->operand_count == 0)
-		return command_misused("get ", "get what? pools, members, targets, status or "
-					       "problems");
+		return command_misused("get", "get what? pools, members, targets, status or "
+					      "problems");
 	rows = rows_find(args->operands[0]);
 	if (!rows && strcmp(args->operands[0], "status") != 0)
-		return command_misused("get ", "cannot get '%s'", args->operands[0]);
+		return command_misused("get", "cannot get '%s'", args->operands[0]);
 	c = client_new(args->socket);
 	r = rows ? get_list(c, rows, args) : get_status(c, args);
 	client_free(c);

@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 		r = command_print(&text);
 		buf_done(&text);
 	} else if (r < 0) {
-		r = command_misused(NULL, "%s", err.text);
+		r = command_misused(command ? command->name : NULL, "%s", err.text);
 	} else {
 		r = command->run(&args);
 	}

@@ -65,12 +65,11 @@ static void add_pool(struct table *t, const struct doc *d, bool wide, int64_t no
 	table_cell(t, words_text(d, REST_SOURCE));
 }
 
-static void add_member(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
+static void add_own_member(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
 {
 	const struct doc *last = doc_get(d, REST_LAST_CHECK);
 	char endpoint[WORDS_ENDPOINT_MAX], span[WORDS_SPAN_MAX];
 
-	table_cell(t, words_text(d, REST_POOL_FIELD));
 	table_cell(t, words_endpoint(d, endpoint));
 	table_cell(t, words_text(d, REST_STATE));
 	table_cellf(t, "%" PRId64 "/%" PRId64, words_int(d, REST_EFFECTIVE_WEIGHT),
@@ -84,6 +83,12 @@ static void add_member(struct table *t, const struct doc *d, bool wide, int64_t 
 	table_cell(t, words_text(last, REST_REASON));
 	cell_latency(t, last);
 	table_cell(t, words_text(d, REST_TARGET));
+}
+
+static void add_member(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
+{
+	table_cell(t, words_text(d, REST_POOL_FIELD));
+	add_own_member(t, d, wide, now_ms);
 }
 
 static void add_target(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
@@ -127,7 +132,8 @@ static void add_problem(struct table *t, const struct doc *d, bool wide, int64_t
 
 #define POOL_HEADS \
 	"POOL", "FRONTENDS", "HEALTH", ">MEMBERS", ">UP", ">DOWN", ">DRAINING", "CHECK", ">PROBLEMS"
-#define MEMBER_HEADS "POOL", "MEMBER", "STATE", ">WEIGHT", "IN-TABLE", ">SINCE", "REASONS"
+#define MEMBER_HEADS	  "MEMBER", "STATE", ">WEIGHT", "IN-TABLE", ">SINCE", "REASONS"
+#define MEMBER_WIDE_HEADS MEMBER_HEADS, ">LEAVES-IN", "LAST-CHECK", ">LATENCY", "TARGET"
 #define TARGET_HEADS \
 	"TARGET", "CHECK", "STATE", ">SINCE", "REASON", ">OK", ">FAILED", ">LATENCY", ">POOLS"
 #define PROBLEM_HEADS "SEVERITY", "WHERE", "POOL", "PROBLEM"
@@ -137,9 +143,8 @@ const struct rows *rows_find(const char *name)
 	static const char *const pool[] = { POOL_HEADS, NULL };
 	static const char *const pool_wide[] = { POOL_HEADS,	"SCHEDULER", "FORWARDING",
 						 ">GENERATION", "SOURCE",    NULL };
-	static const char *const member[] = { MEMBER_HEADS, NULL };
-	static const char *const member_wide[] = { MEMBER_HEADS, ">LEAVES-IN", "LAST-CHECK",
-						   ">LATENCY",	 "TARGET",     NULL };
+	static const char *const member[] = { "POOL", MEMBER_HEADS, NULL };
+	static const char *const member_wide[] = { "POOL", MEMBER_WIDE_HEADS, NULL };
 	static const char *const target[] = { TARGET_HEADS, NULL };
 	static const char *const target_wide[] = { TARGET_HEADS, "PROTOCOL", "PROVEN", "ID", NULL };
 	static const char *const problem[] = { PROBLEM_HEADS, NULL };
@@ -156,4 +161,15 @@ const struct rows *rows_find(const char *name)
 		if (strcmp(all[i].name, name) == 0)
 			return &all[i];
 	return NULL;
+}
+
+const struct rows *rows_of_pool(void)
+{
+	static const char *const heads[] = { MEMBER_HEADS, NULL };
+	static const char *const wide_heads[] = { MEMBER_WIDE_HEADS, NULL };
+	static const struct rows rows = {
+		.name = "members", .heads = heads, .wide_heads = wide_heads, .add = add_own_member
+	};
+
+	return &rows;
 }

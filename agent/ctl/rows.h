@@ -23,5 +23,6 @@ struct rows {
 };
 
 const struct rows *rows_find(const char *name); /* NULL: there is no such list */
+const struct rows *rows_of_pool(void);		/* members, without the pool's name in each row */
 
 #endif

@@ -143,18 +143,19 @@ void words_result(const struct doc *result, struct buf *out)
 		const char *words;
 	} known[] = {
 		{ "ok", "it answered well" },
-		{ "none", "not probed yet" },
+		{ "not-probed-yet", "not probed yet" },
 		{ "inherited", "not probed yet since the start" },
 		{ "refused", "it refused the connection" },
 		{ "timeout", "no answer in time" },
 		{ "unreachable", "it cannot be reached" },
-		{ "closed", "it closed the connection without an answer" },
+		{ "closed-early", "it closed the connection without an answer" },
 		{ "bad-reply", "it answered, but not in the check's protocol" },
 		{ "no-match", "its answer lacks the text that is looked for" },
-		{ "too-long", "its answer was too long" },
+		{ "answer-too-long", "its answer was too long" },
 		{ "no-resource", "the probe could not be run: this node lacks resources" },
-		{ "late", "the probe could not be judged: this node was too busy" },
-		{ "local", "the probe could not be run: this node's own network is down" },
+		{ "we-were-late", "the probe could not be judged: this node was too busy" },
+		{ "our-own-network",
+		  "the probe could not be run: this node's own network is down" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 
@@ -198,7 +199,7 @@ static void put_state(const struct doc *member, int64_t now_ms, struct buf *out)
 	if (strcmp(state, REST_UNKNOWN) == 0)
 		buf_str(out, " Whether it is up is not known yet.");
 	else if (*words_age(member, REST_SINCE, now_ms, age))
-		buf_printf(out, " It is %s since %s.", state, age);
+		buf_printf(out, " It has been %s for %s.", state, age);
 	else
 		buf_printf(out, " It is %s.", state);
 	put_last_check(member, out);
@@ -218,8 +219,9 @@ static void put_outlook(const struct doc *pool, const struct doc *member, int64_
 									  : "");
 	if (words_list_has(reasons, REST_REASON_UNHEALTHY) &&
 	    !words_list_has(reasons, REST_REASON_REMOVED))
-		buf_printf(out, " %" PRId64 " %s bring%s it back.", rise,
-			   rise == 1 ? "success" : "successes in a row", rise == 1 ? "s" : "");
+		buf_printf(out, " %" PRId64 " %s it %s.", rise,
+			   rise == 1 ? "success brings" : "successes in a row bring",
+			   words_list_has(reasons, REST_REASON_FAIL_OPEN) ? "up" : "back");
 	else if (words_list_has(reasons, REST_REASON_UNPROVEN))
 		buf_str(out, " Its first success brings it in.");
 }

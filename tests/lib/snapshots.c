@@ -205,7 +205,7 @@ static struct target_view target_of(const struct pool_view *v, const struct memb
 		t.failed = 24;
 		break;
 	case VERDICT_UNKNOWN:
-		snprintf(t.reason, sizeof(t.reason), "none");
+		snprintf(t.reason, sizeof(t.reason), "not probed yet");
 		break;
 	}
 	return t;
