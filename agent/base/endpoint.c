@@ -51,36 +51,55 @@ struct addr addr_v4(uint32_t host_order)
 	return a;
 }
 
+/* The more particular first: what is told is the first that holds it. */
+static const struct {
+	const char *prefix;
+	const char *why;
+} refused[] = {
+	{ "169.254.169.254", "metadata service" },
+	{ "169.254.170.2", "metadata service" },
+	{ "100.100.100.200", "metadata service" },
+	{ "168.63.129.16", "metadata service" },
+	{ "192.0.0.192", "metadata service" },
+	{ "fd00:ec2::254", "metadata service" },
+	{ "0.0.0.0/8", "unspecified" },
+	{ "127.0.0.0/8", "loopback" },
+	{ "169.254.0.0/16", "link-local" },
+	{ "224.0.0.0/4", "multicast" },
+	{ "240.0.0.0/4", "reserved" },
+	{ "::", "unspecified" },
+	{ "::1", "loopback" },
+	{ "::ffff:0:0/96", "IPv4 inside IPv6" },
+	{ "fe80::/10", "link-local" },
+	{ "ff00::/8", "multicast" },
+};
+
 const char *addr_refused(const struct addr *a)
 {
-	/* The more particular first: what is told is the first that holds it. */
-	static const struct {
-		const char *prefix;
-		const char *why;
-	} refused[] = {
-		{ "169.254.169.254", "metadata service" },
-		{ "169.254.170.2", "metadata service" },
-		{ "100.100.100.200", "metadata service" },
-		{ "168.63.129.16", "metadata service" },
-		{ "192.0.0.192", "metadata service" },
-		{ "fd00:ec2::254", "metadata service" },
-		{ "0.0.0.0/8", "unspecified" },
-		{ "127.0.0.0/8", "loopback" },
-		{ "169.254.0.0/16", "link-local" },
-		{ "224.0.0.0/4", "multicast" },
-		{ "240.0.0.0/4", "reserved" },
-		{ "::", "unspecified" },
-		{ "::1", "loopback" },
-		{ "::ffff:0:0/96", "IPv4 inside IPv6" },
-		{ "fe80::/10", "link-local" },
-		{ "ff00::/8", "multicast" },
-	};
-
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct prefix p;
 
 		if (prefix_parse(refused[i].prefix, &p) == 0 && prefix_has(&p, a))
 			return refused[i].why;
+	}
+	return NULL;
+}
+
+const char *addr_range_refused(const struct addr_range *r, struct addr *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct addr_range bad;
+		bool begins_inside;
+
+		if (addr_range_parse(refused[i].prefix, &bad) < 0 ||
+		    bad.first.family != r->first.family)
+			continue;
+		begins_inside = addr_cmp(&r->first, &bad.first) <= 0;
+		if (begins_inside ? addr_cmp(&bad.first, &r->last) <= 0
+				  : addr_cmp(&r->first, &bad.last) <= 0) {
+			*out = begins_inside ? bad.first : r->first;
+			return refused[i].why;
+		}
 	}
 	return NULL;
 }

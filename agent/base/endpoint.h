@@ -55,6 +55,8 @@ struct addr addr_v4(uint32_t host_order);
 /* Why this may not be a real server or the target of a probe ("loopback", "link-local",
  * "multicast", "metadata service", "unspecified", "reserved"); NULL: it may. */
 const char *addr_refused(const struct addr *a);
+/* The same for any address of r; *out is then the first such that was found. */
+const char *addr_range_refused(const struct addr_range *r, struct addr *out);
 
 /* "10.0.0.0/24"; a bare address is a full-length prefix; host bits set: -EINVAL. */
 MUST_CHECK int prefix_parse(const char *s, struct prefix *out);
