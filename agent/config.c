@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration: its keys as tables (agent/config_schema.h), and what must
+ * hold between them. The man page, parasaus.yaml(5), lists every key here.
+ */
+#include "agent/config.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/doc.h"
+#include "agent/base/xalloc.h"
+#include "agent/config_addresses.h"
+#include "agent/config_defaults.h"
+#include "agent/config_schema.h"
+
+#define NODES_MAX 20000
+#define DEPTH_MAX 8
+#define PATH_LEN  1024
+#define HOUR_MS	  (3600u * 1000)
+
+/* --- texts ------------------------------------------------------------------------ */
+
+static const char *path_fault(const char *s)
+{
+	return s[0] == '/' ? NULL : "has to be a whole path, beginning with '/'";
+}
+
+static const char *node_fault(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+
+	return s[n] == '\0' ? NULL : "is no name for a node: letters, digits, '.', '-' and '_'";
+}
+
+static const char *user_fault(const char *s)
+{
+	return s[0] != '-' && !strpbrk(s, " :/") ? NULL : "is no name of a user";
+}
+
+/* --- routeProtocol ------------------------------------------------------------------ */
+
+/* Routes with our number that are not ours would be removed; these are other programs' numbers. */
+static const char *taken_by(uint8_t protocol)
+{
+	static const struct {
+		uint8_t protocol;
+		const char *name;
+	} taken[] = {
+		{ 8, "gated" },		 { 9, "router advertisements" },
+		{ 10, "mrt" },		 { 11, "zebra" },
+		{ 12, "bird" },		 { 13, "DECnet" },
+		{ 14, "xorp" },		 { 15, "netsukuku" },
+		{ 16, "DHCP" },		 { 17, "mrouted" },
+		{ 18, "keepalived" },	 { 42, "babel" },
+		{ 99, "Open/R" },	 { 186, "BGP of FRR" },
+		{ 187, "IS-IS of FRR" }, { 188, "OSPF of FRR" },
+		{ 189, "RIP of FRR" },	 { 192, "EIGRP of FRR" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		if (taken[i].protocol == protocol)
+			return taken[i].name;
+	}
+	return protocol < 5 ? "the kernel and ip(8)" : NULL;
+}
+
+static int read_route_protocol(struct schema_reader *r, const struct schema_key *k,
+			       const struct doc *d, void *base)
+{
+	struct config *c = base;
+	int code = schema_number.read(r, k, d, base);
+
+	if (code == 0 && taken_by(c->route_protocol))
+		return schema_bad(r, d, "%u is the number of %s: take another, such as 112",
+				  c->route_protocol, taken_by(c->route_protocol));
+	return code;
+}
+
+static void print_route_protocol(const struct schema_key *k, const void *base, unsigned depth,
+				 struct buf *out)
+{
+	schema_number.print(k, base, depth, out);
+}
+
+static const struct schema_type route_protocol_type = { read_route_protocol, print_route_protocol };
+
+/* --- sources ------------------------------------------------------------------------ */
+
+static int read_kubernetes(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			   void *base)
+{
+	static const struct schema_key keys[] = {
+		{ .name = "kubeconfig",
+		  .type = &schema_text,
+		  SCHEMA_FIELD(struct config_source, kubeconfig),
+		  .min = 1,
+		  .max = PATH_LEN,
+		  .fault = path_fault },
+	};
+	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
+	int code = schema_read_map(r, d, &section, 1);
+
+	(void)k;
+	if (code < 0)
+		return code;
+	return schema_bad(r, d, "is not available in this version yet: use 'directory'");
+}
+
+/* Nothing: reading it has failed. */
+static void print_kubernetes(const struct schema_key *k, const void *base, unsigned depth,
+			     struct buf *out)
+{
+	(void)k;
+	(void)base;
+	(void)depth;
+	(void)out;
+}
+
+static const struct schema_type kubernetes_type = { read_kubernetes, print_kubernetes };
+
+static const struct schema_key source_keys[] = {
+	{ .name = "directory",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config_source, directory),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault },
+	{ .name = "kubernetes", .type = &kubernetes_type },
+};
+
+static int read_source(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+	struct config_source *s = &c->sources[c->source_count++];
+	const struct schema_section section = { source_keys, ARRAY_LEN(source_keys), s };
+	int code = schema_read_map(r, d, &section, 1);
+
+	if (code < 0)
+		return code;
+	if (d->count != 1)
+		return schema_bad(r, d, "has to be one of 'directory: PATH' and 'kubernetes: ...'");
+	for (const struct config_source *o = c->sources; o < s; o++) {
+		if (strcmp(o->directory, s->directory) == 0)
+			return schema_bad_key(r, d->first, "directory",
+					      "'%.64s' is an earlier source already", s->directory);
+	}
+	s->type = CONFIG_DIRECTORY;
+	return 0;
+}
+
+static int read_sources(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->sources = xcalloc(CONFIG_SOURCES_MAX, sizeof(*c->sources));
+	return schema_read_list(r, d, CONFIG_SOURCES_MAX, read_source, c);
+}
+
+static void print_sources(const struct schema_key *k, const void *base, unsigned depth,
+			  struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	for (size_t i = 0; i < c->source_count; i++)
+		schema_print_item(source_keys, ARRAY_LEN(source_keys), &c->sources[i], depth, out);
+}
+
+static const struct schema_type sources_type = { read_sources, print_sources };
+
+/* --- api ---------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct addr *a)
+{
+	static const struct in6_addr one = IN6ADDR_LOOPBACK_INIT;
+
+	if (a->family == AF_INET)
+		return a->bytes[0] == 127;
+	return memcmp(a->bytes, &one, sizeof(one)) == 0;
+}
+
+static int read_listen(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		       void *base)
+{
+	struct config *c = base;
+	const char *s = schema_string(r, d);
+	struct endpoint e;
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (endpoint_parse(s, IPPROTO_TCP, &e) < 0 || e.port == 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not an address and port, such as 127.0.0.1:9090", s);
+	if (!is_loopback(&e.addr))
+		return schema_bad(r, d,
+				  "%.64s is not on loopback: there is no authentication, so other "
+				  "addresses than 127.0.0.0/8 and [::1] are refused",
+				  s);
+	c->api_listen = e;
+	return 0;
+}
+
+static void print_listen(const struct schema_key *k, const void *base, unsigned depth,
+			 struct buf *out)
+{
+	const struct config *c = base;
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)k;
+	(void)depth;
+	if (c->api_listen.port != 0)
+		buf_printf(out, " \"%s\"", endpoint_text(&c->api_listen, text));
+}
+
+static const struct schema_type listen_type = { read_listen, print_listen };
+
+static const struct schema_key api_keys[] = {
+	{ .name = "socket",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, api_socket),
+	  .min = 1,
+	  .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
+	  .fault = path_fault,
+	  .fallback = "/run/parasaus/api.sock" },
+	{ .name = "listen", .type = &listen_type },
+};
+
+static int read_api(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		    void *base)
+{
+	const struct schema_section section = { api_keys, ARRAY_LEN(api_keys), base };
+
+	(void)k;
+	return schema_read_map(r, d, &section, 1);
+}
+
+static void print_api(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
+{
+	(void)k;
+	schema_print(api_keys, ARRAY_LEN(api_keys), base, depth + 1, out);
+}
+
+static const struct schema_type api_type = { read_api, print_api };
+
+/* --- the whole ------------------------------------------------------------------------ */
+
+static const struct value_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR },
+	{ "warning", LOG_LEVEL_WARNING },
+	{ "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },
+};
+static const struct value_words log_level_words = VALUE_WORDS(log_levels);
+
+static const struct schema_key root_keys[] = {
+	{ .name = "node",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, node),
+	  .min = 1,
+	  .max = 253,
+	  .fault = node_fault },
+	{ .name = "user",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, user),
+	  .min = 1,
+	  .max = 32,
+	  .fault = user_fault },
+	{ .name = "stateDirectory",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, state_directory),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault,
+	  .fallback = "/var/lib/parasaus" },
+	{ .name = "logLevel",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct config, log_level),
+	  .words = &log_level_words,
+	  .fallback = "info" },
+	{ .name = "nodeAddress", .type = &config_node_address },
+	{ .name = "vipRanges", .type = &config_vip_ranges },
+	{ .name = "addressPools", .type = &config_address_pools },
+	{ .name = "sources", .type = &sources_type },
+	{ .name = "api", .type = &api_type },
+	{ .name = "defaults", .type = &config_defaults },
+	{ .name = "audit",
+	  .type = &schema_ms,
+	  SCHEMA_FIELD(struct config, audit_ms),
+	  .min = 1000,
+	  .max = HOUR_MS,
+	  .fallback = "30s" },
+	{ .name = "routeProtocol",
+	  .type = &route_protocol_type,
+	  SCHEMA_FIELD(struct config, route_protocol),
+	  .min = 1,
+	  .max = 255,
+	  .fallback = "112" },
+};
+
+static char *default_node(void)
+{
+	char name[254] = "";
+
+	if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0' || node_fault(name))
+		return xstrdup("localhost");
+	return xstrdup(name);
+}
+
+static struct config *new_config(void)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+	const struct schema_section sections[] = {
+		{ root_keys, ARRAY_LEN(root_keys), c },
+		{ api_keys, ARRAY_LEN(api_keys), c },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		schema_defaults(&sections[i]);
+	c->node = default_node();
+	c->user = xstrdup(getpwnam("parasaus") ? "parasaus" : "nobody");
+	config_defaults_init(&c->defaults);
+	return c;
+}
+
+static int read_root(struct schema_reader *r, const struct doc *root, struct config *c)
+{
+	const struct schema_section section = { root_keys, ARRAY_LEN(root_keys), c };
+	int code = root ? schema_read_map(r, root, &section, 1) : 0;
+
+	if (code == 0)
+		code = config_check_addresses(r, root, c);
+	if (code < 0)
+		return code;
+	/* Without a source everything of ours in the kernel would be surplus, and go. */
+	if (c->source_count == 0)
+		return schema_bad(r, NULL,
+				  "`sources` is missing: say where pools come from, such as "
+				  "'sources: [{directory: /etc/parasaus/pools}]'");
+	c->rules = (struct pool_rules){
+		.address_pools = c->address_pools,
+		.address_pool_count = c->address_pool_count,
+		.vip_ranges = c->vip_ranges,
+		.vip_range_count = c->vip_range_count,
+		.defaults = c->defaults,
+	};
+	return 0;
+}
+
+int config_read(const char *name, const void *text, size_t len, struct config **out,
+		struct err *err)
+{
+	const struct doc_limits limits = { .nodes = NODES_MAX, .depth = DEPTH_MAX };
+	CLEANUP(doc_set_done) struct doc_set docs = { 0 };
+	struct schema_reader r = { .file = name, .err = err };
+	struct config *c;
+	int code;
+
+	if (len > CONFIG_BYTES_MAX)
+		return err_set(err, -EFBIG, "%s: is larger than %d bytes", name, CONFIG_BYTES_MAX);
+	code = doc_read_yaml(text, len, &limits, &docs, err);
+	if (code < 0)
+		return err_wrap(err, code, "%s", name);
+	if (docs.count > 1)
+		return schema_bad(&r, docs.roots[1], "a second document begins here ('---')");
+
+	c = new_config();
+	code = read_root(&r, docs.count > 0 ? docs.roots[0] : NULL, c);
+	if (code < 0) {
+		config_free(c);
+		return code;
+	}
+	*out = c;
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->address_pool_count; i++) {
+		free(c->address_pools[i].name);
+		free(c->address_pools[i].addresses);
+	}
+	for (size_t i = 0; i < c->source_count; i++) {
+		free(c->sources[i].directory);
+		free(c->sources[i].kubeconfig);
+	}
+	check_unref(c->defaults.check);
+	free(c->address_pools);
+	free(c->sources);
+	free(c->vip_ranges);
+	free(c->node);
+	free(c->user);
+	free(c->state_directory);
+	free(c->api_socket);
+	free(c);
+}
+
+void config_print(const struct config *c, struct buf *out)
+{
+	buf_str(out, "# The configuration in force, defaults included.");
+	schema_print(root_keys, ARRAY_LEN(root_keys), c, 0, out);
+	buf_str(out, "\n");
+}

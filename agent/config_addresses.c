@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/config_addresses.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/xalloc.h"
+
+#define VIP_RANGES_MAX	  1024
+#define ADDRESS_POOLS_MAX 64
+#define POOL_RANGES_MAX	  256
+#define RANGE_TEXT_MAX	  (2 * ADDR_TEXT_MAX)
+
+/* --- ranges and prefixes ------------------------------------------------------------ */
+
+/* False: there is none after it. */
+static bool next_addr(struct addr *a)
+{
+	for (size_t i = addr_len(a); i-- > 0;) {
+		if (++a->bytes[i] != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool ranges_meet(const struct addr_range *a, const struct addr_range *b)
+{
+	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
+	       addr_cmp(&b->first, &a->last) <= 0;
+}
+
+/* Is p's address the first of its block, and the last of it no later than `last`? */
+static bool is_block_up_to(const struct prefix *p, const struct addr *last)
+{
+	struct addr_range block = prefix_range(p);
+
+	for (size_t i = p->len; i < addr_len(&p->addr) * 8; i++) {
+		if (p->addr.bytes[i / 8] & 0x80 >> i % 8)
+			return false;
+	}
+	return addr_cmp(&block.last, last) <= 0;
+}
+
+/* The largest prefix that begins where r does and is inside r; a single address always is one. */
+static struct prefix first_prefix(const struct addr_range *r)
+{
+	struct prefix p = { .addr = r->first };
+
+	while (!is_block_up_to(&p, &r->last))
+		p.len++;
+	return p;
+}
+
+/* In the form that reads back as the same range. */
+static const char *range_text(const struct addr_range *r, char out[static RANGE_TEXT_MAX])
+{
+	char first[ADDR_TEXT_MAX];
+	char last[ADDR_TEXT_MAX];
+	struct prefix p = first_prefix(r);
+	struct addr_range block = prefix_range(&p);
+
+	addr_text(&r->first, first);
+	if (addr_cmp(&r->first, &r->last) == 0)
+		snprintf(out, RANGE_TEXT_MAX, "%s", first);
+	else if (addr_cmp(&block.last, &r->last) == 0)
+		snprintf(out, RANGE_TEXT_MAX, "%s/%u", first, p.len);
+	else
+		snprintf(out, RANGE_TEXT_MAX, "%s-%s", first, addr_text(&r->last, last));
+	return out;
+}
+
+/* Quoted where there is a colon: a plain "2001:db8::" would be the key of a mapping. */
+static void print_address(const char *text, struct buf *out)
+{
+	const char *quote = strchr(text, ':') ? "\"" : "";
+
+	buf_printf(out, "%s%s%s", quote, text, quote);
+}
+
+static void print_item(const char *text, unsigned depth, struct buf *out)
+{
+	schema_print_line(depth, out);
+	buf_str(out, "- ");
+	print_address(text, out);
+}
+
+/* --- vipRanges ------------------------------------------------------------------------ */
+
+static void add_vip_range(struct config *c, const struct prefix *p)
+{
+	for (size_t i = 0; i < c->vip_range_count; i++) {
+		if (memcmp(&c->vip_ranges[i], p, sizeof(*p)) == 0)
+			return;
+	}
+	c->vip_ranges = xreallocarray(c->vip_ranges, c->vip_range_count + 1, sizeof(*p));
+	c->vip_ranges[c->vip_range_count++] = *p;
+}
+
+static int read_vip_range(struct schema_reader *r, const struct doc *d, void *base)
+{
+	const char *s = schema_scalar(r, d);
+	struct addr_range range;
+	struct prefix p;
+	const char *why;
+
+	if (!s)
+		return -EINVAL;
+	if (prefix_parse(s, &p) < 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not a network: write an address and its length with "
+				  "the host bits zero, such as 10.0.0.0/24",
+				  s);
+	/* What lies in the middle is looked at where it is used: in the address pools. */
+	range = prefix_range(&p);
+	why = addr_refused(&range.first);
+	if (!why)
+		why = addr_refused(&range.last);
+	if (why)
+		return schema_bad(r, d, "%s cannot be virtual addresses (%s)", s, why);
+	add_vip_range(base, &p);
+	return 0;
+}
+
+static int read_vip_ranges(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			   void *base)
+{
+	(void)k;
+	return schema_read_list(r, d, VIP_RANGES_MAX, read_vip_range, base);
+}
+
+static void print_vip_ranges(const struct schema_key *k, const void *base, unsigned depth,
+			     struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	for (size_t i = 0; i < c->vip_range_count; i++) {
+		char addr[ADDR_TEXT_MAX];
+		char text[ADDR_TEXT_MAX + 8];
+
+		snprintf(text, sizeof(text), "%s/%u", addr_text(&c->vip_ranges[i].addr, addr),
+			 c->vip_ranges[i].len);
+		print_item(text, depth, out);
+	}
+}
+
+const struct schema_type config_vip_ranges = { read_vip_ranges, print_vip_ranges };
+
+/* --- addressPools --------------------------------------------------------------------- */
+
+static int read_address(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct address_pool *p = base;
+	const char *s = schema_scalar(r, d);
+	struct addr_range range;
+	struct addr refused;
+	char text[ADDR_TEXT_MAX];
+	const char *why;
+
+	if (!s)
+		return -EINVAL;
+	if (addr_range_parse(s, &range) < 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not an address, a network or a range: write "
+				  "10.0.0.1, 10.0.0.0/24 or 10.0.0.1-10.0.0.9",
+				  s);
+	why = addr_range_refused(&range, &refused);
+	if (why)
+		return schema_bad(r, d, "%s cannot be a virtual address (%s): leave it out",
+				  addr_text(&refused, text), why);
+	p->addresses = xreallocarray(p->addresses, p->address_count + 1, sizeof(range));
+	p->addresses[p->address_count++] = range;
+	return 0;
+}
+
+static int read_addresses(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			  void *base)
+{
+	(void)k;
+	return schema_read_list(r, d, POOL_RANGES_MAX, read_address, base);
+}
+
+static void print_addresses(const struct schema_key *k, const void *base, unsigned depth,
+			    struct buf *out)
+{
+	const struct address_pool *p = base;
+	char text[RANGE_TEXT_MAX];
+
+	(void)k;
+	for (size_t i = 0; i < p->address_count; i++)
+		print_item(range_text(&p->addresses[i], text), depth, out);
+}
+
+static const struct schema_type addresses_type = { read_addresses, print_addresses };
+
+static int read_ports(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		      void *base)
+{
+	struct address_pool *p = base;
+	const char *s = schema_scalar(r, d);
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (port_range_parse(s, &p->ports) < 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not a range of ports: write 30000-64999, or a "
+				  "single one of 1 to 65535",
+				  s);
+	return 0;
+}
+
+static void print_ports(const struct schema_key *k, const void *base, unsigned depth,
+			struct buf *out)
+{
+	const struct address_pool *p = base;
+
+	(void)k;
+	(void)depth;
+	if (p->ports.first == p->ports.last)
+		buf_printf(out, " %u", p->ports.first);
+	else
+		buf_printf(out, " %u-%u", p->ports.first, p->ports.last);
+}
+
+static const struct schema_type ports_type = { read_ports, print_ports };
+
+static const char *pool_name_fault(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	if (s[n] != '\0' || s[0] == '-' || s[n - 1] == '-')
+		return "is no name for a pool: a-z, 0-9, and '-' inside";
+	return NULL;
+}
+
+static const struct schema_key pool_keys[] = {
+	{ .name = "name",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct address_pool, name),
+	  .min = 1,
+	  .max = 63,
+	  .fault = pool_name_fault },
+	{ .name = "addresses", .type = &addresses_type },
+	{ .name = "ports", .type = &ports_type },
+};
+
+static int read_address_pool(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+	struct address_pool *p = &c->address_pools[c->address_pool_count++];
+	const struct schema_section section = { pool_keys, ARRAY_LEN(pool_keys), p };
+	int code = schema_read_map(r, d, &section, 1);
+
+	if (code < 0)
+		return code;
+	if (!p->name)
+		return schema_bad(r, d, "has no `name`");
+	if (p->address_count == 0)
+		return schema_bad(r, d, "has no `addresses`, such as [10.0.0.0/24]");
+	if (p->ports.first == 0)
+		return schema_bad(r, d, "has no `ports`, such as 30000-64999");
+	return 0;
+}
+
+static int read_address_pools(struct schema_reader *r, const struct schema_key *k,
+			      const struct doc *d, void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->address_pools = xcalloc(ADDRESS_POOLS_MAX, sizeof(*c->address_pools));
+	return schema_read_list(r, d, ADDRESS_POOLS_MAX, read_address_pool, c);
+}
+
+static void print_address_pools(const struct schema_key *k, const void *base, unsigned depth,
+				struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	for (size_t i = 0; i < c->address_pool_count; i++)
+		schema_print_item(pool_keys, ARRAY_LEN(pool_keys), &c->address_pools[i], depth,
+				  out);
+}
+
+const struct schema_type config_address_pools = { read_address_pools, print_address_pools };
+
+/* --- nodeAddress ------------------------------------------------------------------------ */
+
+static int read_node_addr(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+	const char *s = schema_scalar(r, d);
+	struct addr a;
+	struct addr *to;
+
+	if (!s)
+		return -EINVAL;
+	if (addr_parse(s, &a) < 0)
+		return schema_bad(r, d, "'%.64s' is not an address", s);
+	if (addr_refused(&a))
+		return schema_bad(r, d, "%s is no address of a node (%s)", s, addr_refused(&a));
+	to = a.family == AF_INET ? &c->node_v4 : &c->node_v6;
+	if (to->family != 0)
+		return schema_bad(r, d, "%s is a second address of its family: one is possible", s);
+	*to = a;
+	return 0;
+}
+
+static int read_node_address(struct schema_reader *r, const struct schema_key *k,
+			     const struct doc *d, void *base)
+{
+	(void)k;
+	return schema_read_list(r, d, 2, read_node_addr, base);
+}
+
+static void print_node_address(const struct schema_key *k, const void *base, unsigned depth,
+			       struct buf *out)
+{
+	const struct config *c = base;
+	char text[ADDR_TEXT_MAX];
+
+	(void)k;
+	if (c->node_v4.family != 0)
+		print_item(addr_text(&c->node_v4, text), depth, out);
+	if (c->node_v6.family != 0)
+		print_item(addr_text(&c->node_v6, text), depth, out);
+}
+
+const struct schema_type config_node_address = { read_node_address, print_node_address };
+
+/* --- all of them together ------------------------------------------------------------- */
+
+/* Prefixes may cover a range between them: go from the end of one to the next. */
+static bool inside_vip_ranges(const struct config *c, const struct addr_range *r)
+{
+	struct addr at = r->first;
+
+	for (;;) {
+		const struct prefix *cover = NULL;
+		struct addr_range covered;
+
+		for (size_t i = 0; i < c->vip_range_count && !cover; i++) {
+			if (prefix_has(&c->vip_ranges[i], &at))
+				cover = &c->vip_ranges[i];
+		}
+		if (!cover)
+			return false;
+		covered = prefix_range(cover);
+		at = covered.last;
+		if (addr_cmp(&at, &r->last) >= 0)
+			return true;
+		if (!next_addr(&at))
+			return true;
+	}
+}
+
+static void add_as_prefixes(struct config *c, struct addr_range r)
+{
+	for (;;) {
+		struct prefix p = first_prefix(&r);
+
+		add_vip_range(c, &p);
+		r.first = prefix_range(&p).last;
+		if (addr_cmp(&r.first, &r.last) == 0 || !next_addr(&r.first))
+			return;
+	}
+}
+
+static bool ports_meet(const struct port_range *a, const struct port_range *b)
+{
+	return a->first <= b->last && b->first <= a->last;
+}
+
+/* The first pool up to `pool`, and before its own item `item`, that has an address of it too. */
+static const struct address_pool *other_owner(const struct config *c, size_t pool, size_t item)
+{
+	const struct address_pool *p = &c->address_pools[pool];
+
+	for (size_t i = 0; i <= pool; i++) {
+		const struct address_pool *q = &c->address_pools[i];
+		size_t count = i == pool ? item : q->address_count;
+
+		for (size_t k = 0; k < count && ports_meet(&p->ports, &q->ports); k++) {
+			if (ranges_meet(&p->addresses[item], &q->addresses[k]))
+				return q;
+		}
+	}
+	return NULL;
+}
+
+static int check_range(struct schema_reader *r, const struct doc *d, const struct config *c,
+		       size_t pool, size_t item)
+{
+	const struct addr_range *range = &c->address_pools[pool].addresses[item];
+	const struct address_pool *owner = other_owner(c, pool, item);
+	char text[RANGE_TEXT_MAX];
+
+	range_text(range, text);
+	if (!inside_vip_ranges(c, range))
+		return schema_bad(r, d,
+				  "%s is not inside vipRanges: add its network there, or "
+				  "leave it out here",
+				  text);
+	if (owner == &c->address_pools[pool])
+		return schema_bad(r, d, "%s overlaps another item of this list", text);
+	if (owner)
+		return schema_bad(r, d,
+				  "%s overlaps addresses and ports of pool '%s': give each "
+				  "pool addresses or ports of its own",
+				  text, owner->name);
+	if (addr_range_has(range,
+			   c->node_v4.family == range->first.family ? &c->node_v4 : &c->node_v6))
+		return schema_bad(r, d, "%s holds the nodeAddress, which is no virtual address",
+				  text);
+	return 0;
+}
+
+static int check_pool(struct schema_reader *r, const struct doc *d, const struct config *c,
+		      size_t pool)
+{
+	const struct doc *addresses = doc_get(d, "addresses");
+	size_t item = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < pool; i++) {
+		if (strcmp(c->address_pools[i].name, c->address_pools[pool].name) == 0)
+			return schema_bad_key(r, doc_get(d, "name"), "name",
+					      "'%s' is the name of an earlier pool",
+					      c->address_pools[i].name);
+	}
+	for (const struct doc *a = addresses->first; a && code == 0; a = a->next, item++) {
+		size_t mark = schema_enter(r, "addresses");
+
+		schema_enter_item(r, item);
+		code = check_range(r, a, c, pool, item);
+		schema_leave(r, mark);
+	}
+	return code;
+}
+
+int config_check_addresses(struct schema_reader *r, const struct doc *root, struct config *c)
+{
+	const struct doc *pools = doc_get(root, "addressPools");
+	size_t pool = 0;
+	int code = 0;
+
+	if (!pools)
+		return 0;
+	for (size_t i = 0; i < c->address_pool_count && !doc_get(root, "vipRanges"); i++) {
+		for (size_t k = 0; k < c->address_pools[i].address_count; k++)
+			add_as_prefixes(c, c->address_pools[i].addresses[k]);
+	}
+	for (const struct doc *d = pools->first; d && code == 0; d = d->next, pool++) {
+		size_t mark = schema_enter(r, "addressPools");
+
+		schema_enter_item(r, pool);
+		code = check_pool(r, d, c, pool);
+		schema_leave(r, mark);
+	}
+	return code;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One mapping, two structs: the settings of a pool, and its check. The keys
+ * are flat because an operator thinks of "interval", not of where it is kept.
+ */
+#include "agent/config_defaults.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/check.h"
+#include "agent/config.h"
+#include "agent/pool/settings.h"
+
+#define DRAIN_MAX_MS (24u * 3600 * 1000)
+
+static const char *http_path_fault(const char *s)
+{
+	return value_is_http_path(s) ? NULL : "has to begin with '/' and hold no blank and no '#'";
+}
+
+static const char *http_host_fault(const char *s)
+{
+	return value_is_http_host(s) ? NULL : "is no host name or address";
+}
+
+static int read_flags(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		      void *base)
+{
+	struct pool_settings *set = base;
+	const char *s = schema_string(r, d);
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (pool_scheduler_flags_parse(s, &set->scheduler_flags) < 0)
+		return schema_bad(
+			r, d, "'%.64s' is not possible: none, fallback, port or fallback,port", s);
+	return 0;
+}
+
+static void print_flags(const struct schema_key *k, const void *base, unsigned depth,
+			struct buf *out)
+{
+	const struct pool_settings *set = base;
+
+	(void)k;
+	(void)depth;
+	buf_printf(out, " %s", pool_scheduler_flags_text(set->scheduler_flags));
+}
+
+static const struct schema_type flags_type = { read_flags, print_flags };
+
+static int read_expect(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		       void *base)
+{
+	struct check *check = base;
+	const char *s = schema_scalar(r, d);
+	int code;
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	code = value_statuses(s, check->expect, &check->expect_count);
+	if (code == -ERANGE)
+		return schema_bad(r, d, "'%.64s': statuses are 100 to 599, in at most %d ranges", s,
+				  CHECK_EXPECT_MAX);
+	if (code < 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not a list of statuses, such as 200 or "
+				  "200-299,401",
+				  s);
+	return 0;
+}
+
+static void print_expect(const struct schema_key *k, const void *base, unsigned depth,
+			 struct buf *out)
+{
+	const struct check *check = base;
+	char text[VALUE_STATUSES_TEXT_MAX];
+
+	(void)k;
+	(void)depth;
+	if (check->expect_count > 0) /* in quotes: 200,404 would be the number 200404 */
+		buf_printf(out, " \"%s\"",
+			   value_statuses_text(check->expect, check->expect_count, text));
+}
+
+static const struct schema_type expect_type = { read_expect, print_expect };
+
+static const struct schema_key settings_keys[] = {
+	{ .name = "scheduler",
+	  .type = &schema_word_text,
+	  SCHEMA_FIELD(struct pool_settings, scheduler),
+	  .words = &pool_scheduler_words,
+	  .fallback = "wrr" },
+	{ .name = "schedulerFlags", .type = &flags_type, .fallback = "none" },
+	{ .name = "forwarding",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct pool_settings, forward),
+	  .words = &pool_forward_words,
+	  .fallback = "nat" },
+	{ .name = "snat",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct pool_settings, masquerade),
+	  .words = &pool_snat_words,
+	  .fallback = "auto" },
+	{ .name = "weight",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct pool_settings, weight),
+	  .max = 65535,
+	  .fallback = "1" },
+	{ .name = "maxConnections",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct pool_settings, max_connections),
+	  .max = INT32_MAX,
+	  .fallback = "0" },
+	{ .name = "drain",
+	  .type = &schema_s,
+	  SCHEMA_FIELD(struct pool_settings, drain_s),
+	  .max = DRAIN_MAX_MS,
+	  .fallback = "5m" },
+	{ .name = "onUnhealthy",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct pool_settings, unhealthy),
+	  .words = &pool_unhealthy_words,
+	  .fallback = "drain" },
+	{ .name = "failPolicy",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct pool_settings, fail_policy),
+	  .words = &pool_fail_policy_words,
+	  .fallback = "open-last" },
+};
+
+/* Without fallbacks: check_new() has them. */
+static const struct schema_key check_keys[] = {
+	{ .name = "check",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct check, type),
+	  .words = &pool_check_words },
+	{ .name = "interval",
+	  .type = &schema_ms,
+	  SCHEMA_FIELD(struct check, interval_ms),
+	  .min = 100,
+	  .max = 60000 },
+	{ .name = "timeout",
+	  .type = &schema_ms,
+	  SCHEMA_FIELD(struct check, timeout_ms),
+	  .min = 100,
+	  .max = 60000 },
+	{ .name = "fast",
+	  .type = &schema_ms,
+	  SCHEMA_FIELD(struct check, fast_ms),
+	  .min = 100,
+	  .max = 60000 },
+	{ .name = "rise",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct check, rise),
+	  .min = 1,
+	  .max = 10 },
+	{ .name = "fall",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct check, fall),
+	  .min = 1,
+	  .max = 10 },
+	{ .name = "path",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct check, path),
+	  .min = 1,
+	  .max = CHECK_PATH_MAX,
+	  .fault = http_path_fault },
+	{ .name = "host",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct check, host),
+	  .min = 1,
+	  .max = CHECK_HOST_MAX,
+	  .fault = http_host_fault },
+	{ .name = "expect", .type = &expect_type },
+};
+
+static int check_scheduler(struct schema_reader *r, const struct doc *d,
+			   const struct pool_settings *set)
+{
+	const struct doc *flags = doc_get(d, "schedulerFlags");
+
+	if (set->scheduler_flags == 0 || strcmp(set->scheduler, "mh") == 0 ||
+	    strcmp(set->scheduler, "sh") == 0)
+		return 0;
+	return schema_bad_key(r, flags, "schedulerFlags",
+			      "'%s' is for the schedulers mh and sh; this one is %s",
+			      pool_scheduler_flags_text(set->scheduler_flags), set->scheduler);
+}
+
+/* What is written may not exceed the interval; a default gives way to it. */
+static int check_within_interval(struct schema_reader *r, const struct doc *d, const char *key,
+				 uint32_t interval_ms, uint32_t *ms)
+{
+	const struct doc *written = doc_get(d, key);
+	char text[VALUE_DURATION_TEXT_MAX];
+
+	if (*ms <= interval_ms)
+		return 0;
+	if (written)
+		return schema_bad_key(r, written, key, "%.64s is more than the interval, %s",
+				      written->text, value_duration_text(interval_ms, text));
+	*ms = interval_ms;
+	return 0;
+}
+
+static int check_http_only(struct schema_reader *r, const struct doc *d, enum check_type type)
+{
+	static const char *const keys[] = { "path", "host", "expect" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && type != CHECK_HTTP; i++) {
+		const struct doc *key = doc_get(d, keys[i]);
+
+		if (key)
+			return schema_bad_key(r, key, keys[i],
+					      "is for 'check: http'; this one is %s",
+					      check_type_text(type));
+	}
+	return 0;
+}
+
+/* The type comes first, wherever it is written: it decides what the others' defaults are. */
+static struct check *new_check(const struct doc *d)
+{
+	const struct doc *type = doc_get(d, "check");
+	uint32_t value = CHECK_TCP;
+
+	if (type && type->text && value_word(&pool_check_words, type->text, &value) < 0)
+		value = CHECK_TCP; /* reading the key says what is wrong */
+	return check_new((enum check_type)value);
+}
+
+static int read_defaults(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			 void *base)
+{
+	struct config *c = base;
+	struct check *check = new_check(d);
+	const struct schema_section sections[] = {
+		{ settings_keys, ARRAY_LEN(settings_keys), &c->defaults },
+		{ check_keys, ARRAY_LEN(check_keys), check },
+	};
+	int code;
+
+	(void)k;
+	check_unref(c->defaults.check);
+	c->defaults.check = check;
+	code = schema_read_map(r, d, sections, ARRAY_LEN(sections));
+	if (code == 0)
+		code = check_scheduler(r, d, &c->defaults);
+	if (code == 0)
+		code = check_http_only(r, d, check->type);
+	if (code == 0)
+		code = check_within_interval(r, d, "timeout", check->interval_ms,
+					     &check->timeout_ms);
+	if (code == 0)
+		code = check_within_interval(r, d, "fast", check->interval_ms, &check->fast_ms);
+	return code;
+}
+
+static void print_defaults(const struct schema_key *k, const void *base, unsigned depth,
+			   struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	schema_print(settings_keys, ARRAY_LEN(settings_keys), &c->defaults, depth + 1, out);
+	schema_print(check_keys, ARRAY_LEN(check_keys), c->defaults.check, depth + 1, out);
+}
+
+const struct schema_type config_defaults = { read_defaults, print_defaults };
+
+void config_defaults_init(struct pool_settings *set)
+{
+	const struct schema_section section = { settings_keys, ARRAY_LEN(settings_keys), set };
+
+	schema_defaults(&section);
+	set->check = check_new(CHECK_TCP);
+}
