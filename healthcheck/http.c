@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The HTTP probe: one GET on a connection of its own.
+ *
+ * The answer is read to its end, so that the server can finish in peace; if it
+ * has closed by then so do we, otherwise RST keeps TIME_WAIT away from us.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "agent/base/xalloc.h"
+#include "healthcheck/http_reply.h"
+#include "healthcheck/probe.h"
+
+#define READ_SIZE 4096
+#define HTTP_PORT 80
+
+static void host_of(const struct check *c, const struct endpoint *to, char *out, size_t size)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (c->host)
+		snprintf(out, size, "%s", c->host);
+	else if (to->port != HTTP_PORT)
+		snprintf(out, size, "%s", endpoint_text(to, text));
+	else if (to->addr.family == AF_INET6)
+		snprintf(out, size, "[%s]", addr_text(&to->addr, text));
+	else
+		snprintf(out, size, "%s", addr_text(&to->addr, text));
+}
+
+size_t hc_http_request(const struct check *c, const struct endpoint *to, char *out, size_t size)
+{
+	char host[CHECK_HOST_MAX + 1];
+	int n;
+
+	host_of(c, to, host, sizeof(host));
+	n = snprintf(out, size,
+		     "GET %s HTTP/1.1\r\n"
+		     "Host: %s\r\n"
+		     "User-Agent: parasaus-probe/" PARASAUS_VERSION "\r\n"
+		     "Accept: */*\r\n"
+		     "Connection: close\r\n"
+		     "\r\n",
+		     c->path, host);
+	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* Asks; *out and true only if that failed. The request is small: it goes out in one piece
+ * but for the strangest of peers, so it is made again rather than kept. */
+static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, struct hc_outcome *out)
+{
+	char request[HC_HTTP_REQUEST_MAX];
+	size_t len = hc_http_request(p->check, p->to, request, sizeof(request));
+	ssize_t n = io->send(io->arg, p->fd, request + p->sent, len - p->sent);
+	int r;
+
+	if (n == -EAGAIN)
+		return false;
+	if (n < 0) {
+		*out = hc_outcome_of_connection((int)-n);
+		return true;
+	}
+	p->sent += (uint32_t)n;
+	if (p->sent < len)
+		return false;
+	p->reply = xmalloc(sizeof(*p->reply));
+	hc_http_reply_init(p->reply, p->check);
+	r = io->wait(io->arg, p->fd, token, EPOLLIN);
+	if (r == 0)
+		return false;
+	*out = hc_outcome_of_start(-r);
+	return true;
+}
+
+/* The peer's FIN is here: a plain close leaves no TIME_WAIT with us. */
+static void close_in_peace(struct hc_probe *p, const struct hc_io *io)
+{
+	io->close(io->arg, p->fd, false);
+	p->fd = -1;
+}
+
+static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+{
+	char data[READ_SIZE];
+	bool is_whole = false;
+
+	/* Bounded: the reply is done after HC_HTTP_TOTAL_MAX, and the peer's close is waited for no more. */
+	for (;;) {
+		ssize_t n = io->recv(io->arg, p->fd, data, sizeof(data));
+
+		if (is_whole) {
+			if (n == 0)
+				close_in_peace(p, io);
+			break;
+		}
+		if (n == -EAGAIN)
+			return false;
+		if (n < 0) {
+			*out = hc_outcome_of_connection((int)-n);
+			return true;
+		}
+		if (n == 0) {
+			hc_http_reply_closed(p->reply);
+			close_in_peace(p, io);
+			break;
+		}
+		is_whole = hc_http_reply_feed(p->reply, data, (size_t)n);
+	}
+	*out = p->reply->outcome;
+	return true;
+}
+
+bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		   struct hc_outcome *out)
+{
+	int error;
+
+	if (p->reply)
+		return hear(p, io, out);
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		error = io->error(io->arg, p->fd);
+		*out = hc_outcome_of_connection(error ? error : ECONNRESET);
+		return true;
+	}
+	return events & EPOLLOUT ? ask(p, io, token, out) : false;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One probe: connect, perhaps ask something, and say what came of it.
+ *
+ * The network is passed in (struct hc_io), so that tests/sim can run the same
+ * code on a network and a clock of its own. Nothing here waits, knows of time,
+ * or judges a server; it names what happened.
+ */
+#ifndef HEALTHCHECK_PROBE_H
+#define HEALTHCHECK_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/check.h"
+#include "agent/base/endpoint.h"
+#include "healthcheck/message.h"
+
+struct hc_ready {
+	uint64_t token;
+	uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP */
+};
+
+struct hc_io {
+	/*
+	 * Begin a TCP connection that holds its acknowledgement back (half-open) and sends RST when
+	 * closed. Its events come with `token`; EPOLLOUT is waited for at first. 0 or -errno.
+	 */
+	int (*connect)(void *arg, const struct endpoint *to, uint64_t token, int *out_fd);
+	/* From now on wait for these events instead. 0 or -errno. */
+	int (*wait)(void *arg, int fd, uint64_t token, uint32_t events);
+	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
+	ssize_t (*send)(void *arg, int fd, const void *data, size_t len); /* or -errno */
+	ssize_t (*recv)(void *arg, int fd, void *data, size_t len);	  /* 0: closed; or -errno */
+	void (*close)(void *arg, int fd, bool reset);
+	/* What is ready now, without waiting; returns how many. */
+	size_t (*poll)(void *arg, struct hc_ready *out, size_t max);
+	uint32_t (*random)(void *arg);
+	void *arg;
+};
+
+struct hc_outcome {
+	enum hc_reason reason;
+	int32_t detail; /* HTTP status or errno, else 0 */
+};
+
+struct hc_http_reply;
+
+struct hc_probe {
+	const struct check *check; /* the caller's; stays as long as the probe */
+	const struct endpoint *to;
+	int fd; /* -1: none */
+	uint32_t sent;
+	struct hc_http_reply *reply; /* http, once connected */
+};
+
+/* True: over already, *out says how. Otherwise events follow, or the caller stops it. */
+MUST_CHECK bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
+			       const struct endpoint *to, uint64_t token, struct hc_outcome *out);
+MUST_CHECK bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token,
+			       uint32_t events, struct hc_outcome *out);
+/* Gives everything back; needed after either of them, whatever came of it. */
+void hc_probe_stop(struct hc_probe *p, const struct hc_io *io);
+
+/* What a positive errno means: when starting (then it is ours), or of a connection. */
+struct hc_outcome hc_outcome_of_start(int error);
+struct hc_outcome hc_outcome_of_connection(int error);
+
+/* The kinds, for hc_probe_event() alone. */
+bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint32_t events,
+		  struct hc_outcome *out);
+bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		   struct hc_outcome *out);
+
+/* GET as it is sent, cut at `size` (HC_HTTP_REQUEST_MAX always fits); returns the length. */
+#define HC_HTTP_REQUEST_MAX 1024
+size_t hc_http_request(const struct check *c, const struct endpoint *to, char *out, size_t size);
+
+#endif

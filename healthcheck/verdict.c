@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "healthcheck/verdict.h"
+
+#include <assert.h>
+
+enum hc_meaning hc_reason_meaning(enum hc_reason r)
+{
+	switch (r) { /* no default: a new reason must be placed */
+	case HC_REASON_OK:
+		return HC_MEANS_GOOD;
+	case HC_REASON_REFUSED:
+	case HC_REASON_TIMEOUT:
+	case HC_REASON_UNREACHABLE:
+	case HC_REASON_CLOSED:
+	case HC_REASON_BAD_REPLY:
+	case HC_REASON_STATUS:
+	case HC_REASON_NO_MATCH:
+	case HC_REASON_TOO_LONG:
+		return HC_MEANS_BAD;
+	case HC_REASON_NO_RESOURCE:
+	case HC_REASON_LATE:
+	case HC_REASON_LOCAL:
+		return HC_MEANS_NOTHING;
+	case HC_REASON_NONE:
+	case HC_REASON_INHERITED:
+	case HC_REASON_COUNT:
+		break;
+	}
+	assert(!"not the result of a probe");
+	return HC_MEANS_NOTHING;
+}
+
+struct hc_health hc_health_new(enum verdict_state initial)
+{
+	return (struct hc_health){ .state = initial };
+}
+
+/* How many results in a row it takes to leave the state for what `m` says. */
+static unsigned needed(const struct hc_health *h, const struct check *c, enum hc_meaning m)
+{
+	if (m == HC_MEANS_BAD)
+		return c->fall;
+	return h->state == VERDICT_DOWN ? c->rise : 1;
+}
+
+bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m)
+{
+	enum verdict_state said = m == HC_MEANS_GOOD ? VERDICT_UP : VERDICT_DOWN;
+
+	if (m == HC_MEANS_NOTHING)
+		return false;
+	if (said == h->state) {
+		h->streak = 0;
+		h->proven = true;
+		return false;
+	}
+	if (++h->streak < needed(h, c, m))
+		return false;
+	h->state = said;
+	h->streak = 0;
+	h->proven = true;
+	return true;
+}
+
+bool hc_health_in_doubt(const struct hc_health *h)
+{
+	return h->streak > 0 || !h->proven;
+}
