@@ -35,7 +35,8 @@ struct timers {
 	uint32_t free;
 	uint32_t walking; /* the entry timers_run() looks at next, or NOWHERE */
 	size_t count;
-	int64_t done; /* every slot before this one's time has been run */
+	int64_t done;	 /* every slot before this one's time has been run */
+	int64_t soonest; /* where what is overdue goes: `done`, while running the last slot to run */
 };
 
 struct timers *timers_new(mono_t now)
@@ -46,7 +47,7 @@ struct timers *timers_new(mono_t now)
 		t->heads[i] = NOWHERE;
 	t->free = NOWHERE;
 	t->walking = NOWHERE;
-	t->done = now.ns / SLOT_NS;
+	t->done = t->soonest = now.ns / SLOT_NS;
 	return t;
 }
 
@@ -124,9 +125,9 @@ timer_id timers_add(struct timers *t, mono_t when, timer_fn *fn, void *arg)
 	e->fn = fn;
 	e->arg = arg;
 	e->generation++;
-	/* What is overdue goes where the next run looks first. */
-	if (tick < t->done)
-		tick = t->done;
+	/* What is overdue goes where the next run looks first, never behind this one. */
+	if (tick < t->soonest)
+		tick = t->soonest;
 	link_entry(t, i, (uint32_t)((uint64_t)tick % SLOTS));
 	t->count++;
 	return (uint64_t)e->generation << 32 | (i + 1u);
@@ -215,10 +216,14 @@ size_t timers_run(struct timers *t, mono_t now, size_t max)
 	/* After a gap longer than the wheel each slot needs one visit, not several. */
 	if (last - t->done >= (int64_t)SLOTS)
 		t->done = last - (int64_t)SLOTS + 1;
+	if (t->done < last)
+		t->soonest = last;
 	for (;;) {
 		ran += run_slot(t, (uint32_t)((uint64_t)t->done % SLOTS), now.ns, max - ran);
 		if (ran >= max || t->done >= last)
-			return ran;
+			break;
 		t->done++;
 	}
+	t->soonest = t->done;
+	return ran;
 }
