@@ -13,6 +13,7 @@
 
 #define READY_MAX  256
 #define TIMERS_MAX 100000
+#define DUE_IN_ROW 2
 
 enum stage {
 	NEVER,	 /* not to be probed */
@@ -68,7 +69,8 @@ struct hc_engine {
 	struct slot *slots;
 	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
 	uint32_t max_in_flight, in_flight;
-	struct target_list due, fresh; /* first probes wait behind those of known targets */
+	struct target_list due, fresh; /* waiting: known targets; first probes */
+	unsigned due_in_row;
 	struct target_list news, moved;
 	struct hc_bucket bucket;
 	uint64_t demand_milli; /* probes in 1000 s that the intervals ask for */
@@ -358,11 +360,18 @@ static void drain(struct hc_engine *e)
 	} while (n == READY_MAX && --rounds > 0);
 }
 
+/*
+ * Known targets first, so that a load of new ones delays none of them: their share of the rate is
+ * what they ask for. Every third place goes to a new one, so that these are not starved either.
+ */
 static struct target *first_waiting(const struct hc_engine *e)
 {
-	struct target *t = TAILQ_FIRST(&e->due);
+	struct target *due = TAILQ_FIRST(&e->due);
+	struct target *fresh = TAILQ_FIRST(&e->fresh);
 
-	return t ? t : TAILQ_FIRST(&e->fresh);
+	if (due && fresh)
+		return e->due_in_row < DUE_IN_ROW ? due : fresh;
+	return due ? due : fresh;
 }
 
 static void begin_waiting(struct hc_engine *e)
@@ -374,6 +383,7 @@ static void begin_waiting(struct hc_engine *e)
 
 		if (mono_before(now, e->paused_until) || !hc_bucket_take(&e->bucket, now))
 			return;
+		e->due_in_row = t->is_fresh ? 0 : e->due_in_row + 1;
 		TAILQ_REMOVE(t->is_fresh ? &e->fresh : &e->due, t, waiting);
 		begin_probe(e, t);
 	}

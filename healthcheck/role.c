@@ -91,6 +91,13 @@ static void on_backlog(void *arg)
 	tell(r);
 }
 
+static bool status_equal(const struct hc_status *a, const struct hc_status *b)
+{
+	return a->targets == b->targets && a->up == b->up && a->down == b->down &&
+	       a->in_flight == b->in_flight && a->probes == b->probes &&
+	       a->inconclusive == b->inconclusive && a->lag_ms == b->lag_ms;
+}
+
 static void send_status(struct hc_role *r)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
@@ -100,7 +107,7 @@ static void send_status(struct hc_role *r)
 	hc_engine_status(r->engine, &s);
 	if (lag > s.lag_ms)
 		s.lag_ms = (uint32_t)lag;
-	if (!r->core || memcmp(&s, &r->last_status, sizeof(s)) == 0)
+	if (!r->core || status_equal(&s, &r->last_status))
 		return;
 	r->last_status = s;
 	wire_put_hc_status(&b, &s);

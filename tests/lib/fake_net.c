@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/fake_net.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/map.h"
+#include "agent/base/timers.h"
+#include "agent/base/xalloc.h"
+
+#define FD_BASE	   1000
+#define WALL_START INT64_C(1700000000000)
+
+struct conn {
+	struct fake_net *net;
+	struct fake_server *server; /* NULL: free */
+	uint64_t token;
+	uint32_t waits_for;
+	uint32_t events; /* that hold now */
+	int error;
+	bool is_lost, has_ended;
+	size_t arrived, read; /* of the reply */
+	timer_id timer;
+	bool is_ready;
+	TAILQ_ENTRY(conn) ready;
+	struct conn *next_free;
+	int fd;
+};
+
+struct fake_net {
+	struct clock clock;
+	mono_t now;
+	struct timers *timers;
+	struct map servers;
+	struct conn **conns; /* by fd - FD_BASE */
+	size_t conn_count;
+	struct conn *free;
+	TAILQ_HEAD(, conn) ready;
+	uint32_t open;
+	uint64_t attempts;
+	int error;
+	uint64_t random;
+	fake_net_start_fn *on_start;
+	void *on_start_arg;
+};
+
+static mono_t fake_mono(void *arg)
+{
+	return ((struct fake_net *)arg)->now;
+}
+
+static int64_t fake_wall_ms(void *arg)
+{
+	return WALL_START + ((struct fake_net *)arg)->now.ns / 1000000;
+}
+
+static bool is_server(const void *object, const void *key)
+{
+	return endpoint_cmp(&((const struct fake_server *)object)->endpoint, key) == 0;
+}
+
+static uint64_t hash_of(const struct endpoint *e)
+{
+	return hash_id(e, sizeof(*e));
+}
+
+struct fake_net *fake_net_new(uint64_t seed, int64_t start_ms)
+{
+	struct fake_net *n = xcalloc(1, sizeof(*n));
+
+	n->clock = (struct clock){ fake_mono, fake_wall_ms, n };
+	n->now = (mono_t){ start_ms * 1000000 };
+	n->timers = timers_new(n->now);
+	n->random = seed * 2 + 1;
+	map_init(&n->servers, is_server);
+	TAILQ_INIT(&n->ready);
+	return n;
+}
+
+void fake_net_free(struct fake_net *n)
+{
+	size_t pos = 0;
+	struct fake_server *s;
+
+	while ((s = map_next(&n->servers, &pos)))
+		free(s);
+	map_done(&n->servers);
+	for (size_t i = 0; i < n->conn_count; i++)
+		free(n->conns[i]);
+	free(n->conns);
+	timers_free(n->timers);
+	free(n);
+}
+
+const struct clock *fake_net_clock(struct fake_net *n)
+{
+	return &n->clock;
+}
+
+struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e)
+{
+	struct fake_server *s = map_get(&n->servers, hash_of(e), e);
+
+	if (s)
+		return s;
+	s = xcalloc(1, sizeof(*s));
+	s->endpoint = *e;
+	s->latency_us = 300;
+	map_put(&n->servers, hash_of(e), s);
+	return s;
+}
+
+void fake_net_fail(struct fake_net *n, int error)
+{
+	n->error = error;
+}
+
+void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg)
+{
+	n->on_start = fn;
+	n->on_start_arg = arg;
+}
+
+uint32_t fake_net_random(struct fake_net *n)
+{
+	n->random = n->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(n->random >> 32);
+}
+
+uint32_t fake_net_open(const struct fake_net *n)
+{
+	return n->open;
+}
+
+uint64_t fake_net_attempts(const struct fake_net *n)
+{
+	return n->attempts;
+}
+
+void fake_net_set(struct fake_net *n, mono_t now)
+{
+	assert(!mono_before(now, n->now));
+	n->now = now;
+	timers_run(n->timers, now, SIZE_MAX);
+}
+
+bool fake_net_next(const struct fake_net *n, mono_t *out)
+{
+	return timers_next(n->timers, out);
+}
+
+/* --- connections ----------------------------------------------------------------- */
+
+static void update(struct conn *c)
+{
+	bool is_ready = c->events & (c->waits_for | EPOLLERR | EPOLLHUP);
+
+	if (is_ready == c->is_ready)
+		return;
+	c->is_ready = is_ready;
+	if (is_ready)
+		TAILQ_INSERT_TAIL(&c->net->ready, c, ready);
+	else
+		TAILQ_REMOVE(&c->net->ready, c, ready);
+}
+
+static void arrive_later(struct conn *c, timer_fn *fn)
+{
+	mono_t when = { c->net->now.ns + c->server->latency_us * INT64_C(1000) };
+
+	c->timer = timers_add(c->net->timers, when, fn, c);
+}
+
+static void on_answer(void *arg)
+{
+	struct conn *c = arg;
+
+	c->timer = 0;
+	c->events = c->error ? EPOLLERR | EPOLLHUP | EPOLLOUT : EPOLLOUT;
+	update(c);
+}
+
+static void on_piece(void *arg)
+{
+	struct conn *c = arg;
+	size_t left = strlen(c->server->reply) - c->arrived;
+	size_t piece = c->server->piece && c->server->piece < left ? c->server->piece : left;
+
+	c->timer = 0;
+	c->arrived += piece;
+	c->events |= EPOLLIN;
+	c->has_ended = piece == left;
+	update(c);
+	if (!c->has_ended)
+		arrive_later(c, on_piece);
+}
+
+static struct conn *take_conn(struct fake_net *n)
+{
+	struct conn *c = n->free;
+
+	if (c) {
+		n->free = c->next_free;
+		return c;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->net = n;
+	c->fd = FD_BASE + (int)n->conn_count;
+	n->conns = xreallocarray(n->conns, n->conn_count + 1, sizeof(struct conn *));
+	n->conns[n->conn_count++] = c;
+	return c;
+}
+
+static struct conn *conn_of(void *arg, int fd)
+{
+	struct fake_net *n = arg;
+
+	assert(fd >= FD_BASE && (size_t)(fd - FD_BASE) < n->conn_count);
+	assert(n->conns[fd - FD_BASE]->server);
+	return n->conns[fd - FD_BASE];
+}
+
+static int fake_connect(void *arg, const struct endpoint *to, uint64_t token, int *out_fd)
+{
+	struct fake_net *n = arg;
+	struct fake_server *s;
+	struct conn *c;
+
+	n->attempts++;
+	if (n->error)
+		return -n->error;
+	s = map_get(&n->servers, hash_of(to), to);
+	if (!s) {
+		s = fake_net_server(n, to);
+		s->mode = FAKE_SILENT;
+	}
+	s->connects++;
+	s->last_connect = n->now;
+	if (n->on_start)
+		n->on_start(n->on_start_arg, s, n->now);
+	c = take_conn(n);
+	*c = (struct conn){
+		.net = n, .server = s, .token = token, .waits_for = EPOLLOUT, .fd = c->fd
+	};
+	c->error = s->mode == FAKE_REFUSES	 ? ECONNREFUSED
+		   : s->mode == FAKE_UNREACHABLE ? EHOSTUNREACH
+						 : 0;
+	c->is_lost = s->mode == FAKE_SILENT || fake_net_random(n) % 1000 < s->loss_permille;
+	if (!c->is_lost)
+		arrive_later(c, on_answer);
+	n->open++;
+	*out_fd = c->fd;
+	return 0;
+}
+
+static int fake_wait(void *arg, int fd, uint64_t token, uint32_t events)
+{
+	struct conn *c = conn_of(arg, fd);
+
+	c->token = token;
+	c->waits_for = events;
+	update(c);
+	return 0;
+}
+
+static int fake_error(void *arg, int fd)
+{
+	return conn_of(arg, fd)->error;
+}
+
+static ssize_t fake_send(void *arg, int fd, const void *data, size_t len)
+{
+	struct conn *c = conn_of(arg, fd);
+
+	assert(len > 4 && memcmp(data, "GET ", 4) == 0);
+	if (c->server->reply)
+		arrive_later(c, on_piece);
+	return (ssize_t)len;
+}
+
+static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
+{
+	struct conn *c = conn_of(arg, fd);
+	size_t n = c->arrived - c->read;
+
+	if (n == 0 && !c->has_ended)
+		return -EAGAIN;
+	if (n > len)
+		n = len;
+	if (n)
+		memcpy(data, c->server->reply + c->read, n);
+	c->read += n;
+	/* At its end the reply is followed by a close, which stays readable. */
+	if (c->read == c->arrived && !c->has_ended)
+		c->events &= ~(uint32_t)EPOLLIN;
+	update(c);
+	return (ssize_t)n;
+}
+
+static void fake_close(void *arg, int fd, bool reset)
+{
+	struct conn *c = conn_of(arg, fd);
+
+	(void)reset;
+	timers_cancel(c->net->timers, c->timer);
+	c->events = 0;
+	update(c);
+	c->server = NULL;
+	c->next_free = c->net->free;
+	c->net->free = c;
+	c->net->open--;
+}
+
+static size_t fake_poll(void *arg, struct hc_ready *out, size_t max)
+{
+	struct fake_net *n = arg;
+	struct conn *c;
+	size_t count = 0;
+
+	TAILQ_FOREACH(c, &n->ready, ready)
+	{
+		if (count == max)
+			break;
+		out[count++] = (struct hc_ready){ c->token, c->events };
+	}
+	return count;
+}
+
+static uint32_t fake_random(void *arg)
+{
+	return fake_net_random(arg);
+}
+
+struct hc_io fake_net_io(struct fake_net *n)
+{
+	return (struct hc_io){
+		.connect = fake_connect,
+		.wait = fake_wait,
+		.error = fake_error,
+		.send = fake_send,
+		.recv = fake_recv,
+		.close = fake_close,
+		.poll = fake_poll,
+		.random = fake_random,
+		.arg = n,
+	};
+}

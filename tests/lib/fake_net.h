@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A network and a clock for the probe engine: servers do what the test says,
+ * packets take the time the test says, and nothing happens unless the test
+ * moves the clock.
+ */
+#ifndef TESTS_LIB_FAKE_NET_H
+#define TESTS_LIB_FAKE_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/endpoint.h"
+#include "healthcheck/probe.h"
+
+enum fake_mode {
+	FAKE_UP,
+	FAKE_SILENT,  /* a black hole */
+	FAKE_REFUSES, /* host up, port closed */
+	FAKE_UNREACHABLE,
+};
+
+struct fake_server {
+	struct endpoint endpoint;
+	enum fake_mode mode;
+	uint32_t latency_us;
+	uint32_t loss_permille; /* of probes, each lost as a whole */
+	const char *reply;	/* http: sent after the request, then closed; NULL: never answers */
+	uint32_t piece;		/* bytes of the reply at a time, each a latency apart; 0: at once */
+	uint64_t connects;
+	mono_t last_connect;
+};
+
+struct fake_net;
+typedef void fake_net_start_fn(void *arg, const struct fake_server *s, mono_t now);
+
+/* The clock stands at `start_ms`. */
+struct fake_net *fake_net_new(uint64_t seed, int64_t start_ms);
+void fake_net_free(struct fake_net *n);
+struct hc_io fake_net_io(struct fake_net *n);
+const struct clock *fake_net_clock(struct fake_net *n);
+
+/* Servers stay until the net is freed. What has none is silent. */
+struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e);
+/* Every connect() fails with this positive errno; 0: no more. */
+void fake_net_fail(struct fake_net *n, int error);
+void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg);
+uint32_t fake_net_random(struct fake_net *n);
+uint32_t fake_net_open(const struct fake_net *n); /* connections now */
+uint64_t fake_net_attempts(const struct fake_net *n);
+
+void fake_net_set(struct fake_net *n, mono_t now); /* never backwards */
+/* When the next packet arrives. */
+bool fake_net_next(const struct fake_net *n, mono_t *out);
+
+#endif
