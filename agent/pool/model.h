@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of struct pools, for the files that make it up: pool.c keeps
+ * objects by the Service they belong to, claim.c decides who gets a frontend,
+ * build.c works out the pools of one Service.
+ */
+#ifndef AGENT_POOL_MODEL_H
+#define AGENT_POOL_MODEL_H
+
+#include "agent/base/map.h"
+#include "agent/pool/pool.h"
+
+/* One port of one Service wants one frontend. */
+struct claim {
+	struct claim *next, *prev; /* others for the same frontend, in no order */
+	struct contest *contest;
+	struct service *service;
+	size_t port; /* index in the Service's ports */
+};
+
+/* A frontend and who wants it. */
+struct contest {
+	struct endpoint frontend;
+	struct claim *claims;
+	struct claim *winner, *second; /* as of the last update; second: the first of the losers */
+	size_t count;
+	bool touched;
+	struct contest *next_touched;
+};
+
+/* An object that no pool carries, and why. */
+struct orphan {
+	const struct object *object;
+	struct problems problems;
+};
+
+/* All objects of one namespace/name, and what they come to. */
+struct service {
+	struct object **objects;
+	size_t object_count;
+	struct pool **pools; /* a reference each */
+	size_t pool_count;
+	struct claim *claims;
+	size_t claim_count;
+	struct orphan *orphans;
+	size_t orphan_count;
+	struct service *next_orphaned, *prev_orphaned;
+	struct service *next_dirty;
+	bool dirty;
+	uint64_t hash;
+	const char *name; /* behind ns */
+	char ns[];
+};
+
+struct pools {
+	const struct pool_rules *rules;
+	struct map objects;  /* by identity */
+	struct map services; /* by namespace and name */
+	struct map contests; /* by frontend */
+	struct map checks;   /* equal checks are one: a reference each */
+	size_t checks_swept; /* how many were left by the last sweep */
+	struct check *no_check;
+	struct service *dirty, **dirty_end;
+	struct contest *touched;
+	struct service *orphaned;
+	size_t pool_count;
+};
+
+void model_mark_dirty(struct pools *p, struct service *s);
+
+/* --- claim.c --------------------------------------------------------------- */
+
+/* Of two objects that want the same, the one that gets it comes first (< 0); never 0 for two. */
+int object_precedence(const struct object *a, const struct object *b);
+/* The Service in force, NULL if there is none. */
+const struct object *service_object(const struct service *s);
+
+/*
+ * The frontend of a node port; false, with *why in the problem's words, where it cannot have one.
+ */
+MUST_CHECK bool frontend_of(const struct pool_rules *rules, const struct object_port *port,
+			    struct endpoint *out, struct buf *why);
+/* s wants what its objects say now. */
+void claims_renew(struct pools *p, struct service *s);
+/* Decide what was touched; whoever wins or loses by it is marked dirty. */
+void claims_decide(struct pools *p);
+/* The claim of this port, NULL if it has none. */
+const struct claim *claim_of(const struct service *s, size_t port);
+
+/* --- build.c --------------------------------------------------------------- */
+
+struct built {
+	struct pool **pools;
+	size_t pool_count;
+	struct orphan *orphans;
+	size_t orphan_count;
+};
+/* What the objects of s come to; the caller takes all of it over. */
+struct built service_build(struct pools *p, const struct service *s);
+void orphans_done(struct orphan *orphans, size_t count);
+
+/* --- intern.c: one check for all that are equal ---------------------------- */
+
+/* Takes the reference over and returns one. */
+struct check *check_intern(struct pools *p, struct check *c);
+void checks_done(struct pools *p);
+void checks_init(struct pools *p);
+
+#endif

@@ -1,0 +1,794 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pool.c, claim.c, build.c: objects as pools, and what a change of one changes. */
+#include "agent/pool/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "agent/base/file.h"
+#include "agent/base/xalloc.h"
+
+/* --- a model, and its pools as text ---------------------------------------- */
+
+static struct addr_range main_range, other_range;
+static struct address_pool address_pools[2];
+static struct prefix vip_range;
+static struct pool_rules rules;
+
+static int set_up_rules(void **state)
+{
+	(void)state;
+	assert_int_equal(addr_range_parse("192.0.2.10-192.0.2.11", &main_range), 0);
+	assert_int_equal(addr_range_parse("198.51.100.7", &other_range), 0);
+	assert_int_equal(prefix_parse("192.0.2.0/24", &vip_range), 0);
+	address_pools[0] = (struct address_pool){
+		(char *)(uintptr_t) "main", &main_range, 1, { 30000, 49999 }
+	};
+	address_pools[1] = (struct address_pool){
+		(char *)(uintptr_t) "outside", &other_range, 1, { 50000, 50009 }
+	};
+	rules = (struct pool_rules){
+		.address_pools = address_pools,
+		.address_pool_count = 2,
+		.vip_ranges = &vip_range,
+		.vip_range_count = 1,
+		.defaults = { .scheduler = "wrr",
+			      .masquerade = true,
+			      .drain_s = 300,
+			      .weight = 1,
+			      .check = check_new(CHECK_TCP) },
+	};
+	return 0;
+}
+
+static int tear_down_rules(void **state)
+{
+	(void)state;
+	check_unref(rules.defaults.check);
+	return 0;
+}
+
+static void put_from(struct pools *p, const struct object_origin *from, const char *text)
+{
+	struct doc_set s = { 0 };
+	struct err err = { 0 };
+
+	if (doc_read_yaml(text, strlen(text), &DOC_LIMITS_DEFAULT, &s, &err) < 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < s.count; i++) {
+		struct object *o;
+
+		if (object_decode(s.roots[i], from, &o, &err) < 0)
+			fail_msg("%s", err.text);
+		pools_put(p, o);
+	}
+	doc_set_done(&s);
+}
+
+static void put(struct pools *p, const char *path, const char *text)
+{
+	const struct object_origin from = { .path = path };
+
+	put_from(p, &from, text);
+}
+
+static void take(struct pools *p, const char *path, enum object_kind kind, const char *name)
+{
+	const struct object o = { .kind = kind,
+				  .path = (char *)(uintptr_t)path,
+				  .ns = (char *)(uintptr_t) "default",
+				  .name = (char *)(uintptr_t)name };
+
+	pools_remove(p, &o);
+}
+
+static void print_pool(struct buf *b, const struct pool *p)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	buf_printf(b, "%s", p->id);
+	for (size_t i = 0; i < p->frontend_count; i++)
+		buf_printf(b, " @%s/%s", endpoint_text(&p->frontends[i], text),
+			   protocol_text(p->frontends[i].protocol));
+	buf_printf(b, " %s", check_type_text(p->set.check->type));
+	if (p->set.check->type == CHECK_HTTP)
+		buf_printf(b, "(%s)", p->set.check->path);
+	if (p->persistence_s)
+		buf_printf(b, " persist=%u", p->persistence_s);
+	for (size_t i = 0; i < p->member_count; i++) {
+		const struct pool_member *m = &p->members[i];
+
+		buf_printf(b, " %s", endpoint_text(&m->endpoint, text));
+		if (m->weight != 1)
+			buf_printf(b, "*%u", m->weight);
+		if (m->terminating)
+			buf_str(b, "-going");
+	}
+	buf_str(b, "\n");
+	for (size_t i = 0; i < p->problems.count; i++)
+		buf_printf(b, "  %s %u: %s\n", p->problems.items[i].error ? "error" : "warning",
+			   p->problems.items[i].line, p->problems.items[i].text);
+}
+
+static void print_change(void *arg, const char *id, struct pool *pool)
+{
+	struct buf *b = arg;
+
+	if (pool) {
+		assert_string_equal(pool->id, id);
+		print_pool(b, pool);
+	} else {
+		buf_printf(b, "%s is gone\n", id);
+	}
+}
+
+/* What an update tells. */
+static void expect(struct pools *p, const char *want)
+{
+	struct buf b = { 0 };
+
+	pools_update(p, print_change, &b);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_done(&b);
+}
+
+static void print_orphan(void *arg, const struct object *o, const struct problems *problems)
+{
+	struct buf *b = arg;
+
+	buf_printf(b, "%s %s/%s\n", object_kind_text(o->kind), o->ns, o->name);
+	for (size_t i = 0; i < problems->count; i++)
+		buf_printf(b, "  %s %u: %s\n", problems->items[i].error ? "error" : "warning",
+			   problems->items[i].line, problems->items[i].text);
+}
+
+static void expect_orphans(const struct pools *p, const char *want)
+{
+	struct buf b = { 0 };
+
+	pools_orphans(p, print_orphan, &b);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_done(&b);
+}
+
+#define SERVICE(name, spec) \
+	"---\n{apiVersion: v1, kind: Service, metadata: {name: " name "}, spec: {" spec "}}\n"
+#define ENDPOINTS(name, subsets)                                                                \
+	"---\n{apiVersion: v1, kind: Endpoints, metadata: {name: " name "}, subsets: [" subsets \
+	"]}\n"
+#define SLICE(name, service, rest)                                                           \
+	"---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: " name \
+	", labels: {kubernetes.io/service-name: " service "}}, addressType: IPv4, " rest "}\n"
+#define NODE_PORT(port) "type: NodePort, ports: [{port: 80, nodePort: " port "}]"
+#define ONE(ip)		"{addresses: [{ip: " ip "}], ports: [{port: 8080}]}"
+
+/* --- one Service ----------------------------------------------------------- */
+
+static void the_origins_yaml_is_a_pool(void **state)
+{
+	struct pools *p = pools_new(&rules);
+	struct buf text = { 0 };
+	struct err err;
+
+	(void)state;
+	assert_int_equal(file_read("deploy/example-origin.yaml", 65536, &text, &err), 0);
+	put(p, "origin.yaml", buf_cstr(&text));
+	expect(p, "parasaus.snake-demo-svc4.dcmp-svc4-tcp @192.0.2.10:40796/tcp http(/) "
+		  "10.100.1.53:8090 "
+		  "10.100.1.77:30253\n"
+		  "  warning 12: Service: \"type\" stands in spec.ports[0]; taken as spec.type (an "
+		  "API server "
+		  "refuses it: move it up)\n"
+		  "  warning 19: Endpoints: \"annotations\" stands at top level; taken as "
+		  "metadata.annotations "
+		  "(an API server drops it: move it under metadata)\n");
+	expect_orphans(p, "");
+	buf_done(&text);
+	pools_free(p);
+}
+
+static void a_named_port_is_a_pool_each(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("web", "type: NodePort, sessionAffinity: ClientIP, ports: [{name: a, port: 80, "
+			   "nodePort: "
+			   "30080}, {name: b, port: 53, protocol: UDP, nodePort: 30053}, {name: c, "
+			   "port: 1}]")
+		    ENDPOINTS("web", "{addresses: [{ip: 10.0.0.2}, {ip: 10.0.0.1}], ports: [{name: "
+				     "a, port: 8080}, "
+				     "{name: b, port: 5353, protocol: UDP}]}, {addresses: [{ip: "
+				     "10.0.0.3}], ports: "
+				     "[{name: a, port: 9090}, {name: b, port: 53}]}"));
+	expect(p,
+	       "default.web.a-tcp @192.0.2.10:30080/tcp tcp persist=10800 10.0.0.1:8080 "
+	       "10.0.0.2:8080 "
+	       "10.0.0.3:9090\n"
+	       "default.web.b-udp @192.0.2.10:30053/udp none persist=10800 10.0.0.1:5353 "
+	       "10.0.0.2:5353\n"
+	       "  warning 2: a UDP port cannot be checked by tcp: not checked; name a TCP port by "
+	       "parasaus.io/health-check-port, or say parasaus.io/health-check-type: none\n"
+	       "default.web.c-tcp tcp persist=10800\n"
+	       "  error 2: no frontend: no nodePort is stated; the address pools have ports "
+	       "30000-49999 "
+	       "(main), 50000-50009 (outside)\n"
+	       "  warning 4: Endpoints: no port is named \"c\" with protocol TCP: no members\n");
+	assert_int_equal(pools_count(p), 3);
+	assert_non_null(pools_find(p, "default.web.b-udp"));
+	assert_null(pools_find(p, "default.web.b-tcp"));
+	assert_null(pools_find(p, "default/web"));
+	pools_free(p);
+}
+
+static void types_other_than_node_port(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("web", "ports: [{port: 80}]") ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n");
+	assert_string_equal(pools_find(p, "default/web")->id, "default.web.80-tcp");
+	put(p, "a.yaml", SERVICE("web", "type: LoadBalancer, ports: [{port: 80}]"));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n"
+		  "  warning 2: no frontend: type LoadBalancer is not served by this version\n");
+	put(p, "a.yaml",
+	    SERVICE("web", "type: ExternalName, externalName: x, ports: [{port: 80}]"));
+	expect(p, "default.web.80-tcp is gone\n");
+	expect_orphans(p, "Service default/web\n"
+			  "  error 2: type ExternalName names no servers: there is no pool\n"
+			  "Endpoints default/web\n"
+			  "  warning 4: Service default/web has no pool: not used\n");
+	put(p, "a.yaml", SERVICE("web", "ports: []"));
+	expect(p, "");
+	expect_orphans(p, "Service default/web\n"
+			  "  error 2: the Service has no usable port: there is no pool\n"
+			  "Endpoints default/web\n"
+			  "  warning 4: Service default/web has no pool: not used\n");
+	pools_free(p);
+}
+
+static void frontends_come_from_the_address_pools_alone(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("web", NODE_PORT("29999")) ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p,
+	       "default.web.80-tcp tcp 10.0.0.1:8080\n"
+	       "  error 2: no frontend: nodePort 29999 is outside the ports of every address pool: "
+	       "30000-49999 (main), 50000-50009 (outside)\n");
+	put(p, "a.yaml", SERVICE("web", NODE_PORT("50000")));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n"
+		  "  error 2: no frontend: 198.51.100.7, the first address of outside, is outside "
+		  "vipRanges\n");
+	pools_free(p);
+}
+
+static void addresses_that_may_not_be_members(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("web", NODE_PORT("30080")) ENDPOINTS(
+		    "web",
+		    "{addresses: [{ip: 127.0.0.1}, {ip: 169.254.1.1}, {ip: 192.0.2.11}, {ip: "
+		    "'2001:db8::1'}, {ip: 10.0.0.1}], ports: [{port: 80}]}"));
+	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp 10.0.0.1:80\n"
+		  "  error 4: Endpoints: address 127.0.0.1 is not used: loopback addresses are no "
+		  "real "
+		  "servers\n"
+		  "  error 4: Endpoints: address 169.254.1.1 is not used: link-local addresses are "
+		  "no real "
+		  "servers\n"
+		  "  error 4: Endpoints: address 192.0.2.11 is not used: it is one of the address "
+		  "pool main\n"
+		  "  error 4: Endpoints: address 2001:db8::1 is not used: the frontend is of the "
+		  "other family\n");
+	pools_free(p);
+}
+
+static void readiness_decides_who_is_a_member(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("web", "ports: [{port: 80}]") SLICE(
+		    "web-1", "web",
+		    "ports: [{port: 80}], endpoints: [{addresses: [10.0.0.1]}, {addresses: "
+		    "[10.0.0.2], conditions: {ready: false, serving: true, terminating: true}}, "
+		    "{addresses: [10.0.0.3], conditions: {ready: false}}, {addresses: [10.0.0.4], "
+		    "conditions: {ready: false, terminating: true}}]")
+		    SLICE("web-2", "web",
+			  "ports: [{port: 80}], endpoints: [{addresses: [10.0.0.4]}, {addresses: "
+			  "[10.0.0.1]}]") ENDPOINTS("web", ONE("10.0.0.9")));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:80 10.0.0.2:80-going 10.0.0.4:80\n");
+	put(p, "a.yaml", SERVICE("web", "publishNotReadyAddresses: true, ports: [{port: 80}]"));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:80 10.0.0.2:80-going 10.0.0.3:80 10.0.0.4:80\n");
+	take(p, "a.yaml", OBJECT_SLICE, "web-1");
+	take(p, "a.yaml", OBJECT_SLICE, "web-2");
+	expect(p, "default.web.80-tcp tcp 10.0.0.9:8080\n");
+	take(p, "a.yaml", OBJECT_ENDPOINTS, "web");
+	expect(p, "default.web.80-tcp tcp\n"
+		  "  warning 2: there is no Endpoints default/web and no EndpointSlice of it: no "
+		  "members\n");
+	pools_free(p);
+}
+
+static void a_single_port_needs_no_name(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("web", "ports: [{port: 80}]") ENDPOINTS(
+		    "web",
+		    "{addresses: [{ip: 10.0.0.1}], ports: [{name: http, port: 8080}]}, {addresses: "
+		    "[{ip: 10.0.0.2}], ports: [{name: http, port: 8080}, {name: x, port: 1}]}"));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n");
+	pools_free(p);
+}
+
+#define ANNOTATED(kind, name, annotations, rest)                       \
+	"---\n{apiVersion: v1, kind: " kind ", metadata: {name: " name \
+	", annotations: {" annotations "}}, " rest "}\n"
+
+static void annotations_of_endpoints_win(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web",
+		      "parasaus.io/health-check-type: http, parasaus.io/weight: '3', "
+		      "parasaus.io/health-check-path: /x",
+		      "spec: {ports: [{port: 80}]}")
+		    ANNOTATED("Endpoints", "web",
+			      "parasaus.io/weight: '5', parasaus.io/weights: "
+			      "'10.0.0.1=0,10.0.0.2:8080=7,10.0.0.2=8,10.0.0.9=1'",
+			      "subsets: [{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}, {ip: "
+			      "10.0.0.3}], ports: [{port: "
+			      "8080}]}]"));
+	expect(p, "default.web.80-tcp http(/x) 10.0.0.1:8080*0 10.0.0.2:8080*7 10.0.0.3:8080*5\n"
+		  "  warning 4: annotation parasaus.io/weights: 10.0.0.9 is no member\n");
+	put(p, "a.yaml",
+	    ANNOTATED("Endpoints", "web", "healthCheckType: tcp",
+		      "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 8080}]}]"));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080*3\n"
+		  "  warning 2: annotation parasaus.io/health-check-path has no effect with a "
+		  "health check "
+		  "of type tcp\n");
+	pools_free(p);
+}
+
+/* --- changes --------------------------------------------------------------- */
+
+static void only_what_changed_is_told(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("a", NODE_PORT("30001")) ENDPOINTS("a", ONE("10.0.0.1")));
+	put(p, "b.yaml", SERVICE("b", NODE_PORT("30002")) ENDPOINTS("b", ONE("10.0.0.2")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.1:8080\n"
+		  "default.b.80-tcp @192.0.2.10:30002/tcp tcp 10.0.0.2:8080\n");
+	expect(p, "");
+	put(p, "a.yaml", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, "");
+	put(p, "a.yaml", "# a line more\n" SERVICE("a", NODE_PORT("30001")));
+	expect(p, "");
+	put(p, "a.yaml", ENDPOINTS("a", ONE("10.0.0.3")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.3:8080\n");
+	take(p, "a.yaml", OBJECT_SERVICE, "a");
+	take(p, "a.yaml", OBJECT_SERVICE, "unknown");
+	expect(p, "default.a.80-tcp is gone\n");
+	expect_orphans(
+		p, "Endpoints default/a\n  warning 2: there is no Service default/a: not used\n");
+	take(p, "a.yaml", OBJECT_ENDPOINTS, "a");
+	expect(p, "");
+	expect_orphans(p, "");
+	assert_int_equal(pools_count(p), 1);
+	pools_free(p);
+}
+
+static void moved_lines_move_in_what_is_told(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("a", NODE_PORT("1")) ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, "default.a.80-tcp tcp 10.0.0.1:8080\n"
+		  "  error 2: no frontend: nodePort 1 is outside the ports of every address pool: "
+		  "30000-49999 (main), 50000-50009 (outside)\n");
+	put(p, "a.yaml", "# a line more\n" SERVICE("a", NODE_PORT("1")));
+	expect(p, "default.a.80-tcp tcp 10.0.0.1:8080\n"
+		  "  error 3: no frontend: nodePort 1 is outside the ports of every address pool: "
+		  "30000-49999 (main), 50000-50009 (outside)\n");
+	pools_free(p);
+}
+
+static void of_two_that_want_a_frontend_the_first_by_name_has_it(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "b.yaml", SERVICE("b", NODE_PORT("30001")) ENDPOINTS("b", ONE("10.0.0.2")));
+	expect(p, "default.b.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.2:8080\n");
+	put(p, "a.yaml", SERVICE("a", NODE_PORT("30001")) ENDPOINTS("a", ONE("10.0.0.1")));
+	/* The loser first: its frontend is free before the winner has it. */
+	expect(p, "default.b.80-tcp tcp 10.0.0.2:8080\n"
+		  "  error 2: the frontend 192.0.2.10:30001/tcp belongs to Service default/a "
+		  "(a.yaml line "
+		  "2), which comes first\n"
+		  "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.1:8080\n"
+		  "  warning 2: the frontend 192.0.2.10:30001/tcp is also wanted by Service "
+		  "default/b, and by "
+		  "0 others\n");
+	take(p, "a.yaml", OBJECT_SERVICE, "a");
+	expect(p, "default.a.80-tcp is gone\n"
+		  "default.b.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.2:8080\n");
+	pools_free(p);
+}
+
+static void two_ports_of_one_service_do_not_share_a_frontend(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("a", "type: NodePort, ports: [{name: x, port: 1, nodePort: 30001}, {name: q, "
+			 "port: 2, nodePort: 30001}, {name: z, port: 3, nodePort: 30001, protocol: "
+			 "UDP}]") ANNOTATED("Endpoints", "a", "parasaus.io/health-check-type: none",
+					    "subsets: []"));
+	expect(p, "default.a.x-tcp @192.0.2.10:30001/tcp none\n"
+		  "  warning 2: the frontend 192.0.2.10:30001/tcp is also wanted by Service "
+		  "default/a, and by "
+		  "0 others\n"
+		  "  warning 4: Endpoints: no port is named \"x\" with protocol TCP: no members\n"
+		  "default.a.q-tcp none\n"
+		  "  error 2: the frontend 192.0.2.10:30001/tcp belongs to Service default/a "
+		  "(a.yaml line 2), "
+		  "which comes first\n"
+		  "  warning 4: Endpoints: no port is named \"q\" with protocol TCP: no members\n"
+		  "default.a.z-udp @192.0.2.10:30001/udp none\n"
+		  "  warning 4: Endpoints: no port is named \"z\" with protocol UDP: no members\n");
+	pools_free(p);
+}
+
+static void of_two_with_one_name_the_first_by_path_counts(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "b.yaml", SERVICE("a", NODE_PORT("30002")) ENDPOINTS("a", ONE("10.0.0.2")));
+	put(p, "a.yaml", SERVICE("a", NODE_PORT("30001")) ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.1:8080\n"
+		  "  warning 2: Service default/a is also in b.yaml line 2, which is not used\n"
+		  "  warning 4: Endpoints default/a is also in b.yaml line 4, which is not used\n");
+	expect_orphans(p, "Service default/a\n"
+			  "  error 2: Service default/a is also in a.yaml line 2, which comes "
+			  "first: this one "
+			  "is not used\n"
+			  "Endpoints default/a\n"
+			  "  error 4: Endpoints default/a is also in a.yaml line 4, which comes "
+			  "first: this one "
+			  "is not used\n");
+	take(p, "a.yaml", OBJECT_SERVICE, "a");
+	take(p, "a.yaml", OBJECT_ENDPOINTS, "a");
+	expect(p, "default.a.80-tcp @192.0.2.10:30002/tcp tcp 10.0.0.2:8080\n");
+	expect_orphans(p, "");
+	pools_free(p);
+}
+
+static void the_cluster_comes_before_files_and_lends_no_servers(void **state)
+{
+	const struct object_origin cluster = { .source = 7, .from_cluster = true, .path = "" };
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("a", NODE_PORT("30001")) ENDPOINTS("a", ONE("10.0.0.1")));
+	put_from(p, &cluster, SERVICE("a", NODE_PORT("30002")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30002/tcp tcp\n"
+		  "  warning 2: Service default/a is also in a.yaml line 2, which is not used\n"
+		  "  warning 2: there is no Endpoints default/a and no EndpointSlice of it: no "
+		  "members\n");
+	expect_orphans(p, "Service default/a\n"
+			  "  error 2: Service default/a is also in source 7, which comes first: "
+			  "this one is not "
+			  "used\n"
+			  "Endpoints default/a\n"
+			  "  error 4: Service default/a comes from another source: not used\n");
+	pools_free(p);
+}
+
+static void the_older_of_two_cluster_objects_has_the_frontend(void **state)
+{
+	const struct object_origin cluster = { .from_cluster = true, .path = "" };
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put_from(p, &cluster,
+		 "{apiVersion: v1, kind: Service, metadata: {name: a, creationTimestamp: "
+		 "'2026-01-02T00:00:00Z'}, spec: {" NODE_PORT(
+			 "30001") "}}\n---\n"
+				  "{apiVersion: v1, kind: Service, metadata: {name: b, "
+				  "creationTimestamp: "
+				  "'2026-01-01T00:00:00Z'}, spec: {" NODE_PORT("30001") "}}\n");
+	pools_update(p, print_change, &(struct buf){ 0 });
+	assert_int_equal(pools_find(p, "default.a.80-tcp")->frontend_count, 0);
+	assert_int_equal(pools_find(p, "default.b.80-tcp")->frontend_count, 1);
+	pools_free(p);
+}
+
+static void count_object(void *arg, const struct object *o)
+{
+	(void)o;
+	(*(size_t *)arg)++;
+}
+
+static void objects_of_a_source_can_be_walked(void **state)
+{
+	const struct object_origin other = { .source = 1, .path = "x.yaml" };
+	struct pools *p = pools_new(&rules);
+	size_t n = 0;
+
+	(void)state;
+	put(p, "a.yaml", SERVICE("a", "") ENDPOINTS("a", ""));
+	put_from(p, &other, SERVICE("b", ""));
+	pools_objects(p, 0, count_object, &n);
+	assert_int_equal(n, 2);
+	pools_objects(p, 1, count_object, &n);
+	assert_int_equal(n, 3);
+	pools_free(p);
+}
+
+/* --- any order gives the same ---------------------------------------------- */
+
+static uint64_t random_state;
+
+static unsigned random_below(unsigned n)
+{
+	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(random_state >> 33) % n;
+}
+
+/* A world small enough that everything clashes: 2 paths, 4 names, 3 node ports. */
+#define SLOTS 24
+
+static void slot_text(size_t slot, unsigned variant, struct buf *b)
+{
+	static const char *const annotations[] = { "", "healthCheckType: http",
+						   "parasaus.io/weight: '9'",
+						   "parasaus.io/nonsense: x" };
+	char name = (char)('a' + slot % 4);
+	unsigned kind = (unsigned)(slot / 4) % 3;
+
+	buf_reset(b);
+	for (unsigned i = variant % 2; i > 0; i--)
+		buf_str(b, "#\n");
+	if (kind == 0)
+		buf_printf(b,
+			   "{apiVersion: v1, kind: Service, metadata: {name: %c, annotations: "
+			   "{%s}}, spec: "
+			   "{type: %s, ports: [{name: x, port: 1, nodePort: %u}, {name: q, port: "
+			   "2, nodePort: %u}]}}",
+			   name, annotations[variant / 2 % 4],
+			   variant % 13 ? "NodePort" : "ExternalName", 30000 + variant % 3,
+			   30000 + variant / 3 % 3);
+	else if (kind == 1)
+		buf_printf(b,
+			   "{apiVersion: v1, kind: Endpoints, metadata: {name: %c, annotations: "
+			   "{%s}}, subsets: "
+			   "[{addresses: [{ip: 10.0.0.%u}, {ip: 10.0.0.%u}], ports: [{name: x, "
+			   "port: 1}]}]}",
+			   name, annotations[variant / 2 % 4], variant % 5, variant / 5 % 5 + 1);
+	else
+		buf_printf(b,
+			   "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: "
+			   "{name: s%zu, labels: "
+			   "{kubernetes.io/service-name: %c}}, addressType: IPv4, ports: [{name: "
+			   "y, port: 2}], "
+			   "endpoints: [{addresses: [10.0.0.%u]}]}",
+			   slot, (char)('a' + variant % 4), variant % 5 + 1);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+struct lines {
+	char *items[64];
+	size_t count;
+};
+
+static void add_pool_line(void *arg, const char *id, struct pool *pool)
+{
+	struct lines *l = arg;
+	struct buf b = { 0 };
+
+	assert_non_null(pool);
+	(void)id;
+	print_pool(&b, pool);
+	l->items[l->count++] = xstrdup(buf_cstr(&b));
+	buf_done(&b);
+}
+
+static void add_orphan_line(void *arg, const struct object *o, const struct problems *problems)
+{
+	struct lines *l = arg;
+	struct buf b = { 0 };
+
+	buf_printf(&b, "%s ", o->path);
+	print_orphan(&b, o, problems);
+	l->items[l->count++] = xstrdup(buf_cstr(&b));
+	buf_done(&b);
+}
+
+static void join(struct lines *l, struct buf *out)
+{
+	qsort(l->items, l->count, sizeof(l->items[0]), by_text);
+	for (size_t i = 0; i < l->count; i++) {
+		buf_str(out, l->items[i]);
+		free(l->items[i]);
+	}
+}
+
+static const struct object_origin origins[2] = { { .path = "m.yaml" },
+						 { .path = "n.yaml", .source = 1 } };
+
+static void put_slot(struct pools *p, size_t slot, unsigned variant)
+{
+	struct buf b = { 0 };
+
+	slot_text(slot, variant, &b);
+	put_from(p, &origins[slot / 12], buf_cstr(&b));
+	buf_done(&b);
+}
+
+static void remove_slot(struct pools *p, size_t slot)
+{
+	static const enum object_kind kinds[] = { OBJECT_SERVICE, OBJECT_ENDPOINTS, OBJECT_SLICE };
+	char name[8];
+	struct object o = { .kind = kinds[slot / 4 % 3],
+			    .source = origins[slot / 12].source,
+			    .path = (char *)(uintptr_t)origins[slot / 12].path,
+			    .ns = (char *)(uintptr_t) "default",
+			    .name = name };
+
+	if (o.kind == OBJECT_SLICE)
+		snprintf(name, sizeof(name), "s%zu", slot);
+	else
+		snprintf(name, sizeof(name), "%c", (char)('a' + slot % 4));
+	pools_remove(p, &o);
+}
+
+/* What a fresh model makes of the same objects. */
+static void from_scratch(const unsigned variants[SLOTS], struct buf *out)
+{
+	struct pools *p = pools_new(&rules);
+	struct lines l = { .count = 0 };
+
+	for (size_t i = SLOTS; i-- > 0;) {
+		if (variants[i])
+			put_slot(p, i, variants[i]);
+	}
+	pools_update(p, add_pool_line, &l);
+	pools_orphans(p, add_orphan_line, &l);
+	join(&l, out);
+	pools_free(p);
+}
+
+/* The pools as a listener knows them. */
+struct known {
+	struct pool *pools[16];
+	size_t count;
+};
+
+static void follow(void *arg, const char *id, struct pool *pool)
+{
+	struct known *k = arg;
+	size_t i = 0;
+
+	while (i < k->count && strcmp(k->pools[i]->id, id) != 0)
+		i++;
+	if (!pool) {
+		assert_true(i < k->count); /* gone only what was there */
+		pool_unref(k->pools[i]);
+		k->pools[i] = k->pools[--k->count];
+		return;
+	}
+	if (i < k->count)
+		pool_unref(k->pools[i]);
+	else
+		k->count++;
+	k->pools[i] = pool_ref(pool);
+}
+
+static void compare(struct pools *p, const struct known *k, const unsigned variants[SLOTS],
+		    uint64_t seed)
+{
+	struct buf want = { 0 }, got = { 0 };
+	struct lines l = { .count = 0 };
+
+	for (size_t i = 0; i < k->count; i++) {
+		assert_ptr_equal(pools_find(p, k->pools[i]->id), k->pools[i]);
+		add_pool_line(&l, k->pools[i]->id, k->pools[i]);
+	}
+	assert_int_equal(pools_count(p), k->count);
+	pools_orphans(p, add_orphan_line, &l);
+	join(&l, &got);
+	from_scratch(variants, &want);
+	if (strcmp(buf_cstr(&want), buf_cstr(&got)) != 0)
+		fail_msg("seed %" PRIu64 ": has\n%s\nfrom scratch\n%s", seed, buf_cstr(&got),
+			 buf_cstr(&want));
+	buf_done(&want);
+	buf_done(&got);
+}
+
+static void any_order_of_changes_gives_the_same_pools(void **state)
+{
+	uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
+
+	(void)state;
+	for (uint64_t seed = first; seed < first + 20; seed++) {
+		struct pools *p = pools_new(&rules);
+		unsigned variants[SLOTS] = { 0 }; /* 0: not there */
+		struct known k = { .count = 0 };
+
+		random_state = seed;
+		for (int step = 0; step < 60; step++) {
+			for (unsigned n = 1 + random_below(4); n > 0; n--) {
+				size_t slot = random_below(SLOTS);
+
+				variants[slot] = random_below(3) ? 1 + random_below(60) : 0;
+				if (variants[slot])
+					put_slot(p, slot, variants[slot]);
+				else
+					remove_slot(p, slot);
+			}
+			pools_update(p, follow, &k);
+			compare(p, &k, variants, seed);
+		}
+		while (k.count)
+			pool_unref(k.pools[--k.count]);
+		pools_free(p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_origins_yaml_is_a_pool),
+		cmocka_unit_test(a_named_port_is_a_pool_each),
+		cmocka_unit_test(types_other_than_node_port),
+		cmocka_unit_test(frontends_come_from_the_address_pools_alone),
+		cmocka_unit_test(addresses_that_may_not_be_members),
+		cmocka_unit_test(readiness_decides_who_is_a_member),
+		cmocka_unit_test(a_single_port_needs_no_name),
+		cmocka_unit_test(annotations_of_endpoints_win),
+		cmocka_unit_test(only_what_changed_is_told),
+		cmocka_unit_test(moved_lines_move_in_what_is_told),
+		cmocka_unit_test(of_two_that_want_a_frontend_the_first_by_name_has_it),
+		cmocka_unit_test(two_ports_of_one_service_do_not_share_a_frontend),
+		cmocka_unit_test(of_two_with_one_name_the_first_by_path_counts),
+		cmocka_unit_test(the_cluster_comes_before_files_and_lends_no_servers),
+		cmocka_unit_test(the_older_of_two_cluster_objects_has_the_frontend),
+		cmocka_unit_test(objects_of_a_source_can_be_walked),
+		cmocka_unit_test(any_order_of_changes_gives_the_same_pools),
+	};
+
+	return cmocka_run_group_tests(tests, set_up_rules, tear_down_rules);
+}
