@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of writing is one in which a VIP never shows the host behind it:
+ * what is new gets its rules before its route, what goes loses its route
+ * before its rules.
+ *
+ * Each part is on its own. One that fails is told and tried again by the next
+ * ipvs_host_sync(); the others go on.
+ */
+#include "ipvs/host.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#include "agent/base/xalloc.h"
+#include "ipvs/host_model.h"
+#include "ipvs/host_module.h"
+#include "ipvs/host_route.h"
+#include "ipvs/host_rules.h"
+#include "ipvs/host_set.h"
+#include "ipvs/host_sysctl.h"
+#include "ipvs/host_watch.h"
+
+#define READ_TRIES 5 /* a table that somebody writes to meanwhile is read again */
+
+struct ipvs_host {
+	const struct ipvs_config *config;
+	ipvs_host_event_fn *event;
+	ipvs_host_changed_fn *changed;
+	void *arg;
+	struct host_model model;
+	struct host_routes *routes;
+	struct host_rules *rules;
+	struct host_sets *sets;
+	struct host_sysctls *sysctls;
+	struct host_watch *watch;
+	uint32_t kernel;
+	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
+	struct addr source_v6;
+	bool rules_right; /* the table is there with chains and rules as they should be */
+	bool sets_there;
+	bool sets_complained;
+	bool source_complained;
+	uint64_t writes;
+};
+
+static void tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX + 100];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	h->event(h->arg, level, text);
+}
+
+/* The first failure is the one that is told. */
+static void keep_first(struct err *first, int r, const struct err *why)
+{
+	if (r < 0 && first->code == 0) {
+		*first = *why;
+		first->code = r;
+	}
+}
+
+static int give(const struct err *first, struct err *err)
+{
+	if (first->code && err)
+		*err = *first;
+	return first->code;
+}
+
+/* --- reading --- */
+
+static const struct addr *source_of(const struct ipvs_host *h, const struct addr *dst)
+{
+	return dst->family == AF_INET ? &h->source_v4 : &h->source_v6;
+}
+
+static void saw_address(void *arg, const struct addr *a)
+{
+	struct ipvs_host *h = arg;
+
+	host_model_configured(&h->model, a);
+}
+
+static void saw_route(void *arg, const struct host_route *route)
+{
+	struct ipvs_host *h = arg;
+	struct endpoint key = { .addr = route->dst };
+	const struct addr *source = source_of(h, &route->dst);
+
+	host_model_saw(&h->model, HOST_ROUTE, &key, addr_cmp(source, &route->source) == 0);
+}
+
+static int read_addresses(struct ipvs_host *h)
+{
+	int r = -EINTR;
+
+	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
+		host_model_configured_begin(&h->model);
+		r = host_addresses_read(h->routes, saw_address, h);
+	}
+	host_model_configured_end(&h->model);
+	return r;
+}
+
+static struct addr usable_source(struct ipvs_host *h, const struct addr *node)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (node->family == 0 || host_model_is_configured(&h->model, node))
+		return *node;
+	if (!h->source_complained)
+		tell(h, LOG_LEVEL_WARNING,
+		     "nodeAddress %s is not on any interface: VIP routes go without it",
+		     addr_text(node, text));
+	h->source_complained = true;
+	return (struct addr){ 0 };
+}
+
+static int read_routes(struct ipvs_host *h, struct err *err)
+{
+	int r = read_addresses(h);
+
+	if (r < 0)
+		return err_set(err, r, "reading addresses: %s", strerror(-r));
+	h->source_v4 = usable_source(h, &h->config->node_v4);
+	h->source_v6 = usable_source(h, &h->config->node_v6);
+	r = -EINTR;
+	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
+		host_model_forget(&h->model, HOST_ROUTE);
+		r = host_routes_read(h->routes, saw_route, h);
+	}
+	return r < 0 ? err_set(err, r, "reading routes: %s", strerror(-r)) : 0;
+}
+
+static void saw_element(void *arg, enum host_part part, const struct endpoint *key)
+{
+	struct ipvs_host *h = arg;
+
+	host_model_saw(&h->model, part, key, true);
+}
+
+static int read_rules(struct ipvs_host *h, struct err *err)
+{
+	int r = host_rules_check(h->rules, &h->rules_right, err);
+
+	if (r < 0) {
+		h->rules_right = false;
+		return r;
+	}
+	r = -EINTR;
+	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
+		host_model_forget(&h->model, HOST_VIP);
+		host_model_forget(&h->model, HOST_OWN);
+		host_model_forget(&h->model, HOST_DIRECT);
+		r = host_rules_read(h->rules, saw_element, h);
+	}
+	/* A table that is not as it should be is going to be replaced, whatever is in it. */
+	if (r < 0 && h->rules_right)
+		return err_set(err, r, "reading nftables sets: %s", strerror(-r));
+	return 0;
+}
+
+static void saw_entry(void *arg, const struct endpoint *key)
+{
+	struct ipvs_host *h = arg;
+
+	host_model_saw(&h->model, HOST_DECLARED, key, true);
+}
+
+/* How many entries are there as far as we know. */
+static size_t declared_count(const struct ipvs_host *h)
+{
+	struct host_changes c = { 0 };
+	size_t count;
+
+	host_model_all(&h->model, HOST_DECLARED, false, &c);
+	count = c.count;
+	host_changes_done(&c);
+	return count;
+}
+
+/*
+ * Whole where `all`; else only where the number of entries is not the one we know: nothing of ours
+ * depends on them, and reading tens of thousands takes time.
+ */
+static int read_sets(struct ipvs_host *h, bool all)
+{
+	struct err why = { 0 };
+	unsigned made = 0;
+	size_t count = 0;
+	int r = host_sets_make(h->sets, &made, &why);
+
+	h->sets_there = r == 0;
+	if (r < 0) {
+		if (!h->sets_complained)
+			tell(h, LOG_LEVEL_WARNING, "the sets of ipset are not kept up: %s",
+			     why.text);
+		h->sets_complained = true;
+		return 0;
+	}
+	h->writes += made;
+	r = host_sets_count(h->sets, &count);
+	if (r == 0 && (all || count != declared_count(h))) {
+		host_model_forget(&h->model, HOST_DECLARED);
+		if (count)
+			r = host_sets_read(h->sets, saw_entry, h);
+	}
+	h->sets_there = r == 0;
+	return r;
+}
+
+static int read_all(struct ipvs_host *h, bool sets_whole, struct err *err)
+{
+	struct err first = { 0 };
+	struct err why = { 0 };
+
+	keep_first(&first, read_routes(h, &why), &why);
+	keep_first(&first, read_rules(h, &why), &why);
+	(void)read_sets(h, sets_whole);
+	return give(&first, err);
+}
+
+/* --- writing --- */
+
+static void write_sysctls(struct ipvs_host *h, bool again)
+{
+	const struct host_model *m = &h->model;
+	struct host_sysctl_facts facts = {
+		.kernel = h->kernel,
+		.frontends = m->wanted,
+		.ipv4 = m->wanted > m->wanted_v6,
+		.ipv6 = m->wanted_v6 > 0,
+		.masquerade = m->wanted_masquerade > 0,
+	};
+
+	h->writes += host_sysctls_apply(h->sysctls, &facts, again);
+	host_sysctls_hints(h->sysctls, &facts);
+}
+
+static void put_route(struct host_route_change *out, const struct ipvs_host *h,
+		      const struct host_change *c, bool add)
+{
+	*out = (struct host_route_change){ .add = add };
+	out->route.dst = c->key.addr;
+	if (add)
+		out->route.source = *source_of(h, &c->key.addr);
+}
+
+/* One answer of the kernel. The change is done, or somebody else's route does as well, or not. */
+static int take_route_answer(struct ipvs_host *h, const struct host_route_change *done,
+			     struct err *err)
+{
+	struct host_change c = { .key.addr = done->route.dst, .part = HOST_ROUTE };
+	char text[ADDR_TEXT_MAX];
+
+	c.add = done->add;
+	addr_text(&done->route.dst, text);
+	if (done->error == 0 || (!done->add && done->error == -ESRCH)) {
+		host_model_made(&h->model, &c);
+		return 0;
+	}
+	if (done->add && done->error == -EEXIST) {
+		host_model_saw_foreign_route(&h->model, &done->route.dst);
+		tell(h, LOG_LEVEL_INFO, "%s has a local route of somebody else, which is left",
+		     text);
+		return 0;
+	}
+	if (done->error == -ENETDOWN)
+		return err_set(err, done->error, "no route for %s: the interface lo is down", text);
+	return err_set(err, done->error, "%s the route of %s: %s",
+		       done->add ? "adding" : "removing", text, strerror(-done->error));
+}
+
+static int write_routes(struct ipvs_host *h, const struct host_changes *c, bool add,
+			struct err *err)
+{
+	CLEANUP(xfree_ptr)
+	struct host_route_change *routes = xcalloc(c->count * 2 + 1, sizeof(*routes));
+	struct err first = { 0 };
+	struct err why = { 0 };
+	size_t count = 0;
+	int r;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->v[i].part != HOST_ROUTE || c->v[i].add != add)
+			continue;
+		if (c->v[i].replace)
+			put_route(&routes[count++], h, &c->v[i], false);
+		put_route(&routes[count++], h, &c->v[i], add);
+	}
+	if (count == 0)
+		return 0;
+	h->writes += count;
+	r = host_routes_change(h->routes, routes, count);
+	if (r < 0)
+		return err_set(err, r, "writing routes: %s", strerror(-r));
+	for (size_t i = 0; i < count; i++)
+		keep_first(&first, take_route_answer(h, &routes[i], &why), &why);
+	return give(&first, err);
+}
+
+static bool is_rule(const struct host_change *c)
+{
+	return c->part == HOST_VIP || c->part == HOST_OWN || c->part == HOST_DIRECT;
+}
+
+/* What is removed because nobody wants it. */
+enum surplus {
+	SURPLUS_KEEP,	 /* nothing: it may be wanted as soon as core has told all */
+	SURPLUS_TOUCHED, /* what was wanted until now */
+	SURPLUS_REMOVE,	 /* all */
+};
+
+static int replace_rules(struct ipvs_host *h, enum surplus surplus, struct err *err)
+{
+	bool prune = surplus == SURPLUS_REMOVE;
+	struct host_changes all = { 0 };
+	int r;
+
+	host_model_all(&h->model, HOST_VIP, prune, &all);
+	host_model_all(&h->model, HOST_OWN, prune, &all);
+	host_model_all(&h->model, HOST_DIRECT, prune, &all);
+	r = host_rules_replace(h->rules, all.v, all.count, err);
+	h->writes++;
+	h->rules_right = r == 0;
+	host_model_forget(&h->model, HOST_VIP);
+	host_model_forget(&h->model, HOST_OWN);
+	host_model_forget(&h->model, HOST_DIRECT);
+	for (size_t i = 0; i < all.count && r == 0; i++)
+		host_model_made(&h->model, &all.v[i]);
+	host_changes_done(&all);
+	return r;
+}
+
+/* In one transaction; where that fails, our picture was wrong and the table is written anew. */
+static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum surplus surplus,
+			struct err *err)
+{
+	int r;
+
+	if (!h->rules_right)
+		return replace_rules(h, surplus, err);
+	r = host_rules_change(h->rules, c->v, c->count, err);
+	h->writes++;
+	if (r < 0) {
+		tell(h, LOG_LEVEL_WARNING, "the nftables table is written anew: %s", err->text);
+		return replace_rules(h, surplus, err);
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		if (is_rule(&c->v[i]))
+			host_model_made(&h->model, &c->v[i]);
+	}
+	return 0;
+}
+
+static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum surplus surplus,
+		       struct err *err)
+{
+	bool any = !h->rules_right;
+	uint32_t before = 0;
+	uint32_t after = 0;
+	int r;
+
+	for (size_t i = 0; i < c->count && !any; i++)
+		any = is_rule(&c->v[i]);
+	if (!any)
+		return 0;
+	r = host_rules_generation(h->rules, &before);
+	if (r < 0)
+		return err_set(err, r, "nftables: %s", strerror(-r));
+	host_watch_rules_pause(h->watch);
+	r = change_rules(h, c, surplus, err);
+	host_watch_rules_resume(h->watch);
+	/* At most one is ours: somebody else wrote while we did not listen. */
+	if (host_rules_generation(h->rules, &after) < 0 || after - before > 1)
+		host_watch_trigger(h->watch);
+	return r;
+}
+
+static void write_sets(struct ipvs_host *h, const struct host_changes *c)
+{
+	struct err why = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		count += c->v[i].part == HOST_DECLARED;
+	if (count == 0 || !h->sets_there)
+		return;
+	h->writes += count;
+	if (host_sets_change(h->sets, c->v, c->count, &why) < 0) {
+		tell(h, LOG_LEVEL_WARNING, "the sets of ipset are read again: %s", why.text);
+		h->sets_there = false;
+		host_watch_trigger(h->watch);
+		return;
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->v[i].part == HOST_DECLARED)
+			host_model_made(&h->model, &c->v[i]);
+	}
+}
+
+/* Writes what differs of what was touched. */
+static int settle(struct ipvs_host *h, enum surplus surplus, struct err *err)
+{
+	struct host_changes c = { 0 };
+	struct err first = { 0 };
+	struct err why = { 0 };
+
+	host_model_diff(&h->model, surplus != SURPLUS_KEEP, &c);
+	keep_first(&first, write_routes(h, &c, false, &why), &why);
+	keep_first(&first, write_rules(h, &c, surplus, &why), &why);
+	keep_first(&first, write_routes(h, &c, true, &why), &why);
+	write_sets(h, &c);
+	host_changes_done(&c);
+	return give(&first, err);
+}
+
+/* --- the interface --- */
+
+static void on_changed(void *arg)
+{
+	struct ipvs_host *h = arg;
+
+	h->changed(h->arg);
+}
+
+static void on_sysctl(void *arg, enum log_level level, const char *text)
+{
+	struct ipvs_host *h = arg;
+
+	h->event(h->arg, level, text);
+}
+
+static uint32_t running_kernel(void)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 ? host_kernel_version(u.release) : 0;
+}
+
+static int open_parts(struct ipvs_host *h, struct err *err)
+{
+	int r = host_routes_open(h->config->route_protocol, &h->routes, err);
+
+	if (r == 0)
+		r = host_rules_open(h->config, &h->rules, err);
+	if (r == 0)
+		r = host_sets_open(&h->sets, err);
+	return r;
+}
+
+int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_fn *event,
+		  ipvs_host_changed_fn *changed, void *arg, struct ipvs_host **out, struct err *err)
+{
+	struct ipvs_host *h = xcalloc(1, sizeof(*h));
+	struct err why = { 0 };
+	int r;
+
+	h->config = c;
+	h->event = event;
+	h->changed = changed;
+	h->arg = arg;
+	h->kernel = running_kernel();
+	host_model_init(&h->model);
+	h->sysctls = host_sysctls_new("/proc/sys", on_sysctl, h);
+	host_module_load();
+	r = open_parts(h, err);
+	if (r == 0)
+		r = host_watch_new(l, host_routes_port(h->routes), HOST_RULES_TABLE, on_changed, h,
+				   &h->watch, err);
+	if (r < 0) {
+		ipvs_host_free(h);
+		return r;
+	}
+	/* What cannot be read now is read by the next sync, and what is there stays there. */
+	if (read_all(h, true, &why) < 0)
+		tell(h, LOG_LEVEL_WARNING, "%s", why.text);
+	write_sysctls(h, false);
+	*out = h;
+	return 0;
+}
+
+void ipvs_host_free(struct ipvs_host *h)
+{
+	if (!h)
+		return;
+	host_watch_free(h->watch);
+	host_sysctls_free(h->sysctls);
+	host_sets_close(h->sets);
+	host_rules_close(h->rules);
+	host_routes_close(h->routes);
+	host_model_done(&h->model);
+	free(h);
+}
+
+int ipvs_host_add(struct ipvs_host *h, const struct ipvs_frontend *f, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		host_model_want(&h->model, &f[i].key, f[i].masquerade);
+	write_sysctls(h, false);
+	return settle(h, SURPLUS_KEEP, err);
+}
+
+int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys, size_t count,
+		     struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		host_model_unwant(&h->model, &keys[i]);
+	r = settle(h, SURPLUS_TOUCHED, err);
+	host_model_sweep(&h->model);
+	return r;
+}
+
+int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struct err *err)
+{
+	uint64_t before = h->writes;
+	struct err first = { 0 };
+	struct err why = { 0 };
+
+	keep_first(&first, read_all(h, false, &why), &why);
+	write_sysctls(h, true);
+	host_model_touch_all(&h->model);
+	keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
+	host_model_sweep(&h->model);
+	*out_repairs = h->writes - before;
+	return give(&first, err);
+}
+
+uint64_t ipvs_host_writes(const struct ipvs_host *h)
+{
+	return h->writes;
+}

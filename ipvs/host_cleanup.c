@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Taking everything of ours off the host, whether an agent runs or not: all
+ * that carries our rtm_protocol or our names. Sysctls stay as they are, for
+ * nobody knows who else has come to rely on them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/xalloc.h"
+#include "ipvs/host.h"
+#include "ipvs/host_route.h"
+#include "ipvs/host_rules.h"
+#include "ipvs/host_set.h"
+
+struct route_list {
+	struct host_route_change *v;
+	size_t count;
+	size_t size;
+};
+
+static void collect(void *arg, const struct host_route *route)
+{
+	struct route_list *list = arg;
+
+	if (list->count == list->size) {
+		list->size = list->size ? list->size * 2 : 64;
+		list->v = xreallocarray(list->v, list->size, sizeof(*list->v));
+	}
+	list->v[list->count++] = (struct host_route_change){ .route = *route };
+}
+
+static int remove_routes(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
+			 struct err *err)
+{
+	struct host_routes *routes = NULL;
+	struct route_list list = { 0 };
+	int r = host_routes_open(c->route_protocol, &routes, err);
+
+	if (r < 0)
+		return r;
+	r = host_routes_read(routes, collect, &list);
+	if (r == 0 && list.count)
+		r = host_routes_change(routes, list.v, list.count);
+	if (r < 0)
+		err_set(err, r, "routes: %s", strerror(-r));
+	for (size_t i = 0; i < list.count && r == 0; i++) {
+		char line[ADDR_TEXT_MAX + 32];
+		char text[ADDR_TEXT_MAX];
+
+		snprintf(line, sizeof(line), "route %s", addr_text(&list.v[i].route.dst, text));
+		if (list.v[i].error == 0)
+			removed(arg, line);
+	}
+	free(list.v);
+	host_routes_close(routes);
+	return r;
+}
+
+static int remove_rules(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
+			struct err *err)
+{
+	struct host_rules *rules = NULL;
+	bool existed = false;
+	int r = host_rules_open(c, &rules, err);
+
+	if (r == 0)
+		r = host_rules_delete(rules, &existed, err);
+	if (r == 0 && existed)
+		removed(arg, "nftables table inet " HOST_RULES_TABLE);
+	host_rules_close(rules);
+	return r;
+}
+
+struct set_report {
+	ipvs_host_removed_fn *removed;
+	void *arg;
+};
+
+static void report_set(void *arg, const char *name)
+{
+	const struct set_report *report = arg;
+	char line[64];
+
+	snprintf(line, sizeof(line), "ipset %s", name);
+	report->removed(report->arg, line);
+}
+
+static int remove_sets(ipvs_host_removed_fn *removed, void *arg, struct err *err)
+{
+	struct set_report report = { removed, arg };
+	struct host_sets *sets = NULL;
+	int r = host_sets_open(&sets, err);
+
+	if (r == 0)
+		r = host_sets_destroy(sets, report_set, &report, err);
+	host_sets_close(sets);
+	return r;
+}
+
+int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
+		      struct err *err)
+{
+	struct err why[3] = { 0 };
+	int r[3];
+
+	/* Routes first: without the guard a VIP shows the host behind it. */
+	r[0] = remove_routes(c, removed, arg, &why[0]);
+	r[1] = remove_rules(c, removed, arg, &why[1]);
+	r[2] = remove_sets(removed, arg, &why[2]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+		if (r[i] < 0)
+			return err_set(err, r[i], "%s", why[i].text);
+	}
+	return 0;
+}

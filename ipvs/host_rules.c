@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libnftables is opened for one transaction at a time and closed again: its
+ * context keeps a copy of every table of the host.
+ */
+#include "ipvs/host_rules.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <nftables/libnftables.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/xalloc.h"
+#include "ipvs/host_nft.h"
+
+#define LARGE_TEXT (64 * 1024) /* after such a transaction memory goes back to the kernel */
+
+struct host_rules {
+	const struct ipvs_config *config;
+	struct host_nft *nft; /* for reading */
+	char *shown; /* what libnftables prints where the table is right; NULL: as in our text */
+};
+
+int host_rules_open(const struct ipvs_config *c, struct host_rules **out, struct err *err)
+{
+	struct host_rules *r = xcalloc(1, sizeof(*r));
+	int ret = host_nft_open(&r->nft);
+
+	r->config = c;
+	if (ret < 0) {
+		host_rules_close(r);
+		return err_set(err, ret, "netfilter socket: %s", strerror(-ret));
+	}
+	*out = r;
+	return 0;
+}
+
+void host_rules_close(struct host_rules *r)
+{
+	if (!r)
+		return;
+	host_nft_close(r->nft);
+	free(r->shown);
+	free(r);
+}
+
+/* --- libnftables --- */
+
+static void free_context(struct nft_ctx **ctx)
+{
+	if (*ctx)
+		nft_ctx_free(*ctx);
+}
+
+/* Run commands; *out_text, if asked for, gets what they print and is the caller's. */
+static int run(const char *commands, char **out_text, struct err *err)
+{
+	CLEANUP(free_context) struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	int r;
+
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx))
+		return err_set(err, -ENOMEM, "libnftables does not start");
+	/* As independent of this host's /etc as can be: rules as text are compared. */
+	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE |
+					      NFT_CTX_OUTPUT_NUMERIC_PROTO |
+					      NFT_CTX_OUTPUT_NUMERIC_PRIO);
+	r = nft_run_cmd_from_buffer(ctx, commands);
+	if (r != 0) {
+		const char *text = nft_ctx_get_error_buffer(ctx);
+
+		return err_set(err, -EIO, "nftables: %.*s", (int)strcspn(text, "\n"), text);
+	}
+	if (out_text)
+		*out_text = xstrdup(nft_ctx_get_output_buffer(ctx));
+	return 0;
+}
+
+static int run_large(struct buf *text, struct err *err)
+{
+	int r = run(buf_cstr(text), NULL, err);
+	size_t len = text->len;
+
+	buf_done(text);
+	if (len > LARGE_TEXT)
+		malloc_trim(0);
+	return r;
+}
+
+/* Equal but for white space at the beginning of lines and empty lines? */
+static bool same_text(const char *a, const char *b)
+{
+	for (;;) {
+		a += strspn(a, " \t\n");
+		b += strspn(b, " \t\n");
+		size_t n = strcspn(a, "\n");
+
+		if (n != strcspn(b, "\n") || memcmp(a, b, n) != 0)
+			return false;
+		if (n == 0)
+			return true;
+		a += n;
+		b += n;
+	}
+}
+
+static int list_table(char **out, struct err *err)
+{
+	return run("list table inet " HOST_RULES_TABLE "\n", out, err);
+}
+
+static bool is_right(const struct host_rules *r, const char *listed)
+{
+	struct buf text = { 0 };
+	bool right;
+
+	if (r->shown)
+		return same_text(listed, r->shown);
+	host_rules_text(&text);
+	right = same_text(listed, buf_cstr(&text));
+	buf_done(&text);
+	return right;
+}
+
+/* --- reading --- */
+
+/*
+ * Keys of concatenations: each field in network order, padded to four bytes. An address may be
+ * followed by a protocol and a port (direct) or a port (ours).
+ */
+static bool take_addr(const uint8_t **key, size_t *len, uint8_t family, struct addr *out)
+{
+	struct addr a = { .family = family };
+
+	if (*len < addr_len(&a))
+		return false;
+	memcpy(a.bytes, *key, addr_len(&a));
+	*key += addr_len(&a);
+	*len -= addr_len(&a);
+	*out = a;
+	return true;
+}
+
+static uint16_t port_of(const uint8_t *field)
+{
+	return (uint16_t)(field[0] << 8 | field[1]);
+}
+
+struct read_part {
+	host_element_fn *fn;
+	void *arg;
+	enum host_part part;
+	uint8_t family;
+};
+
+static int read_element(void *arg, const uint8_t *key, size_t len, const uint8_t *end,
+			size_t end_len)
+{
+	const struct read_part *read = arg;
+	struct endpoint e = { 0 };
+
+	(void)end;
+	(void)end_len;
+	if (!take_addr(&key, &len, read->family, &e.addr) ||
+	    len != (read->part == HOST_DIRECT ? 8 : 0))
+		return -EBADMSG;
+	if (read->part == HOST_DIRECT) {
+		e.protocol = key[0];
+		e.port = port_of(key + 4);
+	}
+	read->fn(read->arg, read->part, &e);
+	return 0;
+}
+
+int host_rules_read(struct host_rules *r, host_element_fn *fn, void *arg)
+{
+	static const struct {
+		const char *name;
+		enum host_part part;
+		uint8_t family;
+	} sets[] = {
+		{ "vips4", HOST_VIP, AF_INET },	     { "vips6", HOST_VIP, AF_INET6 },
+		{ "own4", HOST_OWN, AF_INET },	     { "own6", HOST_OWN, AF_INET6 },
+		{ "direct4", HOST_DIRECT, AF_INET }, { "direct6", HOST_DIRECT, AF_INET6 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		struct read_part read = { fn, arg, sets[i].part, sets[i].family };
+		int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, sets[i].name, read_element,
+					    &read);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- is the table as it should be? --- */
+
+struct compare_ours {
+	const struct ipvs_ours *blocks;
+	size_t count;
+	size_t found; /* blocks that are there; any other makes it SIZE_MAX / 2 and more */
+	uint8_t family;
+};
+
+static int compare_block(void *arg, const uint8_t *key, size_t len, const uint8_t *end,
+			 size_t end_len)
+{
+	struct compare_ours *c = arg;
+	struct ipvs_ours o = { 0 };
+
+	if (!take_addr(&key, &len, c->family, &o.addresses.first) || len != 4 || !end ||
+	    !take_addr(&end, &end_len, c->family, &o.addresses.last) || end_len != 4) {
+		c->found = SIZE_MAX / 2;
+		return 0;
+	}
+	o.ports = (struct port_range){ port_of(key), port_of(end) };
+	for (size_t i = 0; i < c->count; i++) {
+		if (memcmp(&c->blocks[i], &o, sizeof(o)) == 0) {
+			c->found++;
+			return 0;
+		}
+	}
+	c->found = SIZE_MAX / 2;
+	return 0;
+}
+
+/* The kernel does not hold an element twice, so the number will do. */
+static int check_ours(struct host_rules *r, bool *out_same)
+{
+	CLEANUP(xfree_ptr) struct ipvs_ours *blocks = NULL;
+	size_t count = host_ours_disjoint(r->config->ours, r->config->ours_count, &blocks);
+	struct compare_ours c = { blocks, count, 0, AF_INET };
+	int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours4", compare_block, &c);
+
+	c.family = AF_INET6;
+	if (ret == 0)
+		ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours6", compare_block, &c);
+	if (ret == 0)
+		*out_same = c.found == count;
+	return ret;
+}
+
+int host_rules_check(struct host_rules *r, bool *out_intact, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *listed = NULL;
+	bool intact = false;
+	int ret = host_nft_has_table(r->nft, HOST_RULES_TABLE, &intact);
+
+	if (ret < 0)
+		return err_set(err, ret, "nftables: %s", strerror(-ret));
+	if (intact) {
+		ret = list_table(&listed, err);
+		if (ret < 0)
+			return ret;
+		intact = is_right(r, listed);
+	}
+	if (intact) {
+		ret = check_ours(r, &intact);
+		if (ret < 0)
+			return err_set(err, ret, "reading nftables sets: %s", strerror(-ret));
+	}
+	*out_intact = intact;
+	return 0;
+}
+
+/* --- writing --- */
+
+int host_rules_change(struct host_rules *r, const struct host_change *elements, size_t count,
+		      struct err *err)
+{
+	struct buf text = { 0 };
+
+	(void)r;
+	host_rules_element_text(elements, count, &text);
+	if (text.len == 0)
+		return 0;
+	return run_large(&text, err);
+}
+
+int host_rules_replace(struct host_rules *r, const struct host_change *elements, size_t count,
+		       struct err *err)
+{
+	CLEANUP(xfree_ptr) char *listed = NULL;
+	struct buf text = { 0 };
+	int ret;
+
+	host_rules_replace_text(r->config->ours, r->config->ours_count, elements, count, &text);
+	ret = run_large(&text, err);
+	if (ret < 0)
+		return ret;
+	/* Another version may print our rules in other words. */
+	ret = list_table(&listed, err);
+	if (ret < 0)
+		return ret;
+	free(r->shown);
+	r->shown = listed;
+	listed = NULL;
+	return 0;
+}
+
+int host_rules_delete(struct host_rules *r, bool *out_existed, struct err *err)
+{
+	bool existed = false;
+	int ret = host_nft_has_table(r->nft, HOST_RULES_TABLE, &existed);
+
+	if (ret < 0)
+		return err_set(err, ret, "nftables: %s", strerror(-ret));
+	if (existed)
+		ret = run("delete table inet " HOST_RULES_TABLE "\n", NULL, err);
+	if (ret == 0)
+		*out_existed = existed;
+	return ret;
+}
+
+int host_rules_generation(struct host_rules *r, uint32_t *out)
+{
+	return host_nft_generation(r->nft, out);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The nftables table `inet parasaus`: its text, writing and reading it.
+ *
+ * Everything that is written is text built here and given to libnftables, one
+ * transaction a call. Elements are read by netlink, for the text of 35,000 is
+ * slow to print and to take apart. Other tables are never looked at. Blocks;
+ * never logs.
+ */
+#ifndef IPVS_HOST_RULES_H
+#define IPVS_HOST_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/endpoint.h"
+#include "agent/base/err.h"
+#include "ipvs/host_model.h"
+#include "ipvs/role.h"
+
+#define HOST_RULES_TABLE "parasaus"
+
+/* --- text (pure) --- */
+
+/*
+ * The same addresses and ports in blocks of which no two share one, in order: what an nftables set
+ * of intervals takes. Returns how many; the caller frees *out.
+ */
+MUST_CHECK size_t host_ours_disjoint(const struct ipvs_ours *ours, size_t count,
+				     struct ipvs_ours **out);
+
+/* The table without elements, word for word as nftables 1.0.6 prints it (`nft -stpy list table`). */
+void host_rules_text(struct buf *out);
+/* `add element` and `delete element` for the changes that are of HOST_VIP, HOST_OWN, HOST_DIRECT. */
+void host_rules_element_text(const struct host_change *c, size_t count, struct buf *out);
+/* The whole table anew, whatever it is now, with these blocks in ours4 and ours6. */
+void host_rules_replace_text(const struct ipvs_ours *ours, size_t count,
+			     const struct host_change *elements, size_t element_count,
+			     struct buf *out);
+
+/* --- the kernel --- */
+
+struct host_rules;
+
+MUST_CHECK int host_rules_open(const struct ipvs_config *c, struct host_rules **out,
+			       struct err *err);
+void host_rules_close(struct host_rules *r); /* NULL is fine */
+
+/* Is our table there, with the chains, rules, sets and `ours` that it should have? */
+MUST_CHECK int host_rules_check(struct host_rules *r, bool *out_intact, struct err *err);
+/* Each element of the sets that follow the frontends. -ENOENT: no such table. */
+typedef void host_element_fn(void *arg, enum host_part part, const struct endpoint *key);
+MUST_CHECK int host_rules_read(struct host_rules *r, host_element_fn *fn, void *arg);
+
+/* One transaction. `elements` may hold changes of other parts, which are skipped. */
+MUST_CHECK int host_rules_change(struct host_rules *r, const struct host_change *elements,
+				 size_t count, struct err *err);
+MUST_CHECK int host_rules_replace(struct host_rules *r, const struct host_change *elements,
+				  size_t count, struct err *err);
+/* *out_existed: there was one. */
+MUST_CHECK int host_rules_delete(struct host_rules *r, bool *out_existed, struct err *err);
+
+/* The number of the last transaction of this network namespace, whoever made it. */
+MUST_CHECK int host_rules_generation(struct host_rules *r, uint32_t *out);
+
+#endif

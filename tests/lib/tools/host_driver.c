@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Calls ipvs/host.h as a script on standard input says, in the network
+ * namespace it is started in. For kernel tests.
+ *
+ *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... < SCRIPT
+ *
+ * A line is a command; each prints one line beginning with its name:
+ *   add VIP:PORT[/udp][/direct]...   add-ports VIP FIRST COUNT
+ *   add-vips FIRST COUNT PORT        remove VIP:PORT[/udp]...
+ *   sync, prune                      ... repairs=N
+ *   writes                           requests since the start
+ *   changed MS                       waits for the callback: "changed yes" or "changed no"
+ *   run COMMAND                      by the shell; prints nothing
+ *   memory                           resident KiB
+ *   cleanup                          works without anything before it, too
+ * Events are printed as "event LEVEL TEXT". Ends at the first error with exit code 1.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/xalloc.h"
+#include "ipvs/host.h"
+
+#define OURS_MAX 16
+
+struct driver {
+	struct loop *loop;
+	struct ipvs_config config;
+	struct ipvs_ours ours[OURS_MAX];
+	struct ipvs_host *host;
+	struct ipvs_frontend *frontends;
+	size_t count;
+	bool changed;
+	bool timed_out;
+};
+
+static void die(const char *what, const struct err *err)
+{
+	printf("error %s: %s\n", what, err->text);
+	fflush(stdout);
+	exit(1);
+}
+
+static void on_event(void *arg, enum log_level level, const char *text)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+
+	(void)arg;
+	printf("event %s %s\n", names[level], text);
+}
+
+static void on_changed(void *arg)
+{
+	struct driver *d = arg;
+
+	d->changed = true;
+}
+
+static void on_timeout(void *arg)
+{
+	struct driver *d = arg;
+
+	d->timed_out = true;
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void take(struct driver *d, const struct endpoint *key, bool masquerade)
+{
+	d->frontends = xreallocarray(d->frontends, d->count + 1, sizeof(*d->frontends));
+	d->frontends[d->count++] = (struct ipvs_frontend){ *key, masquerade };
+}
+
+static void parse_frontends(struct driver *d, char *words)
+{
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
+		struct endpoint key;
+		struct err err;
+		uint8_t protocol = IPPROTO_TCP;
+		bool masquerade = true;
+		char *slash;
+
+		while ((slash = strrchr(word, '/'))) {
+			if (strcmp(slash, "/udp") == 0)
+				protocol = IPPROTO_UDP;
+			if (strcmp(slash, "/direct") == 0)
+				masquerade = false;
+			*slash = '\0';
+		}
+		if (endpoint_parse(word, protocol, &key) < 0) {
+			err_set(&err, -EINVAL, "'%s'", word);
+			die("parsing", &err);
+		}
+		take(d, &key, masquerade);
+	}
+}
+
+static void parse_many(struct driver *d, const char *address, unsigned port, unsigned count,
+		       bool vips)
+{
+	struct endpoint key = { .protocol = IPPROTO_TCP, .port = (uint16_t)port };
+
+	if (addr_parse(address, &key.addr) < 0)
+		exit(2);
+	for (unsigned i = 0; i < count; i++) {
+		take(d, &key, true);
+		if (!vips)
+			key.port++;
+		for (size_t b = addr_len(&key.addr); vips && b-- > 0;) {
+			if (++key.addr.bytes[b])
+				break;
+		}
+	}
+}
+
+static void add(struct driver *d, const char *name)
+{
+	double start = now_ms();
+	struct err err = { 0 };
+
+	if (ipvs_host_add(d->host, d->frontends, d->count, &err) < 0)
+		die(name, &err);
+	printf("%s frontends=%zu ms=%.1f\n", name, d->count, now_ms() - start);
+}
+
+static void remove_all(struct driver *d)
+{
+	struct endpoint *keys = xcalloc(d->count + 1, sizeof(*keys));
+	double start = now_ms();
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < d->count; i++)
+		keys[i] = d->frontends[i].key;
+	if (ipvs_host_remove(d->host, keys, d->count, &err) < 0)
+		die("remove", &err);
+	printf("remove frontends=%zu ms=%.1f\n", d->count, now_ms() - start);
+	free(keys);
+}
+
+static void sync_host(struct driver *d, const char *name, bool prune)
+{
+	double start = now_ms();
+	struct err err = { 0 };
+	uint64_t repairs = 0;
+
+	if (ipvs_host_sync(d->host, prune, &repairs, &err) < 0)
+		die(name, &err);
+	printf("%s repairs=%llu ms=%.1f\n", name, (unsigned long long)repairs, now_ms() - start);
+}
+
+static void wait_changed(struct driver *d, int ms)
+{
+	d->changed = false;
+	d->timed_out = false;
+	timer_id timer = loop_timer_in(d->loop, ms, on_timeout, d);
+
+	while (!d->changed && !d->timed_out) {
+		if (loop_turn(d->loop, ms) < 0)
+			break;
+	}
+	loop_cancel(d->loop, timer);
+	printf("changed %s\n", d->changed ? "yes" : "no");
+}
+
+static void print_memory(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long pages = 0;
+
+	if (f && fscanf(f, "%*d %ld", &pages) == 1)
+		printf("memory kib=%ld\n", pages * sysconf(_SC_PAGESIZE) / 1024);
+	if (f)
+		fclose(f);
+}
+
+static void on_removed(void *arg, const char *what)
+{
+	(void)arg;
+	printf("removed %s\n", what);
+}
+
+static void start(struct driver *d)
+{
+	struct err err = { 0 };
+
+	if (!d->host &&
+	    ipvs_host_new(d->loop, &d->config, on_event, on_changed, d, &d->host, &err) < 0)
+		die("new", &err);
+}
+
+static void cleanup(struct driver *d)
+{
+	struct err err = { 0 };
+
+	if (ipvs_host_cleanup(&d->config, on_removed, NULL, &err) < 0)
+		die("cleanup", &err);
+	printf("cleanup done\n");
+}
+
+static void do_line(struct driver *d, char *line)
+{
+	char *rest = line + strcspn(line, " ");
+	char address[ADDR_TEXT_MAX];
+	unsigned a;
+	unsigned b;
+
+	if (*rest)
+		*rest++ = '\0';
+	d->count = 0;
+	if (strcmp(line, "cleanup") == 0) {
+		cleanup(d);
+		return;
+	}
+	start(d);
+	if (strcmp(line, "add") == 0) {
+		parse_frontends(d, rest);
+		add(d, line);
+	} else if (strcmp(line, "remove") == 0) {
+		parse_frontends(d, rest);
+		remove_all(d);
+	} else if (sscanf(rest, "%45s %u %u", address, &a, &b) == 3) {
+		bool vips = strcmp(line, "add-vips") == 0;
+
+		parse_many(d, address, vips ? b : a, vips ? a : b, vips);
+		add(d, line);
+	} else if (strcmp(line, "sync") == 0 || strcmp(line, "prune") == 0) {
+		sync_host(d, line, line[0] == 'p');
+	} else if (strcmp(line, "writes") == 0) {
+		printf("writes %llu\n", (unsigned long long)ipvs_host_writes(d->host));
+	} else if (strcmp(line, "changed") == 0) {
+		wait_changed(d, atoi(rest));
+	} else if (strcmp(line, "memory") == 0) {
+		print_memory();
+	} else if (strcmp(line, "run") == 0) {
+		if (system(rest) != 0)
+			printf("failed %s\n", rest);
+	} else {
+		printf("unknown %s\n", line);
+	}
+}
+
+static int parse_options(struct driver *d, int argc, char **argv)
+{
+	struct addr a;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-n") == 0 && i + 1 < argc &&
+		    addr_parse(argv[i + 1], &a) == 0) {
+			*(a.family == AF_INET ? &d->config.node_v4 : &d->config.node_v6) = a;
+			i++;
+		} else if (strcmp(argv[i], "-o") == 0 && i + 2 < argc &&
+			   d->config.ours_count < OURS_MAX) {
+			struct ipvs_ours *o = &d->ours[d->config.ours_count++];
+
+			if (addr_range_parse(argv[i + 1], &o->addresses) < 0 ||
+			    port_range_parse(argv[i + 2], &o->ports) < 0)
+				return -1;
+			i += 2;
+		} else {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct driver d = { .config = { .ours = d.ours, .route_protocol = 112 } };
+	char line[4096];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (parse_options(&d, argc, argv) < 0) {
+		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]...\n");
+		return 2;
+	}
+	if (loop_new(&clock_system, &d.loop) < 0)
+		return 1;
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0])
+			do_line(&d, line);
+	}
+	ipvs_host_free(d.host);
+	loop_free(d.loop);
+	free(d.frontends);
+	return 0;
+}
