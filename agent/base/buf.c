@@ -24,7 +24,7 @@ void *buf_add(struct buf *b, size_t len)
 {
 	void *p;
 
-	if (len > b->cap - b->len) {
+	if (!b->data || len > b->cap - b->len) {
 		size_t cap = b->cap ? b->cap : 256;
 
 		while (cap - b->len < len)

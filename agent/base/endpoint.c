@@ -232,6 +232,7 @@ int endpoint_parse(const char *s, uint8_t protocol, struct endpoint *out)
 	char text[ADDR_TEXT_MAX];
 	struct endpoint e = { .protocol = protocol };
 	const char *colon = strrchr(s, ':');
+	uint8_t family = AF_INET;
 	size_t n;
 	unsigned long port;
 
@@ -239,16 +240,15 @@ int endpoint_parse(const char *s, uint8_t protocol, struct endpoint *out)
 		return -EINVAL;
 	n = (size_t)(colon - s);
 	if (n >= 2 && s[0] == '[' && s[n - 1] == ']') {
+		family = AF_INET6;
 		s++;
 		n -= 2;
-	} else if (memchr(s, ':', n)) {
-		return -EINVAL;
 	}
 	if (n >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s, n);
 	text[n] = '\0';
-	if (addr_parse(text, &e.addr) < 0)
+	if (addr_parse(text, &e.addr) < 0 || e.addr.family != family)
 		return -EINVAL;
 	e.port = (uint16_t)port;
 	*out = e;

@@ -98,7 +98,9 @@ static size_t head(char *to, size_t size, enum log_level level, const char *subs
 			 ts.tv_nsec / 1000000);
 	}
 	n = snprintf(to, size, "%s%s: %s %s: ", when, out.process, levels[level].name, subsystem);
-	return n < 0 ? 0 : (size_t)n;
+	if (n < 0)
+		return 0;
+	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
 static void line(enum log_level level, const char *subsystem, const char *fmt, va_list ap)
