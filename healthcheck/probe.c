@@ -74,7 +74,7 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 	case CHECK_NONE:
 		break;
 	}
-	assert(!"a check that is never probed");
+	assert(false && "a check that is never probed");
 	return false;
 }
 

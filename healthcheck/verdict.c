@@ -26,7 +26,7 @@ enum hc_meaning hc_reason_meaning(enum hc_reason r)
 	case HC_REASON_COUNT:
 		break;
 	}
-	assert(!"not the result of a probe");
+	assert(false && "not the result of a probe");
 	return HC_MEANS_NOTHING;
 }
 
