@@ -42,15 +42,23 @@ void wire_put_hc_target(struct buf *b, const struct hc_target *t)
 	wire_put_u8(b, (uint8_t)t->initial);
 }
 
+/* Both sides work the id out of the same bytes: they cannot differ but by a mistake. */
+static bool target_is_sane(const struct hc_target *t)
+{
+	struct endpoint probed = check_endpoint(t->check, &t->endpoint);
+
+	return t->endpoint.addr.family && t->endpoint.port &&
+	       endpoint_cmp(&probed, &t->endpoint) == 0 &&
+	       t->id == check_target_id(t->check, &t->endpoint);
+}
+
 void wire_hc_target(struct wire *w, struct hc_target *out)
 {
 	out->id = wire_u64(w);
 	out->endpoint = wire_endpoint(w);
 	out->check = wire_check(w);
 	out->initial = (enum verdict_state)read_enum(w, VERDICT_DOWN + 1);
-	/* Both sides work the id out of the same bytes: they cannot differ but by a mistake. */
-	if (!w->bad && (!out->endpoint.addr.family || !out->endpoint.port ||
-			out->id != check_target_id(out->check, &out->endpoint)))
+	if (!w->bad && !target_is_sane(out))
 		w->bad = true;
 	if (w->bad) {
 		check_unref(out->check);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets of the channel between core and the healthcheck process, as either side may get them. */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/base/channel.h"
+#include "healthcheck/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever was read is within bounds, so that the engine can rely on it. */
+static void check_check(const struct check *c)
+{
+	assert(c->interval_ms >= 100 && c->interval_ms <= 60000);
+	assert(c->timeout_ms >= 100 && c->timeout_ms <= c->interval_ms);
+	assert(c->fast_ms >= 100 && c->fast_ms <= c->interval_ms);
+	assert(c->rise >= 1 && c->rise <= 10 && c->fall >= 1 && c->fall <= 10);
+	assert((c->type == CHECK_HTTP) == (c->path != NULL));
+	assert(!c->path || (c->path[0] == '/' && strlen(c->path) <= CHECK_PATH_MAX));
+	assert(!c->host || strlen(c->host) <= CHECK_HOST_MAX);
+	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
+	assert(c->expect_count <= CHECK_EXPECT_MAX);
+}
+
+/* What was read well is written as the same bytes: there is one way to say a thing. */
+static void same(const struct buf *written, const struct wire *before)
+{
+	assert(written->len == before->left);
+	assert(memcmp(written->data, before->data, written->len) == 0);
+}
+
+static void read_target(struct wire *body)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct wire before = *body, inner = *body;
+	struct hc_target t;
+	struct check *c;
+
+	wire_hc_target(body, &t);
+	assert((t.check != NULL) == !body->bad);
+	if (wire_end(body)) {
+		wire_put_hc_target(&b, &t);
+		same(&b, &before);
+	}
+	check_unref(t.check);
+	/* The id guards the rest from mutations: look behind it. */
+	(void)wire_u64(&inner);
+	(void)wire_endpoint(&inner);
+	c = wire_check(&inner);
+	if (c)
+		check_check(c);
+	check_unref(c);
+}
+
+static bool message(void *arg, uint16_t type, struct wire *body)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct wire before = *body;
+	struct hc_verdict verdict;
+	struct hc_status status;
+
+	(void)arg;
+	switch (type) {
+	case HC_MSG_TARGET:
+		read_target(body);
+		return wire_end(body);
+	case HC_MSG_VERDICT:
+		wire_hc_verdict(body, &verdict);
+		assert(body->bad || strcmp(hc_reason_text(verdict.reason), "?") != 0);
+		if (!wire_end(body))
+			return false;
+		wire_put_hc_verdict(&b, &verdict);
+		break;
+	case HC_MSG_STATUS:
+		wire_hc_status(body, &status);
+		if (!wire_end(body))
+			return false;
+		wire_put_hc_status(&b, &status);
+		break;
+	default:
+		return true;
+	}
+	same(&b, &before);
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int r = channel_split(data, size, message, NULL);
+
+	(void)r;
+	return 0;
+}

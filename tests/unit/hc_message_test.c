@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* message.c: what core and the healthcheck process tell each other comes out as it went in. */
+#include "healthcheck/message.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct hc_target target_of(const char *where, enum check_type type)
+{
+	struct hc_target t = { .check = check_new(type), .initial = VERDICT_DOWN };
+
+	assert_int_equal(endpoint_parse(where, IPPROTO_TCP, &t.endpoint), 0);
+	t.id = check_target_id(t.check, &t.endpoint);
+	return t;
+}
+
+static bool read_back(const struct buf *b, struct hc_target *out)
+{
+	struct wire w = wire_of(b->data, b->len);
+
+	wire_hc_target(&w, out);
+	return wire_end(&w);
+}
+
+static void a_target_comes_out_as_it_went_in(void **state)
+{
+	static const char *const where[] = { "10.0.0.1:80", "[2001:db8::1]:443" };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct hc_target t = target_of(where[i % 2], i / 2 ? CHECK_HTTP : CHECK_TCP), back;
+		struct buf b = { 0 };
+
+		wire_put_hc_target(&b, &t);
+		assert_true(read_back(&b, &back));
+		assert_int_equal(back.id, t.id);
+		assert_int_equal(endpoint_cmp(&back.endpoint, &t.endpoint), 0);
+		assert_true(check_equal(back.check, t.check));
+		assert_int_equal(back.initial, VERDICT_DOWN);
+		check_unref(back.check);
+		check_unref(t.check);
+		buf_done(&b);
+	}
+}
+
+static void a_target_cut_short_or_changed_is_refused(void **state)
+{
+	struct hc_target t = target_of("10.0.0.1:80", CHECK_HTTP), back;
+	struct buf b = { 0 };
+
+	(void)state;
+	wire_put_hc_target(&b, &t);
+	for (size_t i = 0; i < b.len; i++) {
+		struct buf cut = { b.data, i, i };
+
+		assert_false(read_back(&cut, &back));
+		assert_null(back.check);
+		/* The id is of all that follows but the initial state: any other byte breaks it. */
+		if (i + 1 == b.len)
+			continue;
+		b.data[i] ^= 1;
+		assert_false(read_back(&b, &back));
+		assert_null(back.check);
+		b.data[i] ^= 1;
+	}
+	b.data[b.len - 1] = 3; /* no such state */
+	assert_false(read_back(&b, &back));
+	check_unref(t.check);
+	buf_done(&b);
+}
+
+static void facts_come_out_as_they_went_in(void **state)
+{
+	struct hc_verdict v = { 1, 2, VERDICT_UP, HC_REASON_STATUS, 503, true, 1700000000000,
+				4, 5, 6 };
+	struct hc_status s = { 1, 2, 3, 4, 5, 6, 7 };
+	struct hc_verdict v2;
+	struct hc_status s2;
+	struct buf b = { 0 };
+	struct wire w;
+
+	(void)state;
+	wire_put_hc_verdict(&b, &v);
+	wire_put_hc_status(&b, &s);
+	w = wire_of(b.data, b.len);
+	wire_hc_verdict(&w, &v2);
+	wire_hc_status(&w, &s2);
+	assert_true(wire_end(&w));
+	assert_int_equal(v2.id, v.id);
+	assert_int_equal(v2.sequence, v.sequence);
+	assert_int_equal(v2.state, v.state);
+	assert_int_equal(v2.reason, v.reason);
+	assert_int_equal(v2.detail, v.detail);
+	assert_true(v2.proven);
+	assert_int_equal(v2.since_ms, v.since_ms);
+	assert_int_equal(v2.ok, v.ok);
+	assert_int_equal(v2.failed, v.failed);
+	assert_int_equal(v2.latency_us, v.latency_us);
+	assert_int_equal(s2.targets, s.targets);
+	assert_int_equal(s2.up, s.up);
+	assert_int_equal(s2.down, s.down);
+	assert_int_equal(s2.in_flight, s.in_flight);
+	assert_int_equal(s2.probes, s.probes);
+	assert_int_equal(s2.inconclusive, s.inconclusive);
+	assert_int_equal(s2.lag_ms, s.lag_ms);
+	buf_done(&b);
+}
+
+static void enums_out_of_range_are_refused(void **state)
+{
+	/* Offsets of state, reason and proven in a verdict. */
+	static const size_t at[] = { 16, 17, 22 };
+	static const uint8_t beyond[] = { VERDICT_DOWN + 1, HC_REASON_COUNT, 2 };
+	struct hc_verdict v = { .id = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		struct buf b = { 0 };
+		struct wire w;
+
+		wire_put_hc_verdict(&b, &v);
+		b.data[at[i]] = beyond[i];
+		w = wire_of(b.data, b.len);
+		wire_hc_verdict(&w, &v);
+		assert_true(w.bad);
+		buf_done(&b);
+	}
+}
+
+static void every_reason_has_a_text_of_its_own(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HC_REASON_COUNT; i++) {
+		const char *text = hc_reason_text((enum hc_reason)i);
+
+		assert_in_range(strlen(text), 1, 23); /* columns are that wide */
+		for (unsigned k = 0; k < i; k++)
+			assert_string_not_equal(text, hc_reason_text((enum hc_reason)k));
+	}
+	assert_string_equal(hc_reason_text(HC_REASON_COUNT), "?");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_target_comes_out_as_it_went_in),
+		cmocka_unit_test(a_target_cut_short_or_changed_is_refused),
+		cmocka_unit_test(facts_come_out_as_they_went_in),
+		cmocka_unit_test(enums_out_of_range_are_refused),
+		cmocka_unit_test(every_reason_has_a_text_of_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
