@@ -89,10 +89,10 @@ const char *schema_string(struct schema_reader *r, const struct doc *d)
 	if (s)
 		return s;
 	if (d->type == DOC_NUMBER || d->type == DOC_BOOL)
-		schema_bad(r, d, "%.64s is a %s in YAML: put it in quotes to have a text", d->text,
+		schema_bad(r, d, "%.64s is %s in YAML: put it in quotes to have a text", d->text,
 			   doc_type_text(d->type));
 	else
-		schema_bad(r, d, "has to be a text, not a %s", doc_type_text(d->type));
+		schema_bad(r, d, "has to be a text, not %s", doc_type_text(d->type));
 	return NULL;
 }
 
@@ -100,7 +100,7 @@ const char *schema_scalar(struct schema_reader *r, const struct doc *d)
 {
 	if (d->type == DOC_STRING || d->type == DOC_NUMBER)
 		return d->text;
-	schema_bad(r, d, "has to be a single value, not a %s", doc_type_text(d->type));
+	schema_bad(r, d, "has to be a single value, not %s", doc_type_text(d->type));
 	return NULL;
 }
 
@@ -207,7 +207,7 @@ static int find_word(struct schema_reader *r, const struct schema_key *k, const 
 		     uint32_t *out)
 {
 	if (!d->text)
-		return schema_bad(r, d, "has to be a word, not a %s", doc_type_text(d->type));
+		return schema_bad(r, d, "has to be a word, not %s", doc_type_text(d->type));
 	return value_word(k->words, d->text, out) == 0 ? 0 : bad_word(r, k, d, d->text);
 }
 
@@ -388,7 +388,7 @@ int schema_read_map(struct schema_reader *r, const struct doc *d,
 		    const struct schema_section *sections, size_t count)
 {
 	if (d->type != DOC_MAP)
-		return schema_bad(r, d, "has to be a mapping ('key: value' lines), not a %s",
+		return schema_bad(r, d, "has to be a mapping ('key: value' lines), not %s",
 				  doc_type_text(d->type));
 	for (const struct doc *child = d->first; child; child = child->next) {
 		size_t mark = schema_enter(r, child->key);
@@ -408,7 +408,7 @@ int schema_read_list(struct schema_reader *r, const struct doc *d, size_t max, s
 	int code = 0;
 
 	if (d->type != DOC_LIST)
-		return schema_bad(r, d, "has to be a list ('- ' before each item), not a %s",
+		return schema_bad(r, d, "has to be a list ('- ' before each item), not %s",
 				  doc_type_text(d->type));
 	if (d->count == 0)
 		return schema_bad(r, d, "is an empty list: leave the key out instead");
