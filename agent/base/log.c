@@ -103,7 +103,8 @@ static size_t head(char *to, size_t size, enum log_level level, const char *subs
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
-static void line(enum log_level level, const char *subsystem, const char *fmt, va_list ap)
+static PRINTF_LIKE(3, 0) void line(enum log_level level, const char *subsystem, const char *fmt,
+				   va_list ap)
 {
 	char text[LINE_MAX_BYTES];
 	char full[2 * LINE_MAX_BYTES];
