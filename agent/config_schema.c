@@ -43,7 +43,8 @@ void schema_leave(struct schema_reader *r, size_t mark)
 	r->where[mark] = '\0';
 }
 
-static int bad(struct schema_reader *r, const struct doc *d, const char *fmt, va_list ap)
+static PRINTF_LIKE(3, 0) int bad(struct schema_reader *r, const struct doc *d, const char *fmt,
+				 va_list ap)
 {
 	char text[ERR_TEXT_MAX];
 	char line[24] = "";
@@ -126,11 +127,9 @@ static void store(const struct schema_key *k, void *base, uint32_t value)
 	case 2:
 		memcpy(field(k, base), &u16, 2);
 		return;
-	case 4:
-		memcpy(field(k, base), &value, 4);
-		return;
 	default:
-		assert(!"a field of another size");
+		assert(k->size == sizeof(value));
+		memcpy(field(k, base), &value, sizeof(value));
 	}
 }
 
