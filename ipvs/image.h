@@ -31,17 +31,18 @@ struct ipvs_row {
 	struct ipvs_service *lost;
 	uint32_t place; /* in the kernel's list when that was last read, from 1; 0: not known */
 
-	/* --- the role's own account of the row --- */
+	/* --- the role's own account of the row (role_parts.h) --- */
 	struct ipvs_service *staged; /* told by core, not committed yet */
 	struct ipvs_trouble *troubles;
-	struct ipvs_row *next; /* in the queue of `step` */
-	uint32_t audit;	       /* the last audit that met it, or during which it was changed */
-	uint8_t step;	       /* what is to be done next (role_parts.h) */
-	bool staged_any;       /* staged, or staged as gone */
-	bool hosted;	       /* the host carries its frontend */
+	struct ipvs_row *next, *before; /* in the queue it stands in */
+	uint32_t listed;		/* destinations the last list told of */
+	uint32_t audit;	 /* the last audit that met it, or during which it was changed */
+	uint8_t queue;	 /* enum ipvs_queue */
+	bool staged_any; /* staged, or staged as gone */
+	bool hosted;	 /* the host carries its frontend */
 	bool hosted_masquerade;
-	bool doubted;  /* the image may be wrong by our own doing: take what the audit reads */
-	bool draining; /* in the list of rows with destinations that drain */
+	bool doubted;  /* the image may be wrong by our own doing: believe what is read */
+	bool draining; /* in the list of rows whose destinations drain */
 };
 
 struct ipvs_image {

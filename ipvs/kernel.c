@@ -145,6 +145,30 @@ static int explain(int r, struct err *err)
 	}
 }
 
+static void ignore_reply(void *arg, const struct ipvs_reply *r)
+{
+	(void)arg;
+	(void)r;
+}
+
+/*
+ * Inside a user namespace the socket options may be open to us where netlink is not. The
+ * destinations of no service at all tell, and cost nothing.
+ */
+static int try_netlink(struct real *k)
+{
+	const struct endpoint none = { .addr = { .family = AF_INET } };
+	int r = ipvs_netlink_dump(k->list, &none);
+
+	while (r == 0) {
+		r = ipvs_netlink_dump_next(k->list, ignore_reply, NULL);
+		if (r == 0)
+			return 0;
+		r = r > 0 ? 0 : r;
+	}
+	return r;
+}
+
 int ipvs_kernel_open(struct ipvs_kernel *out, struct err *err)
 {
 	struct real *k = xcalloc(1, sizeof(*k));
@@ -156,6 +180,8 @@ int ipvs_kernel_open(struct ipvs_kernel *out, struct err *err)
 		r = ipvs_netlink_open(&k->list);
 	if (r == 0)
 		r = ipvs_sockopt_open(&k->sockopt);
+	if (r == 0)
+		r = try_netlink(k);
 	if (r < 0) {
 		close_kernel(k);
 		return explain(r, err);

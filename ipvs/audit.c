@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Comparing the image with the kernel, which tells nobody when it is changed.
+ *
+ * Each audit_ms all services are listed; where one differs or its number of
+ * destinations does, these are read. Over ten minutes the destinations of all
+ * are read in turn. What others changed is then a difference like any other
+ * and is written back; it is counted and told in one line.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/xalloc.h"
+#include "ipvs/role_parts.h"
+
+#define SOON_MS	     200
+#define ROLL_MS	     1000
+#define ROLL_SECONDS 600
+
+/* --- the destinations of one row --- */
+
+static void take_dest(void *arg, const struct ipvs_dest *d, uint64_t connections)
+{
+	(void)connections;
+	*ipvs_service_add(arg) = *d;
+}
+
+/* How many of a and b differ or are not in both. */
+static uint32_t count_differences(const struct ipvs_service *a, const struct ipvs_service *b)
+{
+	uint32_t same = 0, more = a->dest_count > b->dest_count ? a->dest_count : b->dest_count;
+
+	for (uint32_t i = 0; i < a->dest_count; i++) {
+		const struct ipvs_dest *d = ipvs_service_find(b, &a->dests[i]);
+
+		same += d && ipvs_dest_same(d, &a->dests[i]);
+	}
+	return more - same;
+}
+
+void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
+{
+	struct ipvs_service s = *row->have;
+	uint32_t count = row->listed ? row->listed : row->have->dest_count;
+	bool believe = row->doubted;
+	int ret;
+
+	s.dests = NULL;
+	s.dest_count = 0;
+	ret = r->kernel.ops->read_dests(r->kernel.kernel, &row->key, count, take_dest, &s);
+	row->listed = 0;
+	if (ret < 0) {
+		ipvs_service_done(&s);
+		if (ret == -ESRCH) {
+			r->found.missing += !believe;
+			ipvs_image_lose(&r->image, row, true);
+			row->doubted = false;
+		}
+		return; /* anything else: the next audit comes by */
+	}
+	row->doubted = false;
+	if (!believe)
+		r->found.dests += count_differences(row->have, &s);
+	ipvs_image_hold(&r->image, row, &s);
+}
+
+/* --- the list --- */
+
+static bool header_same(const struct ipvs_service *a, const struct ipvs_service *b)
+{
+	return strcmp(a->scheduler, b->scheduler) == 0 && a->flags == b->flags &&
+	       a->netmask == b->netmask &&
+	       (a->timeout == b->timeout || !(a->flags & IPVS_PERSISTENT));
+}
+
+/* One that the image has not. */
+static void take_unknown(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_service *s)
+{
+	struct ipvs_service copy = *s;
+
+	r->found.undeclared += !row->want && r->committed;
+	ipvs_image_hold(&r->image, row, &copy);
+	row->doubted = true;
+	ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+}
+
+static void take_known(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_service *s,
+		       uint32_t dests)
+{
+	bool differs = !header_same(row->have, s);
+
+	r->found.altered += differs && !row->doubted;
+	memcpy(row->have->scheduler, s->scheduler, sizeof(s->scheduler));
+	row->have->flags = s->flags;
+	row->have->timeout = s->timeout;
+	row->have->netmask = s->netmask;
+	if (row->doubted || (dests != IPVS_COUNT_UNKNOWN && dests != row->have->dest_count))
+		ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+	if (differs)
+		ipvs_settle(r, row);
+}
+
+static void take_service(void *arg, const struct ipvs_service *s, uint32_t dests)
+{
+	struct ipvs_role *r = arg;
+	struct ipvs_row *row;
+
+	if (!ipvs_is_ours(r->config, &s->key))
+		return;
+	row = ipvs_image_make(&r->image, &s->key);
+	if (row->audit == r->audit)
+		return; /* listed twice, or changed by us since the list was made */
+	row->audit = r->audit;
+	row->place = ++r->audit_place;
+	row->listed = dests == IPVS_COUNT_UNKNOWN ? 0 : dests;
+	if (row->have)
+		take_known(r, row, s, dests);
+	else
+		take_unknown(r, row, s);
+}
+
+static bool has_family(const struct ipvs_config *c, uint8_t family)
+{
+	for (size_t i = 0; i < c->vip_range_count; i++) {
+		if (c->vip_ranges[i].addr.family == family)
+			return true;
+	}
+	return false;
+}
+
+/* The next family after this one that anything of ours can have; 0: none. */
+static uint8_t family_after(const struct ipvs_config *c, uint8_t family)
+{
+	if (family == 0 && has_family(c, AF_INET))
+		return AF_INET;
+	if (family != AF_INET6 && has_family(c, AF_INET6))
+		return AF_INET6;
+	return 0;
+}
+
+/* Start on the next family. 0: there is none. */
+static int next_family(struct ipvs_role *r)
+{
+	int ret;
+
+	r->audit_family = family_after(r->config, r->audit_family);
+	if (r->audit_family == 0)
+		return 0;
+	ret = r->kernel.ops->list_start(r->kernel.kernel, r->audit_family);
+	return ret < 0 ? ret : 1;
+}
+
+/* A piece of the list. 1: there is more. */
+static int list_piece(struct ipvs_role *r)
+{
+	int ret = r->kernel.ops->list_next(r->kernel.kernel, take_service, r);
+
+	return ret == 0 ? next_family(r) : ret;
+}
+
+static int begin(struct ipvs_role *r)
+{
+	r->audit++;
+	r->audit_family = 0;
+	r->audit_place = 0;
+	return next_family(r);
+}
+
+/* --- what is missing --- */
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct ipvs_row *const *x = a;
+	const struct ipvs_row *const *y = b;
+
+	/* Last first: the reverse of the order in which a flush deletes. */
+	return ((*x)->place < (*y)->place) - ((*x)->place > (*y)->place);
+}
+
+static void find_missing(struct ipvs_role *r)
+{
+	struct ipvs_row **missing = xcalloc(r->image.services + 1, sizeof(struct ipvs_row *)), *row;
+	size_t count = 0;
+
+	for (size_t pos = 0; (row = map_next(&r->image.rows, &pos));) {
+		if (row->have && row->audit != r->audit)
+			missing[count++] = row;
+	}
+	if (count > 1)
+		qsort(missing, count, sizeof(struct ipvs_row *), compare_places);
+	for (size_t i = 0; i < count; i++) {
+		r->found.missing += !missing[i]->doubted;
+		missing[i]->doubted = false;
+		ipvs_image_lose(&r->image, missing[i], true);
+		if (missing[i]->queue == IPVS_QUEUE_READ)
+			ipvs_enqueue(r, missing[i], IPVS_QUEUE_NONE);
+		ipvs_settle(r, missing[i]);
+	}
+	free(missing);
+}
+
+/* --- running it --- */
+
+static void report(struct ipvs_role *r)
+{
+	uint32_t all = r->found.missing + r->found.undeclared + r->found.altered + r->found.dests;
+
+	if (all == 0)
+		return;
+	r->status.repairs += all;
+	ipvs_tell_event(
+		r, LOG_LEVEL_WARNING,
+		"another program changed IPVS: %u services missing, %u undeclared, %u altered, "
+		"%u real servers differ; putting it right",
+		r->found.missing, r->found.undeclared, r->found.altered, r->found.dests);
+	memset(&r->found, 0, sizeof(r->found));
+}
+
+static void arm(struct ipvs_role *r);
+
+/* Rows whose destinations are to be read come before the report, which counts them too. */
+static bool audit_piece(void *arg)
+{
+	struct ipvs_role *r = arg;
+	int ret = 0;
+
+	if (r->audit_family)
+		ret = list_piece(r);
+	if (ret > 0)
+		return true;
+	if (ret < 0)
+		ipvs_tell_event(r, LOG_LEVEL_WARNING, "reading the IPVS services: %s",
+				strerror(-ret));
+	else if (r->auditing)
+		find_missing(r);
+	r->audit_family = 0;
+	r->auditing = false;
+	ipvs_pump(r);
+	if (r->queues[IPVS_QUEUE_READ].count && ret == 0)
+		return true;
+	report(r);
+	r->audit_work = 0;
+	arm(r);
+	return false;
+}
+
+void ipvs_audit_start(struct ipvs_role *r)
+{
+	int ret;
+
+	if (r->audit_work)
+		return;
+	ret = begin(r);
+	r->auditing = ret > 0;
+	if (ret < 0)
+		ipvs_tell_event(r, LOG_LEVEL_WARNING, "reading the IPVS services: %s",
+				strerror(-ret));
+	if (ret <= 0)
+		arm(r);
+	else
+		r->audit_work = loop_work(r->loop, audit_piece, r);
+}
+
+static void on_audit_timer(void *arg)
+{
+	struct ipvs_role *r = arg;
+
+	r->audit_timer = 0;
+	ipvs_audit_start(r);
+}
+
+static void arm(struct ipvs_role *r)
+{
+	if (!r->audit_timer)
+		r->audit_timer = loop_timer_in(r->loop, r->config->audit_ms, on_audit_timer, r);
+}
+
+static void on_soon_timer(void *arg)
+{
+	struct ipvs_role *r = arg;
+
+	r->soon_timer = 0;
+	ipvs_audit_start(r);
+}
+
+void ipvs_audit_soon(struct ipvs_role *r)
+{
+	if (!r->soon_timer)
+		r->soon_timer = loop_timer_in(r->loop, SOON_MS, on_soon_timer, r);
+}
+
+static void on_roll_timer(void *arg)
+{
+	struct ipvs_role *r = arg;
+	size_t rows = r->image.rows.count / ROLL_SECONDS + 1;
+
+	r->roll_timer = loop_timer_in(r->loop, ROLL_MS, on_roll_timer, r);
+	while (rows--) {
+		struct ipvs_row *row = map_next(&r->image.rows, &r->roll_at);
+
+		if (!row) {
+			r->roll_at = 0;
+			break;
+		}
+		/* One that is being worked on will be looked at the next time round. */
+		if (!row->have || row->queue != IPVS_QUEUE_NONE)
+			continue;
+		ipvs_read_row(r, row);
+		ipvs_settle(r, row);
+	}
+	if (!r->audit_work)
+		report(r);
+	if (!ipvs_is_quiet(r))
+		ipvs_pump(r);
+}
+
+int ipvs_audit_first(struct ipvs_role *r)
+{
+	struct ipvs_row *row;
+	int ret = begin(r);
+
+	while (ret > 0)
+		ret = list_piece(r);
+	while ((row = r->queues[IPVS_QUEUE_READ].first)) {
+		ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
+		ipvs_read_row(r, row);
+		ipvs_settle(r, row);
+	}
+	memset(&r->found, 0, sizeof(r->found));
+	return ret;
+}
+
+void ipvs_audit_timers(struct ipvs_role *r)
+{
+	arm(r);
+	r->roll_timer = loop_timer_in(r->loop, ROLL_MS, on_roll_timer, r);
+}

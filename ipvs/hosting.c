@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host carries a frontend before IPVS serves it, and until after. A
+ * failure there stops nothing here: it is told, and tried again.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ipvs/role_parts.h"
+
+#define FRONTENDS_PER_PIECE 512
+#define CHANGED_MS	    100
+#define BACKOFF_FIRST_MS    1000
+#define BACKOFF_LAST_MS	    60000
+
+static void on_host_timer(void *arg);
+
+static void sync_in(struct ipvs_role *r, int64_t ms)
+{
+	if (!r->host_timer)
+		r->host_timer = loop_timer_in(r->loop, ms, on_host_timer, r);
+}
+
+/* The problem of the host as a whole has no key. */
+static void tell_problem(struct ipvs_role *r, int error, const char *text)
+{
+	struct ipvs_trouble t = { .error = error };
+
+	snprintf(t.text, sizeof(t.text), "%.159s", text);
+	ipvs_tell_trouble(r, &t, error == 0);
+}
+
+static void take_result(struct ipvs_role *r, int ret, const struct err *err)
+{
+	bool failed = ret < 0;
+
+	if (failed) {
+		r->host_backoff_ms = r->host_backoff_ms ? r->host_backoff_ms * 2 : BACKOFF_FIRST_MS;
+		if (r->host_backoff_ms > BACKOFF_LAST_MS)
+			r->host_backoff_ms = BACKOFF_LAST_MS;
+		sync_in(r, r->host_backoff_ms);
+		tell_problem(r, -ret, err->text[0] ? err->text : strerror(-ret));
+	} else if (r->host_failed) {
+		tell_problem(r, 0, "");
+		r->host_backoff_ms = 0;
+	}
+	r->host_failed = failed;
+	ipvs_tell_status(r);
+}
+
+static void sync_host(struct ipvs_role *r, bool prune)
+{
+	struct err err = { 0 };
+	uint64_t repairs = 0;
+	int ret = r->host_ops->sync(r->host, prune, &repairs, &err);
+
+	r->status.repairs += prune && !r->host_pruned ? 0 : repairs;
+	take_result(r, ret, &err);
+}
+
+static void on_host_timer(void *arg)
+{
+	struct ipvs_role *r = arg;
+
+	r->host_timer = 0;
+	sync_host(r, r->host_pruned);
+}
+
+void ipvs_hosting_prune(struct ipvs_role *r)
+{
+	if (r->host_pruned)
+		return;
+	sync_host(r, true);
+	r->host_pruned = true;
+}
+
+void ipvs_host_piece(struct ipvs_role *r)
+{
+	struct ipvs_frontend frontends[FRONTENDS_PER_PIECE];
+	struct err err = { 0 };
+	struct ipvs_row *row;
+	size_t n = 0;
+	int ret;
+
+	while (n < FRONTENDS_PER_PIECE && (row = r->queues[IPVS_QUEUE_HOST].first)) {
+		frontends[n++] = (struct ipvs_frontend){ row->key, row->want->masquerade };
+		row->hosted = true;
+		row->hosted_masquerade = row->want->masquerade;
+		ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
+		ipvs_settle(r, row);
+	}
+	ret = r->host_ops->add(r->host, frontends, n, &err);
+	/* A success here says nothing of what failed before: that is for the next sync to say. */
+	if (ret < 0)
+		take_result(r, ret, &err);
+}
+
+void ipvs_host_gone_piece(struct ipvs_role *r)
+{
+	struct endpoint keys[FRONTENDS_PER_PIECE];
+	struct err err = { 0 };
+	struct ipvs_row *row;
+	size_t n = 0;
+	int ret;
+
+	while (n < FRONTENDS_PER_PIECE && (row = r->queues[IPVS_QUEUE_GONE].first)) {
+		keys[n++] = row->key;
+		row->hosted = false;
+		ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
+		ipvs_settle(r, row);
+	}
+	ret = r->host_ops->remove(r->host, keys, n, &err);
+	if (ret < 0)
+		take_result(r, ret, &err);
+}
+
+static void on_event(void *arg, enum log_level level, const char *text)
+{
+	ipvs_tell_event(arg, level, "%s", text);
+}
+
+static void on_changed(void *arg)
+{
+	sync_in(arg, CHANGED_MS);
+}
+
+int ipvs_hosting_open(struct ipvs_role *r, struct err *err)
+{
+	return r->host_ops->open(r->host_ops->arg, r->loop, r->config, on_event, on_changed, r,
+				 &r->host, err);
+}
+
+void ipvs_hosting_close(struct ipvs_role *r)
+{
+	loop_cancel(r->loop, r->host_timer);
+	if (r->host)
+		r->host_ops->close(r->host);
+}

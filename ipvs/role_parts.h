@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ipvs process from the inside: what role.c, writer.c, audit.c, trouble.c
+ * and tell.c share. Nobody else includes this but tests.
+ *
+ * Every service is a row (image.h). A row stands in at most one queue, that
+ * of the most urgent thing to be done with it; settling a row finds its
+ * queue anew. The writer takes from the first queue that is not empty, one
+ * short piece of work at a time, so that a health change overtakes a load.
+ */
+#ifndef IPVS_ROLE_PARTS_H
+#define IPVS_ROLE_PARTS_H
+
+#include "agent/base/channel.h"
+#include "agent/base/loop.h"
+#include "agent/base/map.h"
+#include "ipvs/diff.h"
+#include "ipvs/host.h"
+#include "ipvs/image.h"
+#include "ipvs/kernel.h"
+#include "ipvs/message.h"
+#include "ipvs/pace.h"
+#include "ipvs/role.h"
+
+#define IPVS_SERVICES_MAX 262144 /* wanted; bounds what a broken core can make us hold */
+
+enum ipvs_queue {
+	IPVS_QUEUE_NONE,
+	IPVS_QUEUE_CHECK,     /* newly wanted: look at what it takes */
+	IPVS_QUEUE_READ,      /* its destinations have to be read again */
+	IPVS_QUEUE_WEIGHTS,   /* IPVS_STEP_WEIGHTS */
+	IPVS_QUEUE_HOST,      /* the host must carry its frontend first */
+	IPVS_QUEUE_ADD,	      /* IPVS_STEP_ADD */
+	IPVS_QUEUE_EDIT,      /* IPVS_STEP_EDIT */
+	IPVS_QUEUE_DELETE,    /* IPVS_STEP_DELETE */
+	IPVS_QUEUE_WAIT,      /* the same, at weight 0 already, until the pace allows it */
+	IPVS_QUEUE_SCHEDULER, /* IPVS_STEP_EDIT that changes a live scheduler: paced */
+	IPVS_QUEUE_GONE,      /* the host need not carry its frontend any more */
+	IPVS_QUEUE_COUNT,
+};
+
+struct ipvs_row_list {
+	struct ipvs_row *first, *last;
+	uint32_t count;
+};
+
+/* What is around IPVS (host.h), as a table of functions so that tests can do without. */
+struct ipvs_host_ops {
+	int (*open)(void *arg, struct loop *l, const struct ipvs_config *c,
+		    ipvs_host_event_fn *event, ipvs_host_changed_fn *changed, void *event_arg,
+		    void **out, struct err *err);
+	int (*add)(void *host, const struct ipvs_frontend *f, size_t count, struct err *err);
+	int (*remove)(void *host, const struct endpoint *keys, size_t count, struct err *err);
+	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
+	uint64_t (*writes)(const void *host);
+	void (*close)(void *host);
+	void *arg; /* for open */
+};
+
+/* What a role stands on: the real thing, or what a test puts in its place. */
+struct ipvs_ground {
+	int (*open_kernel)(void *arg, struct ipvs_kernel *out, struct err *err);
+	void *kernel_arg;
+	const struct ipvs_host_ops *host;
+};
+
+/* What an object could not be made to be, and when that is tried again. */
+struct ipvs_trouble {
+	struct endpoint key;
+	struct endpoint dest; /* family 0: the service itself */
+	struct ipvs_role *role;
+	struct ipvs_trouble *next; /* of the same row */
+	timer_id retry;		   /* 0: not before core tells something else */
+	uint32_t backoff_ms;
+	int error; /* positive errno */
+	bool blocked;
+	char text[160];
+};
+
+struct ipvs_role {
+	struct loop *loop;
+	const struct ipvs_config *config;
+	struct ipvs_kernel kernel;
+	const struct ipvs_host_ops *host_ops;
+	void *host;
+
+	struct ipvs_image image;
+	struct ipvs_row_list queues[IPVS_QUEUE_COUNT];
+	struct ipvs_pace pace;
+
+	/* core */
+	struct channel *core; /* NULL: there is none */
+	struct ipvs_message_reader reader;
+	struct ipvs_row **staged; /* rows that core has told something of since the last commit */
+	size_t staged_count, staged_size;
+	bool staged_fresh; /* and that is all there is */
+	bool committed;	   /* there was a commit, ever */
+	struct ipvs_commit commit;
+
+	/* tell.c: the image to a core that has just connected */
+	struct endpoint *telling;
+	size_t telling_count, telling_at;
+	timer_id telling_timer;
+	struct ipvs_status status, told;
+	timer_id status_timer;
+	mono_t status_at;  /* when it was told last; 0: not to this core */
+	struct buf events; /* that came up while there was no core, as IPVS_MSG_EVENT bodies */
+	unsigned event_count;
+
+	/* writer.c */
+	loop_work_id pump; /* 0: nothing to do, or waiting */
+	timer_id pump_timer;
+	mono_t pause_until;
+	struct ipvs_op *ops; /* IPVS_BATCH_MAX of them */
+	int *errors;
+	bool writing; /* since the last time that everything was as wanted */
+	mono_t first_write, last_ack;
+	uint64_t writes_before;
+	bool full; /* a whole table was compared since then */
+
+	/* audit.c */
+	uint32_t audit; /* number of the one running, or of the last */
+	bool auditing;
+	uint8_t audit_family;
+	uint32_t audit_place;
+	struct {
+		uint32_t missing, undeclared, altered, dests;
+	} found;
+	loop_work_id audit_work;
+	timer_id audit_timer, soon_timer, roll_timer;
+	size_t roll_at; /* position in the image */
+
+	/* the host */
+	timer_id host_timer;
+	uint32_t host_backoff_ms;
+	bool host_failed;
+	bool host_pruned;
+
+	/* destinations that drain */
+	struct ipvs_row **drains;
+	size_t drain_count, drain_size, drain_at;
+	timer_id drain_timer;
+	loop_work_id drain_work;
+
+	struct map troubles;
+};
+
+/* --- role.c --- */
+MUST_CHECK int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c,
+				const struct ipvs_ground *ground, struct ipvs_role **out,
+				struct err *err);
+bool ipvs_is_ours(const struct ipvs_config *c, const struct endpoint *key);
+
+/* --- writer.c --- */
+void ipvs_enqueue(struct ipvs_role *r, struct ipvs_row *row, enum ipvs_queue q);
+/* Put the row where it belongs; frees it if it is of no more use. */
+void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row);
+/* Something may have come into a queue. */
+void ipvs_pump(struct ipvs_role *r);
+bool ipvs_is_quiet(const struct ipvs_role *r);
+
+/* --- audit.c --- */
+/* List the services, compare, and read what differs. */
+void ipvs_audit_start(struct ipvs_role *r);
+void ipvs_audit_soon(struct ipvs_role *r);
+/* All of it at once, and believe it. */
+MUST_CHECK int ipvs_audit_first(struct ipvs_role *r);
+void ipvs_audit_timers(struct ipvs_role *r);
+/* Read the destinations of a row that the kernel holds. */
+void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
+
+/* --- hosting.c --- */
+/* Have the host carry the frontends at the head of a queue, or drop them. */
+void ipvs_host_piece(struct ipvs_role *r);
+void ipvs_host_gone_piece(struct ipvs_role *r);
+MUST_CHECK int ipvs_hosting_open(struct ipvs_role *r, struct err *err);
+void ipvs_hosting_close(struct ipvs_role *r);
+/* Everything is as wanted and every source has delivered: what is left over can go. */
+void ipvs_hosting_prune(struct ipvs_role *r);
+
+/* --- drain.c --- */
+/* Watch the row's draining destinations, if it has any. */
+void ipvs_drain_add(struct ipvs_role *r, struct ipvs_row *row);
+
+/* --- trouble.c --- */
+void ipvs_troubles_init(struct ipvs_role *r);
+void ipvs_troubles_done(struct ipvs_role *r);
+/* `d` NULL: the service. With `retry` it is tried again, later each time. Tells core. */
+void ipvs_trouble(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d, int error,
+		  bool retry, const char *text);
+/* It went well: take the trouble back, if there was any. */
+void ipvs_trouble_over(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d);
+void ipvs_troubles_clear(struct ipvs_role *r, struct ipvs_row *row);
+bool ipvs_is_blocked(const struct ipvs_row *row, const struct ipvs_dest *d);
+
+/* --- tell.c --- */
+void ipvs_tell_image(struct ipvs_role *r); /* and all troubles, and the status */
+void ipvs_tell_stop(struct ipvs_role *r);
+void ipvs_tell_trouble(struct ipvs_role *r, const struct ipvs_trouble *t, bool over);
+void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struct ipvs_dest *d);
+void ipvs_tell_event(struct ipvs_role *r, enum log_level level, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+/* The status may have changed: tell it, at most 20 times a second but `synced` at once. */
+void ipvs_tell_status(struct ipvs_role *r);
+
+#endif
