@@ -27,16 +27,20 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 	      struct err *err)
 {
 	struct api *a = xcalloc(1, sizeof(*a));
+	struct http_config http = { .idle_s = HTTP_IDLE_S, .answer = answer, .arg = a };
 	int r = 0;
 
 	a->slot = slot;
-	if (c->unix_fd >= 0)
-		r = http_start(c->unix_fd, false, answer, a, &a->local, err);
-	if (c->tcp_fd >= 0) {
-		if (r == 0)
-			r = http_start(c->tcp_fd, true, answer, a, &a->tcp, err);
-		else
-			close(c->tcp_fd);
+	if (c->unix_fd >= 0) {
+		http.fd = c->unix_fd;
+		r = http_start(&http, &a->local, err);
+	}
+	if (c->tcp_fd >= 0 && r < 0) {
+		close(c->tcp_fd);
+	} else if (c->tcp_fd >= 0) {
+		http.fd = c->tcp_fd;
+		http.over_tcp = true;
+		r = http_start(&http, &a->tcp, err);
 	}
 	if (r < 0) {
 		api_stop(a);

@@ -28,9 +28,7 @@
 
 struct http_server {
 	struct MHD_Daemon *daemon;
-	bool over_tcp;
-	http_answer_fn *answer;
-	void *arg;
+	struct http_config config;
 };
 
 /* One request; the library keeps it for us from the request line to the end of the answer. */
@@ -202,7 +200,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	struct exchange *x = *state;
 	struct rest_request request = { .method = method,
 					.target = x->target,
-					.over_tcp = h->over_tcp };
+					.over_tcp = h->config.over_tcp };
 	struct headers headers = { .request = &request };
 	struct rest_reply reply;
 	enum MHD_Result ok;
@@ -218,7 +216,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 		buf_done(&headers.accept);
 		return MHD_YES;
 	}
-	h->answer(h->arg, &request, &reply);
+	h->config.answer(h->config.arg, &request, &reply);
 	ok = send_reply(c, &reply);
 	rest_reply_done(&reply);
 	buf_done(&headers.accept);
@@ -227,7 +225,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 
 /* --- the server ------------------------------------------------------------------ */
 
-static struct MHD_Daemon *start_daemon(struct http_server *h, int fd)
+static struct MHD_Daemon *start_daemon(struct http_server *h)
 {
 	sigset_t all, before;
 	struct MHD_Daemon *d;
@@ -236,9 +234,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *h, int fd)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, h,
-			     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+			     MHD_OPTION_LISTEN_SOCKET, h->config.fd, MHD_OPTION_CONNECTION_LIMIT,
 			     (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-			     (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			     h->config.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 			     (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 			     MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, NULL,
 			     MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
@@ -246,19 +244,16 @@ static struct MHD_Daemon *start_daemon(struct http_server *h, int fd)
 	return d;
 }
 
-int http_start(int fd, bool over_tcp, http_answer_fn *answer, void *arg, struct http_server **out,
-	       struct err *err)
+int http_start(const struct http_config *c, struct http_server **out, struct err *err)
 {
 	struct http_server *h = xcalloc(1, sizeof(*h));
-	int flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(c->fd, F_GETFL);
 
-	h->over_tcp = over_tcp;
-	h->answer = answer;
-	h->arg = arg;
-	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0)
-		h->daemon = start_daemon(h, fd);
+	h->config = *c;
+	if (flags >= 0 && fcntl(c->fd, F_SETFL, flags | O_NONBLOCK) == 0)
+		h->daemon = start_daemon(h);
 	if (!h->daemon) {
-		close(fd);
+		close(c->fd);
 		free(h);
 		return err_set(err, -EIO, "the HTTP server does not start");
 	}

@@ -22,10 +22,16 @@
 /* Called in the server's thread. */
 typedef void http_answer_fn(void *arg, const struct rest_request *r, struct rest_reply *out);
 
+struct http_config {
+	int fd; /* listening; taken over, on failure too */
+	bool over_tcp;
+	unsigned idle_s; /* HTTP_IDLE_S; shorter in tests */
+	http_answer_fn *answer;
+	void *arg;
+};
+
 struct http_server;
-/* Takes fd over, on failure too. */
-MUST_CHECK int http_start(int fd, bool over_tcp, http_answer_fn *answer, void *arg,
-			  struct http_server **out, struct err *err);
+MUST_CHECK int http_start(const struct http_config *c, struct http_server **out, struct err *err);
 void http_stop(struct http_server *h); /* waits for the thread; NULL is fine */
 
 #endif

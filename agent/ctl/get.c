@@ -63,6 +63,14 @@ static void put_param(struct buf *path, const char *name, const char *value)
 	client_encode(path, value);
 }
 
+/* What narrows every list of the kind; the agent refuses what the kind has not. */
+static void put_filters(struct buf *path, const struct ctl_args *args)
+{
+	put_param(path, REST_Q, args->query);
+	put_param(path, REST_HEALTH, args->health);
+	put_param(path, REST_STATE, args->state);
+}
+
 /* The path of a list; one name narrows it, in the way the kind of list has. */
 static void put_path(struct buf *path, const struct rows *rows, const struct ctl_args *args,
 		     const char *name)
@@ -70,44 +78,53 @@ static void put_path(struct buf *path, const struct rows *rows, const struct ctl
 	const char *slash = name ? strchr(name, '/') : NULL;
 	struct buf ns = { 0 };
 
-	buf_str(path, rows->path);
-	if (slash && rows->by_service) {
+	if (name && !slash && rows->below) {
+		command_pool_path(path, name, rows->below);
+	} else if (slash && rows->by_service) {
+		buf_str(path, rows->path);
 		buf_put(&ns, name, (size_t)(slash - name));
 		put_param(path, REST_NAMESPACE, buf_cstr(&ns));
 		put_param(path, REST_SERVICE, slash + 1);
 	} else {
+		buf_str(path, rows->path);
 		put_param(path, REST_NAMESPACE, args->ns);
 		put_param(path, rows->by_name, name);
 	}
-	if (!name || strcmp(rows->by_name, REST_Q) != 0)
-		put_param(path, REST_Q, args->query);
-	put_param(path, REST_HEALTH, args->health);
-	put_param(path, REST_STATE, args->state);
 	buf_done(&ns);
+}
+
+/* A path to a single object is answered by that object, without its list. */
+static int fetch_one(struct client *c, const char *path, client_item_fn *add, struct listing *l,
+		     struct err *err)
+{
+	struct buf text = { 0 };
+	int r = client_text(c, path, &text, err);
+
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.len--;
+	if (r == 0)
+		r = add(l, (const char *)text.data, text.len, err);
+	buf_done(&text);
+	return r;
 }
 
 static int fetch(struct client *c, struct listing *l, const char *name, struct err *err)
 {
 	client_item_fn *add = l->args->output == OUTPUT_JSON ? add_json : add_row;
+	const struct rows *rows = l->rows;
+	bool by_id = name && rows->below && !strchr(name, '/');
 	size_t before = l->count;
 	struct buf path = { 0 };
 	int r;
 
-	if (name && l->rows->one && !strchr(name, '/')) {
-		struct buf text = { 0 };
-
-		/* By id: a single object, and "not found" where there is none. */
-		command_pool_path(&path, name, "");
-		r = client_text(c, buf_cstr(&path), &text, err);
-		while (text.len && text.data[text.len - 1] == '\n')
-			text.len--;
-		if (r == 0)
-			r = add(l, (const char *)text.data, text.len, err);
-		buf_done(&text);
+	put_path(&path, rows, l->args, name);
+	if (by_id && !*rows->below) {
+		r = fetch_one(c, buf_cstr(&path), add, l, err);
 	} else {
-		put_path(&path, l->rows, l->args, name);
+		put_filters(&path, l->args);
 		r = client_items(c, buf_cstr(&path), add, l, err);
-		if (r == 0 && name && l->count == before)
+		/* A pool that is there may have no members; a name nobody has is a mistake. */
+		if (r == 0 && name && !by_id && rows->by_service && l->count == before)
 			r = err_set(err, -ENOENT, "there is nothing for '%s'", name);
 	}
 	buf_done(&path);

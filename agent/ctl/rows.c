@@ -149,11 +149,11 @@ const struct rows *rows_find(const char *name)
 	static const char *const target_wide[] = { TARGET_HEADS, "PROTOCOL", "PROVEN", "ID", NULL };
 	static const char *const problem[] = { PROBLEM_HEADS, NULL };
 	static const struct rows all[] = {
-		{ "pools", REST_POOLS, REST_Q, true, true, pool, pool_wide, add_pool },
-		{ "members", REST_MEMBERS, REST_POOL_FIELD, true, false, member, member_wide,
+		{ "pools", REST_POOLS, REST_Q, true, "", pool, pool_wide, add_pool },
+		{ "members", REST_MEMBERS, REST_POOL_FIELD, true, "/members", member, member_wide,
 		  add_member },
-		{ "targets", REST_TARGETS, REST_Q, false, false, target, target_wide, add_target },
-		{ "problems", REST_PROBLEMS, REST_POOL_FIELD, false, false, problem, problem,
+		{ "targets", REST_TARGETS, REST_Q, false, NULL, target, target_wide, add_target },
+		{ "problems", REST_PROBLEMS, REST_POOL_FIELD, false, NULL, problem, problem,
 		  add_problem },
 	};
 

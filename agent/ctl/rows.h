@@ -12,11 +12,11 @@
 #include "agent/ctl/table.h"
 
 struct rows {
-	const char *name;	  /* "pools" */
-	const char *path;	  /* of the list */
-	const char *by_name;	  /* the parameter that a NAME goes into */
-	bool by_service;	  /* "namespace/service" is a NAME, too */
-	bool one;		  /* a NAME is a pool's id, with a path of its own */
+	const char *name;    /* "pools" */
+	const char *path;    /* of the list */
+	const char *by_name; /* the parameter that a NAME goes into */
+	bool by_service;     /* "namespace/service" is a NAME, too */
+	const char *below; /* what a NAME that is a pool's id has below that pool; NULL: nothing */
 	const char *const *heads; /* for table_init() */
 	const char *const *wide_heads;
 	void (*add)(struct table *t, const struct doc *d, bool wide, int64_t now_ms);
