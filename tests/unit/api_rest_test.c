@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rest.c, list.c, view.c: from a request to an answer, over the sample snapshot. */
+#include "agent/api/rest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/doc.h"
+#include "tests/lib/snapshots.h"
+
+#define NOW INT64_C(1795316400000) /* 2026-11-22T03:00:00Z */
+
+/* An answer, its body read as JSON where it is some. */
+struct asked {
+	struct rest_reply reply;
+	struct doc_set set;
+	const struct doc *root;
+	char *text;
+};
+
+static struct asked ask_as(const struct rest_request *r, struct snapshot *s)
+{
+	struct asked a = { 0 };
+	struct err err;
+
+	rest_answer(r, s, &a.reply);
+	if (a.reply.stream)
+		while (list_stream_read(a.reply.stream, &a.reply.body, 1))
+			;
+	a.text = strdup(buf_cstr(&a.reply.body));
+	if (strstr(a.reply.type, "+json") || strcmp(a.reply.type, REST_JSON) == 0) {
+		assert_int_equal(doc_read_json(a.reply.body.data, a.reply.body.len,
+					       &DOC_LIMITS_DEFAULT, &a.set, &err),
+				 0);
+		a.root = a.set.roots[0];
+	}
+	return a;
+}
+
+static struct asked ask(void **state, const char *target)
+{
+	return ask_as(&(struct rest_request){ .method = "GET", .target = target }, *state);
+}
+
+static void asked_done(struct asked *a)
+{
+	rest_reply_done(&a->reply);
+	doc_set_done(&a->set);
+	free(a->text);
+}
+
+static const char *text_of(const struct doc *d, const char *key)
+{
+	const struct doc *v = doc_get(d, key);
+
+	return v && v->text ? v->text : v && v->type == DOC_NULL ? "null" : "(none)";
+}
+
+/* The ids of a list, or what else names its items. */
+static const char *names(const struct asked *a, const char *key, char out[static 512])
+{
+	const struct doc *items = doc_get(a->root, REST_ITEMS);
+
+	out[0] = '\0';
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next)
+		snprintf(out + strlen(out), 512 - strlen(out), "%s%s", *out ? " " : "",
+			 text_of(i, key));
+	return out;
+}
+
+/* --- errors ------------------------------------------------------------------------ */
+
+static void bad_requests_are_told_what_is_wrong(void **state)
+{
+	static const struct {
+		struct rest_request r;
+		unsigned status;
+		const char *code;
+		const char *says;
+	} cases[] = {
+		{ { .method = "GET", .target = "/nothing" }, 404, "not-found", "no such path" },
+		{ { .method = "GET", .target = "/api/v1/pools/" },
+		  404,
+		  "pool-not-found",
+		  "no pool has the id ''" },
+		{ { .method = "GET", .target = "/api/v1/pools/x" },
+		  404,
+		  "pool-not-found",
+		  "the id 'x'" },
+		{ { .method = "GET", .target = "/api/v1/pools/x/members" },
+		  404,
+		  "pool-not-found",
+		  "the id 'x'" },
+		{ { .method = "GET", .target = "/api/v1/pools/x/members/y" },
+		  404,
+		  "not-found",
+		  "no such path" },
+		{ { .method = "GET", .target = "/api/v1" }, 404, "not-found", "no such path" },
+		{ { .method = "GET", .target = "/healthz/" }, 404, "not-found", "no such path" },
+		{ { .method = "POST", .target = "/api/v1/pools" },
+		  405,
+		  "method-not-allowed",
+		  "GET and HEAD" },
+		{ { .method = "get", .target = "/api/v1/pools" },
+		  405,
+		  "method-not-allowed",
+		  "GET and HEAD" },
+		{ { .method = "DELETE", .target = "/healthz" },
+		  405,
+		  "method-not-allowed",
+		  "GET and HEAD" },
+		{ { .method = "POST", .target = "/nothing" }, 404, "not-found", "no such path" },
+		{ { .method = "GET", .target = "/api/v1/pools", .accept = "text/html" },
+		  406,
+		  "not-acceptable",
+		  "x-ndjson" },
+		{ { .method = "GET", .target = "/api/v1/status", .accept = "application/x-ndjson" },
+		  406,
+		  "not-acceptable",
+		  "application/json" },
+		{ { .method = "GET", .target = "/api/v1/pools", .accept = "application/json;q=0" },
+		  406,
+		  "not-acceptable",
+		  "x-ndjson" },
+		{ { .method = "GET", .target = "/api/v1/pools?colour=red" },
+		  400,
+		  "bad-parameter",
+		  "unknown query parameter 'colour'" },
+		{ { .method = "GET", .target = "/api/v1/status?q=1" },
+		  400,
+		  "bad-parameter",
+		  "unknown query parameter 'q'" },
+		{ { .method = "GET", .target = "/api/v1/targets?health=up" },
+		  400,
+		  "bad-parameter",
+		  "unknown query parameter 'health'" },
+		{ { .method = "GET", .target = "/api/v1/pools?limit=0" },
+		  400,
+		  "bad-parameter",
+		  "from 1 to 1000" },
+		{ { .method = "GET", .target = "/api/v1/pools?limit=1001" },
+		  400,
+		  "bad-parameter",
+		  "from 1 to 1000" },
+		{ { .method = "GET", .target = "/api/v1/pools?offset=-1" },
+		  400,
+		  "bad-parameter",
+		  "'-1' is not" },
+		{ { .method = "GET", .target = "/api/v1/pools?health=up,good" },
+		  400,
+		  "bad-parameter",
+		  "'good' is none of up, degraded, down, unmonitored" },
+		{ { .method = "GET", .target = "/api/v1/pools?health=,up" },
+		  400,
+		  "bad-parameter",
+		  "'' is none of" },
+		{ { .method = "GET", .target = "/api/v1/pools?a=%zz" },
+		  400,
+		  "bad-request",
+		  "hexadecimal" },
+		{ { .method = "GET", .target = "/healthz", .header_bytes = 16385 },
+		  431,
+		  "headers-too-large",
+		  "" },
+		{ { .method = "GET", .target = "/healthz", .has_body = true },
+		  400,
+		  "body-refused",
+		  "no body" },
+		{ { .method = "GET", .target = "/healthz", .ambiguous = true },
+		  400,
+		  "bad-request",
+		  "malformed" },
+		{ { .method = "GET",
+		    .target = "/healthz",
+		    .over_tcp = true,
+		    .host = "evil.example" },
+		  421,
+		  "wrong-host",
+		  "" },
+		{ { .method = "GET", .target = "/healthz", .over_tcp = true },
+		  421,
+		  "wrong-host",
+		  "" },
+		{ { .method = "GET",
+		    .target = "/healthz",
+		    .over_tcp = true,
+		    .host = "127.0.0.1.evil.example" },
+		  421,
+		  "wrong-host",
+		  "" },
+		{ { .method = "GET",
+		    .target = "/healthz",
+		    .over_tcp = true,
+		    .host = "localhost:80x" },
+		  421,
+		  "wrong-host",
+		  "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a = ask_as(&cases[i].r, *state);
+		char status[8];
+
+		snprintf(status, sizeof(status), "%u", cases[i].status);
+		assert_int_equal(a.reply.status, cases[i].status);
+		assert_string_equal(a.reply.type, "application/problem+json");
+		assert_string_equal(text_of(a.root, "code"), cases[i].code);
+		assert_string_equal(text_of(a.root, "status"), status);
+		assert_string_equal(text_of(a.root, "type"), "about:blank");
+		assert_non_null(strstr(text_of(a.root, "detail"), cases[i].says));
+		assert_int_equal(a.reply.allow, cases[i].status == 405);
+		asked_done(&a);
+	}
+}
+
+static void a_target_without_end_is_refused_without_repeating_it(void **state)
+{
+	char target[5000];
+	struct asked a;
+
+	memset(target, 'a', sizeof(target) - 1);
+	target[0] = '/';
+	target[sizeof(target) - 1] = '\0';
+	a = ask(state, target);
+	assert_int_equal(a.reply.status, 414);
+	assert_true(a.reply.close);
+	assert_true(a.reply.body.len < 400);
+	asked_done(&a);
+}
+
+static void loopback_names_are_answered(void **state)
+{
+	static const char *const hosts[] = { "localhost", "LOCALHOST:9443", "127.0.0.1",
+					     "127.0.0.1:9443", "[::1]:9443" };
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		struct asked a = ask_as(&(struct rest_request){ .method = "GET",
+								.target = "/healthz",
+								.over_tcp = true,
+								.host = hosts[i] },
+					*state);
+
+		assert_int_equal(a.reply.status, 200);
+		asked_done(&a);
+	}
+}
+
+/* --- readiness --------------------------------------------------------------------- */
+
+static void ready_is_a_table_written_and_every_source_read_once(void **state)
+{
+	struct snapshot *s = *state;
+	struct asked a = ask_as(&(struct rest_request){ .method = "GET", .target = "/readyz" },
+				NULL);
+
+	assert_int_equal(a.reply.status, 503);
+	assert_true(a.reply.retry);
+	assert_string_equal(text_of(a.root, "detail"), "the agent is starting");
+	asked_done(&a);
+
+	a = ask(state, "/readyz"); /* one source cannot be read any more, but was */
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(a.text, "ok\n");
+	asked_done(&a);
+
+	s->sources[1].delivered = false;
+	a = ask(state, "/readyz");
+	assert_int_equal(a.reply.status, 503);
+	assert_non_null(strstr(text_of(a.root, "detail"), "source"));
+	asked_done(&a);
+	s->sources[1].delivered = true;
+
+	s->ready = false;
+	a = ask(state, "/readyz");
+	assert_int_equal(a.reply.status, 503);
+	assert_non_null(strstr(text_of(a.root, "detail"), "table"));
+	asked_done(&a);
+	s->ready = true;
+}
+
+static void an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet(void **state)
+{
+	struct asked a = ask_as(&(struct rest_request){ .method = "GET", .target = "/healthz" },
+				NULL);
+
+	(void)state;
+	assert_int_equal(a.reply.status, 200);
+	asked_done(&a);
+	a = ask_as(&(struct rest_request){ .method = "GET", .target = "/api/v1/status" }, NULL);
+	assert_int_equal(a.reply.status, 503);
+	assert_string_equal(text_of(a.root, "code"), "not-ready");
+	asked_done(&a);
+}
+
+/* --- lists ------------------------------------------------------------------------- */
+
+static void lists_are_filtered_and_cut_into_pages(void **state)
+{
+#define ORIGIN "parasaus.snake-demo-svc4.dcmp-svc4-tcp"
+	static const struct {
+		const char *target, *key, *names, *total;
+	} cases[] = {
+		{ "pools", "service", "dns snake-demo-svc4 web web empty", "5" },
+		{ "pools?limit=2", "service", "dns snake-demo-svc4", "5" },
+		{ "pools?limit=2&offset=1", "service", "snake-demo-svc4 web", "5" },
+		{ "pools?offset=4", "service", "empty", "5" },
+		{ "pools?offset=5", "service", "", "5" },
+		{ "pools?offset=4294967295", "service", "", "5" },
+		{ "pools?q=SNAKE", "id", ORIGIN, "1" },
+		{ "pools?q=10.0.0.1:40796", "id", ORIGIN, "1" },
+		{ "pools?q=nowhere", "id", "", "0" },
+		{ "pools?health=up", "id", "", "0" },
+		{ "pools?health=down", "service", "web empty", "2" },
+		{ "pools?health=unmonitored,degraded", "service", "dns snake-demo-svc4 web", "3" },
+		{ "pools?namespace=shop,team", "service", "web web empty", "3" },
+		{ "pools?namespace=sho", "service", "", "0" },
+		{ "pools?namespace=shop&service=web&q=https", "port", "https", "1" },
+		{ "members?limit=3", "id", "10.100.2.1-53 10.100.2.2-53 10.100.1.53-8090", "12" },
+		{ "members?state=down", "id",
+		  "10.100.1.77-30253 10.100.3.6-80 2001:db8::1-8443 2001:db8::2-8443", "4" },
+		{ "members?pool=" ORIGIN, "id", "10.100.1.53-8090 10.100.1.77-30253", "2" },
+		{ "members?namespace=default", "id", "10.100.2.1-53 10.100.2.2-53", "2" },
+		{ "pools/" ORIGIN "/members", "id", "10.100.1.53-8090 10.100.1.77-30253", "2" },
+		{ "pools/" ORIGIN "/members?q=30253", "id", "10.100.1.77-30253", "1" },
+		{ "pools/team.empty.80-tcp/members", "id", "", "0" },
+		{ "targets?limit=2", "address", "10.100.1.53 10.100.1.77", "10" },
+		{ "targets?type=tcp", "address", "2001:db8::1 2001:db8::2", "2" },
+		{ "targets?state=unknown", "address", "10.100.3.5", "1" },
+		{ "targets?q=[2001:db8::2]:8443", "address", "2001:db8::2", "1" },
+		{ "problems", "severity", "error warning error", "3" },
+		{ "problems?severity=warning", "line", "12", "1" },
+		{ "problems?pool=shop.web.https-tcp", "where", "kernel", "1" },
+		{ "problems?q=mapping", "where", "/etc/parasaus/pools/api.yaml:3", "1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char target[256], found[512];
+		struct asked a;
+
+		snprintf(target, sizeof(target), "/api/v1/%s", cases[i].target);
+		a = ask(state, target);
+		assert_int_equal(a.reply.status, 200);
+		assert_string_equal(names(&a, cases[i].key, found), cases[i].names);
+		assert_string_equal(text_of(a.root, "total"), cases[i].total);
+		asked_done(&a);
+	}
+}
+
+static void a_page_says_where_it_is_and_of_which_picture(void **state)
+{
+	struct asked a = ask(state, "/api/v1/pools?limit=2&offset=1"), b;
+
+	assert_string_equal(text_of(a.root, "offset"), "1");
+	assert_string_equal(text_of(a.root, "limit"), "2");
+	b = ask(state, "/api/v1/members");
+	assert_string_equal(text_of(a.root, "snapshot"), text_of(b.root, "snapshot"));
+	assert_string_equal(text_of(b.root, "limit"), "100");
+	asked_done(&a);
+	asked_done(&b);
+}
+
+static void a_stream_gives_every_item_a_line(void **state)
+{
+	static const struct {
+		const char *target;
+		unsigned lines;
+	} cases[] = { { "/api/v1/members", 12 },
+		      { "/api/v1/members?limit=3", 3 },
+		      { "/api/v1/members?offset=10", 2 },
+		      { "/api/v1/members?state=down", 4 },
+		      { "/api/v1/pools?limit=100000", 5 },
+		      { "/api/v1/targets", 10 },
+		      { "/api/v1/problems", 3 },
+		      { "/api/v1/pools?q=nowhere", 0 },
+		      { "/api/v1/pools/shop.web.http-tcp/members", 6 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a = ask_as(&(struct rest_request){ .method = "GET",
+								.target = cases[i].target,
+								.accept = REST_NDJSON },
+					*state);
+		unsigned lines = 0;
+
+		assert_string_equal(a.reply.type, REST_NDJSON);
+		for (char *line = strtok(a.text, "\n"); line; line = strtok(NULL, "\n")) {
+			struct doc_set set;
+			struct err err;
+
+			assert_int_equal(
+				doc_read_json(line, strlen(line), &DOC_LIMITS_DEFAULT, &set, &err),
+				0);
+			doc_set_done(&set);
+			lines++;
+		}
+		assert_int_equal(lines, cases[i].lines);
+		asked_done(&a);
+	}
+}
+
+static void the_client_chooses_the_format(void **state)
+{
+	static const struct {
+		const char *accept, *type;
+	} cases[] = {
+		{ NULL, REST_JSON },
+		{ "*/*", REST_JSON },
+		{ "application/*", REST_JSON },
+		{ "Application/JSON", REST_JSON },
+		{ "application/x-ndjson", REST_NDJSON },
+		{ "application/x-ndjson, application/json;q=0.1", REST_NDJSON },
+		{ "application/x-ndjson;q=0.5, application/json", REST_JSON },
+		{ "text/html, */*;q=0.1", REST_JSON },
+		{ "application/json;q=0, */*", REST_NDJSON },
+		{ "application/json; charset=utf-8; q=0.2,application/x-ndjson;q=0.3",
+		  REST_NDJSON },
+		{ ",, application/json", REST_JSON },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a = ask_as(&(struct rest_request){ .method = "GET",
+								.target = "/api/v1/pools",
+								.accept = cases[i].accept },
+					*state);
+
+		assert_string_equal(a.reply.type, cases[i].type);
+		asked_done(&a);
+	}
+}
+
+/* --- objects ----------------------------------------------------------------------- */
+
+static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
+{
+	struct asked a = ask(state,
+			     "/api/v1/pools/parasaus%2Esnake-demo-svc4.dcmp-svc4-tcp/members?"
+			     "state=down");
+
+	assert_non_null(strstr(a.text, "{\"pool\":\"" ORIGIN "\",\"id\":\"10.100.1.77-30253\","
+				       "\"address\":\"10.100.1.77\",\"port\":30253,\"weight\":1,"
+				       "\"effectiveWeight\":0,\"state\":\"down\",\"inTable\":true,"
+				       "\"reasons\":[\"unhealthy\"],"
+				       "\"since\":\"2026-11-22T02:57:30.000Z\","
+				       "\"removeAt\":\"2026-11-22T03:03:30.000Z\",\"target\":\""));
+	assert_non_null(strstr(a.text, "\"lastCheck\":{\"reason\":\"status\",\"detail\":503,"
+				       "\"proven\":true,\"ok\":127,\"failed\":24,"
+				       "\"latencyMicroseconds\":0}}"));
+	asked_done(&a);
+}
+
+static void a_member_names_its_target(void **state)
+{
+	struct asked m = ask(state, "/api/v1/members?q=10.100.3.5");
+	struct asked t = ask(state, "/api/v1/targets?q=10.100.3.5");
+	char member[512], target[512];
+
+	assert_string_equal(names(&m, "target", member), names(&t, "id", target));
+	assert_int_equal(strlen(target), 16);
+	assert_string_equal(names(&t, "reason", target), "not-probed-yet");
+	asked_done(&m);
+	asked_done(&t);
+	m = ask(state, "/api/v1/members?namespace=default&limit=1");
+	assert_string_equal(names(&m, "target", member), "null");
+	asked_done(&m);
+}
+
+static void a_pool_counts_its_members(void **state)
+{
+	struct asked a = ask(state, "/api/v1/pools/shop.web.http-tcp");
+	const struct doc *m = doc_get(a.root, "members");
+
+	assert_string_equal(text_of(m, "total"), "6");
+	assert_string_equal(text_of(m, "up"), "2");
+	assert_string_equal(text_of(m, "down"), "1");
+	assert_string_equal(text_of(m, "unknown"), "1");
+	assert_string_equal(text_of(m, "draining"), "2");
+	assert_string_equal(text_of(doc_get(a.root, "check"), "expect"), "200-399");
+	assert_string_equal(text_of(a.root, "source"), "directory:/etc/parasaus/pools");
+	asked_done(&a);
+}
+
+static void the_status_keeps_its_contract(void **state)
+{
+	static const char *const fields[] = {
+		"generation",  "appliedGeneration", "synced",	       "ready",
+		"pools",       "members",	    "targets",	       "kernelWrites",
+		"otherWrites", "repairs",	    "lastSyncSeconds", "processes",
+		"sources",     "problems",	    "version",	       "node",
+		"startedAt"
+	};
+	struct asked a = ask(state, "/api/v1/status");
+	const struct doc *process = doc_get(doc_get(a.root, "processes"), "ipvs");
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		assert_non_null(doc_get(a.root, fields[i]));
+	assert_string_equal(text_of(a.root, "kernelWrites"), "42");
+	assert_string_equal(text_of(process, "pid"), "1003");
+	assert_string_equal(text_of(process, "residentBytes"), "16777216");
+	assert_string_equal(text_of(process, "restarts"), "0");
+	asked_done(&a);
+}
+
+/* --- health ------------------------------------------------------------------------ */
+
+static void health_is_what_checks_say_of_the_members_that_stay(void **state)
+{
+	static const struct {
+		const char *id, *health;
+	} cases[] = { { "default.dns.dns-udp", "unmonitored" },
+		      { ORIGIN, "degraded" },
+		      { "shop.web.http-tcp", "degraded" },
+		      { "shop.web.https-tcp", "down" }, /* fail-open is no health */
+		      { "team.empty.80-tcp", "down" } };
+	struct snapshot *large = snapshot_large(1, 2);
+	struct asked a;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char target[128];
+
+		snprintf(target, sizeof(target), "/api/v1/pools/%s", cases[i].id);
+		a = ask(state, target);
+		assert_string_equal(text_of(a.root, "health"), cases[i].health);
+		asked_done(&a);
+	}
+	a = ask_as(&(struct rest_request){ .method = "GET",
+					   .target = "/api/v1/pools/ns.service-00000.http-tcp" },
+		   large);
+	assert_string_equal(text_of(a.root, "health"), "up");
+	asked_done(&a);
+	large->pools[0]->members[1].reasons = MEMBER_REMOVED;
+	large->pools[0]->members[1].state = VERDICT_DOWN;
+	a = ask_as(&(struct rest_request){ .method = "GET", .target = "/api/v1/pools?health=up" },
+		   large);
+	assert_string_equal(text_of(a.root, "total"), "1");
+	asked_done(&a);
+	snapshot_unref(large);
+}
+
+static int make_sample(void **state)
+{
+	*state = snapshot_sample(NOW);
+	return 0;
+}
+
+static int drop_sample(void **state)
+{
+	snapshot_unref(*state);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_requests_are_told_what_is_wrong),
+		cmocka_unit_test(a_target_without_end_is_refused_without_repeating_it),
+		cmocka_unit_test(loopback_names_are_answered),
+		cmocka_unit_test(ready_is_a_table_written_and_every_source_read_once),
+		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
+		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
+		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
+		cmocka_unit_test(a_stream_gives_every_item_a_line),
+		cmocka_unit_test(the_client_chooses_the_format),
+		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
+		cmocka_unit_test(a_member_names_its_target),
+		cmocka_unit_test(a_pool_counts_its_members),
+		cmocka_unit_test(the_status_keeps_its_contract),
+		cmocka_unit_test(health_is_what_checks_say_of_the_members_that_stay),
+	};
+
+	return cmocka_run_group_tests(tests, make_sample, drop_sample);
+}
