@@ -2,10 +2,11 @@
 /*
  * libmicrohttpd behind http.h. The only file that knows it.
  *
- * Two things it does are undone here: it decodes a target before it shows it
- * (so the raw one is caught in the URI log callback), and 0.9.75 takes a
+ * What it does is undone here where it does not serve: it decodes a target before
+ * it shows it (so the raw one is caught in the URI log callback); 0.9.75 takes a
  * Content-Length beside a Transfer-Encoding and keeps the connection (so every
- * request with either is refused and its connection closed).
+ * request with either is refused and its connection closed), and refuses a request
+ * without Host with its own header sent twice (so we look at Host ourselves).
  */
 #include "agent/api/http.h"
 
@@ -95,13 +96,15 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
-static void read_headers(struct MHD_Connection *c, struct headers *h)
+static void read_headers(struct MHD_Connection *c, const char *version, struct headers *h)
 {
+	bool needs_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
+
 	MHD_get_connection_values(c, MHD_HEADER_KIND, take_header, h);
 	if (h->accept.len)
 		h->request->accept = buf_cstr(&h->accept);
-	h->request->ambiguous = h->hosts > 1 || h->lengths > 1 || h->encodings > 1 ||
-				(h->lengths && h->encodings);
+	h->request->ambiguous = h->hosts > 1 || (needs_host && !h->hosts) || h->lengths > 1 ||
+				h->encodings > 1 || (h->lengths && h->encodings);
 }
 
 /* --- the answer ------------------------------------------------------------------ */
@@ -209,7 +212,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	(void)upload;
 	*upload_size = 0;
 	request.header_bytes = strlen(method) + strlen(x->target) + strlen(version) + 4;
-	read_headers(c, &headers);
+	read_headers(c, version, &headers);
 	/* Answered now, a request ends its connection: right only for one that had a body. */
 	if (!x->headers_seen && !request.has_body && !request.ambiguous) {
 		x->headers_seen = true;
@@ -237,9 +240,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *h)
 			     MHD_OPTION_LISTEN_SOCKET, h->config.fd, MHD_OPTION_CONNECTION_LIMIT,
 			     (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 			     h->config.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			     (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-			     MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, NULL,
-			     MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
+			     (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin_exchange,
+			     NULL, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return d;
 }
