@@ -60,6 +60,12 @@ static void send_event(struct hc_role *r, enum log_level level, const char *text
 
 static void on_backlog(void *arg);
 
+static void tell_soon(struct hc_role *r)
+{
+	if (!r->backlog_timer)
+		r->backlog_timer = loop_timer_in(r->loop, BACKLOG_MS, on_backlog, r);
+}
+
 /* Verdicts go out until the channel has enough; then they wait here, where they can still change. */
 static void tell(struct hc_role *r)
 {
@@ -79,8 +85,7 @@ static void tell(struct hc_role *r)
 		wire_put_hc_verdict(&b, &v);
 		channel_send(r->core, HC_MSG_VERDICT, &b);
 	}
-	if (!r->backlog_timer)
-		r->backlog_timer = loop_timer_in(r->loop, BACKLOG_MS, on_backlog, r);
+	tell_soon(r);
 }
 
 static void on_backlog(void *arg)
@@ -270,6 +275,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case HC_MSG_TARGET:
 		if (!on_target(r, body))
 			return false;
+		tell_soon(r);
 		break;
 	case HC_MSG_GONE:
 		return on_gone(r, body);

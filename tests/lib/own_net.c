@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/own_net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static struct ifreq request(const char *name, uint32_t address)
+{
+	struct ifreq r = { .ifr_addr.sa_family = AF_INET };
+
+	strncpy(r.ifr_name, name, sizeof(r.ifr_name) - 1);
+	memcpy(r.ifr_addr.sa_data + 2, &address, sizeof(address)); /* sin_addr */
+	return r;
+}
+
+static bool set_up(int fd, const char *address, unsigned len)
+{
+	struct ifreq r = request("lo", 0);
+	uint32_t mask = htonl(len ? ~0u << (32 - len) : 0);
+
+	r.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &r) < 0)
+		return false;
+	r = request("lo:1", inet_addr(address));
+	if (ioctl(fd, SIOCSIFADDR, &r) < 0)
+		return false;
+	r = request("lo:1", mask);
+	return ioctl(fd, SIOCSIFNETMASK, &r) == 0;
+}
+
+bool own_net_enter(const char *address, unsigned len)
+{
+	bool ok;
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	ok = set_up(fd, address, len);
+	close(fd);
+	return ok;
+}

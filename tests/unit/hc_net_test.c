@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Probes on real sockets: what the server sees of them, and what they leave behind. */
+#include "healthcheck/io.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/base/xalloc.h"
+
+#define PROBES		  300
+#define PATIENCE_MS	  5000 /* for what the kernel does at once */
+#define STATE_ESTABLISHED 1
+#define STATE_TIME_WAIT	  6
+
+struct ground {
+	struct hc_net *net;
+	struct hc_io io;
+	int listener;
+	struct endpoint endpoint;
+};
+
+static int ground_up(void **state)
+{
+	struct ground *g = xcalloc(1, sizeof(*g));
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+
+	assert_int_equal(hc_net_new(&g->net), 0);
+	g->io = hc_net_io(g->net);
+	g->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(g->listener >= 0);
+	assert_int_equal(bind(g->listener, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(g->listener, 64), 0);
+	assert_int_equal(getsockname(g->listener, (struct sockaddr *)&in, &len), 0);
+	memset(&g->endpoint, 0, sizeof(g->endpoint));
+	g->endpoint.addr = addr_v4(INADDR_LOOPBACK);
+	g->endpoint.port = ntohs(in.sin_port);
+	g->endpoint.protocol = IPPROTO_TCP;
+	*state = g;
+	return 0;
+}
+
+static int ground_down(void **state)
+{
+	struct ground *g = *state;
+
+	close(g->listener);
+	hc_net_free(g->net);
+	free(g);
+	return 0;
+}
+
+/* Our sockets towards the listener that are in this TCP state. */
+static unsigned sockets_in(const struct ground *g, unsigned tcp_state)
+{
+	FILE *f = fopen("/proc/self/net/tcp", "re");
+	unsigned port, st, n = 0;
+	char line[512];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %*u: %*[0-9A-F]:%*x %*[0-9A-F]:%x %x", &port, &st) == 2)
+			n += port == g->endpoint.port && st == tcp_state;
+	}
+	fclose(f);
+	return n;
+}
+
+static bool wait_ready(const struct ground *g)
+{
+	struct pollfd p = { .fd = hc_net_fd(g->net), .events = POLLIN };
+
+	return poll(&p, 1, PATIENCE_MS) == 1;
+}
+
+/* One turn of the probe's events; true once it is over. */
+static bool turn(struct ground *g, struct hc_probe *p, struct hc_outcome *out)
+{
+	struct hc_ready ready[4];
+	bool over = false;
+	size_t n;
+
+	assert_true(wait_ready(g));
+	n = g->io.poll(g->io.arg, ready, 4);
+	for (size_t i = 0; i < n && !over; i++) {
+		assert_int_equal(ready[i].token, 77);
+		over = hc_probe_event(p, &g->io, 77, ready[i].events, out);
+	}
+	return over;
+}
+
+static struct hc_outcome probe(struct ground *g, const struct check *c)
+{
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+
+	if (!hc_probe_start(&p, &g->io, c, &g->endpoint, 77, &out)) {
+		while (!turn(g, &p, &out))
+			;
+	}
+	hc_probe_stop(&p, &g->io);
+	return out;
+}
+
+static void a_half_open_probe_is_never_seen_by_the_server(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+
+	for (int i = 0; i < PROBES; i++) {
+		struct hc_outcome out = probe(g, c);
+
+		assert_int_equal(out.reason, HC_REASON_OK);
+		assert_int_equal(accept(g->listener, NULL, NULL), -1);
+		assert_int_equal(errno, EAGAIN);
+	}
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
+	check_unref(c);
+}
+
+/* The same without our two socket options: proof that the test above can fail. */
+static void a_plain_connect_is_seen_and_stays(void **state)
+{
+	struct ground *g = *state;
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				  .sin_port = htons(g->endpoint.port) };
+
+	for (int i = 0; i < 20; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int accepted;
+
+		assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+		close(fd);
+		accepted = accept(g->listener, NULL, NULL);
+		assert_true(accepted >= 0);
+		close(accepted);
+	}
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 20);
+}
+
+static void a_closed_port_is_refused(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+
+	close(g->listener);
+	g->listener = -1;
+	assert_int_equal(probe(g, c).reason, HC_REASON_REFUSED);
+	check_unref(c);
+}
+
+static void without_descriptors_it_is_our_own_trouble(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	struct rlimit before, none;
+	struct hc_outcome out;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	out = probe(g, c);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(out.reason, HC_REASON_NO_RESOURCE);
+	assert_int_equal(out.detail, EMFILE);
+	check_unref(c);
+}
+
+/* Starts an http probe and takes its connection at the server's end, the question read. */
+static int http_accept(struct ground *g, struct hc_probe *p, const struct check *c, char *question,
+		       size_t size)
+{
+	struct hc_outcome out;
+	int fd;
+	ssize_t n;
+
+	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, 77, &out));
+	assert_false(turn(g, p, &out));
+	fd = accept(g->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	n = recv(fd, question, size - 1, 0);
+	assert_true(n > 0);
+	question[n] = '\0';
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void http_closes_after_the_server(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_HTTP);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048], byte;
+	int fd;
+
+	for (int i = 0; i < 20; i++) {
+		fd = http_accept(g, &p, c, question, sizeof(question));
+		assert_memory_equal(question, "GET / HTTP/1.1\r\n", 16);
+		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+		assert_false(turn(g, &p, &out));
+		say(fd, "hi");
+		shutdown(fd, SHUT_WR);
+		while (!turn(g, &p, &out))
+			;
+		hc_probe_stop(&p, &g->io);
+		assert_int_equal(out.reason, HC_REASON_OK);
+		assert_int_equal(recv(fd, &byte, 1, 0), 0); /* FIN, no RST */
+		close(fd);
+	}
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	check_unref(c);
+}
+
+static void http_resets_where_the_server_stays(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_HTTP);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048], byte;
+	int fd = http_accept(g, &p, c, question, sizeof(question));
+
+	say(fd, "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno");
+	while (!turn(g, &p, &out))
+		;
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(out.reason, HC_REASON_STATUS);
+	assert_int_equal(out.detail, 500);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	check_unref(c);
+}
+
+static void http_tells_a_reset_from_an_answer(void **state)
+{
+	static const struct linger reset = { 1, 0 };
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_HTTP);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048];
+	int fd = http_accept(g, &p, c, question, sizeof(question));
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	while (!turn(g, &p, &out))
+		;
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(out.reason, HC_REASON_CLOSED);
+	check_unref(c);
+}
+
+static void a_probe_may_be_stopped_at_any_moment(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_HTTP);
+	struct hc_outcome out;
+	struct hc_probe p;
+	char question[2048];
+	int fd;
+
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 77, &out));
+	hc_probe_stop(&p, &g->io);
+	hc_probe_stop(&p, &g->io);
+	fd = http_accept(g, &p, c, question, sizeof(question));
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(g->io.poll(g->io.arg, &(struct hc_ready){ 0 }, 1), 0);
+	close(fd);
+	check_unref(c);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_half_open_probe_is_never_seen_by_the_server,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(a_plain_connect_is_seen_and_stays, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(without_descriptors_it_is_our_own_trouble,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(http_closes_after_the_server, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(http_resets_where_the_server_stays, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(a_probe_may_be_stopped_at_any_moment, ground_up,
+						ground_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

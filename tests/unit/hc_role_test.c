@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The healthcheck role with a core of the test's own, on real sockets in a namespace of its own.
+ * The clock is the test's as well: each turn of the loop is STEP_MS, however long it takes.
+ */
+#include "healthcheck/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/base/channel.h"
+#include "agent/base/xalloc.h"
+#include "healthcheck/message.h"
+#include "tests/lib/own_net.h"
+
+#define STEP_MS	    5
+#define PATIENCE_MS 60000 /* of the test's clock */
+#define SEEN_MAX    50000
+#define VIPS	    "10.99.200.0/24"
+
+static bool has_net;
+
+struct ground {
+	struct clock clock;
+	mono_t now;
+	struct loop *loop;
+	struct hc_role *role;
+	struct channel *core;
+	struct check *check;
+	struct hc_verdict *seen; /* the newest of each id, in no order */
+	size_t seen_count, verdicts, ends, before_end, events, closed;
+	struct hc_status status;
+	char event[300];
+};
+
+static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct ground *g = arg;
+	struct hc_verdict v;
+	size_t i = 0;
+
+	assert_int_equal(fd, -1);
+	switch (type) {
+	case HC_MSG_VERDICT:
+		wire_hc_verdict(body, &v);
+		while (i < g->seen_count && g->seen[i].id != v.id)
+			i++;
+		assert_true(i < SEEN_MAX);
+		g->seen[i] = v;
+		g->seen_count += i == g->seen_count;
+		g->verdicts++;
+		break;
+	case HC_MSG_VERDICTS_END:
+		g->before_end = g->verdicts;
+		g->ends++;
+		break;
+	case HC_MSG_STATUS:
+		wire_hc_status(body, &g->status);
+		break;
+	case HC_MSG_EVENT:
+		(void)wire_u8(body);
+		wire_str(body, g->event, sizeof(g->event));
+		g->events++;
+		break;
+	default:
+		return false;
+	}
+	assert_true(wire_end(body));
+	return true;
+}
+
+/* Counts alone: for very many. */
+static bool on_message_count(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct ground *g = arg;
+
+	(void)body;
+	(void)fd;
+	g->verdicts += type == HC_MSG_VERDICT;
+	g->ends += type == HC_MSG_VERDICTS_END;
+	if (type == HC_MSG_VERDICTS_END)
+		g->before_end = g->verdicts;
+	return true;
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct ground *g = arg;
+
+	(void)why;
+	g->closed++;
+	channel_free(g->core);
+	g->core = NULL;
+}
+
+static void connect_core(struct ground *g, bool counting)
+{
+	struct channel_handler h = { counting ? on_message_count : on_message, on_closed, g };
+	int pair[2];
+
+	channel_free(g->core);
+	g->core = NULL;
+	g->verdicts = g->ends = g->before_end = g->seen_count = 0;
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(channel_new(g->loop, pair[0], &h, &g->core), 0);
+	hc_role_connect(g->role, pair[1]);
+}
+
+static mono_t test_mono(void *arg)
+{
+	return ((struct ground *)arg)->now;
+}
+
+static int64_t test_wall_ms(void *arg)
+{
+	return 1700000000000 + ((struct ground *)arg)->now.ns / 1000000;
+}
+
+static int ground_up(void **state)
+{
+	static struct prefix vips;
+	const struct hc_config c = { .refuse = &vips, .refuse_count = 1, .max_in_flight = 1000 };
+	struct ground *g = xcalloc(1, sizeof(*g));
+
+	*state = g;
+	assert_int_equal(prefix_parse(VIPS, &vips), 0);
+	g->now = (mono_t){ 5000000000000 };
+	g->clock = (struct clock){ test_mono, test_wall_ms, g };
+	assert_int_equal(loop_new(&g->clock, &g->loop), 0);
+	assert_int_equal(hc_role_new(g->loop, &c, &g->role), 0);
+	g->seen = xcalloc(SEEN_MAX, sizeof(*g->seen));
+	g->check = check_new(CHECK_TCP);
+	g->check->interval_ms = g->check->timeout_ms = g->check->fast_ms = 100;
+	connect_core(g, false);
+	return 0;
+}
+
+static int ground_down(void **state)
+{
+	struct ground *g = *state;
+
+	channel_free(g->core);
+	hc_role_free(g->role);
+	loop_free(g->loop);
+	check_unref(g->check);
+	free(g->seen);
+	free(g);
+	return 0;
+}
+
+static struct endpoint endpoint_of(const char *text)
+{
+	struct endpoint e;
+
+	memset(&e, 0, sizeof(e));
+	assert_int_equal(endpoint_parse(text, IPPROTO_TCP, &e), 0);
+	return e;
+}
+
+static void send_empty(struct ground *g, enum hc_message type)
+{
+	channel_send(g->core, (uint16_t)type, NULL);
+}
+
+static uint64_t send_target_to(struct ground *g, const struct endpoint *e,
+			       enum verdict_state initial)
+{
+	struct hc_target t = { .endpoint = *e, .check = g->check, .initial = initial };
+	struct buf b = { 0 };
+
+	t.id = check_target_id(t.check, e);
+	wire_put_hc_target(&b, &t);
+	channel_send(g->core, HC_MSG_TARGET, &b);
+	buf_done(&b);
+	return t.id;
+}
+
+static uint64_t send_target(struct ground *g, const char *where, enum verdict_state initial)
+{
+	struct endpoint e = endpoint_of(where);
+
+	return send_target_to(g, &e, initial);
+}
+
+static const struct hc_verdict *seen_of(const struct ground *g, uint64_t id)
+{
+	for (size_t i = 0; i < g->seen_count; i++)
+		if (g->seen[i].id == id)
+			return &g->seen[i];
+	return NULL;
+}
+
+static void turn(struct ground *g)
+{
+	g->now = mono_add_ms(g->now, STEP_MS);
+	assert_int_equal(loop_turn(g->loop, 0), 0);
+}
+
+/* Turns the loop until the condition holds, and fails when patience is over. */
+#define TURN_UNTIL(g, condition)                                 \
+	do {                                                     \
+		mono_t end = mono_add_ms((g)->now, PATIENCE_MS); \
+		while (!(condition)) {                           \
+			turn(g);                                 \
+			assert_true(mono_before((g)->now, end)); \
+		}                                                \
+	} while (0)
+
+static void turn_ms(struct ground *g, int64_t ms)
+{
+	mono_t end = mono_add_ms(g->now, ms);
+
+	while (mono_before(g->now, end))
+		turn(g);
+}
+
+static bool is_state(const struct ground *g, uint64_t id, enum verdict_state s)
+{
+	const struct hc_verdict *v = seen_of(g, id);
+
+	return v && v->state == s;
+}
+
+static int listener_at(const char *where)
+{
+	struct endpoint e = endpoint_of(where);
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(e.port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	memcpy(&in.sin_addr, e.addr.bytes, 4);
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+static void servers_are_found_up_and_down(void **state)
+{
+	struct ground *g = *state;
+	uint64_t alive, dead;
+	int fd;
+
+	if (!has_net)
+		skip();
+	fd = listener_at("10.99.0.1:8080");
+	TURN_UNTIL(g, g->ends == 1);
+	assert_int_equal(g->before_end, 0);
+	send_empty(g, HC_MSG_BEGIN);
+	alive = send_target(g, "10.99.0.1:8080", VERDICT_UNKNOWN);
+	dead = send_target(g, "10.99.0.2:8080", VERDICT_UP);
+	send_empty(g, HC_MSG_COMMIT);
+	TURN_UNTIL(g, is_state(g, alive, VERDICT_UP) && is_state(g, dead, VERDICT_DOWN));
+	assert_int_equal(seen_of(g, dead)->reason, HC_REASON_REFUSED);
+	assert_true(seen_of(g, dead)->proven);
+	assert_int_equal(accept(fd, NULL, NULL), -1); /* never seen, however often probed */
+	close(fd);
+	TURN_UNTIL(g, is_state(g, alive, VERDICT_DOWN));
+	fd = listener_at("10.99.0.1:8080");
+	TURN_UNTIL(g, is_state(g, alive, VERDICT_UP));
+	TURN_UNTIL(g, g->status.probes > 10);
+	assert_int_equal(g->status.targets, 2);
+	assert_int_equal(g->status.up, 1);
+	assert_int_equal(g->status.down, 1);
+	assert_int_equal(g->events, 0);
+	close(fd);
+}
+
+static void a_network_without_a_route_is_our_own_trouble(void **state)
+{
+	struct ground *g = *state;
+	uint64_t id;
+
+	if (!has_net)
+		skip();
+	id = send_target(g, "203.0.113.1:80", VERDICT_UP);
+	TURN_UNTIL(g, g->status.inconclusive > 5);
+	assert_true(is_state(g, id, VERDICT_UP));
+	TURN_UNTIL(g, g->events == 1);
+	assert_non_null(strstr(g->event, "our own network"));
+	assert_non_null(strstr(g->event, strerror(ENETUNREACH)));
+}
+
+static void refused_addresses_are_told_and_never_probed(void **state)
+{
+	struct ground *g = *state;
+	static const char *const where[] = { "127.0.0.1:80", "169.254.169.254:80", "224.0.0.1:80",
+					     "10.99.200.7:80", "[fe80::1]:80" };
+
+	for (size_t i = 0; i < ARRAY_LEN(where); i++) {
+		uint64_t id = send_target(g, where[i], VERDICT_UP);
+
+		TURN_UNTIL(g, g->events == i + 1 && seen_of(g, id));
+		assert_true(is_state(g, id, VERDICT_UNKNOWN));
+		assert_non_null(strstr(g->event, where[i]));
+		send_target(g, where[i], VERDICT_UP); /* told again: not told again */
+	}
+	turn_ms(g, 300);
+	assert_int_equal(g->events, ARRAY_LEN(where));
+	TURN_UNTIL(g, g->status.targets == ARRAY_LEN(where));
+	assert_int_equal(g->status.probes, 0);
+}
+
+static void many_refusals_are_summed_up(void **state)
+{
+	struct ground *g = *state;
+	struct endpoint e = endpoint_of("127.0.0.1:80");
+
+	for (uint16_t port = 1; port <= 100; port++) {
+		e.port = port;
+		send_target_to(g, &e, VERDICT_UNKNOWN);
+	}
+	TURN_UNTIL(g, g->seen_count == 100 && g->events == 11);
+	assert_non_null(strstr(g->event, "90 more"));
+}
+
+static void a_new_core_gets_all_verdicts(void **state)
+{
+	struct ground *g = *state;
+	uint64_t kept, dropped;
+	struct hc_verdict before;
+	int fd;
+
+	if (!has_net)
+		skip();
+	fd = listener_at("10.99.0.1:8081");
+	send_empty(g, HC_MSG_BEGIN);
+	kept = send_target(g, "10.99.0.1:8081", VERDICT_UNKNOWN);
+	dropped = send_target(g, "10.99.0.2:8081", VERDICT_UNKNOWN);
+	send_empty(g, HC_MSG_COMMIT);
+	TURN_UNTIL(g, is_state(g, kept, VERDICT_UP) && is_state(g, dropped, VERDICT_DOWN));
+	before = *seen_of(g, kept);
+	channel_free(g->core);
+	g->core = NULL;
+	turn_ms(g, 300); /* nobody listens: it goes on */
+	connect_core(g, false);
+	TURN_UNTIL(g, g->ends == 1);
+	assert_int_equal(g->before_end, 2);
+	assert_true(is_state(g, kept, VERDICT_UP) && is_state(g, dropped, VERDICT_DOWN));
+	assert_int_equal(seen_of(g, kept)->sequence, before.sequence);
+	assert_int_equal(seen_of(g, kept)->since_ms, before.since_ms);
+	assert_true(seen_of(g, kept)->ok > before.ok);
+	send_empty(g, HC_MSG_BEGIN);
+	send_target(g, "10.99.0.1:8081", VERDICT_DOWN);
+	send_empty(g, HC_MSG_COMMIT);
+	TURN_UNTIL(g, g->status.targets == 1);
+	assert_true(is_state(g, kept, VERDICT_UP));
+	channel_send(g->core, HC_MSG_GONE, &(struct buf){ (uint8_t *)&kept, 8, 8 });
+	TURN_UNTIL(g, g->status.targets == 0);
+	close(fd);
+}
+
+static void what_breaks_the_protocol_closes_the_channel_alone(void **state)
+{
+	struct ground *g = *state;
+	uint8_t junk[12] = { 1 };
+	struct buf b = { junk, sizeof(junk), sizeof(junk) };
+	uint64_t id = send_target(g, "127.0.0.1:80", VERDICT_UNKNOWN);
+
+	for (int i = 0; i < 6; i++) {
+		switch (i) {
+		case 0:
+			channel_send(g->core, HC_MSG_TARGET, &b);
+			break;
+		case 1:
+			channel_send(g->core, HC_MSG_GONE, &b);
+			break;
+		case 2:
+			channel_send(g->core, HC_MSG_BEGIN, &b);
+			break;
+		case 3: /* would drop everything: not without a begin on this channel */
+			send_empty(g, HC_MSG_COMMIT);
+			break;
+		case 4:
+			channel_send(g->core, HC_MSG_VERDICT, NULL);
+			break;
+		default:
+			channel_send_fd(g->core, HC_MSG_BEGIN, NULL,
+					open("/dev/null", O_RDONLY | O_CLOEXEC));
+			break;
+		}
+		TURN_UNTIL(g, g->closed == (size_t)i + 1);
+		connect_core(g, false);
+		TURN_UNTIL(g, g->ends == 1);
+		assert_non_null(seen_of(g, id));
+	}
+}
+
+/* A core that does not read: what is to be told waits, bounded, and comes in the end. */
+static void a_slow_core_gets_everything_in_the_end(void **state)
+{
+	struct ground *g = *state;
+	struct endpoint e = endpoint_of("127.0.0.1:80");
+
+	connect_core(g, true);
+	send_empty(g, HC_MSG_BEGIN);
+	for (uint32_t i = 0; i < 40000; i++) {
+		e.addr = addr_v4(0x7f000000 + i);
+		send_target_to(g, &e, VERDICT_UNKNOWN);
+	}
+	send_empty(g, HC_MSG_COMMIT);
+	TURN_UNTIL(g, g->verdicts == 40000);
+	connect_core(g, true);
+	TURN_UNTIL(g, g->ends == 1);
+	assert_int_equal(g->before_end, 40000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ground_up, ground_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(servers_are_found_up_and_down),
+		TEST(a_network_without_a_route_is_our_own_trouble),
+		TEST(refused_addresses_are_told_and_never_probed),
+		TEST(many_refusals_are_summed_up),
+		TEST(a_new_core_gets_all_verdicts),
+		TEST(what_breaks_the_protocol_closes_the_channel_alone),
+		TEST(a_slow_core_gets_everything_in_the_end),
+	};
+
+	has_net = own_net_enter("10.99.0.1", 16);
+	if (!has_net)
+		printf("# no network namespace of our own: %s\n", strerror(errno));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
