@@ -83,6 +83,7 @@ struct hc_engine {
 	uint64_t probes, inconclusive;
 	uint64_t trouble_count;
 	struct hc_outcome trouble;
+	struct check *last_check; /* of the target put last: the next one's is mostly the same */
 };
 
 static bool is_target(const void *object, const void *key)
@@ -408,11 +409,13 @@ void hc_engine_run(struct hc_engine *e)
 bool hc_engine_next(const struct hc_engine *e, mono_t *out)
 {
 	bool any = timers_next(e->timers, out);
-	mono_t start;
+	mono_t start = clock_mono(e->clock);
 
 	if (!first_waiting(e) || e->in_flight >= e->max_in_flight)
 		return any;
-	start = hc_bucket_next(&e->bucket);
+	/* What can begin at once is due now, not since the place became free. */
+	if (mono_before(start, hc_bucket_next(&e->bucket)))
+		start = hc_bucket_next(&e->bucket);
 	if (mono_before(start, e->paused_until))
 		start = e->paused_until;
 	if (!any || mono_before(start, *out))
@@ -436,6 +439,16 @@ static int64_t demand_of(const struct check *c)
 	return 1000000 / c->interval_ms;
 }
 
+/* Targets that are asked the same share one check. */
+static struct check *share_check(struct hc_engine *e, struct check *c)
+{
+	if (!e->last_check || !check_equal(e->last_check, c)) {
+		check_unref(e->last_check);
+		e->last_check = check_ref(c);
+	}
+	return check_ref(e->last_check);
+}
+
 static struct target *new_target(struct hc_engine *e, const struct hc_target *told)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
@@ -443,7 +456,7 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 
 	t->id = told->id;
 	t->engine = e;
-	t->check = check_ref(told->check);
+	t->check = share_check(e, told->check);
 	t->endpoint = told->endpoint;
 	t->health = hc_health_new(told->initial);
 	t->reason = is_known ? HC_REASON_INHERITED : HC_REASON_NONE;
@@ -526,6 +539,7 @@ void hc_engine_free(struct hc_engine *e)
 		return;
 	while ((t = map_next(&e->targets, &pos)))
 		free_target(e, t);
+	check_unref(e->last_check);
 	map_done(&e->targets);
 	timers_free(e->timers);
 	free(e->slots);

@@ -233,6 +233,23 @@ static void what_is_told_first_is_the_first_probe(void **state)
 	world_done(&w);
 }
 
+/* Nothing to do is not being late: what comes after an hour's rest is judged as usual. */
+static void rest_is_not_lateness(void **state)
+{
+	struct world w = world_new(1, 100);
+	uint64_t id;
+
+	(void)state;
+	w.check->fall = 1;
+	server_at(&w, 0)->mode = FAKE_REFUSES;
+	hc_engine_run(w.engine);
+	fake_net_set(w.net, mono_add_ms(now_of(&w), 3600000));
+	id = put(&w, 0, VERDICT_UNKNOWN);
+	assert_in_range(wait_for(&w, id, VERDICT_DOWN, 100), 0, 1000);
+	assert_int_equal(status_of(&w).lag_ms, 0);
+	world_done(&w);
+}
+
 static void an_inherited_state_holds_until_probes_speak(void **state)
 {
 	struct world w = world_new(1, 100);
@@ -722,6 +739,7 @@ int main(void)
 		cmocka_unit_test(death_and_return_are_seen_in_time),
 		cmocka_unit_test(the_fast_interval_shortens_it),
 		cmocka_unit_test(what_is_told_first_is_the_first_probe),
+		cmocka_unit_test(rest_is_not_lateness),
 		cmocka_unit_test(an_inherited_state_holds_until_probes_speak),
 		cmocka_unit_test(one_lost_probe_in_a_hundred_takes_nobody_out),
 		cmocka_unit_test(our_own_trouble_counts_for_nothing),
