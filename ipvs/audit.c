@@ -53,12 +53,12 @@ void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
 	row->listed = 0;
 	if (ret < 0) {
 		ipvs_service_done(&s);
-		if (ret == -ESRCH) {
-			r->found.missing += !believe;
+		row->doubted = false;
+		if (ret == -ESRCH && believe)
 			ipvs_image_lose(&r->image, row, true);
-			row->doubted = false;
-		}
-		return; /* anything else: the next audit comes by */
+		else
+			ipvs_audit_soon(r); /* it will not be the only one that is missing */
+		return;
 	}
 	row->doubted = false;
 	if (!believe)

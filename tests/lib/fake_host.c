@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/fake_host.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int fake_open(void *arg, struct loop *l, const struct ipvs_config *c,
+		     ipvs_host_event_fn *event, ipvs_host_changed_fn *changed, void *event_arg,
+		     void **out, struct err *err)
+{
+	struct fake_host *h = arg;
+
+	(void)l;
+	(void)c;
+	(void)event;
+	h->changed = changed;
+	h->arg = event_arg;
+	if (h->fail)
+		return err_set(err, h->fail, "the host cannot be opened");
+	*out = h;
+	return 0;
+}
+
+static struct ipvs_frontend *find(struct fake_host *h, const struct endpoint *key)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		if (memcmp(&h->frontends[i].key, key, sizeof(*key)) == 0)
+			return &h->frontends[i];
+	}
+	return NULL;
+}
+
+static int fake_add(void *host, const struct ipvs_frontend *f, size_t count, struct err *err)
+{
+	struct fake_host *h = host;
+
+	for (size_t i = 0; i < count; i++) {
+		struct ipvs_frontend *have = find(h, &f[i].key);
+
+		if (!have) {
+			assert(h->count < FAKE_HOST_MAX);
+			have = &h->frontends[h->count++];
+		}
+		*have = f[i];
+		h->writes++;
+	}
+	return h->fail ? err_set(err, h->fail, "no route could be added") : 0;
+}
+
+static int fake_remove(void *host, const struct endpoint *keys, size_t count, struct err *err)
+{
+	struct fake_host *h = host;
+
+	for (size_t i = 0; i < count; i++) {
+		struct ipvs_frontend *have = find(h, &keys[i]);
+
+		if (have)
+			*have = h->frontends[--h->count];
+		h->writes++;
+	}
+	return h->fail ? err_set(err, h->fail, "no route could be removed") : 0;
+}
+
+static int fake_sync(void *host, bool prune, uint64_t *out_repairs, struct err *err)
+{
+	struct fake_host *h = host;
+
+	h->syncs++;
+	h->prunes += prune;
+	*out_repairs = 0;
+	return h->fail ? err_set(err, h->fail, "no route could be read") : 0;
+}
+
+static uint64_t fake_writes(const void *host)
+{
+	return ((const struct fake_host *)host)->writes;
+}
+
+static void fake_close(void *host)
+{
+	(void)host; /* the test's own */
+}
+
+void fake_host_init(struct fake_host *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->ops = (struct ipvs_host_ops){
+		.open = fake_open,
+		.add = fake_add,
+		.remove = fake_remove,
+		.sync = fake_sync,
+		.writes = fake_writes,
+		.close = fake_close,
+		.arg = h,
+	};
+}
+
+const struct ipvs_frontend *fake_host_find(const struct fake_host *h, const struct endpoint *key)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		if (memcmp(&h->frontends[i].key, key, sizeof(*key)) == 0)
+			return &h->frontends[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A host around IPVS (ipvs/host.h) in memory: it notes what it was asked for. */
+#ifndef TESTS_LIB_FAKE_HOST_H
+#define TESTS_LIB_FAKE_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipvs/role_parts.h"
+
+#define FAKE_HOST_MAX 4096
+
+struct fake_host {
+	struct ipvs_host_ops ops; /* to be given to the role */
+	struct ipvs_frontend frontends[FAKE_HOST_MAX];
+	size_t count;
+	uint64_t writes, syncs, prunes;
+	int fail; /* -errno of the next calls; 0: they go well */
+	ipvs_host_changed_fn *changed;
+	void *arg;
+};
+
+void fake_host_init(struct fake_host *h);
+const struct ipvs_frontend *fake_host_find(const struct fake_host *h, const struct endpoint *key);
+
+#endif

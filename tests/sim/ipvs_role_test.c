@@ -1,0 +1,879 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ipvs process on a kernel and a clock of our own: what it does with what
+ * core tells it, with what other programs do, and with what fails.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/channel.h"
+#include "agent/base/xalloc.h"
+#include "ipvs/role_parts.h"
+#include "tests/lib/fake_host.h"
+#include "tests/lib/fake_ipvs.h"
+
+#define AUDIT_MS 30000
+#define PROBLEMS 16
+
+#define A  "-A -t 10.0.0.1:80 -s rr\n"
+#define D1 "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n"
+#define D2 "-a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 1\n"
+#define D3 "-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 1\n"
+#define B  "-A -t 10.0.0.2:80 -s rr\n"
+#define E1 "-a -t 10.0.0.2:80 -r 10.1.0.1:80 -m -w 1\n"
+/* Outside vipRanges, and our address at a port that is not ours. */
+#define FOREIGN                                                                    \
+	"-A -t 10.0.0.1:9000 -s wlc\n-a -t 10.0.0.1:9000 -r 10.9.0.1:80 -m -w 7\n" \
+	"-A -u 192.0.2.1:53 -s rr\n-a -u 192.0.2.1:53 -r 10.9.0.1:53 -g -w 1\n"
+
+/* The world, with the test as core. */
+struct world {
+	mono_t now;
+	struct clock clock;
+	struct loop *loop;
+	struct fake_ipvs kernel;
+	struct fake_host host;
+	struct prefix ranges[2];
+	struct ipvs_ours ours[2];
+	struct ipvs_config config;
+	struct ipvs_role *role;
+	/* What core heard. */
+	struct channel *core;
+	struct ipvs_table image;
+	struct ipvs_message_reader reader;
+	bool image_told;
+	struct ipvs_status status;
+	struct ipvs_problem problems[PROBLEMS];
+	unsigned problem_count, idle, events;
+	char last_event[400];
+	struct endpoint last_idle;
+	uint64_t generation;
+};
+
+static mono_t read_clock(void *arg)
+{
+	return ((struct world *)arg)->now;
+}
+
+static int64_t read_wall(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void take_problem(struct world *w, const struct ipvs_problem *p)
+{
+	unsigned i = 0;
+
+	while (i < w->problem_count &&
+	       (memcmp(&w->problems[i].key, &p->key, sizeof(p->key)) != 0 ||
+		memcmp(&w->problems[i].dest, &p->dest, sizeof(p->dest)) != 0))
+		i++;
+	if (p->text[0]) {
+		assert_true(i < PROBLEMS);
+		w->problem_count += i == w->problem_count;
+		w->problems[i] = *p;
+	} else if (i < w->problem_count) {
+		w->problems[i] = w->problems[--w->problem_count];
+	}
+}
+
+static void take_image(struct world *w, uint16_t type, struct wire *body)
+{
+	struct ipvs_service s = { 0 };
+	int r = ipvs_message_read(&w->reader, type, body, &s);
+
+	assert_true(r >= 0);
+	if (r == 1)
+		ipvs_table_put(&w->image, &s);
+}
+
+static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct world *w = arg;
+	struct ipvs_problem p;
+
+	assert_int_equal(fd, -1);
+	switch (type) {
+	case IPVS_MSG_SERVICE:
+	case IPVS_MSG_DESTS:
+		take_image(w, type, body);
+		break;
+	case IPVS_MSG_IMAGE_END:
+		w->image_told = true;
+		break;
+	case IPVS_MSG_STATUS:
+		wire_ipvs_status(body, &w->status);
+		break;
+	case IPVS_MSG_PROBLEM:
+		wire_ipvs_problem(body, &p);
+		take_problem(w, &p);
+		break;
+	case IPVS_MSG_IDLE:
+		wire_endpoint(body);
+		w->last_idle = wire_endpoint(body);
+		w->idle++;
+		break;
+	case IPVS_MSG_EVENT:
+		wire_u8(body);
+		wire_str(body, w->last_event, sizeof(w->last_event));
+		w->events++;
+		break;
+	default:
+		fail_msg("message type %u", type);
+	}
+	return wire_end(body);
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct world *w = arg;
+
+	(void)why;
+	channel_free(w->core);
+	w->core = NULL;
+}
+
+/* Let time pass. */
+static void pass(struct world *w, int64_t ms)
+{
+	int64_t end = w->now.ns + ms * 1000000;
+
+	for (;;) {
+		/* Several turns at one moment: messages go to and fro. */
+		for (unsigned i = 0; i < 6; i++)
+			assert_int_equal(loop_turn(w->loop, 0), 0);
+		if (w->now.ns >= end)
+			break;
+		w->now.ns += 20 * 1000000;
+		if (w->now.ns > end)
+			w->now.ns = end;
+	}
+}
+
+static void connect_core(struct world *w)
+{
+	const struct channel_handler h = { on_message, on_closed, w };
+	int fds[2];
+
+	channel_free(w->core);
+	ipvs_table_done(&w->image);
+	ipvs_table_init(&w->image);
+	w->image_told = false;
+	w->problem_count = 0;
+	assert_int_equal(channel_pair(fds), 0);
+	ipvs_role_connect(w->role, fds[0]);
+	assert_int_equal(channel_new(w->loop, fds[1], &h, &w->core), 0);
+	pass(w, 40);
+}
+
+static int open_kernel(void *arg, struct ipvs_kernel *out, struct err *err)
+{
+	(void)err;
+	*out = fake_ipvs_kernel(arg);
+	return 0;
+}
+
+static void start_role(struct world *w)
+{
+	const struct ipvs_ground ground = { open_kernel, &w->kernel, &w->host.ops };
+	struct err err = { 0 };
+
+	if (ipvs_role_new_on(w->loop, &w->config, &ground, &w->role, &err) < 0)
+		fail_msg("%s", err.text);
+	connect_core(w);
+}
+
+static int begin(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	w->now.ns = 1000000000;
+	w->clock = (struct clock){ read_clock, read_wall, w };
+	if (loop_new(&w->clock, &w->loop) < 0)
+		return -1;
+	fake_ipvs_init(&w->kernel);
+	fake_host_init(&w->host);
+	ipvs_table_init(&w->image);
+	w->kernel.keep_log = true;
+	if (prefix_parse("10.0.0.0/24", &w->ranges[0]) < 0 ||
+	    prefix_parse("2001:db8::/64", &w->ranges[1]) < 0)
+		return -1;
+	for (unsigned i = 0; i < 2; i++) {
+		w->ours[i].addresses = prefix_range(&w->ranges[i]);
+		w->ours[i].ports = (struct port_range){ 1, 8999 };
+	}
+	w->config = (struct ipvs_config){
+		.vip_ranges = w->ranges,
+		.vip_range_count = 2,
+		.ours = w->ours,
+		.ours_count = 2,
+		.audit_ms = AUDIT_MS,
+	};
+	*state = w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct world *w = *state;
+
+	channel_free(w->core);
+	ipvs_role_free(w->role);
+	loop_free(w->loop);
+	fake_ipvs_done(&w->kernel);
+	ipvs_table_done(&w->image);
+	ipvs_message_reader_done(&w->reader);
+	free(w);
+	return 0;
+}
+
+/* --- being core --- */
+
+static void send_message(void *arg, uint16_t type, const struct buf *body)
+{
+	struct world *w = arg;
+
+	channel_send(w->core, type, body);
+}
+
+static void send_empty(struct world *w, uint16_t type)
+{
+	const struct buf none = { 0 };
+
+	channel_send(w->core, type, &none);
+}
+
+static void send_services(struct world *w, const char *text, const char *draining, uint32_t nominal)
+{
+	struct ipvs_table t;
+	struct ipvs_service *s;
+	struct endpoint drain = { 0 };
+	struct err err = { 0 };
+
+	ipvs_table_init(&t);
+	if (ipvs_table_parse(text, &t, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_true(!draining || endpoint_parse(draining, 0, &drain) == 0);
+	for (size_t pos = 0; (s = map_next(&t.by_key, &pos));) {
+		for (uint32_t i = 0; i < s->dest_count; i++) {
+			struct ipvs_dest *d = &s->dests[i];
+
+			d->draining = draining && addr_cmp(&d->addr, &drain.addr) == 0 &&
+				      d->port == drain.port;
+			if (nominal)
+				d->nominal = nominal;
+		}
+		ipvs_message_put_service(s, send_message, w);
+	}
+	ipvs_table_done(&t);
+}
+
+static void commit(struct world *w, bool complete)
+{
+	const struct ipvs_commit c = { ++w->generation, complete };
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	wire_put_ipvs_commit(&b, &c);
+	channel_send(w->core, IPVS_MSG_COMMIT, &b);
+}
+
+/* The whole table, as a core that has just started tells it. */
+static void want(struct world *w, const char *text, bool complete)
+{
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, text, NULL, 0);
+	commit(w, complete);
+	pass(w, 40);
+}
+
+/* A change. */
+static void change(struct world *w, const char *text)
+{
+	send_services(w, text, NULL, 0);
+	commit(w, true);
+	pass(w, 40);
+}
+
+static void gone(struct world *w, const char *key)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct endpoint e;
+
+	assert_int_equal(endpoint_parse(key, IPPROTO_TCP, &e), 0);
+	wire_put_endpoint(&b, &e);
+	channel_send(w->core, IPVS_MSG_GONE, &b);
+	commit(w, true);
+	pass(w, 40);
+}
+
+static void assert_kernel(struct world *w, const char *expected)
+{
+	CLEANUP(buf_done) struct buf got = { 0 };
+	CLEANUP(buf_done) struct buf want_text = { 0 };
+	struct ipvs_table t;
+
+	ipvs_table_init(&t);
+	assert_int_equal(ipvs_table_parse(expected, &t, NULL), 0);
+	ipvs_table_print(&t, &want_text);
+	ipvs_table_done(&t);
+	fake_ipvs_print(&w->kernel, &got);
+	assert_string_equal(buf_cstr(&got), buf_cstr(&want_text));
+}
+
+static void assert_log(struct world *w, const char *expected)
+{
+	assert_string_equal(buf_cstr(&w->kernel.log), expected);
+	buf_reset(&w->kernel.log);
+}
+
+/* --- tests --- */
+
+static void what_is_wanted_is_written_once(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	assert_true(w->image_told);
+	assert_false(w->status.synced);
+	want(w, A D1 D2, true);
+	assert_log(w, A D1 D2);
+	assert_true(w->status.synced);
+	assert_int_equal(w->status.generation, 1);
+	assert_int_equal(w->status.kernel_writes, 3);
+	assert_int_equal(w->status.last_sync_writes, 3);
+	assert_int_equal(w->status.services, 1);
+	assert_int_equal(w->status.dests, 2);
+	want(w, A D1 D2, true);
+	assert_int_equal(w->status.generation, 2);
+	assert_int_equal(w->kernel.writes, 3);
+}
+
+static void a_table_that_is_there_is_adopted_with_no_write(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf told = { 0 };
+
+	fake_ipvs_load(&w->kernel, A D1 D2 B E1 FOREIGN);
+	start_role(w);
+	ipvs_table_print(&w->image, &told);
+	assert_string_equal(buf_cstr(&told), A D1 D2 B E1);
+	want(w, A D1 D2 B E1, true);
+	assert_true(w->status.synced);
+	assert_int_equal(w->kernel.writes, 0);
+	assert_int_equal(w->status.services, 2);
+	assert_kernel(w, A D1 D2 B E1 FOREIGN);
+}
+
+static void nothing_is_written_before_the_first_commit(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, A D1 B E1);
+	start_role(w);
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, A D2, NULL, 0);
+	pass(w, 2 * AUDIT_MS);
+	assert_int_equal(w->kernel.writes, 0);
+	/* And what an unfinished core told counts for nothing. */
+	connect_core(w);
+	want(w, A D1 B E1, true);
+	assert_int_equal(w->kernel.writes, 0);
+}
+
+static void nothing_is_deleted_before_every_source_has_delivered(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, A D1 D2 B E1 FOREIGN);
+	start_role(w);
+	want(w, A D1 D3, false);
+	assert_kernel(w, A D1 D2 D3 B E1 FOREIGN);
+	assert_true(w->status.synced);
+	commit(w, true);
+	pass(w, 40);
+	assert_kernel(w, A D1 D3 FOREIGN);
+}
+
+static void a_change_names_only_what_changed(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1 D2 B E1, true);
+	buf_reset(&w->kernel.log);
+	change(w, A "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2);
+	assert_log(w, "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n");
+	gone(w, "10.0.0.2:80");
+	assert_log(w, "-D -t 10.0.0.2:80\n");
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+}
+
+static void the_host_carries_a_frontend_as_long_as_ipvs_serves_it(void **state)
+{
+	struct world *w = *state;
+	struct endpoint key;
+
+	assert_int_equal(endpoint_parse("10.0.0.2:80", IPPROTO_TCP, &key), 0);
+	start_role(w);
+	want(w, A D1 B E1, true);
+	assert_int_equal(w->host.count, 2);
+	assert_non_null(fake_host_find(&w->host, &key));
+	assert_int_equal(w->host.prunes, 1);
+	gone(w, "10.0.0.2:80");
+	assert_null(fake_host_find(&w->host, &key));
+	assert_int_equal(w->host.count, 1);
+}
+
+static void a_failing_host_stops_nothing_and_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	w->host.fail = -EIO;
+	want(w, A D1, true);
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 1);
+	assert_int_equal(w->problems[0].key.addr.family, 0);
+	assert_int_equal(w->problems[0].error, EIO);
+	w->host.fail = 0;
+	pass(w, 10000);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->status.problems, 0);
+}
+
+static void an_address_outside_is_refused_whatever_core_says(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w,
+	     A D1 "-a -t 10.0.0.1:80 -r 127.0.0.1:22 -m -w 1\n"
+		  "-A -t 192.0.2.1:80 -s rr\n-A -t 10.0.0.1:9000 -s rr\n",
+	     true);
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 3);
+	assert_true(w->status.synced);
+	assert_int_equal(w->status.problems, 3);
+	assert_int_equal(w->host.count, 1);
+	/* They are taken back with what caused them. */
+	want(w, A D1, true);
+	assert_int_equal(w->problem_count, 0);
+}
+
+static void a_destination_the_kernel_refuses_stops_no_other(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", -EINVAL);
+	want(w, A D1 D2 D3 B E1, true);
+	assert_kernel(w, A D1 D3 B E1);
+	assert_int_equal(w->problem_count, 1);
+	assert_int_equal(w->problems[0].error, EINVAL);
+	assert_int_equal(w->problems[0].dest.port, 80);
+	assert_true(w->status.synced);
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+	/* It is tried again, less often each time. */
+	pass(w, 120000);
+	assert_in_range(w->kernel.refused, 5, 9);
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", 0);
+	pass(w, 61000);
+	assert_kernel(w, A D1 D2 D3 B E1);
+	assert_int_equal(w->problem_count, 0);
+}
+
+static void a_scheduler_that_is_missing_is_named(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	w->kernel.no_scheduler = "wrr";
+	want(w, "-A -t 10.0.0.1:80 -s wrr\n" D1 B E1, true);
+	assert_kernel(w, B E1);
+	assert_int_equal(w->problem_count, 1);
+	assert_non_null(strstr(w->problems[0].text, "ip_vs_wrr"));
+	w->kernel.no_scheduler = NULL;
+	pass(w, 61000);
+	assert_kernel(w, "-A -t 10.0.0.1:80 -s wrr\n" D1 B E1);
+	assert_int_equal(w->problem_count, 0);
+}
+
+static void lost_answers_are_read_not_replayed(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	w->kernel.lose_answers = true;
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", -EINVAL);
+	want(w, A D1 D2 B E1, true);
+	pass(w, 1000);
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", 0);
+	pass(w, 2000);
+	assert_kernel(w, A D1 D2 B E1);
+	/* Five commands; the one that was refused is tried again, as long as it is. */
+	assert_in_range(w->kernel.writes, 6, 8);
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+}
+
+static void a_single_fault_anywhere_is_overcome(void **state)
+{
+	static const int errors[] = { -ENOMEM, -EEXIST, -ENOENT, -ESRCH, -EINVAL };
+
+	for (uint64_t at = 1; at <= 9; at++) {
+		for (size_t e = 0; e < ARRAY_LEN(errors); e++) {
+			struct world *w;
+
+			(void)state;
+			assert_int_equal(begin((void **)&w), 0);
+			fake_ipvs_load(&w->kernel, B E1 FOREIGN);
+			start_role(w);
+			w->kernel.fail_at = at;
+			w->kernel.fail_error = errors[e];
+			want(w,
+			     "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n" D1 D2 D3
+			     "-A -t 10.0.0.3:80 -s rr\n"
+			     "-a -t 10.0.0.3:80 -r 10.1.0.7:80 -m -w 1\n",
+			     true);
+			pass(w, 2 * AUDIT_MS);
+			assert_kernel(w, "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n" D1 D2 D3
+					 "-A -t 10.0.0.3:80 -s rr\n"
+					 "-a -t 10.0.0.3:80 -r 10.1.0.7:80 -m -w 1\n" FOREIGN);
+			assert_int_equal(w->problem_count, 0);
+			assert_true(w->status.synced);
+			end((void **)&w);
+		}
+	}
+}
+
+static void a_foreign_flush_is_undone_within_one_audit(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1 D2 D3 B E1, true);
+	/* Once it has been listed the order is known. */
+	pass(w, AUDIT_MS + 100);
+	fake_ipvs_clear(&w->kernel);
+	w->kernel.trash_walk = 0;
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 D3 B E1);
+	assert_int_equal(w->status.repairs, 2);
+	assert_non_null(strstr(w->last_event, "2 services missing"));
+	/* Written in the reverse of the order of deletion: nothing was searched. */
+	assert_int_equal(w->kernel.trash_walk, 0);
+}
+
+static void what_others_change_is_put_right(void **state)
+{
+	struct world *w = *state;
+	struct ipvs_op op = { .kind = IPVS_SET_SERVICE, .scheduler = "wlc", .netmask = ~0U };
+
+	start_role(w);
+	want(w, A D1 D2, true);
+	assert_int_equal(endpoint_parse("10.0.0.1:80", IPPROTO_TCP, &op.key), 0);
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2);
+	assert_non_null(strstr(w->last_event, "1 altered"));
+	/* A destination more is seen by its number. */
+	op.kind = IPVS_NEW_DEST;
+	op.dest = (struct ipvs_dest){ .addr = addr_v4(0x0a010009), .port = 80, .weight = 1 };
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2);
+	/* A service of ours that nobody declared goes, and is told of. */
+	fake_ipvs_load(&w->kernel, B E1 FOREIGN);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 FOREIGN);
+	assert_non_null(strstr(w->last_event, "1 undeclared"));
+	/* A weight shows only when all destinations have been read, within ten minutes. */
+	op.kind = IPVS_SET_DEST;
+	op.dest = (struct ipvs_dest){ .addr = addr_v4(0x0a010001), .port = 80, .weight = 9 };
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, 10000);
+	assert_kernel(w, A D1 D2 FOREIGN);
+	assert_int_equal(w->status.repairs, 4);
+}
+
+static void a_draining_destination_is_told_of_when_it_is_idle(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1 D2, true);
+	fake_ipvs_set_connections(&w->kernel, "10.1.0.1:80", 3);
+	send_services(w, A "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2, "10.1.0.1:80", 0);
+	commit(w, true);
+	pass(w, 5000);
+	assert_int_equal(w->idle, 0);
+	fake_ipvs_set_connections(&w->kernel, "10.1.0.1:80", 0);
+	pass(w, 1100);
+	assert_int_equal(w->idle, 1);
+	assert_int_equal(w->last_idle.addr.bytes[3], 1);
+	pass(w, 5000);
+	assert_int_equal(w->idle, 1);
+}
+
+static void the_last_commit_holds_while_there_is_no_core(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1, true);
+	channel_free(w->core);
+	w->core = NULL;
+	pass(w, 1000);
+	fake_ipvs_clear(&w->kernel);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1);
+}
+
+static void malformed_messages_cost_the_connection_only(void **state)
+{
+	struct world *w = *state;
+	const struct buf junk = { (uint8_t[]){ 1, 2, 3 }, 3, 0 };
+
+	start_role(w);
+	want(w, A D1, true);
+	channel_send(w->core, IPVS_MSG_COMMIT, &junk);
+	pass(w, 40);
+	assert_null(w->core);
+	connect_core(w);
+	change(w, A D1 D2);
+	assert_kernel(w, A D1 D2);
+}
+
+/* n services with one destination each, from 10.0.0.first. */
+static void add_services(struct buf *b, unsigned first, unsigned n, unsigned dests)
+{
+	for (unsigned i = 0; i < n; i++) {
+		buf_printf(b, "-A -t 10.0.0.%u:80 -s rr\n", first + i);
+		for (unsigned d = 0; d < dests; d++)
+			buf_printf(b, "-a -t 10.0.0.%u:80 -r 10.1.%u.%u:80 -m -w 1\n", first + i,
+				   d / 250, d % 250 + 1);
+	}
+	buf_cstr(b);
+}
+
+static void deletions_are_paced_and_out_of_service_at_once(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf all = { 0 };
+	CLEANUP(buf_done) struct buf few = { 0 };
+	uint64_t before;
+
+	w->kernel.keep_log = false;
+	start_role(w);
+	add_services(&few, 1, 1, 10);
+	add_services(&all, 1, 9, 500);
+	want(w, buf_cstr(&all), true);
+	before = w->kernel.writes;
+	/* 4,000 go; 4,500 have just come, so that more may be expected. */
+	want(w, buf_cstr(&few), true);
+	pass(w, 1000);
+	assert_in_range(w->kernel.trash_count, 1500, 2000);
+	assert_true(w->kernel.writes - before > 2000); /* the others are at weight 0 */
+	for (const struct fake_service *s = w->kernel.services; s; s = s->next) {
+		for (uint32_t i = 0; s->s.key.addr.bytes[3] > 1 && i < s->s.dest_count; i++)
+			assert_int_equal(s->s.dests[i].weight, 0);
+	}
+	assert_false(w->status.synced);
+	pass(w, IPVS_PACE_WINDOW_MS + 20000);
+	assert_true(w->status.synced);
+	assert_kernel(w, buf_cstr(&few));
+}
+
+static void a_health_change_overtakes_a_load(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf all = { 0 };
+	const char *log, *change_at, *last;
+
+	start_role(w);
+	want(w, A D1 D2, true);
+	add_services(&all, 10, 20, 500);
+	send_services(w, buf_cstr(&all), NULL, 0);
+	commit(w, true);
+	send_services(w, A "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2, NULL, 0);
+	commit(w, true);
+	pass(w, 1000);
+	log = buf_cstr(&w->kernel.log);
+	change_at = strstr(log, "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0");
+	last = strrchr(log, '-');
+	assert_non_null(change_at);
+	assert_true((size_t)(change_at - log) < (size_t)(last - log) / 2);
+}
+
+static void schedulers_of_live_services_change_one_at_a_time(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf all = { 0 };
+	CLEANUP(buf_done) struct buf wlc = { 0 };
+	unsigned changed = 0;
+
+	start_role(w);
+	add_services(&all, 1, 10, 0);
+	want(w, buf_cstr(&all), true);
+	for (unsigned i = 1; i <= 10; i++)
+		buf_printf(&wlc, "-A -t 10.0.0.%u:80 -s wlc\n", i);
+	want(w, buf_cstr(&wlc), true);
+	pass(w, 250);
+	for (const struct fake_service *s = w->kernel.services; s; s = s->next)
+		changed += strcmp(s->s.scheduler, "wlc") == 0;
+	assert_in_range(changed, 2, 4);
+	pass(w, 3000);
+	assert_kernel(w, buf_cstr(&wlc));
+}
+
+static void a_member_of_mh_that_is_down_is_loaded_at_its_weight(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, "-A -t 10.0.0.1:80 -s mh\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n",
+		      NULL, 3);
+	commit(w, true);
+	pass(w, 40);
+	assert_log(w, "-A -t 10.0.0.1:80 -s none -b flag-1\n"
+		      "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3\n"
+		      "-E -t 10.0.0.1:80 -s mh -b mh-fallback\n"
+		      "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n");
+}
+
+/* --- random: whatever happens, in the end the kernel is as wanted, and others' rows as they were */
+
+static uint64_t random_state;
+
+static uint32_t pick(uint32_t n)
+{
+	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(random_state >> 33) % n;
+}
+
+static void random_table(struct buf *out)
+{
+	static const char *const schedulers[] = { "rr", "wrr", "mh -b mh-fallback" };
+
+	buf_reset(out);
+	for (unsigned i = 1; i <= 6; i++) {
+		if (pick(3) == 0)
+			continue;
+		buf_printf(out, "-A -t 10.0.0.%u:80 -s %s\n", i, schedulers[pick(3)]);
+		for (unsigned k = 1; k <= 5; k++) {
+			if (pick(3))
+				buf_printf(out, "-a -t 10.0.0.%u:80 -r 10.1.0.%u:80 -m -w %u\n", i,
+					   k, pick(3));
+		}
+	}
+	buf_cstr(out);
+}
+
+static void disturb(struct world *w)
+{
+	static const int errors[] = { -ENOMEM, -EEXIST, -ENOENT, -ESRCH, -EINVAL };
+
+	switch (pick(8)) {
+	case 0:
+		fake_ipvs_clear(&w->kernel);
+		fake_ipvs_load(&w->kernel, FOREIGN);
+		break;
+	case 1:
+		w->kernel.lose_answers = true;
+		break;
+	case 2:
+		w->kernel.fail_at = w->kernel.writes + 1 + pick(10);
+		w->kernel.fail_error = errors[pick(5)];
+		break;
+	case 3:
+		connect_core(w);
+		break;
+	default:
+		break;
+	}
+}
+
+static void one_random_life(uint64_t seed)
+{
+	struct world *w;
+	CLEANUP(buf_done) struct buf table = { 0 };
+	CLEANUP(buf_done) struct buf all = { 0 };
+
+	random_state = seed;
+	assert_int_equal(begin((void **)&w), 0);
+	w->kernel.keep_log = false;
+	random_table(&table);
+	buf_printf(&all, "%s" FOREIGN, buf_cstr(&table));
+	fake_ipvs_load(&w->kernel, buf_cstr(&all));
+	start_role(w);
+	for (unsigned step = 0; step < 8; step++) {
+		disturb(w);
+		random_table(&table);
+		want(w, buf_cstr(&table), pick(2));
+		pass(w, pick(400));
+	}
+	w->kernel.lose_answers = false;
+	w->kernel.fail_at = 0;
+	want(w, buf_cstr(&table), true);
+	/* Longer than the longest wait before a new attempt, a pace, and a round of all members. */
+	pass(w, 2 * AUDIT_MS + 70000);
+	buf_reset(&all);
+	buf_printf(&all, "%s" FOREIGN, buf_cstr(&table));
+	assert_kernel(w, buf_cstr(&all));
+	assert_true(w->status.synced);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+	end((void **)&w);
+}
+
+static void any_life_ends_with_the_wanted_table(void **state)
+{
+	const char *env = getenv("SEED");
+	uint64_t seed = env ? strtoull(env, NULL, 10) : 1;
+
+	(void)state;
+	for (unsigned i = 0; i < (env ? 1 : 100); i++) {
+		print_message("seed %llu\n", (unsigned long long)(seed + i));
+		one_random_life(seed + i);
+	}
+}
+
+#define in_a_world(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		in_a_world(what_is_wanted_is_written_once),
+		in_a_world(a_table_that_is_there_is_adopted_with_no_write),
+		in_a_world(nothing_is_written_before_the_first_commit),
+		in_a_world(nothing_is_deleted_before_every_source_has_delivered),
+		in_a_world(a_change_names_only_what_changed),
+		in_a_world(the_host_carries_a_frontend_as_long_as_ipvs_serves_it),
+		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
+		in_a_world(an_address_outside_is_refused_whatever_core_says),
+		in_a_world(a_destination_the_kernel_refuses_stops_no_other),
+		in_a_world(a_scheduler_that_is_missing_is_named),
+		in_a_world(lost_answers_are_read_not_replayed),
+		cmocka_unit_test(a_single_fault_anywhere_is_overcome),
+		in_a_world(a_foreign_flush_is_undone_within_one_audit),
+		in_a_world(what_others_change_is_put_right),
+		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),
+		in_a_world(the_last_commit_holds_while_there_is_no_core),
+		in_a_world(malformed_messages_cost_the_connection_only),
+		in_a_world(deletions_are_paced_and_out_of_service_at_once),
+		in_a_world(a_health_change_overtakes_a_load),
+		in_a_world(schedulers_of_live_services_change_one_at_a_time),
+		in_a_world(a_member_of_mh_that_is_down_is_loaded_at_its_weight),
+		cmocka_unit_test(any_life_ends_with_the_wanted_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
