@@ -10,7 +10,7 @@ static bool is_mh(const struct pool *pool)
 	return strcmp(pool->set.scheduler, "mh") == 0;
 }
 
-static enum ipvs_forward forward_of(const struct pool *pool)
+enum ipvs_forward plan_forward(const struct pool *pool)
 {
 	switch (pool->set.forward) {
 	case FORWARD_NAT:
@@ -165,7 +165,7 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		d = ipvs_service_add(s);
 		d->addr = m->endpoint.addr;
 		d->port = m->endpoint.port;
-		d->forward = (uint8_t)forward_of(pool);
+		d->forward = (uint8_t)plan_forward(pool);
 		d->weight = members[i].weight;
 		d->nominal = m->weight;
 		d->upper = pool->set.max_connections;

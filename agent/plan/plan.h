@@ -62,6 +62,8 @@ struct plan_drain {
 	bool done;	 /* no connection left: out of the table, though still in the pool */
 };
 
+enum ipvs_forward plan_forward(const struct pool *pool);
+
 /* A frontend's service without destinations, from the pool that owns it. */
 struct ipvs_service plan_service(const struct pool *pool, const struct endpoint *frontend);
 

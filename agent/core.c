@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define BACKLOG 64
+
+/* --- with privilege: directories and sockets ------------------------------------- */
+
+/* Like mkdir -p; the last one is given to the user that core becomes. */
+static int make_directory(const char *path, mode_t mode, const char *owner)
+{
+	CLEANUP(xfree_ptr) char *copy = xstrdup(path);
+	const struct passwd *pw;
+
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	if (mkdir(copy, mode) < 0 && errno != EEXIST)
+		return -errno;
+	if (!owner || geteuid() != 0)
+		return 0;
+	pw = getpwnam(owner);
+	return pw && chown(copy, pw->pw_uid, pw->pw_gid) < 0 ? -errno : 0;
+}
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	CLEANUP(xfree_ptr) char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	int fd, r;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sa.sun_path, path);
+	if (slash && slash != dir) {
+		*slash = '\0';
+		r = make_directory(dir, 0755, NULL);
+		if (r < 0)
+			return r;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Somebody answers: another agent. Nobody: the remains of one that was killed. */
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(path, 0660) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static socklen_t sockaddr_of(const struct endpoint *e, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	out->ss_family = e->addr.family;
+	if (e->addr.family == AF_INET) {
+		v4->sin_port = htons(e->port);
+		memcpy(&v4->sin_addr, e->addr.bytes, 4);
+		return sizeof(*v4);
+	}
+	v6->sin6_port = htons(e->port);
+	memcpy(&v6->sin6_addr, e->addr.bytes, 16);
+	return sizeof(*v6);
+}
+
+static int listen_tcp(const struct endpoint *e)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sockaddr_of(e, &sa);
+	int fd = socket(e->addr.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, BACKLOG) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int core_prepare(struct role_context *context)
+{
+	const struct config *config = context->config;
+	struct core *c = xcalloc(1, sizeof(*c));
+	char e[ENDPOINT_TEXT_MAX];
+	int r;
+
+	context->arg = c;
+	c->loop = context->loop;
+	c->config = config;
+	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
+	r = make_directory(config->state_directory, 0700, config->user);
+	if (r < 0) {
+		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
+		return -1;
+	}
+	c->unix_fd = listen_unix(config->api_socket);
+	if (c->unix_fd < 0) {
+		log_error("core", "api.socket %s: %s%s", config->api_socket, strerror(-c->unix_fd),
+			  c->unix_fd == -EADDRINUSE ? " (another agent is running)" : "");
+		return -1;
+	}
+	if (config->api_listen.port) {
+		c->tcp_fd = listen_tcp(&config->api_listen);
+		if (c->tcp_fd < 0) {
+			log_error("core", "api.listen %s: %s",
+				  endpoint_text(&config->api_listen, e), strerror(-c->tcp_fd));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* --- time ------------------------------------------------------------------------- */
+
+int64_t core_wall_of(const struct core *c, mono_t t)
+{
+	return clock_wall_ms(loop_clock(c->loop)) + mono_sub_ms(t, core_now(c));
+}
+
+mono_t core_mono_of(const struct core *c, int64_t wall_ms)
+{
+	return mono_add_ms(core_now(c), wall_ms - clock_wall_ms(loop_clock(c->loop)));
+}
+
+/* --- planning ------------------------------------------------------------------------ */
+
+static void plan_now(void *arg)
+{
+	struct core *c = arg;
+
+	c->plan_pending = false;
+	pool_states_update(c);
+}
+
+void core_plan_later(struct core *c)
+{
+	if (c->plan_pending || !c->planning)
+		return;
+	c->plan_pending = true;
+	loop_defer(c->loop, plan_now, c);
+}
+
+static void begin_planning(struct core *c)
+{
+	c->planning = true;
+	pool_states_update(c);
+	frontends_restore(c);
+	targets_settle(c);
+	kernel_tell_all(c);
+	log_info("core", "planned %zu pools, %zu frontends, %zu targets", c->states.count,
+		 c->frontends.count, c->targets.count);
+}
+
+/* Every source has delivered: from here on what is not wanted may go. */
+static void settle(struct core *c)
+{
+	c->settled = true;
+	pool_states_update(c);
+	frontends_drain_surplus(c);
+	ipvs_table_done(&c->kernel.image);
+	ipvs_table_init(&c->kernel.image);
+	state_forget(c);
+	state_changed(c);
+	kernel_commit(c);
+}
+
+void core_facts_changed(struct core *c)
+{
+	if (!c->planning) {
+		bool heard = c->kernel.image_known && c->health_known && sources_delivered(c);
+
+		if (!heard && !(c->patience_over && c->kernel.image_known))
+			return;
+		begin_planning(c);
+	}
+	if (!c->settled && c->kernel.image_known && sources_delivered(c))
+		settle(c);
+}
+
+static void patience_over(void *arg)
+{
+	struct core *c = arg;
+
+	c->patience_over = true;
+	core_facts_changed(c);
+}
+
+/* --- start and end -------------------------------------------------------------------- */
+
+static void on_peer(void *arg, enum role_id role, int fd)
+{
+	struct core *c = arg;
+
+	switch (role) {
+	case ROLE_IPVS:
+		kernel_connect(c, fd);
+		return;
+	case ROLE_HEALTHCHECK:
+		targets_connect(c, fd);
+		return;
+	case ROLE_CORE:
+	case ROLE_COUNT:
+		break;
+	}
+	close(fd);
+}
+
+static void on_process(void *arg, unsigned role, pid_t pid, uint32_t restarts)
+{
+	view_process(arg, role, pid, restarts);
+}
+
+int core_start(struct role_context *context)
+{
+	struct core *c = context->arg;
+
+	context->peer = on_peer;
+	context->process = on_process;
+	c->pools = pools_new(&c->config->rules);
+	targets_start(c);
+	pool_states_start(c);
+	kernel_start(c);
+	if (state_open(c) < 0)
+		return -1;
+	state_load(c);
+	if (sources_start(c) < 0 || view_start(c) < 0)
+		return -1;
+	loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
+	return 0;
+}
+
+void core_end(struct role_context *context)
+{
+	struct core *c = context->arg;
+
+	if (!c)
+		return;
+	if (c->unix_fd >= 0)
+		close(c->unix_fd);
+	if (c->tcp_fd >= 0)
+		close(c->tcp_fd);
+	if (c->pools) {
+		view_end(c);
+		sources_end(c);
+		if (c->planning)
+			state_save(c);
+		kernel_end(c);
+		pool_states_end(c);
+		targets_end(c);
+		pools_free(c->pools);
+		state_close(c);
+	}
+	free(c);
+}

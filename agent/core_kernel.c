@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ipvs process: told what each frontend should be and when that counts; it
+ * tells what the kernel held, what it could not do, and how far it is.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define BULK_QUEUE_MAX (4 << 20)
+#define BULK_PIECE     50
+
+void kernel_start(struct core *c)
+{
+	ipvs_table_init(&c->kernel.image);
+}
+
+void kernel_end(struct core *c)
+{
+	loop_work_cancel(c->loop, c->kernel.bulk_work);
+	channel_free(c->kernel.channel);
+	ipvs_message_reader_done(&c->kernel.reader);
+	ipvs_table_done(&c->kernel.image);
+	free(c->kernel.bulk);
+}
+
+bool kernel_synced(const struct core *c)
+{
+	const struct kernel_link *k = &c->kernel;
+
+	return k->channel && c->settled && !k->changed && !k->commit_pending && !k->bulk_work &&
+	       k->status.synced && k->status.generation == k->generation;
+}
+
+/* --- telling ---------------------------------------------------------------------- */
+
+static void send_message(void *arg, uint16_t type, const struct buf *body)
+{
+	struct core *c = arg;
+
+	channel_send(c->kernel.channel, type, body);
+}
+
+struct gather {
+	struct buf bytes;
+};
+
+static void gather_message(void *arg, uint16_t type, const struct buf *body)
+{
+	struct gather *g = arg;
+
+	wire_put_u16(&g->bytes, type);
+	buf_put(&g->bytes, body->data, body->len);
+}
+
+static uint64_t service_hash(const struct ipvs_service *s)
+{
+	struct gather g = { 0 };
+	uint64_t h;
+
+	ipvs_message_put_service(s, gather_message, &g);
+	h = hash_table(g.bytes.data, g.bytes.len);
+	buf_done(&g.bytes);
+	return h ? h : 1;
+}
+
+void kernel_tell(struct core *c, struct frontend *f)
+{
+	struct ipvs_service s;
+	uint64_t hash;
+
+	if (!c->kernel.channel)
+		return;
+	frontend_wanted(f, &s);
+	hash = service_hash(&s);
+	if (hash != f->sent) {
+		f->sent = hash;
+		ipvs_message_put_service(&s, send_message, c);
+		kernel_commit(c);
+	}
+	ipvs_service_done(&s);
+}
+
+void kernel_tell_gone(struct core *c, struct frontend *f)
+{
+	struct buf b = { 0 };
+
+	if (!c->kernel.channel || !f->sent)
+		return;
+	wire_put_endpoint(&b, &f->key);
+	channel_send(c->kernel.channel, IPVS_MSG_GONE, &b);
+	buf_done(&b);
+	kernel_commit(c);
+}
+
+static void commit_now(void *arg)
+{
+	struct core *c = arg;
+	struct kernel_link *k = &c->kernel;
+	struct ipvs_commit commit;
+	struct buf b = { 0 };
+
+	k->commit_pending = false;
+	/* A table told in part must not count: the end of the bulk commits. */
+	if (!k->channel || k->bulk_work)
+		return;
+	k->changed = false;
+	commit.generation = ++k->generation;
+	commit.complete = c->settled;
+	wire_put_ipvs_commit(&b, &commit);
+	channel_send(k->channel, IPVS_MSG_COMMIT, &b);
+	buf_done(&b);
+	view_changed(c);
+}
+
+void kernel_commit(struct core *c)
+{
+	c->kernel.changed = true;
+	if (c->kernel.commit_pending)
+		return;
+	c->kernel.commit_pending = true;
+	loop_defer(c->loop, commit_now, c);
+}
+
+static bool bulk_piece(void *arg)
+{
+	struct core *c = arg;
+	struct kernel_link *k = &c->kernel;
+
+	if (channel_queued(k->channel) > BULK_QUEUE_MAX)
+		return true;
+	for (unsigned n = 0; n < BULK_PIECE && k->bulk_next < k->bulk_count; n++) {
+		struct frontend *f = frontend_get(c, &k->bulk[k->bulk_next++]);
+
+		if (f)
+			kernel_tell(c, f);
+	}
+	if (k->bulk_next < k->bulk_count)
+		return true;
+	k->bulk_work = 0;
+	kernel_commit(c);
+	return false;
+}
+
+/* The whole table, to an ipvs process that is new or whose core was. */
+static void tell_all(struct core *c)
+{
+	struct kernel_link *k = &c->kernel;
+	struct frontend *f;
+	size_t pos = 0;
+
+	loop_work_cancel(c->loop, k->bulk_work);
+	k->bulk = xreallocarray(k->bulk, c->frontends.count, sizeof(*k->bulk));
+	k->bulk_count = k->bulk_next = 0;
+	while ((f = map_next(&c->frontends, &pos))) {
+		f->sent = 0;
+		k->bulk[k->bulk_count++] = f->key;
+	}
+	channel_send(k->channel, IPVS_MSG_BEGIN, NULL);
+	k->bulk_work = loop_work(c->loop, bulk_piece, c);
+}
+
+void kernel_tell_all(struct core *c)
+{
+	if (c->kernel.channel)
+		tell_all(c);
+}
+
+/* --- hearing ---------------------------------------------------------------------- */
+
+static bool on_service(struct core *c, uint16_t type, struct wire *body)
+{
+	struct kernel_link *k = &c->kernel;
+	struct ipvs_service s;
+	int r = ipvs_message_read(&k->reader, type, body, &s);
+
+	if (r < 0)
+		return false;
+	if (r == 0)
+		return true;
+	/* Later images are of no interest: the plan is made of facts that are newer. */
+	if (k->image_known)
+		ipvs_service_done(&s);
+	else
+		ipvs_table_put(&k->image, &s);
+	return true;
+}
+
+static void on_image_end(struct core *c)
+{
+	c->kernel.image_known = true;
+	core_facts_changed(c);
+	if (c->planning)
+		tell_all(c);
+}
+
+static void on_status(struct core *c, const struct ipvs_status *s)
+{
+	c->kernel.status = *s;
+	view_changed(c);
+}
+
+static void on_problem(struct core *c, const struct ipvs_problem *p)
+{
+	struct frontend *f = frontend_get(c, &p->key);
+	char key[ENDPOINT_TEXT_MAX], dest[ENDPOINT_TEXT_MAX];
+	char *text;
+
+	if (!f)
+		return;
+	free(f->problem);
+	f->problem = NULL;
+	if (p->text[0]) {
+		endpoint_text(&p->key, key);
+		if (p->dest.addr.family)
+			text = xasprintf("%s -> %s: %s", key, endpoint_text(&p->dest, dest),
+					 p->text);
+		else
+			text = xasprintf("%s: %s", key, p->text);
+		log_error("kernel", "%s: it is tried again", text);
+		f->problem = text;
+	}
+	if (f->owner)
+		pool_state_dirty(f->owner);
+}
+
+static bool on_event(struct wire *body)
+{
+	char text[1024];
+	uint8_t level = wire_u8(body);
+
+	wire_str(body, text, sizeof(text));
+	if (!wire_end(body))
+		return false;
+	switch ((enum log_level)level) {
+	case LOG_LEVEL_ERROR:
+		log_error("kernel", "%s", text);
+		return true;
+	case LOG_LEVEL_WARNING:
+		log_warn("kernel", "%s", text);
+		return true;
+	case LOG_LEVEL_INFO:
+		log_info("kernel", "%s", text);
+		return true;
+	case LOG_LEVEL_DEBUG:
+		log_debug("kernel", "%s", text);
+		return true;
+	}
+	return false;
+}
+
+static bool on_idle(struct core *c, struct wire *body)
+{
+	struct endpoint key = wire_endpoint(body);
+	struct endpoint dest = wire_endpoint(body);
+
+	if (!wire_end(body))
+		return false;
+	frontend_idle(c, &key, &dest);
+	return true;
+}
+
+static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct core *c = arg;
+	struct ipvs_status status;
+	struct ipvs_problem problem;
+
+	if (fd >= 0)
+		close(fd);
+	switch (type) {
+	case IPVS_MSG_SERVICE:
+	case IPVS_MSG_DESTS:
+		return on_service(c, type, body);
+	case IPVS_MSG_IMAGE_END:
+		if (!wire_end(body) || c->kernel.reader.open)
+			return false;
+		on_image_end(c);
+		return true;
+	case IPVS_MSG_STATUS:
+		wire_ipvs_status(body, &status);
+		if (!wire_end(body))
+			return false;
+		on_status(c, &status);
+		return true;
+	case IPVS_MSG_PROBLEM:
+		wire_ipvs_problem(body, &problem);
+		if (!wire_end(body))
+			return false;
+		on_problem(c, &problem);
+		return true;
+	case IPVS_MSG_IDLE:
+		return on_idle(c, body);
+	case IPVS_MSG_EVENT:
+		return on_event(body);
+	default:
+		return false;
+	}
+}
+
+/* The counters go on where the last process left off. */
+static void keep_counts(struct kernel_link *k)
+{
+	k->before.kernel_writes += k->status.kernel_writes;
+	k->before.other_writes += k->status.other_writes;
+	k->before.repairs += k->status.repairs;
+	k->status = (struct ipvs_status){ .last_sync_us = k->status.last_sync_us };
+}
+
+static void disconnect(struct core *c)
+{
+	struct kernel_link *k = &c->kernel;
+
+	loop_work_cancel(c->loop, k->bulk_work);
+	k->bulk_work = 0;
+	channel_free(k->channel);
+	k->channel = NULL;
+	keep_counts(k);
+	ipvs_message_reader_done(&k->reader);
+	k->reader = (struct ipvs_message_reader){ 0 };
+	view_changed(c);
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct core *c = arg;
+
+	log_warn("kernel", "ipvs process: %s; the kernel goes on with the table it has", why);
+	disconnect(c);
+	/* An image that was cut off counts for nothing. */
+	if (!c->kernel.image_known) {
+		ipvs_table_done(&c->kernel.image);
+		ipvs_table_init(&c->kernel.image);
+	}
+}
+
+void kernel_connect(struct core *c, int fd)
+{
+	struct channel_handler h = { on_message, on_closed, c };
+	int r;
+
+	if (c->kernel.channel)
+		disconnect(c);
+	r = channel_new(c->loop, fd, &h, &c->kernel.channel);
+	if (r < 0)
+		log_error("kernel", "channel: %s", strerror(-r));
+}

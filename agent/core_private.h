@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of core and what they share. One direction:
+ *
+ *   core_source  objects of sources -> the pool model
+ *   core_target  verdicts <-> the healthcheck process
+ *   core_pool    pools + verdicts + drains -> plan -> frontends
+ *   core_kernel  frontends -> the ipvs process, its image and status back
+ *   core_state   what outlives us -> stateDirectory
+ *   core_view    all of it -> snapshots for readers
+ *
+ * Nothing is planned before the facts of the start are in: the kernel's image,
+ * the verdicts of a healthcheck process that is still running, and the
+ * sources' first lists, each waited for a bounded time.
+ */
+#ifndef AGENT_CORE_PRIVATE_H
+#define AGENT_CORE_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/api/api.h"
+#include "agent/base/channel.h"
+#include "agent/base/loop.h"
+#include "agent/base/map.h"
+#include "agent/core.h"
+#include "agent/plan/plan.h"
+#include "agent/plan/snapshot.h"
+#include "agent/pool/pool.h"
+#include "healthcheck/message.h"
+#include "ipvs/message.h"
+#include "watch/source.h"
+
+#define CORE_START_PATIENCE_MS 2000 /* for sources and the healthcheck process */
+
+struct core;
+
+/* --- core_target: what is probed, and what came of it ------------------------- */
+
+struct target {
+	uint64_t id;
+	struct endpoint endpoint;
+	struct check *check; /* a reference; NULL while only a verdict is known */
+	struct hc_verdict verdict;
+	bool inherited;		   /* its state is from before this start of core */
+	struct pool_state **users; /* each pool once for each member that holds it */
+	uint32_t user_count, user_size;
+};
+
+void targets_start(struct core *c);
+void targets_end(struct core *c);
+void targets_connect(struct core *c, int fd);
+/* Find or make it, with `first` deciding a new one's state; adds a user. */
+struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
+			  const struct plan_first *first, struct pool_state *user);
+void target_release(struct core *c, struct target *t, struct pool_state *user);
+/* The first plan is made: verdicts nobody uses are forgotten. */
+void targets_settle(struct core *c);
+
+/* --- core_pool: pools, frontends, drains ---------------------------------------- */
+
+struct member_state {
+	struct target *target; /* NULL: not checked, or terminating */
+	bool last_good;
+};
+
+struct pool_state {
+	struct core *core;
+	char *id;
+	struct pool *pool;
+	struct member_state *members; /* in the order of pool->members */
+	struct plan_member *plan;
+	bool fail_open;
+	bool dirty;
+	timer_id timer; /* when a member leaves the table by itself */
+	struct pool_view *view;
+};
+
+struct frontend {
+	struct core *core;
+	struct endpoint key;
+	struct pool_state *owner;  /* NULL: it only drains */
+	struct ipvs_service shape; /* as it was last planned, without destinations */
+	struct plan_drain *drains;
+	size_t drain_count;
+	uint64_t sent; /* hash of what the ipvs process was told last; 0: nothing */
+	bool surplus_seen;
+	timer_id timer; /* the next drain that is over */
+	char *problem;	/* what the kernel refused of it */
+};
+
+void pool_states_start(struct core *c);
+void pool_states_end(struct core *c);
+/* Take changes of the model over and plan them; does nothing before core_planning. */
+void pool_states_update(struct core *c);
+void pool_state_dirty(struct pool_state *ps);
+struct frontend *frontend_get(const struct core *c, const struct endpoint *key);
+/* What the kernel should hold for it now; dests are the caller's (ipvs_service_done). */
+void frontend_wanted(const struct frontend *f, struct ipvs_service *out);
+/* A draining destination has no connection left. */
+void frontend_idle(struct core *c, const struct endpoint *key, const struct endpoint *dest);
+/* Every source has delivered: what the kernel holds beyond its pool begins to drain. */
+void frontends_drain_surplus(struct core *c);
+/* From the state file: a drain that was under way. */
+void frontend_restore_drain(struct core *c, const struct endpoint *key, const struct plan_drain *d);
+/* After the first plan: those that no pool took up go on draining, in the kernel's shape. */
+void frontends_restore(struct core *c);
+/* Also from there: a pool's last good set. */
+bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
+
+/* --- core_kernel: the ipvs process ------------------------------------------------ */
+
+struct kernel_link {
+	struct channel *channel;
+	struct ipvs_message_reader reader;
+	struct ipvs_table image; /* the kernel's table as it was at the start */
+	bool image_known;
+	struct ipvs_status status;
+	struct ipvs_status before; /* sums of ipvs processes that are gone */
+	uint64_t generation;	   /* of the last commit */
+	bool changed;		   /* since the last commit */
+	bool commit_pending;
+	struct endpoint *bulk; /* keys still to be told to a new ipvs process */
+	size_t bulk_count, bulk_next;
+	loop_work_id bulk_work;
+};
+
+void kernel_start(struct core *c);
+void kernel_end(struct core *c);
+void kernel_connect(struct core *c, int fd);
+void kernel_tell_all(struct core *c);		      /* from the beginning */
+void kernel_tell(struct core *c, struct frontend *f); /* if it differs from what was told */
+void kernel_tell_gone(struct core *c, struct frontend *f);
+void kernel_commit(struct core *c); /* at the end of the turn */
+bool kernel_synced(const struct core *c);
+
+/* --- core_source --------------------------------------------------------------- */
+
+struct source_problem {
+	char *where;
+	unsigned line;
+	char *text;
+};
+
+struct core_source {
+	struct core *core;
+	unsigned index;
+	const struct config_source *config;
+	struct watch_source *watch;
+	bool complete;	    /* now */
+	bool delivered;	    /* was complete at least once since the start */
+	char *why;	    /* it is not complete */
+	struct map waiting; /* inherited objects it has not told yet, by identity */
+	bool unsaved;
+	timer_id save_timer;
+	struct source_problem *problems;
+	size_t problem_count;
+};
+
+MUST_CHECK int sources_start(struct core *c);
+void sources_end(struct core *c);
+bool sources_delivered(const struct core *c); /* every one, since the start */
+bool sources_complete(const struct core *c);  /* every one, now */
+const char *source_where(const struct core_source *s);
+
+/* --- core_state ------------------------------------------------------------------ */
+
+struct saved_target {
+	uint64_t id;
+	enum verdict_state state;
+	bool proven;
+	int64_t since_ms;
+};
+
+struct saved_good {
+	char *pool_id;
+	struct endpoint *members;
+	size_t count;
+};
+
+struct saved {
+	struct map targets; /* struct saved_target by id */
+	struct map good;    /* struct saved_good by pool id: pools that were in fail-open */
+};
+
+/* Takes the lock. Negative: logged. */
+MUST_CHECK int state_open(struct core *c);
+void state_load(struct core *c);    /* verdicts, last good sets, drains */
+void state_changed(struct core *c); /* to be written soon */
+void state_save(struct core *c);    /* now */
+void state_forget(struct core *c);  /* `saved` is used up */
+void state_close(struct core *c);
+void state_save_source(struct core *c, const struct core_source *s);
+typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
+void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg);
+const struct saved_target *saved_target(const struct core *c, uint64_t id);
+
+/* --- core_view ------------------------------------------------------------------- */
+
+struct view {
+	struct snapshot_slot *slot;
+	struct api *api;
+	timer_id timer; /* the next snapshot */
+	bool soon;	/* it is due within VIEW_DELAY_MS */
+	struct target_list *targets;
+	bool targets_changed;
+	mono_t targets_made;
+	struct process_view processes[SNAPSHOT_PROCESSES];
+	int64_t started_ms;
+};
+
+MUST_CHECK int view_start(struct core *c);
+void view_end(struct core *c);
+void view_changed(struct core *c); /* a new snapshot, soon */
+struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
+void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
+
+/* --- core ------------------------------------------------------------------------ */
+
+struct core {
+	struct loop *loop;
+	const struct config *config;
+	struct pools *pools;
+	struct core_source sources[CONFIG_SOURCES_MAX];
+	struct map targets;   /* struct target by id */
+	struct map states;    /* struct pool_state by pool id */
+	struct map frontends; /* struct frontend by key */
+	struct pool_state **dirty;
+	size_t dirty_count, dirty_size;
+	bool plan_pending;
+	struct channel *health;
+	struct hc_status health_status;
+	bool health_known; /* a healthcheck process has told its verdicts */
+	bool health_bulk;  /* targets are being told to a new one */
+	uint64_t *health_ids;
+	size_t health_count, health_next;
+	loop_work_id health_work;
+	struct kernel_link kernel;
+	struct saved saved;
+	int lock_fd;
+	timer_id save_timer;
+	bool unsaved;
+	struct view view;
+	int unix_fd, tcp_fd; /* listening, until the API takes them */
+	bool patience_over;
+	bool planning;	    /* facts of the start are in */
+	bool settled;	    /* every source has delivered and surplus is draining */
+	unsigned log_lines; /* of changed targets, in this second */
+	unsigned log_muted;
+	timer_id log_timer;
+};
+
+/* Something that planning waits for has come. */
+void core_facts_changed(struct core *c);
+/* Plan what changed, at the end of the turn. */
+void core_plan_later(struct core *c);
+
+static inline mono_t core_now(const struct core *c)
+{
+	return loop_now(c->loop);
+}
+
+/* Wall clock (ms) of a monotonic moment, and back: for what is shown or outlives us. */
+int64_t core_wall_of(const struct core *c, mono_t t);
+mono_t core_mono_of(const struct core *c, int64_t wall_ms);
+
+#endif

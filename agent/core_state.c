@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state directory: what a start needs and the kernel cannot tell.
+ *
+ *   lock          one agent for each directory
+ *   health        verdicts, last good sets of pools in fail-open, drains
+ *   source-N      the last complete list of the Nth source
+ *
+ * A file is magic, version, body, CRC-32C of all before it. One that is torn,
+ * of another version, or not ours is reported, left aside, and written anew.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "agent/base/file.h"
+#include "agent/base/hash.h"
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define MAGIC	      "parasaus"
+#define VERSION	      1
+#define FILE_MAX      (1u << 30)
+#define SAVE_DELAY_MS 20
+#define SAVE_DUTY     20 /* of the time at most 1/20 is spent on writing */
+#define LOCK_PATIENCE 500
+#define LOCK_STEP_US  10000
+
+static uint64_t id_hash(uint64_t id)
+{
+	return hash_table(&id, sizeof(id));
+}
+
+static bool saved_target_is(const void *object, const void *key)
+{
+	return ((const struct saved_target *)object)->id == *(const uint64_t *)key;
+}
+
+static bool saved_good_is(const void *object, const void *key)
+{
+	return strcmp(((const struct saved_good *)object)->pool_id, key) == 0;
+}
+
+const struct saved_target *saved_target(const struct core *c, uint64_t id)
+{
+	return map_get(&c->saved.targets, id_hash(id), &id);
+}
+
+bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member)
+{
+	const struct saved_good *g = map_get(&c->saved.good, hash_table_str(pool_id), pool_id);
+
+	for (size_t i = 0; g && i < g->count; i++) {
+		if (endpoint_cmp(&g->members[i], member) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* --- files ------------------------------------------------------------------------ */
+
+static char *path_of(const struct core *c, const char *name)
+{
+	return xasprintf("%s/%s", c->config->state_directory, name);
+}
+
+static void put_head(struct buf *b)
+{
+	buf_put(b, MAGIC, strlen(MAGIC));
+	wire_put_u32(b, VERSION);
+}
+
+static int write_state(const struct core *c, const char *name, struct buf *b)
+{
+	CLEANUP(xfree_ptr) char *path = path_of(c, name);
+	struct err err = { 0 };
+	int r;
+
+	wire_put_u32(b, crc32c(0, b->data, b->len));
+	r = file_write(path, b->data, b->len, &err);
+	if (r < 0)
+		log_error("state", "%s; a restart would not know of the last changes", err.text);
+	return r;
+}
+
+/* The body between head and checksum. -ENOENT: there is none; others are logged. */
+static int read_state(const struct core *c, const char *name, struct buf *text, struct wire *body)
+{
+	CLEANUP(xfree_ptr) char *path = path_of(c, name);
+	struct err err = { 0 };
+	char magic[sizeof(MAGIC) - 1];
+	struct wire w, tail;
+	int r = file_read(path, FILE_MAX, text, &err);
+
+	if (r == -ENOENT)
+		return r;
+	if (r < 0) {
+		log_error("state", "%s; starting without it", err.text);
+		return r;
+	}
+	w = wire_of(text->data, text->len);
+	wire_bytes(&w, magic, sizeof(magic));
+	if (w.bad || memcmp(magic, MAGIC, sizeof(magic)) != 0 || wire_u32(&w) != VERSION ||
+	    w.left < 4) {
+		log_error("state", "%s: not a state file of this version; starting without it",
+			  path);
+		return -EBADMSG;
+	}
+	tail = wire_of(text->data + text->len - 4, 4);
+	if (wire_u32(&tail) != crc32c(0, text->data, text->len - 4)) {
+		log_error("state", "%s: damaged (checksum); starting without it", path);
+		return -EBADMSG;
+	}
+	*body = wire_of(w.data, w.left - 4);
+	return 0;
+}
+
+int state_open(struct core *c)
+{
+	CLEANUP(xfree_ptr) char *path = path_of(c, "lock");
+
+	map_init(&c->saved.targets, saved_target_is);
+	map_init(&c->saved.good, saved_good_is);
+	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (c->lock_fd < 0) {
+		log_error("state", "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	/* The core before us may still be ending. */
+	for (int i = 0; i < LOCK_PATIENCE; i++) {
+		if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		usleep(LOCK_STEP_US);
+	}
+	log_error("state", "%s is held by another agent: give each its own stateDirectory", path);
+	return -1;
+}
+
+void state_close(struct core *c)
+{
+	state_forget(c);
+	loop_cancel(c->loop, c->save_timer);
+	if (c->lock_fd >= 0)
+		close(c->lock_fd);
+}
+
+/* --- health ------------------------------------------------------------------------- */
+
+static void put_targets(const struct core *c, struct buf *b)
+{
+	const struct target *t;
+	size_t pos = 0;
+	uint32_t count = 0;
+
+	while ((t = map_next(&c->targets, &pos)))
+		count += t->check && t->verdict.state != VERDICT_UNKNOWN;
+	wire_put_u32(b, count);
+	pos = 0;
+	while ((t = map_next(&c->targets, &pos))) {
+		if (!t->check || t->verdict.state == VERDICT_UNKNOWN)
+			continue;
+		wire_put_u64(b, t->id);
+		wire_put_u8(b, (uint8_t)t->verdict.state);
+		wire_put_u8(b, t->verdict.proven);
+		wire_put_i64(b, t->verdict.since_ms);
+	}
+}
+
+static uint32_t good_count(const struct pool_state *ps)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ps->pool->member_count; i++)
+		n += ps->members[i].last_good;
+	return n;
+}
+
+/* Only where no member is up: elsewhere the verdicts say it. */
+static void put_good(const struct core *c, struct buf *b)
+{
+	const struct pool_state *ps;
+	size_t pos = 0;
+	uint32_t count = 0;
+
+	while ((ps = map_next(&c->states, &pos)))
+		count += ps->fail_open;
+	wire_put_u32(b, count);
+	pos = 0;
+	while ((ps = map_next(&c->states, &pos))) {
+		if (!ps->fail_open)
+			continue;
+		wire_put_str(b, ps->id);
+		wire_put_u32(b, good_count(ps));
+		for (size_t i = 0; i < ps->pool->member_count; i++) {
+			if (ps->members[i].last_good)
+				wire_put_endpoint(b, &ps->pool->members[i].endpoint);
+		}
+	}
+}
+
+static void put_drains(const struct core *c, struct buf *b)
+{
+	const struct frontend *f;
+	size_t pos = 0;
+	uint32_t count = 0;
+
+	while ((f = map_next(&c->frontends, &pos)))
+		count += (uint32_t)f->drain_count;
+	wire_put_u32(b, count);
+	pos = 0;
+	while ((f = map_next(&c->frontends, &pos))) {
+		for (size_t i = 0; i < f->drain_count; i++) {
+			wire_put_endpoint(b, &f->key);
+			wire_put_endpoint(b, &f->drains[i].endpoint);
+			wire_put_i64(b, core_wall_of(c, f->drains[i].deadline));
+			wire_put_u8(b, f->drains[i].forward);
+			wire_put_u8(b, f->drains[i].done);
+		}
+	}
+}
+
+void state_save(struct core *c)
+{
+	struct buf b = { 0 };
+
+	loop_cancel(c->loop, c->save_timer);
+	c->save_timer = 0;
+	c->unsaved = false;
+	put_head(&b);
+	put_targets(c, &b);
+	put_good(c, &b);
+	put_drains(c, &b);
+	write_state(c, "health", &b);
+	buf_done(&b);
+}
+
+static void save_due(void *arg)
+{
+	struct core *c = arg;
+	mono_t before = clock_mono(loop_clock(c->loop));
+	int64_t took;
+
+	c->save_timer = 0;
+	if (!c->unsaved)
+		return;
+	state_save(c);
+	took = mono_sub_ms(clock_mono(loop_clock(c->loop)), before);
+	c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS + took * SAVE_DUTY, save_due, c);
+}
+
+void state_changed(struct core *c)
+{
+	if (!c->planning)
+		return;
+	c->unsaved = true;
+	if (!c->save_timer)
+		c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS, save_due, c);
+}
+
+static void load_targets(struct core *c, struct wire *w)
+{
+	uint32_t count = wire_u32(w);
+
+	for (uint32_t i = 0; i < count && !w->bad; i++) {
+		struct saved_target t = { .id = wire_u64(w) };
+		struct saved_target *s;
+
+		t.state = wire_u8(w) == VERDICT_UP ? VERDICT_UP : VERDICT_DOWN;
+		t.proven = wire_u8(w);
+		t.since_ms = wire_i64(w);
+		if (w->bad || saved_target(c, t.id))
+			continue;
+		s = xmalloc(sizeof(*s));
+		*s = t;
+		map_put(&c->saved.targets, id_hash(t.id), s);
+	}
+}
+
+static void load_good(struct core *c, struct wire *w)
+{
+	uint32_t count = wire_u32(w);
+
+	for (uint32_t i = 0; i < count && !w->bad; i++) {
+		char id[1024];
+		struct saved_good *g;
+		uint32_t members;
+
+		wire_str(w, id, sizeof(id));
+		members = wire_u32(w);
+		if (w->bad || members > OBJECT_ADDRESSES_MAX ||
+		    map_get(&c->saved.good, hash_table_str(id), id)) {
+			w->bad = true;
+			return;
+		}
+		g = xcalloc(1, sizeof(*g));
+		g->pool_id = xstrdup(id);
+		g->members = xcalloc(members, sizeof(*g->members));
+		for (; g->count < members && !w->bad; g->count++)
+			g->members[g->count] = wire_endpoint(w);
+		map_put(&c->saved.good, hash_table_str(id), g);
+	}
+}
+
+static void load_drains(struct core *c, struct wire *w)
+{
+	uint32_t count = wire_u32(w);
+
+	for (uint32_t i = 0; i < count && !w->bad; i++) {
+		struct endpoint key = wire_endpoint(w);
+		struct plan_drain d = { .endpoint = wire_endpoint(w) };
+
+		d.deadline = core_mono_of(c, wire_i64(w));
+		d.forward = wire_u8(w) & 3;
+		d.done = wire_u8(w);
+		if (!w->bad)
+			frontend_restore_drain(c, &key, &d);
+	}
+}
+
+void state_load(struct core *c)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct wire w;
+
+	if (read_state(c, "health", &text, &w) < 0)
+		return;
+	load_targets(c, &w);
+	load_good(c, &w);
+	load_drains(c, &w);
+	if (!wire_end(&w))
+		log_error("state", "%s/health: cut short; using what could be read",
+			  c->config->state_directory);
+}
+
+void state_forget(struct core *c)
+{
+	struct saved_target *t;
+	struct saved_good *g;
+	size_t pos = 0;
+
+	while ((t = map_next(&c->saved.targets, &pos)))
+		free(t);
+	map_done(&c->saved.targets);
+	pos = 0;
+	while ((g = map_next(&c->saved.good, &pos))) {
+		free(g->pool_id);
+		free(g->members);
+		free(g);
+	}
+	map_done(&c->saved.good);
+}
+
+/* --- sources ------------------------------------------------------------------------- */
+
+static void put_identity(const struct core_source *s, struct buf *b)
+{
+	wire_put_u8(b, (uint8_t)s->config->type);
+	wire_put_str(b, source_where(s));
+}
+
+/* Each object with its length before it, so that one that is not understood can be skipped. */
+static void put_object(void *arg, const struct object *o)
+{
+	struct buf *b = arg;
+	struct buf one = { 0 };
+
+	wire_put_object(&one, o);
+	wire_put_u32(b, (uint32_t)one.len);
+	buf_put(b, one.data, one.len);
+	buf_done(&one);
+}
+
+void state_save_source(struct core *c, const struct core_source *s)
+{
+	struct buf b = { 0 };
+	char name[32];
+
+	snprintf(name, sizeof(name), "source-%u", s->index);
+	put_head(&b);
+	put_identity(s, &b);
+	pools_objects(c->pools, s->index, put_object, &b);
+	write_state(c, name, &b);
+	buf_done(&b);
+}
+
+void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	char name[32], where[4096];
+	struct wire w;
+	uint8_t type;
+
+	snprintf(name, sizeof(name), "source-%u", s->index);
+	if (read_state(c, name, &text, &w) < 0)
+		return;
+	type = wire_u8(&w);
+	wire_str(&w, where, sizeof(where));
+	/* The configuration may have changed meanwhile. */
+	if (w.bad || type != s->config->type || strcmp(where, source_where(s)) != 0) {
+		log_warn("state", "%s is of another source (%s): not used for %s", name, where,
+			 source_where(s));
+		return;
+	}
+	while (w.left && !w.bad) {
+		uint32_t len = wire_u32(&w);
+		struct object *o;
+		struct wire one;
+
+		if (w.bad || len > w.left)
+			break;
+		one = wire_of(w.data, len);
+		w.data += len;
+		w.left -= len;
+		o = wire_object(&one);
+		if (o)
+			fn(arg, o);
+	}
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Targets: one for each (address, port, protocol, check), however many members
+ * hold it. A target's state is the healthcheck process's word; without one
+ * the last word holds.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define BULK_QUEUE_MAX	 (2 << 20)
+#define BULK_PIECE	 200
+#define LINES_PER_SECOND 50
+
+static uint64_t hash_of(uint64_t id)
+{
+	return hash_table(&id, sizeof(id));
+}
+
+static bool target_is(const void *object, const void *key)
+{
+	const struct target *t = object;
+
+	return t->id == *(const uint64_t *)key;
+}
+
+static struct target *target_get(const struct core *c, uint64_t id)
+{
+	return map_get(&c->targets, hash_of(id), &id);
+}
+
+void targets_start(struct core *c)
+{
+	map_init(&c->targets, target_is);
+}
+
+static void target_free(struct target *t)
+{
+	check_unref(t->check);
+	free(t->users);
+	free(t);
+}
+
+void targets_end(struct core *c)
+{
+	size_t pos = 0;
+	struct target *t;
+
+	loop_work_cancel(c->loop, c->health_work);
+	loop_cancel(c->loop, c->log_timer);
+	channel_free(c->health);
+	while ((t = map_next(&c->targets, &pos)))
+		target_free(t);
+	map_done(&c->targets);
+	free(c->health_ids);
+}
+
+static struct target *target_new(struct core *c, uint64_t id)
+{
+	struct target *t = xcalloc(1, sizeof(*t));
+
+	t->id = id;
+	t->verdict.id = id;
+	map_put(&c->targets, hash_of(id), t);
+	return t;
+}
+
+/* From a file or another process's wall clock: never later than now, whatever the clock did. */
+static mono_t past_of(const struct core *c, int64_t wall_ms)
+{
+	mono_t t = core_mono_of(c, wall_ms);
+
+	return mono_before(core_now(c), t) ? core_now(c) : t;
+}
+
+/* --- telling the healthcheck process ------------------------------------------- */
+
+static void tell_target(struct core *c, const struct target *t)
+{
+	struct buf b = { 0 };
+	struct hc_target m = {
+		.id = t->id,
+		.endpoint = t->endpoint,
+		.check = t->check,
+		.initial = t->verdict.state,
+	};
+
+	wire_put_hc_target(&b, &m);
+	channel_send(c->health, HC_MSG_TARGET, &b);
+	buf_done(&b);
+}
+
+static bool bulk_piece(void *arg)
+{
+	struct core *c = arg;
+
+	if (channel_queued(c->health) > BULK_QUEUE_MAX)
+		return true;
+	for (unsigned n = 0; n < BULK_PIECE && c->health_next < c->health_count; n++) {
+		const struct target *t = target_get(c, c->health_ids[c->health_next++]);
+
+		if (t && t->check)
+			tell_target(c, t);
+	}
+	if (c->health_next < c->health_count)
+		return true;
+	channel_send(c->health, HC_MSG_COMMIT, NULL);
+	c->health_bulk = false;
+	c->health_work = 0;
+	return false;
+}
+
+/* Everything, to a healthcheck process that is new or whose core was. */
+static void tell_all(struct core *c)
+{
+	const struct target *t;
+	size_t pos = 0;
+
+	loop_work_cancel(c->loop, c->health_work);
+	c->health_ids = xreallocarray(c->health_ids, c->targets.count, sizeof(*c->health_ids));
+	c->health_count = c->health_next = 0;
+	while ((t = map_next(&c->targets, &pos)))
+		c->health_ids[c->health_count++] = t->id;
+	channel_send(c->health, HC_MSG_BEGIN, NULL);
+	c->health_bulk = true;
+	c->health_work = loop_work(c->loop, bulk_piece, c);
+}
+
+static void tell_gone(struct core *c, uint64_t id)
+{
+	struct buf b = { 0 };
+
+	if (!c->health || !c->planning)
+		return;
+	wire_put_u64(&b, id);
+	channel_send(c->health, HC_MSG_GONE, &b);
+	buf_done(&b);
+}
+
+/* --- users -------------------------------------------------------------------------- */
+
+static void add_user(struct target *t, struct pool_state *user)
+{
+	if (t->user_count == t->user_size) {
+		t->user_size = t->user_size ? t->user_size * 2 : 1;
+		t->users = xreallocarray(t->users, t->user_size, sizeof(struct pool_state *));
+	}
+	t->users[t->user_count++] = user;
+}
+
+static void set_first_state(struct core *c, struct target *t, const struct plan_first *first)
+{
+	const struct saved_target *saved = saved_target(c, t->id);
+	struct plan_first f = *first;
+
+	if (saved)
+		f.saved = saved->state;
+	t->verdict.state = plan_first_state(&f);
+	t->verdict.reason = HC_REASON_NONE;
+	t->verdict.since_ms = clock_wall_ms(loop_clock(c->loop));
+	if (f.in_kernel || saved) {
+		t->verdict.reason = HC_REASON_INHERITED;
+		t->inherited = true;
+	}
+	if (saved && saved->state == t->verdict.state) {
+		t->verdict.since_ms = saved->since_ms;
+		t->verdict.proven = saved->proven;
+	}
+	t->since = past_of(c, t->verdict.since_ms);
+}
+
+struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
+			  const struct plan_first *first, struct pool_state *user)
+{
+	uint64_t id = check_target_id(check, member);
+	struct target *t = target_get(c, id);
+	bool is_new = !t;
+
+	if (!t)
+		t = target_new(c, id);
+	if (!t->check) {
+		t->check = check_ref((struct check *)(uintptr_t)check);
+		t->endpoint = check_endpoint(check, member);
+		if (is_new)
+			set_first_state(c, t, first);
+		if (c->health && c->planning)
+			tell_target(c, t);
+		c->view.targets_changed = true;
+	}
+	add_user(t, user);
+	return t;
+}
+
+void target_release(struct core *c, struct target *t, struct pool_state *user)
+{
+	for (uint32_t i = 0; i < t->user_count; i++) {
+		if (t->users[i] != user)
+			continue;
+		t->users[i] = t->users[--t->user_count];
+		break;
+	}
+	if (t->user_count)
+		return;
+	tell_gone(c, t->id);
+	map_take(&c->targets, hash_of(t->id), &t->id);
+	target_free(t);
+	c->view.targets_changed = true;
+	state_changed(c);
+}
+
+void targets_settle(struct core *c)
+{
+	size_t pos = 0;
+	struct target *t;
+
+	while ((t = map_next(&c->targets, &pos))) {
+		if (t->user_count)
+			continue;
+		map_take(&c->targets, hash_of(t->id), &t->id);
+		target_free(t);
+	}
+	if (c->health)
+		tell_all(c);
+}
+
+/* --- what the healthcheck process says --------------------------------------------- */
+
+static void second_over(void *arg)
+{
+	struct core *c = arg;
+
+	if (c->log_muted)
+		log_warn("health", "%u more targets changed state in this second", c->log_muted);
+	c->log_lines = c->log_muted = 0;
+	c->log_timer = 0;
+}
+
+static void log_change(struct core *c, const struct target *t)
+{
+	char e[ENDPOINT_TEXT_MAX];
+
+	if (!c->log_timer)
+		c->log_timer = loop_timer_in(c->loop, 1000, second_over, c);
+	if (c->log_lines >= LINES_PER_SECOND) {
+		c->log_muted++;
+		return;
+	}
+	c->log_lines++;
+	log_info("health", "%s (%s) is %s: %s%s%.0d, in %u pool%s", endpoint_text(&t->endpoint, e),
+		 check_type_text(t->check->type), verdict_state_text(t->verdict.state),
+		 hc_reason_text(t->verdict.reason), t->verdict.detail ? " " : "", t->verdict.detail,
+		 t->user_count, t->user_count == 1 ? "" : "s");
+}
+
+static void take_verdict(struct core *c, const struct hc_verdict *v)
+{
+	struct target *t = target_get(c, v->id);
+	bool changed;
+
+	if (!t) {
+		/* From before our start: a pool may still come to use it. */
+		if (!c->planning) {
+			t = target_new(c, v->id);
+			t->verdict = *v;
+			t->since = past_of(c, v->since_ms);
+		}
+		return;
+	}
+	changed = t->verdict.state != v->state;
+	if (!changed && t->verdict.proven != v->proven)
+		state_changed(c);
+	if (v->proven)
+		t->inherited = false;
+	t->verdict = *v;
+	c->view.targets_changed = true;
+	if (!changed) {
+		view_changed(c);
+		return;
+	}
+	t->since = core_now(c);
+	if (t->check)
+		log_change(c, t);
+	for (uint32_t i = 0; i < t->user_count; i++)
+		pool_state_dirty(t->users[i]);
+	state_changed(c);
+}
+
+static bool read_event(struct wire *body)
+{
+	char text[512];
+	uint8_t level = wire_u8(body);
+
+	wire_str(body, text, sizeof(text));
+	if (!wire_end(body))
+		return false;
+	switch ((enum log_level)level) {
+	case LOG_LEVEL_ERROR:
+		log_error("health", "%s", text);
+		return true;
+	case LOG_LEVEL_WARNING:
+		log_warn("health", "%s", text);
+		return true;
+	case LOG_LEVEL_INFO:
+	case LOG_LEVEL_DEBUG:
+		log_info("health", "%s", text);
+		return true;
+	}
+	return false;
+}
+
+static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct core *c = arg;
+	struct hc_verdict v;
+	struct hc_status s;
+
+	if (fd >= 0)
+		close(fd);
+	switch (type) {
+	case HC_MSG_VERDICT:
+		wire_hc_verdict(body, &v);
+		if (!wire_end(body))
+			return false;
+		take_verdict(c, &v);
+		return true;
+	case HC_MSG_VERDICTS_END:
+		if (!wire_end(body))
+			return false;
+		c->health_known = true;
+		core_facts_changed(c);
+		if (c->planning)
+			tell_all(c);
+		return true;
+	case HC_MSG_STATUS:
+		wire_hc_status(body, &s);
+		if (!wire_end(body))
+			return false;
+		c->health_status = s;
+		return true;
+	case HC_MSG_EVENT:
+		return read_event(body);
+	default:
+		return false;
+	}
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct core *c = arg;
+
+	log_warn("health", "healthcheck process: %s; the last verdicts hold until it is back", why);
+	loop_work_cancel(c->loop, c->health_work);
+	c->health_work = 0;
+	c->health_bulk = false;
+	channel_free(c->health);
+	c->health = NULL;
+}
+
+void targets_connect(struct core *c, int fd)
+{
+	struct channel_handler h = { on_message, on_closed, c };
+	int r;
+
+	loop_work_cancel(c->loop, c->health_work);
+	c->health_work = 0;
+	channel_free(c->health);
+	c->health = NULL;
+	r = channel_new(c->loop, fd, &h, &c->health);
+	if (r < 0)
+		log_error("health", "channel: %s", strerror(-r));
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Snapshots for readers: remade a moment after something changed, so that a
+ * storm of changes makes twenty a second and not thousands.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/file.h"
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define VIEW_DELAY_MS	 20
+#define VIEW_IDLE_MS	 1000 /* memory figures and counters */
+#define TARGETS_EVERY_MS 1000
+
+/* --- pools ------------------------------------------------------------------------- */
+
+static void view_member(const struct core *c, const struct pool_state *ps, size_t i,
+			struct member_view *out)
+{
+	const struct pool_member *m = &ps->pool->members[i];
+	const struct plan_member *p = &ps->plan[i];
+	const struct target *t = ps->members[i].target;
+
+	*out = (struct member_view){
+		.endpoint = m->endpoint,
+		.nominal = m->weight,
+		.weight = p->weight,
+		.in_table = p->in_table,
+		.reasons = p->reasons,
+		.state = t ? t->verdict.state : VERDICT_UNKNOWN,
+		.checked = t != NULL,
+	};
+	if (p->remove_at.ns)
+		out->remove_at_ms = core_wall_of(c, p->remove_at);
+	if (!t)
+		return;
+	out->target = t->id;
+	out->since_ms = t->verdict.since_ms;
+	if (t->inherited)
+		out->reasons |= MEMBER_INHERITED;
+}
+
+static size_t count_drains(const struct core *c, const struct pool_state *ps)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
+		const struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
+
+		n += f && f->owner == ps ? f->drain_count : 0;
+	}
+	return n;
+}
+
+static struct member_view *find_member(struct pool_view *v, size_t count, const struct endpoint *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (endpoint_cmp(&v->members[i].endpoint, e) == 0)
+			return &v->members[i];
+	}
+	return NULL;
+}
+
+/* A member that drains on several frontends is shown once. */
+static size_t view_drain(const struct core *c, const struct plan_drain *d, struct pool_view *v,
+			 size_t count)
+{
+	struct member_view *m = find_member(v, count, &d->endpoint);
+
+	if (!m) {
+		m = &v->members[count++];
+		*m = (struct member_view){ .endpoint = d->endpoint, .reasons = MEMBER_REMOVED };
+	}
+	m->in_table = m->in_table || !d->done;
+	if (!d->done)
+		m->remove_at_ms = core_wall_of(c, d->deadline);
+	return count;
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	return endpoint_cmp(&((const struct member_view *)a)->endpoint,
+			    &((const struct member_view *)b)->endpoint);
+}
+
+struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
+{
+	size_t count = ps->pool->member_count;
+	struct pool_view *v = pool_view_new(pool_ref(ps->pool), count + count_drains(c, ps));
+
+	for (size_t i = 0; i < count; i++)
+		view_member(c, ps, i, &v->members[i]);
+	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
+		const struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
+
+		if (!f || f->owner != ps)
+			continue;
+		for (size_t k = 0; k < f->drain_count; k++)
+			count = view_drain(c, &f->drains[k], v, count);
+		if (f->problem && !v->kernel_problem)
+			v->kernel_problem = xstrdup(f->problem);
+	}
+	v->member_count = count;
+	if (count > 1)
+		qsort(v->members, count, sizeof(v->members[0]), by_endpoint);
+	v->generation = c->kernel.generation + 1;
+	v->fail_open = ps->fail_open;
+	v->inherited = !c->sources[ps->pool->source].delivered;
+	return v;
+}
+
+/* --- targets ------------------------------------------------------------------------ */
+
+static void view_target(const struct target *t, struct target_view *out)
+{
+	const struct hc_verdict *v = &t->verdict;
+
+	*out = (struct target_view){
+		.id = t->id,
+		.endpoint = t->endpoint,
+		.state = v->state,
+		.detail = v->detail,
+		.proven = v->proven,
+		.since_ms = v->since_ms,
+		.ok = v->ok,
+		.failed = v->failed,
+		.latency_us = v->latency_us,
+		.users = t->user_count,
+	};
+	snprintf(out->type, sizeof(out->type), "%s", check_type_text(t->check->type));
+	snprintf(out->reason, sizeof(out->reason), "%s", hc_reason_text(v->reason));
+}
+
+static int by_target(const void *a, const void *b)
+{
+	const struct target_view *x = a, *y = b;
+	int r = endpoint_cmp(&x->endpoint, &y->endpoint);
+
+	return r ? r : (x->id > y->id) - (x->id < y->id);
+}
+
+static void remake_targets(struct core *c)
+{
+	struct target_list *list = target_list_new(c->targets.count);
+	const struct target *t;
+	size_t pos = 0, n = 0;
+
+	while ((t = map_next(&c->targets, &pos))) {
+		if (t->check)
+			view_target(t, &list->items[n++]);
+	}
+	list->count = n;
+	if (n > 1)
+		qsort(list->items, n, sizeof(list->items[0]), by_target);
+	target_list_unref(c->view.targets);
+	c->view.targets = list;
+	c->view.targets_changed = false;
+	c->view.targets_made = core_now(c);
+}
+
+/* --- the rest ------------------------------------------------------------------------ */
+
+static uint64_t resident_bytes(pid_t pid)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	unsigned long total, resident;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	if (!pid || file_read(path, 256, &text, NULL) < 0)
+		return 0;
+	if (sscanf(buf_cstr(&text), "%lu %lu", &total, &resident) != 2)
+		return 0;
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void view_sources(struct core *c, struct snapshot *s)
+{
+	s->source_count = c->config->source_count;
+	s->sources = xcalloc(s->source_count, sizeof(*s->sources));
+	for (size_t i = 0; i < s->source_count; i++) {
+		const struct core_source *cs = &c->sources[i];
+		struct source_view *v = &s->sources[i];
+
+		snprintf(v->type, sizeof(v->type), "%s", cs->watch->ops->type);
+		v->where = xstrdup(source_where(cs));
+		v->complete = cs->complete;
+		v->why = cs->why ? xstrdup(cs->why) : NULL;
+		v->objects = pools_object_count(c->pools, (unsigned)i);
+	}
+}
+
+static struct problem_view *add_problem(struct snapshot *s)
+{
+	s->problems = xreallocarray(s->problems, s->problem_count + 1, sizeof(*s->problems));
+	s->problems[s->problem_count] = (struct problem_view){ 0 };
+	return &s->problems[s->problem_count++];
+}
+
+static void view_orphan(void *arg, const struct object *o, const struct problems *problems)
+{
+	struct snapshot *s = arg;
+
+	for (size_t i = 0; i < problems->count; i++) {
+		struct problem_view *v = add_problem(s);
+		const struct problem *p = &problems->items[i];
+
+		v->where = o->path[0] && p->line
+				   ? xasprintf("%s %s/%s (%s:%u)", object_kind_text(o->kind), o->ns,
+					       o->name, o->path, p->line)
+				   : xasprintf("%s %s/%s", object_kind_text(o->kind), o->ns,
+					       o->name);
+		v->text = xstrdup(p->text);
+		v->error = p->error;
+	}
+}
+
+static void view_problems(struct core *c, struct snapshot *s)
+{
+	for (size_t i = 0; i < c->config->source_count; i++) {
+		for (size_t k = 0; k < c->sources[i].problem_count; k++) {
+			const struct source_problem *p = &c->sources[i].problems[k];
+			struct problem_view *v = add_problem(s);
+
+			v->where = xasprintf("%s:%u", p->where, p->line);
+			v->text = xstrdup(p->text);
+			v->error = true;
+		}
+	}
+	pools_orphans(c->pools, view_orphan, s);
+}
+
+static int by_pool_id(const void *a, const void *b)
+{
+	const struct pool_view *const *x = a, *const *y = b;
+
+	return strcmp((*x)->pool->id, (*y)->pool->id);
+}
+
+static void view_pools(struct core *c, struct snapshot *s)
+{
+	const struct pool_state *ps;
+	size_t pos = 0;
+
+	s->pools = xcalloc(c->states.count, sizeof(struct pool_view *));
+	while ((ps = map_next(&c->states, &pos))) {
+		if (!ps->view)
+			continue;
+		s->pools[s->pool_count++] = pool_view_ref(ps->view);
+		s->member_count += ps->view->member_count;
+	}
+	if (s->pool_count > 1)
+		qsort(s->pools, s->pool_count, sizeof(struct pool_view *), by_pool_id);
+}
+
+static void view_numbers(struct core *c, struct snapshot *s)
+{
+	const struct kernel_link *k = &c->kernel;
+
+	s->generation = k->generation;
+	s->applied_generation = k->status.generation;
+	s->synced = kernel_synced(c) && sources_delivered(c);
+	s->ready = k->channel && k->status.ready && c->planning && k->status.generation > 0;
+	snprintf(s->version, sizeof(s->version), "%s", PARASAUS_VERSION);
+	s->node = xstrdup(c->config->node);
+	s->started_ms = c->view.started_ms;
+	s->kernel_writes = k->before.kernel_writes + k->status.kernel_writes;
+	s->other_writes = k->before.other_writes + k->status.other_writes;
+	s->repairs = k->before.repairs + k->status.repairs;
+	s->last_sync_seconds = (double)k->status.last_sync_us / 1e6;
+	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++) {
+		s->processes[i] = c->view.processes[i];
+		s->processes[i].resident_bytes = resident_bytes(s->processes[i].pid);
+	}
+}
+
+static void publish(void *arg)
+{
+	struct core *c = arg;
+	struct view *v = &c->view;
+	struct snapshot *s = snapshot_new();
+
+	v->soon = false;
+	if (!v->targets ||
+	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
+		remake_targets(c);
+	view_numbers(c, s);
+	view_sources(c, s);
+	view_problems(c, s);
+	view_pools(c, s);
+	s->targets = target_list_ref(v->targets);
+	snapshot_slot_put(v->slot, s);
+	v->timer = loop_timer_in(c->loop, VIEW_IDLE_MS, publish, c);
+}
+
+void view_changed(struct core *c)
+{
+	struct view *v = &c->view;
+
+	/* One is always due: bring it forward unless it is near already. */
+	if (v->soon)
+		return;
+	v->soon = true;
+	loop_cancel(c->loop, v->timer);
+	v->timer = loop_timer_in(c->loop, VIEW_DELAY_MS, publish, c);
+}
+
+void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts)
+{
+	/* The order in which people read them. */
+	static const struct {
+		unsigned role;
+		const char *name;
+	} order[SNAPSHOT_PROCESSES] = {
+		{ ROLE_COUNT, "parent" },
+		{ ROLE_CORE, "core" },
+		{ ROLE_HEALTHCHECK, "healthcheck" },
+		{ ROLE_IPVS, "ipvs" },
+	};
+
+	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++) {
+		struct process_view *p = &c->view.processes[i];
+
+		snprintf(p->name, sizeof(p->name), "%s", order[i].name);
+		if (order[i].role != role)
+			continue;
+		p->pid = pid;
+		p->restarts = restarts;
+	}
+	view_changed(c);
+}
+
+int view_start(struct core *c)
+{
+	struct api_config config = { .unix_fd = c->unix_fd, .tcp_fd = c->tcp_fd };
+	struct err err = { 0 };
+	int r;
+
+	c->view.slot = snapshot_slot_new();
+	c->view.started_ms = clock_wall_ms(loop_clock(c->loop));
+	c->unix_fd = c->tcp_fd = -1;
+	r = api_start(&config, c->view.slot, &c->view.api, &err);
+	if (r < 0) {
+		log_error("api", "%s", err.text);
+		return r;
+	}
+	view_process(c, ROLE_COUNT, getppid(), 0);
+	view_process(c, ROLE_CORE, getpid(), 0);
+	return 0;
+}
+
+void view_end(struct core *c)
+{
+	loop_cancel(c->loop, c->view.timer);
+	api_stop(c->view.api);
+	if (c->view.slot)
+		snapshot_slot_free(c->view.slot);
+	target_list_unref(c->view.targets);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * parasausd: options, and which process this one is to be.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/base/file.h"
+#include "agent/base/log.h"
+#include "agent/ipvs_role.h"
+#include "agent/role.h"
+
+#define DEFAULT_CONFIG "/etc/parasaus/parasaus.yaml"
+
+#define EXIT_USAGE 2
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_CLEANUP };
+
+static const char usage[] =
+	"usage: parasausd [-c FILE] [-n | --cleanup]\n"
+	"\n"
+	"An IPVS load balancer agent. Runs in the foreground, logs to standard error,\n"
+	"ends on SIGTERM; the kernel goes on forwarding without it.\n"
+	"\n"
+	"  -c, --config FILE   the configuration (default " DEFAULT_CONFIG ")\n"
+	"  -n, --check         check it, print it as it would be in force, and end\n"
+	"      --cleanup       remove everything of ours from the kernel, and end\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          this\n"
+	"\n"
+	"See parasausd(8), parasaus.yaml(5), parasausctl(8).\n";
+
+static struct config *load(const char *path)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct config *config = NULL;
+	struct err err = { 0 };
+	int r = file_read(path, CONFIG_BYTES_MAX, &text, &err);
+
+	if (r == 0)
+		r = config_read(path, text.data, text.len, &config, &err);
+	if (r < 0) {
+		fprintf(stderr, "parasausd: %s\n", err.text);
+		return NULL;
+	}
+	return config;
+}
+
+static int check(const char *path)
+{
+	struct config *config = load(path);
+	CLEANUP(buf_done) struct buf out = { 0 };
+
+	if (!config)
+		return 1;
+	config_print(config, &out);
+	config_free(config);
+	return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int cleanup(const char *path)
+{
+	struct config *config = load(path);
+	struct err err = { 0 };
+	int r;
+
+	if (!config)
+		return 1;
+	r = role_ipvs_cleanup(config, &err);
+	config_free(config);
+	if (r < 0) {
+		fprintf(stderr, "parasausd: cleanup: %s\n", err.text);
+		return 1;
+	}
+	return 0;
+}
+
+/* The parent reads no configuration: a child says whether it is good. */
+static bool check_in_child(const char *path)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct config *config = load(path);
+
+		_exit(config ? 0 : 1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+		fprintf(stderr, "parasausd: fork: %s\n", strerror(errno));
+		return false;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/*
+ * The file as it is now, sealed: every role of this run reads the same bytes,
+ * also one that is started again after the file was edited.
+ */
+static int sealed_copy(const char *path)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct err err = { 0 };
+	int fd = memfd_create("parasaus.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || fchmod(fd, 0444) < 0)
+		log_fatal("parent", "memfd: %s", strerror(errno));
+	if (file_read(path, CONFIG_BYTES_MAX, &text, &err) < 0)
+		log_fatal("parent", "%s", err.text);
+	if (write(fd, text.data, text.len) != (ssize_t)text.len)
+		log_fatal("parent", "memfd: %s", strerror(errno));
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		log_fatal("parent", "memfd: %s", strerror(errno));
+	return fd;
+}
+
+static int run(const char *path)
+{
+	if (!check_in_child(path))
+		return 1;
+	log_open("parasausd", LOG_LEVEL_INFO);
+	log_info("parent", "parasaus %s, configuration %s", PARASAUS_VERSION, path);
+	return parent_main(sealed_copy(path));
+}
+
+static int become(const char *name)
+{
+	for (unsigned i = 0; i < ROLE_COUNT; i++) {
+		if (strcmp(roles[i].name, name) == 0)
+			return role_main(&roles[i]);
+	}
+	fprintf(stderr, "parasausd: no role '%s'\n", name);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPT_ROLE = 256, OPT_CLEANUP };
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "cleanup", no_argument, NULL, OPT_CLEANUP },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "role", required_argument, NULL, OPT_ROLE },
+		{ 0 },
+	};
+	const char *path = DEFAULT_CONFIG;
+	enum action action = ACTION_RUN;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:nVh", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'n':
+			action = ACTION_CHECK;
+			break;
+		case OPT_CLEANUP:
+			action = ACTION_CLEANUP;
+			break;
+		case 'V':
+			puts("parasausd " PARASAUS_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case OPT_ROLE:
+			return become(optarg);
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "parasausd: what is '%s'? See parasausd --help.\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	switch (action) {
+	case ACTION_RUN:
+		return run(path);
+	case ACTION_CHECK:
+		return check(path);
+	case ACTION_CLEANUP:
+		return cleanup(path);
+	}
+	return EXIT_USAGE;
+}

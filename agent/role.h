@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The roles: processes of one program, one for each privilege. A role starts
+ * with two descriptors, its line to the parent and the configuration, drops
+ * what it does not need, and runs until the parent is gone.
+ */
+#ifndef AGENT_ROLE_H
+#define AGENT_ROLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "agent/base/channel.h"
+#include "agent/base/loop.h"
+#include "agent/config.h"
+
+/* In the order they are started; they are stopped in the order written. */
+enum role_id { ROLE_IPVS, ROLE_HEALTHCHECK, ROLE_CORE, ROLE_COUNT };
+
+/* The descriptors of a role when it begins. */
+#define ROLE_FD_PARENT 3
+#define ROLE_FD_CONFIG 4
+
+/* parent -> role */
+enum role_message {
+	ROLE_MSG_PEER = 1,    /* u8 role, and the descriptor of a channel to it */
+	ROLE_MSG_PROCESS = 2, /* u8 role (ROLE_COUNT: the parent), i64 pid, u32 restarts; to core */
+	ROLE_MSG_STOP = 3,    /* end in order; only the parent's death is quicker */
+};
+
+/* What a role's main function gets. */
+struct role_context {
+	struct loop *loop;
+	const struct config *config;
+	const char *config_name; /* for messages */
+	/* Set these before returning from `start`. */
+	void (*peer)(void *arg, enum role_id role, int fd);			 /* takes fd over */
+	void (*process)(void *arg, unsigned role, pid_t pid, uint32_t restarts); /* may be NULL */
+	void (*stop)(void *arg); /* then the loop ends with 0 */
+	void *arg;
+};
+
+struct role {
+	const char *name;  /* "core": --role core, "parasausd: core" */
+	const char *title; /* of the process */
+	/* Before the drop: what needs privilege. Negative: logged already, the process ends. */
+	int (*prepare)(struct role_context *c);
+	int (*drop)(const struct config *c, struct err *err);
+	int (*start)(struct role_context *c);
+	void (*end)(struct role_context *c);
+};
+extern const struct role roles[ROLE_COUNT];
+
+/* The whole life of a role; returns its exit status. */
+int role_main(const struct role *role);
+
+/*
+ * The parent: starts the roles, gives them channels to each other, starts
+ * again those that die, and ends them on SIGTERM. It parses nothing.
+ * `config_fd` is a sealed copy of the configuration. Returns the exit status.
+ */
+int parent_main(int config_fd);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of roles: what each may do, how it begins and ends. A role's own
+ * work is in its folder; here it is only given its configuration.
+ */
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/base/sandbox.h"
+#include "agent/base/xalloc.h"
+#include "agent/core.h"
+#include "agent/ipvs_role.h"
+#include "agent/role.h"
+#include "healthcheck/role.h"
+#include "ipvs/role.h"
+
+#define HEALTHCHECK_FILES     262144
+#define HEALTHCHECK_IN_FLIGHT 60000
+#define CORE_FILES	      65536
+
+/* Sanitizers need system calls of their own, and so would coverage. */
+#ifdef SANITIZED
+#define FILTER(f) SANDBOX_FILTER_NONE
+#else
+#define FILTER(f) (f)
+#endif
+
+/* --- ipvs ------------------------------------------------------------------ */
+
+struct ipvs_life {
+	struct ipvs_config config;
+	struct ipvs_ours *ours;
+	struct ipvs_role *role;
+};
+
+/* Each address range of each address pool, with the ports of that pool. */
+static struct ipvs_ours *ours_of(const struct config *c, size_t *count)
+{
+	struct ipvs_ours *ours;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->address_pool_count; i++)
+		n += c->address_pools[i].address_count;
+	ours = xcalloc(n, sizeof(*ours));
+	n = 0;
+	for (size_t i = 0; i < c->address_pool_count; i++) {
+		const struct address_pool *p = &c->address_pools[i];
+
+		for (size_t k = 0; k < p->address_count; k++)
+			ours[n++] = (struct ipvs_ours){ p->addresses[k], p->ports };
+	}
+	*count = n;
+	return ours;
+}
+
+static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_ours **ours)
+{
+	struct ipvs_config out = {
+		.vip_ranges = c->vip_ranges,
+		.vip_range_count = c->vip_range_count,
+		.audit_ms = c->audit_ms,
+		.route_protocol = c->route_protocol,
+		.node_v4 = c->node_v4,
+		.node_v6 = c->node_v6,
+	};
+
+	*ours = ours_of(c, &out.ours_count);
+	out.ours = *ours;
+	return out;
+}
+
+int role_ipvs_cleanup(const struct config *c, struct err *err)
+{
+	struct ipvs_ours *ours;
+	struct ipvs_config config = ipvs_config_of(c, &ours);
+	int r = ipvs_cleanup(&config, err);
+
+	free(ours);
+	return r;
+}
+
+static int ipvs_drop(const struct config *c, struct err *err)
+{
+	static const int capabilities[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	const struct sandbox s = {
+		.user = c->user,
+		.capabilities = capabilities,
+		.capability_count = ARRAY_LEN(capabilities),
+		.filter = FILTER(SANDBOX_FILTER_NETLINK),
+	};
+
+	return sandbox_enter(&s, err);
+}
+
+static void ipvs_peer(void *arg, enum role_id role, int fd)
+{
+	struct ipvs_life *l = arg;
+
+	(void)role; /* only core is linked to us */
+	ipvs_role_connect(l->role, fd);
+}
+
+static int ipvs_start(struct role_context *c)
+{
+	struct ipvs_life *l = xcalloc(1, sizeof(*l));
+	struct err err = { 0 };
+
+	c->arg = l;
+	c->peer = ipvs_peer;
+	l->config = ipvs_config_of(c->config, &l->ours);
+	if (ipvs_role_new(c->loop, &l->config, &l->role, &err) < 0) {
+		log_error("ipvs", "%s", err.text);
+		return -1;
+	}
+	return 0;
+}
+
+static void ipvs_end(struct role_context *c)
+{
+	struct ipvs_life *l = c->arg;
+
+	if (!l)
+		return;
+	ipvs_role_free(l->role);
+	free(l->ours);
+	free(l);
+}
+
+/* --- healthcheck ----------------------------------------------------------- */
+
+static int healthcheck_drop(const struct config *c, struct err *err)
+{
+	const struct sandbox s = {
+		.user = c->user,
+		.filter = FILTER(SANDBOX_FILTER_HELPER),
+		.max_files = HEALTHCHECK_FILES,
+	};
+
+	return sandbox_enter(&s, err);
+}
+
+struct healthcheck_life {
+	struct hc_config config;
+	struct hc_role *role;
+};
+
+static void healthcheck_peer(void *arg, enum role_id role, int fd)
+{
+	struct healthcheck_life *l = arg;
+
+	(void)role;
+	hc_role_connect(l->role, fd);
+}
+
+static int healthcheck_start(struct role_context *c)
+{
+	struct healthcheck_life *l = xcalloc(1, sizeof(*l));
+	int r;
+
+	c->arg = l;
+	c->peer = healthcheck_peer;
+	l->config = (struct hc_config){
+		.refuse = c->config->vip_ranges,
+		.refuse_count = c->config->vip_range_count,
+		.max_in_flight = HEALTHCHECK_IN_FLIGHT,
+	};
+	r = hc_role_new(c->loop, &l->config, &l->role);
+	if (r < 0)
+		log_error("healthcheck", "cannot start: %s", strerror(-r));
+	return r;
+}
+
+static void healthcheck_end(struct role_context *c)
+{
+	struct healthcheck_life *l = c->arg;
+
+	if (!l)
+		return;
+	hc_role_free(l->role);
+	free(l);
+}
+
+/* --- core ------------------------------------------------------------------ */
+
+static int core_drop(const struct config *c, struct err *err)
+{
+	const struct sandbox s = {
+		.user = c->user,
+		.filter = FILTER(SANDBOX_FILTER_CORE),
+		.max_files = CORE_FILES,
+	};
+
+	return sandbox_enter(&s, err);
+}
+
+const struct role roles[ROLE_COUNT] = {
+	[ROLE_IPVS] = {
+		.name = "ipvs",
+		.title = "parasausd: ipvs",
+		.drop = ipvs_drop,
+		.start = ipvs_start,
+		.end = ipvs_end,
+	},
+	[ROLE_HEALTHCHECK] = {
+		.name = "healthcheck",
+		.title = "parasausd: healthcheck",
+		.drop = healthcheck_drop,
+		.start = healthcheck_start,
+		.end = healthcheck_end,
+	},
+	[ROLE_CORE] = {
+		.name = "core",
+		.title = "parasausd: core",
+		.prepare = core_prepare,
+		.drop = core_drop,
+		.start = core_start,
+		.end = core_end,
+	},
+};
