@@ -43,6 +43,7 @@ struct target {
 	struct endpoint endpoint;
 	struct check *check; /* a reference; NULL while only a verdict is known */
 	struct hc_verdict verdict;
+	mono_t since;		   /* of its state */
 	bool inherited;		   /* its state is from before this start of core */
 	struct pool_state **users; /* each pool once for each member that holds it */
 	uint32_t user_count, user_size;
