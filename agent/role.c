@@ -97,8 +97,6 @@ static int begin(const struct role *role, struct life *l)
 		log_error(role->name, "cannot give up privileges: %s", err.text);
 		return -1;
 	}
-	/* Again: a change of user clears it (prctl(2)). The line to the parent covers the gap. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (role->start(c) < 0)
 		return -1;
 	r = channel_new(c->loop, ROLE_FD_PARENT, &h, &l->line);
@@ -123,6 +121,7 @@ int role_main(const struct role *role)
 	signal(SIGTERM, SIG_IGN);
 	config = read_config();
 	log_open(role->title, config->log_level);
+	prctl(PR_SET_NAME, role->title + strlen("parasausd: ")); /* not "exe" */
 	l.context.config = config;
 	r = loop_new(&clock_system, &l.context.loop);
 	if (r < 0)

@@ -20,12 +20,10 @@
 #define HEALTHCHECK_IN_FLIGHT 60000
 #define CORE_FILES	      65536
 
-/* Sanitizers need system calls of their own, and so would coverage. */
-#ifdef SANITIZED
-#define FILTER(f) SANDBOX_FILTER_NONE
-#else
-#define FILTER(f) (f)
-#endif
+static enum sandbox_filter filter(enum sandbox_filter wanted)
+{
+	return sandbox_filter_available() ? wanted : SANDBOX_FILTER_NONE;
+}
 
 /* --- ipvs ------------------------------------------------------------------ */
 
@@ -88,7 +86,7 @@ static int ipvs_drop(const struct config *c, struct err *err)
 		.user = c->user,
 		.capabilities = capabilities,
 		.capability_count = ARRAY_LEN(capabilities),
-		.filter = FILTER(SANDBOX_FILTER_NETLINK),
+		.filter = filter(SANDBOX_FILTER_NETLINK),
 	};
 
 	return sandbox_enter(&s, err);
@@ -134,7 +132,7 @@ static int healthcheck_drop(const struct config *c, struct err *err)
 {
 	const struct sandbox s = {
 		.user = c->user,
-		.filter = FILTER(SANDBOX_FILTER_HELPER),
+		.filter = filter(SANDBOX_FILTER_HELPER),
 		.max_files = HEALTHCHECK_FILES,
 	};
 
@@ -188,7 +186,7 @@ static int core_drop(const struct config *c, struct err *err)
 {
 	const struct sandbox s = {
 		.user = c->user,
-		.filter = FILTER(SANDBOX_FILTER_CORE),
+		.filter = filter(SANDBOX_FILTER_CORE),
 		.max_files = CORE_FILES,
 	};
 

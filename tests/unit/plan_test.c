@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan: what the kernel should hold for a pool, as `ipvsadm -Sn` would print it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#include "agent/base/xalloc.h"
+#include "agent/plan/plan.h"
+
+#define MEMBERS 3
+#define NOW	((mono_t){ 1000000ll * 1000000 })
+#define SERVICE "-A -t 10.0.0.1:80 -s wrr\n"
+#define A	"-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w "
+#define B	"-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -m -w "
+#define C	"-a -t 10.0.0.1:80 -r 10.1.0.3:8080 -m -w "
+
+/* One letter a member: u up, d down for long, j just down, n not known yet, t terminating,
+ * z weight zero; a capital: of the last good set. */
+struct plan_case {
+	const char *name;
+	const char *members;
+	const char *scheduler; /* NULL: wrr */
+	enum pool_unhealthy unhealthy;
+	enum pool_fail_policy policy;
+	uint8_t protocol; /* 0: tcp */
+	const char *
+		drains; /* the same for up to three drains of members 7, 8, 9: w waiting, o over, x done */
+	const char *want;
+	bool fail_open;
+};
+
+static const struct plan_case cases[] = {
+	{ .name = "members that are up have their weight",
+	  .members = "UU",
+	  .want = SERVICE A "1\n" B "1\n" },
+	{ .name = "a member that goes down gets weight 0 at once",
+	  .members = "Uj",
+	  .want = SERVICE A "1\n" B "0\n" },
+	{ .name = "... and leaves the table when it is still down 30 s later",
+	  .members = "Ud",
+	  .want = SERVICE A "1\n" },
+	{ .name = "on-unhealthy keep never removes it",
+	  .members = "Ud",
+	  .unhealthy = UNHEALTHY_KEEP,
+	  .want = SERVICE A "1\n" B "0\n" },
+	{ .name = "on-unhealthy reset removes it at once",
+	  .members = "Uj",
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "1\n" },
+	{ .name = "mh keeps a member that is down, for its table depends on who is in it",
+	  .members = "Ud",
+	  .scheduler = "mh",
+	  .want = "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n" A "1\n" B "0\n" },
+	{ .name = "UDP has no connection to wait for",
+	  .members = "Uj",
+	  .protocol = IPPROTO_UDP,
+	  .want = "-A -u 10.0.0.1:80 -s wrr\n-a -u 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n" },
+	{ .name = "a member not proven yet stays out while another is up",
+	  .members = "Un",
+	  .want = SERVICE A "1\n" },
+	{ .name = "all down: the last good set holds the pool together",
+	  .members = "Ddd",
+	  .want = SERVICE A "1\n",
+	  .fail_open = true },
+	{ .name = "all down and none ever good: all of them",
+	  .members = "ddd",
+	  .want = SERVICE A "1\n" B "1\n" C "1\n",
+	  .fail_open = true },
+	{ .name = "the last good set down, a new one unknown: both",
+	  .members = "Ddn",
+	  .want = SERVICE A "1\n" C "1\n",
+	  .fail_open = true },
+	{ .name = "fail-policy open-all takes all, good or not",
+	  .members = "Dd",
+	  .policy = FAIL_OPEN_ALL,
+	  .want = SERVICE A "1\n" B "1\n",
+	  .fail_open = true },
+	{ .name = "fail-policy closed serves nobody",
+	  .members = "Dj",
+	  .policy = FAIL_CLOSED,
+	  .want = SERVICE B "0\n" },
+	{ .name = "one up is enough to leave fail-open",
+	  .members = "Duj",
+	  .want = SERVICE B "1\n" C "0\n" },
+	{ .name = "a member of weight 0 is in the table and holds no pool together",
+	  .members = "zd",
+	  .want = SERVICE A "0\n" B "1\n",
+	  .fail_open = true },
+	{ .name = "a terminating member is left to its drain",
+	  .members = "Ut",
+	  .want = SERVICE A "1\n" },
+	{ .name = "a drain keeps weight 0 until it is done or over",
+	  .members = "U",
+	  .drains = "wox",
+	  .want = SERVICE A "1\n"
+			    "-a -t 10.0.0.1:80 -r 10.1.0.7:8080 -m -w 0\n" },
+	{ .name = "UDP drains nothing",
+	  .members = "U",
+	  .protocol = IPPROTO_UDP,
+	  .drains = "w",
+	  .want = "-A -u 10.0.0.1:80 -s wrr\n-a -u 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n" },
+};
+
+static struct endpoint member_endpoint(unsigned host, uint8_t protocol)
+{
+	struct endpoint e = { .addr = addr_v4(0x0a010000 + host),
+			      .protocol = protocol,
+			      .port = 8080 };
+
+	return e;
+}
+
+static mono_t down_since(char letter)
+{
+	switch (letter) {
+	case 'd':
+	case 'D':
+		return mono_add_ms(NOW, -PLAN_UNHEALTHY_KEEP_MS);
+	default:
+		return mono_add_ms(NOW, -PLAN_UNHEALTHY_KEEP_MS + 1);
+	}
+}
+
+static enum verdict_state state_of(char letter)
+{
+	switch (letter) {
+	case 'd':
+	case 'D':
+	case 'j':
+		return VERDICT_DOWN;
+	case 'n':
+		return VERDICT_UNKNOWN;
+	default:
+		return VERDICT_UP;
+	}
+}
+
+struct scene {
+	struct pool pool;
+	struct pool_member members[MEMBERS];
+	struct plan_fact facts[MEMBERS];
+	struct plan_member out[MEMBERS];
+	struct plan_drain drains[3];
+	size_t drain_count;
+	struct endpoint frontend;
+};
+
+static void scene_of(const struct plan_case *c, struct scene *s)
+{
+	uint8_t protocol = c->protocol ? c->protocol : IPPROTO_TCP;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->pool.set.scheduler, sizeof(s->pool.set.scheduler), "%s",
+		 c->scheduler ? c->scheduler : "wrr");
+	s->pool.set.unhealthy = c->unhealthy;
+	s->pool.set.fail_policy = c->policy;
+	s->pool.protocol = protocol;
+	s->pool.members = s->members;
+	s->pool.member_count = strlen(c->members);
+	for (size_t i = 0; i < s->pool.member_count; i++) {
+		char letter = c->members[i];
+
+		s->members[i].endpoint = member_endpoint((unsigned)i + 1, protocol);
+		s->members[i].weight = letter == 'z' ? 0 : 1;
+		s->members[i].terminating = letter == 't';
+		s->facts[i].state = state_of(letter);
+		s->facts[i].last_good = letter == 'U' || letter == 'D';
+		s->facts[i].down_since = down_since(letter);
+	}
+	for (size_t i = 0; c->drains && c->drains[i]; i++) {
+		s->drains[i].endpoint = member_endpoint((unsigned)i + 7, protocol);
+		s->drains[i].deadline = mono_add_ms(NOW, c->drains[i] == 'o' ? 0 : 1);
+		s->drains[i].done = c->drains[i] == 'x';
+		s->drain_count++;
+	}
+	s->frontend =
+		(struct endpoint){ .addr = addr_v4(0x0a000001), .protocol = protocol, .port = 80 };
+}
+
+static void kernel_is_as_planned(void **state)
+{
+	const struct plan_case *c = *state;
+	struct scene s;
+	struct ipvs_table table;
+	struct ipvs_service service;
+	struct buf text = { 0 };
+	bool fail_open;
+	mono_t next;
+
+	scene_of(c, &s);
+	plan_pool(&s.pool, s.facts, NOW, s.out, &fail_open, &next);
+	service = plan_service(&s.pool, &s.frontend);
+	plan_dests(&service, &s.pool, s.out, s.drains, s.drain_count, NOW);
+	ipvs_table_init(&table);
+	ipvs_table_put(&table, &service);
+	ipvs_table_print(&table, &text);
+	assert_string_equal(buf_cstr(&text), c->want);
+	assert_int_equal(fail_open, c->fail_open);
+	ipvs_table_done(&table);
+	buf_done(&text);
+}
+
+static void next_is_when_a_member_leaves(void **state)
+{
+	static const struct plan_case two = { .members = "Uj" };
+	struct scene s;
+	bool fail_open;
+	mono_t next;
+
+	(void)state;
+	scene_of(&two, &s);
+	plan_pool(&s.pool, s.facts, NOW, s.out, &fail_open, &next);
+	assert_int_equal(next.ns, mono_add_ms(NOW, 1).ns);
+	assert_int_equal(s.out[1].remove_at.ns, next.ns);
+	plan_pool(&s.pool, s.facts, next, s.out, &fail_open, &next);
+	assert_false(s.out[1].in_table);
+	assert_int_equal(next.ns, 0);
+}
+
+static void first_state(void **state)
+{
+	static const struct {
+		struct plan_first first;
+		enum verdict_state want;
+	} rows[] = {
+		/* a fresh pool serves at once */
+		{ { 0 }, VERDICT_UP },
+		/* a newcomer to a pool that is known to work has to prove itself */
+		{ { .pool_proven = true }, VERDICT_UNKNOWN },
+		/* the kernel and the state file agree, or only one of them knows */
+		{ { .in_kernel = true, .kernel_weight = 1, .pool_proven = true }, VERDICT_UP },
+		{ { .in_kernel = true, .kernel_weight = 0 }, VERDICT_DOWN },
+		{ { .saved = VERDICT_DOWN }, VERDICT_DOWN },
+		{ { .saved = VERDICT_UP, .pool_proven = true }, VERDICT_UP },
+		/* weight 0 is newer than the file, a weight may be fail-open's */
+		{ { .in_kernel = true, .kernel_weight = 0, .saved = VERDICT_UP }, VERDICT_DOWN },
+		{ { .in_kernel = true, .kernel_weight = 1, .saved = VERDICT_DOWN }, VERDICT_DOWN },
+		/* ... unless it is the weight somebody gave it */
+		{ { .in_kernel = true, .nominal_zero = true, .saved = VERDICT_UP }, VERDICT_UP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(plan_first_state(&rows[i].first), rows[i].want);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_LEN(cases) + 2] = {
+		cmocka_unit_test(next_is_when_a_member_leaves),
+		cmocka_unit_test(first_state),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		tests[i + 2] = (struct CMUnitTest){ .name = cases[i].name,
+						    .test_func = kernel_is_as_planned,
+						    .initial_state = (void *)(uintptr_t)&cases[i] };
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
