@@ -153,6 +153,8 @@ struct core_source {
 	bool delivered;	    /* was complete at least once since the start */
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
+	size_t objects;	    /* it holds, as counted last */
+	bool recount;	    /* they may be other ones now */
 	bool unsaved;
 	timer_id save_timer;
 	struct source_problem *problems;
@@ -163,6 +165,7 @@ MUST_CHECK int sources_start(struct core *c);
 void sources_end(struct core *c);
 bool sources_delivered(const struct core *c); /* every one, since the start */
 bool sources_complete(const struct core *c);  /* every one, now */
+size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
 
 /* --- core_state ------------------------------------------------------------------ */

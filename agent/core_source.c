@@ -82,6 +82,7 @@ static void inherit(void *arg, struct object *o)
 		return;
 	}
 	map_put(&s->waiting, identity_hash(i), i);
+	s->recount = true;
 	pools_put(s->core->pools, o);
 }
 
@@ -116,7 +117,7 @@ static void save(void *arg)
 
 static void changed(struct core_source *s)
 {
-	s->unsaved = true;
+	s->unsaved = s->recount = true;
 	if (s->delivered && !s->save_timer)
 		s->save_timer = loop_timer_in(s->core->loop, SAVE_DELAY_MS, save, s);
 	core_plan_later(s->core);
@@ -192,6 +193,22 @@ static void on_problem(void *arg, const char *where, unsigned line, const char *
 		log_info("source", "%s: mended", where);
 	}
 	view_changed(s->core);
+}
+
+static void count_object(void *arg, const struct object *o)
+{
+	(void)o;
+	++*(size_t *)arg;
+}
+
+size_t source_objects(struct core_source *s)
+{
+	if (s->recount) {
+		s->recount = false;
+		s->objects = 0;
+		pools_objects(s->core->pools, s->index, count_object, &s->objects);
+	}
+	return s->objects;
 }
 
 /* --- start and end -------------------------------------------------------------------- */

@@ -185,14 +185,14 @@ static void view_sources(struct core *c, struct snapshot *s)
 	s->source_count = c->config->source_count;
 	s->sources = xcalloc(s->source_count, sizeof(*s->sources));
 	for (size_t i = 0; i < s->source_count; i++) {
-		const struct core_source *cs = &c->sources[i];
+		struct core_source *cs = &c->sources[i];
 		struct source_view *v = &s->sources[i];
 
 		snprintf(v->type, sizeof(v->type), "%s", cs->watch->ops->type);
 		v->where = xstrdup(source_where(cs));
 		v->complete = cs->complete;
 		v->why = cs->why ? xstrdup(cs->why) : NULL;
-		v->objects = pools_object_count(c->pools, (unsigned)i);
+		v->objects = source_objects(cs);
 	}
 }
 

@@ -108,7 +108,6 @@ struct pool *pools_find(const struct pools *p, const char *id);
 size_t pools_count(const struct pools *p);
 /* Every object of a source, for its state file. */
 typedef void pools_object_fn(void *arg, const struct object *o);
-size_t pools_object_count(const struct pools *p, unsigned source);
 void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg);
 
 /*
