@@ -207,7 +207,7 @@ static void settle(struct core *c)
 void core_facts_changed(struct core *c)
 {
 	if (!c->planning) {
-		bool heard = c->kernel.image_known && c->health_known && sources_delivered(c);
+		bool heard = c->kernel.image_known && c->health_known && sources_spoken(c);
 
 		if (!heard && !(c->patience_over && c->kernel.image_known))
 			return;

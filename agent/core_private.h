@@ -150,6 +150,7 @@ struct core_source {
 	const struct config_source *config;
 	struct watch_source *watch;
 	bool complete;	    /* now */
+	bool spoken;	    /* has had its first look, whatever came of it */
 	bool delivered;	    /* was complete at least once since the start */
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
@@ -164,7 +165,7 @@ struct core_source {
 MUST_CHECK int sources_start(struct core *c);
 void sources_end(struct core *c);
 bool sources_delivered(const struct core *c); /* every one, since the start */
-bool sources_complete(const struct core *c);  /* every one, now */
+bool sources_spoken(const struct core *c);    /* every one has had its first look */
 size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
 

@@ -151,9 +151,10 @@ static void on_complete(void *arg, bool complete, const char *why)
 		log_info("source", "%s: complete", source_where(s));
 	else if (complete != s->complete && complete)
 		log_info("source", "%s: complete again", source_where(s));
-	else if (!complete)
+	else if (!complete && s->problem_count == 0) /* else that said it */
 		log_warn("source", "%s: %s; its last good state holds", source_where(s),
 			 why ? why : "not complete");
+	s->spoken = true;
 	s->complete = complete;
 	free(s->why);
 	s->why = complete ? NULL : copy(why);
@@ -222,10 +223,10 @@ bool sources_delivered(const struct core *c)
 	return true;
 }
 
-bool sources_complete(const struct core *c)
+bool sources_spoken(const struct core *c)
 {
 	for (size_t i = 0; i < c->config->source_count; i++) {
-		if (!c->sources[i].complete)
+		if (!c->sources[i].spoken)
 			return false;
 	}
 	return true;
