@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of the directory source. directory.c follows the directory
+ * (inotify, scans, loss and return); directory_file.c brings one file from
+ * the disk to the sink.
+ */
+#ifndef WATCH_DIRECTORY_H
+#define WATCH_DIRECTORY_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "agent/base/loop.h"
+#include "agent/base/map.h"
+#include "watch/manifest.h"
+#include "watch/source.h"
+
+#define DIRECTORY_FILES_MAX 100000
+#define DIRECTORY_FILE_MAX  (64u << 20) /* bytes */
+
+/* What tells without reading whether a file is the one that was read. */
+struct file_stamp {
+	uint64_t inode;
+	int64_t size;
+	int64_t modified_ns;
+	int64_t changed_ns;
+};
+
+struct file {
+	struct manifest_entry **entries; /* told to the sink */
+	size_t entry_count;
+	struct file_stamp stamp; /* zero: to be read again by the next scan */
+	struct file *next_queued;
+	struct file *next_unsettled;
+	mono_t written_at; /* the last write seen of a writer that has not closed it */
+	bool queued;
+	bool unsettled;
+	bool written;  /* since the reading in progress began, or not closed yet */
+	bool seen;     /* by the scan in progress */
+	bool bad;      /* does not count as read */
+	char *problem; /* as told; NULL: none */
+	unsigned line; /* of the problem */
+	char name[];
+};
+
+struct load;
+
+struct directory {
+	struct watch_source base;
+	struct loop *loop;
+	char *path;
+	unsigned source;
+	struct watch_sink sink;
+	struct map files; /* by name */
+	struct file *queue, **queue_end;
+	struct file *unsettled;
+	struct load *load; /* the file being read */
+	loop_work_id work;
+	/* following */
+	int fd; /* inotify; -1: the directory is not followed now */
+	loop_fd_id fd_id;
+	int dir_fd;
+	DIR *scan;
+	bool scan_again; /* something was missed while a scan was under way */
+	bool returned;	 /* it was lost and is back: removals wait until it is quiet */
+	mono_t returned_at;
+	bool unreadable; /* a file could not be read: looked at again now and then */
+	uint64_t device, inode;
+	timer_id check_timer, settle_timer, quiet_timer;
+	/* what was told */
+	bool told;
+	bool told_complete;
+	char *told_why;
+	char *lost_why; /* NULL: it can be read */
+	bool too_many;
+	size_t bad_count;
+};
+
+/* --- directory_file.c ------------------------------------------------------ */
+
+/* Begins to read f; *out is NULL where that was all (the file is gone or cannot be read). */
+void load_begin(struct directory *d, struct file *f);
+/* One piece of work on d->load, which is NULL when it is done. */
+void load_step(struct directory *d);
+/* Ends it: what is being told is told to the end, anything earlier leaves the file as it was. */
+void load_settle(struct directory *d);
+void load_drop(struct directory *d); /* frees it, for directory_free() */
+/* The sink is told that everything in it is gone; f itself is freed. */
+void file_remove(struct directory *d, struct file *f);
+void file_free(struct file *f);
+
+/* --- directory.c, for directory_file.c -------------------------------------- */
+
+/* Take in what inotify has to tell by now. */
+void directory_take_events(struct directory *d);
+struct file_stamp file_stamp_of(const struct stat *st);
+
+#endif

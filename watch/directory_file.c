@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One file from the disk to the sink: read, decode, compare, tell; each in
+ * pieces, so that a file of many megabytes does not hold up the loop.
+ *
+ * Nothing is told before all of the file was read well and nobody wrote to it
+ * meanwhile. A half-written YAML file can be a whole one of fewer objects, so
+ * "no syntax error" proves nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/xalloc.h"
+#include "watch/directory.h"
+
+/* In one piece of work. */
+#define READ_BYTES (512u << 10)
+#define TELL_COUNT 100
+/* A time stamp moves in steps of some milliseconds: a file this young may change again without
+ * another stamp, so it is not known by it. */
+#define STAMP_AGE_NS 100000000
+
+enum load_phase { LOAD_READ, LOAD_DECODE, LOAD_COMPARE, LOAD_TELL, LOAD_REMOVE };
+
+struct load {
+	struct file *file;
+	enum load_phase phase;
+	int fd;
+	struct stat st;
+	struct buf text;
+	struct manifest *manifest;
+	struct map old; /* entries of the last good state that were not found again yet */
+	size_t next;	/* entry to work on */
+	struct manifest_entry **entries; /* the new state */
+	size_t entry_count;
+};
+
+void file_free(struct file *f)
+{
+	for (size_t i = 0; i < f->entry_count; i++)
+		manifest_entry_free(f->entries[i]);
+	free(f->entries);
+	free(f->problem);
+	free(f);
+}
+
+static void tell_removed(struct directory *d, const struct file *f, const struct manifest_entry *e)
+{
+	const struct object o = {
+		.kind = e->kind,
+		.source = d->source,
+		.path = (char *)(uintptr_t)f->name,
+		.ns = (char *)(uintptr_t)e->ns,
+		.name = (char *)(uintptr_t)e->name,
+	};
+
+	d->sink.remove(d->sink.arg, &o);
+}
+
+static void tell_problem(struct directory *d, struct file *f, unsigned line, const char *text)
+{
+	bool same = text && f->problem ? strcmp(text, f->problem) == 0 && line == f->line
+				       : text == f->problem;
+
+	if (same)
+		return;
+	free(f->problem);
+	f->problem = text ? xstrdup(text) : NULL;
+	f->line = line;
+	d->sink.problem(d->sink.arg, f->name, line, text);
+}
+
+static void set_bad(struct directory *d, struct file *f, bool bad)
+{
+	d->bad_count += (size_t)bad - (size_t)f->bad;
+	f->bad = bad;
+}
+
+void file_remove(struct directory *d, struct file *f)
+{
+	for (size_t i = 0; i < f->entry_count; i++)
+		tell_removed(d, f, f->entries[i]);
+	tell_problem(d, f, 0, NULL);
+	set_bad(d, f, false);
+	file_free(f);
+}
+
+/* Once telling has begun, the entries are the load's. */
+static void free_entries(struct load *l)
+{
+	struct manifest_entry *e;
+
+	for (size_t i = 0; i < l->entry_count; i++)
+		manifest_entry_free(l->entries[i]);
+	for (size_t pos = 0; (e = map_next(&l->old, &pos));)
+		manifest_entry_free(e);
+}
+
+void load_drop(struct directory *d)
+{
+	struct load *l = d->load;
+
+	if (!l)
+		return;
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->phase > LOAD_COMPARE)
+		free_entries(l);
+	buf_done(&l->text);
+	manifest_free(l->manifest);
+	map_done(&l->old);
+	free(l->entries);
+	free(l);
+	d->load = NULL;
+}
+
+void load_settle(struct directory *d)
+{
+	while (d->load && d->load->phase >= LOAD_COMPARE)
+		load_step(d);
+	load_drop(d);
+}
+
+/* The file keeps what was told of it. */
+static void cannot_use(struct directory *d, struct file *f, unsigned line, const char *text)
+{
+	f->stamp = (struct file_stamp){ 0 };
+	set_bad(d, f, true);
+	tell_problem(d, f, line, text);
+	load_drop(d);
+}
+
+static void cannot_read(struct directory *d, struct file *f, int error)
+{
+	char text[128];
+
+	d->unreadable = true;
+	cannot_use(d, f, 0, strerror_r(error, text, sizeof(text)));
+}
+
+static bool is_json(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 5 && strcmp(name + n - 5, ".json") == 0;
+}
+
+void load_begin(struct directory *d, struct file *f)
+{
+	/* A FIFO must not make us wait for its writer. */
+	int fd = openat(d->dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct load *l;
+
+	f->written = false;
+	if (fd < 0) {
+		cannot_read(d, f, errno);
+		return;
+	}
+	l = xcalloc(1, sizeof(*l));
+	l->file = f;
+	l->fd = fd;
+	map_init(&l->old, manifest_entry_eq);
+	d->load = l;
+	if (fstat(fd, &l->st) < 0)
+		cannot_read(d, f, errno);
+	else if (!S_ISREG(l->st.st_mode))
+		cannot_use(d, f, 0, "not a regular file");
+	else if (l->st.st_size > DIRECTORY_FILE_MAX)
+		cannot_use(d, f, 0, "larger than 64 MiB");
+}
+
+static void begin_decoding(struct directory *d, struct load *l)
+{
+	const struct object_origin from = { .source = d->source, .path = l->file->name };
+
+	close(l->fd);
+	l->fd = -1;
+	l->manifest = manifest_new(&from, &l->text, is_json(l->file->name));
+	l->phase = LOAD_DECODE;
+}
+
+static void read_some(struct directory *d, struct load *l)
+{
+	size_t before = l->text.len;
+	size_t left = (size_t)l->st.st_size > before ? (size_t)l->st.st_size - before : 0;
+	/* One byte more than it should have: the end is seen at once, and growth too. */
+	size_t want = left < READ_BYTES ? left + 1 : READ_BYTES;
+	ssize_t n = read(l->fd, buf_add(&l->text, want), want);
+
+	l->text.len = before + (n > 0 ? (size_t)n : 0);
+	if (n < 0 && errno != EINTR)
+		cannot_read(d, l->file, errno);
+	else if (l->text.len > DIRECTORY_FILE_MAX)
+		cannot_use(d, l->file, 0, "larger than 64 MiB");
+	else if (n >= 0 && (size_t)n < want)
+		begin_decoding(d, l);
+}
+
+static struct file_stamp stamp_to_keep(const struct directory *d, const struct stat *st)
+{
+	int64_t now_ns = clock_wall_ms(loop_clock(d->loop)) * 1000000;
+	struct file_stamp stamp = file_stamp_of(st);
+
+	if (now_ns - stamp.modified_ns < STAMP_AGE_NS || now_ns - stamp.changed_ns < STAMP_AGE_NS)
+		return (struct file_stamp){ 0 };
+	return stamp;
+}
+
+/* Whole and well: from here on it will be told. */
+static void begin_comparing(struct directory *d, struct load *l)
+{
+	const struct manifest_result *r = manifest_result(l->manifest);
+	struct file *f = l->file;
+
+	directory_take_events(d);
+	if (!d->load)
+		return; /* the directory itself was lost */
+	if (f->written) {
+		load_drop(d); /* its end, or a quiet moment, brings it back */
+		return;
+	}
+	if (r->broken) {
+		cannot_use(d, f, r->line, r->problem);
+		return;
+	}
+	set_bad(d, f, r->bad > 0);
+	tell_problem(d, f, r->line, r->problem);
+	f->stamp = stamp_to_keep(d, &l->st);
+	l->entries = xreallocarray(NULL, r->count + (r->bad ? f->entry_count : 0),
+				   sizeof(struct manifest_entry *));
+	l->phase = LOAD_COMPARE;
+	l->next = 0;
+}
+
+static void decode_some(struct directory *d, struct load *l)
+{
+	if (!manifest_step(l->manifest))
+		begin_comparing(d, l);
+}
+
+static void index_some(struct load *l)
+{
+	struct file *f = l->file;
+
+	for (int n = 0; n < TELL_COUNT * 10 && l->next < f->entry_count; n++) {
+		struct manifest_entry *e = f->entries[l->next++];
+
+		map_put(&l->old, manifest_entry_hash(e), e);
+	}
+	if (l->next < f->entry_count)
+		return;
+	/* From here the entries belong to the load: those in `old`, and those found again. */
+	free(f->entries);
+	f->entries = NULL;
+	f->entry_count = 0;
+	l->phase = LOAD_TELL;
+	l->next = 0;
+}
+
+static void tell_entry(struct directory *d, struct load *l, struct manifest_entry *e)
+{
+	struct manifest_entry *old = map_take(&l->old, manifest_entry_hash(e), e);
+	struct object *o = e->object;
+
+	e->object = NULL;
+	if (old && old->content == e->content && old->place == e->place)
+		object_free(o);
+	else
+		d->sink.put(d->sink.arg, o);
+	manifest_entry_free(old);
+	l->entries[l->entry_count++] = e;
+}
+
+static void tell_some(struct directory *d, struct load *l)
+{
+	struct manifest_result *r = manifest_result(l->manifest);
+
+	for (int n = 0; n < TELL_COUNT && l->next < r->count; n++, l->next++) {
+		struct manifest_entry *e = r->entries[l->next];
+
+		r->entries[l->next] = NULL;
+		tell_entry(d, l, e);
+	}
+	if (l->next == r->count) {
+		l->phase = LOAD_REMOVE;
+		l->next = 0;
+	}
+}
+
+/* What is not in the file any more; but where a document is bad, it may be that one: it stays. */
+static void remove_some(struct directory *d, struct load *l)
+{
+	bool keep = manifest_result(l->manifest)->bad > 0;
+	struct file *f = l->file;
+	struct manifest_entry *e;
+
+	for (int n = 0; n < TELL_COUNT && (e = map_next(&l->old, &l->next)); n++) {
+		(void)map_take(&l->old, manifest_entry_hash(e), e);
+		if (keep) {
+			l->entries[l->entry_count++] = e;
+			continue;
+		}
+		tell_removed(d, f, e);
+		manifest_entry_free(e);
+	}
+	if (l->old.count)
+		return;
+	f->entries = l->entries;
+	f->entry_count = l->entry_count;
+	l->entries = NULL;
+	l->entry_count = 0;
+	load_drop(d);
+}
+
+void load_step(struct directory *d)
+{
+	struct load *l = d->load;
+
+	switch (l->phase) {
+	case LOAD_READ:
+		read_some(d, l);
+		return;
+	case LOAD_DECODE:
+		decode_some(d, l);
+		return;
+	case LOAD_COMPARE:
+		index_some(l);
+		return;
+	case LOAD_TELL:
+		tell_some(d, l);
+		return;
+	case LOAD_REMOVE:
+		remove_some(d, l);
+		return;
+	}
+}
