@@ -113,7 +113,7 @@ static const struct schema_key settings_keys[] = {
 	{ .name = "maxConnections",
 	  .type = &schema_number,
 	  SCHEMA_FIELD(struct pool_settings, max_connections),
-	  .max = INT32_MAX,
+	  .max = 1000000,
 	  .fallback = "0" },
 	{ .name = "drain",
 	  .type = &schema_s,
