@@ -12,6 +12,8 @@ SBINDIR ?= $(PREFIX)/sbin
 BINDIR	?= $(PREFIX)/bin
 MANDIR	?= $(PREFIX)/share/man
 UNITDIR ?= /lib/systemd/system
+SYSUSERSDIR ?= /usr/lib/sysusers.d
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 B := build/$(FLAVOUR)
@@ -167,12 +169,17 @@ format-check:				## fail where .clang-format would change a line
 .PHONY: install clean help
 install: all				## install programs, man pages and the systemd unit
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/parasaus/pools
 	install -m 755 $(B)/parasausd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(B)/parasausctl $(DESTDIR)$(BINDIR)/
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
+	install -m 644 deploy/sysusers $(DESTDIR)$(SYSUSERSDIR)/parasaus.conf
+	install -m 644 deploy/parasaus.yaml $(DESTDIR)$(SYSCONFDIR)/parasaus/parasaus.yaml.example
+	sed 's,/usr/local/sbin,$(SBINDIR),' deploy/parasaus.service > $(DESTDIR)$(UNITDIR)/parasaus.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/parasaus.service
 
 clean:					## remove build/
 	rm -rf build
