@@ -260,7 +260,8 @@ static ssize_t receive(struct channel *c, int *fd)
 	struct msghdr m = { .msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
+			    /* Not CMSG_SPACE: its padding has room for a second descriptor. */
+			    .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n;
 
 	*fd = -1;

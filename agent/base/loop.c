@@ -81,20 +81,6 @@ int loop_new(const struct clock *clock, struct loop **out)
 	return 0;
 }
 
-void loop_free(struct loop *l)
-{
-	if (!l)
-		return;
-	if (l->signal_fd >= 0)
-		close(l->signal_fd);
-	close(l->epoll);
-	timers_free(l->timers);
-	free(l->watches);
-	free(l->works);
-	free(l->deferred);
-	free(l);
-}
-
 static uint32_t take_watch(struct loop *l)
 {
 	uint32_t i;
@@ -325,6 +311,21 @@ static void run_deferred(struct loop *l)
 	for (size_t i = 0; i < count; i++)
 		now[i].fn(now[i].arg);
 	free(now);
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	run_deferred(l);
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	close(l->epoll);
+	timers_free(l->timers);
+	free(l->watches);
+	free(l->works);
+	free(l->deferred);
+	free(l);
 }
 
 int loop_turn(struct loop *l, int max_ms)

@@ -30,7 +30,8 @@ typedef bool loop_work_fn(void *arg);
 typedef void loop_defer_fn(void *arg);
 
 MUST_CHECK int loop_new(const struct clock *clock, struct loop **out);
-void loop_free(struct loop *l); /* descriptors stay open: their owners close them */
+/* Runs what was put off; descriptors stay open: their owners close them. NULL is fine. */
+void loop_free(struct loop *l);
 
 /* The descriptor stays the caller's; remove it here before closing it. */
 MUST_CHECK int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_fn *fn, void *arg,
