@@ -27,7 +27,7 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || cat VERSI
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla \
 	-Wimplicit-fallthrough -Wwrite-strings -Wconversion -Wno-sign-conversion \
-	-Wswitch-enum -Wnull-dereference
+	-Wswitch-enum -Wnull-dereference -Wno-string-conversion
 # Packagers keep going on a new compiler's new warning; our own runs set WERROR=1.
 WERROR	 ?=
 ifneq ($(WERROR),)
