@@ -80,6 +80,8 @@ SIM	:= $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_test.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+KERNEL	:= $(wildcard tests/kernel/*.sh) \
+	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -116,6 +118,10 @@ $(B)/sim/%: $(B)/tests/sim/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/kernel/%: $(B)/tests/kernel/%.o $(TESTLIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -135,24 +141,32 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
--include $(OBJ:.o=.d) $(wildcard $(B)/agent/*.d $(B)/agent/ctl/*.d $(B)/tests/*/*.d $(B)/tests/lib/tools/*.d)
+-include $(OBJ:.o=.d) $(wildcard $(SRC:%=$(B)/%.tidy.d) $(SRC:%=$(B)/%.analyzed.d)) $(wildcard $(B)/agent/*.d $(B)/agent/ctl/*.d $(B)/tests/*/*.d $(B)/tests/lib/tools/*.d)
 .SECONDARY:
 
 # --- checks ------------------------------------------------------------------
 
-.PHONY: tests
-tests: $(UNIT) $(SIM) $(FUZZ:%=$(B)/replay/%) $(TOOLS) $(BENCH)	## build every test program and tool
+RUNNER := BUILD=$(CURDIR)/$(B) tests/run
+REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: check check-unit check-golden check-includes
-check: all tests check-includes format-check	## all tests that need no privilege
-	$(Q)tests/run unit $(UNIT) -- sim $(SIM) -- golden $(wildcard tests/golden/*.sh) \
-		-- corpus $(FUZZ:%=$(B)/replay/%)
+.PHONY: tests check check-unit check-kernel check-includes golden-update
+tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
+
+check: tests check-includes format-check	## all tests that need no privilege
+	$(Q)$(RUNNER) unit $(UNIT) -- sim $(SIM) -- golden $(wildcard tests/golden/*.sh) \
+		-- corpus $(REPLAY)
 
 check-unit: $(UNIT)			## unit tests alone
-	$(Q)tests/run unit $(UNIT)
+	$(Q)$(RUNNER) unit $(UNIT)
+
+check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a guest
+	$(Q)tests/lib/in-ipvs-kernel env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel $(KERNEL)
 
 check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes
+
+golden-update: all $(TOOLS)		## take what golden tests print now as what they shall print
+	$(Q)for test in tests/golden/*.sh; do BUILD=$(CURDIR)/$(B) GOLDEN_UPDATE=1 $$test || exit; done
 
 .PHONY: format format-check
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
@@ -163,6 +177,54 @@ format-check:				## fail where .clang-format would change a line
 	$(Q)$(CLANG_FORMAT) --version | grep -q 'version 14\.' || \
 		{ echo 'format-check: clang-format 14 is needed (it is pinned)' >&2; exit 1; }
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+.PHONY: coverage valgrind fuzz bench
+coverage:				## lines that tests reach, by folder
+	$(Q)find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) FLAVOUR=coverage check check-kernel
+	$(Q)tests/lib/coverage build/coverage
+
+valgrind: tests				## unit, sim and corpus: no leak of memory or descriptors
+	$(Q)RUN_WRAP=tests/lib/valgrind RUN_TIMEOUT=1800 $(RUNNER) unit $(UNIT) -- sim $(SIM) \
+		-- corpus $(REPLAY)
+
+FUZZ_SECONDS ?= 60
+fuzz:					## run each fuzz target for FUZZ_SECONDS
+	$(Q)$(MAKE) FLAVOUR=fuzz $(FUZZ:%=build/fuzz/fuzzer/%)
+	$(Q)tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
+
+bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
+	$(Q)for bench in tests/bench/*.sh; do \
+		tests/lib/in-ipvs-kernel env BUILD=$(CURDIR)/$(B) $$bench || exit; done
+
+# Each tool by itself, so that `make -k analyze` tells all at once.
+.PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text
+analyze: analyze-tidy analyze-gcc analyze-scripts analyze-text	## what linters say of code, scripts and text
+
+TIDY ?= $(shell command -v clang-tidy-14 || echo clang-tidy)
+analyze-tidy: $(SRC:%=$(B)/%.tidy) $(MAINS:%=$(B)/%.tidy)
+$(B)/%.c.tidy: %.c .clang-tidy
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(TIDY) --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS) -std=gnu11 -MMD -MP -MF $@.d -MT $@ 2>$@.log || \
+		{ cat $@.log; exit 1; }
+	$(Q)touch $@
+
+analyze-gcc: $(SRC:%=$(B)/%.analyzed) $(MAINS:%=$(B)/%.analyzed)
+$(B)/%.c.analyzed: %.c
+	$(call say,ANALYZE,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc $(CPPFLAGS) -std=gnu11 -O1 -fanalyzer -Werror -MMD -MP -MF $@.d -MT $@ -c -o /dev/null $<
+	$(Q)touch $@
+
+SCRIPTS := $(shell git grep -lE '^\#!/bin/(ba)?sh' 2>/dev/null)
+analyze-scripts:
+	$(Q)shellcheck -x $(SCRIPTS)
+# A scheduler, a part of a word, and what tests misspell on purpose.
+analyze-text: MEANT := fo,nd,intervall,adresses
+analyze-text:
+	$(Q)git ls-files -z -- ':!tests/fuzz/corpus' ':!LICENSE' | xargs -0 codespell -L $(MEANT)
+	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]
 
 # --- housekeeping ------------------------------------------------------------
 
