@@ -192,6 +192,19 @@ static void put_pool_settings(struct json_writer *j, const struct pool *p)
 	put_check(j, p->set.check);
 }
 
+/* Its name, or its number where it has none: what the id has before "-tcp". */
+static void put_port(struct json_writer *j, const struct pool *p)
+{
+	const char *last = strrchr(p->id, '.'), *end = strrchr(p->id, '-');
+	char text[OBJECT_NAME_MAX + 1];
+
+	if (last && end && end > last)
+		snprintf(text, sizeof(text), "%.*s", (int)(end - last - 1), last + 1);
+	else
+		snprintf(text, sizeof(text), "%s", p->port_name);
+	json_put_text(j, REST_PORT, text);
+}
+
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v)
 {
 	const struct pool *p = v->pool;
@@ -200,7 +213,7 @@ void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct
 	json_put_text(j, REST_ID, p->id);
 	json_put_text(j, REST_NAMESPACE, p->ns);
 	json_put_text(j, REST_SERVICE, p->service);
-	json_put_text(j, REST_PORT, p->port_name);
+	put_port(j, p);
 	json_put_text(j, REST_PROTOCOL, protocol_text(p->protocol));
 	put_source(j, s, p->source);
 	put_frontends(j, p);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/base/xalloc.h"
+#include "agent/pool/pool_make.h"
 
 #define MINUTE INT64_C(60000)
 /* Text in minutes stays the same for half a minute either way. */
@@ -51,26 +52,32 @@ struct recipe {
 
 static struct pool *make_pool(const struct recipe *r)
 {
-	struct pool *p = xcalloc(1, sizeof(*p));
+	struct check *check = r->check == CHECK_HTTP ? http_check() : check_new(r->check);
+	struct endpoint frontend;
+	struct pool parts = {
+		.ns = (char *)(uintptr_t)r->ns, /* copied, never written to */
+		.service = (char *)(uintptr_t)r->service,
+		.port_name = (char *)(uintptr_t)r->port,
+		.source = r->source,
+		.protocol = r->protocol,
+		.set = { .scheduler = "wrr",
+			 .masquerade = true,
+			 .drain_s = 60,
+			 .weight = 1,
+			 .check = check },
+	};
+	struct pool *made;
 
-	atomic_init(&p->refs, 1);
-	p->id = xasprintf("%s.%s.%s-%s", r->ns, r->service, r->port, protocol_text(r->protocol));
-	p->ns = xstrdup(r->ns);
-	p->service = xstrdup(r->service);
-	p->port_name = xstrdup(r->port);
-	p->source = r->source;
-	p->protocol = r->protocol;
 	if (r->frontend) {
-		p->frontends = xcalloc(1, sizeof(*p->frontends));
-		p->frontends[0] = endpoint_of(r->frontend, r->protocol);
-		p->frontend_count = 1;
+		frontend = endpoint_of(r->frontend, r->protocol);
+		parts.frontends = &frontend;
+		parts.frontend_count = 1;
 	}
-	snprintf(p->set.scheduler, sizeof(p->set.scheduler), "wrr");
-	p->set.masquerade = true;
-	p->set.drain_s = 60;
-	p->set.weight = 1;
-	p->set.check = r->check == CHECK_HTTP ? http_check() : check_new(r->check);
-	return p;
+	parts.id = xasprintf("%s.%s.%s-%s", r->ns, r->service, r->port, protocol_text(r->protocol));
+	made = pool_make(&parts);
+	free(parts.id);
+	check_unref(check);
+	return made;
 }
 
 static struct member_view member_of(const char *text, enum verdict_state state, uint32_t weight,

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * REST requests: "METHOD TARGET", then Accept and Host on lines of their own,
+ * through parsing, routing and listing to the whole answer, over a small
+ * snapshot.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/rest.h"
+#include "agent/api/schema.h"
+#include "agent/base/doc.h"
+#include "agent/base/xalloc.h"
+#include "tests/lib/snapshots.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever was asked, the answer is JSON, lines of JSON, or "ok". */
+static void check_json(const char *text, size_t len)
+{
+	struct doc_set set = { 0 };
+	struct err err;
+	int r = doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &set, &err);
+
+	assert(r == 0 && set.count == 1);
+	doc_set_done(&set);
+}
+
+static void check_lines(const char *text)
+{
+	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+		check_json(text, (size_t)(end - text));
+	assert(!*text);
+}
+
+static void check_reply(struct rest_reply *r)
+{
+	if (r->stream) {
+		assert(r->status == 200 && r->body.len == 0);
+		while (list_stream_read(r->stream, &r->body, 100))
+			;
+		check_lines(buf_cstr(&r->body));
+	} else if (strcmp(r->type, REST_TEXT) == 0) {
+		assert(strcmp(buf_cstr(&r->body), "ok\n") == 0);
+	} else {
+		check_json((const char *)r->body.data, r->body.len);
+	}
+	assert((r->status == 200) != (strcmp(r->type, REST_PROBLEM) == 0));
+	assert(r->allow == (r->status == 405));
+}
+
+/* Cuts the next line, or what stands before a blank, off *rest; NULL where nothing is left. */
+static char *cut(char **rest, const char *at)
+{
+	return *rest ? strsep(rest, at) : NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = xstrndup((const char *)data, size), *rest = text;
+	struct snapshot *s = snapshot_sample(INT64_C(1795316400000));
+	struct rest_request request = { .header_bytes = size };
+	struct rest_reply reply;
+
+	request.method = cut(&rest, " ");
+	request.target = cut(&rest, "\n");
+	request.accept = cut(&rest, "\n");
+	request.host = cut(&rest, "\n");
+	request.over_tcp = request.host != NULL;
+	if (request.target) {
+		rest_answer(&request, s, &reply);
+		check_reply(&reply);
+		rest_reply_done(&reply);
+		rest_answer(&request, NULL, &reply);
+		check_reply(&reply);
+		rest_reply_done(&reply);
+	}
+	snapshot_unref(s);
+	free(text);
+	return 0;
+}
