@@ -397,7 +397,7 @@ static void numbers_and_durations_are_within_their_bounds(void **state)
 		{ "defaults: {weight: 65536}\n",
 		  "line 1: defaults.weight: 65536 is outside 0 to 65535" },
 		{ "defaults: {maxConnections: 1000001}\n",
-		  "line 1: defaults.maxConnections: 1000001 is outside 0 to 2147483647" },
+		  "line 1: defaults.maxConnections: 1000001 is outside 0 to 1000000" },
 		{ "defaults: {drain: 1.5}\n",
 		  "line 1: defaults.drain: 1.5 is not a number of whole seconds" },
 		{ "defaults: {drain: 25h}\n", "line 1: defaults.drain: 25h is outside 0s to 24h" },
