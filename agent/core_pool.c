@@ -481,6 +481,17 @@ void pool_state_dirty(struct pool_state *ps)
 	core_plan_later(c);
 }
 
+void pool_states_confirm(struct core *c, unsigned source)
+{
+	struct pool_state *ps;
+	size_t pos = 0;
+
+	while ((ps = map_next(&c->states, &pos))) {
+		if (ps->view && ps->view->inherited && ps->pool->source == source)
+			pool_state_dirty(ps);
+	}
+}
+
 static void leave_due(void *arg)
 {
 	struct pool_state *ps = arg;
@@ -503,15 +514,25 @@ static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 	}
 }
 
-/* Whoever is up while anyone is becomes the last good set. */
-static void keep_last_good(struct pool_state *ps, const struct plan_fact *facts)
+/* Up by a probe, or before this start; the first guess of a fresh pool is no proof. */
+static bool is_good(const struct pool_state *ps, size_t i)
 {
-	size_t up = 0;
+	const struct target *t = ps->members[i].target;
+
+	if (ps->pool->members[i].terminating)
+		return false;
+	return !t || (t->verdict.state == VERDICT_UP && (t->verdict.proven || t->inherited));
+}
+
+/* Whoever is good while anyone is becomes the last good set. */
+static void keep_last_good(struct pool_state *ps)
+{
+	size_t good = 0;
 
 	for (size_t i = 0; i < ps->pool->member_count; i++)
-		up += facts[i].state == VERDICT_UP && !ps->pool->members[i].terminating;
-	for (size_t i = 0; up && i < ps->pool->member_count; i++)
-		ps->members[i].last_good = facts[i].state == VERDICT_UP;
+		good += is_good(ps, i);
+	for (size_t i = 0; good && i < ps->pool->member_count; i++)
+		ps->members[i].last_good = is_good(ps, i);
 }
 
 static void log_fail_open(const struct pool_state *ps, bool before)
@@ -531,8 +552,8 @@ static void plan_state(struct pool_state *ps)
 	mono_t next;
 
 	ps->dirty = false;
+	keep_last_good(ps);
 	facts_of(ps, facts);
-	keep_last_good(ps, facts);
 	plan_pool(ps->pool, facts, core_now(c), ps->plan, &ps->fail_open, &next);
 	free(facts);
 	if (before != ps->fail_open)

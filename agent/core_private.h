@@ -96,6 +96,8 @@ void pool_states_end(struct core *c);
 /* Take changes of the model over and plan them; does nothing before core_planning. */
 void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
+/* A source has delivered: its pools are not inherited any more. */
+void pool_states_confirm(struct core *c, unsigned source);
 struct frontend *frontend_get(const struct core *c, const struct endpoint *key);
 /* What the kernel should hold for it now; dests are the caller's (ipvs_service_done). */
 void frontend_wanted(const struct frontend *f, struct ipvs_service *out);

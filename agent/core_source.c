@@ -161,6 +161,7 @@ static void on_complete(void *arg, bool complete, const char *why)
 	if (complete) {
 		s->delivered = true;
 		drop_waiting(s);
+		pool_states_confirm(s->core, s->index);
 	}
 	changed(s);
 	core_facts_changed(s->core);

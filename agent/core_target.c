@@ -276,12 +276,19 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		state_changed(c);
 	if (v->proven)
 		t->inherited = false;
-	t->verdict = *v;
 	c->view.targets_changed = true;
 	if (!changed) {
+		int64_t since_ms = t->verdict.since_ms;
+
+		/* A prober that was started again does not know since when. */
+		t->verdict = *v;
+		t->verdict.since_ms = since_ms;
 		view_changed(c);
 		return;
 	}
+	t->verdict = *v;
+	if (!t->verdict.since_ms)
+		t->verdict.since_ms = clock_wall_ms(loop_clock(c->loop));
 	t->since = core_now(c);
 	if (t->check)
 		log_change(c, t);

@@ -42,7 +42,6 @@ struct parent {
 	int config_fd;
 	struct child children[ROLE_COUNT];
 	bool stopping;
-	unsigned running;
 };
 
 /* Who talks to whom. */
@@ -165,7 +164,6 @@ static int spawn(struct child *c)
 		c->pid = 0;
 		return r;
 	}
-	p->running++;
 	return channel_new(p->loop, pair[0], &h, &c->line);
 }
 
@@ -201,19 +199,34 @@ static void describe_end(int status, char *out, size_t size)
 		snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
 }
 
+/* The roles end one after the other, core first, so that it writes down the last word of each. */
+static void stop_next(struct parent *p)
+{
+	for (unsigned i = ROLE_COUNT; i > 0; i--) {
+		struct child *c = &p->children[i - 1];
+
+		if (!c->pid)
+			continue;
+		if (c->line)
+			channel_send(c->line, ROLE_MSG_STOP, NULL);
+		else
+			kill(c->pid, SIGKILL);
+		return;
+	}
+	loop_stop(p->loop, 0);
+}
+
 static void child_ended(struct child *c, int status)
 {
 	struct parent *p = c->parent;
 	int64_t lived = mono_sub_ms(clock_mono(loop_clock(p->loop)), c->started);
 	char how[96];
 
-	p->running--;
 	c->pid = 0;
 	channel_free(c->line);
 	c->line = NULL;
 	if (p->stopping) {
-		if (p->running == 0)
-			loop_stop(p->loop, 0);
+		stop_next(p);
 		return;
 	}
 	if (lived >= LIVED_WELL_MS)
@@ -262,17 +275,9 @@ static void on_stop_signal(void *arg, int signo)
 		return;
 	log_info("parent", "%s: stopping; the kernel goes on forwarding", strsignal(signo));
 	p->stopping = true;
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		struct child *c = &p->children[i];
-
-		loop_cancel(p->loop, c->restart);
-		if (c->line)
-			channel_send(c->line, ROLE_MSG_STOP, NULL);
-		else if (c->pid)
-			kill(c->pid, SIGKILL);
-	}
-	if (p->running == 0)
-		loop_stop(p->loop, 0);
+	for (unsigned i = 0; i < ROLE_COUNT; i++)
+		loop_cancel(p->loop, p->children[i].restart);
+	stop_next(p);
 	loop_timer_in(p->loop, STOP_PATIENCE_MS, out_of_patience, p);
 }
 

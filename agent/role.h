@@ -18,7 +18,7 @@
 #include "agent/base/loop.h"
 #include "agent/config.h"
 
-/* In the order they are started; they are stopped in the order written. */
+/* In the order in which they are started; they are stopped in reverse. */
 enum role_id { ROLE_IPVS, ROLE_HEALTHCHECK, ROLE_CORE, ROLE_COUNT };
 
 /* The descriptors of a role when it begins. */

@@ -516,6 +516,19 @@ static void the_last_good_set_stays(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+static void a_pool_that_never_worked_keeps_all_its_members(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	await_wanted(w, VIP D1("0") D2("1"));
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	await_wanted(w, VIP D1("1") D2("1"));
+}
+
 static void a_newcomer_has_to_prove_itself(void **state)
 {
 	struct world *w = *state;
@@ -729,6 +742,7 @@ int main(void)
 		T(nothing_is_wanted_before_the_kernel_was_read),
 		T(a_dead_member_is_out_and_comes_back),
 		T(the_last_good_set_stays),
+		T(a_pool_that_never_worked_keeps_all_its_members),
 		T(a_newcomer_has_to_prove_itself),
 		T(a_removed_member_drains_until_idle),
 		T(a_drain_outlives_a_restart),
