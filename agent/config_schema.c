@@ -213,7 +213,7 @@ static int find_word(struct schema_reader *r, const struct schema_key *k, const 
 static int read_word(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		     void *base)
 {
-	uint32_t value;
+	uint32_t value = 0;
 	int code = find_word(r, k, d, &value);
 
 	if (code == 0)
@@ -233,7 +233,7 @@ const struct schema_type schema_word = { read_word, print_word };
 static int read_word_text(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 			  void *base)
 {
-	uint32_t value;
+	uint32_t value = 0;
 	int code = find_word(r, k, d, &value);
 
 	if (code == 0)
@@ -303,7 +303,7 @@ static int read_duration(struct schema_reader *r, const struct schema_key *k, co
 static int read_ms(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		   void *base)
 {
-	uint32_t ms;
+	uint32_t ms = 0;
 	int code = read_duration(r, k, d, &ms);
 
 	if (code == 0)
@@ -324,7 +324,7 @@ const struct schema_type schema_ms = { read_ms, print_ms };
 static int read_s(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		  void *base)
 {
-	uint32_t ms;
+	uint32_t ms = 0;
 	int code = read_duration(r, k, d, &ms);
 
 	if (code < 0)

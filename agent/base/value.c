@@ -102,10 +102,10 @@ static int unit_ms(const char *s, uint32_t *out)
 
 int value_duration_ms(const char *s, uint32_t min, uint32_t max, uint32_t *out)
 {
-	uint64_t whole;
-	uint64_t thousandths;
+	uint64_t whole = 0;
+	uint64_t thousandths = 0;
 	uint64_t fraction;
-	uint32_t unit;
+	uint32_t unit = 0;
 	int r;
 
 	r = take_digits(&s, 10, &whole); /* 10 digits of hours fit 64 bits of milliseconds */

@@ -3,11 +3,12 @@
 # says of a file that is not good in NAME.err. What was printed is a configuration that prints the
 # same; the shipped example is good; every key that is printed is in parasaus.yaml(5).
 #
-#   config.sh update    writes the .out and .err files anew
+#   BUILD=DIR           where parasausd is (build/release)
+#   GOLDEN_UPDATE=1     write the .out and .err files anew instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-parasausd=$PWD/build/${FLAVOUR:-release}/parasausd
+parasausd=${BUILD:-$PWD/build/release}/parasausd
 man=$PWD/man/parasaus.yaml.5
 example=$PWD/deploy/parasaus.yaml
 tmp=$(mktemp -d)
@@ -36,7 +37,7 @@ cd tests/golden/config || exit 1
 for file in *.yaml; do
 	name=${file%.yaml}
 	if check "$file"; then kind=out; else kind=err; fi
-	if [ "${1:-}" = update ]; then
+	if [ -n "${GOLDEN_UPDATE:-}" ]; then
 		rm -f "$name.out" "$name.err"
 		cp "$tmp/$kind" "$name.$kind"
 		continue
@@ -50,7 +51,7 @@ for file in *.yaml; do
 	diff -u "$tmp/once.yaml" "$tmp/twice.yaml" >"$tmp/diff"
 	result $? "$file as printed prints the same" "$tmp/diff"
 done
-[ "${1:-}" = update ] && exit 0
+[ -n "${GOLDEN_UPDATE:-}" ] && exit 0
 
 check "$example"
 result $? "the shipped example is good" "$tmp/err"
