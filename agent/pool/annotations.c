@@ -37,6 +37,8 @@ struct draft {
 	unsigned expect_count;
 	/* Which annotation said so, where that matters at the end. */
 	const struct object_annotation *timeout_by, *fast_by, *flags_by, *type_by;
+	const struct object_annotation *http_by[4]; /* path, host, expect, match */
+	size_t http_count;
 };
 
 /* Each returns NULL, or what the value should have been ("... is not WHAT"). */
@@ -343,6 +345,8 @@ static void read_one(struct draft *d, const struct object_annotation *a)
 		return;
 	}
 	remember(d, a, k->read);
+	if (k->use == USE_HTTP && d->http_count < ARRAY_LEN(d->http_by))
+		d->http_by[d->http_count++] = a;
 	d->new_check |= k->use != USE_ANY;
 }
 
@@ -399,17 +403,12 @@ static void check_flags(struct draft *d)
 	}
 }
 
-static void check_http_only(struct draft *d, const struct object_annotation *items, size_t count)
+static void check_http_only(struct draft *d)
 {
-	for (size_t i = 0; i < count && d->type != CHECK_HTTP; i++) {
-		const struct key *k = find_key(items[i].key);
-
-		if (k && k->use == USE_HTTP)
-			problems_add(d->problems, false, items[i].line,
-				     "annotation " PREFIX
-				     "%s has no effect with a health check of type %s",
-				     items[i].key, check_type_text(d->type));
-	}
+	for (size_t i = 0; i < d->http_count && d->type != CHECK_HTTP; i++)
+		problems_add(d->problems, false, d->http_by[i]->line,
+			     "annotation " PREFIX "%s has no effect with a health check of type %s",
+			     d->http_by[i]->key, check_type_text(d->type));
 }
 
 static char *replace_text(char *old, const char *text)
@@ -481,7 +480,7 @@ void pool_annotations(const struct object_annotation *items, size_t count,
 	if (origin_type)
 		read_origin_type(&d, origin_type);
 	check_flags(&d);
-	check_http_only(&d, items, count);
+	check_http_only(&d);
 	if (d.new_check) {
 		struct check *c;
 

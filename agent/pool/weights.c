@@ -23,7 +23,10 @@ static int parse_where(const char *s, struct endpoint *out)
 		*out = e;
 		return 0;
 	}
-	return endpoint_parse(s, 0, out);
+	if (endpoint_parse(s, 0, &e) < 0 || e.port == 0)
+		return -EINVAL;
+	*out = e;
+	return 0;
 }
 
 static int parse_one(const char *s, size_t len, struct weight *out)

@@ -247,11 +247,11 @@ static void a_broken_file_keeps_its_last_good_state(void **state)
 	start(f);
 	expect(f, "put Service default/a:2\ncomplete\n");
 	write_file(f, "a.yaml", SERVICE("b") "---\nx: [\n");
-	expect(f, "a.yaml:4: did not find expected node content (while parsing a flow node in line "
-		  "4)\n"
-		  "incomplete: a.yaml: line 4: did not find expected node content (while parsing a "
+	expect(f, "a.yaml:5: did not find expected node content (while parsing a flow node in line "
+		  "5)\n"
+		  "incomplete: a.yaml: line 5: did not find expected node content (while parsing a "
 		  "flow "
-		  "node in line 4)\n");
+		  "node in line 5)\n");
 	write_file(f, "b.yaml", SERVICE("c"));
 	expect(f, "put Service default/c:2\n");
 	write_file(f, "a.yaml", SERVICE("a") SERVICE("b"));

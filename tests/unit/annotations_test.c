@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* annotations.c, weights.c: what each annotation says, and what a bad one leaves alone. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/value.h"
+#include "agent/pool/pool.h"
+#include "agent/pool/settings.h"
+#include "agent/pool/weights.h"
+
+/* Pairs of key and value, ended by NULL; line N is the Nth pair. */
+static void apply(const char *const *pairs, struct pool_settings *set, struct problems *problems)
+{
+	struct object_annotation items[32];
+	size_t n = 0;
+
+	for (; pairs[0]; pairs += 2, n++)
+		items[n] = (struct object_annotation){ (char *)(uintptr_t)pairs[0],
+						       (char *)(uintptr_t)pairs[1],
+						       (unsigned)n + 1 };
+	pool_annotations(items, n, set, problems);
+}
+
+static void print_check(struct buf *b, const struct check *c)
+{
+	char text[VALUE_STATUSES_TEXT_MAX];
+
+	buf_printf(b, "%s port=%u %u/%u %u/%u/%u", check_type_text(c->type), c->port, c->rise,
+		   c->fall, c->interval_ms, c->timeout_ms, c->fast_ms);
+	if (c->type == CHECK_HTTP)
+		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
+			   c->host ? c->host : "-", c->match ? c->match : "-",
+			   value_statuses_text(c->expect, c->expect_count, text));
+}
+
+static void print_settings(struct buf *b, const struct pool_settings *s)
+{
+	buf_printf(b, "%s flags=%s %s snat=%s drain=%u weight=%u max=%u %s %s%s | ", s->scheduler,
+		   pool_scheduler_flags_text(s->scheduler_flags),
+		   value_word_text(&pool_forward_words, s->forward),
+		   value_word_text(&pool_snat_words, s->masquerade), s->drain_s, s->weight,
+		   s->max_connections, value_word_text(&pool_unhealthy_words, s->unhealthy),
+		   value_word_text(&pool_fail_policy_words, s->fail_policy),
+		   s->one_packet ? " one-packet" : "");
+	print_check(b, s->check);
+	buf_str(b, "\n");
+}
+
+static struct pool_settings defaults(void)
+{
+	return (struct pool_settings){ .scheduler = "wrr",
+				       .masquerade = true,
+				       .drain_s = 300,
+				       .weight = 1,
+				       .check = check_new(CHECK_TCP) };
+}
+
+/* Settings and problems that come of the pairs. */
+static void expect(const char *const *pairs, const char *want)
+{
+	struct pool_settings set = defaults();
+	struct problems problems = { 0 };
+	struct buf b = { 0 };
+
+	apply(pairs, &set, &problems);
+	print_settings(&b, &set);
+	for (size_t i = 0; i < problems.count; i++)
+		buf_printf(&b, "%s %u: %s\n", problems.items[i].error ? "error" : "warning",
+			   problems.items[i].line, problems.items[i].text);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_done(&b);
+	problems_done(&problems);
+	check_unref(set.check);
+}
+
+#define PAIRS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define PLAIN	   "wrr flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last | "
+#define UNCHANGED  PLAIN "tcp port=0 2/3 2000/1000/500\n"
+
+static void each_annotation_sets_its_own(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "http", "health-check-port", "8080", "health-check-path",
+		     "/health", "health-check-host", "example.org", "health-check-expect",
+		     "200-299,301", "health-check-match", "ok", "health-check-interval", "5s",
+		     "health-check-timeout", "500ms", "health-check-fast", "1", "health-check-rise",
+		     "1", "health-check-fall", "10"),
+	       PLAIN "http port=8080 1/10 5000/500/1000 path=/health host=example.org match=ok "
+		     "expect=200-299,301\n");
+	expect(PAIRS("scheduler", "mh", "scheduler-flags", "fallback,port", "forwarding", "tunnel",
+		     "snat", "none", "weight", "0", "drain-seconds", "0", "on-unhealthy", "keep",
+		     "fail-policy", "closed", "max-connections", "1000", "udp-one-packet", "true",
+		     "weights", "10.0.0.1=3"),
+	       "mh flags=fallback,port tunnel snat=none drain=0 weight=0 max=1000 keep closed "
+	       "one-packet | tcp "
+	       "port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("health-check-type", "none", "drain-seconds", "2m"),
+	       "wrr flags=none nat snat=auto drain=120 weight=1 max=0 drain open-last | none "
+	       "port=0 2/3 "
+	       "2000/1000/500\n");
+}
+
+static void http_without_a_path_asks_for_the_root(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "http"),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399\n");
+}
+
+static void the_origins_keys_are_known(void **state)
+{
+	(void)state;
+	expect(PAIRS("healthCheckType", "http", "calledSource", "kubectl-client-side-apply"),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399\n");
+	expect(PAIRS("healthCheckType", "NONE"), PLAIN "none port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("healthCheckType", "http", "health-check-type", "none"),
+	       PLAIN "none port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("healthCheckType", "icmp"),
+	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, http or none; "
+			 "left as it was\n");
+	expect(PAIRS("healthCheckType", "http-and-more"),
+	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, http "
+			 "or none; left "
+			 "as it was\n");
+}
+
+static void a_bad_value_changes_nothing_but_is_told(void **state)
+{
+	static const struct {
+		const char *key, *value, *text;
+	} cases[] = {
+		{ "health-check-type", "icmp",
+		  "\"icmp\" is not tcp, http or none; left as it was" },
+		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
+		{ "health-check-port", "65536",
+		  "\"65536\" is not a port from 1 to 65535; left as it was" },
+		{ "health-check-path", "x",
+		  "\"x\" is not a path: '/' first, printable ASCII without blanks or '#', 256 at "
+		  "most; left as it "
+		  "was" },
+		{ "health-check-host", "a b",
+		  "\"a b\" is not a host name or an address, perhaps with a port; left as it was" },
+		{ "health-check-expect", "99",
+		  "\"99\" is not a list of at most 8 HTTP statuses such as 200-299,301; left as it "
+		  "was" },
+		{ "health-check-match", "",
+		  "\"\" is not a text of 1 to 128 bytes; left as it was" },
+		{ "health-check-interval", "99ms",
+		  "\"99ms\" is not a time from 100ms to 60s; left as it was" },
+		{ "health-check-timeout", "61s",
+		  "\"61s\" is not a time from 100ms to 60s; left as it was" },
+		{ "health-check-fast", "soon",
+		  "\"soon\" is not a time from 100ms to 60s; left as it was" },
+		{ "health-check-rise", "0",
+		  "\"0\" is not a whole number from 1 to 10; left as it was" },
+		{ "health-check-fall", "11",
+		  "\"11\" is not a whole number from 1 to 10; left as it was" },
+		{ "scheduler", "fastest",
+		  "\"fastest\" is not a scheduler: rr, wrr, lc, wlc, sed, nq, sh, mh, dh, fo, ovf "
+		  "or twos; left as "
+		  "it was" },
+		{ "scheduler", "lblc",
+		  "\"lblc\" is not offered: lblc and lblcr keep a cache for each client address "
+		  "that nothing "
+		  "bounds; mh or sh also keep a client on its server; left as it was" },
+		{ "scheduler-flags", "x",
+		  "\"x\" is not none, fallback, port, or \"fallback,port\"; left as it was" },
+		{ "forwarding", "masq", "\"masq\" is not nat, dr or tunnel; left as it was" },
+		{ "snat", "on", "\"on\" is not auto or none; left as it was" },
+		{ "weight", "65536",
+		  "\"65536\" is not a whole number from 0 to 65535; left as it was" },
+		{ "weights", "10.0.0.1",
+		  "\"10.0.0.1\" is not a list such as 10.0.0.1=5,10.0.0.2:8080=1 with weights from "
+		  "0 to 65535, each "
+		  "address once; left as it was" },
+		{ "drain-seconds", "86401",
+		  "\"86401\" is not a whole number of seconds from 0 to 86400; left as it was" },
+		{ "drain-seconds", "500ms",
+		  "\"500ms\" is not a whole number of seconds from 0 to 86400; left as it was" },
+		{ "on-unhealthy", "kill", "\"kill\" is not drain, keep or reset; left as it was" },
+		{ "fail-policy", "open",
+		  "\"open\" is not open-last, open-all or closed; left as it was" },
+		{ "max-connections", "-1",
+		  "\"-1\" is not a whole number from 0 (no limit) to 1000000; left as it was" },
+		{ "udp-one-packet", "yes", "\"yes\" is not true or false; left as it was" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf b = { 0 };
+
+		buf_printf(&b, UNCHANGED "error 1: annotation parasaus.io/%s: %s\n", cases[i].key,
+			   cases[i].text);
+		expect(PAIRS(cases[i].key, cases[i].value), buf_cstr(&b));
+		buf_done(&b);
+	}
+}
+
+static void unknown_keys_and_those_to_come_are_told_apart(void **state)
+{
+	(void)state;
+	expect(PAIRS("helth-check-type", "http", "zebra", "1", "pin", "x", "health-check-type",
+		     "mysql"),
+	       UNCHANGED
+	       "error 1: annotation parasaus.io/helth-check-type is unknown; not used; did you "
+	       "mean "
+	       "parasaus.io/health-check-type?\n"
+	       "error 2: annotation parasaus.io/zebra is unknown; not used\n"
+	       "error 3: annotation parasaus.io/pin is not available in this version; not used\n"
+	       "error 4: annotation parasaus.io/health-check-type: mysql is not available in this "
+	       "version; not "
+	       "used\n");
+}
+
+static void times_are_judged_together(void **state)
+{
+	(void)state;
+	/* A default gives way without a word; what was written does not. */
+	expect(PAIRS("health-check-interval", "300ms"), PLAIN "tcp port=0 2/3 300/300/300\n");
+	expect(PAIRS("health-check-timeout", "5s", "health-check-fast", "3s"),
+	       PLAIN "tcp port=0 2/3 2000/2000/2000\n"
+		     "error 1: annotation parasaus.io/health-check-timeout: 5s is longer than the "
+		     "interval, 2s; "
+		     "taken as that\n"
+		     "error 2: annotation parasaus.io/health-check-fast: 3s is longer than the "
+		     "interval, 2s; taken "
+		     "as that\n");
+	expect(PAIRS("health-check-timeout", "5s", "health-check-interval", "10s"),
+	       PLAIN "tcp port=0 2/3 10000/5000/500\n");
+}
+
+static void flags_need_a_scheduler_that_has_them(void **state)
+{
+	(void)state;
+	expect(PAIRS("scheduler-flags", "port", "scheduler", "sh"),
+	       "sh flags=port nat snat=auto drain=300 weight=1 max=0 drain open-last | tcp port=0 "
+	       "2/3 "
+	       "2000/1000/500\n");
+	expect(PAIRS("scheduler-flags", "port", "scheduler", "rr"),
+	       "rr flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last | tcp port=0 "
+	       "2/3 "
+	       "2000/1000/500\n"
+	       "error 1: annotation parasaus.io/scheduler-flags is for mh and sh, not for rr; not "
+	       "used\n");
+}
+
+static void what_has_no_effect_is_told(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-path", "/x"),
+	       PLAIN "tcp port=0 2/3 2000/1000/500\n"
+		     "warning 1: annotation parasaus.io/health-check-path has no effect with a "
+		     "health check of "
+		     "type tcp\n");
+}
+
+static void nothing_of_the_check_keeps_the_very_same_check(void **state)
+{
+	struct pool_settings set = defaults();
+	struct check *before = set.check;
+	struct problems problems = { 0 };
+
+	(void)state;
+	apply(PAIRS("weight", "5", "health-check-rise", "99"), &set, &problems);
+	assert_ptr_equal(set.check, before);
+	problems_done(&problems);
+	check_unref(set.check);
+}
+
+static void weights_are_found_by_address_and_port(void **state)
+{
+	struct weights w = { 0 };
+	struct endpoint e;
+	uint32_t n = 77;
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(
+		weights_parse(
+			"10.0.0.1=5, 10.0.0.2:80=1 ,10.0.0.2=2,[2001:db8::1]:80=0,2001:db8::2=9",
+			&w),
+		0);
+	assert_int_equal(endpoint_parse("10.0.0.1:1", IPPROTO_TCP, &e), 0);
+	assert_true(weights_find(&w, &e, &n) && n == 5);
+	assert_int_equal(endpoint_parse("10.0.0.2:80", IPPROTO_TCP, &e), 0);
+	assert_true(weights_find(&w, &e, &n) && n == 1);
+	assert_int_equal(endpoint_parse("10.0.0.2:81", IPPROTO_UDP, &e), 0);
+	assert_true(weights_find(&w, &e, &n) && n == 2);
+	assert_int_equal(endpoint_parse("[2001:db8::1]:80", IPPROTO_TCP, &e), 0);
+	assert_true(weights_find(&w, &e, &n) && n == 0);
+	assert_string_equal(weights_unused(&w, text), "2001:db8::2");
+	assert_int_equal(endpoint_parse("[2001:db8::2]:80", IPPROTO_TCP, &e), 0);
+	assert_true(weights_find(&w, &e, &n) && n == 9);
+	assert_null(weights_unused(&w, text));
+	assert_int_equal(endpoint_parse("10.0.0.3:80", IPPROTO_TCP, &e), 0);
+	n = 77;
+	assert_false(weights_find(&w, &e, &n));
+	assert_int_equal(n, 77);
+	weights_done(&w);
+	assert_false(weights_find(&w, &e, &n));
+}
+
+static void bad_weights_are_refused_as_a_whole(void **state)
+{
+	static const char *const bad[] = { "",
+					   ",",
+					   "10.0.0.1",
+					   "10.0.0.1=",
+					   "10.0.0.1=x",
+					   "10.0.0.1=65536",
+					   "10.0.0.1=1,",
+					   "10.0.0.1=1,,10.0.0.2=1",
+					   "a=1",
+					   "10.0.0.1=1 10.0.0.2=1",
+					   "10.0.0.1=1,10.0.0.1=2",
+					   "10.0.0.1:0=1",
+					   "10.0.0.1:99999=1",
+					   "=1",
+					   "[2001:db8::1]=1" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct weights w = { 0 };
+
+		if (weights_parse(bad[i], &w) != -EINVAL || w.items)
+			fail_msg("'%s' is taken", bad[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_annotation_sets_its_own),
+		cmocka_unit_test(http_without_a_path_asks_for_the_root),
+		cmocka_unit_test(the_origins_keys_are_known),
+		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
+		cmocka_unit_test(unknown_keys_and_those_to_come_are_told_apart),
+		cmocka_unit_test(times_are_judged_together),
+		cmocka_unit_test(flags_need_a_scheduler_that_has_them),
+		cmocka_unit_test(what_has_no_effect_is_told),
+		cmocka_unit_test(nothing_of_the_check_keeps_the_very_same_check),
+		cmocka_unit_test(weights_are_found_by_address_and_port),
+		cmocka_unit_test(bad_weights_are_refused_as_a_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
