@@ -42,7 +42,7 @@ struct sandbox {
 MUST_CHECK int sandbox_enter(const struct sandbox *s, struct err *err);
 
 /* May a filter be asked for? Not where sanitizers or coverage make calls of their own, nor
- * on a kernel without seccomp. */
+ * where seccomp(2) cannot be had. */
 bool sandbox_filter_available(void);
 
 #endif
