@@ -14,6 +14,7 @@
 #define READY_MAX  256
 #define TIMERS_MAX 100000
 #define DUE_IN_ROW 2
+#define STARTS_MAX 256 /* in one run: then answers are read again, however many wait */
 
 enum stage {
 	NEVER,	 /* not to be probed */
@@ -375,14 +376,19 @@ static struct target *first_waiting(const struct hc_engine *e)
 	return due ? due : fresh;
 }
 
+/*
+ * In small portions: where more is asked for than can be done, targets are looked at less often,
+ * but each answer is still read in time.
+ */
 static void begin_waiting(struct hc_engine *e)
 {
 	struct target *t;
 
-	while ((t = first_waiting(e)) && e->in_flight < e->max_in_flight) {
+	for (int i = 0; i < STARTS_MAX && e->in_flight < e->max_in_flight; i++) {
 		mono_t now = clock_mono(e->clock);
 
-		if (mono_before(now, e->paused_until) || !hc_bucket_take(&e->bucket, now))
+		t = first_waiting(e);
+		if (!t || mono_before(now, e->paused_until) || !hc_bucket_take(&e->bucket, now))
 			return;
 		e->due_in_row = t->is_fresh ? 0 : e->due_in_row + 1;
 		TAILQ_REMOVE(t->is_fresh ? &e->fresh : &e->due, t, waiting);

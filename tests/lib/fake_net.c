@@ -44,6 +44,7 @@ struct fake_net {
 	uint32_t open;
 	uint64_t attempts;
 	int error;
+	uint32_t cost_us;
 	uint64_t random;
 	fake_net_start_fn *on_start;
 	void *on_start_arg;
@@ -118,6 +119,11 @@ struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e
 void fake_net_fail(struct fake_net *n, int error)
 {
 	n->error = error;
+}
+
+void fake_net_cost(struct fake_net *n, uint32_t us)
+{
+	n->cost_us = us;
 }
 
 void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg)
@@ -232,6 +238,7 @@ static int fake_connect(void *arg, const struct endpoint *to, uint64_t token, in
 	struct conn *c;
 
 	n->attempts++;
+	n->now.ns += n->cost_us * INT64_C(1000);
 	if (n->error)
 		return -n->error;
 	s = map_get(&n->servers, hash_of(to), to);

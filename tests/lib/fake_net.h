@@ -45,6 +45,8 @@ const struct clock *fake_net_clock(struct fake_net *n);
 struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e);
 /* Every connect() fails with this positive errno; 0: no more. */
 void fake_net_fail(struct fake_net *n, int error);
+/* Each connect() takes this long of our own time: the clock moves within it. */
+void fake_net_cost(struct fake_net *n, uint32_t us);
 void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg);
 uint32_t fake_net_random(struct fake_net *n);
 uint32_t fake_net_open(const struct fake_net *n); /* connections now */

@@ -519,6 +519,37 @@ static void half_of_many_dying_drowns_nobody(void **state)
 	free(n);
 }
 
+/* Three times what the machine can do: all are looked at less often, and none is wronged. */
+static void too_many_targets_are_probed_less_often(void **state)
+{
+	struct world w = world_new(1, 100000);
+	uint64_t dead[10];
+	struct hc_status s;
+
+	(void)state;
+	fake_net_cost(w.net, 100);
+	w.check->interval_ms = 1000;
+	for (uint32_t i = 0; i < 30000; i++) {
+		server_at(&w, i);
+		put(&w, i, VERDICT_UNKNOWN);
+	}
+	run_ms(&w, 20000);
+	s = status_of(&w);
+	assert_int_equal(s.up, 30000);
+	assert_int_equal(s.inconclusive, 0);
+	assert_true(s.lag_ms <= HC_LATE_MS);
+	for (uint32_t i = 0; i < 10; i++) {
+		server_at(&w, i)->mode = i % 2 ? FAKE_SILENT : FAKE_REFUSES;
+		dead[i] = put(&w, i, VERDICT_UNKNOWN);
+	}
+	run_ms(&w, 20000);
+	assert_int_equal(status_of(&w).down, 10);
+	assert_int_equal(status_of(&w).up, 29990);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(verdict_of(&w, dead[i]).state, VERDICT_DOWN);
+	world_done(&w);
+}
+
 /* --- being told ------------------------------------------------------------------------------ */
 
 static void a_target_told_again_keeps_state_and_phase(void **state)
@@ -752,6 +783,7 @@ int main(void)
 		cmocka_unit_test(what_is_above_the_limit_waits_uncounted),
 		cmocka_unit_test(many_targets_are_spread),
 		cmocka_unit_test(half_of_many_dying_drowns_nobody),
+		cmocka_unit_test(too_many_targets_are_probed_less_often),
 		cmocka_unit_test(a_target_told_again_keeps_state_and_phase),
 		cmocka_unit_test(a_begin_without_commit_drops_nothing),
 		cmocka_unit_test(targets_go_at_any_moment),
