@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "agent/base/channel.h"
+#include "agent/base/sandbox.h"
 #include "agent/base/xalloc.h"
 #include "healthcheck/message.h"
 #include "tests/lib/own_net.h"
@@ -200,6 +202,14 @@ static const struct hc_verdict *seen_of(const struct ground *g, uint64_t id)
 	return NULL;
 }
 
+static struct hc_verdict told_of(const struct ground *g, uint64_t id)
+{
+	const struct hc_verdict *v = seen_of(g, id);
+
+	assert_non_null(v);
+	return v ? *v : (struct hc_verdict){ 0 };
+}
+
 static void turn(struct ground *g)
 {
 	g->now = mono_add_ms(g->now, STEP_MS);
@@ -262,8 +272,8 @@ static void servers_are_found_up_and_down(void **state)
 	dead = send_target(g, "10.99.0.2:8080", VERDICT_UP);
 	send_empty(g, HC_MSG_COMMIT);
 	TURN_UNTIL(g, is_state(g, alive, VERDICT_UP) && is_state(g, dead, VERDICT_DOWN));
-	assert_int_equal(seen_of(g, dead)->reason, HC_REASON_REFUSED);
-	assert_true(seen_of(g, dead)->proven);
+	assert_int_equal(told_of(g, dead).reason, HC_REASON_REFUSED);
+	assert_true(told_of(g, dead).proven);
 	assert_int_equal(accept(fd, NULL, NULL), -1); /* never seen, however often probed */
 	close(fd);
 	TURN_UNTIL(g, is_state(g, alive, VERDICT_DOWN));
@@ -340,7 +350,7 @@ static void a_new_core_gets_all_verdicts(void **state)
 	dropped = send_target(g, "10.99.0.2:8081", VERDICT_UNKNOWN);
 	send_empty(g, HC_MSG_COMMIT);
 	TURN_UNTIL(g, is_state(g, kept, VERDICT_UP) && is_state(g, dropped, VERDICT_DOWN));
-	before = *seen_of(g, kept);
+	before = told_of(g, kept);
 	channel_free(g->core);
 	g->core = NULL;
 	turn_ms(g, 300); /* nobody listens: it goes on */
@@ -348,9 +358,9 @@ static void a_new_core_gets_all_verdicts(void **state)
 	TURN_UNTIL(g, g->ends == 1);
 	assert_int_equal(g->before_end, 2);
 	assert_true(is_state(g, kept, VERDICT_UP) && is_state(g, dropped, VERDICT_DOWN));
-	assert_int_equal(seen_of(g, kept)->sequence, before.sequence);
-	assert_int_equal(seen_of(g, kept)->since_ms, before.since_ms);
-	assert_true(seen_of(g, kept)->ok > before.ok);
+	assert_int_equal(told_of(g, kept).sequence, before.sequence);
+	assert_int_equal(told_of(g, kept).since_ms, before.since_ms);
+	assert_true(told_of(g, kept).ok > before.ok);
 	send_empty(g, HC_MSG_BEGIN);
 	send_target(g, "10.99.0.1:8081", VERDICT_DOWN);
 	send_empty(g, HC_MSG_COMMIT);
@@ -416,6 +426,55 @@ static void a_slow_core_gets_everything_in_the_end(void **state)
 	assert_int_equal(g->before_end, 40000);
 }
 
+/* In a child: 0 if a live and a dead target were told apart, by this check. */
+static int tell_apart(struct ground *g, enum check_type type)
+{
+	uint64_t alive, dead;
+
+	check_unref(g->check);
+	g->check = check_new(type);
+	g->check->interval_ms = g->check->timeout_ms = g->check->fast_ms = 100;
+	alive = send_target(g, "10.99.0.1:8082", VERDICT_UNKNOWN);
+	dead = send_target(g, "10.99.0.2:8082", VERDICT_UNKNOWN);
+	for (int i = 0; i < 1000; i++) {
+		g->now = mono_add_ms(g->now, STEP_MS);
+		if (loop_turn(g->loop, 0) < 0)
+			return 2;
+		if (is_state(g, alive, type == CHECK_TCP ? VERDICT_UP : VERDICT_DOWN) &&
+		    is_state(g, dead, VERDICT_DOWN) && g->status.probes > 20)
+			return 0;
+	}
+	return 1;
+}
+
+/* What it does, it may do: the filter kills a process at the first call it does not know. */
+static void it_needs_no_more_than_its_sandbox_gives(void **state)
+{
+	const struct sandbox s = {
+		.user = "nobody",
+		.filter = sandbox_filter_available() ? SANDBOX_FILTER_HELPER : SANDBOX_FILTER_NONE,
+		.max_files = 256,
+	};
+	struct ground *g = *state;
+	struct err err;
+	int fd, status;
+	pid_t pid;
+
+	if (!has_net)
+		skip();
+	fd = listener_at("10.99.0.1:8082");
+	/* Nobody accepts: half-open passes, and http is never answered. */
+	for (enum check_type type = CHECK_TCP; type <= CHECK_HTTP; type++) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(sandbox_enter(&s, &err) < 0 ? 3 : tell_apart(g, type));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ground_up, ground_down)
 
 int main(void)
@@ -427,6 +486,7 @@ int main(void)
 		TEST(many_refusals_are_summed_up),
 		TEST(a_new_core_gets_all_verdicts),
 		TEST(what_breaks_the_protocol_closes_the_channel_alone),
+		TEST(it_needs_no_more_than_its_sandbox_gives),
 		TEST(a_slow_core_gets_everything_in_the_end),
 	};
 
