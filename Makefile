@@ -20,7 +20,7 @@ B := build/$(FLAVOUR)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || cat VERSION)
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
 
 # --- flags -------------------------------------------------------------------
 
@@ -152,18 +152,24 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 RUNNER := BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-unit check-kernel check-includes golden-update
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-includes golden-update
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
-check: tests check-includes format-check	## all tests that need no privilege
-	$(Q)$(RUNNER) unit $(UNIT) -- sim $(SIM) -- golden $(wildcard tests/golden/*.sh) \
-		-- corpus $(REPLAY)
+check: tests check-includes format-check check-programs	## all tests that need no privilege
+
+TIER := $(filter-out -release,-$(FLAVOUR))
+check-programs: tests
+	$(Q)$(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM) \
+		-- golden$(TIER) $(wildcard tests/golden/*.sh) -- corpus$(TIER) $(REPLAY)
+
+check-threads: tests
+	$(Q)$(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM)
 
 check-unit: $(UNIT)			## unit tests alone
 	$(Q)$(RUNNER) unit $(UNIT)
 
 check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a guest
-	$(Q)tests/lib/in-ipvs-kernel env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel $(KERNEL)
+	$(Q)tests/lib/in-ipvs-kernel env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel$(TIER) $(KERNEL)
 
 check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes
@@ -173,7 +179,7 @@ golden-update: all $(TOOLS)		## take what golden tests print now as what they sh
 
 .PHONY: format format-check
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
-FORMATTED := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+FORMATTED := $(shell find agent healthcheck ipvs watch tests -name '*.[ch]')
 format:					## apply .clang-format
 	$(Q)$(CLANG_FORMAT) -i $(FORMATTED)
 format-check:				## fail where .clang-format would change a line
@@ -220,13 +226,13 @@ $(B)/%.c.analyzed: %.c
 	$(Q)gcc $(CPPFLAGS) -std=gnu11 -O1 -fanalyzer -Werror -MMD -MP -MF $@.d -MT $@ -c -o /dev/null $<
 	$(Q)touch $@
 
-SCRIPTS := $(shell git grep -lE '^\#!/bin/(ba)?sh' 2>/dev/null)
+SCRIPTS := $(shell grep -rlE --exclude-dir=build --exclude-dir=.git '^\#!/bin/(ba)?sh' .)
 analyze-scripts:
 	$(Q)shellcheck -x $(SCRIPTS)
 # A scheduler, a part of a word, and what tests misspell on purpose.
 analyze-text: MEANT := fo,nd,intervall,adresses
 analyze-text:
-	$(Q)git ls-files -z -- ':!tests/fuzz/corpus' ':!LICENSE' | xargs -0 codespell -L $(MEANT)
+	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]
 
 # --- housekeeping ------------------------------------------------------------
