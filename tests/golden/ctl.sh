@@ -1,0 +1,144 @@
+#!/bin/bash
+# parasausctl over the sample snapshot: every help text, table and explanation, its errors and exit
+# codes, against tests/golden/ctl/*.txt; and its options, the REST paths, fields and error codes
+# against the man pages, both ways.
+#
+#   BUILD=DIR           where the programs are (build/release)
+#   GOLDEN_UPDATE=1     write the texts anew instead
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${BUILD:-$PWD/build/release}
+golden=$PWD/tests/golden/ctl
+tmp=$(mktemp -d)
+socket=$tmp/api.sock
+n=0
+mkfifo "$tmp/stdin" "$tmp/ready"
+"$build/tools/api_fixture" "$socket" <"$tmp/stdin" >"$tmp/ready" &
+fixture=$!
+exec 8>"$tmp/stdin"
+trap 'rm -rf "$tmp"' EXIT
+read -r _ <"$tmp/ready"
+
+result() { # STATUS NAME [FILE-THAT-TELLS-MORE]
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		[ -n "${3:-}" ] && sed 's/^/# /' "$3"
+		echo "not ok $n - $2"
+	fi
+}
+
+# What the command prints, on either output, and its exit code; what differs by run is masked.
+golden() { # NAME ARGUMENT...
+	local name=$1
+	shift
+	{
+		echo "\$ parasausctl $*"
+		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
+		echo "exit code $?"
+	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g" \
+		-e 's/"\(startedAt\|since\|removeAt\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
+	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
+	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
+	result $? "$name" "$tmp/diff"
+}
+
+golden help help
+for command in get describe explain wait cleanup version help; do
+	golden "help-$command" "$command" --help
+done
+
+for list in pools members targets problems; do
+	golden "get-$list" get "$list"
+	golden "get-$list-wide" get "$list" -o wide
+	golden "get-$list-json" get "$list" -o json
+done
+golden get-status get status
+golden get-status-json get status -o json
+golden get-pools-by-name get pools shop/web default.dns.dns-udp
+golden get-pools-json-by-name get pools team.empty.80-tcp -o json
+golden get-pools-down get pools --health down
+golden get-pools-query get pools -q :40796
+golden get-pools-none get pools -n nowhere
+golden get-pools-json-none get pools -n nowhere -o json
+golden get-members-by-name get members shop.web.https-tcp
+golden get-members-down get members shop.web.http-tcp --state down
+golden get-members-none get members team.empty.80-tcp
+golden get-targets-by-name get targets 10.100.1.77:30253
+golden get-problems-by-name get problems shop.web.https-tcp
+
+for pool in default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do
+	golden "describe-${pool//\//.}" describe pool "$pool"
+	golden "explain-${pool//\//.}" explain "$pool"
+done
+
+golden wait wait --synced --timeout 5
+golden wait-generation wait --generation 7 --timeout 5
+golden wait-in-vain wait --generation 8 --timeout 0
+
+golden error-no-command
+golden error-command gte
+golden error-option get pools --colour
+golden error-not-its-option get pools --synced
+golden error-no-value get pools --health
+golden error-output get pools -o yaml
+golden error-list get things
+golden error-no-pool get pools no.such.pool-tcp
+golden error-no-service get pools no/such
+golden error-filter get pools --health poorly
+golden error-ambiguous explain shop/web
+golden error-operands describe pool
+golden error-unreachable -s /nonexistent/api.sock get pools
+golden error-cleanup-without-config cleanup
+golden error-cleanup-unasked cleanup -c "/nonexistent/parasaus.yaml"
+
+# --- the man pages ------------------------------------------------------------------
+
+both() { # NAME: are $tmp/code and $tmp/man the same sets?
+	diff <(sort -u "$tmp/code") <(sort -u "$tmp/man") >"$tmp/diff"
+	result $? "$1" "$tmp/diff"
+}
+
+"$build/parasausctl" help | awk '/^Commands:/ { on = 1; next } !NF { on = 0 } on { print $1 }' \
+	>"$tmp/commands"
+while read -r command; do
+	"$build/parasausctl" "$command" --help
+done <"$tmp/commands" | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+' >"$tmp/code"
+awk '/^\.Sh OPTIONS/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.It/' man/parasausctl.8 |
+	grep -oE -- 'Fl \\-[a-z-]+' | sed 's/Fl \\-/--/' >"$tmp/man"
+both "every option of parasausctl is in its man page, and back"
+
+cp "$tmp/commands" "$tmp/code"
+awk '/^\.Sh DESCRIPTION/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.It Cm/ { print $3 }' \
+	man/parasausctl.8 >"$tmp/man"
+both "every command of parasausctl is in its man page, and back"
+
+sed -n 's|^#define REST_[A-Z_]*[ \t]*"\(/.*\)"$|\1|p' agent/api/schema.h | grep -v '\.sock$' \
+	>"$tmp/code"
+sed -n 's|^\.It Pa \(/.*\)$|\1|p' man/parasaus-rest.7 >"$tmp/man"
+both "every REST path is in parasaus-rest(7), and back"
+
+sed -n 's/^.*= { [0-9]*, "\([a-z-]*\)", .*$/\1/p' agent/api/rest.c >"$tmp/code"
+sed -n 's/^\.It \([a-z-]*\) Ta [0-9]* Ta .*$/\1/p' man/parasaus-rest.7 >"$tmp/man"
+both "every error code is in parasaus-rest(7), and back"
+
+# A name may be a word of running text (the members of "processes"), so this way alone.
+sed -n 's|^#define REST_[A-Z_]*[ \t]*"\([A-Za-z-]*\)".*$|\1|p' agent/api/schema.h >"$tmp/code"
+while read -r name; do
+	grep -qE "(^|[ (,])$name([ ,.]|\$)" man/parasaus-rest.7 || echo "$name"
+done <"$tmp/code" >"$tmp/missing"
+! [ -s "$tmp/missing" ]
+result $? "every name of the REST interface is in parasaus-rest(7)" "$tmp/missing"
+
+mandoc -Tlint man/parasausctl.8 man/parasaus-rest.7 2>&1 |
+	grep -v 'referenced manual not found\|mandoc.db' >"$tmp/lint"
+! [ -s "$tmp/lint" ]
+result $? "the man pages are clean to mandoc -Tlint" "$tmp/lint"
+
+exec 8>&- # the end of its input ends the server
+wait "$fixture"
+result $? "the server over the sample ends well"
+
+echo "1..$n"
