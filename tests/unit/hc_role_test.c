@@ -128,6 +128,12 @@ static int64_t test_wall_ms(void *arg)
 	return 1700000000000 + ((struct ground *)arg)->now.ns / 1000000;
 }
 
+static void turn(struct ground *g)
+{
+	g->now = mono_add_ms(g->now, STEP_MS);
+	assert_int_equal(loop_turn(g->loop, 0), 0);
+}
+
 static int ground_up(void **state)
 {
 	static struct prefix vips;
@@ -153,6 +159,7 @@ static int ground_down(void **state)
 
 	channel_free(g->core);
 	hc_role_free(g->role);
+	turn(g); /* channels go once what they put off has run */
 	loop_free(g->loop);
 	check_unref(g->check);
 	free(g->seen);
@@ -208,12 +215,6 @@ static struct hc_verdict told_of(const struct ground *g, uint64_t id)
 
 	assert_non_null(v);
 	return v ? *v : (struct hc_verdict){ 0 };
-}
-
-static void turn(struct ground *g)
-{
-	g->now = mono_add_ms(g->now, STEP_MS);
-	assert_int_equal(loop_turn(g->loop, 0), 0);
 }
 
 /* Turns the loop until the condition holds, and fails when patience is over. */
