@@ -13,9 +13,9 @@
 #include "agent/base/xalloc.h"
 #include "agent/pool/pool_make.h"
 
-#define MINUTE INT64_C(60000)
-/* Text in minutes stays the same for half a minute either way. */
-#define MINUTES(n) ((n)*MINUTE + MINUTE / 2)
+#define HOUR_MS INT64_C(3600000)
+/* And a half: text in hours stays the same for half an hour either way. */
+#define HOURS(n) ((n)*HOUR_MS + HOUR_MS / 2)
 
 static struct endpoint endpoint_of(const char *text, uint8_t protocol)
 {
@@ -123,15 +123,15 @@ static struct pool_view *sample_dns(void)
 static struct pool_view *sample_origin(int64_t now)
 {
 	struct member_view m[] = {
-		member_of("10.100.1.53:8090", VERDICT_UP, 1, 0, now - MINUTES(12)),
-		member_of("10.100.1.77:30253", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - MINUTES(2)),
+		member_of("10.100.1.53:8090", VERDICT_UP, 1, 0, now - HOURS(12)),
+		member_of("10.100.1.77:30253", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - HOURS(2)),
 	};
 	struct pool_view *v = make_view(
 		make_pool(&(struct recipe){ "parasaus", "snake-demo-svc4", "dcmp-svc4", IPPROTO_TCP,
 					    0, "10.0.0.1:40796", CHECK_HTTP }),
 		m, ARRAY_LEN(m));
 
-	v->members[1].remove_at_ms = now + MINUTES(3);
+	v->members[1].remove_at_ms = now + HOURS(3);
 	problems_add(&v->pool->problems, false, 12,
 		     "`type` stands inside `ports`; taken as the Service's");
 	return v;
@@ -140,19 +140,19 @@ static struct pool_view *sample_origin(int64_t now)
 static struct pool_view *sample_web(int64_t now)
 {
 	struct member_view m[] = {
-		member_of("10.100.3.1:80", VERDICT_UP, 1, 0, now - MINUTES(180)),
-		member_of("10.100.3.2:80", VERDICT_UP, 0, MEMBER_TERMINATING, now - MINUTES(180)),
-		member_of("10.100.3.3:80", VERDICT_UP, 0, MEMBER_REMOVED, now - MINUTES(180)),
-		member_of("10.100.3.4:80", VERDICT_UP, 0, MEMBER_WEIGHT_ZERO, now - MINUTES(180)),
+		member_of("10.100.3.1:80", VERDICT_UP, 1, 0, now - HOURS(30)),
+		member_of("10.100.3.2:80", VERDICT_UP, 0, MEMBER_TERMINATING, now - HOURS(30)),
+		member_of("10.100.3.3:80", VERDICT_UP, 0, MEMBER_REMOVED, now - HOURS(30)),
+		member_of("10.100.3.4:80", VERDICT_UP, 0, MEMBER_WEIGHT_ZERO, now - HOURS(30)),
 		member_of("10.100.3.5:80", VERDICT_UNKNOWN, 0, MEMBER_UNPROVEN, 0),
-		member_of("10.100.3.6:80", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - MINUTES(90)),
+		member_of("10.100.3.6:80", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - HOURS(9)),
 	};
 	struct pool_view *v =
 		make_view(make_pool(&(struct recipe){ "shop", "web", "http", IPPROTO_TCP, 0,
 						      "10.0.0.1:40080", CHECK_HTTP }),
 			  m, ARRAY_LEN(m));
 
-	v->members[2].remove_at_ms = now + MINUTES(1);
+	v->members[2].remove_at_ms = now + HOURS(4);
 	v->members[3].nominal = 0;
 	v->members[5].in_table = false;
 	return v;
@@ -162,9 +162,9 @@ static struct pool_view *sample_secure(int64_t now)
 {
 	struct member_view m[] = {
 		member_of("[2001:db8::1]:8443", VERDICT_DOWN, 1,
-			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - MINUTES(5)),
+			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - HOURS(5)),
 		member_of("[2001:db8::2]:8443", VERDICT_DOWN, 1,
-			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - MINUTES(4)),
+			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - HOURS(6)),
 	};
 	struct pool_view *v =
 		make_view(make_pool(&(struct recipe){ "shop", "web", "https", IPPROTO_TCP, 0,
@@ -252,7 +252,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 
 	snprintf(s->version, sizeof(s->version), "1.2.3");
 	s->node = xstrdup("node-1");
-	s->started_ms = now - MINUTES(200);
+	s->started_ms = now - HOURS(72);
 	s->generation = s->applied_generation = 7;
 	s->synced = s->ready = true;
 	s->kernel_writes = 42;

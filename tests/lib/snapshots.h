@@ -14,7 +14,7 @@
 
 /*
  * Five pools in every health, members in every state, two sources of which one cannot be read.
- * Times are before and after now_ms by amounts that read the same for half a minute.
+ * Times are before and after now_ms by amounts that read the same for half an hour.
  */
 MUST_CHECK struct snapshot *snapshot_sample(int64_t now_ms);
 /* So many pools "ns.service-N.http-tcp" with so many members each, all up, and their targets. */

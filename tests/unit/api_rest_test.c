@@ -445,8 +445,8 @@ static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
 				       "\"address\":\"10.100.1.77\",\"port\":30253,\"weight\":1,"
 				       "\"effectiveWeight\":0,\"state\":\"down\",\"inTable\":true,"
 				       "\"reasons\":[\"unhealthy\"],"
-				       "\"since\":\"2026-11-22T02:57:30.000Z\","
-				       "\"removeAt\":\"2026-11-22T03:03:30.000Z\",\"target\":\""));
+				       "\"since\":\"2026-11-22T00:30:00.000Z\","
+				       "\"removeAt\":\"2026-11-22T06:30:00.000Z\",\"target\":\""));
 	assert_non_null(strstr(a.text, "\"lastCheck\":{\"reason\":\"status\",\"detail\":503,"
 				       "\"proven\":true,\"ok\":127,\"failed\":24,"
 				       "\"latencyMicroseconds\":0}}"));
