@@ -265,7 +265,7 @@ int core_start(struct role_context *context)
 	state_load(c);
 	if (sources_start(c) < 0 || view_start(c) < 0)
 		return -1;
-	loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
+	c->patience = loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
 	return 0;
 }
 
@@ -279,6 +279,7 @@ void core_end(struct role_context *context)
 		close(c->unix_fd);
 	if (c->tcp_fd >= 0)
 		close(c->tcp_fd);
+	loop_cancel(c->loop, c->patience);
 	if (c->pools) {
 		view_end(c);
 		sources_end(c);
@@ -290,5 +291,6 @@ void core_end(struct role_context *context)
 		pools_free(c->pools);
 		state_close(c);
 	}
+	loop_undefer(c->loop, c);
 	free(c);
 }

@@ -250,6 +250,7 @@ struct core {
 	bool unsaved;
 	struct view view;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */
+	timer_id patience;
 	bool patience_over;
 	bool planning;	    /* facts of the start are in */
 	bool settled;	    /* every source has delivered and surplus is draining */

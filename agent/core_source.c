@@ -28,6 +28,11 @@ const char *source_where(const struct core_source *s)
 
 /* --- inherited objects ------------------------------------------------------------ */
 
+struct identity {
+	struct object object; /* what object_same() looks at; its strings are behind it */
+	char strings[];
+};
+
 static uint64_t identity_hash(const struct object *o)
 {
 	struct buf b = { 0 };
@@ -42,65 +47,55 @@ static uint64_t identity_hash(const struct object *o)
 	return h;
 }
 
-static bool identity_is(const void *object, const void *key)
+static bool identity_is(const void *identity, const void *key)
 {
-	return object_same(object, key);
+	return object_same(&((const struct identity *)identity)->object, key);
 }
 
-static char *copy(const char *s)
+static struct identity *identity_of(const struct object *o)
 {
-	return xstrdup(s ? s : "");
-}
+	size_t path = strlen(o->path) + 1, ns = strlen(o->ns) + 1, name = strlen(o->name) + 1;
+	struct identity *i = xcalloc(1, sizeof(*i) + path + ns + name);
 
-/* Enough of o for object_same(). */
-static struct object *identity_of(const struct object *o)
-{
-	struct object *i = xcalloc(1, sizeof(*i));
-
-	i->kind = o->kind;
-	i->source = o->source;
-	i->from_cluster = o->from_cluster;
-	i->path = copy(o->path);
-	i->ns = copy(o->ns);
-	i->name = copy(o->name);
-	i->service = copy(o->service);
-	i->uid = copy("");
-	i->revision = copy("");
+	i->object.kind = o->kind;
+	i->object.source = o->source;
+	i->object.path = memcpy(i->strings, o->path, path);
+	i->object.ns = memcpy(i->strings + path, o->ns, ns);
+	i->object.name = memcpy(i->strings + path + ns, o->name, name);
 	return i;
 }
 
 static void inherit(void *arg, struct object *o)
 {
 	struct core_source *s = arg;
-	struct object *i;
+	struct identity *i;
 
 	o->source = s->index;
-	i = identity_of(o);
-	if (map_get(&s->waiting, identity_hash(i), i)) {
-		object_free(i);
+	if (map_get(&s->waiting, identity_hash(o), o)) {
 		object_free(o);
 		return;
 	}
-	map_put(&s->waiting, identity_hash(i), i);
+	i = identity_of(o);
+	map_put(&s->waiting, identity_hash(o), i);
 	s->recount = true;
 	pools_put(s->core->pools, o);
 }
 
 static void heard_of(struct core_source *s, const struct object *o)
 {
-	object_free(map_take(&s->waiting, identity_hash(o), o));
+	free(map_take(&s->waiting, identity_hash(o), o));
 }
 
 /* It has told everything: what it did not tell is gone. */
 static void drop_waiting(struct core_source *s)
 {
-	struct object *i;
+	struct identity *i;
 	size_t pos = 0;
 
 	while ((i = map_next(&s->waiting, &pos))) {
-		map_take(&s->waiting, identity_hash(i), i);
-		pools_remove(s->core->pools, i);
-		object_free(i);
+		map_take(&s->waiting, identity_hash(&i->object), &i->object);
+		pools_remove(s->core->pools, &i->object);
+		free(i);
 	}
 }
 
@@ -157,7 +152,7 @@ static void on_complete(void *arg, bool complete, const char *why)
 	s->spoken = true;
 	s->complete = complete;
 	free(s->why);
-	s->why = complete ? NULL : copy(why);
+	s->why = complete ? NULL : xstrdup(why ? why : "not complete");
 	if (complete) {
 		s->delivered = true;
 		drop_waiting(s);
@@ -267,19 +262,19 @@ int sources_start(struct core *c)
 
 void sources_end(struct core *c)
 {
-	for (size_t i = 0; i < c->config->source_count; i++) {
-		struct core_source *s = &c->sources[i];
-		struct object *o;
+	for (size_t n = 0; n < c->config->source_count; n++) {
+		struct core_source *s = &c->sources[n];
+		struct identity *i;
 		size_t pos = 0;
 
 		if (!s->core)
 			continue;
 		watch_source_free(s->watch);
+		loop_cancel(c->loop, s->save_timer);
 		if (s->unsaved && s->delivered)
 			save(s);
-		loop_cancel(c->loop, s->save_timer);
-		while ((o = map_next(&s->waiting, &pos)))
-			object_free(o);
+		while ((i = map_next(&s->waiting, &pos)))
+			free(i);
 		map_done(&s->waiting);
 		while (s->problem_count)
 			drop_problem(s, 0);

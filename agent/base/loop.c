@@ -198,6 +198,17 @@ void loop_defer(struct loop *l, loop_defer_fn *fn, void *arg)
 	l->deferred[l->deferred_count++] = (struct deferred){ fn, arg };
 }
 
+void loop_undefer(struct loop *l, const void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->deferred_count; i++) {
+		if (l->deferred[i].arg != arg)
+			l->deferred[kept++] = l->deferred[i];
+	}
+	l->deferred_count = kept;
+}
+
 static void on_signal(void *arg, uint32_t events)
 {
 	struct loop *l = arg;

@@ -48,6 +48,8 @@ loop_work_id loop_work(struct loop *l, loop_work_fn *fn, void *arg);
 void loop_work_cancel(struct loop *l, loop_work_id id);
 /* Once, at the end of this turn (or of the next, outside one). */
 void loop_defer(struct loop *l, loop_defer_fn *fn, void *arg);
+/* Drop what was put off with this arg: whoever it points to is about to go. */
+void loop_undefer(struct loop *l, const void *arg);
 
 /* Blocks signo for the thread and delivers it here. Once per signo. */
 MUST_CHECK int loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *arg);
