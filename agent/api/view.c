@@ -351,6 +351,8 @@ struct problem_item view_pool_problem(const struct pool_view *v, size_t i)
 
 	if (i < own->count)
 		return (struct problem_item){ .pool = v,
+					      .where = *own->items[i].path ? own->items[i].path
+									   : NULL,
 					      .line = own->items[i].line,
 					      .text = own->items[i].text,
 					      .error = own->items[i].error };
