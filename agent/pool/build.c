@@ -30,6 +30,7 @@ struct build {
 	struct pool_settings set;	/* its check is a reference */
 	struct weights weights;
 	unsigned weights_line;
+	const char *weights_path;
 	struct problems problems; /* of each of the pools */
 	struct built out;
 };
@@ -52,7 +53,7 @@ static struct problems *add_orphan(struct build *b, const struct object *o)
 	b->out.orphans = xreallocarray(b->out.orphans, b->out.orphan_count + 1, sizeof(*a));
 	a = &b->out.orphans[b->out.orphan_count++];
 	*a = (struct orphan){ .object = o };
-	problems_copy(&a->problems, &o->problems);
+	problems_copy_in(&a->problems, &o->problems, o->path);
 	return &a->problems;
 }
 
@@ -61,13 +62,13 @@ static void lost_to(struct build *b, const struct object *loser, const struct ob
 {
 	char where[300];
 
-	problems_add(add_orphan(b, loser), true, loser->line,
-		     "%s %s/%s is also in %s, which comes first: this one is not used",
-		     object_kind_text(loser->kind), loser->ns, loser->name,
-		     where_text(winner, where));
-	problems_add(&b->problems, false, winner->line, "%s %s/%s is also in %s, which is not used",
-		     object_kind_text(loser->kind), loser->ns, loser->name,
-		     where_text(loser, where));
+	problems_add_in(add_orphan(b, loser), true, loser->path, loser->line,
+			"%s %s/%s is also in %s, which comes first: this one is not used",
+			object_kind_text(loser->kind), loser->ns, loser->name,
+			where_text(winner, where));
+	problems_add_in(&b->problems, false, winner->path, winner->line,
+			"%s %s/%s is also in %s, which is not used", object_kind_text(loser->kind),
+			loser->ns, loser->name, where_text(loser, where));
 }
 
 static int by_name_and_precedence(const void *a, const void *b)
@@ -121,14 +122,14 @@ static void refuse_others(struct build *b)
 		if (o == b->service)
 			continue;
 		if (!b->service)
-			problems_add(add_orphan(b, o), false, o->line,
-				     "there is no Service %s/%s: not used", o->ns, o->service);
+			problems_add_in(add_orphan(b, o), false, o->path, o->line,
+					"there is no Service %s/%s: not used", o->ns, o->service);
 		else if (o->kind == OBJECT_SERVICE)
 			lost_to(b, o, b->service);
 		else if (o->source != b->service->source)
-			problems_add(add_orphan(b, o), true, o->line,
-				     "Service %s/%s comes from another source: not used", o->ns,
-				     o->service);
+			problems_add_in(add_orphan(b, o), true, o->path, o->line,
+					"Service %s/%s comes from another source: not used", o->ns,
+					o->service);
 	}
 }
 
@@ -136,6 +137,7 @@ static void refuse_others(struct build *b)
 
 struct merged {
 	struct object_annotation items[ANNOTATIONS_MAX];
+	const char *paths[ANNOTATIONS_MAX]; /* of the object each is from */
 	size_t count;
 };
 
@@ -156,9 +158,35 @@ static void merge(struct merged *m, const struct object *o)
 		for (size_t j = 0; j < before && !said; j++)
 			said = strcmp(meaning(m->items[j].key), meaning(o->annotations[i].key)) ==
 			       0;
-		if (!said)
-			m->items[m->count++] = o->annotations[i];
+		if (said)
+			continue;
+		m->paths[m->count] = o->path;
+		m->items[m->count++] = o->annotations[i];
 	}
+}
+
+/* The file of the annotation in this line, the Service's where two files could be meant. */
+static const char *path_of_line(const struct merged *m, unsigned line)
+{
+	const char *path = "";
+
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->items[i].line == line)
+			path = m->paths[i];
+	}
+	return path;
+}
+
+static void read_annotations(struct build *b, const struct merged *m)
+{
+	struct problems found = { 0 };
+
+	pool_annotations(m->items, m->count, &b->set, &found);
+	for (size_t i = 0; i < found.count; i++)
+		problems_add_in(&b->problems, found.items[i].error,
+				path_of_line(m, found.items[i].line), found.items[i].line, "%s",
+				found.items[i].text);
+	problems_done(&found);
 }
 
 static void read_settings(struct build *b)
@@ -174,14 +202,16 @@ static void read_settings(struct build *b)
 	merge(&m, b->service);
 	b->set = b->p->rules->defaults;
 	check_ref(b->set.check);
-	pool_annotations(m.items, m.count, &b->set, &b->problems);
+	read_annotations(b, &m);
 	if (b->set.check != b->p->rules->defaults.check)
 		b->set.check = check_intern(b->p, b->set.check);
 	for (size_t i = 0; i < m.count; i++) {
 		/* A bad one has been told by pool_annotations(). */
 		if (strcmp(m.items[i].key, "weights") == 0 &&
-		    weights_parse(m.items[i].value, &b->weights) == 0)
+		    weights_parse(m.items[i].value, &b->weights) == 0) {
 			b->weights_line = m.items[i].line;
+			b->weights_path = m.paths[i];
+		}
 	}
 }
 
@@ -225,22 +255,22 @@ static bool is_usable(struct part *t, const struct object *o, const struct addr 
 	char text[ADDR_TEXT_MAX];
 
 	if (why) {
-		problems_add(&t->pool->problems, true, o->line,
-			     "%s: address %s is not used: %s addresses are no real servers",
-			     object_kind_text(o->kind), addr_text(a, text), why);
+		problems_add_in(&t->pool->problems, true, o->path, o->line,
+				"%s: address %s is not used: %s addresses are no real servers",
+				object_kind_text(o->kind), addr_text(a, text), why);
 		return false;
 	}
 	pool = vip_pool(t->b->p->rules, a);
 	if (pool) {
-		problems_add(&t->pool->problems, true, o->line,
-			     "%s: address %s is not used: it is one of the address pool %s",
-			     object_kind_text(o->kind), addr_text(a, text), pool);
+		problems_add_in(&t->pool->problems, true, o->path, o->line,
+				"%s: address %s is not used: it is one of the address pool %s",
+				object_kind_text(o->kind), addr_text(a, text), pool);
 		return false;
 	}
 	if (!suits_frontends(t->pool, a)) {
-		problems_add(&t->pool->problems, true, o->line,
-			     "%s: address %s is not used: the frontend is of the other family",
-			     object_kind_text(o->kind), addr_text(a, text));
+		problems_add_in(&t->pool->problems, true, o->path, o->line,
+				"%s: address %s is not used: the frontend is of the other family",
+				object_kind_text(o->kind), addr_text(a, text));
 		return false;
 	}
 	return true;
@@ -336,17 +366,19 @@ static void find_members(struct part *t)
 		add_members_of(t, b->endpoints[i], &matched);
 	sort_members(t->pool);
 	if (b->endpoint_count == 0)
-		problems_add(&t->pool->problems, false, b->service->line,
-			     "there is no Endpoints %s/%s and no EndpointSlice of it: no members",
-			     b->service->ns, b->service->name);
+		problems_add_in(
+			&t->pool->problems, false, b->service->path, b->service->line,
+			"there is no Endpoints %s/%s and no EndpointSlice of it: no members",
+			b->service->ns, b->service->name);
 	else if (!matched)
-		problems_add(&t->pool->problems, false, b->endpoints[0]->line,
-			     "%s: no port is named \"%s\" with protocol %s: no members",
-			     object_kind_text(b->endpoints[0]->kind), t->port->name,
-			     t->port->protocol == IPPROTO_UDP ? "UDP" : "TCP");
+		problems_add_in(&t->pool->problems, false, b->endpoints[0]->path,
+				b->endpoints[0]->line,
+				"%s: no port is named \"%s\" with protocol %s: no members",
+				object_kind_text(b->endpoints[0]->kind), t->port->name,
+				t->port->protocol == IPPROTO_UDP ? "UDP" : "TCP");
 	if (t->full)
-		problems_add(&t->pool->problems, true, b->service->line,
-			     "more than %d members: the others are not used", MEMBERS_MAX);
+		problems_add_in(&t->pool->problems, true, b->service->path, b->service->line,
+				"more than %d members: the others are not used", MEMBERS_MAX);
 }
 
 /* --- frontends ------------------------------------------------------------- */
@@ -356,11 +388,11 @@ static void claim_lost(struct part *t, const struct claim *c)
 	const struct object *winner = service_object(c->contest->winner->service);
 	char frontend[ENDPOINT_TEXT_MAX], where[300];
 
-	problems_add(&t->pool->problems, true, t->b->service->line,
-		     "the frontend %s/%s belongs to Service %s/%s (%s), which comes first",
-		     endpoint_text(&c->contest->frontend, frontend),
-		     protocol_text(c->contest->frontend.protocol), winner->ns, winner->name,
-		     where_text(winner, where));
+	problems_add_in(&t->pool->problems, true, t->b->service->path, t->b->service->line,
+			"the frontend %s/%s belongs to Service %s/%s (%s), which comes first",
+			endpoint_text(&c->contest->frontend, frontend),
+			protocol_text(c->contest->frontend.protocol), winner->ns, winner->name,
+			where_text(winner, where));
 }
 
 static void claim_won(struct part *t, const struct claim *c)
@@ -372,8 +404,8 @@ static void claim_won(struct part *t, const struct claim *c)
 	t->pool->frontends[0] = contest->frontend;
 	t->pool->frontend_count = 1;
 	if (contest->second)
-		problems_add(
-			&t->pool->problems, false, t->b->service->line,
+		problems_add_in(
+			&t->pool->problems, false, t->b->service->path, t->b->service->line,
 			"the frontend %s/%s is also wanted by Service %s/%s, and by %zu others",
 			endpoint_text(&contest->frontend, frontend),
 			protocol_text(contest->frontend.protocol), contest->second->service->ns,
@@ -393,10 +425,11 @@ static void find_frontends(struct part *t, size_t index)
 		claim_lost(t, c);
 	else if (o->type == SERVICE_NODE_PORT &&
 		 !frontend_of(t->b->p->rules, t->port, &frontend, &why))
-		problems_add(&t->pool->problems, true, o->line, "no frontend: %s", buf_cstr(&why));
+		problems_add_in(&t->pool->problems, true, o->path, o->line, "no frontend: %s",
+				buf_cstr(&why));
 	else if (o->type == SERVICE_LOAD_BALANCER)
-		problems_add(&t->pool->problems, false, o->line,
-			     "no frontend: type LoadBalancer is not served by this version");
+		problems_add_in(&t->pool->problems, false, o->path, o->line,
+				"no frontend: type LoadBalancer is not served by this version");
 }
 
 /* --- pools ----------------------------------------------------------------- */
@@ -413,10 +446,10 @@ static void suit_protocol(struct part *t)
 	}
 	if (c->type == CHECK_NONE || c->port)
 		return;
-	problems_add(&p->problems, false, t->b->service->line,
-		     "a UDP port cannot be checked by %s: not checked; name a TCP port by "
-		     "parasaus.io/health-check-port, or say parasaus.io/health-check-type: none",
-		     check_type_text(c->type));
+	problems_add_in(&p->problems, false, t->b->service->path, t->b->service->line,
+			"a UDP port cannot be checked by %s: not checked; name a TCP port by "
+			"parasaus.io/health-check-port, or say parasaus.io/health-check-type: none",
+			check_type_text(c->type));
 	p->set.check = t->b->p->no_check;
 }
 
@@ -456,30 +489,32 @@ static void check_weights(struct build *b)
 	const char *unused = weights_unused(&b->weights, text);
 
 	if (unused && b->out.pool_count)
-		problems_add(&b->out.pools[b->out.pool_count - 1]->problems, false, b->weights_line,
-			     "annotation parasaus.io/weights: %s is no member", unused);
+		problems_add_in(&b->out.pools[b->out.pool_count - 1]->problems, false,
+				b->weights_path, b->weights_line,
+				"annotation parasaus.io/weights: %s is no member", unused);
 }
 
 static void no_pool(struct build *b)
 {
 	const struct object *o = b->service;
 
-	problems_add(add_orphan(b, o), true, o->line, "%s",
-		     o->type == SERVICE_EXTERNAL_NAME
-			     ? "type ExternalName names no servers: there is no pool"
-			     : "the Service has no usable port: there is no pool");
+	problems_add_in(add_orphan(b, o), true, o->path, o->line, "%s",
+			o->type == SERVICE_EXTERNAL_NAME
+				? "type ExternalName names no servers: there is no pool"
+				: "the Service has no usable port: there is no pool");
 	for (size_t i = 0; i < b->endpoint_count; i++)
-		problems_add(add_orphan(b, b->endpoints[i]), false, b->endpoints[i]->line,
-			     "Service %s/%s has no pool: not used", o->ns, o->name);
+		problems_add_in(add_orphan(b, b->endpoints[i]), false, b->endpoints[i]->path,
+				b->endpoints[i]->line, "Service %s/%s has no pool: not used", o->ns,
+				o->name);
 }
 
 static void collect_problems(struct build *b)
 {
-	problems_copy(&b->problems, &b->service->problems);
+	problems_copy_in(&b->problems, &b->service->problems, b->service->path);
 	if (b->annotated && b->annotated != b->endpoints[0])
-		problems_copy(&b->problems, &b->annotated->problems);
+		problems_copy_in(&b->problems, &b->annotated->problems, b->annotated->path);
 	for (size_t i = 0; i < b->endpoint_count; i++)
-		problems_copy(&b->problems, &b->endpoints[i]->problems);
+		problems_copy_in(&b->problems, &b->endpoints[i]->problems, b->endpoints[i]->path);
 }
 
 struct built service_build(struct pools *p, const struct service *s)

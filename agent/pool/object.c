@@ -27,37 +27,71 @@ const char *object_kind_text(enum object_kind k)
 	return "?";
 }
 
-static void add_text(struct problems *p, bool error, unsigned line, const char *text)
+/* Text and path are one allocation, the text's. */
+static void add_text(struct problems *p, bool error, const char *path, unsigned line,
+		     const char *text)
 {
+	size_t text_size = strlen(text) + 1, path_size = strlen(path) + 1;
+	char *both = xmalloc(text_size + path_size);
+
+	memcpy(both, text, text_size);
+	memcpy(both + text_size, path, path_size);
 	p->items = xreallocarray(p->items, p->count + 1, sizeof(*p->items));
-	p->items[p->count++] = (struct problem){ error, line, xstrdup(text) };
+	p->items[p->count++] = (struct problem){
+		.error = error, .line = line, .path = both + text_size, .text = both
+	};
 }
 
 /* False where no more are kept; the first left out leaves a word that it was. */
 static bool has_room(struct problems *p)
 {
 	if (p->count == PROBLEMS_MAX)
-		add_text(p, false, 0, "there are more problems, which are not listed");
+		add_text(p, false, "", 0, "there are more problems, which are not listed");
 	return p->count < PROBLEMS_MAX;
+}
+
+PRINTF_LIKE(5, 0)
+static void add_formatted(struct problems *p, bool error, const char *path, unsigned line,
+			  const char *fmt, va_list ap)
+{
+	char text[PROBLEM_TEXT_MAX];
+
+	if (!has_room(p))
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	add_text(p, error, path, line, text);
 }
 
 void problems_add(struct problems *p, bool error, unsigned line, const char *fmt, ...)
 {
-	char text[PROBLEM_TEXT_MAX];
 	va_list ap;
 
-	if (!has_room(p))
-		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	add_formatted(p, error, "", line, fmt, ap);
 	va_end(ap);
-	add_text(p, error, line, text);
+}
+
+void problems_add_in(struct problems *p, bool error, const char *path, unsigned line,
+		     const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_formatted(p, error, path, line, fmt, ap);
+	va_end(ap);
 }
 
 void problems_copy(struct problems *to, const struct problems *from)
 {
 	for (size_t i = 0; i < from->count && has_room(to); i++)
-		add_text(to, from->items[i].error, from->items[i].line, from->items[i].text);
+		add_text(to, from->items[i].error, from->items[i].path, from->items[i].line,
+			 from->items[i].text);
+}
+
+void problems_copy_in(struct problems *to, const struct problems *from, const char *path)
+{
+	for (size_t i = 0; i < from->count && has_room(to); i++)
+		add_text(to, from->items[i].error, path, from->items[i].line, from->items[i].text);
 }
 
 void problems_done(struct problems *p)

@@ -34,6 +34,7 @@ const char *object_kind_text(enum object_kind k);
 struct problem {
 	bool error;    /* a part of the object is not used; otherwise a warning */
 	unsigned line; /* in the file it came from; 0: unknown */
+	char *path;    /* of that file, "" where it is not told; of a pool's problems it is */
 	char *text;    /* "annotation parasaus.io/rise: 99 is outside 1..10; left at 2" */
 };
 struct problems {
@@ -42,7 +43,11 @@ struct problems {
 };
 void problems_add(struct problems *p, bool error, unsigned line, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+void problems_add_in(struct problems *p, bool error, const char *path, unsigned line,
+		     const char *fmt, ...) PRINTF_LIKE(5, 6);
 void problems_copy(struct problems *to, const struct problems *from); /* appends */
+/* The same, and they are of this file. */
+void problems_copy_in(struct problems *to, const struct problems *from, const char *path);
 void problems_done(struct problems *p);
 
 #define PROBLEMS_MAX 64 /* of one object or pool: one more says that there are more */

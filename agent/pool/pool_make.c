@@ -98,7 +98,8 @@ static bool problems_equal(const struct problems *a, const struct problems *b)
 	for (size_t i = 0; i < a->count && a->count == b->count; i++) {
 		const struct problem *x = &a->items[i], *y = &b->items[i];
 
-		if (x->error != y->error || x->line != y->line || strcmp(x->text, y->text) != 0)
+		if (x->error != y->error || x->line != y->line || strcmp(x->text, y->text) != 0 ||
+		    strcmp(x->path, y->path) != 0)
 			return false;
 	}
 	return a->count == b->count;
