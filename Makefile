@@ -230,7 +230,7 @@ SCRIPTS := $(shell grep -rlE --exclude-dir=build --exclude-dir=.git '^\#!/bin/(b
 analyze-scripts:
 	$(Q)shellcheck -x $(SCRIPTS)
 # A scheduler, a part of a word, and what tests misspell on purpose.
-analyze-text: MEANT := fo,nd,intervall,adresses
+analyze-text: MEANT := fo,fro,nd,intervall,adresses
 analyze-text:
 	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]

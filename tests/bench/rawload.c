@@ -98,7 +98,7 @@ static void wait_for_ack(void)
 
 	for (;;) {
 		ssize_t n = recv(out.fd, in, sizeof(in), 0);
-		const struct nlmsghdr *h = (const void *)in;
+		struct nlmsghdr *h = (void *)in;
 
 		if (n < 0)
 			die("recv");

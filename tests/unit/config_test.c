@@ -298,8 +298,8 @@ static void what_is_printed_is_a_fixed_point(void **state)
 		"- {name: a, ports: 80, addresses: [\"2001:db8:1::\", 10.0.0.1-10.0.0.7]}\n"
 		"- {name: b-2, ports: 81-90, addresses: [10.1.0.0/16, 10.0.0.1]}\n",
 		"api: {listen: \"127.0.0.1:80\"}\naudit: 1h\nrouteProtocol: 200\n",
-		"defaults: {check: http, path: \"/a?b=1\", host: \"[2001:db8::1]:80\", expect: "
-		"204}\n",
+		("defaults: {check: http, path: \"/a?b=1\", host: \"[2001:db8::1]:80\", "
+		 "expect: 204}\n"),
 		"defaults: {check: none, scheduler: sh, schedulerFlags: \"port,fallback\"}\n",
 		"defaults: {interval: 1m, timeout: 59.999, fast: 100ms, drain: 0, weight: 0}\n",
 	};

@@ -95,7 +95,8 @@ static void report(const struct counter *c)
 
 static void count(struct counter *c, const uint8_t *packet, size_t len)
 {
-	const struct nlmsghdr *h = (const void *)packet;
+	/* NLMSG_NEXT() drops a const. */
+	struct nlmsghdr *h = (void *)(uintptr_t)packet;
 	const struct genlmsghdr *g;
 
 	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
