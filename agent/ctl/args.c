@@ -93,7 +93,7 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		a->synced = true;
 		break;
 	case 'G':
-		if (value_uint(value, 1, UINT64_MAX, &a->generation) < 0)
+		if (value_uint(value, 1, INT64_MAX, &a->generation) < 0)
 			return err_set(err, -EINVAL, "--generation: '%.32s' is not a number from 1",
 				       value);
 		break;

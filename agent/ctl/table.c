@@ -70,11 +70,6 @@ void table_cellf(struct table *t, const char *fmt, ...)
 	free(text);
 }
 
-size_t table_rows(const struct table *t)
-{
-	return t->cells / t->columns - 1;
-}
-
 static void put_blanks(struct buf *out, size_t n)
 {
 	memset(buf_add(out, n), ' ', n);

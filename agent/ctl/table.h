@@ -28,7 +28,6 @@ void table_done(struct table *t);
 /* The next cell, row by row; NULL and "" come out as "-". Control characters become blanks. */
 void table_cell(struct table *t, const char *text);
 void table_cellf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
-size_t table_rows(const struct table *t); /* without the heads */
 void table_print(const struct table *t, struct buf *out);
 
 #endif

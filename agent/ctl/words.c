@@ -226,7 +226,7 @@ static void put_outlook(const struct doc *pool, const struct doc *member, int64_
 		buf_str(out, " Its first success brings it in.");
 }
 
-/* The reasons, the weightiest first. */
+/* Each as "; ...", the weightiest first; one that is not known here as it stands. */
 static void put_reasons(const struct doc *reasons, struct buf *out)
 {
 	static const struct {
@@ -242,16 +242,21 @@ static void put_reasons(const struct doc *reasons, struct buf *out)
 		{ REST_REASON_WEIGHT_ZERO, "its weight was set to 0" },
 		{ REST_REASON_INHERITED, "its state is from before the agent's start" },
 	};
-	const char *sep = "";
+	bool fail_open = words_list_has(reasons, REST_REASON_FAIL_OPEN);
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (!words_list_has(reasons, known[i].reason))
-			continue;
-		if (strcmp(known[i].reason, REST_REASON_UNHEALTHY) == 0 &&
-		    words_list_has(reasons, REST_REASON_FAIL_OPEN))
+		if (fail_open && strcmp(known[i].reason, REST_REASON_UNHEALTHY) == 0)
 			continue; /* said already */
-		buf_printf(out, "%s%s", sep, known[i].words);
-		sep = "; ";
+		if (words_list_has(reasons, known[i].reason))
+			buf_printf(out, "; %s", known[i].words);
+	}
+	for (const struct doc *r = reasons ? reasons->first : NULL; r; r = r->next) {
+		bool is_known = !doc_string(r);
+
+		for (size_t i = 0; i < ARRAY_LEN(known) && !is_known; i++)
+			is_known = strcmp(known[i].reason, doc_string(r)) == 0;
+		if (!is_known)
+			buf_printf(out, "; %s", doc_string(r));
 	}
 }
 
@@ -269,10 +274,7 @@ void words_member(const struct doc *pool, const struct doc *member, int64_t now_
 		buf_printf(out, "IN: weight %" PRId64 " of %" PRId64, weight, nominal);
 	else
 		buf_printf(out, "IN: weight %" PRId64, weight);
-	if (reasons && reasons->count) {
-		buf_str(out, "; ");
-		put_reasons(reasons, out);
-	}
+	put_reasons(reasons, out);
 	buf_str(out, ".");
 	put_state(member, now_ms, out);
 	put_outlook(pool, member, now_ms, out);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* args.c: the command line of parasausctl, good and bad. */
+#include "agent/ctl/args.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/api/schema.h"
+
+#define WORDS_MAX 12
+
+struct line {
+	char text[256];
+	char *words[WORDS_MAX + 1];
+	int count;
+	const struct ctl_command *command;
+	struct ctl_args args;
+	struct err err;
+	int result;
+};
+
+/* "get pools -o json", split at blanks. */
+static void parse(struct line *l, const char *text)
+{
+	*l = (struct line){ .count = 1 };
+	l->words[0] = (char[]){ "parasausctl" };
+	strncpy(l->text, text, sizeof(l->text) - 1);
+	for (char *w = strtok(l->text, " "); w; w = strtok(NULL, " "))
+		l->words[l->count++] = w;
+	l->result = ctl_parse(l->count, l->words, &l->command, &l->args, &l->err);
+}
+
+static void options_stand_where_people_put_them(void **state)
+{
+	static const char *const lines[] = { "-s /x get pools a -o json --query q",
+					     "get -s /x -o json pools a -q q",
+					     "--socket=/x get pools --output=json a --query=q",
+					     "-s/x -ojson -qq get pools a",
+					     "-s /x -o json -q q -- get pools a" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct line l;
+
+		parse(&l, lines[i]);
+		assert_int_equal(l.result, 0);
+		assert_string_equal(l.command->name, "get");
+		assert_string_equal(l.args.socket, "/x");
+		assert_int_equal(l.args.output, OUTPUT_JSON);
+		assert_string_equal(l.args.query, "q");
+		assert_int_equal(l.args.operand_count, 2);
+		assert_string_equal(l.args.operands[0], "pools");
+		assert_string_equal(l.args.operands[1], "a");
+		ctl_args_done(&l.args);
+	}
+}
+
+static void there_are_defaults(void **state)
+{
+	struct line l;
+
+	(void)state;
+	parse(&l, "wait");
+	assert_int_equal(l.result, 0);
+	assert_string_equal(l.args.socket, REST_SOCKET_DEFAULT);
+	assert_int_equal(l.args.output, OUTPUT_TABLE);
+	assert_int_equal(l.args.timeout_ms, 60000);
+	assert_int_equal(l.args.generation, 0);
+	assert_false(l.args.synced || l.args.yes || l.args.help);
+}
+
+static void times_and_numbers_are_read(void **state)
+{
+	struct line l;
+
+	(void)state;
+	parse(&l, "wait --synced --generation 9223372036854775807 --timeout 0.5");
+	assert_int_equal(l.result, 0);
+	assert_true(l.args.synced);
+	assert_true(l.args.generation == INT64_MAX);
+	assert_int_equal(l.args.timeout_ms, 500);
+	parse(&l, "wait -t 2m");
+	assert_int_equal(l.args.timeout_ms, 120000);
+}
+
+static void help_is_given_with_and_without_a_command(void **state)
+{
+	static const struct {
+		const char *line, *command;
+	} cases[] = {
+		{ "-h", NULL }, { "--help", NULL }, { "get --help", "get" }, { "-h wait", "wait" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct line l;
+
+		parse(&l, cases[i].line);
+		assert_int_equal(l.result, 0);
+		assert_true(l.args.help);
+		if (cases[i].command)
+			assert_string_equal(l.command->name, cases[i].command);
+		else
+			assert_null(l.command);
+	}
+}
+
+static void mistakes_are_named(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "", "no command given" },
+		{ "-s /x", "no command given" },
+		{ "explian x", "did you mean 'explain'?" },
+		{ "frobnicate", "unknown command 'frobnicate'" },
+		{ "get pools -z", "unknown option '-z'" },
+		{ "get pools -z more", "unknown option '-z'" },
+		{ "get pools --zoom", "unknown option '--zoom'" },
+		{ "get pools -o", "option '-o' needs a value" },
+		{ "get pools --output", "option '--output' needs a value" },
+		{ "get pools -o yaml", "'yaml' is none of table, wide, json" },
+		{ "wait --timeout soon", "'soon' is not a time" },
+		{ "wait --timeout -1", "'-1' is not a time" },
+		{ "wait --timeout 25h", "'25h' is not a time" },
+		{ "wait --generation 0", "'0' is not a number" },
+		{ "wait --generation 99999999999999999999", "is not a number" },
+		{ "wait -o json", "'wait' has no option --output" },
+		{ "version -c x", "'version' has no option --config" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct line l;
+
+		parse(&l, cases[i].line);
+		assert_int_equal(l.result, -EINVAL);
+		assert_non_null(strstr(l.err.text, cases[i].says));
+		ctl_args_done(&l.args);
+	}
+}
+
+static void every_command_has_its_help(void **state)
+{
+	(void)state;
+	for (const struct ctl_command *c = ctl_commands; c->name; c++) {
+		struct buf text = { 0 };
+
+		assert_ptr_equal(ctl_find(c->name), c);
+		ctl_help(c, &text);
+		assert_non_null(strstr(buf_cstr(&text), c->text));
+		assert_non_null(strstr(buf_cstr(&text), "--help"));
+		buf_reset(&text);
+		ctl_help(NULL, &text);
+		assert_non_null(strstr(buf_cstr(&text), c->summary));
+		buf_done(&text);
+	}
+	assert_null(ctl_find("no such"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_stand_where_people_put_them),
+		cmocka_unit_test(there_are_defaults),
+		cmocka_unit_test(times_and_numbers_are_read),
+		cmocka_unit_test(help_is_given_with_and_without_a_command),
+		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(every_command_has_its_help),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* words.c, table.c: the agent's answers as people read them. */
+#include "agent/ctl/words.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/ctl/table.h"
+
+#define NOW INT64_C(1795316400000) /* 2026-11-22T03:00:00Z */
+
+static void times_are_read(void **state)
+{
+	int64_t ms = 0;
+
+	(void)state;
+	assert_true(words_time("2026-11-22T03:00:00.000Z", &ms));
+	assert_true(ms == NOW);
+	assert_true(words_time("1970-01-01T00:00:00.001Z", &ms));
+	assert_true(ms == 1);
+	assert_false(words_time("", &ms));
+	assert_false(words_time("2026-11-22", &ms));
+	assert_false(words_time("2026-11-22T03:00:00.000Z!", &ms));
+	assert_false(words_time("2026-11-22T03:00:00.000+01:00", &ms));
+}
+
+static void spans_are_short(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} cases[] = { { -5000, "0s" },
+		      { 999, "0s" },
+		      { 119000, "119s" },
+		      { 120000, "2m" },
+		      { 7199000, "119m" },
+		      { 7200000, "2h" },
+		      { INT64_C(172799000), "47h" },
+		      { INT64_C(172800000), "2d" } };
+	char out[WORDS_SPAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(words_span(cases[i].ms, out), cases[i].text);
+}
+
+/* A member's sentence: of these fields, in a pool whose check needs two successes. */
+static void check_sentence(const char *fields, const char *sentence)
+{
+	static const char pool[] = "{\"check\":{\"type\":\"http\",\"rise\":2}}";
+	struct doc_set p, m;
+	struct buf out = { 0 };
+	struct err err;
+
+	assert_int_equal(doc_read_json(pool, strlen(pool), &DOC_LIMITS_DEFAULT, &p, &err), 0);
+	assert_int_equal(doc_read_json(fields, strlen(fields), &DOC_LIMITS_DEFAULT, &m, &err), 0);
+	words_member(p.roots[0], m.roots[0], NOW, &out);
+	assert_string_equal(buf_cstr(&out), sentence);
+	buf_done(&out);
+	doc_set_done(&m);
+	doc_set_done(&p);
+}
+
+static void members_are_explained(void **state)
+{
+	(void)state;
+	check_sentence("{\"inTable\":true,\"weight\":3,\"effectiveWeight\":3,\"reasons\":[],"
+		       "\"state\":\"up\",\"target\":null}",
+		       "IN: weight 3. It is not checked.");
+	check_sentence("{\"inTable\":true,\"weight\":1,\"effectiveWeight\":0,"
+		       "\"reasons\":[\"unhealthy\"],\"state\":\"down\",\"target\":\"1\","
+		       "\"since\":\"2026-11-22T02:59:00.000Z\","
+		       "\"removeAt\":\"2026-11-22T03:00:29.500Z\","
+		       "\"lastCheck\":{\"reason\":\"timeout\"}}",
+		       "OUT: in the kernel's table with weight 0, so no new connections; its check "
+		       "fails. It has been down for 60s. Last check: no answer in time. It leaves "
+		       "the kernel's table in 29s unless it is back. 2 successes in a row bring it "
+		       "back.");
+	check_sentence("{\"inTable\":true,\"weight\":1,\"effectiveWeight\":1,"
+		       "\"reasons\":[\"unhealthy\",\"fail-open\"],\"state\":\"down\","
+		       "\"target\":\"1\",\"since\":null,\"lastCheck\":null}",
+		       "IN: weight 1; it is down, and kept because no member of the pool is up. It "
+		       "is down. 2 successes in a row bring it up.");
+	check_sentence("{\"inTable\":false,\"reasons\":[\"unproven\"],\"state\":\"unknown\","
+		       "\"target\":\"1\"}",
+		       "OUT: not in the kernel's table; it was never seen up, and others are. "
+		       "Whether it is up is not known yet. Its first success brings it in.");
+}
+
+/* An agent that is newer, or no agent of ours: nothing is certain, nothing breaks. */
+static void strange_answers_do_no_harm(void **state)
+{
+	(void)state;
+	check_sentence("{}", "OUT: not in the kernel's table. It is not checked.");
+	check_sentence("[]", "OUT: not in the kernel's table. It is not checked.");
+	check_sentence("{\"inTable\":1,\"reasons\":\"x\",\"state\":[],\"target\":7}",
+		       "OUT: not in the kernel's table. It is not checked.");
+	check_sentence("{\"inTable\":true,\"weight\":1,\"effectiveWeight\":1,"
+		       "\"reasons\":[\"from the future\"],\"state\":\"up\",\"target\":\"1\","
+		       "\"lastCheck\":{\"reason\":\"from-the-future\"}}",
+		       "IN: weight 1; from the future. It is up. Last check: from-the-future.");
+}
+
+static void tables_are_aligned(void **state)
+{
+	static const char *const heads[] = { "NAME", ">N", "WHY", NULL };
+	struct buf out = { 0 };
+	struct table t;
+
+	(void)state;
+	table_init(&t, heads);
+	table_cell(&t, "caf\xc3\xa9");
+	table_cellf(&t, "%d", 5);
+	table_cell(&t, "a\nb");
+	table_cell(&t, "a longer one");
+	table_cellf(&t, "%d", 1234);
+	table_cell(&t, "");
+	table_print(&t, &out);
+	assert_string_equal(buf_cstr(&out), "NAME             N  WHY\n"
+					    "caf\xc3\xa9             5  a b\n"
+					    "a longer one  1234  -\n");
+	table_done(&t);
+	buf_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_are_read),
+		cmocka_unit_test(spans_are_short),
+		cmocka_unit_test(members_are_explained),
+		cmocka_unit_test(strange_answers_do_no_harm),
+		cmocka_unit_test(tables_are_aligned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
