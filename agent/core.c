@@ -162,6 +162,33 @@ mono_t core_mono_of(const struct core *c, int64_t wall_ms)
 	return mono_add_ms(core_now(c), wall_ms - clock_wall_ms(loop_clock(c->loop)));
 }
 
+/* --- what helpers want logged ------------------------------------------------------ */
+
+bool core_log_event(const char *subsystem, struct wire *body)
+{
+	char text[1024];
+	uint8_t level = wire_u8(body);
+
+	wire_str(body, text, sizeof(text));
+	if (!wire_end(body))
+		return false;
+	switch ((enum log_level)level) {
+	case LOG_LEVEL_ERROR:
+		log_error(subsystem, "%s", text);
+		return true;
+	case LOG_LEVEL_WARNING:
+		log_warn(subsystem, "%s", text);
+		return true;
+	case LOG_LEVEL_INFO:
+		log_info(subsystem, "%s", text);
+		return true;
+	case LOG_LEVEL_DEBUG:
+		log_debug(subsystem, "%s", text);
+		return true;
+	}
+	return false;
+}
+
 /* --- planning ------------------------------------------------------------------------ */
 
 static void plan_now(void *arg)

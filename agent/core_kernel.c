@@ -229,31 +229,6 @@ static void on_problem(struct core *c, const struct ipvs_problem *p)
 		pool_state_dirty(f->owner);
 }
 
-static bool on_event(struct wire *body)
-{
-	char text[1024];
-	uint8_t level = wire_u8(body);
-
-	wire_str(body, text, sizeof(text));
-	if (!wire_end(body))
-		return false;
-	switch ((enum log_level)level) {
-	case LOG_LEVEL_ERROR:
-		log_error("kernel", "%s", text);
-		return true;
-	case LOG_LEVEL_WARNING:
-		log_warn("kernel", "%s", text);
-		return true;
-	case LOG_LEVEL_INFO:
-		log_info("kernel", "%s", text);
-		return true;
-	case LOG_LEVEL_DEBUG:
-		log_debug("kernel", "%s", text);
-		return true;
-	}
-	return false;
-}
-
 static bool on_idle(struct core *c, struct wire *body)
 {
 	struct endpoint key = wire_endpoint(body);
@@ -297,7 +272,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_IDLE:
 		return on_idle(c, body);
 	case IPVS_MSG_EVENT:
-		return on_event(body);
+		return core_log_event("kernel", body);
 	default:
 		return false;
 	}

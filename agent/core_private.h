@@ -269,6 +269,9 @@ static inline mono_t core_now(const struct core *c)
 	return loop_now(c->loop);
 }
 
+/* The body of an event message: u8 level, text. False: malformed. */
+bool core_log_event(const char *subsystem, struct wire *body);
+
 /* Wall clock (ms) of a monotonic moment, and back: for what is shown or outlives us. */
 int64_t core_wall_of(const struct core *c, mono_t t);
 mono_t core_mono_of(const struct core *c, int64_t wall_ms);

@@ -297,29 +297,6 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 	state_changed(c);
 }
 
-static bool read_event(struct wire *body)
-{
-	char text[512];
-	uint8_t level = wire_u8(body);
-
-	wire_str(body, text, sizeof(text));
-	if (!wire_end(body))
-		return false;
-	switch ((enum log_level)level) {
-	case LOG_LEVEL_ERROR:
-		log_error("health", "%s", text);
-		return true;
-	case LOG_LEVEL_WARNING:
-		log_warn("health", "%s", text);
-		return true;
-	case LOG_LEVEL_INFO:
-	case LOG_LEVEL_DEBUG:
-		log_info("health", "%s", text);
-		return true;
-	}
-	return false;
-}
-
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct core *c = arg;
@@ -350,7 +327,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		c->health_status = s;
 		return true;
 	case HC_MSG_EVENT:
-		return read_event(body);
+		return core_log_event("health", body);
 	default:
 		return false;
 	}
