@@ -78,10 +78,10 @@ static void times_and_numbers_are_read(void **state)
 	struct line l;
 
 	(void)state;
-	parse(&l, "wait --synced --generation 9223372036854775807 --timeout 0.5");
+	parse(&l, "wait --synced --generation 999999999999999999 --timeout 0.5");
 	assert_int_equal(l.result, 0);
 	assert_true(l.args.synced);
-	assert_true(l.args.generation == INT64_MAX);
+	assert_true(l.args.generation == UINT64_C(999999999999999999));
 	assert_int_equal(l.args.timeout_ms, 500);
 	parse(&l, "wait -t 2m");
 	assert_int_equal(l.args.timeout_ms, 120000);
