@@ -33,7 +33,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s);
 /* A problem, wherever it comes from. */
 struct problem_item {
 	const struct pool_view *pool; /* NULL: no pool's */
-	const char *where;	      /* NULL: the pool's objects */
+	const char *where;	      /* NULL: the pool's Service */
 	unsigned line;
 	const char *text;
 	bool error;

@@ -102,7 +102,7 @@ static void put_problems(struct buf *out, const struct doc *pool)
 		buf_printf(out, "  %s: %s", words_text(p, REST_SEVERITY),
 			   words_text(p, REST_WHERE));
 		if (line)
-			buf_printf(out, " line %" PRId64, line);
+			buf_printf(out, ":%" PRId64, line);
 		buf_printf(out, ": %s\n", words_text(p, REST_TEXT_FIELD));
 	}
 }

@@ -123,7 +123,7 @@ static void add_problem(struct table *t, const struct doc *d, bool wide, int64_t
 	(void)now_ms;
 	table_cell(t, words_text(d, REST_SEVERITY));
 	if (line)
-		table_cellf(t, "%s line %" PRId64, words_text(d, REST_WHERE), line);
+		table_cellf(t, "%s:%" PRId64, words_text(d, REST_WHERE), line);
 	else
 		table_cell(t, words_text(d, REST_WHERE));
 	table_cell(t, words_text(d, REST_POOL_FIELD));

@@ -111,8 +111,8 @@ static struct pool_view *make_view(struct pool *p, const struct member_view *mem
 
 static struct pool_view *sample_dns(void)
 {
-	struct member_view m[] = { member_of("10.100.2.1:53", VERDICT_UP, 1, 0, 0),
-				   member_of("10.100.2.2:53", VERDICT_UP, 1, 0, 0) };
+	struct member_view m[] = { member_of("10.100.2.1:53", VERDICT_UNKNOWN, 1, 0, 0),
+				   member_of("10.100.2.2:53", VERDICT_UNKNOWN, 1, 0, 0) };
 
 	m[0].checked = m[1].checked = false;
 	return make_view(make_pool(&(struct recipe){ "default", "dns", "dns", IPPROTO_UDP, 0,
@@ -132,8 +132,8 @@ static struct pool_view *sample_origin(int64_t now)
 		m, ARRAY_LEN(m));
 
 	v->members[1].remove_at_ms = now + HOURS(3);
-	problems_add(&v->pool->problems, false, 12,
-		     "`type` stands inside `ports`; taken as the Service's");
+	problems_add_in(&v->pool->problems, false, "/etc/parasaus/pools/snake.yaml", 12,
+			"`type` stands inside `ports`; taken as the Service's");
 	return v;
 }
 

@@ -332,9 +332,11 @@ static void lists_are_filtered_and_cut_into_pages(void **state)
 		{ "targets?limit=2", "address", "10.100.1.53 10.100.1.77", "10" },
 		{ "targets?type=tcp", "address", "2001:db8::1 2001:db8::2", "2" },
 		{ "targets?state=unknown", "address", "10.100.3.5", "1" },
+		{ "members?state=unknown", "id", "10.100.2.1-53 10.100.2.2-53 10.100.3.5-80", "3" },
 		{ "targets?q=[2001:db8::2]:8443", "address", "2001:db8::2", "1" },
 		{ "problems", "severity", "error warning error", "3" },
 		{ "problems?severity=warning", "line", "12", "1" },
+		{ "problems?severity=warning", "where", "/etc/parasaus/pools/snake.yaml", "1" },
 		{ "problems?pool=shop.web.https-tcp", "where", "kernel", "1" },
 		{ "problems?q=mapping", "where", "/etc/parasaus/pools/api.yaml:3", "1" },
 	};
