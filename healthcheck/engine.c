@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "agent/base/hash.h"
 #include "agent/base/map.h"
 #include "agent/base/timers.h"
 #include "agent/base/xalloc.h"
@@ -86,6 +87,12 @@ struct hc_engine {
 	struct hc_outcome trouble;
 	struct check *last_check; /* of the target put last: the next one's is mostly the same */
 };
+
+/* Ids are hashes, but of a key that everybody knows: tables are hashed with our own. */
+static uint64_t hash_of(uint64_t id)
+{
+	return hash_table(&id, sizeof(id));
+}
 
 static bool is_target(const void *object, const void *key)
 {
@@ -244,7 +251,7 @@ static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
 
 static void count(struct hc_engine *e, struct target *t, const struct hc_outcome *o, mono_t now)
 {
-	enum verdict_state before = t->health.state;
+	const struct hc_health before = t->health;
 	enum hc_meaning meaning = hc_reason_meaning(o->reason);
 
 	t->reason = (uint8_t)o->reason;
@@ -258,10 +265,14 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 		t->failed++;
 	}
 	if (!hc_health_feed(&t->health, t->check, meaning)) {
-		tell_moved(e, t, now);
+		/* That an inherited state holds is news, too. */
+		if (t->health.proven != before.proven)
+			tell_news(e, t);
+		else
+			tell_moved(e, t, now);
 		return;
 	}
-	e->state_count[before]--;
+	e->state_count[before.state]--;
 	e->state_count[t->health.state]++;
 	t->sequence++;
 	t->since_ms = clock_wall_ms(e->clock);
@@ -472,7 +483,7 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 
 bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_probe)
 {
-	struct target *t = map_get(&e->targets, told->id, &told->id);
+	struct target *t = map_get(&e->targets, hash_of(told->id), &told->id);
 
 	if (t) {
 		t->round = e->round;
@@ -492,7 +503,7 @@ bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_p
 		set_demand(e, demand_of(t->check));
 	}
 	e->state_count[t->health.state]++;
-	map_put(&e->targets, t->id, t); /* the id is a hash */
+	map_put(&e->targets, hash_of(t->id), t);
 	tell_news(e, t);
 	return true;
 }
@@ -514,7 +525,7 @@ static void free_target(struct hc_engine *e, struct target *t)
 
 void hc_engine_remove(struct hc_engine *e, uint64_t id)
 {
-	struct target *t = map_take(&e->targets, id, &id);
+	struct target *t = map_take(&e->targets, hash_of(id), &id);
 
 	if (t)
 		free_target(e, t);

@@ -26,8 +26,9 @@ enum hc_message {
 	HC_MSG_GONE = 3,   /* u64 id */
 	HC_MSG_COMMIT = 4,
 	/* healthcheck -> core */
-	HC_MSG_VERDICT =
-		5, /* struct hc_verdict; on a change of state, and at most once in 5 s where only counters moved */
+	/* struct hc_verdict; when `state` or `proven` changed, and at most once in 5 s where only
+	 * counters moved */
+	HC_MSG_VERDICT = 5,
 	HC_MSG_VERDICTS_END = 6,
 	HC_MSG_STATUS = 7, /* struct hc_status; each second while anything changed */
 	HC_MSG_EVENT = 8,  /* u8 log level, text */

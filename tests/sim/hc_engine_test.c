@@ -277,6 +277,24 @@ static void an_inherited_state_holds_until_probes_speak(void **state)
 	world_done(&w);
 }
 
+static void that_an_inherited_state_holds_is_told_at_once(void **state)
+{
+	struct world w = world_new(1, 100);
+	struct hc_verdict v = { 0 };
+
+	(void)state;
+	server_at(&w, 0);
+	put(&w, 0, VERDICT_UP);
+	assert_true(hc_engine_tell(w.engine, &v));
+	assert_false(v.proven);
+	run_ms(&w, 10);
+	assert_true(hc_engine_tell(w.engine, &v));
+	assert_true(v.proven);
+	assert_int_equal(v.state, VERDICT_UP);
+	assert_int_equal(v.sequence, 0);
+	world_done(&w);
+}
+
 /* --- nothing but the server's own failure counts -------------------------------------------- */
 
 static void one_lost_probe_in_a_hundred_takes_nobody_out(void **state)
@@ -775,6 +793,7 @@ int main(void)
 		cmocka_unit_test(what_is_told_first_is_the_first_probe),
 		cmocka_unit_test(rest_is_not_lateness),
 		cmocka_unit_test(an_inherited_state_holds_until_probes_speak),
+		cmocka_unit_test(that_an_inherited_state_holds_is_told_at_once),
 		cmocka_unit_test(one_lost_probe_in_a_hundred_takes_nobody_out),
 		cmocka_unit_test(our_own_trouble_counts_for_nothing),
 		cmocka_unit_test(without_descriptors_it_pauses),
