@@ -8,7 +8,8 @@
  *
  * One line an event, "TIME EVENT TCP|UDP VIP:PORT [SERVER:PORT [WORDS...]]":
  *
- *   clock WALL       the first line: the wall clock at TIME
+ *   clock WALL       the first line: the wall clock at TIME; what is in the
+ *                    table by then is no event
  *   service          a service is new; service-gone: it went
  *   dest WEIGHT      a destination is new, with this weight
  *   weight OLD NEW   its weight changed
@@ -211,8 +212,12 @@ static void run(struct poll *p, double pause, const char *stop_file, double end)
 {
 	struct timespec ts = { .tv_sec = (time_t)pause,
 			       .tv_nsec = (long)((pause - (double)(time_t)pause) * 1e9) };
-	unsigned turn = 0;
+	unsigned turn = 1;
 
+	while (!read_table(p, &p->tables[0]))
+		continue;
+	printf("%.6f clock %.6f\n", now(CLOCK_MONOTONIC), now(CLOCK_REALTIME));
+	fflush(stdout);
 	while (!told_to_stop && !(stop_file && !access(stop_file, F_OK))) {
 		double at = now(CLOCK_MONOTONIC);
 
@@ -271,7 +276,6 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	p = poll_new();
-	printf("%.6f clock %.6f\n", now(CLOCK_MONOTONIC), now(CLOCK_REALTIME));
 	run(p, pause, stop_file, end);
 	close(p->fd);
 	free(p->services);

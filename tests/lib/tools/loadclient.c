@@ -19,7 +19,7 @@
  * kept connection that breaks between two requests counts as well. Who
  * answered is the first line of the body. Each failure goes to standard error
  * as it happens (the first 2,000); at the end a summary in JSON goes to standard output. Times
- * are CLOCK_MONOTONIC in seconds ("t", "first", "last"); start_wall is the
+ * are CLOCK_MONOTONIC in seconds ("t", "began", "first", "last"); start_wall is the
  * wall clock at "start". Requests under way at the end are waited for. Exits
  * 0: none failed, 1: some did, 2: it could not run.
  */
@@ -99,7 +99,7 @@ struct server {
 };
 
 struct failure {
-	int64_t t;
+	int64_t t, began;
 	enum reason reason;
 	bool keep, fresh; /* fresh: the first request of its connection */
 	unsigned client;
@@ -180,6 +180,7 @@ static void fail(struct load *l, struct client *c, int64_t now, enum reason why)
 {
 	const struct failure f = {
 		.t = now,
+		.began = why == LOST_WHILE_IDLE ? now : c->started,
 		.reason = why,
 		.keep = c->keep,
 		.fresh = c->requests_on_connection == 0,
@@ -488,10 +489,11 @@ static void print_failures(const struct load *l)
 	for (size_t i = 0; i < l->failed && i < FAILURES_MAX; i++) {
 		const struct failure *f = &l->failures[i];
 
-		printf("%s\n    {\"t\": %.6f, \"reason\": \"%s\", \"client\": %u, \"keep\": %s, "
-		       "\"new_connection\": %s, \"last_server\": \"%s\"}",
-		       i ? "," : "", seconds(f->t), reason_text[f->reason], f->client,
-		       f->keep ? "true" : "false", f->fresh ? "true" : "false", f->server);
+		printf("%s\n    {\"t\": %.6f, \"began\": %.6f, \"reason\": \"%s\", \"client\": %u, "
+		       "\"keep\": %s, \"new_connection\": %s, \"last_server\": \"%s\"}",
+		       i ? "," : "", seconds(f->t), seconds(f->began), reason_text[f->reason],
+		       f->client, f->keep ? "true" : "false", f->fresh ? "true" : "false",
+		       f->server);
 	}
 	printf("\n  ]\n");
 }

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The agent in the director of topology.sh, what it is given, and the load on
+# it. To be sourced; brings topology.sh with it.
+#
+#   vip        the one address of its address pool
+#   $run/pools the directory it watches
+
+# shellcheck source=../lib/topology.sh
+. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+
+vip=192.0.2.10
+
+# agent_configure [LINE...]: its configuration; checks of one second, LINEs are added.
+agent_configure() {
+	mkdir -p "$run/pools"
+	{
+		cat <<-END
+			node: director
+			stateDirectory: $run/state
+			addressPools:
+			- name: demo
+			  addresses: [$vip]
+			  ports: "30000-64999"
+			sources:
+			- directory: $run/pools
+			api:
+			  socket: $run/api.sock
+		END
+		(($# == 0)) || printf '%s\n' "$@"
+	} >"$run/parasaus.yaml"
+}
+
+# Checks as quick as they may be.
+quick_checks='defaults: {interval: 1, timeout: 0.5, fast: 0.5, fall: 2, rise: 2}'
+: "$quick_checks"
+
+# Starts it again when it is killed, as systemd would, and only then.
+agent_supervise() {
+	local rc=137
+	while ((rc == 137)) && [ ! -e "$run/agent.stop" ]; do
+		rc=0
+		ip netns exec "$net-director" "$build/parasausd" -c "$run/parasaus.yaml" \
+			>>"$run/agent.log" 2>&1 </dev/null &
+		echo $! >"$run/agent.pid.new"
+		mv "$run/agent.pid.new" "$run/agent.pid"
+		wait $! || rc=$?
+	done
+	((rc == 0)) || echo "parasausd ended with $rc" >>"$run/agent.log"
+}
+
+agent_start() {
+	rm -f "$run/agent.stop" "$run/agent.pid"
+	agent_supervise &
+	agent_supervisor=$!
+	topology_pids+=("$agent_supervisor")
+	wait_for 10 [ -s "$run/agent.pid" ]
+}
+
+agent_end() {
+	touch "$run/agent.stop"
+	kill "-$1" "$(cat "$run/agent.pid")"
+	wait "$agent_supervisor" 2>/dev/null || true
+}
+agent_stop() { agent_end TERM; } # as a person would
+agent_kill() { agent_end KILL; } # and it stays dead
+
+ctl() { "$build/parasausctl" -s "$run/api.sock" "$@"; }
+
+agent_synced() { ctl wait --synced --timeout 20; }
+
+# status FILTER: a field of `get status`, by jq.
+status() { ctl get status -o json | jq -r "$1"; }
+
+# agent_process parent|core|healthcheck|ipvs: its process id.
+agent_process() { status ".processes[] | select(.name == \"$1\") | .pid"; }
+
+# member POOL SERVER:PORT FILTER
+member() {
+	ctl get members -o json |
+		jq -r --arg p "$1" --arg m "$2" \
+			".[] | select(.pool == \$p and \"\\(.address):\\(.port)\" == \$m) | $3"
+}
+
+# Every target was probed by this run of the prober.
+all_proven() { ctl get targets -o json | jq -e 'all(.[]; .proven)'; }
+
+# table: `ipvsadm -Sn` of the director, sorted.
+table() { in_box director ipvsadm -Sn | sort; }
+
+# weight VIP:PORT SERVER:PORT: as the kernel has it; "" where it has none.
+weight() {
+	table | awk -v s="$1" -v d="$2" '$1 == "-a" && $3 == s && $5 == d { print $NF }'
+}
+has_weight() { [ "$(weight "$1" "$2")" = "$3" ]; }
+
+# service NAME PORT [ANNOTATION...]: a NodePort Service and its Endpoints; the members,
+# one "ADDRESS PORT" a line, are read. To be put in place by `place`.
+service() {
+	local name=$1 port=$2 annotation address member_port
+	shift 2
+	cat <<-END
+		apiVersion: v1
+		kind: Service
+		metadata:
+		  name: $name
+		  namespace: test
+		spec:
+		  type: NodePort
+		  ports:
+		  - {name: web, protocol: TCP, port: $port, nodePort: $port}
+		---
+		apiVersion: v1
+		kind: Endpoints
+		metadata:
+		  name: $name
+		  namespace: test
+	END
+	(($# == 0)) || echo "  annotations:"
+	for annotation in "$@"; do
+		printf '    parasaus.io/%s\n' "$annotation"
+	done
+	echo subsets:
+	while read -r address member_port; do
+		printf -- '- addresses: [{ip: %s}]\n  ports: [{name: web, port: %s}]\n' \
+			"$address" "$member_port"
+	done
+}
+
+# place FILE: what it reads becomes that file of the directory, at once as a whole.
+place() {
+	cat >"$run/.placing"
+	mv "$run/.placing" "$run/pools/$1"
+}
+
+# load_start KEEP NEW MILLISECONDS ADDRESS:PORT...: clients of both kinds, each with that
+# pause between two requests, until load_stop. Its summary is then in $run/load.
+load_start() {
+	background client "$run/load" "$tools/loadclient" -k "$1" -n "$2" -i "$3" "${@:4}"
+	load_pid=$background
+}
+load_stop() { end_of "$load_pid"; }
+# load FILTER: of the summary, by jq.
+load() { jq -r "$1" "$run/load"; }
+
+# Watches the director's IPVS table; its lines are in $run/poll.
+poll_start() {
+	background director "$run/poll" "$tools/ipvs_poll"
+	poll_pid=$background
+	wait_for 10 [ -s "$run/poll" ]
+}
+poll_stop() { end_of "$poll_pid"; }
+
+# event NAME [WORDS...]: the time of the first such event, on the wall clock. WORDS are the
+# last of the line.
+event() {
+	awk -v e="$1" -v words="${*:2}" '
+	$2 == "clock" { offset = $3 - $1 }
+	$2 == e && (words == "" || substr($0, length($0) - length(words)) == " " words) {
+		printf "%.6f\n", $1 + offset
+		exit
+	}' "$run/poll"
+}
+
+# since A B: B - A in seconds, to the millisecond; nothing without both.
+since() {
+	[ -z "$1" ] || [ -z "$2" ] || awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", b - a }'
+}
+
+# Counts what anyone writes to the director's IPVS, in $run/writes.
+count_start() {
+	ip -n "$net-director" link add nlmon0 type nlmon
+	ip -n "$net-director" link set nlmon0 up
+	modprobe -q ip_vs || true
+	background director "$run/count" "$tools/nlcount" nlmon0 "$run/writes"
+	count_pid=$background
+	wait_for 10 grep -q counting "$run/count"
+}
+count_stop() { end_of "$count_pid"; }
+# The number of commands so far.
+writes() { cut -d ' ' -f 1 "$run/writes"; }
