@@ -17,7 +17,7 @@ agent() {
 	local name=$1 path=$2
 	shift 2
 	rm -rf "$run/pools" "$run/state"
-	agent_configure
+	agent_configure 'audit: 30'
 	"$build/bench/pools" write "$@" "$path" "$pools" "$members"
 	agent_start
 	ctl wait --synced --timeout 120

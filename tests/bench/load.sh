@@ -21,7 +21,7 @@ floor() {
 agent() {
 	local begin
 	rm -rf "$run/pools" "$run/state"
-	agent_configure
+	agent_configure 'audit: 30'
 	"$build/bench/pools" write "$run/pools" "$pools" "$members"
 	begin=$EPOCHREALTIME
 	agent_start

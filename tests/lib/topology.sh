@@ -21,7 +21,7 @@
 project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 build=${BUILD:-$project/build/release}
 tools=$build/tools
-: "$tools"
+net="" run="" background=""
 topology_pids=()
 
 topology_up() {
