@@ -1,6 +1,6 @@
 #!/bin/bash
 # Writing a whole table: 5,000 pools x 10 from a directory, checks none, beside
-# the floor (tests/bench/floor.c) in the same kernel. Fresh network namespaces,
+# the floor (tests/bench/rawload.c) in the same kernel. Fresh network namespaces,
 # order alternated, median of three; resident memory by process.
 #
 #   POOLS=N MEMBERS=N RUNS=N
@@ -11,11 +11,11 @@ here=$(dirname "$0")
 
 pools=${POOLS:-5000} members=${MEMBERS:-10} runs=${RUNS:-3}
 topology_up load
-rm -f "$run/floor" "$run/agent"
 
 floor() {
 	unshare --net bash -ec 'ip link set lo up; exec "$@"' - \
-		"$build/bench/floor" "$pools" "$members" wrr >>"$run/floor"
+		"$build/bench/rawload" "$pools" "$members" wrr |
+		sed 's/.*: \([0-9.]*\) s, .* 0 refused/\1/' >>"$run/floor"
 }
 
 agent() {

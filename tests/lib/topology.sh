@@ -19,7 +19,7 @@
 # On exit everything that was started is ended and everything made is removed.
 
 project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
-build=${BUILD:-$project/build/release}
+build=$(realpath "${PARASAUS_BUILD:-$project/build/release}")
 tools=$build/tools
 net="" run="" background=""
 topology_pids=()
@@ -41,6 +41,7 @@ topology_down() {
 	local pid box
 	set +e
 	trap '' HUP INT TERM
+	exec 2>/dev/null # the shell tells of each that is killed
 	for pid in "${topology_pids[@]}"; do
 		kill -KILL "$pid" 2>/dev/null
 	done
@@ -124,7 +125,10 @@ server_start() {
 
 # By SIGKILL: its kernel refuses connections from then on.
 server_kill() {
-	kill -KILL "$(cat "$run/$1.pid")"
+	local pid
+	pid=$(cat "$run/$1.pid")
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null || true
 }
 
 # wait_for SECONDS CMD...: until CMD succeeds. CMD may be a function.

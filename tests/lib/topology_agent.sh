@@ -68,7 +68,8 @@ agent_kill() { agent_end KILL; } # and it stays dead
 
 ctl() { "$build/parasausctl" -s "$run/api.sock" "$@"; }
 
-agent_synced() { ctl wait --synced --timeout 20; }
+# The first time on a machine the kernel has its modules to load.
+agent_synced() { ctl wait --synced --timeout 60; }
 
 # status FILTER: a field of `get status`, by jq.
 status() { ctl get status -o json | jq -r "$1"; }
