@@ -31,7 +31,7 @@ agent() {
 	[ "$(in_box director ipvsadm -Sn | wc -l)" = $((pools * (members + 1))) ] ||
 		echo "load: the table is not what it should be" >&2
 	status .lastSyncSeconds >>"$run/agent"
-	status '.processes | map("\(.name) \(.residentBytes / 1048576 | round) MiB") | join(", ")' \
+	status '.processes | to_entries | map("\(.key) \(.value.residentBytes / 1048576 | round) MiB") | join(", ")' \
 		>"$run/memory"
 	agent_stop
 	director_down

@@ -30,8 +30,7 @@ check_others "at the start"
 for role in parent core healthcheck ipvs; do
 	pid=$(agent_process "$role")
 	kill -KILL "$pid"
-	again() { local now; now=$(agent_process "$role") && [ -n "$now" ] && [ "$now" != "$pid" ]; }
-	wait_for 15 again
+	wait_for 15 agent_restarted "$role" "$pid"
 done
 agent_synced
 check_others "after each process was killed"

@@ -49,7 +49,6 @@ dead_are_out() {
 # (Nobody is to be deleted while writes are counted.)
 dead_are_gone() { ! table | grep -Eq '10\.100\.1\.(13|14|200):'; }
 
-restarted() { local now; now=$(agent_process "$1") && [ -n "$now" ] && [ "$now" != "$2" ]; }
 quiet() { ctl wait --synced --timeout 0.2 && all_proven; }
 
 # kill_one ROLE
@@ -58,7 +57,7 @@ kill_one() {
 	pid=$(agent_process "$1")
 	before=$(writes)
 	kill -KILL "$pid"
-	wait_for 15 restarted "$1" "$pid" && wait_for 15 quiet || rc=1
+	wait_for 15 agent_restarted "$1" "$pid" && wait_for 15 quiet || rc=1
 	[ "$(writes)" = "$before" ] || rc=1
 	dead_are_out || rc=1
 	((rc == 0)) || note "$1: $before writes before, $(cat "$run/writes") after"

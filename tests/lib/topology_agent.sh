@@ -74,8 +74,13 @@ agent_synced() { ctl wait --synced --timeout 60; }
 # status FILTER: a field of `get status`, by jq.
 status() { ctl get status -o json | jq -r "$1"; }
 
-# agent_process parent|core|healthcheck|ipvs: its process id.
-agent_process() { status ".processes[] | select(.name == \"$1\") | .pid"; }
+# agent_process parent|core|healthcheck|ipvs: its process id; fails where there is none.
+agent_process() { ctl get status -o json | jq -e ".processes.$1.pid | select(. > 0)"; }
+# agent_restarted ROLE PID: it is another process now.
+agent_restarted() {
+	local now
+	now=$(agent_process "$1") && [ "$now" != "$2" ]
+}
 
 # member POOL SERVER:PORT FILTER
 member() {
