@@ -19,7 +19,7 @@ agent_configure "$quick_checks" 'audit: 2'
 ports=(30080 30081 30082 30083)
 for port in "${ports[@]}"; do
 	printf '10.100.1.1%d 8080\n' 1 2 3 | service "web-$port" "$port" 'health-check-type: http' \
-		'health-check-path: /' | place "$port.yaml"
+		'health-check-path: /' 'drain-seconds: "1"' | place "$port.yaml"
 done
 
 # answers PORT...: each of them, with a request whose connection is refused if no service is there.

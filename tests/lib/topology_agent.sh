@@ -45,7 +45,7 @@ agent_supervise() {
 			>>"$run/agent.log" 2>&1 </dev/null &
 		echo $! >"$run/agent.pid.new"
 		mv "$run/agent.pid.new" "$run/agent.pid"
-		wait $! || rc=$?
+		wait $! 2>/dev/null || rc=$?
 	done
 	((rc == 0)) || echo "parasausd ended with $rc" >>"$run/agent.log"
 }
