@@ -56,6 +56,7 @@ kill_one() {
 	local pid before rc=0
 	pid=$(agent_process "$1")
 	before=$(writes)
+	note "$EPOCHREALTIME $1"
 	kill -KILL "$pid"
 	wait_for 15 agent_restarted "$1" "$pid" && wait_for 15 quiet || rc=1
 	[ "$(writes)" = "$before" ] || rc=1
@@ -89,7 +90,10 @@ at_least "requests" "${REQUESTS:-2000}" "$(load .requests)"
 equal "only the living answered" "s1 s2" "$(load '.servers | keys | join(" ")')"
 note "figure kill.failed $(load .failed) of $(load .requests) requests, $((4 * rounds)) kills"
 note "figure kill.latency_ms p50 $(load .latency_ms.p50) p99 $(load .latency_ms.p99) max $(load .latency_ms.max)"
-((tap_failures == 0)) || tail -n 40 "$run/agent.log" | note
+if ((tap_failures > 0)); then
+	head -n 20 "$run/load.err" | note
+	tail -n 40 "$run/agent.log" | note
+fi
 
 # Killed or not, it does its work.
 printf '%s 8080\n' 10.100.1.11 10.100.1.12 | service web-30081 30081 'weight: "3"' | place 30081.yaml
