@@ -86,5 +86,7 @@ const char *doc_string(const struct doc *d);
 MUST_CHECK bool doc_integer(const struct doc *d, int64_t min, int64_t max, int64_t *out);
 MUST_CHECK bool doc_bool(const struct doc *d, bool *out);
 const char *doc_type_text(enum doc_type type);
+/* Is this text, written without quotes, a string to a YAML reader (and not a number, "yes", ...)? */
+bool doc_plain_is_string(const char *s);
 
 #endif

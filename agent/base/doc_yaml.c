@@ -119,6 +119,21 @@ static enum doc_type type_of_plain(const char *s)
 	return is_number(s) ? DOC_NUMBER : DOC_STRING;
 }
 
+/* Nothing that YAML gives a meaning to: letters, digits and a few signs inside. */
+bool doc_plain_is_string(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789./_";
+	size_t n = strlen(s);
+
+	/* '-' and ':' are plain where they are inside: "a-b", "10.0.0.1:80", not "- a" or "a: b". */
+	return n > 0 && strchr(letters, s[0]) && strchr(letters, s[n - 1]) &&
+	       s[strspn(s,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_-:")] ==
+		       '\0' &&
+	       type_of_plain(s) == DOC_STRING;
+}
+
 static unsigned line_of(const yaml_event_t *e)
 {
 	return (unsigned)e->start_mark.line + 1;

@@ -98,6 +98,12 @@ static int read_ports(struct decode *c, const struct doc *ports, struct err *err
 
 		snprintf(where, sizeof(where), "spec.ports[%zu]", i);
 		decode_known(c, d, where, known, ARRAY_LEN(known));
+		if (doc_get(d, "nodePort") && c->parts.type == SERVICE_CLUSTER_IP)
+			decode_note(
+				c, false, doc_get(d, "nodePort")->line,
+				"%s.nodePort is of no use with spec.type ClusterIP: write type: "
+				"NodePort under spec",
+				where);
 		if (decode_port(c, d, where, &p) &&
 		    is_distinct(c, &p, ports->count, d->line, where))
 			c->parts.ports[c->parts.port_count++] = p;

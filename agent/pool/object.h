@@ -35,7 +35,7 @@ struct problem {
 	bool error;    /* a part of the object is not used; otherwise a warning */
 	unsigned line; /* in the file it came from; 0: unknown */
 	char *path;    /* of that file, "" where it is not told; of a pool's problems it is */
-	char *text;    /* "annotation parasaus.io/rise: 99 is outside 1..10; left at 2" */
+	char *text;    /* "annotation parasaus.io/weight: \"x\" is not a whole number ..." */
 };
 struct problems {
 	struct problem *items;
