@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of the engine: engine.c runs probes, targets.c keeps targets and
+ * has their verdicts ready to be told.
+ */
+#ifndef HEALTHCHECK_ENGINE_PRIVATE_H
+#define HEALTHCHECK_ENGINE_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "agent/base/map.h"
+#include "agent/base/timers.h"
+#include "healthcheck/engine.h"
+#include "healthcheck/schedule.h"
+#include "healthcheck/verdict.h"
+
+enum stage {
+	NEVER,	 /* not to be probed */
+	RESTING, /* until its timer */
+	WAITING, /* on a queue, for a place among those under way */
+	PROBING,
+};
+
+enum telling {
+	TOLD,
+	MOVED, /* counters alone */
+	NEWS,
+};
+
+struct target {
+	uint64_t id;
+	struct hc_engine *engine;
+	struct check *check;
+	struct endpoint endpoint;
+	struct hc_health health;
+	uint8_t stage;	 /* enum stage */
+	uint8_t telling; /* enum telling */
+	uint8_t reason;	 /* enum hc_reason */
+	bool is_fresh;	 /* never probed yet */
+	uint32_t round;	 /* of telling: the begin it was last put after */
+	uint32_t slot;	 /* PROBING: index of its probe */
+	int32_t detail;
+	uint32_t ok, failed, latency_us;
+	uint64_t sequence;
+	int64_t since_ms;
+	mono_t began;	/* the last probe */
+	timer_id timer; /* RESTING: its turn; PROBING: its deadline */
+	mono_t tell_at; /* MOVED */
+	TAILQ_ENTRY(target) waiting;
+	TAILQ_ENTRY(target) told;
+};
+
+TAILQ_HEAD(target_list, target);
+
+/* A probe under way. The generation is odd while in use and makes stale tokens harmless. */
+struct slot {
+	struct hc_probe probe;
+	struct target *target;
+	uint32_t generation;
+	uint32_t next_free; /* index + 1; 0: none */
+};
+
+struct hc_engine {
+	struct hc_io io;
+	const struct clock *clock;
+	struct timers *timers;
+	struct map targets;
+	struct slot *slots;
+	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
+	uint32_t max_in_flight, in_flight;
+	struct target_list due, fresh; /* waiting: known targets; first probes */
+	unsigned due_in_row;
+	struct target_list news, moved;
+	struct hc_bucket bucket;
+	uint64_t demand_milli; /* probes in 1000 s that the intervals ask for */
+	mono_t paused_until;
+	mono_t expected; /* when the next run should be; { 0 }: nobody knows */
+	bool is_late;
+	int64_t lag_ms;
+	uint32_t round;
+	uint32_t state_count[VERDICT_DOWN + 1];
+	uint64_t probes, inconclusive;
+	uint64_t trouble_count;
+	struct hc_outcome trouble;
+	struct check *last_check; /* of the target put last: the next one's is mostly the same */
+};
+
+/* targets.c: put t among what is to be told: now; when its counters have waited their time. */
+void hc_target_tell_news(struct hc_engine *e, struct target *t);
+void hc_target_tell_moved(struct hc_engine *e, struct target *t, mono_t now);
+
+/* engine.c: nothing of t is under way or waiting any more. */
+void hc_target_stop(struct hc_engine *e, struct target *t);
+
+#endif
