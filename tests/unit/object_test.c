@@ -147,7 +147,10 @@ static void services_are_read(void **state)
 	check(SERVICE "{}}", "Service default/web ClusterIP\n");
 	check(SERVICE "{ports: [{name: a, port: 80}, {name: b, port: 53, protocol: UDP, nodePort: "
 		      "30053}]}}",
-	      "Service default/web ClusterIP a:80/tcp b:53/udp@30053\n");
+	      "Service default/web ClusterIP a:80/tcp b:53/udp@30053\n"
+	      "warning 1: Service: spec.ports[1].nodePort is of no use with spec.type ClusterIP: "
+	      "write type: "
+	      "NodePort under spec\n");
 	check(SERVICE "{type: ExternalName, externalName: x}}",
 	      "Service default/web ExternalName\n");
 	check(SERVICE "{sessionAffinity: ClientIP, publishNotReadyAddresses: true}}",
