@@ -257,6 +257,18 @@ static void log_change(struct core *c, const struct target *t)
 		 t->user_count, t->user_count == 1 ? "" : "s");
 }
 
+/* A prober that was told a state at its start does not know since when it holds. */
+static int64_t since_ms_of(const struct core *c, const struct hc_verdict *v)
+{
+	const struct saved_target *saved = saved_target(c, v->id);
+
+	if (v->since_ms)
+		return v->since_ms;
+	if (saved && saved->state == v->state)
+		return saved->since_ms;
+	return clock_wall_ms(loop_clock(c->loop));
+}
+
 static void take_verdict(struct core *c, const struct hc_verdict *v)
 {
 	struct target *t = target_get(c, v->id);
@@ -267,7 +279,8 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		if (!c->planning) {
 			t = target_new(c, v->id);
 			t->verdict = *v;
-			t->since = past_of(c, v->since_ms);
+			t->verdict.since_ms = since_ms_of(c, v);
+			t->since = past_of(c, t->verdict.since_ms);
 		}
 		return;
 	}
@@ -280,15 +293,13 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 	if (!changed) {
 		int64_t since_ms = t->verdict.since_ms;
 
-		/* A prober that was started again does not know since when. */
 		t->verdict = *v;
 		t->verdict.since_ms = since_ms;
 		view_changed(c);
 		return;
 	}
 	t->verdict = *v;
-	if (!t->verdict.since_ms)
-		t->verdict.since_ms = clock_wall_ms(loop_clock(c->loop));
+	t->verdict.since_ms = since_ms_of(c, v);
 	t->since = core_now(c);
 	if (t->check)
 		log_change(c, t);
