@@ -98,21 +98,24 @@ static bool is_interim(const struct hc_http_reply *r)
 	return r->status < 200 && r->status != 101;
 }
 
+static bool has_no_body(const struct hc_http_reply *r)
+{
+	return r->status == 101 || r->status == 204 || r->status == 304 ||
+	       (!r->chunked && r->has_length && r->left == 0);
+}
+
 static void header_end(struct hc_http_reply *r)
 {
-	if (is_interim(r)) {
+	if (is_interim(r))
 		r->state = HC_HTTP_STATUS_LINE;
-	} else if (r->status == 101 || r->status == 204 || r->status == 304) {
+	else if (has_no_body(r))
 		finish(r);
-	} else if (r->chunked) {
+	else if (r->chunked)
 		r->state = HC_HTTP_CHUNK_SIZE;
-	} else if (!r->has_length) {
-		r->state = HC_HTTP_BODY_TO_CLOSE;
-	} else if (r->left > 0) {
+	else if (r->has_length)
 		r->state = HC_HTTP_BODY;
-	} else {
-		finish(r);
-	}
+	else
+		r->state = HC_HTTP_BODY_TO_CLOSE;
 }
 
 /* The value of the header if it is `name`, without blanks around; NULL otherwise. */
