@@ -153,6 +153,7 @@ RUNNER := BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
 .PHONY: tests check check-programs check-threads check-unit check-kernel check-includes golden-update
+tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
 check: tests check-includes format-check check-programs	## all tests that need no privilege
