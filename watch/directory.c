@@ -29,11 +29,8 @@
 
 /* inotify says nothing of a path that leads elsewhere by now, nor of a directory that is missing. */
 #define CHECK_MS 1000
-/* A writer that pauses this long without closing is taken at its word. */
-#define SETTLE_MS 1000
 /* How long a directory that came back has to be quiet before files can count as removed. */
-#define QUIET_MS      2000
-#define QUIET_MOST_MS 30000
+#define QUIET_MS 2000
 /* Directory entries looked at in one piece of work. */
 #define SCAN_COUNT 200
 
@@ -59,7 +56,7 @@ static bool ends_in(const char *s, const char *end)
 }
 
 /* Temporary files of editors and of package managers have other endings, or begin with '.'. */
-static bool is_manifest(const char *name)
+bool directory_is_manifest(const char *name)
 {
 	return name[0] != '.' && name[0] != '#' &&
 	       (ends_in(name, ".yaml") || ends_in(name, ".yml") || ends_in(name, ".json"));
@@ -74,15 +71,15 @@ static bool file_eq(const void *object, const void *key)
 	return strcmp(f->name, key) == 0;
 }
 
-static struct file *find_file(const struct directory *d, const char *name)
+struct file *directory_find_file(const struct directory *d, const char *name)
 {
 	return map_get(&d->files, hash_table_str(name), name);
 }
 
 /* NULL where there are too many already. */
-static struct file *need_file(struct directory *d, const char *name)
+struct file *directory_need_file(struct directory *d, const char *name)
 {
-	struct file *f = find_file(d, name);
+	struct file *f = directory_find_file(d, name);
 
 	if (f)
 		return f;
@@ -104,7 +101,7 @@ static void wake(struct directory *d)
 		d->work = loop_work(d->loop, work, d);
 }
 
-static void enqueue(struct directory *d, struct file *f)
+void directory_enqueue(struct directory *d, struct file *f)
 {
 	if (!f || f->queued)
 		return;
@@ -128,7 +125,7 @@ static struct file *dequeue(struct directory *d)
 	return f;
 }
 
-static void forget_unsettled(struct directory *d, struct file *f)
+void directory_forget_unsettled(struct directory *d, struct file *f)
 {
 	for (struct file **i = &d->unsettled; *i; i = &(*i)->next_unsettled) {
 		if (*i == f) {
@@ -194,9 +191,7 @@ static void tell_state(struct directory *d)
 
 /* --- scanning -------------------------------------------------------------- */
 
-static void lost(struct directory *d, const char *what, int error);
-
-static void begin_scan(struct directory *d)
+void directory_begin_scan(struct directory *d)
 {
 	struct file *f;
 	int fd;
@@ -212,7 +207,7 @@ static void begin_scan(struct directory *d)
 
 		if (fd >= 0)
 			close(fd);
-		lost(d, "cannot be listed", error);
+		directory_lost(d, "cannot be listed", error);
 		return;
 	}
 	for (size_t pos = 0; (f = map_next(&d->files, &pos));)
@@ -226,7 +221,8 @@ static void look_at(struct directory *d, const char *name)
 	struct file_stamp stamp = { 0 };
 	struct file *f;
 	struct stat st;
-	bool there = is_manifest(name) && fstatat(d->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	bool there = directory_is_manifest(name) &&
+		     fstatat(d->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
 	if (!there || S_ISDIR(st.st_mode))
 		return;
@@ -236,12 +232,12 @@ static void look_at(struct directory *d, const char *name)
 			return;
 		stamp = file_stamp_of(&st);
 	}
-	f = need_file(d, name);
+	f = directory_need_file(d, name);
 	if (!f)
 		return;
 	f->seen = true;
 	if (f->bad || !stamp.inode || memcmp(&stamp, &f->stamp, sizeof(stamp)) != 0)
-		enqueue(d, f);
+		directory_enqueue(d, f);
 }
 
 static void sweep(struct directory *d)
@@ -251,14 +247,14 @@ static void sweep(struct directory *d)
 	/* Reading it will find it gone. */
 	for (size_t pos = 0; (f = map_next(&d->files, &pos));) {
 		if (!f->seen)
-			enqueue(d, f);
+			directory_enqueue(d, f);
 	}
 }
 
 static void end_scan(struct directory *d, int error)
 {
 	if (error) {
-		lost(d, "cannot be listed", error);
+		directory_lost(d, "cannot be listed", error);
 		return;
 	}
 	closedir(d->scan);
@@ -266,7 +262,7 @@ static void end_scan(struct directory *d, int error)
 	if (!d->returned)
 		sweep(d);
 	if (d->scan_again)
-		begin_scan(d);
+		directory_begin_scan(d);
 }
 
 static void scan_some(struct directory *d)
@@ -287,11 +283,11 @@ static void scan_some(struct directory *d)
 static void remove_file(struct directory *d, struct file *f)
 {
 	if (f->unsettled)
-		forget_unsettled(d, f);
+		directory_forget_unsettled(d, f);
 	(void)map_take(&d->files, hash_table_str(f->name), f->name);
 	file_remove(d, f);
 	if (d->too_many)
-		begin_scan(d); /* there is room for another one now */
+		directory_begin_scan(d); /* there is room for another one now */
 }
 
 /* --- work ------------------------------------------------------------------ */
@@ -338,7 +334,7 @@ static void forget_work(struct directory *d)
 	while (dequeue(d))
 		;
 	while (d->unsettled)
-		forget_unsettled(d, d->unsettled);
+		directory_forget_unsettled(d, d->unsettled);
 	loop_work_cancel(d->loop, d->work);
 	loop_cancel(d->loop, d->quiet_timer);
 	loop_cancel(d->loop, d->settle_timer);
@@ -346,7 +342,7 @@ static void forget_work(struct directory *d)
 }
 
 /* It is not followed any more; check() tries to open it again. `error` may be 0. */
-static void lost(struct directory *d, const char *what, int error)
+void directory_lost(struct directory *d, const char *what, int error)
 {
 	char reason[128], why[PATH_MAX + 300];
 
@@ -371,16 +367,14 @@ static void quiet(void *arg)
 
 	d->quiet_timer = 0;
 	d->returned = false;
-	begin_scan(d);
+	directory_begin_scan(d);
 }
 
-static void wait_for_quiet(struct directory *d)
+void directory_wait_for_quiet(struct directory *d)
 {
 	loop_cancel(d->loop, d->quiet_timer);
 	d->quiet_timer = loop_timer_in(d->loop, QUIET_MS, quiet, d);
 }
-
-static void on_events(void *arg, uint32_t events);
 
 /*
  * 0, or the errno that says why not. What is watched and what is read have to be the same
@@ -402,7 +396,8 @@ static int open_directory(struct directory *d)
 		return EAGAIN;
 	d->device = opened.st_dev;
 	d->inode = opened.st_ino;
-	return loop_add_fd(d->loop, d->fd, EPOLLIN, on_events, d, &d->fd_id) < 0 ? ENOMEM : 0;
+	return loop_add_fd(d->loop, d->fd, EPOLLIN, directory_on_events, d, &d->fd_id) < 0 ? ENOMEM
+											   : 0;
 }
 
 static void try_to_open(struct directory *d)
@@ -410,7 +405,7 @@ static void try_to_open(struct directory *d)
 	int error = open_directory(d);
 
 	if (error) {
-		lost(d, "cannot be followed", error);
+		directory_lost(d, "cannot be followed", error);
 		return;
 	}
 	/* Nothing was told yet: then there is nothing to remove either. */
@@ -419,10 +414,10 @@ static void try_to_open(struct directory *d)
 	d->lost_why = NULL;
 	d->returned_at = loop_now(d->loop);
 	if (d->returned) {
-		wait_for_quiet(d);
+		directory_wait_for_quiet(d);
 		tell_state(d);
 	}
-	begin_scan(d);
+	directory_begin_scan(d);
 }
 
 /* Does the path still lead to the directory that is followed, and may it be read? */
@@ -431,11 +426,11 @@ static void check_path(struct directory *d)
 	struct stat st;
 
 	if (stat(d->path, &st) < 0)
-		lost(d, "is away", errno);
+		directory_lost(d, "is away", errno);
 	else if (st.st_dev != d->device || st.st_ino != d->inode)
-		lost(d, "is another directory now", 0);
+		directory_lost(d, "is another directory now", 0);
 	else if (faccessat(d->dir_fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
-		lost(d, "cannot be read", errno);
+		directory_lost(d, "cannot be read", errno);
 }
 
 static void check(void *arg)
@@ -449,136 +444,8 @@ static void check(void *arg)
 		try_to_open(d);
 	} else if (d->unreadable) {
 		d->unreadable = false;
-		begin_scan(d);
+		directory_begin_scan(d);
 	}
-}
-
-/* --- events ---------------------------------------------------------------- */
-
-static void settle(void *arg)
-{
-	struct directory *d = arg;
-	mono_t limit = mono_add_ms(loop_now(d->loop), -SETTLE_MS);
-	struct file **i = &d->unsettled;
-
-	while (*i) {
-		struct file *f = *i;
-
-		if (mono_before(limit, f->written_at)) {
-			i = &f->next_unsettled;
-			continue;
-		}
-		*i = f->next_unsettled;
-		f->unsettled = false;
-		enqueue(d, f);
-	}
-	d->settle_timer = d->unsettled ? loop_timer_in(d->loop, SETTLE_MS, settle, d) : 0;
-}
-
-static void on_written(struct directory *d, const char *name)
-{
-	struct file *f = need_file(d, name);
-
-	if (!f)
-		return;
-	f->written = true;
-	f->written_at = loop_now(d->loop);
-	if (f->unsettled)
-		return;
-	f->unsettled = true;
-	f->next_unsettled = d->unsettled;
-	d->unsettled = f;
-	if (!d->settle_timer)
-		d->settle_timer = loop_timer_in(d->loop, SETTLE_MS, settle, d);
-}
-
-static void on_whole(struct directory *d, const char *name)
-{
-	struct file *f = need_file(d, name);
-
-	if (!f)
-		return;
-	if (f->unsettled)
-		forget_unsettled(d, f);
-	f->written = true; /* for a reading that is under way */
-	enqueue(d, f);
-}
-
-/* A link has no writer that would close it. */
-static void on_created(struct directory *d, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(d->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (S_ISLNK(st.st_mode) || st.st_nlink > 1))
-		on_whole(d, name);
-}
-
-static void on_named_event(struct directory *d, const struct inotify_event *e)
-{
-	/* A volume of Kubernetes turns all its files at once by this link. */
-	if (strcmp(e->name, "..data") == 0) {
-		begin_scan(d);
-		return;
-	}
-	if (!is_manifest(e->name) || (e->mask & IN_ISDIR))
-		return;
-	if (e->mask & IN_MODIFY)
-		on_written(d, e->name);
-	if (e->mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
-		on_whole(d, e->name);
-	if (e->mask & IN_CREATE)
-		on_created(d, e->name);
-	/* Gone (which the next look finds), or perhaps readable again. */
-	if (e->mask & (IN_DELETE | IN_MOVED_FROM | IN_ATTRIB)) {
-		struct file *f = find_file(d, e->name);
-
-		if (f && (f->bad || !(e->mask & IN_ATTRIB)))
-			on_whole(d, e->name);
-	}
-}
-
-/* False: the directory is gone, and with it what e points into. */
-static bool on_event(struct directory *d, const struct inotify_event *e)
-{
-	if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) {
-		lost(d, "was removed, renamed or unmounted", 0);
-		return false;
-	}
-	if (e->mask & IN_Q_OVERFLOW)
-		begin_scan(d);
-	else if (e->len)
-		on_named_event(d, e);
-	if (d->quiet_timer && mono_sub_ms(loop_now(d->loop), d->returned_at) < QUIET_MOST_MS)
-		wait_for_quiet(d);
-	return d->fd >= 0;
-}
-
-void directory_take_events(struct directory *d)
-{
-	_Alignas(struct inotify_event) char buf[16384];
-
-	while (d->fd >= 0) {
-		ssize_t n = read(d->fd, buf, sizeof(buf));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		for (ssize_t at = 0; at < n;) {
-			const struct inotify_event *e = (const void *)(buf + at);
-
-			if (!on_event(d, e))
-				return;
-			at += (ssize_t)(sizeof(*e) + e->len);
-		}
-	}
-}
-
-static void on_events(void *arg, uint32_t events)
-{
-	(void)events;
-	directory_take_events(arg);
 }
 
 /* --- the source ------------------------------------------------------------ */

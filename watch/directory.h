@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The inside of the directory source. directory.c follows the directory
- * (inotify, scans, loss and return); directory_file.c brings one file from
- * the disk to the sink.
+ * (scans, loss and return), directory_events.c understands inotify, and
+ * directory_file.c brings one file from the disk to the sink.
  */
 #ifndef WATCH_DIRECTORY_H
 #define WATCH_DIRECTORY_H
@@ -92,10 +92,26 @@ void load_drop(struct directory *d); /* frees it, for directory_free() */
 void file_remove(struct directory *d, struct file *f);
 void file_free(struct file *f);
 
-/* --- directory.c, for directory_file.c -------------------------------------- */
+/* --- directory_events.c ---------------------------------------------------- */
 
 /* Take in what inotify has to tell by now. */
 void directory_take_events(struct directory *d);
+void directory_on_events(void *directory, uint32_t epoll_events);
+
+/* --- directory.c, for the others ------------------------------------------- */
+
+bool directory_is_manifest(const char *name);
+struct file *directory_find_file(const struct directory *d, const char *name);
+/* NULL where there are too many already. */
+struct file *directory_need_file(struct directory *d, const char *name);
+/* To be read, or found gone; NULL and one that is queued already are fine. */
+void directory_enqueue(struct directory *d, struct file *f);
+void directory_forget_unsettled(struct directory *d, struct file *f);
+/* Compare every file's stamp; may find that the directory is lost. */
+void directory_begin_scan(struct directory *d);
+void directory_wait_for_quiet(struct directory *d);
+/* It is not followed any more; it is tried again now and then. `error` may be 0. */
+void directory_lost(struct directory *d, const char *what, int error);
 struct file_stamp file_stamp_of(const struct stat *st);
 
 #endif
