@@ -63,8 +63,8 @@ every_scheduler_and_way_of_forwarding_is_written_as_ipvsadm_prints_it() {
 	for s in rr wrr lc wlc fo ovf sh sed nq twos dh; do
 		modprobe -q "ip_vs_$s" || continue # twos is not in Debian 12
 		n=$((n + 1))
-		printf -- '-A -t 10.96.0.%d:80 -s %s\n' $n $s
-		printf -- '-a -t 10.96.0.%d:80 -r 10.1.0.1:80 -m -w 1\n' $n
+		printf -- '-A -t 10.96.0.%d:80 -s %s\n' "$n" "$s"
+		printf -- '-a -t 10.96.0.%d:80 -r 10.1.0.1:80 -m -w 1\n' "$n"
 	done >"$tmp/all"
 	cat >>"$tmp/all" <<-EOF
 	-A -t 10.96.1.1:80 -s mh -b mh-fallback,mh-port
@@ -163,9 +163,9 @@ it_counts_every_command_the_kernel_was_sent() {
 	wait 10
 	status
 	EOF
-	kill -USR1 $counter
+	kill -USR1 "$counter"
 	sleep 0.2
-	kill $counter
+	kill "$counter"
 	# Ours and the one of ipvsadm -C.
 	local seen
 	seen=$(cut -d' ' -f1 "$tmp/count")
@@ -273,7 +273,7 @@ for i in "${!tests[@]}"; do
 		echo "ok $((i + 1)) - ${tests[i]}"
 	else
 		echo "not ok $((i + 1)) - ${tests[i]}"
-		sed 's/^/# /' <<<"$out"
+		printf '# %s\n' "${out//$'\n'/$'\n'# }"
 		failed=1
 	fi
 done
