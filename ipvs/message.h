@@ -34,8 +34,10 @@ enum ipvs_message {
 	IPVS_MSG_STATUS =
 		7, /* struct ipvs_status; at most 20 a second, and when `synced` changes */
 	IPVS_MSG_PROBLEM = 8, /* struct ipvs_problem; an empty text takes it back */
-	IPVS_MSG_IDLE = 9,    /* key, dest: a draining destination without connections */
-	IPVS_MSG_EVENT = 10,  /* u8 log level, text: what it did that a person should know */
+	/* key, dest: a draining destination has no connections; told once for each time that core
+	 * tells its service */
+	IPVS_MSG_IDLE = 9,
+	IPVS_MSG_EVENT = 10, /* u8 log level, text: what it did that a person should know */
 };
 
 struct ipvs_commit {
@@ -51,16 +53,18 @@ struct ipvs_status {
 		kernel_writes; /* commands sent to IPVS since the process began, refused ones too */
 	uint64_t other_writes; /* routes, rules, sets, sysctls */
 	uint64_t repairs;      /* differences others made and the audit undid */
-	uint64_t last_sync_us; /* first write to last acknowledgement of the last full comparison */
-	uint64_t last_sync_writes; /* how many that were */
+	/* The last time that anything had to be written: first write to last acknowledgement,
+	 * when everything was as wanted; and how many commands that took. */
+	uint64_t last_sync_us;
+	uint64_t last_sync_writes;
 	uint32_t services;
 	uint32_t dests;
-	uint32_t pending; /* writes not done yet */
+	uint32_t pending; /* services that something is still to be done about */
 	uint32_t problems;
 };
 
 struct ipvs_problem {
-	struct endpoint key;
+	struct endpoint key;  /* addr.family 0: the host around IPVS (routes, rules, sets) */
 	struct endpoint dest; /* addr.family 0: the service itself */
 	int32_t error;	      /* positive errno */
 	char text[200];
