@@ -30,6 +30,7 @@ static const struct ctl_option {
 	{ 'G', "generation", "N", "until the kernel has this generation or a later one" },
 	{ 't', "timeout", "TIME", "give up after that long (60): 30, 0.5, 500ms, 2m" },
 	{ 'f', "file", "FILE", "a file of manifests, - for standard input; may be repeated" },
+	{ 'C', "corrected", NULL, "print the manifests in the form that an API server takes" },
 	{ 'c', "config", "FILE", "the agent's configuration" },
 	{ 'y', "yes", NULL, "do it without asking" },
 	{ 'h', "help", NULL, "this text" },
@@ -107,6 +108,9 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 	case 'f':
 		a->files = xreallocarray(a->files, a->file_count + 1, sizeof(*a->files));
 		a->files[a->file_count++] = value;
+		break;
+	case 'C':
+		a->corrected = true;
 		break;
 	case 'c':
 		a->config = value;

@@ -31,6 +31,7 @@ struct ctl_args {
 	uint32_t timeout_ms;
 	const char **files; /* of every --file; freed by ctl_args_done() */
 	size_t file_count;
+	bool corrected;
 	const char *config;
 	bool yes;
 	char **operands; /* what is left, from argv */

@@ -33,6 +33,11 @@ const struct ctl_command ctl_commands[] = {
 	  "Waits until the agent has done its work; the agent need not be there yet. Without\n"
 	  "--synced or --generation it waits for --synced. Exit code 1 when time is up.",
 	  "WGt", command_wait },
+	{ "lint", "-f FILE", "look manifests over before they are used",
+	  "Says what the agent would report of the manifests, and what a Kubernetes API server\n"
+	  "would refuse or drop. All files are one set. Needs no agent. Exit code 3 when a part\n"
+	  "of a manifest would not be used.",
+	  "fC", command_lint },
 	{ "cleanup", "-c FILE", "take out of the kernel what the agent put there",
 	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules and\n"
 	  "sets that belong to an agent of this configuration. The agent must not be running.\n"

@@ -46,7 +46,7 @@ golden() { # NAME ARGUMENT...
 }
 
 golden help help
-for command in get describe explain wait cleanup version help; do
+for command in get describe explain wait lint cleanup version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -77,6 +77,13 @@ done
 golden wait wait --synced --timeout 5
 golden wait-generation wait --generation 7 --timeout 5
 golden wait-in-vain wait --generation 8 --timeout 0
+
+golden lint-origin lint -f deploy/example-origin.yaml
+golden lint-origin-corrected lint -f deploy/example-origin.yaml --corrected
+golden lint-good lint -f deploy/example.yaml
+golden lint-bad lint -f tests/golden/ctl/lint-bad.yaml
+golden lint-no-file lint -f /nonexistent/x.yaml
+golden error-lint-nothing lint
 
 golden error-no-command
 golden error-command gte
