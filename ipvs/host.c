@@ -10,6 +10,7 @@
 #include "ipvs/host.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@
 #include "ipvs/host_sysctl.h"
 #include "ipvs/host_watch.h"
 
-#define READ_TRIES 5 /* a table that somebody writes to meanwhile is read again */
+#define MANY	   1024 /* changes at a time */
+#define READ_TRIES 5	/* a table that somebody writes to meanwhile is read again */
 
 struct ipvs_host {
 	const struct ipvs_config *config;
@@ -151,11 +153,14 @@ static void saw_element(void *arg, enum host_part part, const struct endpoint *k
 
 static int read_rules(struct ipvs_host *h, struct err *err)
 {
-	int r = host_rules_check(h->rules, &h->rules_right, err);
+	int r;
 
-	if (r < 0) {
+	/* Chains and rules only when the kernel says that something changed: it takes long to list. */
+	if (host_watch_rules_changed(h->watch) || !h->rules_right) {
 		h->rules_right = false;
-		return r;
+		r = host_rules_check(h->rules, &h->rules_right, err);
+		if (r < 0)
+			return r;
 	}
 	r = -EINTR;
 	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
@@ -164,9 +169,9 @@ static int read_rules(struct ipvs_host *h, struct err *err)
 		host_model_forget(&h->model, HOST_DIRECT);
 		r = host_rules_read(h->rules, saw_element, h);
 	}
-	/* A table that is not as it should be is going to be replaced, whatever is in it. */
-	if (r < 0 && h->rules_right)
-		return err_set(err, r, "reading nftables sets: %s", strerror(-r));
+	/* A table that cannot be read is going to be replaced. */
+	if (r < 0)
+		h->rules_right = false;
 	return 0;
 }
 
@@ -383,7 +388,7 @@ static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum s
 	host_watch_rules_resume(h->watch);
 	/* At most one is ours: somebody else wrote while we did not listen. */
 	if (host_rules_generation(h->rules, &after) < 0 || after - before > 1)
-		host_watch_trigger(h->watch);
+		host_watch_rules_trigger(h->watch);
 	return r;
 }
 
@@ -400,7 +405,6 @@ static void write_sets(struct ipvs_host *h, const struct host_changes *c)
 	if (host_sets_change(h->sets, c->v, c->count, &why) < 0) {
 		tell(h, LOG_LEVEL_WARNING, "the sets of ipset are read again: %s", why.text);
 		h->sets_there = false;
-		host_watch_trigger(h->watch);
 		return;
 	}
 	for (size_t i = 0; i < c->count; i++) {
@@ -421,6 +425,9 @@ static int settle(struct ipvs_host *h, enum surplus surplus, struct err *err)
 	keep_first(&first, write_rules(h, &c, surplus, &why), &why);
 	keep_first(&first, write_routes(h, &c, true, &why), &why);
 	write_sets(h, &c);
+	/* What libnftables and libipset took for it goes back to the kernel. */
+	if (c.count > MANY)
+		malloc_trim(0);
 	host_changes_done(&c);
 	return give(&first, err);
 }

@@ -6,7 +6,6 @@
 #include "ipvs/host_rules.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +13,6 @@
 
 #include "agent/base/xalloc.h"
 #include "ipvs/host_nft.h"
-
-#define LARGE_TEXT (64 * 1024) /* after such a transaction memory goes back to the kernel */
 
 struct host_rules {
 	const struct ipvs_config *config;
@@ -75,17 +72,6 @@ static int run(const char *commands, char **out_text, struct err *err)
 	if (out_text)
 		*out_text = xstrdup(nft_ctx_get_output_buffer(ctx));
 	return 0;
-}
-
-static int run_large(struct buf *text, struct err *err)
-{
-	int r = run(buf_cstr(text), NULL, err);
-	size_t len = text->len;
-
-	buf_done(text);
-	if (len > LARGE_TEXT)
-		malloc_trim(0);
-	return r;
 }
 
 /* Equal but for white space at the beginning of lines and empty lines? */
@@ -272,12 +258,14 @@ int host_rules_change(struct host_rules *r, const struct host_change *elements, 
 		      struct err *err)
 {
 	struct buf text = { 0 };
+	int ret = 0;
 
 	(void)r;
 	host_rules_element_text(elements, count, &text);
-	if (text.len == 0)
-		return 0;
-	return run_large(&text, err);
+	if (text.len)
+		ret = run(buf_cstr(&text), NULL, err);
+	buf_done(&text);
+	return ret;
 }
 
 int host_rules_replace(struct host_rules *r, const struct host_change *elements, size_t count,
@@ -288,7 +276,8 @@ int host_rules_replace(struct host_rules *r, const struct host_change *elements,
 	int ret;
 
 	host_rules_replace_text(r->config->ours, r->config->ours_count, elements, count, &text);
-	ret = run_large(&text, err);
+	ret = run(buf_cstr(&text), NULL, err);
+	buf_done(&text);
 	if (ret < 0)
 		return ret;
 	/* Another version may print our rules in other words. */

@@ -300,6 +300,7 @@ static int change_set(struct ipset_session *session, const struct set *set,
 		      const struct host_change *c, size_t count, bool add, struct err *err)
 {
 	enum ipset_cmd cmd = add ? IPSET_CMD_ADD : IPSET_CMD_DEL;
+	const struct ipset_type *type = NULL;
 	uint32_t line = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -307,8 +308,12 @@ static int change_set(struct ipset_session *session, const struct set *set,
 
 		if (c[i].part != HOST_DECLARED || c[i].add != add || e->addr.family != set->family)
 			continue;
-		if (ipset_session_data_set(session, IPSET_SETNAME, set->name) < 0 ||
-		    !ipset_type_get(session, cmd) ||
+		if (ipset_session_data_set(session, IPSET_SETNAME, set->name) < 0)
+			return fail(session, set->name, err);
+		/* Asks the kernel, so not for every entry. */
+		if (!type)
+			type = ipset_type_get(session, cmd);
+		if (!type || ipset_session_data_set(session, IPSET_OPT_TYPE, type) < 0 ||
 		    ipset_session_data_set(session, IPSET_OPT_FAMILY, &set->family) < 0 ||
 		    ipset_session_data_set(session, IPSET_OPT_IP, e->addr.bytes) < 0 ||
 		    ipset_session_data_set(session, IPSET_OPT_PROTO, &e->protocol) < 0 ||

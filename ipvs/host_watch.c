@@ -26,6 +26,7 @@ struct host_watch {
 	loop_fd_id routes_id;
 	loop_fd_id rules_id;
 	timer_id settle;
+	bool rules_changed;
 };
 
 /*
@@ -103,10 +104,16 @@ static void settled(void *arg)
 	w->fn(w->arg);
 }
 
-void host_watch_trigger(struct host_watch *w)
+static void trigger(struct host_watch *w)
 {
 	if (w->settle == 0)
 		w->settle = loop_timer_in(w->loop, HOST_WATCH_SETTLE_MS, settled, w);
+}
+
+void host_watch_rules_trigger(struct host_watch *w)
+{
+	w->rules_changed = true;
+	trigger(w);
 }
 
 /* What happened does not matter, for everything is read again; nor does how often (ENOBUFS). */
@@ -129,7 +136,7 @@ static void on_routes(void *arg, uint32_t events)
 
 	(void)events;
 	if (drain(w->routes))
-		host_watch_trigger(w);
+		trigger(w);
 }
 
 static void on_rules(void *arg, uint32_t events)
@@ -138,7 +145,7 @@ static void on_rules(void *arg, uint32_t events)
 
 	(void)events;
 	if (drain(w->rules))
-		host_watch_trigger(w);
+		host_watch_rules_trigger(w);
 }
 
 static int join(struct mnl_socket *s, int group)
@@ -192,6 +199,7 @@ int host_watch_new(struct loop *l, uint32_t own_port, const char *table, host_wa
 	w->loop = l;
 	w->fn = fn;
 	w->arg = arg;
+	w->rules_changed = true;
 	r = open_all(w, own_port, table);
 	if (r < 0) {
 		host_watch_free(w);
@@ -225,4 +233,12 @@ void host_watch_rules_pause(struct host_watch *w)
 void host_watch_rules_resume(struct host_watch *w)
 {
 	(void)join(w->rules, NFNLGRP_NFTABLES);
+}
+
+bool host_watch_rules_changed(struct host_watch *w)
+{
+	bool changed = drain(w->rules) || w->rules_changed;
+
+	w->rules_changed = false;
+	return changed;
 }

@@ -9,6 +9,7 @@
 #ifndef IPVS_HOST_WATCH_H
 #define IPVS_HOST_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/base/attr.h"
@@ -32,7 +33,9 @@ void host_watch_free(struct host_watch *w); /* NULL is fine */
  */
 void host_watch_rules_pause(struct host_watch *w);
 void host_watch_rules_resume(struct host_watch *w);
-/* As if something had been noticed. */
-void host_watch_trigger(struct host_watch *w);
+/* Has our table, for all we know, changed since this was asked last? True the first time. */
+bool host_watch_rules_changed(struct host_watch *w);
+/* As if a change of our table had been noticed. */
+void host_watch_rules_trigger(struct host_watch *w);
 
 #endif
