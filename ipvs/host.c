@@ -99,6 +99,10 @@ static void saw_route(void *arg, const struct host_route *route)
 	struct endpoint key = { .addr = route->dst };
 	const struct addr *source = source_of(h, &route->dst);
 
+	if (!route->ours) {
+		host_model_saw_foreign_route(&h->model, &route->dst);
+		return;
+	}
 	host_model_saw(&h->model, HOST_ROUTE, &key, addr_cmp(source, &route->source) == 0);
 }
 

@@ -25,6 +25,8 @@ static void collect(void *arg, const struct host_route *route)
 {
 	struct route_list *list = arg;
 
+	if (!route->ours)
+		return;
 	if (list->count == list->size) {
 		list->size = list->size ? list->size * 2 : 64;
 		list->v = xreallocarray(list->v, list->size, sizeof(*list->v));

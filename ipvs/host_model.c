@@ -381,7 +381,7 @@ void host_model_sweep(struct host_model *m)
 	size_t pos = 0;
 
 	while ((v = map_next(&m->vips, &pos))) {
-		if (v->frontends || v->present || v->touched)
+		if (v->frontends || v->present || v->touched || v->foreign_route)
 			continue;
 		map_take(&m->vips, hash_table(&v->addr, sizeof(v->addr)), &v->addr);
 		free(v);

@@ -33,7 +33,7 @@ int host_routes_open(uint8_t protocol, struct host_routes **out, struct err *err
 	r->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;
-	/* Only with it does the kernel filter dumps by table and protocol (Linux 4.20). */
+	/* Only with it does the kernel filter dumps by table (Linux 4.20). */
 	if (mnl_socket_setsockopt(r->nl, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) < 0)
 		goto fail;
 	(void)mnl_socket_setsockopt(r->nl, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -131,8 +131,7 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 
 	/* A kernel without IPv6 answers with all that it has. */
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_family != read->family ||
-	    rt->rtm_protocol != read->protocol || rt->rtm_type != RTN_LOCAL ||
-	    rt->rtm_table != RT_TABLE_LOCAL)
+	    rt->rtm_type != RTN_LOCAL || rt->rtm_table != RT_TABLE_LOCAL)
 		return MNL_CB_OK;
 	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
 		return MNL_CB_ERROR;
@@ -140,6 +139,7 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 	    rt->rtm_dst_len != addr_len(&route.dst) * 8)
 		return MNL_CB_OK;
 	(void)get_addr(attr[RTA_PREFSRC], rt->rtm_family, &route.source);
+	route.ours = rt->rtm_protocol == read->protocol;
 	read->fn(read->arg, &route);
 	return MNL_CB_OK;
 }
@@ -155,7 +155,6 @@ static int read_routes_of(struct host_routes *r, uint8_t family, host_route_fn *
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rt->rtm_family = family;
 	rt->rtm_table = RT_TABLE_LOCAL;
-	rt->rtm_protocol = r->protocol;
 	ret = dump(r, nlh, read_route, &read);
 	/* No such table yet; no such family. */
 	return ret == -ENOENT || ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT ? 0 : ret;

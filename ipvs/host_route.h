@@ -2,8 +2,8 @@
 /*
  * VIP routes: `local ADDRESS dev lo proto P` in the table local, by rtnetlink.
  *
- * rtm_protocol says whose a route is: only those of the given one are read
- * and removed. Blocks; never logs.
+ * rtm_protocol says whose a route is: only those of the given one are
+ * removed. Blocks; never logs.
  */
 #ifndef IPVS_HOST_ROUTE_H
 #define IPVS_HOST_ROUTE_H
@@ -21,6 +21,7 @@ struct host_routes;
 struct host_route {
 	struct addr dst;
 	struct addr source; /* preferred source; family 0: none */
+	bool ours;	    /* carries our protocol */
 };
 
 struct host_route_change {
@@ -34,7 +35,7 @@ void host_routes_close(struct host_routes *r); /* NULL is fine */
 /* The netlink port of this socket, which marks our own changes in notifications. */
 uint32_t host_routes_port(const struct host_routes *r);
 
-/* Each of our routes. -EINTR: somebody wrote meanwhile, ask again. */
+/* Each local route to a single address, whoever made it. -EINTR: somebody wrote meanwhile, ask again. */
 typedef void host_route_fn(void *arg, const struct host_route *route);
 MUST_CHECK int host_routes_read(struct host_routes *r, host_route_fn *fn, void *arg);
 /* Each address of each interface. */

@@ -166,6 +166,9 @@ static void wait_changed(struct driver *d, int ms)
 {
 	d->changed = false;
 	d->timed_out = false;
+	/* The loop has its time from its last turn, which may be long ago. */
+	if (loop_turn(d->loop, 0) < 0)
+		return;
 	timer_id timer = loop_timer_in(d->loop, ms, on_timeout, d);
 
 	while (!d->changed && !d->timed_out) {
