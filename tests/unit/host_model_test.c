@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* host_model.c: what is there, what is wanted, and the changes between them. */
+#include "ipvs/host_model.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/xalloc.h"
+
+static struct endpoint key_of(const char *text)
+{
+	CLEANUP(xfree_ptr) char *copy = xstrdup(text);
+	char *slash = strchr(copy, '/');
+	struct endpoint e = { 0 };
+
+	if (slash)
+		*slash = '\0';
+	if (!strchr(copy, ':') ? addr_parse(copy, &e.addr) < 0
+			       : endpoint_parse(copy, slash ? IPPROTO_UDP : IPPROTO_TCP, &e) < 0)
+		fail_msg("%s", text);
+	return e;
+}
+
+static void want(struct host_model *m, const char *key)
+{
+	struct endpoint e = key_of(key);
+
+	host_model_want(m, &e, true);
+}
+
+static void want_direct(struct host_model *m, const char *key)
+{
+	struct endpoint e = key_of(key);
+
+	host_model_want(m, &e, false);
+}
+
+static void unwant(struct host_model *m, const char *key)
+{
+	struct endpoint e = key_of(key);
+
+	host_model_unwant(m, &e);
+}
+
+static void saw(struct host_model *m, enum host_part part, const char *key)
+{
+	struct endpoint e = key_of(key);
+
+	host_model_saw(m, part, &e, true);
+}
+
+static void put(struct buf *out, const struct host_change *c)
+{
+	static const char *const parts[] = { "route", "vip", "own", "direct", "declared" };
+	char text[ENDPOINT_TEXT_MAX];
+
+	buf_printf(out, "%s %s %s\n",
+		   c->replace ? "="
+		   : c->add   ? "+"
+			      : "-",
+		   parts[c->part],
+		   c->key.port ? endpoint_text(&c->key, text) : addr_text(&c->key.addr, text));
+}
+
+/* The difference is this, and once made there is none. */
+static void assert_diff(struct host_model *m, bool prune, const char *expected)
+{
+	struct host_changes c = { 0 };
+	struct buf text = { 0 };
+
+	host_model_diff(m, prune, &c);
+	for (size_t i = 0; i < c.count; i++)
+		put(&text, &c.v[i]);
+	assert_string_equal(buf_cstr(&text), expected);
+	for (size_t i = 0; i < c.count; i++)
+		host_model_made(m, &c.v[i]);
+	host_changes_done(&c);
+	host_model_touch_all(m);
+	host_model_diff(m, prune, &c);
+	assert_int_equal(c.count, 0);
+	host_changes_done(&c);
+	buf_done(&text);
+}
+
+static void a_frontend_takes_what_its_vip_has_not_yet(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	want(&m, "10.0.0.1:81");
+	assert_diff(&m, false, "+ declared 10.0.0.1:81\n");
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "");
+	assert_int_equal(m.wanted, 2);
+	host_model_done(&m);
+}
+
+static void only_a_frontend_without_masquerade_is_in_the_rules(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want_direct(&m, "10.0.0.1:80");
+	assert_diff(&m, false,
+		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ direct 10.0.0.1:80\n"
+		    "+ declared 10.0.0.1:80\n");
+	assert_int_equal(m.wanted_masquerade, 0);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "- direct 10.0.0.1:80\n");
+	assert_int_equal(m.wanted_masquerade, 1);
+	host_model_done(&m);
+}
+
+static void a_vip_goes_with_its_last_frontend(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want(&m, "10.0.0.1:80");
+	want(&m, "10.0.0.1:80/udp");
+	assert_diff(&m, false,
+		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n"
+		    "+ declared 10.0.0.1:80\n");
+	unwant(&m, "10.0.0.1:80");
+	assert_diff(&m, true, "- declared 10.0.0.1:80\n");
+	unwant(&m, "10.0.0.1:80");
+	unwant(&m, "10.0.0.9:80");
+	assert_diff(&m, true, "");
+	unwant(&m, "10.0.0.1:80/udp");
+	assert_diff(&m, true, "- route 10.0.0.1\n- vip 10.0.0.1\n- declared 10.0.0.1:80\n");
+	host_model_sweep(&m);
+	assert_int_equal(m.vips.count + m.fronts.count, 0);
+	host_model_done(&m);
+}
+
+static void what_was_found_and_is_not_wanted_goes_only_when_pruned(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	saw(&m, HOST_ROUTE, "10.0.0.1");
+	saw(&m, HOST_VIP, "10.0.0.1");
+	saw(&m, HOST_ROUTE, "10.0.0.2");
+	saw(&m, HOST_DECLARED, "10.0.0.2:80");
+	want(&m, "10.0.0.1:80");
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "+ declared 10.0.0.1:80\n");
+	host_model_touch_all(&m);
+	assert_diff(&m, true, "- route 10.0.0.2\n- declared 10.0.0.2:80\n");
+	host_model_done(&m);
+}
+
+static void what_others_removed_is_made_again(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	host_model_forget(&m, HOST_ROUTE);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "+ route 10.0.0.1\n");
+	host_model_forget(&m, HOST_DECLARED);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "+ declared 10.0.0.1:80\n");
+	host_model_done(&m);
+}
+
+static void a_route_with_the_wrong_source_is_replaced(void **state)
+{
+	struct endpoint key = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	host_model_saw(&m, HOST_ROUTE, &key, false);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "= route 10.0.0.1\n");
+	host_model_done(&m);
+}
+
+static void an_address_of_an_interface_needs_no_route(void **state)
+{
+	struct endpoint own = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	host_model_configured_begin(&m);
+	host_model_configured(&m, &own.addr);
+	host_model_configured_end(&m);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "- route 10.0.0.1\n+ own 10.0.0.1\n");
+	host_model_configured_begin(&m);
+	host_model_configured_end(&m);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "+ route 10.0.0.1\n- own 10.0.0.1\n");
+	host_model_done(&m);
+}
+
+static void somebody_elses_route_will_do(void **state)
+{
+	struct endpoint key = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	host_model_saw_foreign_route(&m, &key.addr);
+	host_model_sweep(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	host_model_forget(&m, HOST_ROUTE);
+	host_model_touch_all(&m);
+	assert_diff(&m, false, "+ route 10.0.0.1\n");
+	host_model_done(&m);
+}
+
+static void writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned(void **state)
+{
+	struct host_changes c = { 0 };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m);
+	saw(&m, HOST_VIP, "10.0.0.2");
+	want(&m, "10.0.0.1:80");
+	host_model_all(&m, HOST_VIP, false, &c);
+	assert_int_equal(c.count, 2);
+	host_changes_done(&c);
+	host_model_all(&m, HOST_VIP, true, &c);
+	assert_int_equal(c.count, 1);
+	host_changes_done(&c);
+	host_model_done(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_frontend_takes_what_its_vip_has_not_yet),
+		cmocka_unit_test(only_a_frontend_without_masquerade_is_in_the_rules),
+		cmocka_unit_test(a_vip_goes_with_its_last_frontend),
+		cmocka_unit_test(what_was_found_and_is_not_wanted_goes_only_when_pruned),
+		cmocka_unit_test(what_others_removed_is_made_again),
+		cmocka_unit_test(a_route_with_the_wrong_source_is_replaced),
+		cmocka_unit_test(an_address_of_an_interface_needs_no_route),
+		cmocka_unit_test(somebody_elses_route_will_do),
+		cmocka_unit_test(writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
