@@ -33,15 +33,21 @@ static void tell_problem(struct ipvs_role *r, int error, const char *text)
 static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 {
 	bool failed = ret < 0;
+	const char *why;
 
 	if (failed) {
 		r->host_backoff_ms = r->host_backoff_ms ? r->host_backoff_ms * 2 : BACKOFF_FIRST_MS;
 		if (r->host_backoff_ms > BACKOFF_LAST_MS)
 			r->host_backoff_ms = BACKOFF_LAST_MS;
 		sync_in(r, r->host_backoff_ms);
-		tell_problem(r, -ret, err->text[0] ? err->text : strerror(-ret));
+		why = err->text[0] ? err->text : strerror(-ret);
+		tell_problem(r, -ret, why);
+		if (!r->host_failed)
+			ipvs_tell_event(r, LOG_LEVEL_ERROR, "around IPVS: %s; it is tried again",
+					why);
 	} else if (r->host_failed) {
 		tell_problem(r, 0, "");
+		ipvs_tell_event(r, LOG_LEVEL_INFO, "around IPVS all is as wanted again");
 		r->host_backoff_ms = 0;
 	}
 	r->host_failed = failed;

@@ -443,9 +443,11 @@ static void a_failing_host_stops_nothing_and_is_tried_again(void **state)
 	assert_int_equal(w->problem_count, 1);
 	assert_int_equal(w->problems[0].key.addr.family, 0);
 	assert_int_equal(w->problems[0].error, EIO);
+	assert_true(w->events > 0);
 	w->host.fail = 0;
 	pass(w, 10000);
 	assert_int_equal(w->problem_count, 0);
+	assert_non_null(strstr(w->last_event, "as wanted again"));
 	assert_int_equal(w->status.problems, 0);
 }
 
