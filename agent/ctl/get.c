@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/schema.h"
@@ -236,7 +237,8 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Synced", "%s (wanted generation %" PRId64 ", in the kernel %" PRId64 ")",
 		 words_bool(s, REST_SYNCED) ? "yes" : "no", words_int(s, REST_GENERATION),
 		 words_int(s, REST_APPLIED));
-	put_line(out, "Last sync", "%s s", seconds && seconds->text ? seconds->text : "-");
+	put_line(out, "Last sync", "%.3f s",
+		 seconds && seconds->type == DOC_NUMBER ? strtod(seconds->text, NULL) : 0.0);
 	put_line(out, "Pools", "%" PRId64, words_int(s, REST_POOLS_FIELD));
 	put_line(out, "Members", "%" PRId64, words_int(s, REST_MEMBERS_FIELD));
 	put_line(out, "Targets", "%" PRId64, words_int(s, REST_TARGETS_FIELD));
