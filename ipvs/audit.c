@@ -83,7 +83,7 @@ static void take_unknown(struct ipvs_role *r, struct ipvs_row *row, const struct
 	r->found.undeclared += !row->want && r->committed;
 	ipvs_image_hold(&r->image, row, &copy);
 	row->doubted = true;
-	ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+	ipvs_enqueue_read(r, row);
 }
 
 static void take_known(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_service *s,
@@ -97,7 +97,7 @@ static void take_known(struct ipvs_role *r, struct ipvs_row *row, const struct i
 	row->have->timeout = s->timeout;
 	row->have->netmask = s->netmask;
 	if (row->doubted || (dests != IPVS_COUNT_UNKNOWN && dests != row->have->dest_count))
-		ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+		ipvs_enqueue_read(r, row);
 	if (differs)
 		ipvs_settle(r, row);
 }

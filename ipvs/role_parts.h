@@ -153,6 +153,8 @@ bool ipvs_is_ours(const struct ipvs_config *c, const struct endpoint *key);
 
 /* --- writer.c --- */
 void ipvs_enqueue(struct ipvs_role *r, struct ipvs_row *row, enum ipvs_queue q);
+/* Its destinations have to be read again. A row that is to be checked is checked first. */
+void ipvs_enqueue_read(struct ipvs_role *r, struct ipvs_row *row);
 /* Put the row where it belongs; frees it if it is of no more use. */
 void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row);
 /* Something may have come into a queue. */

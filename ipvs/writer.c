@@ -59,6 +59,14 @@ void ipvs_enqueue(struct ipvs_role *r, struct ipvs_row *row, enum ipvs_queue q)
 	l->count++;
 }
 
+void ipvs_enqueue_read(struct ipvs_role *r, struct ipvs_row *row)
+{
+	if (row->queue == IPVS_QUEUE_CHECK)
+		row->doubted = true; /* check_row() sees to it */
+	else
+		ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+}
+
 bool ipvs_is_quiet(const struct ipvs_role *r)
 {
 	for (unsigned q = IPVS_QUEUE_NONE + 1; q < IPVS_QUEUE_COUNT; q++) {
@@ -196,7 +204,7 @@ static void check_row(struct ipvs_role *r, struct ipvs_row *row)
 	}
 	/* What had been read in doubt before it was wanted is still to be read. */
 	if (row->doubted && row->have)
-		ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+		ipvs_enqueue_read(r, row);
 	ipvs_settle(r, row);
 }
 
@@ -334,7 +342,7 @@ static void fail_service(struct ipvs_role *r, struct ipvs_row *row, const struct
 		ipvs_image_lose(&r->image, row, false);
 	} else {
 		row->doubted = true;
-		ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+		ipvs_enqueue_read(r, row);
 	}
 	if (error == -EEXIST)
 		return;
@@ -354,7 +362,7 @@ static void fail_dest(struct ipvs_role *r, struct ipvs_row *row, const struct ip
 	char text[120];
 
 	row->doubted = true;
-	ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+	ipvs_enqueue_read(r, row);
 	if (error == -EEXIST || error == -ENOENT)
 		return; /* the image was wrong, that is all */
 	snprintf(text, sizeof(text), "the kernel refuses the real server: %s%s", strerror(-error),
@@ -398,7 +406,7 @@ static void doubt_batch(struct ipvs_role *r, size_t count)
 			continue;
 		row->doubted = true;
 		if (row->have)
-			ipvs_enqueue(r, row, IPVS_QUEUE_READ);
+			ipvs_enqueue_read(r, row);
 	}
 	ipvs_audit_soon(r);
 }

@@ -624,6 +624,29 @@ static void a_draining_destination_is_told_of_when_it_is_idle(void **state)
 	assert_int_equal(w->idle, 1);
 }
 
+/* An audit that differs from the image must not let a row pass unchecked. */
+static void an_audit_at_the_moment_of_a_commit_changes_no_rule(void **state)
+{
+	struct world *w = *state;
+	struct ipvs_op op = { .kind = IPVS_NEW_DEST };
+
+	start_role(w);
+	want(w, A D1, true);
+	assert_int_equal(endpoint_parse("10.0.0.1:80", IPPROTO_TCP, &op.key), 0);
+	op.dest = (struct ipvs_dest){ .addr = addr_v4(0x0a010009), .port = 80, .weight = 1 };
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	send_services(w, A D1 D2 "-a -t 10.0.0.1:80 -r 127.0.0.1:22 -m -w 1\n", NULL, 0);
+	commit(w, true);
+	/* Both are in the queue of the same turn. */
+	for (unsigned i = 0; i < 4 && w->role->queues[IPVS_QUEUE_CHECK].count == 0; i++) {
+		ipvs_audit_start(w->role);
+		assert_int_equal(loop_turn(w->loop, 0), 0);
+	}
+	pass(w, AUDIT_MS + 1000);
+	assert_kernel(w, A D1 D2);
+	assert_int_equal(w->problem_count, 1);
+}
+
 static void the_last_commit_holds_while_there_is_no_core(void **state)
 {
 	struct world *w = *state;
@@ -868,6 +891,7 @@ int main(void)
 		in_a_world(a_foreign_flush_is_undone_within_one_audit),
 		in_a_world(what_others_change_is_put_right),
 		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),
+		in_a_world(an_audit_at_the_moment_of_a_commit_changes_no_rule),
 		in_a_world(the_last_commit_holds_while_there_is_no_core),
 		in_a_world(malformed_messages_cost_the_connection_only),
 		in_a_world(deletions_are_paced_and_out_of_service_at_once),
