@@ -39,6 +39,7 @@ struct draft {
 	const struct object_annotation *timeout_by, *fast_by, *flags_by, *type_by;
 	const struct object_annotation *http_by[4]; /* path, host, expect, match */
 	size_t http_count;
+	unsigned unknown; /* keys so far */
 };
 
 /* Each returns NULL, or what the value should have been ("... is not WHAT"). */
@@ -297,15 +298,19 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
-static void unknown_key(const struct object_annotation *a, struct problems *problems)
+/* What was meant is looked for a few times only: it costs as much as all the rest. */
+#define UNKNOWN_HELPED 4
+
+static void unknown_key(struct draft *d, const struct object_annotation *a)
 {
 	const char *names[ARRAY_LEN(keys)];
-	const char *near;
+	const char *near = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		names[i] = keys[i].name;
-	near = value_nearest(a->key, names, ARRAY_LEN(keys));
-	problems_add(problems, true, a->line,
+	if (d->unknown++ < UNKNOWN_HELPED)
+		near = value_nearest(a->key, names, ARRAY_LEN(keys));
+	problems_add(d->problems, true, a->line,
 		     "annotation " PREFIX "%.64s is unknown; not used%s%s%s", a->key,
 		     near ? "; did you mean " PREFIX : "", near ? near : "", near ? "?" : "");
 }
@@ -328,7 +333,7 @@ static void read_one(struct draft *d, const struct object_annotation *a)
 	const char *want;
 
 	if (!k) {
-		unknown_key(a, d->problems);
+		unknown_key(d, a);
 		return;
 	}
 	if (!k->read || (k->read == read_type && strcmp(a->value, "mysql") == 0)) {

@@ -98,7 +98,9 @@ void decode_known(struct decode *c, const struct doc *d, const char *where,
 
 	if (c->parts.from_cluster || !d)
 		return;
-	for (const struct doc *v = d->first; v; v = v->next) {
+	/* Once there are more problems than are kept, looking for what was meant is wasted. */
+	for (const struct doc *v = d->first; v && c->parts.problems.count <= PROBLEMS_MAX;
+	     v = v->next) {
 		const char *near = NULL;
 		bool known = false;
 
