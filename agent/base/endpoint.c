@@ -51,35 +51,44 @@ struct addr addr_v4(uint32_t host_order)
 	return a;
 }
 
-/* The more particular first: what is told is the first that holds it. */
+#define V4(len, ...)                                                 \
+	{                                                            \
+		{ .bytes = { __VA_ARGS__ }, .family = AF_INET }, len \
+	}
+#define V6(len, ...)                                                  \
+	{                                                             \
+		{ .bytes = { __VA_ARGS__ }, .family = AF_INET6 }, len \
+	}
+
+/* The more particular first: what is told is the first that holds it. Every member of every pool
+ * is held against this, so it is not text. */
 static const struct {
-	const char *prefix;
+	struct prefix prefix;
 	const char *why;
 } refused[] = {
-	{ "169.254.169.254", "metadata service" },
-	{ "169.254.170.2", "metadata service" },
-	{ "100.100.100.200", "metadata service" },
-	{ "168.63.129.16", "metadata service" },
-	{ "192.0.0.192", "metadata service" },
-	{ "fd00:ec2::254", "metadata service" },
-	{ "0.0.0.0/8", "unspecified" },
-	{ "127.0.0.0/8", "loopback" },
-	{ "169.254.0.0/16", "link-local" },
-	{ "224.0.0.0/4", "multicast" },
-	{ "240.0.0.0/4", "reserved" },
-	{ "::", "unspecified" },
-	{ "::1", "loopback" },
-	{ "::ffff:0:0/96", "IPv4 inside IPv6" },
-	{ "fe80::/10", "link-local" },
-	{ "ff00::/8", "multicast" },
+	{ V4(32, 169, 254, 169, 254), "metadata service" },
+	{ V4(32, 169, 254, 170, 2), "metadata service" },
+	{ V4(32, 100, 100, 100, 200), "metadata service" },
+	{ V4(32, 168, 63, 129, 16), "metadata service" },
+	{ V4(32, 192, 0, 0, 192), "metadata service" },
+	{ V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54),
+	  "metadata service" }, /* fd00:ec2::254 */
+	{ V4(8, 0), "unspecified" },
+	{ V4(8, 127), "loopback" },
+	{ V4(16, 169, 254), "link-local" },
+	{ V4(4, 224), "multicast" },
+	{ V4(4, 240), "reserved" },
+	{ V6(128, 0), "unspecified" },
+	{ V6(128, [15] = 1), "loopback" },
+	{ V6(96, [10] = 0xff, 0xff), "IPv4 inside IPv6" }, /* ::ffff:0:0/96 */
+	{ V6(10, 0xfe, 0x80), "link-local" },
+	{ V6(8, 0xff), "multicast" },
 };
 
 const char *addr_refused(const struct addr *a)
 {
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		struct prefix p;
-
-		if (prefix_parse(refused[i].prefix, &p) == 0 && prefix_has(&p, a))
+		if (prefix_has(&refused[i].prefix, a))
 			return refused[i].why;
 	}
 	return NULL;
@@ -88,11 +97,10 @@ const char *addr_refused(const struct addr *a)
 const char *addr_range_refused(const struct addr_range *r, struct addr *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		struct addr_range bad;
+		struct addr_range bad = prefix_range(&refused[i].prefix);
 		bool begins_inside;
 
-		if (addr_range_parse(refused[i].prefix, &bad) < 0 ||
-		    bad.first.family != r->first.family)
+		if (bad.first.family != r->first.family)
 			continue;
 		begins_inside = addr_cmp(&r->first, &bad.first) <= 0;
 		if (begins_inside ? addr_cmp(&bad.first, &r->last) <= 0
