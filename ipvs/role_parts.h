@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ipvs process from the inside: what role.c, writer.c, audit.c, trouble.c
- * and tell.c share. Nobody else includes this but tests.
+ * The ipvs process from the inside, as its files share it: role.c, check.c,
+ * writer.c, audit.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
  *
  * Every service is a row (image.h). A row stands in at most one queue, that
  * of the most urgent thing to be done with it; settling a row finds its
@@ -160,6 +160,10 @@ void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row);
 /* Something may have come into a queue. */
 void ipvs_pump(struct ipvs_role *r);
 bool ipvs_is_quiet(const struct ipvs_role *r);
+
+/* --- check.c --- */
+/* Check rows at the head of their queue, and settle them. */
+void ipvs_check_piece(struct ipvs_role *r);
 
 /* --- audit.c --- */
 /* List the services, compare, and read what differs. */

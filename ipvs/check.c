@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What core wants, seen for the first time. The last word on what may be
+ * written is ours: core reads what strangers write, and may be broken.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ipvs/role_parts.h"
+
+#define CHECKS_PER_PIECE 512
+
+static bool is_allowed(struct ipvs_role *r, struct ipvs_row *row)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < r->config->vip_range_count && !inside; i++)
+		inside = prefix_has(&r->config->vip_ranges[i], &row->key.addr);
+	if (!inside)
+		ipvs_trouble(r, row, NULL, EACCES, false, "refused: outside vipRanges");
+	else if (!ipvs_is_ours(r->config, &row->key))
+		ipvs_trouble(r, row, NULL, EACCES, false,
+			     "refused: in no address pool, or its port in none");
+	else
+		return true;
+	return false;
+}
+
+static void police_dests(struct ipvs_role *r, struct ipvs_row *row)
+{
+	struct ipvs_service *s = row->want;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->dest_count; i++) {
+		const char *why = addr_refused(&s->dests[i].addr);
+		char text[80];
+
+		if (why) {
+			snprintf(text, sizeof(text), "refused as a real server: %s address", why);
+			ipvs_trouble(r, row, &s->dests[i], EACCES, false, text);
+		} else {
+			s->dests[kept++] = s->dests[i];
+		}
+	}
+	s->dest_count = kept;
+}
+
+static void check_row(struct ipvs_role *r, struct ipvs_row *row)
+{
+	ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
+	if (!row->staged_any && row->staged) {
+		ipvs_service_done(row->staged); /* what was wanted before */
+		free(row->staged);
+		row->staged = NULL;
+	}
+	ipvs_troubles_clear(r, row);
+	if (row->want && !is_allowed(r, row))
+		ipvs_row_want(row, NULL);
+	if (row->want) {
+		police_dests(r, row);
+		ipvs_drain_add(r, row);
+	}
+	/* What had been read in doubt before it was wanted is still to be read. */
+	if (row->doubted && row->have)
+		ipvs_enqueue_read(r, row);
+	ipvs_settle(r, row);
+}
+
+void ipvs_check_piece(struct ipvs_role *r)
+{
+	for (unsigned i = 0; i < CHECKS_PER_PIECE && r->queues[IPVS_QUEUE_CHECK].first; i++)
+		check_row(r, r->queues[IPVS_QUEUE_CHECK].first);
+}
