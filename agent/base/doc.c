@@ -54,24 +54,25 @@ static int at_line(struct err *err, int code, unsigned line)
 	return line ? err_wrap(err, code, "line %u", line) : code;
 }
 
-static int new_node(struct doc_builder *b, enum doc_type type, unsigned line, struct doc **out,
-		    struct err *err)
+/* NULL: there are too many, -E2BIG. */
+static struct doc *new_node(struct doc_builder *b, enum doc_type type, unsigned line,
+			    struct err *err)
 {
 	struct doc_open *o = b->depth ? &b->open[b->depth - 1] : NULL;
 	struct doc *d;
 
 	if (b->nodes == b->limits.nodes) {
 		err_set(err, -E2BIG, "the document has more than %zu parts", b->limits.nodes);
-		return at_line(err, -E2BIG, line);
+		(void)at_line(err, -E2BIG, line);
+		return NULL;
 	}
 	b->nodes++;
 	d = arena_take(&b->arena, sizeof(*d));
 	d->type = type;
 	d->line = line;
-	*out = d;
 	if (!o) {
 		b->root = d;
-		return 0;
+		return d;
 	}
 	if (o->key) {
 		d->key = o->key;
@@ -84,7 +85,7 @@ static int new_node(struct doc_builder *b, enum doc_type type, unsigned line, st
 		o->node->first = d;
 	o->last = d;
 	o->node->count++;
-	return 0;
+	return d;
 }
 
 int doc_add_key(struct doc_builder *b, const char *text, size_t len, unsigned line, struct err *err)
@@ -104,15 +105,14 @@ int doc_add_scalar(struct doc_builder *b, enum doc_type type, const char *text, 
 		   bool quoted, unsigned line, struct err *err)
 {
 	struct doc *d;
-	int r;
 
 	if (memchr(text, '\0', len)) {
 		err_set(err, -EINVAL, "a value holds a NUL");
 		return at_line(err, -EINVAL, line);
 	}
-	r = new_node(b, type, line, &d, err);
-	if (r < 0)
-		return r;
+	d = new_node(b, type, line, err);
+	if (!d)
+		return -E2BIG;
 	d->text = arena_strndup(&b->arena, text, len);
 	d->quoted = quoted;
 	return 0;
@@ -121,15 +121,14 @@ int doc_add_scalar(struct doc_builder *b, enum doc_type type, const char *text, 
 int doc_begin(struct doc_builder *b, enum doc_type type, unsigned line, struct err *err)
 {
 	struct doc *d;
-	int r;
 
 	if (b->depth == b->limits.depth) {
 		err_set(err, -E2BIG, "nested more than %u deep", b->limits.depth);
 		return at_line(err, -E2BIG, line);
 	}
-	r = new_node(b, type, line, &d, err);
-	if (r < 0)
-		return r;
+	d = new_node(b, type, line, err);
+	if (!d)
+		return -E2BIG;
 	b->open[b->depth++] = (struct doc_open){ .node = d };
 	return 0;
 }

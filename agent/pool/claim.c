@@ -7,6 +7,7 @@
  * does not depend on what it gets; so one pass over the claims that changed
  * decides all.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,6 +244,7 @@ static void decide(struct pools *p, struct contest *c)
 	const struct claim *before = c->winner;
 
 	find_first_two(c);
+	assert(c->winner); /* of at least one claim */
 	/* The winner tells who else wants it, the losers who has it. */
 	model_mark_dirty(p, c->winner->service);
 	for (struct claim *i = c->claims; i && before != c->winner; i = i->next)
