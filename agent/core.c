@@ -20,11 +20,9 @@
 
 /* --- with privilege: directories and sockets ------------------------------------- */
 
-/* Like mkdir -p; the last one is given to the user that core becomes. */
-static int make_directory(const char *path, mode_t mode, const char *owner)
+static int make_parents(const char *path)
 {
 	CLEANUP(xfree_ptr) char *copy = xstrdup(path);
-	const struct passwd *pw;
 
 	for (char *p = copy + 1; *p; p++) {
 		if (*p != '/')
@@ -34,46 +32,71 @@ static int make_directory(const char *path, mode_t mode, const char *owner)
 			return -errno;
 		*p = '/';
 	}
-	if (mkdir(copy, mode) < 0 && errno != EEXIST)
+	return 0;
+}
+
+/* A directory of that user's alone. No symbolic link: the place may be in the user's hands. */
+static int make_private(const char *path, const char *owner)
+{
+	const struct passwd *pw;
+	int fd, r = make_parents(path);
+
+	if (r < 0)
+		return r;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	if (!owner || geteuid() != 0)
-		return 0;
-	pw = getpwnam(owner);
-	return pw && chown(copy, pw->pw_uid, pw->pw_gid) < 0 ? -errno : 0;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	pw = geteuid() == 0 ? getpwnam(owner) : NULL;
+	if (fchmod(fd, 0700) < 0 || (pw && fchown(fd, pw->pw_uid, pw->pw_gid) < 0))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Where a socket may be bound: nothing there, or the remains of an agent that was killed. */
+static int clear_socket(const struct sockaddr_un *sa)
+{
+	struct stat st;
+	int fd, r;
+
+	if (lstat(sa->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 ? 0 : -errno;
+	close(fd);
+	if (r != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(sa->sun_path) < 0 ? -errno : 0;
 }
 
 static int listen_unix(const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	CLEANUP(xfree_ptr) char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
+	mode_t mask;
 	int fd, r;
 
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(sa.sun_path, path);
-	if (slash && slash != dir) {
-		*slash = '\0';
-		r = make_directory(dir, 0755, NULL);
-		if (r < 0)
-			return r;
-	}
+	r = make_parents(path);
+	if (r == 0)
+		r = clear_socket(&sa);
+	if (r < 0)
+		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* Somebody answers: another agent. Nobody: the remains of one that was killed. */
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
-		close(fd);
-		return -EADDRINUSE;
-	}
-	close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(path, 0660) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	mask = umask(0117);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0)
 		r = -errno;
+	umask(mask);
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
@@ -128,7 +151,7 @@ int core_prepare(struct role_context *context)
 	c->loop = context->loop;
 	c->config = config;
 	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
-	r = make_directory(config->state_directory, 0700, config->user);
+	r = make_private(config->state_directory, config->user);
 	if (r < 0) {
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
 		return -1;
@@ -159,7 +182,14 @@ int64_t core_wall_of(const struct core *c, mono_t t)
 
 mono_t core_mono_of(const struct core *c, int64_t wall_ms)
 {
-	return mono_add_ms(core_now(c), wall_ms - clock_wall_ms(loop_clock(c->loop)));
+	const int64_t year = 366ll * 86400 * 1000;
+	int64_t ms;
+
+	/* From files and other processes: anything may stand there. */
+	if (__builtin_sub_overflow(wall_ms, clock_wall_ms(loop_clock(c->loop)), &ms))
+		ms = 0;
+	ms = ms < -year ? -year : ms > year ? year : ms;
+	return mono_add_ms(core_now(c), ms);
 }
 
 /* --- what helpers want logged ------------------------------------------------------ */
@@ -190,6 +220,14 @@ bool core_log_event(const char *subsystem, struct wire *body)
 }
 
 /* --- planning ------------------------------------------------------------------------ */
+
+void core_peer_closed(struct core *c, const char *why)
+{
+	if (strcmp(why, "peer closed") == 0)
+		return; /* the parent starts it again and connects us */
+	log_error("core", "starting anew: a channel broke (%s)", why);
+	loop_stop(c->loop, 1);
+}
 
 static void plan_now(void *arg)
 {

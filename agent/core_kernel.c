@@ -14,26 +14,41 @@
 
 #define BULK_QUEUE_MAX (4 << 20)
 #define BULK_PIECE     50
+#define BULK_AGAIN_MS  5
 
 void kernel_start(struct core *c)
 {
 	ipvs_table_init(&c->kernel.image);
 }
 
-void kernel_end(struct core *c)
+static void bulk_stop(struct core *c)
 {
 	loop_work_cancel(c->loop, c->kernel.bulk_work);
+	loop_cancel(c->loop, c->kernel.bulk_timer);
+	c->kernel.bulk_work = 0;
+	c->kernel.bulk_timer = 0;
+}
+
+static bool bulk_running(const struct kernel_link *k)
+{
+	return k->bulk_work || k->bulk_timer;
+}
+
+void kernel_end(struct core *c)
+{
+	bulk_stop(c);
 	channel_free(c->kernel.channel);
 	ipvs_message_reader_done(&c->kernel.reader);
 	ipvs_table_done(&c->kernel.image);
 	free(c->kernel.bulk);
+	free(c->kernel.host_problem);
 }
 
 bool kernel_synced(const struct core *c)
 {
 	const struct kernel_link *k = &c->kernel;
 
-	return k->channel && c->settled && !k->changed && !k->commit_pending && !k->bulk_work &&
+	return k->channel && c->settled && !k->changed && !k->commit_pending && !bulk_running(k) &&
 	       k->status.synced && k->status.generation == k->generation;
 }
 
@@ -74,8 +89,8 @@ void kernel_tell(struct core *c, struct frontend *f)
 	struct ipvs_service s;
 	uint64_t hash;
 
-	if (!c->kernel.channel)
-		return;
+	if (!c->kernel.begun)
+		return; /* the whole table will be told */
 	frontend_wanted(f, &s);
 	hash = service_hash(&s);
 	if (hash != f->sent) {
@@ -90,7 +105,7 @@ void kernel_tell_gone(struct core *c, struct frontend *f)
 {
 	struct buf b = { 0 };
 
-	if (!c->kernel.channel || !f->sent)
+	if (!c->kernel.begun || !f->sent)
 		return;
 	wire_put_endpoint(&b, &f->key);
 	channel_send(c->kernel.channel, IPVS_MSG_GONE, &b);
@@ -107,7 +122,7 @@ static void commit_now(void *arg)
 
 	k->commit_pending = false;
 	/* A table told in part must not count: the end of the bulk commits. */
-	if (!k->channel || k->bulk_work)
+	if (!k->begun || bulk_running(k))
 		return;
 	k->changed = false;
 	commit.generation = ++k->generation;
@@ -127,13 +142,26 @@ void kernel_commit(struct core *c)
 	loop_defer(c->loop, commit_now, c);
 }
 
+static bool bulk_piece(void *arg);
+
+static void bulk_again(void *arg)
+{
+	struct core *c = arg;
+
+	c->kernel.bulk_timer = 0;
+	c->kernel.bulk_work = loop_work(c->loop, bulk_piece, c);
+}
+
 static bool bulk_piece(void *arg)
 {
 	struct core *c = arg;
 	struct kernel_link *k = &c->kernel;
 
-	if (channel_queued(k->channel) > BULK_QUEUE_MAX)
-		return true;
+	if (channel_queued(k->channel) > BULK_QUEUE_MAX) {
+		k->bulk_work = 0;
+		k->bulk_timer = loop_timer_in(c->loop, BULK_AGAIN_MS, bulk_again, c);
+		return false;
+	}
 	for (unsigned n = 0; n < BULK_PIECE && k->bulk_next < k->bulk_count; n++) {
 		struct frontend *f = frontend_get(c, &k->bulk[k->bulk_next++]);
 
@@ -154,7 +182,8 @@ static void tell_all(struct core *c)
 	struct frontend *f;
 	size_t pos = 0;
 
-	loop_work_cancel(c->loop, k->bulk_work);
+	bulk_stop(c);
+	k->begun = true;
 	k->bulk = xreallocarray(k->bulk, c->frontends.count, sizeof(*k->bulk));
 	k->bulk_count = k->bulk_next = 0;
 	while ((f = map_next(&c->frontends, &pos))) {
@@ -194,38 +223,58 @@ static bool on_service(struct core *c, uint16_t type, struct wire *body)
 static void on_image_end(struct core *c)
 {
 	c->kernel.image_known = true;
-	core_facts_changed(c);
 	if (c->planning)
 		tell_all(c);
+	else
+		core_facts_changed(c);
 }
 
 static void on_status(struct core *c, const struct ipvs_status *s)
 {
 	c->kernel.status = *s;
+	/* It may be on the word of a core before us: ours have to be newer. */
+	if (s->generation > c->kernel.generation)
+		c->kernel.generation = s->generation;
 	view_changed(c);
 }
 
+static void on_host_problem(struct core *c, const struct ipvs_problem *p)
+{
+	free(c->kernel.host_problem);
+	c->kernel.host_problem = p->text[0] ? xstrdup(p->text) : NULL;
+	view_changed(c); /* logged by way of an event */
+}
+
+static char *describe(const struct ipvs_problem *p)
+{
+	char key[ENDPOINT_TEXT_MAX], dest[ENDPOINT_TEXT_MAX];
+
+	endpoint_text(&p->key, key);
+	if (!p->dest.addr.family)
+		return xasprintf("%s: %s", key, p->text);
+	return xasprintf("%s -> %s: %s", key, endpoint_text(&p->dest, dest), p->text);
+}
+
+/* Each is logged; the first is shown until it is over. */
 static void on_problem(struct core *c, const struct ipvs_problem *p)
 {
 	struct frontend *f = frontend_get(c, &p->key);
-	char key[ENDPOINT_TEXT_MAX], dest[ENDPOINT_TEXT_MAX];
-	char *text;
+	char *text = p->text[0] ? describe(p) : NULL;
 
-	if (!f)
-		return;
-	free(f->problem);
-	f->problem = NULL;
-	if (p->text[0]) {
-		endpoint_text(&p->key, key);
-		if (p->dest.addr.family)
-			text = xasprintf("%s -> %s: %s", key, endpoint_text(&p->dest, dest),
-					 p->text);
-		else
-			text = xasprintf("%s: %s", key, p->text);
-		log_error("kernel", "%s: it is tried again", text);
-		f->problem = text;
+	if (!p->key.addr.family) {
+		on_host_problem(c, p);
+	} else if (text) {
+		log_error("kernel", "%s; it is tried again", text);
+		if (f && !f->problem) {
+			f->problem = xstrdup(text);
+			f->problem_dest = p->dest;
+		}
+	} else if (f && f->problem && endpoint_cmp(&f->problem_dest, &p->dest) == 0) {
+		free(f->problem);
+		f->problem = NULL;
 	}
-	if (f->owner)
+	free(text);
+	if (f && f->owner)
 		pool_state_dirty(f->owner);
 }
 
@@ -246,8 +295,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	struct ipvs_status status;
 	struct ipvs_problem problem;
 
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		return false;
+	}
 	switch (type) {
 	case IPVS_MSG_SERVICE:
 	case IPVS_MSG_DESTS:
@@ -291,10 +342,10 @@ static void disconnect(struct core *c)
 {
 	struct kernel_link *k = &c->kernel;
 
-	loop_work_cancel(c->loop, k->bulk_work);
-	k->bulk_work = 0;
+	bulk_stop(c);
 	channel_free(k->channel);
 	k->channel = NULL;
+	k->begun = false;
 	keep_counts(k);
 	ipvs_message_reader_done(&k->reader);
 	k->reader = (struct ipvs_message_reader){ 0 };
@@ -312,6 +363,7 @@ static void on_closed(void *arg, const char *why)
 		ipvs_table_done(&c->kernel.image);
 		ipvs_table_init(&c->kernel.image);
 	}
+	core_peer_closed(c, why);
 }
 
 void kernel_connect(struct core *c, int fd)

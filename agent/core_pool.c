@@ -131,12 +131,21 @@ static void drains_sweep(struct frontend *f, mono_t now)
 
 static void frontend_apply(struct frontend *f);
 
+/* Planning its pool applies it, and shows it. */
+static void frontend_changed(struct frontend *f)
+{
+	if (f->owner)
+		pool_state_dirty(f->owner);
+	else
+		frontend_apply(f);
+}
+
 static void drain_over(void *arg)
 {
 	struct frontend *f = arg;
 
 	f->timer = 0;
-	frontend_apply(f);
+	frontend_changed(f);
 }
 
 static void drains_schedule(struct frontend *f)
@@ -261,7 +270,7 @@ void frontend_idle(struct core *c, const struct endpoint *key, const struct endp
 		return;
 	d->done = true;
 	state_changed(c);
-	frontend_apply(f);
+	frontend_changed(f);
 }
 
 void frontends_restore(struct core *c)
@@ -314,14 +323,13 @@ void frontends_drain_surplus(struct core *c)
 	struct frontend *f;
 	size_t pos = 0;
 
-	/* Applying cannot free an owned frontend, so the walk stays good. */
 	while ((f = map_next(&c->frontends, &pos))) {
 		const struct ipvs_service *image = ipvs_table_get(&c->kernel.image, &f->key);
 
 		if (!f->owner || !image)
 			continue;
 		drain_surplus(f, image);
-		frontend_apply(f);
+		pool_state_dirty(f->owner);
 	}
 }
 
@@ -337,12 +345,22 @@ static void plan_first_facts(const struct core *c, const struct pool *pool,
 
 		for (uint32_t k = 0; s && k < s->dest_count; k++) {
 			if (addr_cmp(&s->dests[k].addr, &m->endpoint.addr) != 0 ||
-			    s->dests[k].port != m->endpoint.port)
+			    s->dests[k].port != m->endpoint.port) {
+				out->kernel_serves = out->kernel_serves || s->dests[k].weight > 0;
 				continue;
+			}
 			out->in_kernel = true;
 			out->kernel_weight = s->dests[k].weight;
 		}
 	}
+}
+
+/* The same member under another check: what is known of it goes on being known. */
+static const struct target *old_target(const struct pool_state *ps, const struct endpoint *e)
+{
+	const struct pool_member *m = member_find(ps->pool, e);
+
+	return m ? ps->members[m - ps->pool->members].target : NULL;
 }
 
 static bool is_proven(const struct pool_state *ps)
@@ -390,7 +408,8 @@ static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 			continue;
 		plan_first_facts(ps->core, now, m, &first);
 		first.pool_proven = proven;
-		members[i].target = target_use(ps->core, now->set.check, &m->endpoint, &first, ps);
+		members[i].target = target_use(ps->core, now->set.check, &m->endpoint, &first,
+					       old_target(ps, &m->endpoint), ps);
 	}
 	return members;
 }
@@ -500,6 +519,12 @@ static void leave_due(void *arg)
 	pool_state_dirty(ps);
 }
 
+/* The first guess of a fresh pool is no proof. */
+static bool is_good(const struct target *t)
+{
+	return t->verdict.state == VERDICT_UP && (t->verdict.proven || t->inherited);
+}
+
 static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 {
 	for (size_t i = 0; i < ps->pool->member_count; i++) {
@@ -507,6 +532,7 @@ static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 
 		facts[i] = (struct plan_fact){
 			.state = t ? t->verdict.state : VERDICT_UP,
+			.good = !t || is_good(t),
 			.last_good = ps->members[i].last_good,
 		};
 		if (t && t->verdict.state == VERDICT_DOWN)
@@ -514,32 +540,20 @@ static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 	}
 }
 
-/* Up by a probe, or before this start; the first guess of a fresh pool is no proof. */
-static bool is_good(const struct pool_state *ps, size_t i)
+static size_t count_serving(const struct pool_state *ps)
 {
-	const struct target *t = ps->members[i].target;
-
-	if (ps->pool->members[i].terminating)
-		return false;
-	return !t || (t->verdict.state == VERDICT_UP && (t->verdict.proven || t->inherited));
-}
-
-/* Whoever is good while anyone is becomes the last good set. */
-static void keep_last_good(struct pool_state *ps)
-{
-	size_t good = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < ps->pool->member_count; i++)
-		good += is_good(ps, i);
-	for (size_t i = 0; good && i < ps->pool->member_count; i++)
-		ps->members[i].last_good = is_good(ps, i);
+		n += ps->plan[i].weight > 0;
+	return n;
 }
 
 static void log_fail_open(const struct pool_state *ps, bool before)
 {
 	if (ps->fail_open && !before)
-		log_warn("plan", "pool %s: no member is up; keeping the last good ones in service",
-			 ps->id);
+		log_warn("plan", "pool %s: no member is up; its fail-policy keeps %zu in service",
+			 ps->id, count_serving(ps));
 	if (!ps->fail_open && before)
 		log_info("plan", "pool %s: a member is up again", ps->id);
 }
@@ -552,8 +566,10 @@ static void plan_state(struct pool_state *ps)
 	mono_t next;
 
 	ps->dirty = false;
-	keep_last_good(ps);
 	facts_of(ps, facts);
+	plan_last_good(ps->pool, facts, core_now(c));
+	for (size_t i = 0; i < ps->pool->member_count; i++)
+		ps->members[i].last_good = facts[i].last_good;
 	plan_pool(ps->pool, facts, core_now(c), ps->plan, &ps->fail_open, &next);
 	free(facts);
 	if (before != ps->fail_open)

@@ -39,12 +39,14 @@ struct core;
 /* --- core_target: what is probed, and what came of it ------------------------- */
 
 struct target {
+	struct core *core;
 	uint64_t id;
 	struct endpoint endpoint;
 	struct check *check; /* a reference; NULL while only a verdict is known */
 	struct hc_verdict verdict;
 	mono_t since;		   /* of its state */
 	bool inherited;		   /* its state is from before this start of core */
+	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */
 	uint32_t user_count, user_size;
 };
@@ -52,9 +54,13 @@ struct target {
 void targets_start(struct core *c);
 void targets_end(struct core *c);
 void targets_connect(struct core *c, int fd);
-/* Find or make it, with `first` deciding a new one's state; adds a user. */
+/*
+ * Find or make it; adds a user. A new one's state is that of `old`, the same member under
+ * another check, or without that is decided by `first`.
+ */
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
-			  const struct plan_first *first, struct pool_state *user);
+			  const struct plan_first *first, const struct target *old,
+			  struct pool_state *user);
 void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
@@ -87,8 +93,9 @@ struct frontend {
 	size_t drain_count;
 	uint64_t sent; /* hash of what the ipvs process was told last; 0: nothing */
 	bool surplus_seen;
-	timer_id timer; /* the next drain that is over */
-	char *problem;	/* what the kernel refused of it */
+	timer_id timer;		      /* the next drain that is over */
+	char *problem;		      /* what the kernel refused of it */
+	struct endpoint problem_dest; /* ... of this destination; family 0: itself */
 };
 
 void pool_states_start(struct core *c);
@@ -127,6 +134,9 @@ struct kernel_link {
 	struct endpoint *bulk; /* keys still to be told to a new ipvs process */
 	size_t bulk_count, bulk_next;
 	loop_work_id bulk_work;
+	timer_id bulk_timer;
+	bool begun;	    /* the table is being told, or was, on this channel */
+	char *host_problem; /* with what is around IPVS: routes, rules, sets */
 };
 
 void kernel_start(struct core *c);
@@ -239,10 +249,10 @@ struct core {
 	struct channel *health;
 	struct hc_status health_status;
 	bool health_known; /* a healthcheck process has told its verdicts */
-	bool health_bulk;  /* targets are being told to a new one */
 	uint64_t *health_ids;
 	size_t health_count, health_next;
 	loop_work_id health_work;
+	timer_id health_timer;
 	struct kernel_link kernel;
 	struct saved saved;
 	int lock_fd;
@@ -261,6 +271,8 @@ struct core {
 
 /* Something that planning waits for has come. */
 void core_facts_changed(struct core *c);
+/* A helper's channel is gone. If not because the helper is, only starting anew mends that. */
+void core_peer_closed(struct core *c, const char *why);
 /* Plan what changed, at the end of the turn. */
 void core_plan_later(struct core *c);
 

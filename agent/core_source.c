@@ -181,7 +181,8 @@ static void on_problem(void *arg, const char *where, unsigned line, const char *
 		}
 	}
 	if (text) {
-		log_warn("source", "%s:%u: %s; its last good state holds", where, line, text);
+		log_warn("source", "%s%s%.0u: %s; its last good state holds", where,
+			 line ? ":" : "", line, text);
 		s->problems = xreallocarray(s->problems, s->problem_count + 1,
 					    sizeof(*s->problems));
 		s->problems[s->problem_count++] = (struct source_problem){ xstrdup(where), line,

@@ -4,7 +4,7 @@
  *
  *   lock          one agent for each directory
  *   health        verdicts, last good sets of pools in fail-open, drains
- *   source-N      the last complete list of the Nth source
+ *   source-HASH   the last complete list of the source of that type and place
  *
  * A file is magic, version, body, CRC-32C of all before it. One that is torn,
  * of another version, or not ours is reported, left aside, and written anew.
@@ -28,6 +28,8 @@
 #define FILE_MAX      (1u << 30)
 #define SAVE_DELAY_MS 20
 #define SAVE_DUTY     20 /* of the time at most 1/20 is spent on writing */
+#define DRAIN_MAX_MS  86400000ll
+#define GOOD_MAX      65536
 #define LOCK_PATIENCE 500
 #define LOCK_STEP_US  10000
 
@@ -181,6 +183,11 @@ static uint32_t good_count(const struct pool_state *ps)
 }
 
 /* Only where no member is up: elsewhere the verdicts say it. */
+static bool has_good(const struct pool_state *ps)
+{
+	return ps->fail_open && good_count(ps) <= GOOD_MAX;
+}
+
 static void put_good(const struct core *c, struct buf *b)
 {
 	const struct pool_state *ps;
@@ -188,11 +195,11 @@ static void put_good(const struct core *c, struct buf *b)
 	uint32_t count = 0;
 
 	while ((ps = map_next(&c->states, &pos)))
-		count += ps->fail_open;
+		count += has_good(ps);
 	wire_put_u32(b, count);
 	pos = 0;
 	while ((ps = map_next(&c->states, &pos))) {
-		if (!ps->fail_open)
+		if (!has_good(ps))
 			continue;
 		wire_put_str(b, ps->id);
 		wire_put_u32(b, good_count(ps));
@@ -292,7 +299,7 @@ static void load_good(struct core *c, struct wire *w)
 
 		wire_str(w, id, sizeof(id));
 		members = wire_u32(w);
-		if (w->bad || members > OBJECT_ADDRESSES_MAX ||
+		if (w->bad || members > GOOD_MAX ||
 		    map_get(&c->saved.good, hash_table_str(id), id)) {
 			w->bad = true;
 			return;
@@ -306,6 +313,18 @@ static void load_good(struct core *c, struct wire *w)
 	}
 }
 
+/* The clock may have been elsewhere when it was written. */
+static mono_t deadline_of(const struct core *c, int64_t wall_ms)
+{
+	int64_t now = clock_wall_ms(loop_clock(c->loop));
+
+	if (wall_ms < now)
+		wall_ms = now;
+	if (wall_ms > now + DRAIN_MAX_MS)
+		wall_ms = now + DRAIN_MAX_MS;
+	return core_mono_of(c, wall_ms);
+}
+
 static void load_drains(struct core *c, struct wire *w)
 {
 	uint32_t count = wire_u32(w);
@@ -314,7 +333,7 @@ static void load_drains(struct core *c, struct wire *w)
 		struct endpoint key = wire_endpoint(w);
 		struct plan_drain d = { .endpoint = wire_endpoint(w) };
 
-		d.deadline = core_mono_of(c, wire_i64(w));
+		d.deadline = deadline_of(c, wire_i64(w));
 		d.forward = wire_u8(w) & 3;
 		d.done = wire_u8(w);
 		if (!w->bad)
@@ -363,6 +382,15 @@ static void put_identity(const struct core_source *s, struct buf *b)
 	wire_put_str(b, source_where(s));
 }
 
+static void source_name(const struct core_source *s, char *out, size_t size)
+{
+	struct buf b = { 0 };
+
+	put_identity(s, &b);
+	snprintf(out, size, "source-%016llx", (unsigned long long)hash_id(b.data, b.len));
+	buf_done(&b);
+}
+
 /* Each object with its length before it, so that one that is not understood can be skipped. */
 static void put_object(void *arg, const struct object *o)
 {
@@ -380,7 +408,7 @@ void state_save_source(struct core *c, const struct core_source *s)
 	struct buf b = { 0 };
 	char name[32];
 
-	snprintf(name, sizeof(name), "source-%u", s->index);
+	source_name(s, name, sizeof(name));
 	put_head(&b);
 	put_identity(s, &b);
 	pools_objects(c->pools, s->index, put_object, &b);
@@ -395,12 +423,11 @@ void state_load_source(struct core *c, const struct core_source *s, state_object
 	struct wire w;
 	uint8_t type;
 
-	snprintf(name, sizeof(name), "source-%u", s->index);
+	source_name(s, name, sizeof(name));
 	if (read_state(c, name, &text, &w) < 0)
 		return;
 	type = wire_u8(&w);
 	wire_str(&w, where, sizeof(where));
-	/* The configuration may have changed meanwhile. */
 	if (w.bad || type != s->config->type || strcmp(where, source_where(s)) != 0) {
 		log_warn("state", "%s is of another source (%s): not used for %s", name, where,
 			 source_where(s));

@@ -15,7 +15,9 @@
 
 #define BULK_QUEUE_MAX	 (2 << 20)
 #define BULK_PIECE	 200
+#define BULK_AGAIN_MS	 5
 #define LINES_PER_SECOND 50
+#define LINGER_MS	 60000 /* a target that nobody uses any more is still probed */
 
 static uint64_t hash_of(uint64_t id)
 {
@@ -39,8 +41,11 @@ void targets_start(struct core *c)
 	map_init(&c->targets, target_is);
 }
 
+static void bulk_stop(struct core *c);
+
 static void target_free(struct target *t)
 {
+	loop_cancel(t->core->loop, t->linger);
 	check_unref(t->check);
 	free(t->users);
 	free(t);
@@ -51,7 +56,7 @@ void targets_end(struct core *c)
 	size_t pos = 0;
 	struct target *t;
 
-	loop_work_cancel(c->loop, c->health_work);
+	bulk_stop(c);
 	loop_cancel(c->loop, c->log_timer);
 	channel_free(c->health);
 	while ((t = map_next(&c->targets, &pos)))
@@ -64,6 +69,7 @@ static struct target *target_new(struct core *c, uint64_t id)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
 
+	t->core = c;
 	t->id = id;
 	t->verdict.id = id;
 	map_put(&c->targets, hash_of(id), t);
@@ -95,12 +101,25 @@ static void tell_target(struct core *c, const struct target *t)
 	buf_done(&b);
 }
 
+static bool bulk_piece(void *arg);
+
+static void bulk_again(void *arg)
+{
+	struct core *c = arg;
+
+	c->health_timer = 0;
+	c->health_work = loop_work(c->loop, bulk_piece, c);
+}
+
 static bool bulk_piece(void *arg)
 {
 	struct core *c = arg;
 
-	if (channel_queued(c->health) > BULK_QUEUE_MAX)
-		return true;
+	if (channel_queued(c->health) > BULK_QUEUE_MAX) {
+		c->health_work = 0;
+		c->health_timer = loop_timer_in(c->loop, BULK_AGAIN_MS, bulk_again, c);
+		return false;
+	}
 	for (unsigned n = 0; n < BULK_PIECE && c->health_next < c->health_count; n++) {
 		const struct target *t = target_get(c, c->health_ids[c->health_next++]);
 
@@ -110,9 +129,16 @@ static bool bulk_piece(void *arg)
 	if (c->health_next < c->health_count)
 		return true;
 	channel_send(c->health, HC_MSG_COMMIT, NULL);
-	c->health_bulk = false;
 	c->health_work = 0;
 	return false;
+}
+
+static void bulk_stop(struct core *c)
+{
+	loop_work_cancel(c->loop, c->health_work);
+	loop_cancel(c->loop, c->health_timer);
+	c->health_work = 0;
+	c->health_timer = 0;
 }
 
 /* Everything, to a healthcheck process that is new or whose core was. */
@@ -121,13 +147,12 @@ static void tell_all(struct core *c)
 	const struct target *t;
 	size_t pos = 0;
 
-	loop_work_cancel(c->loop, c->health_work);
+	bulk_stop(c);
 	c->health_ids = xreallocarray(c->health_ids, c->targets.count, sizeof(*c->health_ids));
 	c->health_count = c->health_next = 0;
 	while ((t = map_next(&c->targets, &pos)))
 		c->health_ids[c->health_count++] = t->id;
 	channel_send(c->health, HC_MSG_BEGIN, NULL);
-	c->health_bulk = true;
 	c->health_work = loop_work(c->loop, bulk_piece, c);
 }
 
@@ -174,8 +199,20 @@ static void set_first_state(struct core *c, struct target *t, const struct plan_
 	t->since = past_of(c, t->verdict.since_ms);
 }
 
+/* Another check of the same member begins where the last one was. */
+static void inherit_state(struct target *t, const struct target *old)
+{
+	t->verdict.state = old->verdict.state;
+	t->verdict.reason = HC_REASON_INHERITED;
+	t->verdict.since_ms = old->verdict.since_ms;
+	t->verdict.proven = old->verdict.proven;
+	t->since = old->since;
+	t->inherited = true;
+}
+
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
-			  const struct plan_first *first, struct pool_state *user)
+			  const struct plan_first *first, const struct target *old,
+			  struct pool_state *user)
 {
 	uint64_t id = check_target_id(check, member);
 	struct target *t = target_get(c, id);
@@ -186,14 +223,31 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 	if (!t->check) {
 		t->check = check_ref((struct check *)(uintptr_t)check);
 		t->endpoint = check_endpoint(check, member);
-		if (is_new)
+		if (is_new && old)
+			inherit_state(t, old);
+		else if (is_new)
 			set_first_state(c, t, first);
 		if (c->health && c->planning)
 			tell_target(c, t);
 		c->view.targets_changed = true;
 	}
+	loop_cancel(c->loop, t->linger);
+	t->linger = 0;
 	add_user(t, user);
 	return t;
+}
+
+static void linger_over(void *arg)
+{
+	struct target *t = arg;
+	struct core *c = t->core;
+
+	tell_gone(c, t->id);
+	map_take(&c->targets, hash_of(t->id), &t->id);
+	t->linger = 0;
+	target_free(t);
+	c->view.targets_changed = true;
+	state_changed(c);
 }
 
 void target_release(struct core *c, struct target *t, struct pool_state *user)
@@ -204,13 +258,9 @@ void target_release(struct core *c, struct target *t, struct pool_state *user)
 		t->users[i] = t->users[--t->user_count];
 		break;
 	}
-	if (t->user_count)
-		return;
-	tell_gone(c, t->id);
-	map_take(&c->targets, hash_of(t->id), &t->id);
-	target_free(t);
-	c->view.targets_changed = true;
-	state_changed(c);
+	/* A pool that is deleted and made again finds what was known. */
+	if (t->user_count == 0)
+		t->linger = loop_timer_in(c->loop, LINGER_MS, linger_over, t);
 }
 
 void targets_settle(struct core *c)
@@ -285,8 +335,12 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		return;
 	}
 	changed = t->verdict.state != v->state;
-	if (!changed && t->verdict.proven != v->proven)
+	if (!changed && t->verdict.proven != v->proven) {
+		/* Nothing moves by it, but who is proven is of the last good set. */
+		for (uint32_t i = 0; i < t->user_count; i++)
+			pool_state_dirty(t->users[i]);
 		state_changed(c);
+	}
 	if (v->proven)
 		t->inherited = false;
 	c->view.targets_changed = true;
@@ -314,8 +368,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	struct hc_verdict v;
 	struct hc_status s;
 
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		return false;
+	}
 	switch (type) {
 	case HC_MSG_VERDICT:
 		wire_hc_verdict(body, &v);
@@ -349,11 +405,10 @@ static void on_closed(void *arg, const char *why)
 	struct core *c = arg;
 
 	log_warn("health", "healthcheck process: %s; the last verdicts hold until it is back", why);
-	loop_work_cancel(c->loop, c->health_work);
-	c->health_work = 0;
-	c->health_bulk = false;
+	bulk_stop(c);
 	channel_free(c->health);
 	c->health = NULL;
+	core_peer_closed(c, why);
 }
 
 void targets_connect(struct core *c, int fd)
@@ -361,8 +416,7 @@ void targets_connect(struct core *c, int fd)
 	struct channel_handler h = { on_message, on_closed, c };
 	int r;
 
-	loop_work_cancel(c->loop, c->health_work);
-	c->health_work = 0;
+	bulk_stop(c);
 	channel_free(c->health);
 	c->health = NULL;
 	r = channel_new(c->loop, fd, &h, &c->health);

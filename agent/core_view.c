@@ -152,7 +152,7 @@ static void remake_targets(struct core *c)
 	size_t pos = 0, n = 0;
 
 	while ((t = map_next(&c->targets, &pos))) {
-		if (t->check)
+		if (t->user_count)
 			view_target(t, &list->items[n++]);
 	}
 	list->count = n;
@@ -228,10 +228,18 @@ static void view_problems(struct core *c, struct snapshot *s)
 			const struct source_problem *p = &c->sources[i].problems[k];
 			struct problem_view *v = add_problem(s);
 
-			v->where = xasprintf("%s:%u", p->where, p->line);
+			v->where = p->line ? xasprintf("%s:%u", p->where, p->line)
+					   : xstrdup(p->where);
 			v->text = xstrdup(p->text);
 			v->error = true;
 		}
+	}
+	if (c->kernel.host_problem) {
+		struct problem_view *v = add_problem(s);
+
+		v->where = xstrdup("host");
+		v->text = xstrdup(c->kernel.host_problem);
+		v->error = true;
 	}
 	pools_orphans(c->pools, view_orphan, s);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/log.h"
+#include "agent/base/xalloc.h"
 #include "agent/ipvs_role.h"
 #include "agent/role.h"
 
@@ -38,20 +40,34 @@ static const char usage[] =
 	"\n"
 	"See parasausd(8), parasaus.yaml(5), parasausctl(8).\n";
 
-static struct config *load(const char *path)
+static bool read_file(const char *path, struct buf *text)
 {
-	CLEANUP(buf_done) struct buf text = { 0 };
+	struct err err = { 0 };
+
+	if (file_read(path, CONFIG_BYTES_MAX, text, &err) == 0)
+		return true;
+	fprintf(stderr, "parasausd: %s\n", err.text);
+	return false;
+}
+
+static struct config *parse(const char *path, const struct buf *text)
+{
 	struct config *config = NULL;
 	struct err err = { 0 };
-	int r = file_read(path, CONFIG_BYTES_MAX, &text, &err);
+	int r = config_read(path, text->data, text->len, &config, &err);
 
-	if (r == 0)
-		r = config_read(path, text.data, text.len, &config, &err);
 	if (r < 0) {
 		fprintf(stderr, "parasausd: %s\n", err.text);
 		return NULL;
 	}
 	return config;
+}
+
+static struct config *load(const char *path)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	return read_file(path, &text) ? parse(path, &text) : NULL;
 }
 
 static int check(const char *path)
@@ -66,6 +82,18 @@ static int check(const char *path)
 	return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* Whoever runs holds the lock of the state directory. */
+static bool is_running(const struct config *config)
+{
+	CLEANUP(xfree_ptr) char *path = xasprintf("%s/lock", config->state_directory);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+
+	if (fd >= 0)
+		close(fd);
+	return held;
+}
+
 static int cleanup(const char *path)
 {
 	struct config *config = load(path);
@@ -74,6 +102,14 @@ static int cleanup(const char *path)
 
 	if (!config)
 		return 1;
+	if (is_running(config)) {
+		fprintf(stderr,
+			"parasausd: cleanup: an agent is running with stateDirectory %s and would "
+			"undo it: stop it first\n",
+			config->state_directory);
+		config_free(config);
+		return 1;
+	}
 	r = role_ipvs_cleanup(config, &err);
 	config_free(config);
 	if (r < 0) {
@@ -84,15 +120,13 @@ static int cleanup(const char *path)
 }
 
 /* The parent reads no configuration: a child says whether it is good. */
-static bool check_in_child(const char *path)
+static bool check_in_child(const char *path, const struct buf *text)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct config *config = load(path);
-
-		_exit(config ? 0 : 1);
+		_exit(parse(path, text) ? 0 : 1);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
 		fprintf(stderr, "parasausd: fork: %s\n", strerror(errno));
@@ -105,30 +139,29 @@ static bool check_in_child(const char *path)
  * The file as it is now, sealed: every role of this run reads the same bytes,
  * also one that is started again after the file was edited.
  */
-static int sealed_copy(const char *path)
+static int sealed_copy(const struct buf *text)
 {
-	CLEANUP(buf_done) struct buf text = { 0 };
-	struct err err = { 0 };
 	int fd = memfd_create("parasaus.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || fchmod(fd, 0444) < 0)
-		log_fatal("parent", "memfd: %s", strerror(errno));
-	if (file_read(path, CONFIG_BYTES_MAX, &text, &err) < 0)
-		log_fatal("parent", "%s", err.text);
-	if (write(fd, text.data, text.len) != (ssize_t)text.len)
-		log_fatal("parent", "memfd: %s", strerror(errno));
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (fd < 0 || fchmod(fd, 0444) < 0 ||
+	    write(fd, text->data, text->len) != (ssize_t)text->len ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		log_fatal("parent", "memfd: %s", strerror(errno));
 	return fd;
 }
 
 static int run(const char *path)
 {
-	if (!check_in_child(path))
+	struct buf text = { 0 };
+	int fd;
+
+	if (!read_file(path, &text) || !check_in_child(path, &text))
 		return 1;
 	log_open("parasausd", LOG_LEVEL_INFO);
 	log_info("parent", "parasaus %s, configuration %s", PARASAUS_VERSION, path);
-	return parent_main(sealed_copy(path));
+	fd = sealed_copy(&text);
+	buf_done(&text);
+	return parent_main(fd);
 }
 
 static int become(const char *name)

@@ -139,8 +139,8 @@ NORETURN static void become_role(enum role_id id, int line, int config)
 	config = fcntl(config, F_DUPFD, 10);
 	if (dup2(line, ROLE_FD_PARENT) < 0 || dup2(config, ROLE_FD_CONFIG) < 0)
 		_exit(127);
-	close(line);
-	close(config);
+	/* Whatever whoever started us left open is not for the roles. */
+	close_range(ROLE_FD_CONFIG + 1, ~0u, 0);
 	execl("/proc/self/exe", roles[id].title, "--role", roles[id].name, (char *)NULL);
 	_exit(127);
 }
@@ -177,6 +177,7 @@ static void start_child(void *arg)
 	if (p->stopping)
 		return;
 	c->started = loop_now(p->loop);
+	c->starts++;
 	r = spawn(c);
 	if (r < 0) {
 		log_error("parent", "cannot start %s: %s; trying again in %d s", roles[c->id].name,
@@ -185,7 +186,6 @@ static void start_child(void *arg)
 			c->restart = loop_timer_in(p->loop, RESTART_MAX_MS, start_child, c);
 		return;
 	}
-	c->starts++;
 	connect_roles(p, c->id);
 	tell_processes(p);
 }

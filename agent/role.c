@@ -37,12 +37,14 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		role = wire_u8(body);
 		pid = wire_i64(body);
 		restarts = wire_u32(body);
-		if (!wire_end(body) || role > ROLE_COUNT)
+		if (!wire_end(body) || role > ROLE_COUNT || fd >= 0)
 			break;
 		if (c->process)
 			c->process(c->arg, role, (pid_t)pid, restarts);
 		return true;
 	case ROLE_MSG_STOP:
+		if (fd >= 0)
+			break;
 		if (c->stop)
 			c->stop(c->arg);
 		loop_stop(c->loop, 0);

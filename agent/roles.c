@@ -20,9 +20,12 @@
 #define HEALTHCHECK_IN_FLIGHT 60000
 #define CORE_FILES	      65536
 
-static enum sandbox_filter filter(enum sandbox_filter wanted)
+static enum sandbox_filter filter(const char *role, enum sandbox_filter wanted)
 {
-	return sandbox_filter_available() ? wanted : SANDBOX_FILTER_NONE;
+	if (sandbox_filter_available())
+		return wanted;
+	log_warn(role, "this build or kernel has no system call filter: running without");
+	return SANDBOX_FILTER_NONE;
 }
 
 /* --- ipvs ------------------------------------------------------------------ */
@@ -81,12 +84,12 @@ int role_ipvs_cleanup(const struct config *c, struct err *err)
 
 static int ipvs_drop(const struct config *c, struct err *err)
 {
-	static const int capabilities[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	static const int capabilities[] = { CAP_NET_ADMIN };
 	const struct sandbox s = {
 		.user = c->user,
 		.capabilities = capabilities,
 		.capability_count = ARRAY_LEN(capabilities),
-		.filter = filter(SANDBOX_FILTER_NETLINK),
+		.filter = filter("ipvs", SANDBOX_FILTER_NETLINK),
 	};
 
 	return sandbox_enter(&s, err);
@@ -132,7 +135,7 @@ static int healthcheck_drop(const struct config *c, struct err *err)
 {
 	const struct sandbox s = {
 		.user = c->user,
-		.filter = filter(SANDBOX_FILTER_HELPER),
+		.filter = filter("healthcheck", SANDBOX_FILTER_HELPER),
 		.max_files = HEALTHCHECK_FILES,
 	};
 
@@ -186,7 +189,7 @@ static int core_drop(const struct config *c, struct err *err)
 {
 	const struct sandbox s = {
 		.user = c->user,
-		.filter = filter(SANDBOX_FILTER_CORE),
+		.filter = filter("core", SANDBOX_FILTER_CORE),
 		.max_files = CORE_FILES,
 	};
 

@@ -23,6 +23,32 @@ enum ipvs_forward plan_forward(const struct pool *pool)
 	return IPVS_NAT;
 }
 
+void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now)
+{
+	mono_t end = { 0 }; /* while a member is good: now; else when the last one went down */
+	bool any = false;
+
+	for (size_t i = 0; i < pool->member_count; i++) {
+		any = any || (facts[i].good && !pool->members[i].terminating);
+		if (facts[i].last_good && facts[i].state == VERDICT_DOWN &&
+		    mono_before(end, facts[i].down_since))
+			end = facts[i].down_since;
+	}
+	if (any)
+		end = now;
+	for (size_t i = 0; i < pool->member_count; i++) {
+		struct plan_fact *f = &facts[i];
+		mono_t until = mono_add_ms(f->down_since, PLAN_UNHEALTHY_KEEP_MS);
+
+		if (f->last_good && f->state == VERDICT_DOWN)
+			f->last_good = mono_before(end, until);
+		if (f->good)
+			f->last_good = true;
+		if (pool->members[i].terminating)
+			f->last_good = false;
+	}
+}
+
 /* Which members hold the pool together while none is up. */
 struct fallback {
 	bool active;
@@ -196,5 +222,5 @@ enum verdict_state plan_first_state(const struct plan_first *f)
 		return f->saved;
 	if (f->in_kernel)
 		return VERDICT_UP;
-	return f->pool_proven ? VERDICT_UNKNOWN : VERDICT_UP;
+	return f->pool_proven || f->kernel_serves ? VERDICT_UNKNOWN : VERDICT_UP;
 }

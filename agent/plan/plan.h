@@ -33,9 +33,17 @@
 /* What is known of a member, in the order of pool->members. */
 struct plan_fact {
 	enum verdict_state state; /* VERDICT_UP where it is not checked */
-	bool last_good;		  /* was up when its pool last had a member up */
+	bool good;		  /* up by proof: a probe, the kernel or the state file */
+	bool last_good;		  /* of the last good set */
 	mono_t down_since;	  /* with VERDICT_DOWN */
 };
+
+/*
+ * Who is of the last good set now: those that are good, and while none has replaced them those
+ * that went down within PLAN_UNHEALTHY_KEEP_MS of the last one, so that a failure that
+ * takes them one after the other does not leave the set to whoever was probed last.
+ */
+void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now);
 
 /* What the plan says of it. */
 struct plan_member {
@@ -80,6 +88,7 @@ struct plan_first {
 	uint32_t kernel_weight;	  /* with in_kernel */
 	bool nominal_zero;	  /* weight 0 says nothing about its health */
 	enum verdict_state saved; /* the state file's word; UNKNOWN: none */
+	bool kernel_serves;	  /* the kernel's table held others of its pool in service */
 	bool pool_proven;	  /* a member of its pool has been seen up by a probe */
 };
 enum verdict_state plan_first_state(const struct plan_first *f);

@@ -508,6 +508,7 @@ static void the_last_good_set_stays(void **state)
 	verdict(w, "10.1.0.1:8080", VERDICT_UP);
 	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
 	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 30000);
 	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
 	pass(w, 60000);
 	await_wanted(w, VIP D1("1"));
@@ -527,6 +528,85 @@ static void a_pool_that_never_worked_keeps_all_its_members(void **state)
 	await_wanted(w, VIP D1("0") D2("1"));
 	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
 	await_wanted(w, VIP D1("1") D2("1"));
+}
+
+static void a_failure_that_takes_one_after_the_other_keeps_them_all(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	pass(w, 1000);
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	await_wanted(w, VIP D1("0") D2("1"));
+	pass(w, 300);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 60000);
+	assert_string_equal(wanted_text(w), VIP D1("1") D2("1"));
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D2("1"));
+}
+
+#define SLOW_WEB                                                                        \
+	"kind: Service\napiVersion: v1\n"                                               \
+	"metadata: {name: web, annotations: {parasaus.io/health-check-interval: 7s}}\n" \
+	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 30080}]}\n---\n"  \
+	"kind: Endpoints\napiVersion: v1\nmetadata: {name: web}\n"                      \
+	"subsets: [{ports: [{name: p, port: 8080}], addresses: [" ONE "," TWO "]}]\n"
+
+static void another_check_begins_where_the_last_one_was(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	pass(w, 31000);
+	await_wanted(w, VIP D1("1"));
+	write_pool(w, "web.yaml", SLOW_WEB);
+	await_targets(w, 4); /* the old ones linger */
+	assert_string_equal(wanted_text(w), VIP D1("1"));
+	pass(w, 61000);
+	await_targets(w, 2);
+	assert_int_equal(target_at(w, "10.1.0.1:8080")->initial, VERDICT_UP);
+	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_DOWN);
+	assert_string_equal(wanted_text(w), VIP D1("1"));
+}
+
+static void a_pool_deleted_and_made_again_is_known(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	pass(w, 31000);
+	await_wanted(w, VIP D1("1"));
+	snprintf(path, sizeof(path), "%s/pools/web.yaml", w->dir);
+	assert_int_equal(unlink(path), 0);
+	await_wanted(w, VIP D1("0"));
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	await_wanted(w, VIP D1("1"));
+}
+
+static void who_is_not_in_the_kernel_beside_others_has_to_prove_itself(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, VIP D1("1"));
+	await_targets(w, 2);
+	await_wanted(w, VIP D1("1"));
+	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_UNKNOWN);
 }
 
 static void a_newcomer_has_to_prove_itself(void **state)
@@ -593,6 +673,7 @@ static void a_removed_pool_drains_and_goes(void **state)
 	await_wanted(w, VIP D1("0"));
 	send_idle(w, "10.0.0.1:30080", "10.1.0.1:8080");
 	await_wanted(w, "");
+	pass(w, 60000);
 	await_targets(w, 0);
 }
 
@@ -624,8 +705,9 @@ static void a_broken_file_deletes_nothing(void **state)
 	await_wanted(w, VIP D1("1"));
 	assert_false(w->commit.complete);
 	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	await_wanted(w, VIP D1("1") D2("1"));
+	await_targets(w, 2);
 	assert_true(w->commit.complete);
+	assert_string_equal(wanted_text(w), VIP D1("1"));
 }
 
 static void without_its_directory_it_serves_from_the_state(void **state)
@@ -743,6 +825,10 @@ int main(void)
 		T(a_dead_member_is_out_and_comes_back),
 		T(the_last_good_set_stays),
 		T(a_pool_that_never_worked_keeps_all_its_members),
+		T(a_failure_that_takes_one_after_the_other_keeps_them_all),
+		T(another_check_begins_where_the_last_one_was),
+		T(a_pool_deleted_and_made_again_is_known),
+		T(who_is_not_in_the_kernel_beside_others_has_to_prove_itself),
 		T(a_newcomer_has_to_prove_itself),
 		T(a_removed_member_drains_until_idle),
 		T(a_drain_outlives_a_restart),
