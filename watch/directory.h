@@ -52,31 +52,29 @@ struct directory {
 	struct watch_source base;
 	struct loop *loop;
 	char *path;
-	unsigned source;
 	struct watch_sink sink;
 	struct map files; /* by name */
 	struct file *queue, **queue_end;
 	struct file *unsettled;
 	struct load *load; /* the file being read */
-	loop_work_id work;
-	/* following */
-	int fd; /* inotify; -1: the directory is not followed now */
-	loop_fd_id fd_id;
-	int dir_fd;
 	DIR *scan;
+	loop_work_id work;
+	loop_fd_id fd_id;
+	timer_id check_timer, settle_timer, quiet_timer;
+	mono_t returned_at;
+	uint64_t device, inode; /* of the directory that is followed */
+	char *lost_why;		/* NULL: it can be read */
+	char *told_why;
+	size_t bad_count; /* files */
+	unsigned source;
+	int fd; /* inotify; -1: the directory is not followed now */
+	int dir_fd;
 	bool scan_again; /* something was missed while a scan was under way */
 	bool returned;	 /* it was lost and is back: removals wait until it is quiet */
-	mono_t returned_at;
 	bool unreadable; /* a file could not be read: looked at again now and then */
-	uint64_t device, inode;
-	timer_id check_timer, settle_timer, quiet_timer;
-	/* what was told */
-	bool told;
-	bool told_complete;
-	char *told_why;
-	char *lost_why; /* NULL: it can be read */
 	bool too_many;
-	size_t bad_count;
+	bool told; /* complete or not, at least once */
+	bool told_complete;
 };
 
 /* --- directory_file.c ------------------------------------------------------ */

@@ -6,6 +6,7 @@
  */
 #include "agent/pool/pool.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -355,6 +356,7 @@ static void tell(struct changes *c, pools_change_fn *fn, void *arg)
 		for (size_t i = 0; i < c->count; i++) {
 			struct change *x = &c->items[i];
 
+			assert(x->before || x->after);
 			if (lost_frontend(x) == (losers == 1))
 				fn(arg, x->after ? x->after->id : x->before->id, x->after);
 		}
