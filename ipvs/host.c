@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,8 @@ struct ipvs_host {
 	bool sets_there;
 	bool sets_complained;
 	bool source_complained;
+	bool ipv6_asked;
+	bool ipv6_held; /* IPv6 forwarding would take the host's default route away */
 	uint64_t writes;
 };
 
@@ -241,14 +244,32 @@ static int read_all(struct ipvs_host *h, bool sets_whole, struct err *err)
 
 /* --- writing --- */
 
+static void saw_advertised(void *arg, unsigned ifindex)
+{
+	struct ipvs_host *h = arg;
+	char name[IF_NAMESIZE];
+
+	if (!h->ipv6_held && if_indextoname(ifindex, name))
+		h->ipv6_held = host_sysctls_forwarding_hurts(h->sysctls, name);
+}
+
 static void write_sysctls(struct ipvs_host *h, bool again)
 {
 	const struct host_model *m = &h->model;
+
+	if (m->wanted_v6 && (again || !h->ipv6_asked)) {
+		h->ipv6_asked = true;
+		h->ipv6_held = false;
+		/* Where it cannot be read there is no IPv6. */
+		if (host_advertised_read(h->routes, saw_advertised, h) < 0)
+			h->ipv6_held = true;
+	}
+
 	struct host_sysctl_facts facts = {
 		.kernel = h->kernel,
 		.frontends = m->wanted,
 		.ipv4 = m->wanted > m->wanted_v6,
-		.ipv6 = m->wanted_v6 > 0,
+		.ipv6 = m->wanted_v6 > 0 && !h->ipv6_held,
 		.masquerade = m->wanted_masquerade > 0,
 	};
 

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What IPVS needs around it: VIP routes, the nftables table (steering, guard,
- * masquerade), the two ipsets, sysctls.
+ * What IPVS needs around it:
+ *   routes    one `local` route for each VIP (host_route.h), but for those that
+ *             are an address of an interface or have somebody else's route
+ *   rules     the nftables table `inet parasaus`: steering, guard, masquerade
+ *             (host_rules_text.c says what for); steering and masquerade for the
+ *             ports of `ours`, the guard for all ports of a VIP that is not an
+ *             address of an interface
+ *   ipsets    for operators' own rules; nothing depends on them (host_set.h)
+ *   sysctls   by kernel version (host_sysctl.c)
  *
  * Everything is derived from the list of frontends. The host is compared with
  * what is wanted and only differences are written; what others made is not

@@ -203,6 +203,40 @@ int host_addresses_read(struct host_routes *r, host_address_fn *fn, void *arg)
 	return dump(r, nlh, read_address, &read);
 }
 
+struct read_advertised {
+	host_advertised_fn *fn;
+	void *arg;
+};
+
+static int read_advertised(const struct nlmsghdr *nlh, void *data)
+{
+	const struct read_advertised *read = data;
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr[RTA_MAX + 1] = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_family != AF_INET6 ||
+	    rt->rtm_protocol != RTPROT_RA || rt->rtm_dst_len != 0)
+		return MNL_CB_OK;
+	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+		return MNL_CB_ERROR;
+	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0)
+		read->fn(read->arg, mnl_attr_get_u32(attr[RTA_OIF]));
+	return MNL_CB_OK;
+}
+
+int host_advertised_read(struct host_routes *r, host_advertised_fn *fn, void *arg)
+{
+	struct read_advertised read = { fn, arg };
+	char buf[MESSAGE_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	rt->rtm_family = AF_INET6;
+	rt->rtm_protocol = RTPROT_RA;
+	return dump(r, nlh, read_advertised, &read);
+}
+
 /* --- writing --- */
 
 static struct nlmsghdr *put_change(void *buf, const struct host_route_change *c, uint8_t protocol,

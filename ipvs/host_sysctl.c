@@ -125,7 +125,7 @@ size_t host_sysctls_wanted(const struct host_sysctl_facts *f, const struct host_
 
 /* --- how --- */
 
-#define HINTS_MAX 4
+#define HINTS_MAX 3
 
 struct host_sysctls {
 	const char *root;
@@ -134,6 +134,7 @@ struct host_sysctls {
 	bool is_right[ARRAY_LEN(choices)]; /* when it was last read or set */
 	bool complained[ARRAY_LEN(choices)];
 	bool hinted[HINTS_MAX];
+	bool told_advertised;
 };
 
 struct host_sysctls *host_sysctls_new(const char *root, host_sysctl_event_fn *event, void *arg)
@@ -253,6 +254,27 @@ unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_fac
 
 /* --- hints --- */
 
+bool host_sysctls_forwarding_hurts(struct host_sysctls *s, const char *interface)
+{
+	char path[PATH_MAX];
+	long value;
+
+	path_of(s, "net.ipv6.conf.all.forwarding", path);
+	if (read_number(path, &value) == 0 && value != 0)
+		return false;
+	/* Not path_of(): the name of an interface may hold a dot. */
+	snprintf(path, sizeof(path), "%s/net/ipv6/conf/%s/accept_ra", s->root, interface);
+	if (read_number(path, &value) == 0 && value == 2)
+		return false;
+	if (!s->told_advertised)
+		tell(s, LOG_LEVEL_WARNING,
+		     "net.ipv6.conf.all.forwarding stays 0: this host's default route came by "
+		     "router advertisement and would be lost; set net.ipv6.conf.%s.accept_ra to 2",
+		     interface);
+	s->told_advertised = true;
+	return true;
+}
+
 /* The first interface whose setting has this value; "all" and "default" count as well. */
 static bool find_interface(const struct host_sysctls *s, const char *family, const char *setting,
 			   long value, char out[static NAME_MAX + 1])
@@ -300,16 +322,8 @@ void host_sysctls_hints(struct host_sysctls *s, const struct host_sysctl_facts *
 			     "answered, they must be routed here",
 			     name);
 	}
-	if (f->ipv6 && !s->hinted[2]) {
+	if (f->frontends && !s->hinted[2]) {
 		s->hinted[2] = true;
-		if (find_interface(s, "ipv6", "accept_ra", 1, name))
-			tell(s, LOG_LEVEL_WARNING,
-			     "net.ipv6.conf.%s.accept_ra is 1: with forwarding on, routes from "
-			     "router advertisements are no longer taken (2 takes them)",
-			     name);
-	}
-	if (f->frontends && !s->hinted[3]) {
-		s->hinted[3] = true;
 		if (read_number("/sys/module/ip_vs/parameters/conn_tab_bits", &bits) == 0 &&
 		    bits <= 12)
 			tell(s, LOG_LEVEL_INFO,

@@ -53,6 +53,11 @@ void host_sysctls_free(struct host_sysctls *s); /* NULL is fine */
  * cannot set, the latter once. Returns how many were set.
  */
 unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_facts *f, bool again);
+/*
+ * Would this interface lose the default route that came by router advertisement if IPv6 forwarding
+ * were turned on? (The kernel drops it at once unless accept_ra is 2.) Tells so, once.
+ */
+bool host_sysctls_forwarding_hurts(struct host_sysctls *s, const char *interface);
 /* Settings of others that are known to hurt; told once. Needs no writing. */
 void host_sysctls_hints(struct host_sysctls *s, const struct host_sysctl_facts *f);
 

@@ -166,6 +166,20 @@ at director ip route del local 10.0.0.2 table local
 at director ip route add local 10.0.0.2 dev lo proto 99
 host sync
 
+# --- router advertisements ---
+
+new_ns guest6
+link guest6 2001:db8:9::2/64 other 2001:db8:9::1/64
+at guest6 ip -6 route add default via 2001:db8:9::1 proto ra
+forwarding() {
+	at guest6 $tools/host_driver -o 2001:db8::/64 80 <<<"add [2001:db8::1]:80" >/run/guest6
+	at guest6 sysctl -n net.ipv6.conf.all.forwarding
+}
+check "IPv6 forwarding stays off where it takes the default route away" test "$(forwarding)" = 0
+check "and that is told" grep -q 'set net.ipv6.conf.other.accept_ra to 2' /run/guest6
+at guest6 sysctl -q net.ipv6.conf.other.accept_ra=2
+check "with accept_ra=2 it is turned on" test "$(forwarding)" = 1
+
 # --- removal ---
 
 host "remove 10.0.0.1:30000"

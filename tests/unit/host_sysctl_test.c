@@ -204,6 +204,23 @@ static void what_cannot_be_set_is_told_once(void **state)
 	host_sysctls_free(s);
 }
 
+static void forwarding_must_not_take_the_default_route_away(void **state)
+{
+	struct tree *t = *state;
+	struct host_sysctls *s = host_sysctls_new(t->root, on_event, t);
+
+	put(t, "net/ipv6/conf/all/forwarding", "0");
+	put(t, "net/ipv6/conf/eth0.5/accept_ra", "1");
+	assert_true(host_sysctls_forwarding_hurts(s, "eth0.5"));
+	assert_non_null(strstr(buf_cstr(&t->events), "set net.ipv6.conf.eth0.5.accept_ra to 2"));
+	put(t, "net/ipv6/conf/eth0.5/accept_ra", "2");
+	assert_false(host_sysctls_forwarding_hurts(s, "eth0.5"));
+	put(t, "net/ipv6/conf/eth0.5/accept_ra", "1");
+	put(t, "net/ipv6/conf/all/forwarding", "1");
+	assert_false(host_sysctls_forwarding_hurts(s, "eth0.5"));
+	host_sysctls_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +234,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_is_read_once_and_again_when_asked, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_set_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(forwarding_must_not_take_the_default_route_away,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
