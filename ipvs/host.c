@@ -12,235 +12,16 @@
 #include <errno.h>
 #include <malloc.h>
 #include <net/if.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
 #include "agent/base/xalloc.h"
-#include "ipvs/host_model.h"
 #include "ipvs/host_module.h"
-#include "ipvs/host_route.h"
-#include "ipvs/host_rules.h"
-#include "ipvs/host_set.h"
-#include "ipvs/host_sysctl.h"
-#include "ipvs/host_watch.h"
+#include "ipvs/host_state.h"
 
-#define MANY	   1024 /* changes at a time */
-#define READ_TRIES 5	/* a table that somebody writes to meanwhile is read again */
-
-struct ipvs_host {
-	const struct ipvs_config *config;
-	ipvs_host_event_fn *event;
-	ipvs_host_changed_fn *changed;
-	void *arg;
-	struct host_model model;
-	struct host_routes *routes;
-	struct host_rules *rules;
-	struct host_sets *sets;
-	struct host_sysctls *sysctls;
-	struct host_watch *watch;
-	uint32_t kernel;
-	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
-	struct addr source_v6;
-	bool rules_right; /* the table is there with chains and rules as they should be */
-	bool sets_there;
-	bool sets_complained;
-	bool source_complained;
-	bool ipv6_asked;
-	bool ipv6_held; /* IPv6 forwarding would take the host's default route away */
-	uint64_t writes;
-};
-
-static void tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...)
-{
-	char text[ERR_TEXT_MAX + 100];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	h->event(h->arg, level, text);
-}
-
-/* The first failure is the one that is told. */
-static void keep_first(struct err *first, int r, const struct err *why)
-{
-	if (r < 0 && first->code == 0) {
-		*first = *why;
-		first->code = r;
-	}
-}
-
-static int give(const struct err *first, struct err *err)
-{
-	if (first->code && err)
-		*err = *first;
-	return first->code;
-}
-
-/* --- reading --- */
-
-static const struct addr *source_of(const struct ipvs_host *h, const struct addr *dst)
-{
-	return dst->family == AF_INET ? &h->source_v4 : &h->source_v6;
-}
-
-static void saw_address(void *arg, const struct addr *a)
-{
-	struct ipvs_host *h = arg;
-
-	host_model_configured(&h->model, a);
-}
-
-static void saw_route(void *arg, const struct host_route *route)
-{
-	struct ipvs_host *h = arg;
-	struct endpoint key = { .addr = route->dst };
-	const struct addr *source = source_of(h, &route->dst);
-
-	if (!route->ours) {
-		host_model_saw_foreign_route(&h->model, &route->dst);
-		return;
-	}
-	host_model_saw(&h->model, HOST_ROUTE, &key, addr_cmp(source, &route->source) == 0);
-}
-
-static int read_addresses(struct ipvs_host *h)
-{
-	int r = -EINTR;
-
-	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
-		host_model_configured_begin(&h->model);
-		r = host_addresses_read(h->routes, saw_address, h);
-	}
-	host_model_configured_end(&h->model);
-	return r;
-}
-
-static struct addr usable_source(struct ipvs_host *h, const struct addr *node)
-{
-	char text[ADDR_TEXT_MAX];
-
-	if (node->family == 0 || host_model_is_configured(&h->model, node))
-		return *node;
-	if (!h->source_complained)
-		tell(h, LOG_LEVEL_WARNING,
-		     "nodeAddress %s is not on any interface: VIP routes go without it",
-		     addr_text(node, text));
-	h->source_complained = true;
-	return (struct addr){ 0 };
-}
-
-static int read_routes(struct ipvs_host *h, struct err *err)
-{
-	int r = read_addresses(h);
-
-	if (r < 0)
-		return err_set(err, r, "reading addresses: %s", strerror(-r));
-	h->source_v4 = usable_source(h, &h->config->node_v4);
-	h->source_v6 = usable_source(h, &h->config->node_v6);
-	r = -EINTR;
-	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
-		host_model_forget(&h->model, HOST_ROUTE);
-		r = host_routes_read(h->routes, saw_route, h);
-	}
-	return r < 0 ? err_set(err, r, "reading routes: %s", strerror(-r)) : 0;
-}
-
-static void saw_element(void *arg, enum host_part part, const struct endpoint *key)
-{
-	struct ipvs_host *h = arg;
-
-	host_model_saw(&h->model, part, key, true);
-}
-
-static int read_rules(struct ipvs_host *h, struct err *err)
-{
-	int r;
-
-	/* Chains and rules only when the kernel says that something changed: it takes long to list. */
-	if (host_watch_rules_changed(h->watch) || !h->rules_right) {
-		h->rules_right = false;
-		r = host_rules_check(h->rules, &h->rules_right, err);
-		if (r < 0)
-			return r;
-	}
-	r = -EINTR;
-	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
-		host_model_forget(&h->model, HOST_VIP);
-		host_model_forget(&h->model, HOST_OWN);
-		host_model_forget(&h->model, HOST_DIRECT);
-		r = host_rules_read(h->rules, saw_element, h);
-	}
-	/* A table that cannot be read is going to be replaced. */
-	if (r < 0)
-		h->rules_right = false;
-	return 0;
-}
-
-static void saw_entry(void *arg, const struct endpoint *key)
-{
-	struct ipvs_host *h = arg;
-
-	host_model_saw(&h->model, HOST_DECLARED, key, true);
-}
-
-/* How many entries are there as far as we know. */
-static size_t declared_count(const struct ipvs_host *h)
-{
-	struct host_changes c = { 0 };
-	size_t count;
-
-	host_model_all(&h->model, HOST_DECLARED, false, &c);
-	count = c.count;
-	host_changes_done(&c);
-	return count;
-}
-
-/*
- * Whole where `all`; else only where the number of entries is not the one we know: nothing of ours
- * depends on them, and reading tens of thousands takes time.
- */
-static int read_sets(struct ipvs_host *h, bool all)
-{
-	struct err why = { 0 };
-	unsigned made = 0;
-	size_t count = 0;
-	int r = host_sets_make(h->sets, &made, &why);
-
-	h->sets_there = r == 0;
-	if (r < 0) {
-		if (!h->sets_complained)
-			tell(h, LOG_LEVEL_WARNING, "the sets of ipset are not kept up: %s",
-			     why.text);
-		h->sets_complained = true;
-		return 0;
-	}
-	h->writes += made;
-	r = host_sets_count(h->sets, &count);
-	if (r == 0 && (all || count != declared_count(h))) {
-		host_model_forget(&h->model, HOST_DECLARED);
-		if (count)
-			r = host_sets_read(h->sets, saw_entry, h);
-	}
-	h->sets_there = r == 0;
-	return r;
-}
-
-static int read_all(struct ipvs_host *h, bool sets_whole, struct err *err)
-{
-	struct err first = { 0 };
-	struct err why = { 0 };
-
-	keep_first(&first, read_routes(h, &why), &why);
-	keep_first(&first, read_rules(h, &why), &why);
-	(void)read_sets(h, sets_whole);
-	return give(&first, err);
-}
+#define MANY 1024 /* changes at a time, after which memory goes back to the kernel */
 
 /* --- writing --- */
 
@@ -283,7 +64,7 @@ static void put_route(struct host_route_change *out, const struct ipvs_host *h,
 	*out = (struct host_route_change){ .add = add };
 	out->route.dst = c->key.addr;
 	if (add)
-		out->route.source = *source_of(h, &c->key.addr);
+		out->route.source = *host_source_of(h, &c->key.addr);
 }
 
 /* One answer of the kernel. The change is done, or somebody else's route does as well, or not. */
@@ -301,8 +82,8 @@ static int take_route_answer(struct ipvs_host *h, const struct host_route_change
 	}
 	if (done->add && done->error == -EEXIST) {
 		host_model_saw_foreign_route(&h->model, &done->route.dst);
-		tell(h, LOG_LEVEL_INFO, "%s has a local route of somebody else, which is left",
-		     text);
+		host_tell(h, LOG_LEVEL_INFO, "%s has a local route of somebody else, which is left",
+			  text);
 		return 0;
 	}
 	if (done->error == -ENETDOWN)
@@ -335,8 +116,8 @@ static int write_routes(struct ipvs_host *h, const struct host_changes *c, bool 
 	if (r < 0)
 		return err_set(err, r, "writing routes: %s", strerror(-r));
 	for (size_t i = 0; i < count; i++)
-		keep_first(&first, take_route_answer(h, &routes[i], &why), &why);
-	return give(&first, err);
+		host_keep_first(&first, take_route_answer(h, &routes[i], &why), &why);
+	return host_first(&first, err);
 }
 
 static bool is_rule(const struct host_change *c)
@@ -383,7 +164,8 @@ static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum 
 	r = host_rules_change(h->rules, c->v, c->count, err);
 	h->writes++;
 	if (r < 0) {
-		tell(h, LOG_LEVEL_WARNING, "the nftables table is written anew: %s", err->text);
+		host_tell(h, LOG_LEVEL_WARNING, "the nftables table is written anew: %s",
+			  err->text);
 		return replace_rules(h, surplus, err);
 	}
 	for (size_t i = 0; i < c->count; i++) {
@@ -428,7 +210,7 @@ static void write_sets(struct ipvs_host *h, const struct host_changes *c)
 		return;
 	h->writes += count;
 	if (host_sets_change(h->sets, c->v, c->count, &why) < 0) {
-		tell(h, LOG_LEVEL_WARNING, "the sets of ipset are read again: %s", why.text);
+		host_tell(h, LOG_LEVEL_WARNING, "the sets of ipset are read again: %s", why.text);
 		h->sets_there = false;
 		return;
 	}
@@ -446,15 +228,15 @@ static int settle(struct ipvs_host *h, enum surplus surplus, struct err *err)
 	struct err why = { 0 };
 
 	host_model_diff(&h->model, surplus != SURPLUS_KEEP, &c);
-	keep_first(&first, write_routes(h, &c, false, &why), &why);
-	keep_first(&first, write_rules(h, &c, surplus, &why), &why);
-	keep_first(&first, write_routes(h, &c, true, &why), &why);
+	host_keep_first(&first, write_routes(h, &c, false, &why), &why);
+	host_keep_first(&first, write_rules(h, &c, surplus, &why), &why);
+	host_keep_first(&first, write_routes(h, &c, true, &why), &why);
 	write_sets(h, &c);
 	/* What libnftables and libipset took for it goes back to the kernel. */
 	if (c.count > MANY)
 		malloc_trim(0);
 	host_changes_done(&c);
-	return give(&first, err);
+	return host_first(&first, err);
 }
 
 /* --- the interface --- */
@@ -515,8 +297,8 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 		return r;
 	}
 	/* What cannot be read now is read by the next sync, and what is there stays there. */
-	if (read_all(h, true, &why) < 0)
-		tell(h, LOG_LEVEL_WARNING, "%s", why.text);
+	if (host_read_all(h, true, &why) < 0)
+		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	write_sysctls(h, false);
 	*out = h;
 	return 0;
@@ -561,13 +343,13 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	struct err first = { 0 };
 	struct err why = { 0 };
 
-	keep_first(&first, read_all(h, false, &why), &why);
+	host_keep_first(&first, host_read_all(h, false, &why), &why);
 	write_sysctls(h, true);
 	host_model_touch_all(&h->model);
-	keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
+	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
 	*out_repairs = h->writes - before;
-	return give(&first, err);
+	return host_first(&first, err);
 }
 
 uint64_t ipvs_host_writes(const struct ipvs_host *h)

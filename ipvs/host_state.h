@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of ipvs/host.h share: host.c writes, host_read.c reads. */
+#ifndef IPVS_HOST_STATE_H
+#define IPVS_HOST_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipvs/host.h"
+#include "ipvs/host_model.h"
+#include "ipvs/host_route.h"
+#include "ipvs/host_rules.h"
+#include "ipvs/host_set.h"
+#include "ipvs/host_sysctl.h"
+#include "ipvs/host_watch.h"
+
+struct ipvs_host {
+	const struct ipvs_config *config;
+	ipvs_host_event_fn *event;
+	ipvs_host_changed_fn *changed;
+	void *arg;
+	struct host_model model;
+	struct host_routes *routes;
+	struct host_rules *rules;
+	struct host_sets *sets;
+	struct host_sysctls *sysctls;
+	struct host_watch *watch;
+	uint32_t kernel;
+	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
+	struct addr source_v6;
+	bool rules_right; /* the table is there with chains and rules as they should be */
+	bool sets_there;
+	bool sets_complained;
+	bool source_complained;
+	bool ipv6_asked;
+	bool ipv6_held; /* IPv6 forwarding would take the host's default route away */
+	uint64_t writes;
+};
+
+/* An event. */
+void host_tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Of several parts that are each on their own the first failure is the one that is told. */
+void host_keep_first(struct err *first, int r, const struct err *why);
+int host_first(const struct err *first, struct err *err);
+
+/* The preferred source of routes to `dst`; family 0: none. */
+const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);
+/*
+ * Read the host into the model. With `sets_whole` every entry of the ipsets, else only where their
+ * number is not the one we know.
+ */
+MUST_CHECK int host_read_all(struct ipvs_host *h, bool sets_whole, struct err *err);
+
+#endif
