@@ -56,7 +56,6 @@ kill_one() {
 	local pid before rc=0
 	pid=$(agent_process "$1")
 	before=$(writes)
-	note "$EPOCHREALTIME $1"
 	kill -KILL "$pid"
 	wait_for 15 agent_restarted "$1" "$pid" && wait_for 15 quiet || rc=1
 	[ "$(writes)" = "$before" ] || rc=1
@@ -91,7 +90,7 @@ equal "only the living answered" "s1 s2" "$(load '.servers | keys | join(" ")')"
 note "figure kill.failed $(load .failed) of $(load .requests) requests, $((4 * rounds)) kills"
 note "figure kill.latency_ms p50 $(load .latency_ms.p50) p99 $(load .latency_ms.p99) max $(load .latency_ms.max)"
 if ((tap_failures > 0)); then
-	head -n 20 "$run/load.err" | note
+	load_failures | note
 	tail -n 40 "$run/agent.log" | note
 fi
 

@@ -141,14 +141,21 @@ place() {
 }
 
 # load_start KEEP NEW MILLISECONDS ADDRESS:PORT...: clients of both kinds, each with that
-# pause between two requests, until load_stop. Its summary is then in $run/load.
+# pause between two requests, until load_stop. Its summary is then in $run/load. A request
+# has failed after 10 s without an answer: a guest on a busy machine stalls for seconds.
 load_start() {
-	background client "$run/load" "$tools/loadclient" -k "$1" -n "$2" -i "$3" "${@:4}"
+	background client "$run/load" "$tools/loadclient" -k "$1" -n "$2" -i "$3" -T 10000 "${@:4}"
 	load_pid=$background
 }
 load_stop() { end_of "$load_pid"; }
 # load FILTER: of the summary, by jq.
 load() { jq -r "$1" "$run/load"; }
+
+# The first failures, with the wall clock.
+load_failures() {
+	load '.start_wall - .start as $wall | .failures[:20][] |
+		"\(.t + $wall | strftime("%H:%M:%S")) \(.reason), began \(.t - .began) s before, last answer by \(.last_server)"'
+}
 
 # Watches the director's IPVS table; its lines are in $run/poll.
 poll_start() {
