@@ -153,8 +153,8 @@ load() { jq -r "$1" "$run/load"; }
 
 # The first failures, with the wall clock.
 load_failures() {
-	load '.start_wall - .start as $wall | .failures[:20][] |
-		"\(.t + $wall | strftime("%H:%M:%S")) \(.reason), began \(.t - .began) s before, last answer by \(.last_server)"'
+	load '(.start_wall - .start) as $wall | .failures[:20][] |
+		"\(.t + $wall | strftime("%H:%M:%S")) \(.reason), began \(.t - .began | . * 1000 | round) ms before, last answer by \(.last_server)"'
 }
 
 # Watches the director's IPVS table; its lines are in $run/poll.
