@@ -170,7 +170,8 @@ check-unit: $(UNIT)			## unit tests alone
 	$(Q)$(RUNNER) unit $(UNIT)
 
 check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a guest
-	$(Q)tests/lib/in-ipvs-kernel env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel$(TIER) $(KERNEL)
+	$(Q)GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel \
+		env RUN_VERBOSE=1 RUN_TIMEOUT=900 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel$(TIER) $(KERNEL)
 
 check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes
