@@ -2,12 +2,13 @@
 /*
  * The parts of core and what they share. One direction:
  *
- *   core_source  objects of sources -> the pool model
- *   core_target  verdicts <-> the healthcheck process
- *   core_pool    pools + verdicts + drains -> plan -> frontends
- *   core_kernel  frontends -> the ipvs process, its image and status back
- *   core_state   what outlives us -> stateDirectory
- *   core_view    all of it -> snapshots for readers
+ *   core_source    objects of sources -> the pool model
+ *   core_target    verdicts <-> the healthcheck process
+ *   core_pool      pools + verdicts -> plan
+ *   core_frontend  plan + drains -> what each VIP:port should be
+ *   core_kernel    frontends -> the ipvs process, its image and status back
+ *   core_state     what outlives us -> stateDirectory
+ *   core_view      all of it -> snapshots for readers
  *
  * Nothing is planned before the facts of the start are in: the kernel's image,
  * the verdicts of a healthcheck process that is still running, and the
@@ -65,7 +66,7 @@ void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
 
-/* --- core_pool: pools, frontends, drains ---------------------------------------- */
+/* --- core_pool ------------------------------------------------------------------ */
 
 struct member_state {
 	struct target *target; /* NULL: not checked, or terminating */
@@ -105,6 +106,15 @@ void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
 /* A source has delivered: its pools are not inherited any more. */
 void pool_states_confirm(struct core *c, unsigned source);
+
+/* --- core_frontend ------------------------------------------------------------------ */
+
+void frontends_start(struct core *c);
+void frontends_end(struct core *c);
+/* From the pool that ps has to `now` (NULL: it goes), before ps takes that over. */
+void frontends_move(struct pool_state *ps, struct pool *now);
+/* Tell the kernel side what is wanted now, or that nothing is. May free f if no pool owns it. */
+void frontend_apply(struct frontend *f);
 struct frontend *frontend_get(const struct core *c, const struct endpoint *key);
 /* What the kernel should hold for it now; dests are the caller's (ipvs_service_done). */
 void frontend_wanted(const struct frontend *f, struct ipvs_service *out);

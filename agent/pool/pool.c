@@ -247,6 +247,24 @@ void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, 
 	}
 }
 
+const struct pool_member *pool_member_find(const struct pool *pool, const struct endpoint *e)
+{
+	size_t low = 0, high = pool ? pool->member_count : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int r = endpoint_cmp(&pool->members[mid].endpoint, e);
+
+		if (r == 0)
+			return &pool->members[mid];
+		if (r < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 /* --- update ---------------------------------------------------------------- */
 
 static void unlink_orphaned(struct pools *p, struct service *s)

@@ -82,6 +82,8 @@ struct pool {
 };
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool *p);
+/* NULL: not a member. `p` may be NULL. */
+const struct pool_member *pool_member_find(const struct pool *p, const struct endpoint *e);
 
 struct pools;
 MUST_CHECK struct pools *pools_new(const struct pool_rules *rules);
