@@ -149,7 +149,7 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 
 # --- checks ------------------------------------------------------------------
 
-RUNNER := BUILD=$(CURDIR)/$(B) tests/run
+RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
 .PHONY: tests check check-programs check-threads check-unit check-kernel check-includes golden-update
@@ -177,7 +177,7 @@ check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes
 
 golden-update: all $(TOOLS)		## take what golden tests print now as what they shall print
-	$(Q)for test in tests/golden/*.sh; do BUILD=$(CURDIR)/$(B) GOLDEN_UPDATE=1 $$test || exit; done
+	$(Q)for test in tests/golden/*.sh; do PARASAUS_BUILD=$(CURDIR)/$(B) GOLDEN_UPDATE=1 $$test || exit; done
 
 .PHONY: format format-check
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
@@ -206,7 +206,7 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		tests/lib/in-ipvs-kernel env BUILD=$(CURDIR)/$(B) $$bench || exit; done
+		tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 
 # Each tool by itself, so that `make -k analyze` tells all at once.
 .PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text

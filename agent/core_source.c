@@ -278,7 +278,7 @@ void sources_end(struct core *c)
 			free(i);
 		map_done(&s->waiting);
 		while (s->problem_count)
-			drop_problem(s, 0);
+			drop_problem(s, s->problem_count - 1);
 		free(s->problems);
 		free(s->why);
 	}

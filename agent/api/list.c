@@ -253,9 +253,9 @@ static const char *filter_value(enum list_filter f, const struct item *it)
 {
 	switch (f) {
 	case FILTER_NAMESPACE:
-		return it->pool->pool->ns;
+		return it->pool ? it->pool->pool->ns : NULL;
 	case FILTER_SERVICE:
-		return it->pool->pool->service;
+		return it->pool ? it->pool->pool->service : NULL;
 	case FILTER_POOL:
 		return it->pool ? it->pool->pool->id : NULL;
 	case FILTER_HEALTH:

@@ -3,12 +3,12 @@
 # says of a file that is not good in NAME.err. What was printed is a configuration that prints the
 # same; the shipped example is good; every key that is printed is in parasaus.yaml(5).
 #
-#   BUILD=DIR           where parasausd is (build/release)
+#   PARASAUS_BUILD=DIR  where parasausd is (build/release)
 #   GOLDEN_UPDATE=1     write the .out and .err files anew instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-parasausd=${BUILD:-$PWD/build/release}/parasausd
+parasausd=${PARASAUS_BUILD:-$PWD/build/release}/parasausd
 man=$PWD/man/parasaus.yaml.5
 example=$PWD/deploy/parasaus.yaml
 tmp=$(mktemp -d)

@@ -3,12 +3,12 @@
 # codes, against tests/golden/ctl/*.txt; and its options, the REST paths, fields and error codes
 # against the man pages, both ways.
 #
-#   BUILD=DIR           where the programs are (build/release)
+#   PARASAUS_BUILD=DIR  where the programs are (build/release)
 #   GOLDEN_UPDATE=1     write the texts anew instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-build=${BUILD:-$PWD/build/release}
+build=${PARASAUS_BUILD:-$PWD/build/release}
 golden=$PWD/tests/golden/ctl
 tmp=$(mktemp -d)
 socket=$tmp/api.sock
