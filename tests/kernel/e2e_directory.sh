@@ -34,7 +34,7 @@ service three 30003 'health-check-type: none' <<<'10.100.1.31 80' | place three.
 check "another file is read" wait_for 5 has_weight "$vip:30003" 10.100.1.31:80 1
 equal "editors' temporary and hidden files are not" "" "$(weight "$vip:30002" 10.100.1.21:80)"
 
-broken() { ctl get problems | grep -q 'three\.yaml:4'; }
+broken() { ctl get problems | grep 'three\.yaml:4'; }
 printf 'apiVersion: v1\nkind: Service\nmetadata: {name: three\n' >"$run/pools/three.yaml"
 check "a broken file is reported with file and line" wait_for 5 broken
 check "its last good state is kept" has_weight "$vip:30003" 10.100.1.31:80 1

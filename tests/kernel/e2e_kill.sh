@@ -47,7 +47,7 @@ dead_are_out() {
 	done <<<"$dead"
 }
 # (Nobody is to be deleted while writes are counted.)
-dead_are_gone() { ! table | grep -Eq '10\.100\.1\.(13|14|200):'; }
+dead_are_gone() { ! table | grep -E '10\.100\.1\.(13|14|200):'; }
 
 quiet() { ctl wait --synced --timeout 0.2 && all_proven; }
 

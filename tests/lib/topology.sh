@@ -59,11 +59,11 @@ box_add() {
 	ip -n "$net-$1" link set lo up
 }
 
-# in_box BOX CMD...
+# in_box BOX CMD...: as `ip netns exec` does, but quicker: /sys stays what it was.
 in_box() {
 	local box=$1
 	shift
-	ip netns exec "$net-$box" "$@"
+	nsenter --net="/run/netns/$net-$box" "$@"
 }
 
 # wire BOX1 DEVICE1 BOX2 DEVICE2
@@ -108,7 +108,7 @@ server_add() {
 background() {
 	local box=$1 file=$2
 	shift 2
-	ip netns exec "$net-$box" "$@" >"$file" 2>"$file.err" </dev/null &
+	nsenter --net="/run/netns/$net-$box" "$@" >"$file" 2>"$file.err" </dev/null &
 	background=$!
 	topology_pids+=("$background")
 }

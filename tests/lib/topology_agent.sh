@@ -41,7 +41,7 @@ agent_supervise() {
 	local rc=137
 	while ((rc == 137)) && [ ! -e "$run/agent.stop" ]; do
 		rc=0
-		ip netns exec "$net-director" "$build/parasausd" -c "$run/parasaus.yaml" \
+		nsenter --net="/run/netns/$net-director" "$build/parasausd" -c "$run/parasaus.yaml" \
 			>>"$run/agent.log" 2>&1 </dev/null &
 		echo $! >"$run/agent.pid.new"
 		mv "$run/agent.pid.new" "$run/agent.pid"
