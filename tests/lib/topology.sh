@@ -108,6 +108,7 @@ server_add() {
 background() {
 	local box=$1 file=$2
 	shift 2
+	rm -f "$file" # whoever waits for what it says shall not find what another said
 	nsenter --net="/run/netns/$net-$box" "$@" >"$file" 2>"$file.err" </dev/null &
 	background=$!
 	topology_pids+=("$background")
