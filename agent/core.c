@@ -182,7 +182,7 @@ int64_t core_wall_of(const struct core *c, mono_t t)
 
 mono_t core_mono_of(const struct core *c, int64_t wall_ms)
 {
-	const int64_t year = 366ll * 86400 * 1000;
+	const int64_t year = 366LL * 86400 * 1000;
 	int64_t ms;
 
 	/* From files and other processes: anything may stand there. */

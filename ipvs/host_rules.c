@@ -5,6 +5,7 @@
  */
 #include "ipvs/host_rules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
@@ -101,6 +102,7 @@ static bool is_right(const struct host_rules *r, const char *listed)
 	struct buf text = { 0 };
 	bool right;
 
+	assert(listed);
 	if (r->shown)
 		return same_text(listed, r->shown);
 	host_rules_text(&text);

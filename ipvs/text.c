@@ -235,9 +235,9 @@ static bool read_tunnel(struct line *l, const char *option)
 	if (strcmp(option, "--tun-type") == 0) {
 		const char *word = next_word(l);
 
-		for (uint8_t i = 0; i < ARRAY_LEN(types); i++) {
+		for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 			if (strcmp(word, types[i]) == 0) {
-				l->dest.tunnel = i;
+				l->dest.tunnel = (uint8_t)i;
 				return true;
 			}
 		}

@@ -94,7 +94,7 @@ void file_free(struct file *f);
 
 /* Take in what inotify has to tell by now. */
 void directory_take_events(struct directory *d);
-void directory_on_events(void *directory, uint32_t epoll_events);
+void directory_on_events(void *arg, uint32_t events);
 
 /* --- directory.c, for the others ------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl/args.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -184,6 +185,7 @@ static int find_command(const char *name, const struct ctl_command **out, struct
 /* Options once more, now that the command is known: does it take them? */
 static int check_taken(const char *seen, const struct ctl_command *c, struct err *err)
 {
+	assert(c);
 	for (; *seen; seen++)
 		for (size_t i = 0; i < ARRAY_LEN(options); i++)
 			if (options[i].letter == *seen && !takes(c, *seen))
