@@ -31,10 +31,11 @@ finish() {
 	exit $((failures > 0))
 }
 
+# at NS COMMAND... `ip netns exec` would make a mount namespace each time, which takes long.
 at() {
 	local ns=$1
 	shift
-	ip netns exec "$ns" "$@"
+	nsenter --net="/run/netns/$ns" "$@"
 }
 
 new_ns() {
@@ -71,7 +72,7 @@ serve() {
 	shift 2
 	out=/run/serve.$ns.$name
 	mkfifo "$out"
-	ip netns exec "$ns" $tools/webserver -n "$name" "$@" >"$out" &
+	nsenter --net="/run/netns/$ns" $tools/webserver -n "$name" "$@" >"$out" &
 	read -r line <"$out"
 	rm "$out"
 	[[ $line == listening* ]]
@@ -93,7 +94,7 @@ make_network() {
 # The agent's part of it, in the director: tests/lib/tools/host_driver. `host LINE...` gives it
 # lines and reads what they answer into $answer.
 start_host() {
-	coproc HOST { ip netns exec director $tools/host_driver "$@" 2>&1; }
+	coproc HOST { nsenter --net=/run/netns/director $tools/host_driver "$@" 2>&1; }
 }
 
 host() {
