@@ -59,12 +59,18 @@ static double now_ms(void)
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
+/* The nth host of a network of /24s, none of them one that the test's own links use or broadcast to. */
+static struct in_addr host_of(unsigned net, unsigned n)
+{
+	return (struct in_addr){ htonl(net + (n / 250 << 8) + n % 250 + 1) };
+}
+
 /* The extra members have a network of their own. */
 static struct in_addr member_addr(const struct pools *p, unsigned pool, unsigned k)
 {
 	if (k == EXTRA_MEMBER)
-		return (struct in_addr){ htonl(0x0a650001 + pool) };
-	return (struct in_addr){ htonl(0x0a640000 + (pool * p->members + k) % 60000 + 1) };
+		return host_of(0x0ac00000, pool);
+	return host_of(0x0a800000, pool * p->members + k);
 }
 
 static unsigned member_count(const struct pools *p, unsigned pool)
