@@ -86,6 +86,7 @@ KERNEL	:= $(wildcard tests/kernel/*.sh) \
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
+MAKEFLAGS += --no-print-directory
 
 .PHONY: all
 all: $(B)/parasausd $(B)/parasausctl	## build both programs (the default)
@@ -193,7 +194,9 @@ format-check:				## fail where .clang-format would change a line
 .PHONY: coverage valgrind fuzz bench
 coverage:				## lines that tests reach, by folder
 	$(Q)find build/coverage -name '*.gcda' -delete 2>/dev/null || true
-	$(Q)$(MAKE) FLAVOUR=coverage check check-kernel
+	$(Q)$(MAKE) FLAVOUR=coverage check-programs
+	$(Q)chmod -R a+rwX build/coverage	# roles that gave root up add to the counts as well
+	$(Q)$(MAKE) FLAVOUR=coverage check-kernel
 	$(Q)tests/lib/coverage build/coverage
 
 valgrind: tests				## unit, sim and corpus: no leak of memory or descriptors
