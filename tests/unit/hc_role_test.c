@@ -24,6 +24,7 @@
 #include "agent/base/xalloc.h"
 #include "healthcheck/message.h"
 #include "tests/lib/own_net.h"
+#include "tests/lib/skip.h"
 
 #define STEP_MS	    5
 #define PATIENCE_MS 60000 /* of the test's clock */
@@ -264,7 +265,7 @@ static void servers_are_found_up_and_down(void **state)
 	int fd;
 
 	if (!has_net)
-		skip();
+		SKIP_BECAUSE("no network namespaces here");
 	fd = listener_at("10.99.0.1:8080");
 	TURN_UNTIL(g, g->ends == 1);
 	assert_int_equal(g->before_end, 0);
@@ -294,7 +295,7 @@ static void a_network_without_a_route_is_our_own_trouble(void **state)
 	uint64_t id;
 
 	if (!has_net)
-		skip();
+		SKIP_BECAUSE("no network namespaces here");
 	id = send_target(g, "203.0.113.1:80", VERDICT_UP);
 	TURN_UNTIL(g, g->status.inconclusive > 5);
 	assert_true(is_state(g, id, VERDICT_UP));
@@ -344,7 +345,7 @@ static void a_new_core_gets_all_verdicts(void **state)
 	int fd;
 
 	if (!has_net)
-		skip();
+		SKIP_BECAUSE("no network namespaces here");
 	fd = listener_at("10.99.0.1:8081");
 	send_empty(g, HC_MSG_BEGIN);
 	kept = send_target(g, "10.99.0.1:8081", VERDICT_UNKNOWN);
@@ -462,7 +463,7 @@ static void it_needs_no_more_than_its_sandbox_gives(void **state)
 	pid_t pid;
 
 	if (!has_net)
-		skip();
+		SKIP_BECAUSE("no network namespaces here");
 	fd = listener_at("10.99.0.1:8082");
 	/* Nobody accepts: half-open passes, and http is never answered. */
 	for (enum check_type type = CHECK_TCP; type <= CHECK_HTTP; type++) {

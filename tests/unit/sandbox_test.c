@@ -39,6 +39,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/skip.h"
+
 /* Leak checkers need to look into the process. */
 #ifdef SANITIZED
 #define DUMPABLE 1
@@ -89,13 +91,13 @@ static void passes(const struct sandbox *s, child_fn *fn)
 static void need_root(void)
 {
 	if (geteuid() != 0)
-		skip();
+		SKIP_BECAUSE("not root");
 }
 
 static void need_filter(void)
 {
 	if (!sandbox_filter_available())
-		skip();
+		SKIP_BECAUSE("built without the filter, for a sanitizer");
 }
 
 /* valgrind keeps descriptors for itself and tells limits of its own. */
@@ -104,7 +106,7 @@ static void need_true_limits(void)
 	const char *preload = getenv("LD_PRELOAD");
 
 	if (preload && strstr(preload, "valgrind"))
-		skip();
+		SKIP_BECAUSE("under valgrind");
 }
 
 /* --- users and capabilities ------------------------------------------------------ */
@@ -212,7 +214,7 @@ static void capabilities_asked_for_are_kept_and_no_other(void **state)
 	(void)state;
 	need_root();
 	if (cap_get_bound(CAP_NET_ADMIN) != CAP_SET) /* root of a container */
-		skip();
+		SKIP_BECAUSE("root without CAP_NET_ADMIN");
 	passes(&s, has_net_admin_alone);
 }
 
