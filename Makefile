@@ -210,7 +210,7 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
+		GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 
 # Each tool by itself, so that `make -k analyze` tells all at once.
 .PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text
