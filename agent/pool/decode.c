@@ -96,7 +96,7 @@ void decode_known(struct decode *c, const struct doc *d, const char *where,
 {
 	char name[FIELD_TEXT_MAX];
 
-	if (c->parts.from_cluster || !d)
+	if (c->parts.from_cluster || !d || d->type != DOC_MAP)
 		return;
 	/* Once there are more problems than are kept, looking for what was meant is wasted. */
 	for (const struct doc *v = d->first; v && c->parts.problems.count <= PROBLEMS_MAX;
