@@ -19,25 +19,27 @@ topology_up kill
 for i in 1 2 3 4; do
 	server_add "s$i" "10.100.1.1$i"
 done
-server_start s1 10.100.1.11:8080
-server_start s2 10.100.1.12:8080
-server_start s4 10.100.1.14:8080
+# Each pool has ports of its own: of two services that share a real server's, IPVS (nat) mixes
+# up the connections of a client that uses one source port towards both.
+server_start s1 10.100.1.11:{30081..30084}
+server_start s2 10.100.1.12:{30081..30084}
+server_start s4 10.100.1.14:30082
 touch "$run/s4.down" # answers 503; nothing listens on s3, and 10.100.1.200 is nowhere
 agent_configure "$quick_checks"
 
 # pool PORT CHECK DEAD: two members that are well and one that is not.
 pool() {
-	printf '%s 8080\n' 10.100.1.11 10.100.1.12 "$3" |
+	printf "%s $1\n" 10.100.1.11 10.100.1.12 "$3" |
 		service "web-$1" "$1" "health-check-type: $2" | place "$1.yaml"
 }
 pool 30081 http 10.100.1.13
 pool 30082 http 10.100.1.14
 pool 30083 tcp 10.100.1.13
 pool 30084 tcp 10.100.1.200
-dead="$vip:30081 10.100.1.13:8080
-$vip:30082 10.100.1.14:8080
-$vip:30083 10.100.1.13:8080
-$vip:30084 10.100.1.200:8080"
+dead="$vip:30081 10.100.1.13:30081
+$vip:30082 10.100.1.14:30082
+$vip:30083 10.100.1.13:30083
+$vip:30084 10.100.1.200:30084"
 
 # Out: at weight 0, or, after half a minute, gone.
 dead_are_out() {
@@ -95,6 +97,6 @@ if ((tap_failures > 0)); then
 fi
 
 # Killed or not, it does its work.
-printf '%s 8080\n' 10.100.1.11 10.100.1.12 | service web-30081 30081 'weight: "3"' | place 30081.yaml
-check "a change after all that" wait_for 10 has_weight "$vip:30081" 10.100.1.12:8080 3
+printf '%s 30081\n' 10.100.1.11 10.100.1.12 | service web-30081 30081 'weight: "3"' | place 30081.yaml
+check "a change after all that" wait_for 10 has_weight "$vip:30081" 10.100.1.12:30081 3
 tap_done
