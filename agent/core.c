@@ -286,6 +286,11 @@ static void patience_over(void *arg)
 {
 	struct core *c = arg;
 
+	/* Half of a first look is no table to begin with: it would be written in pieces. */
+	if (!c->planning && sources_are_telling(c)) {
+		c->patience = loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
+		return;
+	}
 	c->patience_over = true;
 	core_facts_changed(c);
 }

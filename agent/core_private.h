@@ -174,6 +174,8 @@ struct core_source {
 	bool complete;	    /* now */
 	bool spoken;	    /* has had its first look, whatever came of it */
 	bool delivered;	    /* was complete at least once since the start */
+	bool inherits;	    /* held something when it was saved last */
+	bool telling;	    /* has told something since sources_are_telling() was asked last */
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
 	size_t objects;	    /* it holds, as counted last */
@@ -188,6 +190,8 @@ MUST_CHECK int sources_start(struct core *c);
 void sources_end(struct core *c);
 bool sources_delivered(const struct core *c); /* every one, since the start */
 bool sources_spoken(const struct core *c);    /* every one has had its first look */
+/* One that inherited nothing is in the midst of its first look, and getting on. */
+bool sources_are_telling(struct core *c);
 size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
 

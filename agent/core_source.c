@@ -124,6 +124,7 @@ static void on_put(void *arg, struct object *o)
 {
 	struct core_source *s = arg;
 
+	s->telling = true;
 	heard_of(s, o);
 	pools_put(s->core->pools, o);
 	changed(s);
@@ -229,6 +230,19 @@ bool sources_spoken(const struct core *c)
 	return true;
 }
 
+bool sources_are_telling(struct core *c)
+{
+	bool telling = false;
+
+	for (size_t i = 0; i < c->config->source_count; i++) {
+		struct core_source *s = &c->sources[i];
+
+		telling = telling || (s->telling && !s->spoken && !s->inherits);
+		s->telling = false;
+	}
+	return telling;
+}
+
 int sources_start(struct core *c)
 {
 	for (size_t i = 0; i < c->config->source_count; i++) {
@@ -241,7 +255,8 @@ int sources_start(struct core *c)
 		s->why = xstrdup("not read yet");
 		map_init(&s->waiting, identity_is);
 		state_load_source(c, s, inherit, s);
-		if (s->waiting.count)
+		s->inherits = s->waiting.count > 0;
+		if (s->inherits)
 			log_info("source",
 				 "%s: %zu objects from the state directory until it "
 				 "delivers",

@@ -21,7 +21,7 @@
 #include "agent/base/file.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
-#include "agent/core.h"
+#include "agent/core_private.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
 
@@ -30,6 +30,7 @@
 
 struct world {
 	int64_t mono_ms;
+	int64_t look_ms; /* passes whenever somebody looks at the clock */
 	struct clock clock;
 	struct loop *loop;
 	char dir[64];
@@ -52,8 +53,9 @@ struct world {
 
 static mono_t world_mono(void *arg)
 {
-	const struct world *w = arg;
+	struct world *w = arg;
 
+	w->mono_ms += w->look_ms;
 	return (mono_t){ w->mono_ms * 1000000 };
 }
 
@@ -480,6 +482,25 @@ static void nothing_is_wanted_before_the_kernel_was_read(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+static void a_first_look_that_takes_long_is_waited_for(void **state)
+{
+	struct world *w = *state;
+	char name[16], text[512];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "%d.yaml", i);
+		snprintf(text, sizeof(text), SERVICE("web%d", "%d") "subsets: []\n", i, 30100 + i,
+			 i);
+		write_pool(w, name, text);
+	}
+	w->look_ms = 2 * LOOP_TURN_BUDGET_MS; /* a file a turn */
+	start_all(w, "");
+	for (int i = 0; i < TURNS_MAX && !w->commits; i++)
+		turn(w);
+	assert_int_equal(w->commits, 1);
+	assert_int_equal(w->wanted.by_key.count, 40);
+}
+
 static void a_dead_member_is_out_and_comes_back(void **state)
 {
 	struct world *w = *state;
@@ -824,6 +845,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 		T(a_file_becomes_a_service),
 		T(nothing_is_wanted_before_the_kernel_was_read),
+		T(a_first_look_that_takes_long_is_waited_for),
 		T(a_dead_member_is_out_and_comes_back),
 		T(the_last_good_set_stays),
 		T(a_pool_that_never_worked_keeps_all_its_members),
