@@ -18,6 +18,7 @@
 
 #include "agent/base/xalloc.h"
 
+#define QUICK_MS	  20
 #define PROBES		  300
 #define PATIENCE_MS	  5000 /* for what the kernel does at once */
 #define STATE_ESTABLISHED 1
@@ -119,12 +120,20 @@ static void a_half_open_probe_is_never_seen_by_the_server(void **state)
 	struct ground *g = *state;
 	struct check *c = check_new(CHECK_TCP);
 
-	for (int i = 0; i < PROBES; i++) {
+	/* The kernel acknowledges by itself after 40 ms: a test that was held up says nothing. */
+	for (int quick = 0, i = 0; quick < PROBES; i++) {
+		mono_t begin = clock_mono(&clock_system);
 		struct hc_outcome out = probe(g, c);
+		int fd = accept(g->listener, NULL, NULL);
 
 		assert_int_equal(out.reason, HC_REASON_OK);
-		assert_int_equal(accept(g->listener, NULL, NULL), -1);
-		assert_int_equal(errno, EAGAIN);
+		assert_true(i < 10 * PROBES);
+		if (mono_sub_ms(clock_mono(&clock_system), begin) < QUICK_MS) {
+			assert_int_equal(fd, -1);
+			quick++;
+		} else if (fd >= 0) {
+			close(fd);
+		}
 	}
 	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
 	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
