@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/xalloc.h"
 
 #define QUICK_MS	  20
