@@ -44,7 +44,6 @@ keepalived_reload() {
 		"$(keepalived --version 2>&1 | awk 'NR == 1 { print $2 }')"
 	in_box director "$build/bench/pools" change -k -n "$reloads" -s "$background" \
 		"$run/keepalived.conf" "$pools" "$members"
-	end_of "$background"
 }
 
 agent "a file for each pool" "$run/pools"

@@ -18,8 +18,9 @@ floor() {
 		sed 's/.*: \([0-9.]*\) s, .* 0 refused/\1/' >>"$run/floor"
 }
 
+# agent POOLS
 agent() {
-	local begin
+	local begin pools=$1
 	rm -rf "$run/pools" "$run/state"
 	agent_configure 'audit: 30'
 	"$build/bench/pools" write "$run/pools" "$pools" "$members"
@@ -40,13 +41,15 @@ agent() {
 
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
+agent 1 # what comes first loads the kernel's modules
+rm "$run/agent" "$run/whole"
 for ((i = 1; i <= runs; i++)); do
 	if ((i % 2)); then
-		agent
+		agent "$pools"
 		floor
 	else
 		floor
-		agent
+		agent "$pools"
 	fi
 done
 what="load $pools x $members, check none"
