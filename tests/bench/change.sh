@@ -36,7 +36,7 @@ keepalived_reload() {
 		return
 	fi
 	"$build/bench/pools" write -k "$run/keepalived.conf" "$pools" "$members"
-	background director "$run/keepalived.out" keepalived --dont-fork --check --log-console \
+	background director "$run/keepalived.out" keepalived --dont-fork --check --no-syslog \
 		--use-file "$run/keepalived.conf" --pid "$run/keepalived.pid" \
 		--checkers_pid "$run/checkers.pid"
 	wait_for 300 loaded
