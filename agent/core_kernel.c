@@ -14,33 +14,19 @@
 
 #define BULK_QUEUE_MAX (4 << 20)
 #define BULK_PIECE     50
-#define BULK_AGAIN_MS  5
 
 void kernel_start(struct core *c)
 {
 	ipvs_table_init(&c->kernel.image);
 }
 
-static void bulk_stop(struct core *c)
-{
-	loop_work_cancel(c->loop, c->kernel.bulk_work);
-	loop_cancel(c->loop, c->kernel.bulk_timer);
-	c->kernel.bulk_work = 0;
-	c->kernel.bulk_timer = 0;
-}
-
-static bool bulk_running(const struct kernel_link *k)
-{
-	return k->bulk_work || k->bulk_timer;
-}
-
 void kernel_end(struct core *c)
 {
-	bulk_stop(c);
+	bulk_stop(&c->kernel.bulk);
 	channel_free(c->kernel.channel);
 	ipvs_message_reader_done(&c->kernel.reader);
 	ipvs_table_done(&c->kernel.image);
-	free(c->kernel.bulk);
+	free(c->kernel.keys);
 	free(c->kernel.host_problem);
 }
 
@@ -48,8 +34,8 @@ bool kernel_synced(const struct core *c)
 {
 	const struct kernel_link *k = &c->kernel;
 
-	return k->channel && c->settled && !k->changed && !k->commit_pending && !bulk_running(k) &&
-	       k->status.synced && k->status.generation == k->generation;
+	return k->channel && c->settled && !k->changed && !k->commit_pending &&
+	       !bulk_running(&k->bulk) && k->status.synced && k->status.generation == k->generation;
 }
 
 /* --- telling ---------------------------------------------------------------------- */
@@ -61,26 +47,22 @@ static void send_message(void *arg, uint16_t type, const struct buf *body)
 	channel_send(c->kernel.channel, type, body);
 }
 
-struct gather {
-	struct buf bytes;
-};
-
 static void gather_message(void *arg, uint16_t type, const struct buf *body)
 {
-	struct gather *g = arg;
+	struct buf *bytes = arg;
 
-	wire_put_u16(&g->bytes, type);
-	buf_put(&g->bytes, body->data, body->len);
+	wire_put_u16(bytes, type);
+	buf_put(bytes, body->data, body->len);
 }
 
 static uint64_t service_hash(const struct ipvs_service *s)
 {
-	struct gather g = { 0 };
+	struct buf bytes = { 0 };
 	uint64_t h;
 
-	ipvs_message_put_service(s, gather_message, &g);
-	h = hash_table(g.bytes.data, g.bytes.len);
-	buf_done(&g.bytes);
+	ipvs_message_put_service(s, gather_message, &bytes);
+	h = hash_table(bytes.data, bytes.len);
+	buf_done(&bytes);
 	return h ? h : 1;
 }
 
@@ -122,7 +104,7 @@ static void commit_now(void *arg)
 
 	k->commit_pending = false;
 	/* A table told in part must not count: the end of the bulk commits. */
-	if (!k->begun || bulk_running(k))
+	if (!k->begun || bulk_running(&k->bulk))
 		return;
 	k->changed = false;
 	commit.generation = ++k->generation;
@@ -142,62 +124,41 @@ void kernel_commit(struct core *c)
 	loop_defer(c->loop, commit_now, c);
 }
 
-static bool bulk_piece(void *arg);
-
-static void bulk_again(void *arg)
-{
-	struct core *c = arg;
-
-	c->kernel.bulk_timer = 0;
-	c->kernel.bulk_work = loop_work(c->loop, bulk_piece, c);
-}
-
-static bool bulk_piece(void *arg)
+static bool tell_piece(void *arg)
 {
 	struct core *c = arg;
 	struct kernel_link *k = &c->kernel;
 
-	if (channel_queued(k->channel) > BULK_QUEUE_MAX) {
-		k->bulk_work = 0;
-		k->bulk_timer = loop_timer_in(c->loop, BULK_AGAIN_MS, bulk_again, c);
-		return false;
-	}
-	for (unsigned n = 0; n < BULK_PIECE && k->bulk_next < k->bulk_count; n++) {
-		struct frontend *f = frontend_get(c, &k->bulk[k->bulk_next++]);
+	for (unsigned n = 0; n < BULK_PIECE && k->keys_told < k->key_count; n++) {
+		struct frontend *f = frontend_get(c, &k->keys[k->keys_told++]);
 
 		if (f)
 			kernel_tell(c, f);
 	}
-	if (k->bulk_next < k->bulk_count)
+	if (k->keys_told < k->key_count)
 		return true;
-	k->bulk_work = 0;
 	kernel_commit(c);
 	return false;
 }
 
-/* The whole table, to an ipvs process that is new or whose core was. */
-static void tell_all(struct core *c)
+void kernel_tell_all(struct core *c)
 {
 	struct kernel_link *k = &c->kernel;
 	struct frontend *f;
 	size_t pos = 0;
 
-	bulk_stop(c);
+	if (!k->channel)
+		return;
+	bulk_stop(&k->bulk);
 	k->begun = true;
-	k->bulk = xreallocarray(k->bulk, c->frontends.count, sizeof(*k->bulk));
-	k->bulk_count = k->bulk_next = 0;
+	k->keys = xreallocarray(k->keys, c->frontends.count, sizeof(*k->keys));
+	k->key_count = k->keys_told = 0;
 	while ((f = map_next(&c->frontends, &pos))) {
 		f->sent = 0;
-		k->bulk[k->bulk_count++] = f->key;
+		k->keys[k->key_count++] = f->key;
 	}
 	channel_send(k->channel, IPVS_MSG_BEGIN, NULL);
-	k->bulk_work = loop_work(c->loop, bulk_piece, c);
-}
-
-void kernel_tell_all(struct core *c)
-{
-	if (c->kernel.channel)
-		tell_all(c);
+	bulk_start(&k->bulk, c->loop, k->channel, BULK_QUEUE_MAX, tell_piece, c);
 }
 
 /* --- hearing ---------------------------------------------------------------------- */
@@ -224,7 +185,7 @@ static void on_image_end(struct core *c)
 {
 	c->kernel.image_known = true;
 	if (c->planning)
-		tell_all(c);
+		kernel_tell_all(c);
 	else
 		core_facts_changed(c);
 }
@@ -342,7 +303,7 @@ static void disconnect(struct core *c)
 {
 	struct kernel_link *k = &c->kernel;
 
-	bulk_stop(c);
+	bulk_stop(&k->bulk);
 	channel_free(k->channel);
 	k->channel = NULL;
 	k->begun = false;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "agent/api/api.h"
+#include "agent/base/bulk.h"
 #include "agent/base/channel.h"
 #include "agent/base/loop.h"
 #include "agent/base/map.h"
@@ -92,8 +93,7 @@ struct frontend {
 	struct ipvs_service shape; /* as it was last planned, without destinations */
 	struct plan_drain *drains;
 	size_t drain_count;
-	uint64_t sent; /* hash of what the ipvs process was told last; 0: nothing */
-	bool surplus_seen;
+	uint64_t sent;		      /* hash of what the ipvs process was told last; 0: nothing */
 	timer_id timer;		      /* the next drain that is over */
 	char *problem;		      /* what the kernel refused of it */
 	struct endpoint problem_dest; /* ... of this destination; family 0: itself */
@@ -126,8 +126,6 @@ void frontends_drain_surplus(struct core *c);
 void frontend_restore_drain(struct core *c, const struct endpoint *key, const struct plan_drain *d);
 /* After the first plan: those that no pool took up go on draining, in the kernel's shape. */
 void frontends_restore(struct core *c);
-/* Also from there: a pool's last good set. */
-bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 
 /* --- core_kernel: the ipvs process ------------------------------------------------ */
 
@@ -141,10 +139,9 @@ struct kernel_link {
 	uint64_t generation;	   /* of the last commit */
 	bool changed;		   /* since the last commit */
 	bool commit_pending;
-	struct endpoint *bulk; /* keys still to be told to a new ipvs process */
-	size_t bulk_count, bulk_next;
-	loop_work_id bulk_work;
-	timer_id bulk_timer;
+	struct endpoint *keys; /* that the bulk tells to a new ipvs process */
+	size_t key_count, keys_told;
+	struct bulk bulk;
 	bool begun;	    /* the table is being told, or was, on this channel */
 	char *host_problem; /* with what is around IPVS: routes, rules, sets */
 };
@@ -152,7 +149,7 @@ struct kernel_link {
 void kernel_start(struct core *c);
 void kernel_end(struct core *c);
 void kernel_connect(struct core *c, int fd);
-void kernel_tell_all(struct core *c);		      /* from the beginning */
+void kernel_tell_all(struct core *c);		      /* the whole table, from BEGIN to COMMIT */
 void kernel_tell(struct core *c, struct frontend *f); /* if it differs from what was told */
 void kernel_tell_gone(struct core *c, struct frontend *f);
 void kernel_commit(struct core *c); /* at the end of the turn */
@@ -226,6 +223,7 @@ void state_save_source(struct core *c, const struct core_source *s);
 typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
 void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg);
 const struct saved_target *saved_target(const struct core *c, uint64_t id);
+bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 
 /* --- core_view ------------------------------------------------------------------- */
 
@@ -237,6 +235,7 @@ struct view {
 	struct target_list *targets;
 	bool targets_changed;
 	mono_t targets_made;
+	mono_t memory_read; /* { 0 }: not of these processes */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	int64_t started_ms;
 };
@@ -261,12 +260,10 @@ struct core {
 	size_t dirty_count, dirty_size;
 	bool plan_pending;
 	struct channel *health;
-	struct hc_status health_status;
 	bool health_known; /* a healthcheck process has told its verdicts */
 	uint64_t *health_ids;
 	size_t health_count, health_next;
-	loop_work_id health_work;
-	timer_id health_timer;
+	struct bulk health_bulk;
 	struct kernel_link kernel;
 	struct saved saved;
 	int lock_fd;

@@ -33,11 +33,6 @@
 #define LOCK_PATIENCE 500
 #define LOCK_STEP_US  10000
 
-static uint64_t id_hash(uint64_t id)
-{
-	return hash_table(&id, sizeof(id));
-}
-
 static bool saved_target_is(const void *object, const void *key)
 {
 	return ((const struct saved_target *)object)->id == *(const uint64_t *)key;
@@ -50,7 +45,7 @@ static bool saved_good_is(const void *object, const void *key)
 
 const struct saved_target *saved_target(const struct core *c, uint64_t id)
 {
-	return map_get(&c->saved.targets, id_hash(id), &id);
+	return map_get(&c->saved.targets, hash_table_u64(id), &id);
 }
 
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member)
@@ -284,7 +279,7 @@ static void load_targets(struct core *c, struct wire *w)
 			continue;
 		s = xmalloc(sizeof(*s));
 		*s = t;
-		map_put(&c->saved.targets, id_hash(t.id), s);
+		map_put(&c->saved.targets, hash_table_u64(t.id), s);
 	}
 }
 

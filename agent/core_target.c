@@ -15,14 +15,8 @@
 
 #define BULK_QUEUE_MAX	 (2 << 20)
 #define BULK_PIECE	 200
-#define BULK_AGAIN_MS	 5
 #define LINES_PER_SECOND 50
 #define LINGER_MS	 60000 /* a target that nobody uses any more is still probed */
-
-static uint64_t hash_of(uint64_t id)
-{
-	return hash_table(&id, sizeof(id));
-}
 
 static bool target_is(const void *object, const void *key)
 {
@@ -33,15 +27,13 @@ static bool target_is(const void *object, const void *key)
 
 static struct target *target_get(const struct core *c, uint64_t id)
 {
-	return map_get(&c->targets, hash_of(id), &id);
+	return map_get(&c->targets, hash_table_u64(id), &id);
 }
 
 void targets_start(struct core *c)
 {
 	map_init(&c->targets, target_is);
 }
-
-static void bulk_stop(struct core *c);
 
 static void target_free(struct target *t)
 {
@@ -56,7 +48,7 @@ void targets_end(struct core *c)
 	size_t pos = 0;
 	struct target *t;
 
-	bulk_stop(c);
+	bulk_stop(&c->health_bulk);
 	loop_cancel(c->loop, c->log_timer);
 	channel_free(c->health);
 	while ((t = map_next(&c->targets, &pos)))
@@ -72,7 +64,7 @@ static struct target *target_new(struct core *c, uint64_t id)
 	t->core = c;
 	t->id = id;
 	t->verdict.id = id;
-	map_put(&c->targets, hash_of(id), t);
+	map_put(&c->targets, hash_table_u64(id), t);
 	return t;
 }
 
@@ -101,25 +93,10 @@ static void tell_target(struct core *c, const struct target *t)
 	buf_done(&b);
 }
 
-static bool bulk_piece(void *arg);
-
-static void bulk_again(void *arg)
+static bool tell_piece(void *arg)
 {
 	struct core *c = arg;
 
-	c->health_timer = 0;
-	c->health_work = loop_work(c->loop, bulk_piece, c);
-}
-
-static bool bulk_piece(void *arg)
-{
-	struct core *c = arg;
-
-	if (channel_queued(c->health) > BULK_QUEUE_MAX) {
-		c->health_work = 0;
-		c->health_timer = loop_timer_in(c->loop, BULK_AGAIN_MS, bulk_again, c);
-		return false;
-	}
 	for (unsigned n = 0; n < BULK_PIECE && c->health_next < c->health_count; n++) {
 		const struct target *t = target_get(c, c->health_ids[c->health_next++]);
 
@@ -129,16 +106,7 @@ static bool bulk_piece(void *arg)
 	if (c->health_next < c->health_count)
 		return true;
 	channel_send(c->health, HC_MSG_COMMIT, NULL);
-	c->health_work = 0;
 	return false;
-}
-
-static void bulk_stop(struct core *c)
-{
-	loop_work_cancel(c->loop, c->health_work);
-	loop_cancel(c->loop, c->health_timer);
-	c->health_work = 0;
-	c->health_timer = 0;
 }
 
 /* Everything, to a healthcheck process that is new or whose core was. */
@@ -147,13 +115,13 @@ static void tell_all(struct core *c)
 	const struct target *t;
 	size_t pos = 0;
 
-	bulk_stop(c);
+	bulk_stop(&c->health_bulk);
 	c->health_ids = xreallocarray(c->health_ids, c->targets.count, sizeof(*c->health_ids));
 	c->health_count = c->health_next = 0;
 	while ((t = map_next(&c->targets, &pos)))
 		c->health_ids[c->health_count++] = t->id;
 	channel_send(c->health, HC_MSG_BEGIN, NULL);
-	c->health_work = loop_work(c->loop, bulk_piece, c);
+	bulk_start(&c->health_bulk, c->loop, c->health, BULK_QUEUE_MAX, tell_piece, c);
 }
 
 static void tell_gone(struct core *c, uint64_t id)
@@ -243,7 +211,7 @@ static void linger_over(void *arg)
 	struct core *c = t->core;
 
 	tell_gone(c, t->id);
-	map_take(&c->targets, hash_of(t->id), &t->id);
+	map_take(&c->targets, hash_table_u64(t->id), &t->id);
 	t->linger = 0;
 	target_free(t);
 	c->view.targets_changed = true;
@@ -271,7 +239,7 @@ void targets_settle(struct core *c)
 	while ((t = map_next(&c->targets, &pos))) {
 		if (t->user_count)
 			continue;
-		map_take(&c->targets, hash_of(t->id), &t->id);
+		map_take(&c->targets, hash_table_u64(t->id), &t->id);
 		target_free(t);
 	}
 	if (c->health)
@@ -391,7 +359,6 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		wire_hc_status(body, &s);
 		if (!wire_end(body))
 			return false;
-		c->health_status = s;
 		return true;
 	case HC_MSG_EVENT:
 		return core_log_event("health", body);
@@ -405,7 +372,7 @@ static void on_closed(void *arg, const char *why)
 	struct core *c = arg;
 
 	log_warn("health", "healthcheck process: %s; the last verdicts hold until it is back", why);
-	bulk_stop(c);
+	bulk_stop(&c->health_bulk);
 	channel_free(c->health);
 	c->health = NULL;
 	core_peer_closed(c, why);
@@ -416,7 +383,7 @@ void targets_connect(struct core *c, int fd)
 	struct channel_handler h = { on_message, on_closed, c };
 	int r;
 
-	bulk_stop(c);
+	bulk_stop(&c->health_bulk);
 	channel_free(c->health);
 	c->health = NULL;
 	r = channel_new(c->loop, fd, &h, &c->health);

@@ -282,10 +282,19 @@ static void view_numbers(struct core *c, struct snapshot *s)
 	s->other_writes = k->before.other_writes + k->status.other_writes;
 	s->repairs = k->before.repairs + k->status.repairs;
 	s->last_sync_seconds = (double)k->status.last_sync_us / 1e6;
-	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++) {
-		s->processes[i] = c->view.processes[i];
-		s->processes[i].resident_bytes = resident_bytes(s->processes[i].pid);
-	}
+	memcpy(s->processes, c->view.processes, sizeof(s->processes));
+}
+
+/* From /proc, so not with each of twenty snapshots a second. */
+static void read_memory(struct core *c)
+{
+	struct view *v = &c->view;
+
+	if (v->memory_read.ns && mono_sub_ms(core_now(c), v->memory_read) < VIEW_IDLE_MS)
+		return;
+	v->memory_read = core_now(c);
+	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++)
+		v->processes[i].resident_bytes = resident_bytes(v->processes[i].pid);
 }
 
 static void publish(void *arg)
@@ -298,6 +307,7 @@ static void publish(void *arg)
 	if (!v->targets ||
 	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
 		remake_targets(c);
+	read_memory(c);
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);
@@ -341,6 +351,7 @@ void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts)
 		p->pid = pid;
 		p->restarts = restarts;
 	}
+	c->view.memory_read = (mono_t){ 0 };
 	view_changed(c);
 }
 

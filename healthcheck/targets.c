@@ -5,12 +5,6 @@
 #include "agent/base/xalloc.h"
 #include "healthcheck/engine_private.h"
 
-/* Ids are hashes, but of a key that everybody knows: tables are hashed with our own. */
-static uint64_t hash_of(uint64_t id)
-{
-	return hash_table(&id, sizeof(id));
-}
-
 static bool is_target(const void *object, const void *key)
 {
 	return ((const struct target *)object)->id == *(const uint64_t *)key;
@@ -144,7 +138,7 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 
 bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_probe)
 {
-	struct target *t = map_get(&e->targets, hash_of(told->id), &told->id);
+	struct target *t = map_get(&e->targets, hash_table_u64(told->id), &told->id);
 
 	if (t) {
 		t->round = e->round;
@@ -164,7 +158,7 @@ bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_p
 		set_demand(e, demand_of(t->check));
 	}
 	e->state_count[t->health.state]++;
-	map_put(&e->targets, hash_of(t->id), t);
+	map_put(&e->targets, hash_table_u64(t->id), t);
 	hc_target_tell_news(e, t);
 	return true;
 }
@@ -182,7 +176,7 @@ static void free_target(struct hc_engine *e, struct target *t)
 
 void hc_engine_remove(struct hc_engine *e, uint64_t id)
 {
-	struct target *t = map_take(&e->targets, hash_of(id), &id);
+	struct target *t = map_take(&e->targets, hash_table_u64(id), &id);
 
 	if (t)
 		free_target(e, t);

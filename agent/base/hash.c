@@ -91,6 +91,11 @@ uint64_t hash_table_str(const char *s)
 	return hash_table(s, strlen(s));
 }
 
+uint64_t hash_table_u64(uint64_t v)
+{
+	return hash_table(&v, sizeof(v));
+}
+
 /* Bytewise with a table of the reflected polynomial 0x82f63b78. */
 static uint32_t crc_table[256];
 static pthread_once_t crc_once = PTHREAD_ONCE_INIT;

@@ -16,6 +16,8 @@ uint64_t siphash24(const uint8_t key[static 16], const void *data, size_t len);
 uint64_t hash_id(const void *data, size_t len);
 uint64_t hash_table(const void *data, size_t len);
 uint64_t hash_table_str(const char *s);
+/* For ids too: they are hashes, but of a key that everybody knows. */
+uint64_t hash_table_u64(uint64_t v);
 
 /* CRC-32C (Castagnoli), for files; start with crc = 0. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
