@@ -6,16 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "agent/base/value.h"
 
 /* Decodes in place; `plus_is_blank` as HTML forms and URLSearchParams write a query. */
 static int decode(char *s, bool plus_is_blank, struct err *err)
@@ -26,8 +17,8 @@ static int decode(char *s, bool plus_is_blank, struct err *err)
 		unsigned char c = (unsigned char)*s;
 
 		if (c == '%') {
-			int high = hex(s[1]);
-			int low = high < 0 ? -1 : hex(s[2]);
+			int high = value_digit(s[1]);
+			int low = high < 0 ? -1 : value_digit(s[2]);
 
 			if (low < 0)
 				return err_set(err, -EINVAL,

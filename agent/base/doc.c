@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/base/doc_build.h"
+#include "agent/base/value.h"
 #include "agent/base/xalloc.h"
 
 /* Below this, comparing each key with each other one is quicker than sorting. */
@@ -230,17 +231,6 @@ static bool digits_of(const char *s, int *out_base, const char **out_digits)
 	return *out_base != 0 && *s != '\0';
 }
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 bool doc_integer(const struct doc *d, int64_t min, int64_t max, int64_t *out)
 {
 	const char *s;
@@ -251,8 +241,8 @@ bool doc_integer(const struct doc *d, int64_t min, int64_t max, int64_t *out)
 		return false;
 	/* Counted downwards: the smallest integer has no positive counterpart. */
 	for (; *s; s++) {
-		digit = digit_value(*s);
-		if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
+		digit = value_digit(*s);
+		if (digit < 0 || digit >= base || __builtin_mul_overflow(v, base, &v) ||
 		    __builtin_sub_overflow(v, digit, &v))
 			return false;
 	}

@@ -42,6 +42,17 @@ static int take_digits(const char **s, unsigned max_digits, uint64_t *out)
 	return 0;
 }
 
+int value_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 int value_uint(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	uint64_t value;

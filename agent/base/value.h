@@ -22,6 +22,9 @@
 /* CHECK_EXPECT_MAX times "100-599,". */
 #define VALUE_STATUSES_TEXT_MAX (CHECK_EXPECT_MAX * 8 + 1)
 
+/* What a hexadecimal digit is worth; -1: none. */
+int value_digit(char c);
+
 /* Decimal digits alone: no sign, blank, or leading zero. */
 MUST_CHECK int value_uint(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
