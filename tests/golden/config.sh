@@ -7,26 +7,17 @@
 #   GOLDEN_UPDATE=1     write the .out and .err files anew instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=../lib/tap.sh
+. tests/lib/tap.sh
 
 parasausd=${PARASAUS_BUILD:-$PWD/build/release}/parasausd
 man=$PWD/man/parasaus.yaml.5
 example=$PWD/deploy/parasaus.yaml
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0
-
-result() { # STATUS NAME [FILE-THAT-TELLS-MORE]
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		[ -n "${3:-}" ] && sed 's/^/# /' "$3"
-		echo "not ok $n - $2"
-	fi
-}
 
 # This machine's name and users are not the same everywhere.
-check() { # FILE
+print() { # FILE
 	"$parasausd" -n -c "$1" >"$tmp/out" 2>"$tmp/err"
 	local rc=$?
 	sed -i 's/^node: .*/node: HOST/; s/^user: .*/user: USER/' "$tmp/out"
@@ -36,7 +27,7 @@ check() { # FILE
 cd tests/golden/config || exit 1
 for file in *.yaml; do
 	name=${file%.yaml}
-	if check "$file"; then kind=out; else kind=err; fi
+	if print "$file"; then kind=out; else kind=err; fi
 	if [ -n "${GOLDEN_UPDATE:-}" ]; then
 		rm -f "$name.out" "$name.err"
 		cp "$tmp/$kind" "$name.$kind"
@@ -53,10 +44,10 @@ for file in *.yaml; do
 done
 [ -n "${GOLDEN_UPDATE:-}" ] && exit 0
 
-check "$example"
+print "$example"
 result $? "the shipped example is good" "$tmp/err"
 
-check every-key.yaml
+print every-key.yaml
 sed -n 's/^[- ]*\([a-zA-Z]*\):.*/\1/p' "$tmp/out" | sort -u >"$tmp/keys"
 while read -r key; do
 	grep -q "^\.It Cm $key :" "$man" || echo "$key"
@@ -67,4 +58,4 @@ result "$(wc -l <"$tmp/missing")" "every key is in parasaus.yaml(5)" "$tmp/missi
 sed -n 's/^\.It Cm \([a-zA-Z]*\) :.*/\1/p' "$man" | grep -vx kubernetes | sort -u >"$tmp/known"
 comm -13 "$tmp/keys" "$tmp/known" >"$tmp/extra"
 result "$(wc -l <"$tmp/extra")" "every key in parasaus.yaml(5) is one" "$tmp/extra"
-echo "1..$n"
+tap_done

@@ -7,28 +7,19 @@
 #   GOLDEN_UPDATE=1     write the texts anew instead
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=../lib/tap.sh
+. tests/lib/tap.sh
 
 build=${PARASAUS_BUILD:-$PWD/build/release}
 golden=$PWD/tests/golden/ctl
 tmp=$(mktemp -d)
 socket=$tmp/api.sock
-n=0
 mkfifo "$tmp/stdin" "$tmp/ready"
 "$build/tools/api_fixture" "$socket" <"$tmp/stdin" >"$tmp/ready" &
 fixture=$!
 exec 8>"$tmp/stdin"
 trap 'rm -rf "$tmp"' EXIT
 read -r _ <"$tmp/ready"
-
-result() { # STATUS NAME [FILE-THAT-TELLS-MORE]
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		[ -n "${3:-}" ] && sed 's/^/# /' "$3"
-		echo "not ok $n - $2"
-	fi
-}
 
 # What the command prints, on either output, and its exit code; what differs by run is masked.
 golden() { # NAME ARGUMENT...
@@ -148,4 +139,4 @@ exec 8>&- # the end of its input ends the server
 wait "$fixture"
 result $? "the server over the sample ends well"
 
-echo "1..$n"
+tap_done

@@ -15,7 +15,7 @@ note() {
 	fi
 }
 
-# result RC DESCRIPTION
+# result RC DESCRIPTION [FILE]: what FILE says is shown if it failed.
 result() {
 	tap_count=$((tap_count + 1))
 	if (($1 == 0)); then
@@ -23,6 +23,7 @@ result() {
 	else
 		tap_failures=$((tap_failures + 1))
 		echo "not ok $tap_count - $2"
+		[ -z "${3:-}" ] || note <"$3"
 	fi
 }
 

@@ -456,6 +456,20 @@ static int tear_down(void **state)
 #define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
 #define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
 
+static void start_with_two(struct world *w)
+{
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+}
+
+static void start_with_the_second_down(struct world *w)
+{
+	start_with_two(w);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+}
+
 static void a_file_becomes_a_service(void **state)
 {
 	struct world *w = *state;
@@ -505,11 +519,7 @@ static void a_dead_member_is_out_and_comes_back(void **state)
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	await_wanted(w, VIP D1("1") D2("0"));
 	pass(w, 29000);
 	assert_string_equal(wanted_text(w), VIP D1("1") D2("0"));
@@ -523,11 +533,7 @@ static void the_last_good_set_stays(void **state)
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	await_wanted(w, VIP D1("1") D2("0"));
 	pass(w, 30000);
 	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
@@ -542,9 +548,7 @@ static void a_pool_that_never_worked_keeps_all_its_members(void **state)
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
+	start_with_two(w);
 	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
 	await_wanted(w, VIP D1("0") D2("1"));
 	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
@@ -555,9 +559,7 @@ static void a_failure_that_takes_one_after_the_other_keeps_them_all(void **state
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
+	start_with_two(w);
 	verdict(w, "10.1.0.1:8080", VERDICT_UP);
 	verdict(w, "10.1.0.2:8080", VERDICT_UP);
 	pass(w, 1000);
@@ -583,11 +585,7 @@ static void another_check_begins_where_the_last_one_was(void **state)
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	pass(w, 31000);
 	await_wanted(w, VIP D1("1"));
 	write_pool(w, "web.yaml", SLOW_WEB);
@@ -605,11 +603,7 @@ static void a_pool_deleted_and_made_again_is_known(void **state)
 	struct world *w = *state;
 	char path[128];
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	pass(w, 31000);
 	await_wanted(w, VIP D1("1"));
 	snprintf(path, sizeof(path), "%s/pools/web.yaml", w->dir);
@@ -740,11 +734,7 @@ static void without_its_directory_it_serves_from_the_state(void **state)
 
 	snprintf(pools, sizeof(pools), "%s/pools", w->dir);
 	snprintf(away, sizeof(away), "%s/away", w->dir);
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	pass(w, 31000);
 	await_wanted(w, VIP D1("1"));
 	stop_core(w);
@@ -766,9 +756,7 @@ static void a_new_core_takes_the_verdicts_of_a_running_prober(void **state)
 	struct world *w = *state;
 	uint64_t id;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
+	start_with_two(w);
 	id = target_at(w, "10.1.0.2:8080")->id;
 	await_wanted(w, VIP D1("1") D2("1"));
 	stop_core(w);
@@ -784,11 +772,7 @@ static void helpers_that_come_back_are_told_everything(void **state)
 {
 	struct world *w = *state;
 
-	write_pool(w, "web.yaml", WEB(ONE "," TWO));
-	start_all(w, "");
-	await_targets(w, 2);
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	start_with_the_second_down(w);
 	await_wanted(w, VIP D1("1") D2("0"));
 	connect_health(w);
 	health_is_told(w);
