@@ -39,11 +39,22 @@ struct watch_source {
 struct watch_source_ops {
 	const char *type; /* "directory", "kubernetes" */
 	void (*start)(struct watch_source *s);
+	/*
+	 * A Secret that a pool names: a source that reads secrets by name only tells it by put(), and
+	 * each change of it, from when it is needed to when it is not. NULL: it tells all it has anyway.
+	 */
+	void (*need_secret)(struct watch_source *s, const char *ns, const char *name, bool needed);
 	void (*free)(struct watch_source *s);
 };
 static inline void watch_source_start(struct watch_source *s)
 {
 	s->ops->start(s);
+}
+static inline void watch_source_need_secret(struct watch_source *s, const char *ns,
+					    const char *name, bool needed)
+{
+	if (s->ops->need_secret)
+		s->ops->need_secret(s, ns, name, needed);
 }
 static inline void watch_source_free(struct watch_source *s)
 {
