@@ -6,7 +6,7 @@
 
 FLAVOUR ?= release
 CC	?= cc
-CLANG	?= clang
+CLANG	?= $(shell command -v clang || echo clang-14)
 PREFIX	?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 BINDIR	?= $(PREFIX)/bin

@@ -103,13 +103,33 @@ static void wake(struct directory *d)
 
 void directory_enqueue(struct directory *d, struct file *f)
 {
-	if (!f || f->queued)
+	if (!f)
+		return;
+	f->renumber = false;
+	if (f->queued)
 		return;
 	f->queued = true;
 	f->next_queued = NULL;
 	*d->queue_end = f;
 	d->queue_end = &f->next_queued;
 	wake(d);
+}
+
+void directory_renumber(struct directory *d, struct file *f)
+{
+	if (f->queued)
+		return;
+	directory_enqueue(d, f);
+	f->renumber = true;
+}
+
+bool directory_has_news(const struct directory *d)
+{
+	const struct file *f = d->queue;
+
+	while (f && f->renumber)
+		f = f->next_queued;
+	return f != NULL;
 }
 
 static struct file *dequeue(struct directory *d)

@@ -15,6 +15,7 @@
 
 #include "agent/base/loop.h"
 #include "agent/base/map.h"
+#include "watch/documents.h"
 #include "watch/manifest.h"
 #include "watch/source.h"
 
@@ -32,7 +33,8 @@ struct file_stamp {
 struct file {
 	struct manifest_entry **entries; /* told to the sink */
 	size_t entry_count;
-	struct file_stamp stamp; /* zero: to be read again by the next scan */
+	struct documents documents; /* they come from; none where all of it is to be read anew */
+	struct file_stamp stamp;    /* zero: to be read again by the next scan */
 	struct file *next_queued;
 	struct file *next_unsettled;
 	mono_t written_at; /* the last write seen of a writer that has not closed it */
@@ -40,6 +42,7 @@ struct file {
 	bool unsettled;
 	bool written;  /* since the reading in progress began, or not closed yet */
 	bool seen;     /* by the scan in progress */
+	bool renumber; /* queued only for lines that moved: everything else goes first */
 	bool bad;      /* does not count as read */
 	char *problem; /* as told; NULL: none */
 	unsigned line; /* of the problem */
@@ -104,6 +107,9 @@ struct file *directory_find_file(const struct directory *d, const char *name);
 struct file *directory_need_file(struct directory *d, const char *name);
 /* To be read, or found gone; NULL and one that is queued already are fine. */
 void directory_enqueue(struct directory *d, struct file *f);
+/* The same for lines alone, unless it is to be read anyway. */
+void directory_renumber(struct directory *d, struct file *f);
+bool directory_has_news(const struct directory *d); /* something else than that is queued */
 void directory_forget_unsettled(struct directory *d, struct file *f);
 /* Compare every file's stamp; may find that the directory is lost. */
 void directory_begin_scan(struct directory *d);

@@ -32,6 +32,9 @@ struct load {
 	struct stat st;
 	struct buf text;
 	struct manifest *manifest;
+	struct documents documents; /* of the text; known ones are not decoded */
+	size_t known;
+	bool renumber;	/* for lines that moved; gives way to everything else */
 	struct map old; /* entries of the last good state that were not found again yet */
 	size_t next;	/* entry to work on */
 	struct manifest_entry **entries; /* the new state */
@@ -43,6 +46,7 @@ void file_free(struct file *f)
 	for (size_t i = 0; i < f->entry_count; i++)
 		manifest_entry_free(f->entries[i]);
 	free(f->entries);
+	documents_done(&f->documents);
 	free(f->problem);
 	free(f);
 }
@@ -110,6 +114,7 @@ void load_drop(struct directory *d)
 	if (l->phase > LOAD_COMPARE)
 		free_entries(l);
 	buf_done(&l->text);
+	documents_done(&l->documents);
 	manifest_free(l->manifest);
 	map_done(&l->old);
 	free(l->entries);
@@ -162,6 +167,8 @@ void load_begin(struct directory *d, struct file *f)
 	l = xcalloc(1, sizeof(*l));
 	l->file = f;
 	l->fd = fd;
+	l->renumber = f->renumber;
+	f->renumber = false;
 	map_init(&l->old, manifest_entry_eq);
 	d->load = l;
 	if (fstat(fd, &l->st) < 0)
@@ -172,13 +179,26 @@ void load_begin(struct directory *d, struct file *f)
 		cannot_use(d, f, 0, "larger than 64 MiB");
 }
 
+/* What is as it was when the file was last told stays as it was told. */
+static void leave_known(struct load *l)
+{
+	struct buf *text = &l->text;
+
+	documents_split(&l->documents, text->data, text->len);
+	l->known = documents_known(&l->documents, &l->file->documents, l->renumber);
+	text->len = documents_blank(&l->documents, (char *)text->data, text->len);
+}
+
 static void begin_decoding(struct directory *d, struct load *l)
 {
 	const struct object_origin from = { .source = d->source, .path = l->file->name };
+	bool json = is_json(l->file->name);
 
 	close(l->fd);
 	l->fd = -1;
-	l->manifest = manifest_new(&from, &l->text, is_json(l->file->name));
+	if (!json)
+		leave_known(l);
+	l->manifest = manifest_new(&from, &l->text, json);
 	l->phase = LOAD_DECODE;
 }
 
@@ -229,7 +249,7 @@ static void begin_comparing(struct directory *d, struct load *l)
 	set_bad(d, f, r->bad > 0);
 	tell_problem(d, f, r->line, r->problem);
 	f->stamp = stamp_to_keep(d, &l->st);
-	l->entries = xreallocarray(NULL, r->count + (r->bad ? f->entry_count : 0),
+	l->entries = xreallocarray(NULL, r->count + f->entry_count,
 				   sizeof(struct manifest_entry *));
 	l->phase = LOAD_COMPARE;
 	l->next = 0;
@@ -241,17 +261,67 @@ static void decode_some(struct directory *d, struct load *l)
 		begin_comparing(d, l);
 }
 
-static void index_some(struct load *l)
+/* Of a document that is as it was: its entry stays, in the line it has now. */
+static bool entry_is_known(const struct documents *before, struct manifest_entry *e)
+{
+	const struct document *was = documents_at(before, e->line);
+
+	if (!was || !was->now)
+		return false;
+	e->line += was->now->line - was->line;
+	e->known = true;
+	return true;
+}
+
+/* An object that is in a known document and in a new one: only the whole file tells which comes first. */
+static bool is_in_doubt(const struct load *l)
+{
+	const struct manifest_result *r = manifest_result(l->manifest);
+
+	for (size_t i = 0; l->known && i < r->count; i++) {
+		const struct manifest_entry *e = r->entries[i];
+		const struct manifest_entry *old = map_get(&l->old, manifest_entry_hash(e), e);
+
+		if (old && old->known)
+			return true;
+	}
+	return false;
+}
+
+static void forget_documents(struct file *f)
+{
+	for (size_t i = 0; i < f->entry_count; i++)
+		f->entries[i]->known = false;
+	documents_done(&f->documents);
+}
+
+static void read_whole(struct directory *d, struct load *l)
+{
+	struct file *f = l->file;
+
+	forget_documents(f);
+	f->stamp = (struct file_stamp){ 0 };
+	load_drop(d);
+	directory_enqueue(d, f);
+}
+
+static void index_some(struct directory *d, struct load *l)
 {
 	struct file *f = l->file;
 
 	for (int n = 0; n < TELL_COUNT * 10 && l->next < f->entry_count; n++) {
 		struct manifest_entry *e = f->entries[l->next++];
 
+		if (l->known)
+			(void)entry_is_known(&f->documents, e);
 		map_put(&l->old, manifest_entry_hash(e), e);
 	}
 	if (l->next < f->entry_count)
 		return;
+	if (is_in_doubt(l)) {
+		read_whole(d, l);
+		return;
+	}
 	/* From here the entries belong to the load: those in `old`, and those found again. */
 	free(f->entries);
 	f->entries = NULL;
@@ -290,35 +360,64 @@ static void tell_some(struct directory *d, struct load *l)
 	}
 }
 
-/* What is not in the file any more; but where a document is bad, it may be that one: it stays. */
-static void remove_some(struct directory *d, struct load *l)
+/* Told to the end: the file has what was read, and remembers by which documents. */
+static void end_load(struct directory *d, struct load *l)
 {
-	bool keep = manifest_result(l->manifest)->bad > 0;
 	struct file *f = l->file;
-	struct manifest_entry *e;
+	bool moved = documents_moved(&l->documents);
 
-	for (int n = 0; n < TELL_COUNT && (e = map_next(&l->old, &l->next)); n++) {
-		(void)map_take(&l->old, manifest_entry_hash(e), e);
-		if (keep) {
-			l->entries[l->entry_count++] = e;
-			continue;
-		}
-		tell_removed(d, f, e);
-		manifest_entry_free(e);
-	}
-	if (l->old.count)
-		return;
 	f->entries = l->entries;
 	f->entry_count = l->entry_count;
 	l->entries = NULL;
 	l->entry_count = 0;
+	documents_done(&f->documents);
+	if (!f->problem) {
+		f->documents = l->documents;
+		l->documents = (struct documents){ 0 };
+	}
 	load_drop(d);
+	if (moved)
+		directory_renumber(d, f);
+}
+
+/* What is not in the file any more; but where a document is bad, it may be that one: it stays. */
+static void remove_some(struct directory *d, struct load *l)
+{
+	bool keep = manifest_result(l->manifest)->bad > 0;
+	struct manifest_entry *e;
+
+	for (int n = 0; n < TELL_COUNT && (e = map_next(&l->old, &l->next)); n++) {
+		(void)map_take(&l->old, manifest_entry_hash(e), e);
+		if (keep || e->known) {
+			e->known = false;
+			l->entries[l->entry_count++] = e;
+			continue;
+		}
+		tell_removed(d, l->file, e);
+		manifest_entry_free(e);
+	}
+	if (!l->old.count)
+		end_load(d, l);
+}
+
+/* Lines are put right when nothing else is to be done; where they are told wrong, only lines are. */
+static bool gives_way(struct directory *d, struct load *l)
+{
+	struct file *f = l->file;
+
+	if (!l->renumber || l->phase >= LOAD_COMPARE || !(f->written || directory_has_news(d)))
+		return false;
+	load_drop(d);
+	directory_renumber(d, f);
+	return true;
 }
 
 void load_step(struct directory *d)
 {
 	struct load *l = d->load;
 
+	if (gives_way(d, l))
+		return;
 	switch (l->phase) {
 	case LOAD_READ:
 		read_some(d, l);
@@ -327,7 +426,7 @@ void load_step(struct directory *d)
 		decode_some(d, l);
 		return;
 	case LOAD_COMPARE:
-		index_some(l);
+		index_some(d, l);
 		return;
 	case LOAD_TELL:
 		tell_some(d, l);

@@ -108,6 +108,8 @@ static struct manifest_entry *entry_of(struct object *o)
 	struct manifest_entry *e = xmalloc(sizeof(*e) + ns_size + name_size);
 
 	e->kind = o->kind;
+	e->line = o->line;
+	e->known = false;
 	e->content = o->content;
 	e->place = o->place;
 	e->object = o;
@@ -128,7 +130,7 @@ static void keep(struct manifest *m, struct object *o)
 	if (first) {
 		err_set(&err, -EEXIST,
 			"%s %s/%s is in this file already (line %u): this one is not used",
-			object_kind_text(o->kind), o->ns, o->name, first->object->line);
+			object_kind_text(o->kind), o->ns, o->name, first->line);
 		tell_problem(m, o->line, err.text);
 		manifest_entry_free(e);
 		return;

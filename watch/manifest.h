@@ -20,6 +20,8 @@
 /* An object of a file: what is remembered of it once it was handed over. */
 struct manifest_entry {
 	enum object_kind kind;
+	unsigned line; /* where its document, or its part of a List, begins */
+	bool known;    /* for the file's reader: it is as it was, and not to be told */
 	uint64_t content;
 	uint64_t place;
 	struct object *object; /* NULL once handed over */

@@ -16,7 +16,10 @@
 
 #include <cmocka.h>
 
+#include "agent/base/hash.h"
+#include "agent/base/map.h"
 #include "agent/base/xalloc.h"
+#include "tests/lib/random.h"
 #include "tests/lib/skip.h"
 #include "watch/source.h"
 
@@ -500,6 +503,158 @@ static void more_events_than_the_queue_holds_lose_nothing(void **state)
 	expect(f, "put Service default/b:2\nremove Service default/a of a.yaml\n");
 }
 
+/* --- a file of many documents ------------------------------------------------ */
+
+static void a_document_that_changed_is_told_before_lines_that_moved(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "a.yaml", SERVICE("a") SERVICE("b") SERVICE("c"));
+	start(f);
+	expect(f, "put Service default/a:2\nput Service default/b:4\nput Service default/c:6\n"
+		  "complete\n");
+	write_file(f, "a.yaml",
+		   SERVICE("a") "# a comment\n" SERVICE_WITH("b", "sessionAffinity: ClientIP")
+			   SERVICE("c"));
+	expect(f, "put Service default/b:5 affinity\nput Service default/c:7\n");
+	write_file(f, "a.yaml", SERVICE("c") SERVICE("a"));
+	/* The comment was part of the document before it. */
+	expect(f, "put Service default/a:4\nremove Service default/b of a.yaml\n"
+		  "put Service default/c:2\n");
+}
+
+static void the_first_of_two_holds_though_the_second_was_known(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(f, "a.yaml", SERVICE("a") SERVICE("b"));
+	start(f);
+	expect(f, "put Service default/a:2\nput Service default/b:4\ncomplete\n");
+	write_file(f, "a.yaml",
+		   SERVICE_WITH("b", "sessionAffinity: ClientIP") SERVICE("a") SERVICE("b"));
+	expect(f, "a.yaml:6: Service default/b is in this file already (line 2): this one is not "
+		  "used\nput Service default/b:2 affinity\nput Service default/a:4\n");
+	write_file(f, "a.yaml", SERVICE("a") SERVICE("b"));
+	expect(f, "a.yaml is well\nput Service default/a:2\nput Service default/b:4\n");
+}
+
+/* What a source told, as it stands. */
+struct told {
+	unsigned line;
+	bool affinity;
+	char name[8];
+};
+
+static bool told_is(const void *object, const void *key)
+{
+	return strcmp(((const struct told *)object)->name, key) == 0;
+}
+
+static void keep_put(void *arg, struct object *o)
+{
+	struct map *told = arg;
+	struct told *t = map_get(told, hash_table_str(o->name), o->name);
+
+	if (!t) {
+		t = xcalloc(1, sizeof(*t));
+		snprintf(t->name, sizeof(t->name), "%s", o->name);
+		map_put(told, hash_table_str(t->name), t);
+	}
+	t->line = o->line;
+	t->affinity = o->affinity_s != 0;
+	object_free(o);
+}
+
+static void keep_remove(void *arg, const struct object *o)
+{
+	struct told *t = map_take(arg, hash_table_str(o->name), o->name);
+
+	assert_non_null(t);
+	free(t);
+}
+
+static void ignore_complete(void *arg, bool complete, const char *why)
+{
+	(void)arg, (void)complete, (void)why;
+}
+
+static void ignore_problem(void *arg, const char *where, unsigned line, const char *text)
+{
+	(void)arg, (void)where, (void)line, (void)text;
+}
+
+#define RANDOM_NAMES 12
+
+/* A file of some of the names in any order, with comments between, sometimes one twice. */
+static void write_random(struct fixture *f, struct random *r, struct told *want, struct buf *text)
+{
+	unsigned line = 1;
+
+	buf_reset(text);
+	memset(want, 0, RANDOM_NAMES * sizeof(*want));
+	for (int i = 0; i < RANDOM_NAMES; i++) {
+		uint32_t n = random_below(r, 4) ? (uint32_t)i : random_below(r, RANDOM_NAMES);
+		bool affinity = random_below(r, 4) == 0;
+
+		if (random_below(r, 5) == 0)
+			continue;
+		if (random_below(r, 6) == 0) {
+			buf_printf(text, "# a comment\n");
+			line++;
+		}
+		buf_printf(text, "---\n{apiVersion: v1, kind: Service, metadata: {name: n%u}%s}\n",
+			   n, affinity ? ", spec: {sessionAffinity: ClientIP}" : "");
+		if (!want[n].line)
+			want[n] = (struct told){ .line = line + 1, .affinity = affinity };
+		line += 2;
+	}
+	replace_file(f, "all.yaml", buf_cstr(text));
+}
+
+static void assert_told(const struct map *told, const struct told *want)
+{
+	for (unsigned n = 0; n < RANDOM_NAMES; n++) {
+		const struct told *t;
+		char name[8];
+
+		snprintf(name, sizeof(name), "n%u", n);
+		t = map_get(told, hash_table_str(name), name);
+		assert_int_equal(t ? t->line : 0, want[n].line);
+		assert_int_equal(t && t->affinity, want[n].affinity);
+	}
+}
+
+static void whatever_was_before_the_file_decides(void **state)
+{
+	struct fixture *f = *state;
+	struct random random = random_new();
+	struct told want[RANDOM_NAMES], *t;
+	struct buf text = { 0 };
+	struct map told;
+	const struct watch_sink sink = { keep_put, keep_remove, ignore_complete, ignore_problem,
+					 &told };
+	struct watch_source *s = watch_directory_new(f->loop, f->dir, 5, &sink);
+
+	map_init(&told, told_is);
+	write_random(f, &random, want, &text);
+	watch_source_start(s);
+	for (int round = 0; round < 2000; round++) {
+		/* Now and then another one before the last was taken in. */
+		advance(f, 0);
+		if (random_below(&random, 4)) {
+			advance(f, 100);
+			assert_told(&told, want);
+		}
+		write_random(f, &random, want, &text);
+		assert_int_equal(loop_turn(f->loop, 0), 0);
+	}
+	watch_source_free(s);
+	for (size_t pos = 0; (t = map_next(&told, &pos));)
+		free(t);
+	map_done(&told);
+	buf_done(&text);
+}
+
 static void a_source_can_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
@@ -548,6 +703,9 @@ int main(void)
 		DIRECTORY_TEST(a_directory_that_is_filled_again_removes_nothing_until_it_is_quiet),
 		DIRECTORY_TEST(many_files_are_told_within_few_turns_and_one_change_at_once),
 		DIRECTORY_TEST(more_events_than_the_queue_holds_lose_nothing),
+		DIRECTORY_TEST(a_document_that_changed_is_told_before_lines_that_moved),
+		DIRECTORY_TEST(the_first_of_two_holds_though_the_second_was_known),
+		DIRECTORY_TEST(whatever_was_before_the_file_decides),
 		DIRECTORY_TEST(a_source_can_be_freed_at_any_time),
 	};
 
