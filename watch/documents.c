@@ -128,13 +128,16 @@ size_t documents_known(struct documents *d, struct documents *before, bool exact
 
 size_t documents_blank(const struct documents *d, char *text, size_t len)
 {
+	bool in_known = false;
 	size_t out = 0;
 
 	for (size_t i = 0; i < d->count; i++) {
 		const struct document *k = &d->items[i];
-		size_t mark = is_mark(text + k->offset, k->len, "---") ? MARK_LEN : 0;
+		/* One mark for known ones in a row: it ends the document before them. */
+		size_t mark = !in_known && is_mark(text + k->offset, k->len, "---") ? MARK_LEN : 0;
 		size_t keep = k->known ? mark : k->len;
 
+		in_known = k->known;
 		memmove(text + out, text + k->offset, keep);
 		out += keep;
 		if (!k->known)

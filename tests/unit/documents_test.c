@@ -74,13 +74,13 @@ struct known_case {
 
 static const struct known_case knowns[] = {
 	{ "nothing was before", "", "a\n---\nb\n", "1+1 2+2", "1+1 2+2", "a\n---\nb\n" },
-	{ "the same", "a\n---\nb\n", "a\n---\nb\n", "1+1= 2+2=", "1+1= 2+2=", "\n---\n\n" },
+	{ "the same", "a\n---\nb\n", "a\n---\nb\n", "1+1= 2+2=", "1+1= 2+2=", "\n\n\n" },
 	{ "the first changed", "a\n---\nb\n", "x\n---\nb\n", "1+1 2+2=", "1+1 2+2=", "x\n---\n\n" },
 	{ "the last changed", "a\n---\nb\n", "a\n---\nx\n", "1+1= 2+2", "1+1= 2+2", "\n---\nx\n" },
 	{ "one grew: those behind it moved", "a\n---\nb\n---\nc\n", "a\na\n---\nb\n---\nc\n",
-	  "1+2 3+2~ 5+2~", "1+2 3+2 5+2", "a\na\n---\n\n---\n\n" },
+	  "1+2 3+2~ 5+2~", "1+2 3+2 5+2", "a\na\n---\n\n\n\n" },
 	{ "they changed places", "---\na\n---\nb\n", "---\nb\n---\na\n", "1+2~ 3+2~", "1+2 3+2",
-	  "---\n\n---\n\n" },
+	  "---\n\n\n\n" },
 	{ "one twice is known once", "---\na\n", "---\na\n---\na\n", "1+2= 3+2", "1+2= 3+2",
 	  "---\n\n---\na\n" },
 	{ "one of two that were the same", "---\na\n---\na\n", "---\nb\n---\na\n", "1+2 3+2~",
