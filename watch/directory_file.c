@@ -174,7 +174,11 @@ void load_begin(struct directory *d, struct file *f)
 
 static void begin_decoding(struct directory *d, struct load *l)
 {
-	const struct object_origin from = { .source = d->source, .path = l->file->name };
+	const struct object_origin from = {
+		.source = d->source,
+		.exposed = (l->st.st_mode & S_IROTH) != 0,
+		.path = l->file->name,
+	};
 
 	close(l->fd);
 	l->fd = -1;

@@ -26,7 +26,7 @@ const char *object_where(const struct object *o, char out[static OBJECT_WHERE_MA
 	return out;
 }
 
-static struct problems *add_orphan(struct build *b, const struct object *o)
+struct problems *build_orphan(struct build *b, const struct object *o)
 {
 	struct orphan *a;
 
@@ -42,7 +42,7 @@ static void lost_to(struct build *b, const struct object *loser, const struct ob
 {
 	char where[OBJECT_WHERE_MAX];
 
-	problems_add_in(add_orphan(b, loser), true, loser->path, loser->line,
+	problems_add_in(build_orphan(b, loser), true, loser->path, loser->line,
 			"%s %s/%s is also in %s, which comes first: this one is not used",
 			object_kind_text(loser->kind), loser->ns, loser->name,
 			object_where(winner, where));
@@ -102,12 +102,12 @@ static void refuse_others(struct build *b)
 		if (o == b->service)
 			continue;
 		if (!b->service)
-			problems_add_in(add_orphan(b, o), false, o->path, o->line,
+			problems_add_in(build_orphan(b, o), false, o->path, o->line,
 					"there is no Service %s/%s: not used", o->ns, o->service);
 		else if (o->kind == OBJECT_SERVICE)
 			lost_to(b, o, b->service);
 		else if (o->source != b->service->source)
-			problems_add_in(add_orphan(b, o), true, o->path, o->line,
+			problems_add_in(build_orphan(b, o), true, o->path, o->line,
 					"Service %s/%s comes from another source: not used", o->ns,
 					o->service);
 	}
@@ -213,12 +213,12 @@ static void no_pool(struct build *b)
 {
 	const struct object *o = b->service;
 
-	problems_add_in(add_orphan(b, o), true, o->path, o->line, "%s",
+	problems_add_in(build_orphan(b, o), true, o->path, o->line, "%s",
 			o->type == SERVICE_EXTERNAL_NAME
 				? "type ExternalName names no servers: there is no pool"
 				: "the Service has no usable port: there is no pool");
 	for (size_t i = 0; i < b->endpoint_count; i++)
-		problems_add_in(add_orphan(b, b->endpoints[i]), false, b->endpoints[i]->path,
+		problems_add_in(build_orphan(b, b->endpoints[i]), false, b->endpoints[i]->path,
 				b->endpoints[i]->line, "Service %s/%s has no pool: not used", o->ns,
 				o->name);
 }
@@ -237,6 +237,8 @@ struct built service_build(struct pools *p, const struct service *s)
 	struct build b = { .p = p, .s = s, .service = service_object(s) };
 	size_t n;
 
+	if (s->is_secret)
+		return secret_build(p, s);
 	refuse_others(&b);
 	if (!b.service) {
 		problems_done(&b.problems);
