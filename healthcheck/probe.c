@@ -68,6 +68,7 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 {
 	switch (p->check->type) {
 	case CHECK_TCP:
+	case CHECK_MYSQL:
 		return hc_tcp_event(p, io, events, out);
 	case CHECK_HTTP:
 		return hc_http_event(p, io, token, events, out);

@@ -259,6 +259,18 @@ static bool on_gone(struct hc_role *r, struct wire *body)
 	return true;
 }
 
+static bool on_secret(struct hc_role *r, struct wire *body)
+{
+	struct hc_secret s;
+	bool is_good;
+
+	(void)r;
+	wire_hc_secret(body, &s);
+	is_good = wire_end(body);
+	hc_secret_done(&s);
+	return is_good;
+}
+
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct hc_role *r = arg;
@@ -277,6 +289,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 			return false;
 		tell_soon(r);
 		break;
+	case HC_MSG_SECRET:
+		return on_secret(r, body);
 	case HC_MSG_GONE:
 		return on_gone(r, body);
 	case HC_MSG_COMMIT:
