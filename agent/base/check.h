@@ -45,7 +45,7 @@ enum check_tls {
 #define CHECK_HOST_MAX	 253
 #define CHECK_MATCH_MAX	 128
 #define CHECK_EXPECT_MAX 8   /* ranges */
-#define CHECK_SECRET_MAX 317 /* "namespace/name": 63 + 1 + 253 */
+#define CHECK_SECRET_MAX 320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
 #define CHECK_LAG_MAX_S	 86400
 
 struct check_status_range {
@@ -70,7 +70,9 @@ struct check {
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
 	/* mysql only; NULL and 0 otherwise */
-	char *secret; /* "namespace/name", never what is in it; NULL: no login, and role is any */
+	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in
+	 * it. NULL: no login, and role is any. */
+	char *secret;
 	enum check_role role;
 	enum check_tls tls;
 	uint32_t max_lag_s; /* role reader; 0: no bound */

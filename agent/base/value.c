@@ -326,10 +326,13 @@ bool value_is_secret_name(const char *s)
 {
 	const char *slash = strchr(s, '/');
 	size_t label = slash ? (size_t)(slash - s) : 0;
-	size_t name = slash ? strnlen(slash + 1, 254) : 0;
+	size_t name = slash ? strcspn(slash + 1, "@") : 0;
+	const char *at = slash ? slash + 1 + name : "";
+	uint64_t source;
 
 	return slash && label <= 63 && name <= 253 && is_dns_name(s, label, false) &&
-	       is_dns_name(slash + 1, name, true);
+	       is_dns_name(slash + 1, name, true) &&
+	       (!*at || value_uint(at + 1, 1, 99, &source) == 0);
 }
 
 /* --- words ---------------------------------------------------------------------- */

@@ -44,7 +44,7 @@ MUST_CHECK bool value_is_http_path(const char *s);
 /* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
 MUST_CHECK bool value_is_http_host(const char *s);
 
-/* "namespace/name" of a Secret: a label and a name of RFC 1123. */
+/* "namespace/name" of a Secret: a label and a name of RFC 1123; perhaps "@N", N from 1 to 99. */
 MUST_CHECK bool value_is_secret_name(const char *s);
 
 /* A choice of words, such as forwarding methods, and what each stands for. */

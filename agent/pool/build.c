@@ -161,12 +161,37 @@ static void read_annotations(struct build *b, const struct merged *m)
 {
 	struct problems found = { 0 };
 
-	pool_annotations(m->items, m->count, &b->set, &found);
+	const struct pool_home home = { b->service->ns, b->service->source };
+
+	pool_annotations(m->items, m->count, &home, &b->set, &found);
 	for (size_t i = 0; i < found.count; i++)
 		problems_add_in(&b->problems, found.items[i].error,
 				path_of_line(m, found.items[i].line), found.items[i].line, "%s",
 				found.items[i].text);
 	problems_done(&found);
+}
+
+/* The Secret of the check, if it names one; told where it cannot be used. */
+static void look_for_secret(struct build *b, const struct merged *m)
+{
+	const char *name = b->set.check->secret ? strchr(b->set.check->secret, '/') + 1 : NULL;
+	struct service_key key = { b->service->ns, NULL, true, b->service->source };
+	const char *fault;
+
+	if (!name)
+		return;
+	key.name = b->out.secret = xstrndup(name, strcspn(name, "@"));
+	fault = secret_fault(secret_in_force(model_find(b->p, &key)));
+	for (size_t i = 0; fault && i < m->count; i++) {
+		/* A name that is no name has been told by pool_annotations(). */
+		if (strcmp(m->items[i].key, "health-check-secret") == 0 &&
+		    strcmp(m->items[i].value, b->out.secret) == 0)
+			problems_add_in(
+				&b->problems, true, m->paths[i], m->items[i].line,
+				"annotation parasaus.io/health-check-secret: Secret %s/%s %s; "
+				"checked without a login",
+				b->service->ns, b->out.secret, fault);
+	}
 }
 
 static void read_settings(struct build *b)
@@ -185,6 +210,7 @@ static void read_settings(struct build *b)
 	read_annotations(b, &m);
 	if (b->set.check != b->p->rules->defaults.check)
 		b->set.check = check_intern(b->p, b->set.check);
+	look_for_secret(b, &m);
 	for (size_t i = 0; i < m.count; i++) {
 		/* A bad one has been told by pool_annotations(). */
 		if (strcmp(m.items[i].key, "weights") == 0 &&

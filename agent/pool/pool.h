@@ -121,9 +121,15 @@ void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, 
 /*
  * Annotations to settings: `set` comes in holding the defaults (its check a reference of its own, replaced where
  * needed) and is changed by each good annotation; each bad one is a problem and changes nothing.
- * `weights` (per address) are applied by the model.
+ * `weights` (per address) are applied by the model. A Secret that is named is one of the pool's own
+ * namespace and source.
  */
+struct pool_home {
+	const char *ns;
+	unsigned source;
+};
 void pool_annotations(const struct object_annotation *items, size_t count,
-		      struct pool_settings *set, struct problems *problems);
+		      const struct pool_home *home, struct pool_settings *set,
+		      struct problems *problems);
 
 #endif

@@ -69,7 +69,7 @@ struct built secret_build(struct pools *p, const struct service *s)
 		const struct object *o = s->objects[i];
 		struct problems *told;
 
-		if (o == best && !o->problems.count && s->object_count == 1)
+		if (o == best && !o->problems.count)
 			continue;
 		told = build_orphan(&b, o);
 		if (o != best)

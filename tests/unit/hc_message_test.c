@@ -144,6 +144,7 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 	memset(ca, 'c', sizeof(ca) - 1);
 	memset(name, 'n', sizeof(name) - 1);
 	name[63] = '/';
+	memcpy(name + sizeof(name) - 4, "@15", 3);
 	memset(user, 'u', sizeof(user) - 1);
 	memset(word, 'w', sizeof(word) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
