@@ -245,7 +245,7 @@ static void a_saturated_server_keeps_a_little(void **state)
 
 /* --- ... whatever happens -------------------------------------------------------------------- */
 
-#define STEPS 400
+#define STEPS 200
 
 static struct ipvs_service served_before; /* what was wanted last */
 
