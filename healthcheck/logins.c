@@ -216,13 +216,23 @@ void hc_login_free(struct hc_login *g)
 	free(g);
 }
 
+static bool is_to_be_spared(const struct server *s)
+{
+	return s->broken == HC_LOGINS_BROKEN || s->is_blocked;
+}
+
 struct hc_account *hc_login_account(struct hc_login *g, mono_t now)
 {
 	struct account *a = g->account;
+	struct server *s = g->server;
 
-	g->is_full = a->known && !mono_before(now, g->server->spared_until);
-	if (g->is_full)
+	g->is_full = a->known && !mono_before(now, s->spared_until);
+	if (g->is_full) {
+		/* Others of this server do not try at the same time. */
+		if (is_to_be_spared(s))
+			s->spared_until = mono_add_ms(now, HC_LOGINS_PAUSE_MS);
 		return hc_account_ref(a->known);
+	}
 	if (!a->known && !a->is_told) {
 		a->is_told = true;
 		tell(g->logins, &a->news);
@@ -250,14 +260,16 @@ static void count_login(struct hc_login *g, enum hc_login_end end, struct hc_out
 
 	if (end == HC_LOGIN_NONE)
 		return;
-	if (end == HC_LOGIN_GOOD)
+	if (end == HC_LOGIN_GOOD) {
 		s->broken = 0;
+		s->spared_until = now;
+	}
 	else if (end == HC_LOGIN_BROKEN && s->broken < HC_LOGINS_BROKEN)
 		s->broken++;
 	s->is_blocked = o.reason == HC_REASON_BLOCKED;
 	if (s->broken == HC_LOGINS_BROKEN && !s->is_blocked)
 		o = (struct hc_outcome){ HC_REASON_HELD_BACK, 0 };
-	if (s->broken == HC_LOGINS_BROKEN || s->is_blocked)
+	if (is_to_be_spared(s))
 		s->spared_until = mono_add_ms(now, HC_LOGINS_PAUSE_MS);
 	note(g, o);
 }
