@@ -31,11 +31,17 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_LAG] = "lags behind",
 	[HC_REASON_NO_SECRET] = "no credentials",
 	[HC_REASON_TLS] = "no trusted TLS",
+	[HC_REASON_HELD_BACK] = "login held back",
 };
 
 const char *hc_reason_text(enum hc_reason r)
 {
 	return (unsigned)r < HC_REASON_COUNT ? reason_texts[r] : "?";
+}
+
+bool hc_reason_is_of_login(enum hc_reason r)
+{
+	return r >= HC_REASON_AUTH && r < HC_REASON_COUNT;
 }
 
 /* Ours are never longer than a byte; anything else is a stranger's. */

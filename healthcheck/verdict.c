@@ -30,6 +30,7 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r)
 	case HC_REASON_LATE:
 	case HC_REASON_LOCAL:
 	case HC_REASON_BLOCKED:
+	case HC_REASON_HELD_BACK:
 		return HC_MEANS_NOTHING;
 	case HC_REASON_NONE:
 	case HC_REASON_INHERITED:

@@ -30,7 +30,7 @@ enum check_type {
 enum check_role {
 	CHECK_ROLE_ANY,
 	CHECK_ROLE_WRITER, /* read_only is off */
-	CHECK_ROLE_READER, /* read_only is on; replicates, with no more than max_lag_s */
+	CHECK_ROLE_READER, /* read_only is on; with max_lag_s: replicates, no further behind */
 	CHECK_ROLE_GALERA, /* a synced node of the primary component */
 };
 

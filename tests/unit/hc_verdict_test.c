@@ -107,6 +107,7 @@ static void a_role_takes_more_than_being_alive(void **state)
 		{ HC_REASON_NOT_READY, '-', '-' }, { HC_REASON_SHUTDOWN, '-', '-' },
 		{ HC_REASON_ROLE, '-', '-' },	   { HC_REASON_LAG, '-', '-' },
 		{ HC_REASON_NO_SECRET, '+', '.' }, { HC_REASON_TLS, '-', '-' },
+		{ HC_REASON_HELD_BACK, '.', '.' },
 	};
 
 	(void)state;
