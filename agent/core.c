@@ -327,6 +327,7 @@ int core_start(struct role_context *context)
 	context->peer = on_peer;
 	context->process = on_process;
 	c->pools = pools_new(&c->config->rules);
+	secrets_start(c);
 	targets_start(c);
 	pool_states_start(c);
 	kernel_start(c);
@@ -358,6 +359,7 @@ void core_end(struct role_context *context)
 		kernel_end(c);
 		pool_states_end(c);
 		targets_end(c);
+		secrets_end(c);
 		pools_free(c->pools);
 		state_close(c);
 	}

@@ -11,6 +11,8 @@
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
+#define FAULT_LIST_MAX 200 /* bytes */
+
 static bool state_is(const void *object, const void *key)
 {
 	return strcmp(((const struct pool_state *)object)->id, key) == 0;
@@ -25,7 +27,8 @@ void pool_states_start(struct core *c)
 static void plan_first_facts(const struct core *c, const struct pool *pool,
 			     const struct pool_member *m, struct plan_first *out)
 {
-	*out = (struct plan_first){ .nominal_zero = m->weight == 0 };
+	*out = (struct plan_first){ .nominal_zero = m->weight == 0,
+				    .has_role = pool->set.check->role != CHECK_ROLE_ANY };
 	for (size_t i = 0; i < pool->frontend_count && !out->in_kernel; i++) {
 		const struct ipvs_service *s = ipvs_table_get(&c->kernel.image,
 							      &pool->frontends[i]);
@@ -80,6 +83,76 @@ static bool was_last_good(const struct pool_state *ps, const struct endpoint *e)
 	return !ps->pool && saved_last_good(ps->core, ps->id, e);
 }
 
+/* --- who is the writer of a pool for one ------------------------------------------- */
+
+static bool has_one_writer(const struct pool *pool)
+{
+	return pool && pool->set.check->role == CHECK_ROLE_WRITER;
+}
+
+/* What a member's weight was until now: as planned, or in the kernel when we started. */
+static bool was_serving(const struct pool_state *ps, const struct pool *now,
+			const struct endpoint *e)
+{
+	const struct pool_member *m = pool_member_find(ps->pool, e);
+
+	if (ps->pool)
+		return m && ps->plan[m - ps->pool->members].weight > 0;
+	for (size_t i = 0; i < now->frontend_count; i++) {
+		const struct ipvs_service *s = ipvs_table_get(&ps->core->kernel.image,
+							      &now->frontends[i]);
+
+		for (uint32_t k = 0; s && k < s->dest_count; k++) {
+			if (addr_cmp(&s->dests[k].addr, &e->addr) == 0 &&
+			    s->dests[k].port == e->port && s->dests[k].weight > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Of a pool that had none: who served alone, or else who was it when the state was saved. */
+static void begin_writer(const struct pool_state *ps, const struct pool *now,
+			 struct member_state *members)
+{
+	size_t serving = 0;
+
+	for (size_t i = 0; i < now->member_count; i++) {
+		members[i].writer = was_serving(ps, now, &now->members[i].endpoint);
+		serving += members[i].writer;
+	}
+	if (serving == 1)
+		return;
+	for (size_t i = 0; i < now->member_count; i++) {
+		struct member_state *m = &members[i];
+
+		if (m->writer)
+			m->retired = core_now(ps->core);
+		m->writer = !ps->pool && saved_writer(ps->core, ps->id, &now->members[i].endpoint);
+	}
+}
+
+static void find_writer(const struct pool_state *ps, const struct pool *now,
+			struct member_state *members)
+{
+	if (!has_one_writer(now))
+		return;
+	if (!has_one_writer(ps->pool)) {
+		begin_writer(ps, now, members);
+		return;
+	}
+	for (size_t i = 0; i < now->member_count; i++) {
+		const struct pool_member *m = pool_member_find(ps->pool, &now->members[i].endpoint);
+
+		if (!m)
+			continue;
+		members[i].writer = ps->members[m - ps->pool->members].writer;
+		members[i].retired = ps->members[m - ps->pool->members].retired;
+	}
+}
+
+/* --- members ------------------------------------------------------------------------ */
+
 /* Targets are taken before the old ones are released, so that shared ones live on. */
 static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 {
@@ -98,7 +171,17 @@ static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 		members[i].target = target_use(ps->core, now->set.check, &m->endpoint, &first,
 					       old_target(ps, &m->endpoint), ps);
 	}
+	find_writer(ps, now, members);
 	return members;
+}
+
+static void drop_pool(struct pool_state *ps)
+{
+	if (!ps->pool)
+		return;
+	secrets_release(ps->core, ps->pool);
+	pool_unref(ps->pool);
+	ps->pool = NULL;
 }
 
 static void pool_state_free(struct pool_state *ps)
@@ -106,8 +189,7 @@ static void pool_state_free(struct pool_state *ps)
 	loop_cancel(ps->core->loop, ps->timer);
 	release_members(ps);
 	pool_view_unref(ps->view);
-	if (ps->pool)
-		pool_unref(ps->pool);
+	drop_pool(ps);
 	free(ps->plan);
 	free(ps->id);
 	free(ps);
@@ -143,10 +225,10 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 		forget(c, ps);
 		return;
 	}
+	secrets_use(c, pool); /* before the targets that need it */
 	members = use_members(ps, pool);
 	release_members(ps);
-	if (ps->pool)
-		pool_unref(ps->pool);
+	drop_pool(ps);
 	ps->pool = pool_ref(pool);
 	ps->members = members;
 	free(ps->plan);
@@ -208,17 +290,32 @@ static bool is_good(const struct target *t)
 	return t->verdict.state == VERDICT_UP && (t->verdict.proven || t->inherited);
 }
 
+/* Seen by a probe of now to take writes: what was inherited, or is in doubt again, proves nothing. */
+static bool claims_writes(const struct pool *pool, const struct target *t)
+{
+	return has_one_writer(pool) && t && t->verdict.state == VERDICT_UP && t->verdict.proven &&
+	       !t->inherited && t->verdict.reason == HC_REASON_OK;
+}
+
 static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 {
 	for (size_t i = 0; i < ps->pool->member_count; i++) {
-		const struct target *t = ps->members[i].target;
+		const struct member_state *m = &ps->members[i];
+		const struct target *t = m->target;
 
 		facts[i] = (struct plan_fact){
 			.state = t ? t->verdict.state : VERDICT_UP,
 			.good = !t || is_good(t),
-			.last_good = ps->members[i].last_good,
+			.last_good = m->last_good,
+			.claims = claims_writes(ps->pool, t),
+			.writer = m->writer,
+			.retired = m->retired,
 		};
-		if (t && t->verdict.state == VERDICT_DOWN)
+		if (!t)
+			continue;
+		facts[i].saturated = t->verdict.reason == HC_REASON_SATURATED;
+		facts[i].other_role = t->verdict.reason == HC_REASON_ROLE;
+		if (t->verdict.state == VERDICT_DOWN)
 			facts[i].down_since = t->since;
 	}
 }
@@ -241,25 +338,92 @@ static void log_fail_open(const struct pool_state *ps, bool before)
 		log_info("plan", "pool %s: a member is up again", ps->id);
 }
 
-static void plan_state(struct pool_state *ps)
+char *pool_state_fault(const struct pool_state *ps)
+{
+	struct buf b = { 0 };
+	const char *before = ": ";
+	const struct pool_member *writer = NULL;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!ps->torn)
+		return NULL;
+	buf_str(&b, "more than one member accepts writes");
+	for (size_t i = 0; i < ps->pool->member_count && b.len < FAULT_LIST_MAX; i++) {
+		const struct pool_member *m = &ps->pool->members[i];
+
+		if (ps->plan[i].writer && ps->plan[i].weight)
+			writer = m;
+		if (!claims_writes(ps->pool, ps->members[i].target))
+			continue;
+		buf_printf(&b, "%s%s", before, endpoint_text(&m->endpoint, text));
+		before = ", ";
+	}
+	if (writer)
+		buf_printf(&b, "; only %s is used", endpoint_text(&writer->endpoint, text));
+	else
+		buf_str(&b, "; none is used until it is one alone");
+	return (char *)(uintptr_t)buf_cstr(&b);
+}
+
+static void log_torn(const struct pool_state *ps, bool before)
+{
+	CLEANUP(xfree_ptr) char *fault = pool_state_fault(ps);
+
+	if (ps->torn && !before)
+		log_error("plan", "pool %s: %s", ps->id, fault);
+	if (!ps->torn && before)
+		log_info("plan", "pool %s: no more than one member accepts writes", ps->id);
+}
+
+/* What the plan says for the next one. */
+static void keep_writer(struct pool_state *ps)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < ps->pool->member_count; i++) {
+		struct member_state *m = &ps->members[i];
+		const struct plan_member *p = &ps->plan[i];
+
+		if (p->writer && !m->writer)
+			log_info("plan", "pool %s: its writer is %s", ps->id,
+				 endpoint_text(&ps->pool->members[i].endpoint, text));
+		if (p->writer != m->writer)
+			state_changed(ps->core);
+		m->writer = p->writer;
+		m->retired = p->retired;
+	}
+}
+
+static void work_out(struct pool_state *ps)
 {
 	struct core *c = ps->core;
 	struct plan_fact *facts = xcalloc(ps->pool->member_count, sizeof(*facts));
-	bool before = ps->fail_open;
-	mono_t next;
+	bool was_open = ps->fail_open, was_torn = ps->torn;
+	struct plan_outcome outcome;
 
-	ps->dirty = false;
 	facts_of(ps, facts);
 	plan_last_good(ps->pool, facts, core_now(c));
 	for (size_t i = 0; i < ps->pool->member_count; i++)
 		ps->members[i].last_good = facts[i].last_good;
-	plan_pool(ps->pool, facts, core_now(c), ps->plan, &ps->fail_open, &next);
+	plan_pool(ps->pool, facts, core_now(c), ps->plan, &outcome);
 	free(facts);
-	if (before != ps->fail_open)
+	ps->fail_open = outcome.fail_open;
+	ps->torn = outcome.torn;
+	keep_writer(ps);
+	if (was_open != ps->fail_open)
 		state_changed(c);
-	log_fail_open(ps, before);
+	log_fail_open(ps, was_open);
+	log_torn(ps, was_torn);
 	loop_cancel(c->loop, ps->timer);
-	ps->timer = next.ns ? loop_timer_at(c->loop, next, leave_due, ps) : 0;
+	ps->timer = outcome.next.ns ? loop_timer_at(c->loop, outcome.next, leave_due, ps) : 0;
+}
+
+static void plan_state(struct pool_state *ps)
+{
+	struct core *c = ps->core;
+
+	ps->dirty = false;
+	work_out(ps);
 	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
 		struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
 
@@ -276,6 +440,7 @@ void pool_states_update(struct core *c)
 	if (!c->planning)
 		return;
 	pools_update(c->pools, on_change, c);
+	secrets_update(c);
 	/* Planning may make none dirty again, but the list may have holes. */
 	for (size_t i = 0; i < c->dirty_count; i++) {
 		if (c->dirty[i])

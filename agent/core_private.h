@@ -3,6 +3,7 @@
  * The parts of core and what they share. One direction:
  *
  *   core_source    objects of sources -> the pool model
+ *   core_secret    accounts that checks need -> sources, the healthcheck process
  *   core_target    verdicts <-> the healthcheck process
  *   core_pool      pools + verdicts -> plan
  *   core_frontend  plan + drains -> what each VIP:port should be
@@ -38,6 +39,19 @@
 
 struct core;
 
+/* --- core_secret: the accounts that checks log in by ----------------------------- */
+
+void secrets_start(struct core *c);
+void secrets_end(struct core *c);
+/* The check of a pool needs its Secret from here on, and not any more; one without is fine. */
+void secrets_use(struct core *c, const struct pool *pool);
+void secrets_release(struct core *c, const struct pool *pool);
+/* A Secret was put or removed: what differs is told with the next update. */
+void secrets_changed(struct core *c);
+void secrets_update(struct core *c);
+/* Everything, to a healthcheck process that has just been told BEGIN. */
+void secrets_tell_all(struct core *c);
+
 /* --- core_target: what is probed, and what came of it ------------------------- */
 
 struct target {
@@ -72,6 +86,8 @@ void targets_settle(struct core *c);
 struct member_state {
 	struct target *target; /* NULL: not checked, or terminating */
 	bool last_good;
+	bool writer;	/* of a pool for one writer: it is the one */
+	mono_t retired; /* struct plan_fact */
 };
 
 struct pool_state {
@@ -81,6 +97,7 @@ struct pool_state {
 	struct member_state *members; /* in the order of pool->members */
 	struct plan_member *plan;
 	bool fail_open;
+	bool torn; /* more than one member claims to be its writer */
 	bool dirty;
 	timer_id timer; /* when a member leaves the table by itself */
 	struct pool_view *view;
@@ -104,6 +121,8 @@ void pool_states_end(struct core *c);
 /* Take changes of the model over and plan them; does nothing before core_planning. */
 void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
+/* What is wrong between its members, for the caller to free; NULL: nothing. */
+char *pool_state_fault(const struct pool_state *ps);
 /* A source has delivered: its pools are not inherited any more. */
 void pool_states_confirm(struct core *c, unsigned source);
 
@@ -210,6 +229,7 @@ struct saved_good {
 struct saved {
 	struct map targets; /* struct saved_target by id */
 	struct map good;    /* struct saved_good by pool id: pools that were in fail-open */
+	struct map writers; /* struct saved_good of one by pool id: pools for one writer */
 };
 
 /* Takes the lock. Negative: logged. */
@@ -224,6 +244,7 @@ typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
 void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg);
 const struct saved_target *saved_target(const struct core *c, uint64_t id);
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
+bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member);
 
 /* --- core_view ------------------------------------------------------------------- */
 
@@ -256,6 +277,8 @@ struct core {
 	struct map targets;   /* struct target by id */
 	struct map states;    /* struct pool_state by pool id */
 	struct map frontends; /* struct frontend by key */
+	struct map secrets;   /* that checks need, by how these name them */
+	bool secrets_changed;
 	struct pool_state **dirty;
 	size_t dirty_count, dirty_size;
 	bool plan_pending;

@@ -126,6 +126,8 @@ static void on_put(void *arg, struct object *o)
 
 	s->telling = true;
 	heard_of(s, o);
+	if (o->kind == OBJECT_SECRET)
+		secrets_changed(s->core);
 	pools_put(s->core->pools, o);
 	changed(s);
 }
@@ -135,6 +137,8 @@ static void on_remove(void *arg, const struct object *o)
 	struct core_source *s = arg;
 
 	heard_of(s, o);
+	if (o->kind == OBJECT_SECRET)
+		secrets_changed(s->core);
 	pools_remove(s->core->pools, o);
 	changed(s);
 }
@@ -286,6 +290,7 @@ void sources_end(struct core *c)
 		if (!s->core)
 			continue;
 		watch_source_free(s->watch);
+		s->watch = NULL;
 		loop_cancel(c->loop, s->save_timer);
 		if (s->unsaved && s->delivered)
 			save(s);

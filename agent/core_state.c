@@ -3,7 +3,8 @@
  * The state directory: what a start needs and the kernel cannot tell.
  *
  *   lock          one agent for each directory
- *   health        verdicts, last good sets of pools in fail-open, drains
+ *   health        verdicts, last good sets of pools in fail-open, drains,
+ *                 writers
  *   source-HASH   the last complete list of the source of that type and place
  *
  * A file is magic, version, body, CRC-32C of all before it. One that is torn,
@@ -48,15 +49,25 @@ const struct saved_target *saved_target(const struct core *c, uint64_t id)
 	return map_get(&c->saved.targets, hash_table_u64(id), &id);
 }
 
-bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member)
+static bool is_in(const struct map *m, const char *pool_id, const struct endpoint *member)
 {
-	const struct saved_good *g = map_get(&c->saved.good, hash_table_str(pool_id), pool_id);
+	const struct saved_good *g = map_get(m, hash_table_str(pool_id), pool_id);
 
 	for (size_t i = 0; g && i < g->count; i++) {
 		if (endpoint_cmp(&g->members[i], member) == 0)
 			return true;
 	}
 	return false;
+}
+
+bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member)
+{
+	return is_in(&c->saved.good, pool_id, member);
+}
+
+bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member)
+{
+	return is_in(&c->saved.writers, pool_id, member);
 }
 
 /* --- files ------------------------------------------------------------------------ */
@@ -123,6 +134,7 @@ int state_open(struct core *c)
 
 	map_init(&c->saved.targets, saved_target_is);
 	map_init(&c->saved.good, saved_good_is);
+	map_init(&c->saved.writers, saved_good_is);
 	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (c->lock_fd < 0) {
 		log_error("state", "%s: %s", path, strerror(errno));
@@ -205,6 +217,36 @@ static void put_good(const struct core *c, struct buf *b)
 	}
 }
 
+static const struct pool_member *writer_of(const struct pool_state *ps)
+{
+	for (size_t i = 0; i < ps->pool->member_count; i++) {
+		if (ps->members[i].writer)
+			return &ps->pool->members[i];
+	}
+	return NULL;
+}
+
+static void put_writers(const struct core *c, struct buf *b)
+{
+	const struct pool_state *ps;
+	size_t pos = 0;
+	uint32_t count = 0;
+
+	while ((ps = map_next(&c->states, &pos)))
+		count += writer_of(ps) != NULL;
+	wire_put_u32(b, count);
+	pos = 0;
+	while ((ps = map_next(&c->states, &pos))) {
+		const struct pool_member *m = writer_of(ps);
+
+		if (!m)
+			continue;
+		wire_put_str(b, ps->id);
+		wire_put_u32(b, 1);
+		wire_put_endpoint(b, &m->endpoint);
+	}
+}
+
 static void put_drains(const struct core *c, struct buf *b)
 {
 	const struct frontend *f;
@@ -237,6 +279,7 @@ void state_save(struct core *c)
 	put_targets(c, &b);
 	put_good(c, &b);
 	put_drains(c, &b);
+	put_writers(c, &b);
 	write_state(c, "health", &b);
 	buf_done(&b);
 }
@@ -283,7 +326,7 @@ static void load_targets(struct core *c, struct wire *w)
 	}
 }
 
-static void load_good(struct core *c, struct wire *w)
+static void load_members(struct map *to, struct wire *w)
 {
 	uint32_t count = wire_u32(w);
 
@@ -294,8 +337,7 @@ static void load_good(struct core *c, struct wire *w)
 
 		wire_str(w, id, sizeof(id));
 		members = wire_u32(w);
-		if (w->bad || members > GOOD_MAX ||
-		    map_get(&c->saved.good, hash_table_str(id), id)) {
+		if (w->bad || members > GOOD_MAX || map_get(to, hash_table_str(id), id)) {
 			w->bad = true;
 			return;
 		}
@@ -304,7 +346,7 @@ static void load_good(struct core *c, struct wire *w)
 		g->members = xcalloc(members, sizeof(*g->members));
 		for (; g->count < members && !w->bad; g->count++)
 			g->members[g->count] = wire_endpoint(w);
-		map_put(&c->saved.good, hash_table_str(id), g);
+		map_put(to, hash_table_str(id), g);
 	}
 }
 
@@ -344,29 +386,37 @@ void state_load(struct core *c)
 	if (read_state(c, "health", &text, &w) < 0)
 		return;
 	load_targets(c, &w);
-	load_good(c, &w);
+	load_members(&c->saved.good, &w);
 	load_drains(c, &w);
+	load_members(&c->saved.writers, &w);
 	if (!wire_end(&w))
 		log_error("state", "%s/health: cut short; using what could be read",
 			  c->config->state_directory);
 }
 
+static void forget_members(struct map *m)
+{
+	struct saved_good *g;
+	size_t pos = 0;
+
+	while ((g = map_next(m, &pos))) {
+		free(g->pool_id);
+		free(g->members);
+		free(g);
+	}
+	map_done(m);
+}
+
 void state_forget(struct core *c)
 {
 	struct saved_target *t;
-	struct saved_good *g;
 	size_t pos = 0;
 
 	while ((t = map_next(&c->saved.targets, &pos)))
 		free(t);
 	map_done(&c->saved.targets);
-	pos = 0;
-	while ((g = map_next(&c->saved.good, &pos))) {
-		free(g->pool_id);
-		free(g->members);
-		free(g);
-	}
-	map_done(&c->saved.good);
+	forget_members(&c->saved.good);
+	forget_members(&c->saved.writers);
 }
 
 /* --- sources ------------------------------------------------------------------------- */
@@ -392,6 +442,9 @@ static void put_object(void *arg, const struct object *o)
 	struct buf *b = arg;
 	struct buf one = { 0 };
 
+	/* What is secret is written nowhere: its source tells it anew. */
+	if (o->kind == OBJECT_SECRET)
+		return;
 	wire_put_object(&one, o);
 	wire_put_u32(b, (uint32_t)one.len);
 	buf_put(b, one.data, one.len);

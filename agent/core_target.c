@@ -121,6 +121,7 @@ static void tell_all(struct core *c)
 	while ((t = map_next(&c->targets, &pos)))
 		c->health_ids[c->health_count++] = t->id;
 	channel_send(c->health, HC_MSG_BEGIN, NULL);
+	secrets_tell_all(c);
 	bulk_start(&c->health_bulk, c->loop, c->health, BULK_QUEUE_MAX, tell_piece, c);
 }
 
@@ -290,7 +291,7 @@ static int64_t since_ms_of(const struct core *c, const struct hc_verdict *v)
 static void take_verdict(struct core *c, const struct hc_verdict *v)
 {
 	struct target *t = target_get(c, v->id);
-	bool changed;
+	bool changed, meant;
 
 	if (!t) {
 		/* From before our start: a pool may still come to use it. */
@@ -303,11 +304,13 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		return;
 	}
 	changed = t->verdict.state != v->state;
-	if (!changed && t->verdict.proven != v->proven) {
-		/* Nothing moves by it, but who is proven is of the last good set. */
+	meant = t->verdict.proven != v->proven || t->verdict.reason != v->reason;
+	if (!changed && meant) {
+		/* Who is proven is of the last good set, and some reasons count besides the state. */
 		for (uint32_t i = 0; i < t->user_count; i++)
 			pool_state_dirty(t->users[i]);
-		state_changed(c);
+		if (t->verdict.proven != v->proven)
+			state_changed(c);
 	}
 	if (v->proven)
 		t->inherited = false;

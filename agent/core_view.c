@@ -110,6 +110,7 @@ struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
 	if (count > 1)
 		qsort(v->members, count, sizeof(v->members[0]), by_endpoint);
 	v->generation = c->kernel.generation + 1;
+	v->fault = pool_state_fault(ps);
 	v->fail_open = ps->fail_open;
 	v->inherited = !c->sources[ps->pool->source].delivered;
 	return v;
@@ -133,6 +134,8 @@ static void view_target(const struct target *t, struct target_view *out)
 		.latency_us = v->latency_us,
 		.users = t->user_count,
 	};
+	if (t->check->type == CHECK_MYSQL)
+		out->mysql = check_ref(t->check);
 	snprintf(out->type, sizeof(out->type), "%s", check_type_text(t->check->type));
 	snprintf(out->reason, sizeof(out->reason), "%s", hc_reason_text(v->reason));
 }

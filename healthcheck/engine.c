@@ -36,6 +36,7 @@ static void give_slot(struct hc_engine *e, uint32_t i)
 
 	hc_probe_stop(&s->probe, &e->io);
 	s->target = NULL;
+	s->is_settled = false;
 	s->generation++;
 	s->next_free = e->slot_free;
 	e->slot_free = i + 1;
@@ -75,7 +76,7 @@ static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
 static void count(struct hc_engine *e, struct target *t, const struct hc_outcome *o, mono_t now)
 {
 	const struct hc_health before = t->health;
-	enum hc_meaning meaning = hc_reason_meaning(o->reason);
+	enum hc_meaning meaning = hc_reason_meaning(t->check, o->reason);
 
 	t->reason = (uint8_t)o->reason;
 	t->detail = o->detail;
@@ -110,9 +111,9 @@ static void note_trouble(struct hc_engine *e, struct target *t, const struct hc_
 	e->trouble = *o;
 	if (ran_dry(o))
 		e->paused_until = mono_add_ms(now, HC_PAUSE_MS);
-	if (t->ok || t->failed || t->reason == o->reason)
+	if (((t->ok || t->failed) && !hc_reason_is_of_login(o->reason)) || t->reason == o->reason)
 		return;
-	/* Why nothing is known of it yet. */
+	/* Why nothing is known of it yet, or any more. */
 	t->reason = (uint8_t)o->reason;
 	t->detail = o->detail;
 	hc_target_tell_moved(e, t, now);
@@ -122,7 +123,7 @@ static void note_trouble(struct hc_engine *e, struct target *t, const struct hc_
 static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 {
 	mono_t now = clock_mono(e->clock);
-	enum hc_meaning meaning = hc_reason_meaning(o.reason);
+	enum hc_meaning meaning = hc_reason_meaning(t->check, o.reason);
 
 	if (e->is_late && meaning == HC_MEANS_BAD) {
 		o = (struct hc_outcome){ HC_REASON_LATE, 0 };
@@ -132,30 +133,60 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 		note_trouble(e, t, &o, now);
 	else
 		count(e, t, &o, now);
-	rest(e, t, meaning == HC_MEANS_NOTHING || hc_health_in_doubt(&t->health));
+	if (meaning == HC_MEANS_NOTHING)
+		rest(e, t,
+		     !hc_reason_is_of_login(
+			     o.reason)); /* asked again at once it would say the same */
+	else
+		rest(e, t, hc_health_in_doubt(&t->health));
+}
+
+/* The probe of t ends here, of its own or not: what is to be made of it. */
+static struct hc_outcome end_probe(struct hc_engine *e, struct target *t, uint32_t i,
+				   struct hc_outcome o)
+{
+	enum hc_login_end end = hc_probe_login_end(&e->slots[i].probe);
+
+	give_slot(e, i);
+	return t->login ? hc_login_ended(t->login, end, o, clock_mono(e->clock)) : o;
 }
 
 static void on_deadline(void *arg)
 {
 	struct target *t = arg;
+	struct hc_outcome o = { HC_REASON_TIMEOUT, 0 };
 
 	t->timer = 0;
-	give_slot(t->engine, t->slot);
-	conclude(t->engine, t, (struct hc_outcome){ HC_REASON_TIMEOUT, 0 });
+	if (t->engine->slots[t->slot].is_settled)
+		(void)!hc_probe_is_settled(&t->engine->slots[t->slot].probe, &o);
+	conclude(t->engine, t, end_probe(t->engine, t, t->slot, o));
+}
+
+/* The answer is here: all that is left is the peer's to do. */
+static void settle(struct hc_engine *e, struct target *t)
+{
+	mono_t when = mono_add_ms(clock_mono(e->clock), HC_SETTLED_MS);
+	mono_t limit = mono_add_ms(t->began, t->check->timeout_ms);
+
+	e->slots[t->slot].is_settled = true;
+	timers_cancel(e->timers, t->timer);
+	t->timer = timers_add(e->timers, mono_before(when, limit) ? when : limit, on_deadline, t);
 }
 
 static void begin_probe(struct hc_engine *e, struct target *t)
 {
 	uint32_t i = take_slot(e);
+	struct hc_account *account = NULL;
 	struct hc_outcome outcome;
 
 	e->probes++;
 	t->is_fresh = false;
 	t->began = clock_mono(e->clock);
-	if (hc_probe_start(&e->slots[i].probe, &e->io, t->check, &t->endpoint, token_of(e, i),
-			   &outcome)) {
-		give_slot(e, i);
-		conclude(e, t, outcome);
+	if (t->login)
+		account = hc_login_account(t->login, t->began);
+	if (hc_probe_start(&e->slots[i].probe, &e->io, t->check, &t->endpoint, account,
+			   token_of(e, i), &outcome)) {
+		conclude(e, t, end_probe(e, t, i, outcome));
 		return;
 	}
 	e->slots[i].target = t;
@@ -173,13 +204,15 @@ static void handle(struct hc_engine *e, const struct hc_ready *r)
 
 	if (i >= e->slot_count || token_of(e, i) != r->token || !e->slots[i].target)
 		return;
-	if (!hc_probe_event(&e->slots[i].probe, &e->io, r->token, r->events, &outcome))
-		return;
 	t = e->slots[i].target;
+	if (!hc_probe_event(&e->slots[i].probe, &e->io, r->token, r->events, &outcome)) {
+		if (!e->slots[i].is_settled && hc_probe_is_settled(&e->slots[i].probe, &outcome))
+			settle(e, t);
+		return;
+	}
 	timers_cancel(e->timers, t->timer);
 	t->timer = 0;
-	give_slot(e, i);
-	conclude(e, t, outcome);
+	conclude(e, t, end_probe(e, t, i, outcome));
 }
 
 /* All that is ready, but no more rounds than it takes to see each probe under way once. */
@@ -268,7 +301,7 @@ void hc_target_stop(struct hc_engine *e, struct target *t)
 	if (t->stage == WAITING)
 		TAILQ_REMOVE(t->is_fresh ? &e->fresh : &e->due, t, waiting);
 	if (t->stage == PROBING)
-		give_slot(e, t->slot);
+		(void)end_probe(e, t, t->slot, (struct hc_outcome){ HC_REASON_LATE, 0 });
 	timers_cancel(e->timers, t->timer);
 	t->timer = 0;
 }

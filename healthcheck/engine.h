@@ -16,6 +16,7 @@
 #define HEALTHCHECK_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/base/attr.h"
@@ -43,6 +44,8 @@ void hc_engine_free(struct hc_engine *e); /* NULL is fine */
  * stays unknown. Takes a reference of its own to the check. Returns whether it was new. */
 bool hc_engine_put(struct hc_engine *e, const struct hc_target *t, bool may_probe);
 void hc_engine_remove(struct hc_engine *e, uint64_t id); /* unknown ids are fine */
+/* For the mysql checks that name it; one that is not present is forgotten. */
+void hc_engine_put_secret(struct hc_engine *e, const struct hc_secret *s);
 /* Commit removes what was not put since the last begin. */
 void hc_engine_begin(struct hc_engine *e);
 void hc_engine_commit(struct hc_engine *e);
@@ -60,5 +63,7 @@ bool hc_engine_has_news(const struct hc_engine *e);
 void hc_engine_status(struct hc_engine *e, struct hc_status *out);
 /* What kept probes from being run since the last call: how many, and the last cause. */
 uint64_t hc_engine_take_trouble(struct hc_engine *e, struct hc_outcome *out);
+/* Something about a login that a person should know, once. False: nothing. */
+MUST_CHECK bool hc_engine_take_notice(struct hc_engine *e, char *out, size_t size);
 
 #endif

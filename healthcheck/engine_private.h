@@ -11,6 +11,7 @@
 #include "agent/base/map.h"
 #include "agent/base/timers.h"
 #include "healthcheck/engine.h"
+#include "healthcheck/logins.h"
 #include "healthcheck/schedule.h"
 #include "healthcheck/verdict.h"
 
@@ -31,6 +32,7 @@ struct target {
 	uint64_t id;
 	struct hc_engine *engine;
 	struct check *check;
+	struct hc_login *login; /* mysql with a secret; NULL otherwise */
 	struct endpoint endpoint;
 	struct hc_health health;
 	uint8_t stage;	 /* enum stage */
@@ -56,6 +58,7 @@ TAILQ_HEAD(target_list, target);
 struct slot {
 	struct hc_probe probe;
 	struct target *target;
+	bool is_settled; /* its deadline is the peer's to close by */
 	uint32_t generation;
 	uint32_t next_free; /* index + 1; 0: none */
 };
@@ -65,6 +68,7 @@ struct hc_engine {
 	const struct clock *clock;
 	struct timers *timers;
 	struct map targets;
+	struct hc_logins *logins;
 	struct slot *slots;
 	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
 	uint32_t max_in_flight, in_flight;

@@ -69,31 +69,36 @@ static socklen_t sockaddr_of(const struct endpoint *e, struct sockaddr_storage *
 	return sizeof(*in6);
 }
 
+static const struct linger by_reset = { .l_onoff = 1, .l_linger = 0 };
+
 /* The kernel chooses the port at connect(), so that ports are short only towards one server. */
-static int begin(struct hc_net *n, int fd, const struct endpoint *to, uint64_t token)
+static int begin(struct hc_net *n, int fd, const struct endpoint *to, bool complete, uint64_t token)
 {
-	static const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	struct epoll_event ev = { .events = EPOLLOUT, .data.u64 = token };
 	struct sockaddr_storage sa;
 	socklen_t len = sockaddr_of(to, &sa);
-	int off = 0;
+	int off = 0, on = 1;
 
-	if (setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+	/* A conversation of small pieces: none waits for the acknowledgement of another. */
+	if (complete && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return -errno;
+	if (!complete && (setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)) < 0 ||
+			  setsockopt(fd, SOL_SOCKET, SO_LINGER, &by_reset, sizeof(by_reset)) < 0))
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-static int net_connect(void *arg, const struct endpoint *to, uint64_t token, int *out_fd)
+static int net_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
+		       int *out_fd)
 {
 	int fd = socket(to->addr.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = begin(arg, fd, to, token);
+	r = begin(arg, fd, to, complete, token);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -137,11 +142,10 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 
 static void net_close(void *arg, int fd, bool reset)
 {
-	static const struct linger fin = { .l_onoff = 0 };
+	static const struct linger by_fin = { .l_onoff = 0 };
 
 	(void)arg;
-	if (!reset)
-		(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &fin, sizeof(fin));
+	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin, sizeof(by_fin));
 	close(fd);
 }
 

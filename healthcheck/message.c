@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "healthcheck/message.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/value.h"
+#include "agent/base/xalloc.h"
+
 static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_NONE] = "not probed yet",
 	[HC_REASON_INHERITED] = "inherited",
@@ -16,11 +22,26 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_NO_RESOURCE] = "no resource",
 	[HC_REASON_LATE] = "we were late",
 	[HC_REASON_LOCAL] = "our own network",
+	[HC_REASON_AUTH] = "account refused",
+	[HC_REASON_BLOCKED] = "we are locked out",
+	[HC_REASON_SATURATED] = "too many connections",
+	[HC_REASON_NOT_READY] = "not ready",
+	[HC_REASON_SHUTDOWN] = "shutting down",
+	[HC_REASON_ROLE] = "not in that role",
+	[HC_REASON_LAG] = "lags behind",
+	[HC_REASON_NO_SECRET] = "no credentials",
+	[HC_REASON_TLS] = "no trusted TLS",
+	[HC_REASON_HELD_BACK] = "login held back",
 };
 
 const char *hc_reason_text(enum hc_reason r)
 {
 	return (unsigned)r < HC_REASON_COUNT ? reason_texts[r] : "?";
+}
+
+bool hc_reason_is_of_login(enum hc_reason r)
+{
+	return r >= HC_REASON_AUTH && r < HC_REASON_COUNT;
 }
 
 /* Ours are never longer than a byte; anything else is a stranger's. */
@@ -114,4 +135,89 @@ void wire_hc_status(struct wire *w, struct hc_status *out)
 	out->probes = wire_u64(w);
 	out->inconclusive = wire_u64(w);
 	out->lag_ms = wire_u32(w);
+}
+
+static void put_optional(struct buf *b, const char *s)
+{
+	wire_put_str(b, s ? s : "");
+}
+
+static size_t text_len(const char *s)
+{
+	return s ? strlen(s) : 0;
+}
+
+void wire_put_hc_secret(struct buf *b, const struct hc_secret *s)
+{
+	buf_reserve(b, 16 + strlen(s->name) + text_len(s->username) + text_len(s->password) +
+			       text_len(s->ca_pem));
+	wire_put_str(b, s->name);
+	wire_put_u8(b, s->present);
+	put_optional(b, s->username);
+	put_optional(b, s->password);
+	put_optional(b, s->ca_pem);
+}
+
+/* Into memory of just its size: no other copy is made. */
+static char *read_secret_text(struct wire *w, size_t max)
+{
+	size_t len = w->left >= 2 ? w->data[0] | (size_t)w->data[1] << 8 : 0;
+	char *s;
+
+	if (len > max)
+		w->bad = true;
+	if (w->bad)
+		return NULL;
+	s = xmalloc(len + 1);
+	wire_str(w, s, len + 1);
+	return s;
+}
+
+/* Where there is none, nothing may be said of it; an empty certificate stands for none. */
+static bool settle_secret(struct hc_secret *s)
+{
+	bool is_blank = !s->username[0] && !s->password[0] && !s->ca_pem[0];
+
+	if (!value_is_secret_name(s->name) || (s->present ? !s->username[0] : !is_blank))
+		return false;
+	if (!s->present) {
+		free(s->username);
+		free(s->password);
+		s->username = s->password = NULL;
+	}
+	if (!s->ca_pem[0]) {
+		free(s->ca_pem);
+		s->ca_pem = NULL;
+	}
+	return true;
+}
+
+void wire_hc_secret(struct wire *w, struct hc_secret *out)
+{
+	*out = (struct hc_secret){ 0 };
+	out->name = read_secret_text(w, CHECK_SECRET_MAX);
+	out->present = read_enum(w, 2) == 1;
+	out->username = read_secret_text(w, HC_SECRET_USERNAME_MAX);
+	out->password = read_secret_text(w, HC_SECRET_PASSWORD_MAX);
+	out->ca_pem = read_secret_text(w, HC_SECRET_CA_MAX);
+	if (!w->bad && !settle_secret(out))
+		w->bad = true;
+	if (w->bad)
+		hc_secret_done(out);
+}
+
+static void wipe(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+void hc_secret_done(struct hc_secret *s)
+{
+	free(s->name);
+	wipe(s->username);
+	wipe(s->password);
+	free(s->ca_pem);
+	*s = (struct hc_secret){ 0 };
 }

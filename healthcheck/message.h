@@ -4,7 +4,9 @@
  *
  * core tells targets: BEGIN starts over, TARGET adds one or changes it, GONE
  * takes one back, COMMIT after a BEGIN drops those not told again. A target
- * that is told again keeps its state and its phase.
+ * that is told again keeps its state and its phase. SECRET comes before the
+ * targets that name it, and again when it changes; COMMIT forgets those not
+ * told since BEGIN. It is the only message that holds a password.
  *
  * healthcheck tells every verdict it has when a core connects (VERDICT ...,
  * VERDICTS_END), then each change as it happens, and STATUS now and then.
@@ -32,6 +34,8 @@ enum hc_message {
 	HC_MSG_VERDICTS_END = 6,
 	HC_MSG_STATUS = 7, /* struct hc_status; each second while anything changed */
 	HC_MSG_EVENT = 8,  /* u8 log level, text */
+	/* core -> healthcheck */
+	HC_MSG_SECRET = 9, /* struct hc_secret, by channel_send_secret() */
 };
 
 /* Why a target is as it is: the result of the last probe that counted. */
@@ -51,10 +55,23 @@ enum hc_reason {
 	HC_REASON_NO_RESOURCE, /* descriptors, ports, memory; `detail` is the errno */
 	HC_REASON_LATE,	       /* our loop was late: nothing can be said */
 	HC_REASON_LOCAL,       /* our own link or route is down */
+	/* mysql: `detail` is the server's error code, or 0; hc_reason_meaning() says which of them
+	 * speak for or against a server */
+	HC_REASON_AUTH,	     /* alive, but the check's account is not let in, or may not ask */
+	HC_REASON_BLOCKED,   /* it does not talk to our address */
+	HC_REASON_SATURATED, /* alive, with as many connections as it takes */
+	HC_REASON_NOT_READY, /* Galera: alone, or not in step */
+	HC_REASON_SHUTDOWN,
+	HC_REASON_ROLE, /* alive, and not in the role that is asked for */
+	HC_REASON_LAG,	/* behind by more than max_lag_s; `detail` is by how many s, -1: unknown */
+	HC_REASON_NO_SECRET, /* alive as far as a half-open probe sees: its Secret is not known here */
+	HC_REASON_TLS,	     /* required and not offered, or not to be trusted */
+	HC_REASON_HELD_BACK, /* too many logins broke off: one a minute, not this time */
 	HC_REASON_COUNT,
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */
 const char *hc_reason_text(enum hc_reason r);
+bool hc_reason_is_of_login(enum hc_reason r); /* AUTH and what follows: `detail` is no errno */
 
 struct hc_target {
 	uint64_t id;		  /* check_target_id() */
@@ -64,12 +81,24 @@ struct hc_target {
 		initial; /* for a target not known here yet; UNKNOWN: one success makes it up */
 };
 
+#define HC_SECRET_USERNAME_MAX 128
+#define HC_SECRET_PASSWORD_MAX 512
+#define HC_SECRET_CA_MAX       (56 * 1024) /* what fits into one message with all the rest */
+
+struct hc_secret {
+	char *name;	/* "namespace/name", as struct check has it */
+	bool present;	/* false: there is none, or it is no use; what follows is NULL */
+	char *username; /* not empty */
+	char *password; /* may be empty */
+	char *ca_pem;	/* whom to trust with TLS; NULL: anybody */
+};
+
 struct hc_verdict {
 	uint64_t id;
 	uint64_t sequence; /* grows with each change of this target's state */
 	enum verdict_state state;
 	enum hc_reason reason;
-	int32_t detail;	  /* HTTP status or errno, else 0 */
+	int32_t detail;	  /* HTTP status, errno, or what the reason says, else 0 */
 	bool proven;	  /* by a probe of ours, not inherited */
 	int64_t since_ms; /* wall clock of the last change of state */
 	uint32_t ok;	  /* probes of this process's life */
@@ -90,9 +119,15 @@ struct hc_status {
 void wire_put_hc_target(struct buf *b, const struct hc_target *t);
 void wire_put_hc_verdict(struct buf *b, const struct hc_verdict *v);
 void wire_put_hc_status(struct buf *b, const struct hc_status *s);
+/* Into a buffer that is to be wiped: CLEANUP(buf_wipe). */
+void wire_put_hc_secret(struct buf *b, const struct hc_secret *s);
 /* out->check is a reference of the caller's, or NULL where the message is bad. */
 void wire_hc_target(struct wire *w, struct hc_target *out);
 void wire_hc_verdict(struct wire *w, struct hc_verdict *out);
 void wire_hc_status(struct wire *w, struct hc_status *out);
+/* out holds copies of the caller's, to be given to hc_secret_done(); nothing where it is bad. */
+void wire_hc_secret(struct wire *w, struct hc_secret *out);
+/* Overwrites and frees what it holds; a zeroed one holds nothing. */
+void hc_secret_done(struct hc_secret *s);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "healthcheck/account.h"
 #include "healthcheck/http_reply.h"
 
 struct hc_outcome hc_outcome_of_start(int error)
@@ -51,12 +52,13 @@ struct hc_outcome hc_outcome_of_connection(int error)
 }
 
 bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
-		    const struct endpoint *to, uint64_t token, struct hc_outcome *out)
+		    const struct endpoint *to, struct hc_account *account, uint64_t token,
+		    struct hc_outcome *out)
 {
 	int r;
 
-	*p = (struct hc_probe){ .check = c, .to = to, .fd = -1 };
-	r = io->connect(io->arg, to, token, &p->fd);
+	*p = (struct hc_probe){ .check = c, .to = to, .account = account, .fd = -1 };
+	r = io->connect(io->arg, to, account != NULL, token, &p->fd);
 	if (r == 0)
 		return false;
 	*out = hc_outcome_of_start(-r);
@@ -69,6 +71,9 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 	switch (p->check->type) {
 	case CHECK_TCP:
 		return hc_tcp_event(p, io, events, out);
+	case CHECK_MYSQL:
+		return p->account ? hc_mysql_event(p, io, token, events, out)
+				  : hc_tcp_event(p, io, events, out);
 	case CHECK_HTTP:
 		return hc_http_event(p, io, token, events, out);
 	case CHECK_NONE:
@@ -78,11 +83,25 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 	return false;
 }
 
+bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out)
+{
+	return p->talk && hc_mysql_is_settled(p, out);
+}
+
+enum hc_login_end hc_probe_login_end(const struct hc_probe *p)
+{
+	return p->talk ? hc_mysql_login_end(p) : HC_LOGIN_NONE;
+}
+
 void hc_probe_stop(struct hc_probe *p, const struct hc_io *io)
 {
+	if (p->talk)
+		hc_mysql_stop(p, io);
 	if (p->fd >= 0)
 		io->close(io->arg, p->fd, true);
 	p->fd = -1;
 	free(p->reply);
 	p->reply = NULL;
+	hc_account_unref(p->account);
+	p->account = NULL;
 }

@@ -26,16 +26,18 @@ struct hc_ready {
 
 struct hc_io {
 	/*
-	 * Begin a TCP connection that holds its acknowledgement back (half-open) and sends RST when
-	 * closed. Its events come with `token`; EPOLLOUT is waited for at first. 0 or -errno.
+	 * Begin a TCP connection; its events come with `token`, and EPOLLOUT is waited for at first.
+	 * Unless it is to be complete at once, it holds its acknowledgement back until something is
+	 * sent: half-open so far. 0 or -errno.
 	 */
-	int (*connect)(void *arg, const struct endpoint *to, uint64_t token, int *out_fd);
+	int (*connect)(void *arg, const struct endpoint *to, bool complete, uint64_t token,
+		       int *out_fd);
 	/* From now on wait for these events instead. 0 or -errno. */
 	int (*wait)(void *arg, int fd, uint64_t token, uint32_t events);
 	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
 	ssize_t (*send)(void *arg, int fd, const void *data, size_t len); /* or -errno */
 	ssize_t (*recv)(void *arg, int fd, void *data, size_t len);	  /* 0: closed; or -errno */
-	void (*close)(void *arg, int fd, bool reset);
+	void (*close)(void *arg, int fd, bool reset);			  /* by RST or by FIN */
 	/* What is ready now, without waiting; returns how many. */
 	size_t (*poll)(void *arg, struct hc_ready *out, size_t max);
 	uint32_t (*random)(void *arg);
@@ -44,10 +46,20 @@ struct hc_io {
 
 struct hc_outcome {
 	enum hc_reason reason;
-	int32_t detail; /* HTTP status or errno, else 0 */
+	int32_t detail; /* HTTP status, errno, or what the reason says, else 0 */
+};
+
+/* How a probe's login went, as the server counts it. */
+enum hc_login_end {
+	HC_LOGIN_NONE, /* it never came to one */
+	HC_LOGIN_GOOD,
+	HC_LOGIN_REFUSED, /* in due form */
+	HC_LOGIN_BROKEN,
 };
 
 struct hc_http_reply;
+struct hc_mysql_talk;
+struct hc_account;
 
 struct hc_probe {
 	const struct check *check; /* the caller's; stays as long as the probe */
@@ -55,13 +67,22 @@ struct hc_probe {
 	int fd; /* -1: none */
 	uint32_t sent;
 	struct hc_http_reply *reply; /* http, once connected */
+	struct hc_account *account;  /* mysql: a reference; NULL: half-open */
+	struct hc_mysql_talk *talk;  /* mysql with an account, once connected */
 };
 
-/* True: over already, *out says how. Otherwise events follow, or the caller stops it. */
+/* True: over already, *out says how. Otherwise events follow, or the caller stops it.
+ * Takes the reference to `account` over; for mysql alone. */
 MUST_CHECK bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
-			       const struct endpoint *to, uint64_t token, struct hc_outcome *out);
+			       const struct endpoint *to, struct hc_account *account,
+			       uint64_t token, struct hc_outcome *out);
 MUST_CHECK bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token,
 			       uint32_t events, struct hc_outcome *out);
+/* Not over, but *out will not change any more: the peer is only given HC_SETTLED_MS to close. */
+#define HC_SETTLED_MS 200
+MUST_CHECK bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out);
+/* If it were stopped now. */
+enum hc_login_end hc_probe_login_end(const struct hc_probe *p);
 /* Gives everything back; needed after either of them, whatever came of it. */
 void hc_probe_stop(struct hc_probe *p, const struct hc_io *io);
 
@@ -74,6 +95,11 @@ bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint32_t events,
 		  struct hc_outcome *out);
 bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		   struct hc_outcome *out);
+bool hc_mysql_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		    struct hc_outcome *out);
+bool hc_mysql_is_settled(const struct hc_probe *p, struct hc_outcome *out);
+enum hc_login_end hc_mysql_login_end(const struct hc_probe *p);
+void hc_mysql_stop(struct hc_probe *p, const struct hc_io *io);
 
 /* GET as it is sent, cut at `size` (HC_HTTP_REQUEST_MAX always fits); returns the length. */
 #define HC_HTTP_REQUEST_MAX 1024

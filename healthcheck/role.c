@@ -20,8 +20,10 @@
 #define QUEUED_MAX	  (1 << 20) /* bytes; beyond, verdicts wait with us */
 #define DESCRIPTORS_OURS  32	    /* kept from probes: epoll, channels, what libc opens */
 #define REFUSALS_TOLD	  10	    /* one by one; the rest as a number */
+#define NOTICES_TOLD	  10	    /* in one tick; the rest waits */
 #define TROUBLE_MS	  60000	    /* between two events about the same trouble */
 #define EVENT_TEXT_MAX	  240
+#define EVENT_LONG_MAX	  512 /* with the name of a Secret */
 #define MAX_IN_FLIGHT_MIN 16
 
 struct hc_role {
@@ -130,12 +132,24 @@ static void send_trouble(struct hc_role *r)
 	n = snprintf(text, sizeof(text),
 		     "%llu probes could not be run or told nothing, and count for nothing: %s",
 		     (unsigned long long)r->trouble, hc_reason_text(r->trouble_last.reason));
-	if (r->trouble_last.detail > 0 && n > 0 && (size_t)n < sizeof(text))
+	if (!hc_reason_is_of_login(r->trouble_last.reason) && r->trouble_last.detail > 0 && n > 0 &&
+	    (size_t)n < sizeof(text))
 		snprintf(text + n, sizeof(text) - (size_t)n, " (%s)",
 			 strerror(r->trouble_last.detail));
 	send_event(r, LOG_LEVEL_WARNING, text);
 	r->trouble = 0;
 	r->trouble_at = mono_add_ms(loop_now(r->loop), TROUBLE_MS);
+}
+
+static void send_notices(struct hc_role *r)
+{
+	char text[EVENT_LONG_MAX];
+
+	for (int i = 0; r->core && i < NOTICES_TOLD; i++) {
+		if (!hc_engine_take_notice(r->engine, text, sizeof(text)))
+			return;
+		send_event(r, LOG_LEVEL_WARNING, text);
+	}
 }
 
 static void send_refusals(struct hc_role *r)
@@ -200,6 +214,7 @@ static void on_tick(void *arg)
 	tell(r);
 	send_status(r);
 	send_trouble(r);
+	send_notices(r);
 	send_refusals(r);
 }
 
@@ -259,6 +274,19 @@ static bool on_gone(struct hc_role *r, struct wire *body)
 	return true;
 }
 
+static bool on_secret(struct hc_role *r, struct wire *body)
+{
+	struct hc_secret s;
+	bool is_good;
+
+	wire_hc_secret(body, &s);
+	is_good = wire_end(body);
+	if (is_good)
+		hc_engine_put_secret(r->engine, &s);
+	hc_secret_done(&s);
+	return is_good;
+}
+
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct hc_role *r = arg;
@@ -277,6 +305,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 			return false;
 		tell_soon(r);
 		break;
+	case HC_MSG_SECRET:
+		return on_secret(r, body);
 	case HC_MSG_GONE:
 		return on_gone(r, body);
 	case HC_MSG_COMMIT:

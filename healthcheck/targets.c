@@ -19,6 +19,7 @@ struct hc_engine *hc_engine_new(const struct hc_engine_config *c)
 	e->max_in_flight = c->max_in_flight;
 	e->timers = timers_new(clock_mono(e->clock));
 	e->bucket.rate = HC_RATE_MIN;
+	e->logins = hc_logins_new();
 	map_init(&e->targets, is_target);
 	TAILQ_INIT(&e->due);
 	TAILQ_INIT(&e->fresh);
@@ -130,6 +131,8 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 	t->engine = e;
 	t->check = share_check(e, told->check);
 	t->endpoint = told->endpoint;
+	if (t->check->secret)
+		t->login = hc_login_new(e->logins, t->check, &t->endpoint);
 	t->health = hc_health_new(told->initial);
 	t->reason = is_known ? HC_REASON_INHERITED : HC_REASON_NONE;
 	t->since_ms = is_known ? 0 : clock_wall_ms(e->clock);
@@ -170,6 +173,7 @@ static void free_target(struct hc_engine *e, struct target *t)
 		set_demand(e, -demand_of(t->check));
 	untell(e, t);
 	e->state_count[t->health.state]--;
+	hc_login_free(t->login);
 	check_unref(t->check);
 	free(t);
 }
@@ -182,9 +186,15 @@ void hc_engine_remove(struct hc_engine *e, uint64_t id)
 		free_target(e, t);
 }
 
+void hc_engine_put_secret(struct hc_engine *e, const struct hc_secret *s)
+{
+	hc_logins_put(e->logins, s);
+}
+
 void hc_engine_begin(struct hc_engine *e)
 {
 	e->round++;
+	hc_logins_begin(e->logins);
 }
 
 void hc_engine_commit(struct hc_engine *e)
@@ -196,6 +206,7 @@ void hc_engine_commit(struct hc_engine *e)
 		if (t->round != e->round)
 			hc_engine_remove(e, t->id);
 	}
+	hc_logins_commit(e->logins);
 }
 
 void hc_engine_free(struct hc_engine *e)
@@ -207,6 +218,7 @@ void hc_engine_free(struct hc_engine *e)
 		return;
 	while ((t = map_next(&e->targets, &pos)))
 		free_target(e, t);
+	hc_logins_free(e->logins);
 	check_unref(e->last_check);
 	map_done(&e->targets);
 	timers_free(e->timers);
@@ -238,4 +250,9 @@ uint64_t hc_engine_take_trouble(struct hc_engine *e, struct hc_outcome *out)
 		*out = e->trouble;
 	e->trouble_count = 0;
 	return n;
+}
+
+bool hc_engine_take_notice(struct hc_engine *e, char *out, size_t size)
+{
+	return hc_logins_notice(e->logins, out, size);
 }

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-enum hc_meaning hc_reason_meaning(enum hc_reason r)
+enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r)
 {
 	switch (r) { /* no default: a new reason must be placed */
 	case HC_REASON_OK:
@@ -16,10 +16,21 @@ enum hc_meaning hc_reason_meaning(enum hc_reason r)
 	case HC_REASON_STATUS:
 	case HC_REASON_NO_MATCH:
 	case HC_REASON_TOO_LONG:
+	case HC_REASON_NOT_READY:
+	case HC_REASON_SHUTDOWN:
+	case HC_REASON_ROLE:
+	case HC_REASON_LAG:
+	case HC_REASON_TLS:
 		return HC_MEANS_BAD;
+	case HC_REASON_AUTH:
+	case HC_REASON_SATURATED: /* taking it out would only push its load onto the others */
+	case HC_REASON_NO_SECRET:
+		return c->role == CHECK_ROLE_ANY ? HC_MEANS_GOOD : HC_MEANS_NOTHING;
 	case HC_REASON_NO_RESOURCE:
 	case HC_REASON_LATE:
 	case HC_REASON_LOCAL:
+	case HC_REASON_BLOCKED:
+	case HC_REASON_HELD_BACK:
 		return HC_MEANS_NOTHING;
 	case HC_REASON_NONE:
 	case HC_REASON_INHERITED:

@@ -22,7 +22,9 @@ enum hc_meaning {
 	HC_MEANS_BAD,
 };
 
-enum hc_meaning hc_reason_meaning(enum hc_reason r);
+/* What the result of a probe says, asked as c asks: that a server is alive is enough where any
+ * will do, and nothing where a role is asked for. */
+enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r);
 
 struct hc_health {
 	enum verdict_state state;

@@ -43,6 +43,7 @@ struct file {
 	bool written;  /* since the reading in progress began, or not closed yet */
 	bool seen;     /* by the scan in progress */
 	bool renumber; /* queued only for lines that moved: everything else goes first */
+	bool exposed;  /* others may read it */
 	bool bad;      /* does not count as read */
 	char *problem; /* as told; NULL: none */
 	unsigned line; /* of the problem */

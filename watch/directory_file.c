@@ -183,19 +183,30 @@ void load_begin(struct directory *d, struct file *f)
 static void leave_known(struct load *l)
 {
 	struct buf *text = &l->text;
+	size_t before = text->len;
 
 	documents_split(&l->documents, text->data, text->len);
 	l->known = documents_known(&l->documents, &l->file->documents, l->renumber);
 	text->len = documents_blank(&l->documents, (char *)text->data, text->len);
+	/* A known document may be a Secret. */
+	explicit_bzero(text->data + text->len, before - text->len);
 }
 
 static void begin_decoding(struct directory *d, struct load *l)
 {
-	const struct object_origin from = { .source = d->source, .path = l->file->name };
+	const struct object_origin from = {
+		.source = d->source,
+		.exposed = (l->st.st_mode & S_IROTH) != 0,
+		.path = l->file->name,
+	};
 	bool json = is_json(l->file->name);
 
 	close(l->fd);
 	l->fd = -1;
+	/* Who may read the file is part of what is told of its Secrets. */
+	if (from.exposed != l->file->exposed)
+		documents_done(&l->file->documents);
+	l->file->exposed = from.exposed;
 	if (!json)
 		leave_known(l);
 	l->manifest = manifest_new(&from, &l->text, json);

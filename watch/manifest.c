@@ -26,6 +26,7 @@ struct manifest {
 	struct doc_set document; /* whose items are being decoded */
 	const struct doc *item;	 /* the next of them; NULL: none */
 	bool is_list;
+	bool has_secret; /* its text has to be wiped */
 	struct map by_identity;
 	size_t room;
 	struct manifest_result result;
@@ -67,6 +68,13 @@ struct manifest *manifest_new(const struct object_origin *from, struct buf *text
 	return m;
 }
 
+static void close_document(struct manifest *m)
+{
+	if (m->has_secret)
+		doc_set_wipe(&m->document);
+	doc_set_done(&m->document);
+}
+
 void manifest_free(struct manifest *m)
 {
 	if (!m)
@@ -77,7 +85,9 @@ void manifest_free(struct manifest *m)
 	free((char *)(uintptr_t)m->result.problem);
 	map_done(&m->by_identity);
 	doc_reader_free(m->reader);
-	doc_set_done(&m->document);
+	close_document(m);
+	if (m->has_secret)
+		buf_wipe(&m->text);
 	buf_done(&m->text);
 	free(m);
 }
@@ -146,10 +156,13 @@ static void keep(struct manifest *m, struct object *o)
 /* Kinds that are not ours (a Namespace, a ConfigMap) stand in files for others to read. */
 static void decode(struct manifest *m, const struct doc *d)
 {
+	const char *kind = doc_string(doc_get(d, "kind"));
 	struct object *o;
 	struct err err = { 0 };
 	int r = object_decode(d, &m->from, &o, &err);
 
+	if (kind && strcmp(kind, "Secret") == 0)
+		m->has_secret = true;
 	if (r == 0) {
 		keep(m, o);
 	} else if (r != -ENOTSUP) {
@@ -166,7 +179,7 @@ static void open_document(struct manifest *m)
 	m->is_list = items != NULL;
 	m->item = items ? items->first : root;
 	if (!m->item)
-		doc_set_done(&m->document);
+		close_document(m);
 }
 
 static void decode_some(struct manifest *m)
@@ -176,7 +189,7 @@ static void decode_some(struct manifest *m)
 		m->item = m->is_list ? m->item->next : NULL;
 	}
 	if (!m->item)
-		doc_set_done(&m->document);
+		close_document(m);
 }
 
 static void broken(struct manifest *m, const struct err *err)

@@ -85,6 +85,10 @@
 #define REST_FAST_INTERVAL_MS "fastIntervalMilliseconds"
 #define REST_RISE	      "rise"
 #define REST_FALL	      "fall"
+#define REST_SECRET	      "secret" /* of a target, too; so is role */
+#define REST_ROLE	      "role"
+#define REST_TLS	      "tls"
+#define REST_MAX_LAG_SECONDS  "maxLagSeconds"
 
 /* Of a member and of a target. */
 #define REST_ADDRESS	      "address"
@@ -150,5 +154,8 @@
 #define REST_REASON_FAIL_OPEN	"fail-open"
 #define REST_REASON_INHERITED	"inherited"
 #define REST_REASON_WEIGHT_ZERO "weight-zero"
+#define REST_REASON_SATURATED	"saturated"
+#define REST_REASON_ROLE	"role"
+#define REST_REASON_STANDBY	"standby"
 
 #endif

@@ -9,6 +9,8 @@
 #include "agent/base/value.h"
 
 #define DRAINING (MEMBER_TERMINATING | MEMBER_REMOVED)
+/* Well, and of no use to the pool as they are: a replica in a pool for the writer. */
+#define ASIDE (MEMBER_ROLE | MEMBER_STANDBY)
 
 enum pool_health view_pool_health(const struct pool_view *v)
 {
@@ -20,8 +22,10 @@ enum pool_health view_pool_health(const struct pool_view *v)
 
 		if (m->reasons & DRAINING)
 			continue;
-		in_pool++;
 		checked |= m->checked;
+		if ((m->reasons & ASIDE) && m->weight == 0)
+			continue;
+		in_pool++;
 		up += m->state == VERDICT_UP;
 		/* A member that is down and kept, for want of a better one, does not serve. */
 		serving += m->state != VERDICT_DOWN && m->weight > 0;
@@ -108,6 +112,30 @@ static void put_frontends(struct json_writer *j, const struct pool *p)
 	json_end_array(j);
 }
 
+/* "shop/db": its name, without the source that core tells them apart by. */
+static void put_secret(struct json_writer *j, const struct check *c)
+{
+	char name[CHECK_SECRET_MAX + 1];
+
+	if (!c->secret) {
+		json_put_text(j, REST_SECRET, NULL);
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(c->secret, "@"), c->secret);
+	json_put_text(j, REST_SECRET, name);
+}
+
+static void put_mysql(struct json_writer *j, const struct check *c)
+{
+	put_secret(j, c);
+	json_put_text(j, REST_ROLE, value_word_text(&value_check_roles, c->role));
+	json_put_text(j, REST_TLS, value_word_text(&value_check_tls, c->tls));
+	if (c->max_lag_s)
+		json_put_uint(j, REST_MAX_LAG_SECONDS, c->max_lag_s);
+	else
+		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
+}
+
 static void put_check(struct json_writer *j, const struct check *c)
 {
 	char expect[VALUE_STATUSES_TEXT_MAX];
@@ -129,6 +157,8 @@ static void put_check(struct json_writer *j, const struct check *c)
 			      value_statuses_text(c->expect, c->expect_count, expect));
 		json_put_text(j, REST_MATCH, c->match);
 	}
+	if (c->type == CHECK_MYSQL)
+		put_mysql(j, c);
 	json_end_object(j);
 }
 
@@ -242,6 +272,9 @@ static void put_reasons(struct json_writer *j, uint32_t reasons)
 		{ MEMBER_FAIL_OPEN, REST_REASON_FAIL_OPEN },
 		{ MEMBER_INHERITED, REST_REASON_INHERITED },
 		{ MEMBER_WEIGHT_ZERO, REST_REASON_WEIGHT_ZERO },
+		{ MEMBER_SATURATED, REST_REASON_SATURATED },
+		{ MEMBER_ROLE, REST_REASON_ROLE },
+		{ MEMBER_STANDBY, REST_REASON_STANDBY },
 	};
 
 	json_put_array(j, REST_REASONS);
@@ -336,6 +369,8 @@ void view_put_target(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_PORT, t->endpoint.port);
 	json_put_text(j, REST_PROTOCOL, protocol_text(t->endpoint.protocol));
 	json_put_text(j, REST_TYPE, t->type);
+	if (t->mysql)
+		put_mysql(j, t->mysql);
 	json_put_text(j, REST_STATE, verdict_state_text(t->state));
 	json_put_time(j, REST_SINCE, t->since_ms);
 	put_result(j, t);
@@ -356,6 +391,8 @@ struct problem_item view_pool_problem(const struct pool_view *v, size_t i)
 					      .line = own->items[i].line,
 					      .text = own->items[i].text,
 					      .error = own->items[i].error };
+	if (i == own->count && v->fault)
+		return (struct problem_item){ .pool = v, .text = v->fault, .error = true };
 	return (struct problem_item){
 		.pool = v, .where = "kernel", .text = v->kernel_problem, .error = true
 	};

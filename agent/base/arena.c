@@ -27,6 +27,13 @@ void arena_done(struct arena *a)
 	a->used = 0;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_chunk *c = a->chunks; c; c = c->next)
+		explicit_bzero(c->data, c->size);
+	arena_done(a);
+}
+
 /* Chunks double, so that a small document costs little and a large one few calls. */
 static void grow(struct arena *a, size_t need)
 {

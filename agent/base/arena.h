@@ -20,6 +20,7 @@ struct arena {
 };
 
 void arena_done(struct arena *a); /* frees all; empty again */
+void arena_wipe(struct arena *a); /* the same, for secrets: all of it is overwritten first */
 /* Zeroed, aligned for any type. */
 MUST_CHECK void *arena_take(struct arena *a, size_t size);
 MUST_CHECK char *arena_strndup(struct arena *a, const char *s, size_t len);

@@ -15,6 +15,13 @@ void buf_done(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->cap);
+	buf_done(b);
+}
+
 void buf_reset(struct buf *b)
 {
 	b->len = 0;
@@ -35,6 +42,14 @@ void *buf_add(struct buf *b, size_t len)
 	p = b->data + b->len;
 	b->len += len;
 	return p;
+}
+
+void buf_reserve(struct buf *b, size_t len)
+{
+	size_t before = b->len;
+
+	(void)buf_add(b, len);
+	b->len = before;
 }
 
 void buf_put(struct buf *b, const void *data, size_t len)

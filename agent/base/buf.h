@@ -22,9 +22,12 @@ struct buf {
 };
 
 void buf_done(struct buf *b);  /* frees and zeroes: a zeroed struct buf is an empty one */
+void buf_wipe(struct buf *b);  /* the same, for secrets: all its memory is overwritten first */
 void buf_reset(struct buf *b); /* empties, keeps the memory */
 void *buf_add(struct buf *b,
 	      size_t len); /* len uninitialised bytes at the end; valid until the next add */
+/* Room for len more bytes: until they are full nothing is moved, and so nothing left behind. */
+void buf_reserve(struct buf *b, size_t len);
 void buf_put(struct buf *b, const void *data, size_t len);
 void buf_str(struct buf *b, const char *s); /* without the NUL */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);

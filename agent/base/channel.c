@@ -20,6 +20,7 @@ struct packet {
 	struct packet *next;
 	struct buf data;
 	int fd; /* goes along with it, or -1 */
+	bool is_secret;
 };
 
 struct channel {
@@ -84,6 +85,8 @@ static void drop_packet(struct channel *c)
 	c->queued -= p->data.len;
 	if (p->fd >= 0)
 		close(p->fd);
+	if (p->is_secret)
+		buf_wipe(&p->data);
 	buf_done(&p->data);
 	free(p);
 }
@@ -191,20 +194,10 @@ static struct packet *new_packet(struct channel *c, int fd)
 	return p;
 }
 
-void channel_send_fd(struct channel *c, uint16_t type, const struct buf *body, int fd)
+static void queue(struct channel *c, struct packet *p, uint16_t type, const struct buf *body)
 {
 	size_t len = body ? body->len : 0;
-	struct packet *p = c->last;
 
-	assert(type != 0 && len <= CHANNEL_BODY_MAX);
-	if (c->closed) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	/* A descriptor belongs to one message: it gets a packet of its own. */
-	if (!p || fd >= 0 || p->fd >= 0 || p->data.len + HEADER + len > CHANNEL_PACKET_MAX)
-		p = new_packet(c, fd);
 	wire_put_u16(&p->data, type);
 	wire_put_u16(&p->data, 0);
 	wire_put_u32(&p->data, (uint32_t)len);
@@ -216,6 +209,37 @@ void channel_send_fd(struct channel *c, uint16_t type, const struct buf *body, i
 		c->busy++;
 		loop_defer(c->loop, flush_later, c);
 	}
+}
+
+void channel_send_fd(struct channel *c, uint16_t type, const struct buf *body, int fd)
+{
+	size_t len = body ? body->len : 0;
+	struct packet *p = c->last;
+
+	assert(type != 0 && len <= CHANNEL_BODY_MAX);
+	if (c->closed) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	/* A descriptor belongs to one message, and a secret is alone: those have packets of their own. */
+	if (!p || fd >= 0 || p->fd >= 0 || p->is_secret ||
+	    p->data.len + HEADER + len > CHANNEL_PACKET_MAX)
+		p = new_packet(c, fd);
+	queue(c, p, type, body);
+}
+
+void channel_send_secret(struct channel *c, uint16_t type, const struct buf *body)
+{
+	struct packet *p;
+
+	assert(type != 0 && body->len <= CHANNEL_BODY_MAX);
+	if (c->closed)
+		return;
+	p = new_packet(c, -1);
+	p->is_secret = true;
+	buf_reserve(&p->data, HEADER + body->len);
+	queue(c, p, type, body);
 }
 
 void channel_send(struct channel *c, uint16_t type, const struct buf *body)
@@ -299,6 +323,7 @@ static void read_packets(struct channel *c)
 			return;
 		}
 		r = channel_split(c->in, (size_t)n, deliver, &d);
+		explicit_bzero(c->in, (size_t)n); /* it may have held a secret */
 		if (d.fd >= 0)
 			close(d.fd);
 		if (r == -EPROTO) {

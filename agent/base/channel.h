@@ -46,6 +46,9 @@ void channel_free(struct channel *c); /* NULL is fine; also from inside a callba
 void channel_send(struct channel *c, uint16_t type, const struct buf *body);
 /* The same with a descriptor, which is taken over. For rare messages. */
 void channel_send_fd(struct channel *c, uint16_t type, const struct buf *body, int fd);
+/* The same with a secret inside: in a packet of its own, wiped once it is sent. What is received
+ * is always wiped once it was handled. */
+void channel_send_secret(struct channel *c, uint16_t type, const struct buf *body);
 /* Bytes that wait to be sent. */
 size_t channel_queued(const struct channel *c);
 

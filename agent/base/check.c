@@ -17,6 +17,7 @@ static const char *const type_texts[] = {
 	[CHECK_NONE] = "none",
 	[CHECK_TCP] = "tcp",
 	[CHECK_HTTP] = "http",
+	[CHECK_MYSQL] = "mysql",
 };
 
 struct check *check_new(enum check_type type)
@@ -35,6 +36,8 @@ struct check *check_new(enum check_type type)
 		c->expect[0] = (struct check_status_range){ 200, 399 };
 		c->expect_count = 1;
 	}
+	if (type == CHECK_MYSQL)
+		c->tls = CHECK_TLS_PREFERRED;
 	return c;
 }
 
@@ -51,17 +54,18 @@ void check_unref(struct check *c)
 	free(c->path);
 	free(c->host);
 	free(c->match);
+	free(c->secret);
 	free(c);
 }
 
 const char *check_type_text(enum check_type type)
 {
-	return type >= CHECK_NONE && type <= CHECK_HTTP ? type_texts[type] : "?";
+	return type >= CHECK_NONE && type <= CHECK_MYSQL ? type_texts[type] : "?";
 }
 
 bool check_type_parse(const char *s, enum check_type *out)
 {
-	for (enum check_type t = CHECK_NONE; t <= CHECK_HTTP; t++) {
+	for (enum check_type t = CHECK_NONE; t <= CHECK_MYSQL; t++) {
 		if (strcmp(s, type_texts[t]) == 0) {
 			*out = t;
 			return true;
@@ -100,6 +104,13 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_u16(b, c->expect[i].first);
 		wire_put_u16(b, c->expect[i].last);
 	}
+	/* Types that are older are named by the bytes so far, for ever. */
+	if (c->type == CHECK_MYSQL) {
+		wire_put_str(b, c->secret ? c->secret : "");
+		wire_put_u8(b, (uint8_t)c->role);
+		wire_put_u8(b, (uint8_t)c->tls);
+		wire_put_u32(b, c->max_lag_s);
+	}
 }
 
 void wire_put_check(struct buf *b, const struct check *c)
@@ -123,7 +134,7 @@ bool check_equal(const struct check *a, const struct check *b)
 /* An empty string stands for NULL: none of the texts may be empty. */
 static char *read_text(struct wire *w, size_t max)
 {
-	char text[CHECK_PATH_MAX + 1];
+	char text[CHECK_SECRET_MAX + 1];
 
 	wire_str(w, text, max + 1);
 	return w->bad || text[0] == '\0' ? NULL : xstrdup(text);
@@ -148,12 +159,22 @@ static bool statuses_are_sane(const struct check *c)
 	return true;
 }
 
+static bool mysql_is_sane(const struct check *c)
+{
+	return c->role <= CHECK_ROLE_GALERA && c->tls <= CHECK_TLS_REQUIRED &&
+	       (c->secret ? value_is_secret_name(c->secret) : c->role == CHECK_ROLE_ANY) &&
+	       (c->role == CHECK_ROLE_READER ? c->max_lag_s <= CHECK_LAG_MAX_S : c->max_lag_s == 0);
+}
+
 static bool question_is_sane(const struct check *c)
 {
 	switch (c->type) {
 	case CHECK_NONE:
 	case CHECK_TCP:
 		return !c->path && !c->host && !c->match && c->expect_count == 0;
+	case CHECK_MYSQL:
+		return !c->path && !c->host && !c->match && c->expect_count == 0 &&
+		       mysql_is_sane(c);
 	case CHECK_HTTP:
 		return c->path && value_is_http_path(c->path) &&
 		       (!c->host || value_is_http_host(c->host)) && c->expect_count > 0 &&
@@ -186,6 +207,12 @@ struct check *wire_check(struct wire *w)
 		c->expect[i].first = wire_u16(w);
 		c->expect[i].last = wire_u16(w);
 	}
+	if (c->type == CHECK_MYSQL) {
+		c->secret = read_text(w, CHECK_SECRET_MAX);
+		c->role = (enum check_role)wire_u8(w);
+		c->tls = (enum check_tls)wire_u8(w);
+		c->max_lag_s = wire_u32(w);
+	}
 	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {
 		w->bad = true;
 		check_unref(c);
@@ -201,7 +228,7 @@ struct endpoint check_endpoint(const struct check *c, const struct endpoint *mem
 	if (c->port)
 		e.port = c->port;
 	/* A member that serves UDP can have a TCP port that tells how it is. */
-	if (c->type == CHECK_TCP || c->type == CHECK_HTTP)
+	if (c->type != CHECK_NONE)
 		e.protocol = IPPROTO_TCP;
 	return e;
 }

@@ -21,12 +21,32 @@ enum check_type {
 	CHECK_NONE = 1, /* always up, never probed */
 	CHECK_TCP = 2,	/* half-open: SYN, SYN-ACK, RST */
 	CHECK_HTTP = 3, /* GET, status in `expect`, body holds `match` */
+	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
+	 * `secret`, or while it is not known: half-open, for who leaves early is locked out. */
+	CHECK_MYSQL = 4,
+};
+
+/* mysql: what the server must be, besides alive. */
+enum check_role {
+	CHECK_ROLE_ANY,
+	CHECK_ROLE_WRITER, /* read_only is off */
+	CHECK_ROLE_READER, /* read_only is on; with max_lag_s: replicates, no further behind */
+	CHECK_ROLE_GALERA, /* a synced node of the primary component */
+};
+
+/* mysql: whether the login goes through TLS. */
+enum check_tls {
+	CHECK_TLS_OFF,
+	CHECK_TLS_PREFERRED, /* where the server offers it */
+	CHECK_TLS_REQUIRED,
 };
 
 #define CHECK_PATH_MAX	 256 /* bytes, without the NUL */
 #define CHECK_HOST_MAX	 253
 #define CHECK_MATCH_MAX	 128
-#define CHECK_EXPECT_MAX 8 /* ranges */
+#define CHECK_EXPECT_MAX 8   /* ranges */
+#define CHECK_SECRET_MAX 320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
+#define CHECK_LAG_MAX_S	 86400
 
 struct check_status_range {
 	uint16_t first; /* 100..599 */
@@ -49,6 +69,13 @@ struct check {
 	char *match; /* NULL: any body */
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
+	/* mysql only; NULL and 0 otherwise */
+	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in
+	 * it. NULL: no login, and role is any. */
+	char *secret;
+	enum check_role role;
+	enum check_tls tls;
+	uint32_t max_lag_s; /* role reader; 0: no bound */
 };
 
 /* A check of this type with the built-in defaults, one reference. */

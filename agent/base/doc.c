@@ -201,6 +201,13 @@ void doc_set_done(struct doc_set *s)
 	*s = (struct doc_set){ 0 };
 }
 
+void doc_set_wipe(struct doc_set *s)
+{
+	if (s->arena)
+		arena_wipe(s->arena);
+	doc_set_done(s);
+}
+
 const struct doc *doc_get(const struct doc *d, const char *key)
 {
 	if (!d || d->type != DOC_MAP)

@@ -76,6 +76,7 @@ MUST_CHECK int doc_read_yaml(const void *text, size_t len, const struct doc_limi
 MUST_CHECK int doc_read_json(const void *text, size_t len, const struct doc_limits *limits,
 			     struct doc_set *out, struct err *err);
 void doc_set_done(struct doc_set *s); /* a zeroed one is fine */
+void doc_set_wipe(struct doc_set *s); /* the same, for secrets: what was read is overwritten */
 
 /* NULL where `d` is NULL, no map, or has no such key: look-ups can be chained. */
 const struct doc *doc_get(const struct doc *d, const char *key);

@@ -102,6 +102,15 @@ static int add_value(struct doc_builder *b, const json_t *v, struct err *err)
 	return err_set(err, -EINVAL, "unknown type of value");
 }
 
+/* Without what it is near to, which may be a password. */
+static int syntax_error(const json_error_t *why, struct err *err)
+{
+	const char *near = strstr(why->text, " near '");
+	size_t len = near ? (size_t)(near - why->text) : strlen(why->text);
+
+	return err_set(err, -EINVAL, "line %d: %.*s", why->line, (int)len, why->text);
+}
+
 int doc_read_json(const void *text, size_t len, const struct doc_limits *limits,
 		  struct doc_set *out, struct err *err)
 {
@@ -114,7 +123,7 @@ int doc_read_json(const void *text, size_t len, const struct doc_limits *limits,
 		return r;
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 	if (!root)
-		return err_set(err, -EINVAL, "line %d: %s", why.line, why.text);
+		return syntax_error(&why, err);
 	doc_builder_init(&b, limits);
 	r = add_value(&b, root, err);
 	json_decref(root);

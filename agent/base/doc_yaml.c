@@ -139,8 +139,14 @@ static unsigned line_of(const yaml_event_t *e)
 	return (unsigned)e->start_mark.line + 1;
 }
 
+/* A password that begins with '!' or '*' and lacks its quotes is no text for a message. */
 static int bad_tag(const yaml_event_t *e, const char *tag, struct err *err)
 {
+	if (strncmp(tag, TAG_PREFIX, sizeof(TAG_PREFIX) - 1) != 0)
+		return err_set(err, -EINVAL,
+			       "line %u: a tag (!...) is not taken here: put a text that begins "
+			       "with '!' in quotes",
+			       line_of(e));
 	return err_set(err, -EINVAL, "line %u: the tag \"%.64s\" is not taken here", line_of(e),
 		       tag);
 }
@@ -224,8 +230,10 @@ static int take(struct doc_reader *r, const yaml_event_t *e, struct err *err)
 	case YAML_MAPPING_END_EVENT:
 		return doc_end(&r->builder, err);
 	case YAML_ALIAS_EVENT:
-		return err_set(err, -EINVAL, "line %u: aliases (*%.64s) are not taken here",
-			       line_of(e), e->data.alias.anchor);
+		return err_set(err, -EINVAL,
+			       "line %u: aliases (*...) are not taken here: put a text that begins "
+			       "with '*' in quotes",
+			       line_of(e));
 	case YAML_STREAM_END_EVENT:
 		r->over = true;
 		return 0;

@@ -308,7 +308,49 @@ const char *value_nearest(const char *word, const char *const *words, size_t cou
 	return nearest;
 }
 
+/* Lower-case letters and digits, '-' between them, and '.' too where `dots`. */
+static bool is_dns_name(const char *s, size_t len, bool dots)
+{
+	char before = '.'; /* as if: neither begins a label */
+
+	for (size_t i = 0; i < len; before = s[i++]) {
+		if ((s[i] >= 'a' && s[i] <= 'z') || is_digit(s[i]))
+			continue;
+		if (before == '.' || !(s[i] == '-' || (s[i] == '.' && dots && before != '-')))
+			return false;
+	}
+	return before != '.' && before != '-';
+}
+
+bool value_is_secret_name(const char *s)
+{
+	const char *slash = strchr(s, '/');
+	size_t label = slash ? (size_t)(slash - s) : 0;
+	size_t name = slash ? strcspn(slash + 1, "@") : 0;
+	const char *at = slash ? slash + 1 + name : "";
+	uint64_t source;
+
+	return slash && label <= 63 && name <= 253 && is_dns_name(s, label, false) &&
+	       is_dns_name(slash + 1, name, true) &&
+	       (!*at || value_uint(at + 1, 1, 99, &source) == 0);
+}
+
 /* --- words ---------------------------------------------------------------------- */
+
+static const struct value_word roles[] = {
+	{ "any", CHECK_ROLE_ANY },
+	{ "writer", CHECK_ROLE_WRITER },
+	{ "reader", CHECK_ROLE_READER },
+	{ "galera", CHECK_ROLE_GALERA },
+};
+const struct value_words value_check_roles = VALUE_WORDS(roles);
+
+static const struct value_word tls[] = {
+	{ "off", CHECK_TLS_OFF },
+	{ "preferred", CHECK_TLS_PREFERRED },
+	{ "required", CHECK_TLS_REQUIRED },
+};
+const struct value_words value_check_tls = VALUE_WORDS(tls);
 
 int value_word(const struct value_words *words, const char *s, uint32_t *out)
 {

@@ -44,6 +44,9 @@ MUST_CHECK bool value_is_http_path(const char *s);
 /* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
 MUST_CHECK bool value_is_http_host(const char *s);
 
+/* "namespace/name" of a Secret: a label and a name of RFC 1123; perhaps "@N", N from 1 to 99. */
+MUST_CHECK bool value_is_secret_name(const char *s);
+
 /* A choice of words, such as forwarding methods, and what each stands for. */
 struct value_word {
 	const char *text;
@@ -57,6 +60,10 @@ struct value_words {
 	{                                 \
 		(array), ARRAY_LEN(array) \
 	}
+
+/* enum check_role: any, writer, reader, galera; enum check_tls: off, preferred, required. */
+extern const struct value_words value_check_roles;
+extern const struct value_words value_check_tls;
 
 MUST_CHECK int value_word(const struct value_words *words, const char *s, uint32_t *out);
 const char *value_word_text(const struct value_words *words, uint32_t value); /* "?": none */

@@ -106,6 +106,28 @@ static const char *interval(const struct doc *check, const char *key,
 	return value_duration_text((uint32_t)words_int(check, key), out);
 }
 
+/* With mysql: by whose account, in what role. */
+static void put_login(const struct doc *check, struct buf *out)
+{
+	const char *role = words_text(check, REST_ROLE), *tls = words_text(check, REST_TLS);
+
+	if (!*role)
+		return;
+	if (!*words_text(check, REST_SECRET)) {
+		buf_str(out, " without a login");
+		return;
+	}
+	buf_printf(out, " by the account in Secret %s", words_text(check, REST_SECRET));
+	if (strcmp(tls, "off") != 0)
+		buf_printf(out, ", TLS %s", tls);
+	if (strcmp(role, "any") != 0)
+		buf_printf(out, ", role %s", role);
+	if (words_int(check, REST_MAX_LAG_SECONDS))
+		buf_printf(out, " with at most %" PRId64 " s of lag",
+			   words_int(check, REST_MAX_LAG_SECONDS));
+	buf_str(out, ",");
+}
+
 void words_check(const struct doc *check, struct buf *out)
 {
 	const char *type = words_text(check, REST_TYPE);
@@ -116,6 +138,7 @@ void words_check(const struct doc *check, struct buf *out)
 		return;
 	}
 	buf_str(out, type);
+	put_login(check, out);
 	if (*words_text(check, REST_PATH))
 		buf_printf(out, " GET %s", words_text(check, REST_PATH));
 	if (*words_text(check, REST_HOST))
@@ -134,6 +157,14 @@ void words_check(const struct doc *check, struct buf *out)
 		   interval(check, REST_INTERVAL_MS, every),
 		   interval(check, REST_TIMEOUT_MS, timeout), words_int(check, REST_FALL),
 		   words_int(check, REST_RISE));
+}
+
+static void put_lag(int64_t seconds, struct buf *out)
+{
+	if (seconds < 0)
+		buf_str(out, "it does not replicate");
+	else
+		buf_printf(out, "it lags behind by %" PRId64 " s", seconds);
 }
 
 void words_result(const struct doc *result, struct buf *out)
@@ -156,11 +187,25 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "we-were-late", "the probe could not be judged: this node was too busy" },
 		{ "our-own-network",
 		  "the probe could not be run: this node's own network is down" },
+		{ "account-refused", "it is alive, but does not let the check's account in" },
+		{ "we-are-locked-out",
+		  "nothing can be said: it does not talk to this node (FLUSH HOSTS, or a grant)" },
+		{ "too-many-connections", "it is alive, with as many connections as it takes" },
+		{ "not-ready", "its Galera node is alone, or not in step" },
+		{ "shutting-down", "it is shutting down" },
+		{ "not-in-that-role", "it is alive, but not in the role that is asked for" },
+		{ "no-credentials",
+		  "it is alive, but nobody could log in: the Secret is not known" },
+		{ "no-trusted-tls", "it offers no TLS, or none that is to be trusted" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 
 	if (strcmp(reason, "status") == 0) {
 		buf_printf(out, "it answered with status %" PRId64, words_int(result, REST_DETAIL));
+		return;
+	}
+	if (strcmp(reason, "lags-behind") == 0) {
+		put_lag(words_int(result, REST_DETAIL), out);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
@@ -239,7 +284,10 @@ static void put_reasons(const struct doc *reasons, struct buf *out)
 		  "it is down, and kept because no member of the pool is up" },
 		{ REST_REASON_UNHEALTHY, "its check fails" },
 		{ REST_REASON_UNPROVEN, "it was never seen up, and others are" },
+		{ REST_REASON_ROLE, "it is not in the role that the pool asks for" },
+		{ REST_REASON_STANDBY, "the pool has one writer, and it is another one" },
 		{ REST_REASON_WEIGHT_ZERO, "its weight was set to 0" },
+		{ REST_REASON_SATURATED, "it has as many connections as it takes" },
 		{ REST_REASON_INHERITED, "its state is from before the agent's start" },
 	};
 	bool fail_open = words_list_has(reasons, REST_REASON_FAIL_OPEN);

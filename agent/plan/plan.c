@@ -5,9 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOBODY SIZE_MAX
+
 static bool is_mh(const struct pool *pool)
 {
 	return strcmp(pool->set.scheduler, "mh") == 0;
+}
+
+/* Each weight has its say in which server a client is hashed to. */
+static bool hashes(const struct pool *pool)
+{
+	const char *s = pool->set.scheduler;
+
+	return is_mh(pool) || strcmp(s, "sh") == 0 || strcmp(s, "dh") == 0;
+}
+
+static bool has_one_writer(const struct pool *pool)
+{
+	return pool->set.check && pool->set.check->role == CHECK_ROLE_WRITER;
 }
 
 enum ipvs_forward plan_forward(const struct pool *pool)
@@ -83,7 +98,7 @@ static int64_t keep_down_ms(const struct pool *pool)
 	case UNHEALTHY_KEEP:
 		return -1;
 	case UNHEALTHY_RESET:
-		return 0;
+		return has_one_writer(pool) ? PLAN_HANDOVER_MS : 0;
 	}
 	return -1;
 }
@@ -93,7 +108,7 @@ static void plan_down(const struct pool *pool, const struct plan_fact *fact, mon
 {
 	int64_t keep = keep_down_ms(pool);
 
-	out->reasons |= MEMBER_UNHEALTHY;
+	out->reasons |= fact->other_role ? MEMBER_ROLE : MEMBER_UNHEALTHY;
 	if (keep < 0) {
 		out->in_table = true;
 		return;
@@ -124,7 +139,10 @@ static void plan_member(const struct pool *pool, const struct pool_member *m,
 		out->in_table = true;
 		out->weight = m->weight;
 		out->reasons |= MEMBER_FAIL_OPEN;
-		out->reasons |= fact->state == VERDICT_DOWN ? MEMBER_UNHEALTHY : MEMBER_UNPROVEN;
+		if (fact->state == VERDICT_UNKNOWN)
+			out->reasons |= MEMBER_UNPROVEN;
+		else
+			out->reasons |= fact->other_role ? MEMBER_ROLE : MEMBER_UNHEALTHY;
 		return;
 	}
 	if (fact->state == VERDICT_UNKNOWN) {
@@ -135,17 +153,141 @@ static void plan_member(const struct pool *pool, const struct pool_member *m,
 	plan_down(pool, fact, now, out);
 }
 
-void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
-	       struct plan_member *out, bool *fail_open, mono_t *next)
+/* --- one writer --------------------------------------------------------------- */
+
+struct election {
+	size_t writer; /* an index, or NOBODY */
+	size_t claims; /* how many */
+};
+
+static struct election elect(const struct pool *pool, const struct plan_fact *facts)
+{
+	struct election e = { .writer = NOBODY };
+	size_t claimant = NOBODY;
+	bool all_known = true;
+
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct plan_fact *f = &facts[i];
+
+		if (pool->members[i].terminating)
+			continue;
+		if (f->writer && e.writer == NOBODY)
+			e.writer = i;
+		all_known = all_known && (f->claims || f->state == VERDICT_DOWN);
+		if (!f->claims)
+			continue;
+		e.claims++;
+		if (pool->members[i].weight)
+			claimant = i;
+	}
+	if (e.writer == NOBODY ? all_known && e.claims == 1
+			       : facts[e.writer].state == VERDICT_DOWN && e.claims == 1)
+		e.writer = claimant == NOBODY ? e.writer : claimant;
+	return e;
+}
+
+/* At weight 0, at least until then: the kernel adds before it deletes. */
+static void keep_until(struct plan_member *out, mono_t until, mono_t now)
+{
+	bool leaves = !out->in_table || out->remove_at.ns;
+
+	if (!out->retired.ns || !mono_before(now, until) || !leaves)
+		return;
+	out->in_table = true;
+	if (mono_before(out->remove_at, until))
+		out->remove_at = until;
+}
+
+/* One that is not the writer: there is but one answer to each state it may be in. */
+static void plan_other(const struct pool *pool, const struct pool_member *m,
+		       const struct plan_fact *fact, mono_t now, struct plan_member *out)
+{
+	const struct fallback none = { 0 };
+
+	plan_member(pool, m, fact, &none, now, out);
+	if (m->terminating)
+		return;
+	if (fact->state == VERDICT_UP) {
+		out->weight = 0;
+		out->reasons |= MEMBER_STANDBY;
+		out->in_table = is_mh(pool) || pool->set.unhealthy == UNHEALTHY_KEEP;
+	}
+	out->retired = fact->writer ? now : fact->retired;
+	keep_until(out, mono_add_ms(out->retired, PLAN_HANDOVER_MS), now);
+}
+
+static void plan_writer(const struct pool *pool, const struct pool_member *m,
+			const struct plan_fact *fact, mono_t now, struct plan_member *out)
+{
+	struct fallback fb = { .active = fact->state == VERDICT_UNKNOWN ||
+					 pool->set.fail_policy != FAIL_CLOSED };
+
+	plan_member(pool, m, fact, &fb, now, out);
+	/* It goes on being the writer, and not for want of a better one. */
+	if (fact->state == VERDICT_UNKNOWN)
+		out->reasons &= ~(uint32_t)MEMBER_FAIL_OPEN;
+	out->writer = true;
+}
+
+static void plan_one_writer(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+			    struct plan_member *out, struct plan_outcome *outcome)
+{
+	struct election e = elect(pool, facts);
+
+	outcome->torn = e.claims > 1;
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct pool_member *m = &pool->members[i];
+
+		if (i == e.writer)
+			plan_writer(pool, m, &facts[i], now, &out[i]);
+		else
+			plan_other(pool, m, &facts[i], now, &out[i]);
+	}
+}
+
+/* --- a pool --------------------------------------------------------------------- */
+
+static void plan_equals(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+			struct plan_member *out)
 {
 	struct fallback fb = fallback_of(pool, facts);
 
-	*fail_open = false;
-	*next = (mono_t){ 0 };
-	for (size_t i = 0; i < pool->member_count; i++) {
+	for (size_t i = 0; i < pool->member_count; i++)
 		plan_member(pool, &pool->members[i], &facts[i], &fb, now, &out[i]);
+}
+
+/* Taken out, its load would fall on the others: it keeps a little, if there are any. */
+static void spare_saturated(const struct pool *pool, const struct plan_fact *facts,
+			    struct plan_member *out)
+{
+	bool others = false;
+
+	for (size_t i = 0; i < pool->member_count; i++)
+		others = others ||
+			 (out[i].weight && facts[i].state == VERDICT_UP && !facts[i].saturated);
+	for (size_t i = 0; i < pool->member_count; i++) {
+		if (facts[i].state != VERDICT_UP || !facts[i].saturated)
+			continue;
+		out[i].reasons |= MEMBER_SATURATED;
+		if (others && out[i].weight && !hashes(pool))
+			out[i].weight = 1;
+	}
+}
+
+void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+	       struct plan_member *out, struct plan_outcome *outcome)
+{
+	mono_t *next = &outcome->next;
+
+	*outcome = (struct plan_outcome){ 0 };
+	if (has_one_writer(pool))
+		plan_one_writer(pool, facts, now, out, outcome);
+	else
+		plan_equals(pool, facts, now, out);
+	spare_saturated(pool, facts, out);
+	for (size_t i = 0; i < pool->member_count; i++) {
 		if (out[i].reasons & MEMBER_FAIL_OPEN)
-			*fail_open = true;
+			outcome->fail_open = true;
 		if (out[i].remove_at.ns && (!next->ns || mono_before(out[i].remove_at, *next)))
 			*next = out[i].remove_at;
 	}
@@ -222,5 +364,5 @@ enum verdict_state plan_first_state(const struct plan_first *f)
 		return f->saved;
 	if (f->in_kernel)
 		return VERDICT_UP;
-	return f->pool_proven || f->kernel_serves ? VERDICT_UNKNOWN : VERDICT_UP;
+	return f->pool_proven || f->kernel_serves || f->has_role ? VERDICT_UNKNOWN : VERDICT_UP;
 }

@@ -14,6 +14,28 @@
  *   no member up           the last good set and the unproven, or all, at
  *                          nominal weight, unless the pool's fail-policy is
  *                          closed
+ *   saturated              weight 1 while others are up (mh, sh, dh: nominal)
+ *
+ * A pool whose check asks for a role begins with no member up, for a role that
+ * is not known is no role; its fail-policy is closed and its on-unhealthy
+ * reset unless its owner said otherwise (pool/annotations.c). For reader and
+ * galera the table above holds: a replica that lags or a node outside the
+ * primary component would give wrong answers, which is worse than none. For
+ * writer at most one member has a weight, whatever the fail-policy:
+ *
+ *   the writer is up       it, and nobody else; others that take writes too
+ *   or unknown             are a fault of the pool ("torn")
+ *   the writer is down,    that one is the writer from here on; the old one
+ *   just one other claims  is at weight 0 for PLAN_HANDOVER_MS, so that the
+ *                          kernel has it out before the new one is in, and
+ *                          then leaves
+ *   the writer is down,    nobody; by a fail-policy other than closed the
+ *   none or several claim  writer, down as it is
+ *   there is no writer     just one claims and nobody's role is unknown: that
+ *                          one; otherwise nobody
+ *
+ * Who claims has been seen to take writes by the last probe. Down is also who
+ * was seen to be read-only.
  */
 #ifndef AGENT_PLAN_PLAN_H
 #define AGENT_PLAN_PLAN_H
@@ -29,6 +51,7 @@
 #include "ipvs/table.h"
 
 #define PLAN_UNHEALTHY_KEEP_MS 30000
+#define PLAN_HANDOVER_MS       1000
 
 /* What is known of a member, in the order of pool->members. */
 struct plan_fact {
@@ -36,6 +59,11 @@ struct plan_fact {
 	bool good;		  /* up by proof: a probe, the kernel or the state file */
 	bool last_good;		  /* of the last good set */
 	mono_t down_since;	  /* with VERDICT_DOWN */
+	bool saturated;		  /* with VERDICT_UP: has as many connections as it takes */
+	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
+	bool claims;		  /* role writer: seen to take writes */
+	bool writer;		  /* role writer: it is the one; at most one member's */
+	mono_t retired;		  /* role writer: when its weight went to others; { 0 }: long ago */
 };
 
 /*
@@ -51,16 +79,23 @@ struct plan_member {
 	bool in_table;
 	uint32_t reasons; /* enum member_reason; without INHERITED, which is the caller's to know */
 	mono_t remove_at; /* when it leaves the table; { 0 }: it stays */
+	bool writer;	  /* facts for the next plan */
+	mono_t retired;
+};
+
+/* ... and of the pool. */
+struct plan_outcome {
+	bool fail_open; /* members that are down are kept because none is up */
+	bool torn;	/* more than one member claims to be the writer */
+	mono_t next;	/* when a member leaves the table by itself; { 0 }: none will */
 };
 
 /*
  * Decide each member of a pool at `now`. facts and out have pool->member_count entries.
  * Terminating members come out as not in the table: they are drains (below).
- * *fail_open: members that are down are kept because none is up.
- * *next: when a member leaves the table by itself; { 0 }: none will.
  */
 void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
-	       struct plan_member *out, bool *fail_open, mono_t *next);
+	       struct plan_member *out, struct plan_outcome *outcome);
 
 /* A member that is leaving one frontend. */
 struct plan_drain {
@@ -90,6 +125,7 @@ struct plan_first {
 	enum verdict_state saved; /* the state file's word; UNKNOWN: none */
 	bool kernel_serves;	  /* the kernel's table held others of its pool in service */
 	bool pool_proven;	  /* a member of its pool has been seen up by a probe */
+	bool has_role;		  /* its check asks for a role, which has to be seen */
 };
 enum verdict_state plan_first_state(const struct plan_first *f);
 

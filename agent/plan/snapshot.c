@@ -53,12 +53,13 @@ void pool_view_unref(struct pool_view *v)
 		return;
 	pool_unref(v->pool);
 	free(v->kernel_problem);
+	free(v->fault);
 	free(v);
 }
 
 size_t pool_view_problems(const struct pool_view *v)
 {
-	return v->pool->problems.count + (v->kernel_problem ? 1 : 0);
+	return v->pool->problems.count + (v->fault ? 1 : 0) + (v->kernel_problem ? 1 : 0);
 }
 
 struct target_list *target_list_new(size_t count)
@@ -78,8 +79,11 @@ struct target_list *target_list_ref(struct target_list *t)
 
 void target_list_unref(struct target_list *t)
 {
-	if (t && give(&t->refs))
-		free(t);
+	if (!t || !give(&t->refs))
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		check_unref(t->items[i].mysql);
+	free(t);
 }
 
 struct snapshot *snapshot_new(void)

@@ -28,6 +28,9 @@ enum member_reason {
 	MEMBER_FAIL_OPEN = 1u << 4,   /* down, but kept because no member is up */
 	MEMBER_INHERITED = 1u << 5,   /* its state is from before this start */
 	MEMBER_WEIGHT_ZERO = 1u << 6, /* nominal weight 0 */
+	MEMBER_SATURATED = 1u << 7,   /* alive, with as many connections as it takes */
+	MEMBER_ROLE = 1u << 8,	      /* alive, but not in the role that is asked for */
+	MEMBER_STANDBY = 1u << 9,     /* up, but the pool has one writer, and not this one */
 };
 
 struct member_view {
@@ -50,6 +53,7 @@ struct pool_view {
 	bool fail_open;
 	bool inherited;	      /* its source has not delivered since the start */
 	char *kernel_problem; /* what the kernel refused; NULL: nothing */
+	char *fault;	      /* what is wrong between its members; NULL: nothing */
 	size_t member_count;
 	struct member_view members[]; /* sorted by endpoint; with those that are draining */
 };
@@ -57,7 +61,8 @@ struct pool_view {
 struct target_view {
 	uint64_t id;
 	struct endpoint endpoint;
-	char type[12]; /* check_type_text() */
+	char type[12];	     /* check_type_text() */
+	struct check *mysql; /* a reference: its check, with that type; otherwise NULL */
 	enum verdict_state state;
 	char reason[24];
 	int32_t detail;
@@ -131,7 +136,7 @@ void target_list_unref(struct target_list *t); /* NULL is fine */
 MUST_CHECK struct pool_view *pool_view_new(struct pool *pool, size_t member_count);
 struct pool_view *pool_view_ref(struct pool_view *v);
 void pool_view_unref(struct pool_view *v);
-/* Its problems and what the kernel refused. */
+/* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 
 /* One reference, zeroed. What its fields point to is its own, allocated one by one with xalloc.h. */

@@ -6,340 +6,65 @@
  * timeout and its interval, flags and their scheduler) is judged at the end,
  * so that the order in which they are written does not matter.
  */
-#include <errno.h>
+#include "agent/pool/annotations.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/base/value.h"
 #include "agent/base/xalloc.h"
-#include "agent/pool/pool.h"
-#include "agent/pool/settings.h"
-#include "agent/pool/weights.h"
 
-#define PREFIX	    "parasaus.io/"
-#define TIME_MIN_MS 100
-#define TIME_MAX_MS 60000
-#define DRAIN_MAX_S 86400
-#define CONNS_MAX   1000000
+#define PREFIX ANNOTATION_PREFIX
 
-/* What the check will be; its strings are borrowed. */
-struct draft {
-	struct pool_settings *set;
-	struct problems *problems;
-	bool new_check;
-	enum check_type type;
-	uint16_t port;
-	uint8_t rise, fall;
-	uint32_t interval_ms, timeout_ms, fast_ms;
-	const char *path, *host, *match;
-	struct check_status_range expect[CHECK_EXPECT_MAX];
-	unsigned expect_count;
-	/* Which annotation said so, where that matters at the end. */
-	const struct object_annotation *timeout_by, *fast_by, *flags_by, *type_by;
-	const struct object_annotation *http_by[4]; /* path, host, expect, match */
-	size_t http_count;
-	unsigned unknown; /* keys so far */
+#define ONLY_MAX 8 /* keys for one type of check alone */
+
+/* Which annotation said what, where that matters at the end. */
+struct said {
+	const struct object_annotation *by[KEY_COUNT]; /* good or not; NULL: none */
+	bool good[KEY_COUNT];
+	const struct object_annotation *only[ONLY_MAX];
+	enum check_type only_for[ONLY_MAX];
+	size_t only_count;
 };
-
-/* Each returns NULL, or what the value should have been ("... is not WHAT"). */
-typedef const char *read_fn(struct draft *d, const char *value);
-
-static const char *const check_word_list = "tcp, http or none";
-
-static const char *read_type(struct draft *d, const char *value)
-{
-	uint32_t type;
-
-	if (value_word(&pool_check_words, value, &type) < 0)
-		return check_word_list;
-	d->type = (enum check_type)type;
-	return NULL;
-}
-
-static const char *read_port(struct draft *d, const char *value)
-{
-	uint64_t port;
-
-	if (value_uint(value, 1, UINT16_MAX, &port) < 0)
-		return "a port from 1 to 65535";
-	d->port = (uint16_t)port;
-	return NULL;
-}
-
-static const char *read_path(struct draft *d, const char *value)
-{
-	if (!value_is_http_path(value))
-		return "a path: '/' first, printable ASCII without blanks or '#', 256 at most";
-	d->path = value;
-	return NULL;
-}
-
-static const char *read_host(struct draft *d, const char *value)
-{
-	if (!value_is_http_host(value))
-		return "a host name or an address, perhaps with a port";
-	d->host = value;
-	return NULL;
-}
-
-static const char *read_expect(struct draft *d, const char *value)
-{
-	if (value_statuses(value, d->expect, &d->expect_count) < 0)
-		return "a list of at most 8 HTTP statuses such as 200-299,301";
-	return NULL;
-}
-
-static const char *read_match(struct draft *d, const char *value)
-{
-	if (!*value || strlen(value) > CHECK_MATCH_MAX)
-		return "a text of 1 to 128 bytes";
-	d->match = value;
-	return NULL;
-}
-
-static const char *read_time(uint32_t *out, const char *value)
-{
-	if (value_duration_ms(value, TIME_MIN_MS, TIME_MAX_MS, out) < 0)
-		return "a time from 100ms to 60s";
-	return NULL;
-}
-
-static const char *read_interval(struct draft *d, const char *value)
-{
-	return read_time(&d->interval_ms, value);
-}
-
-static const char *read_timeout(struct draft *d, const char *value)
-{
-	return read_time(&d->timeout_ms, value);
-}
-
-static const char *read_fast(struct draft *d, const char *value)
-{
-	return read_time(&d->fast_ms, value);
-}
-
-static const char *read_streak(uint8_t *out, const char *value)
-{
-	uint64_t n;
-
-	if (value_uint(value, 1, 10, &n) < 0)
-		return "a whole number from 1 to 10";
-	*out = (uint8_t)n;
-	return NULL;
-}
-
-static const char *read_rise(struct draft *d, const char *value)
-{
-	return read_streak(&d->rise, value);
-}
-
-static const char *read_fall(struct draft *d, const char *value)
-{
-	return read_streak(&d->fall, value);
-}
-
-static const char *read_scheduler(struct draft *d, const char *value)
-{
-	uint32_t index;
-
-	if (strcmp(value, "lblc") == 0 || strcmp(value, "lblcr") == 0)
-		return "offered: lblc and lblcr keep a cache for each client address that nothing "
-		       "bounds; mh or sh also keep a client on its server";
-	if (value_word(&pool_scheduler_words, value, &index) < 0)
-		return "a scheduler: rr, wrr, lc, wlc, sed, nq, sh, mh, dh, fo, ovf or twos";
-	strcpy(d->set->scheduler, value); /* a known word: it fits */
-	return NULL;
-}
-
-static const char *read_scheduler_flags(struct draft *d, const char *value)
-{
-	if (pool_scheduler_flags_parse(value, &d->set->scheduler_flags) < 0)
-		return "none, fallback, port, or \"fallback,port\"";
-	return NULL;
-}
-
-static const char *read_forwarding(struct draft *d, const char *value)
-{
-	uint32_t forward;
-
-	if (value_word(&pool_forward_words, value, &forward) < 0)
-		return "nat, dr or tunnel";
-	d->set->forward = (enum pool_forward)forward;
-	return NULL;
-}
-
-static const char *read_snat(struct draft *d, const char *value)
-{
-	uint32_t masquerade;
-
-	if (value_word(&pool_snat_words, value, &masquerade) < 0)
-		return "auto or none";
-	d->set->masquerade = masquerade != 0;
-	return NULL;
-}
-
-static const char *read_number(uint32_t *out, const char *value, uint32_t max, const char *what)
-{
-	uint64_t n;
-
-	if (value_uint(value, 0, max, &n) < 0)
-		return what;
-	*out = (uint32_t)n;
-	return NULL;
-}
-
-static const char *read_weight(struct draft *d, const char *value)
-{
-	return read_number(&d->set->weight, value, POOL_WEIGHT_MAX,
-			   "a whole number from 0 to 65535");
-}
-
-static const char *read_max_connections(struct draft *d, const char *value)
-{
-	return read_number(&d->set->max_connections, value, CONNS_MAX,
-			   "a whole number from 0 (no limit) to 1000000");
-}
-
-static const char *read_weights(struct draft *d, const char *value)
-{
-	struct weights w = { 0 };
-
-	(void)d; /* the model applies them, for it knows the members */
-	if (weights_parse(value, &w) < 0)
-		return "a list such as 10.0.0.1=5,10.0.0.2:8080=1 with weights from 0 to 65535, "
-		       "each "
-		       "address once";
-	weights_done(&w);
-	return NULL;
-}
-
-static const char *read_drain(struct draft *d, const char *value)
-{
-	uint32_t ms;
-
-	if (value_duration_ms(value, 0, DRAIN_MAX_S * 1000u, &ms) < 0 || ms % 1000)
-		return "a whole number of seconds from 0 to 86400";
-	d->set->drain_s = ms / 1000;
-	return NULL;
-}
-
-static const char *read_unhealthy(struct draft *d, const char *value)
-{
-	uint32_t word;
-
-	if (value_word(&pool_unhealthy_words, value, &word) < 0)
-		return "drain, keep or reset";
-	d->set->unhealthy = (enum pool_unhealthy)word;
-	return NULL;
-}
-
-static const char *read_fail_policy(struct draft *d, const char *value)
-{
-	uint32_t word;
-
-	if (value_word(&pool_fail_policy_words, value, &word) < 0)
-		return "open-last, open-all or closed";
-	d->set->fail_policy = (enum pool_fail_policy)word;
-	return NULL;
-}
-
-static const char *read_one_packet(struct draft *d, const char *value)
-{
-	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-		return "true or false";
-	d->set->one_packet = value[0] == 't';
-	return NULL;
-}
-
-enum key_use { USE_ANY, USE_CHECK, USE_HTTP };
-
-static const struct key {
-	const char *name;
-	enum key_use use;
-	read_fn *read; /* NULL: known, but not in this version */
-} keys[] = {
-	{ "health-check-type", USE_CHECK, read_type },
-	{ "health-check-port", USE_CHECK, read_port },
-	{ "health-check-path", USE_HTTP, read_path },
-	{ "health-check-host", USE_HTTP, read_host },
-	{ "health-check-expect", USE_HTTP, read_expect },
-	{ "health-check-match", USE_HTTP, read_match },
-	{ "health-check-interval", USE_CHECK, read_interval },
-	{ "health-check-timeout", USE_CHECK, read_timeout },
-	{ "health-check-fast", USE_CHECK, read_fast },
-	{ "health-check-rise", USE_CHECK, read_rise },
-	{ "health-check-fall", USE_CHECK, read_fall },
-	{ "health-check-secret", USE_ANY, NULL },
-	{ "health-check-tls", USE_ANY, NULL },
-	{ "health-check-role", USE_ANY, NULL },
-	{ "health-check-max-lag", USE_ANY, NULL },
-	{ "scheduler", USE_ANY, read_scheduler },
-	{ "scheduler-flags", USE_ANY, read_scheduler_flags },
-	{ "forwarding", USE_ANY, read_forwarding },
-	{ "snat", USE_ANY, read_snat },
-	{ "weight", USE_ANY, read_weight },
-	{ "weights", USE_ANY, read_weights },
-	{ "drain-seconds", USE_ANY, read_drain },
-	{ "on-unhealthy", USE_ANY, read_unhealthy },
-	{ "fail-policy", USE_ANY, read_fail_policy },
-	{ "max-connections", USE_ANY, read_max_connections },
-	{ "udp-one-packet", USE_ANY, read_one_packet },
-	{ "pin", USE_ANY, NULL },
-};
-
-static const struct key *find_key(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	}
-	return NULL;
-}
 
 /* What was meant is looked for a few times only: it costs as much as all the rest. */
 #define UNKNOWN_HELPED 4
 
 static void unknown_key(struct draft *d, const struct object_annotation *a)
 {
-	const char *names[ARRAY_LEN(keys)];
 	const char *near = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		names[i] = keys[i].name;
 	if (d->unknown++ < UNKNOWN_HELPED)
-		near = value_nearest(a->key, names, ARRAY_LEN(keys));
+		near = annotation_nearest(a->key);
 	problems_add(d->problems, true, a->line,
 		     "annotation " PREFIX "%.64s is unknown; not used%s%s%s", a->key,
 		     near ? "; did you mean " PREFIX : "", near ? near : "", near ? "?" : "");
 }
 
-static void remember(struct draft *d, const struct object_annotation *a, read_fn *read)
+static void remember(struct said *s, const struct object_annotation *a,
+		     const struct annotation_key *k)
 {
-	if (read == read_timeout)
-		d->timeout_by = a;
-	else if (read == read_fast)
-		d->fast_by = a;
-	else if (read == read_scheduler_flags)
-		d->flags_by = a;
-	else if (read == read_type)
-		d->type_by = a;
+	s->by[k->id] = a;
+	s->good[k->id] = true;
+	if ((k->use != USE_HTTP && k->use != USE_MYSQL) || s->only_count == ONLY_MAX)
+		return;
+	s->only[s->only_count] = a;
+	s->only_for[s->only_count++] = k->use == USE_HTTP ? CHECK_HTTP : CHECK_MYSQL;
 }
 
-static void read_one(struct draft *d, const struct object_annotation *a)
+static void read_one(struct draft *d, const struct object_annotation *a, struct said *said)
 {
-	const struct key *k = find_key(a->key);
+	const struct annotation_key *k = annotation_key(a->key);
 	const char *want;
 
 	if (!k) {
 		unknown_key(d, a);
 		return;
 	}
-	if (!k->read || (k->read == read_type && strcmp(a->value, "mysql") == 0)) {
+	if (!k->read) {
 		problems_add(d->problems, true, a->line,
-			     "annotation " PREFIX "%s%s is not available in this version; not used",
-			     a->key, k->read ? ": mysql" : "");
+			     "annotation " PREFIX "%s is not available in this version; not used",
+			     a->key);
 		return;
 	}
 	want = k->read(d, a->value);
@@ -347,30 +72,31 @@ static void read_one(struct draft *d, const struct object_annotation *a)
 		problems_add(d->problems, true, a->line,
 			     "annotation " PREFIX "%s: \"%.64s\" is not %s; left as it was", a->key,
 			     a->value, want);
+		said->by[k->id] = a;
 		return;
 	}
-	remember(d, a, k->read);
-	if (k->use == USE_HTTP && d->http_count < ARRAY_LEN(d->http_by))
-		d->http_by[d->http_count++] = a;
+	remember(said, a, k);
 	d->new_check |= k->use != USE_ANY;
 }
 
 /* The origin's own key. What is said by the prefixed one wins. */
-static void read_origin_type(struct draft *d, const struct object_annotation *a)
+static void read_origin_type(struct draft *d, const struct object_annotation *a,
+			     const struct said *said)
 {
 	char value[8] = "";
 
-	if (d->type_by)
+	if (said->good[KEY_TYPE])
 		return;
 	for (size_t i = 0; a->value[i] && i < sizeof(value) - 1; i++)
 		value[i] = (char)(a->value[i] | 0x20); /* "HTTP" was taken there too */
-	if (strlen(a->value) < sizeof(value) && !read_type(d, value)) {
+	if (strlen(a->value) < sizeof(value) &&
+	    !annotation_key("health-check-type")->read(d, value)) {
 		d->new_check = true;
 		return;
 	}
 	problems_add(d->problems, true, a->line,
 		     "annotation healthCheckType: \"%.64s\" is not %s; left as it was", a->value,
-		     check_word_list);
+		     annotation_check_words);
 }
 
 /* --- what only makes sense together ---------------------------------------- */
@@ -392,28 +118,73 @@ static void bound_by_interval(struct draft *d, uint32_t *ms, const struct object
 	*ms = d->interval_ms;
 }
 
-static void check_flags(struct draft *d)
+static void check_flags(struct draft *d, const struct said *said)
 {
 	struct pool_settings *set = d->set;
 	bool hashes = strcmp(set->scheduler, "mh") == 0 || strcmp(set->scheduler, "sh") == 0;
 
-	if (!hashes && set->scheduler_flags) {
-		if (d->flags_by)
-			problems_add(d->problems, true, d->flags_by->line,
+	if (hashes || !set->scheduler_flags)
+		return;
+	if (said->good[KEY_SCHEDULER_FLAGS])
+		problems_add(d->problems, true, said->by[KEY_SCHEDULER_FLAGS]->line,
+			     "annotation " PREFIX
+			     "scheduler-flags is for mh and sh, not for %s; not used",
+			     set->scheduler);
+	set->scheduler_flags = 0;
+}
+
+static void check_only(struct draft *d, const struct said *said)
+{
+	for (size_t i = 0; i < said->only_count; i++) {
+		if (said->only_for[i] != d->type)
+			problems_add(d->problems, false, said->only[i]->line,
 				     "annotation " PREFIX
-				     "scheduler-flags is for mh and sh, not for "
-				     "%s; not used",
-				     set->scheduler);
-		set->scheduler_flags = 0;
+				     "%s has no effect with a health check of type %s",
+				     said->only[i]->key, check_type_text(d->type));
 	}
 }
 
-static void check_http_only(struct draft *d)
+/*
+ * Nobody can be asked for a role without a login. But where a Secret was meant and its name is a
+ * slip, every server of a pool for one writer must not become one of equals: the role stays, with
+ * a Secret that is not there.
+ */
+static void check_role(struct draft *d, const struct said *said)
 {
-	for (size_t i = 0; i < d->http_count && d->type != CHECK_HTTP; i++)
-		problems_add(d->problems, false, d->http_by[i]->line,
-			     "annotation " PREFIX "%s has no effect with a health check of type %s",
-			     d->http_by[i]->key, check_type_text(d->type));
+	if (d->type != CHECK_MYSQL)
+		return;
+	if (d->role != CHECK_ROLE_ANY && !d->secret && said->by[KEY_SECRET]) {
+		d->secret = "invalid";
+	} else if (d->role != CHECK_ROLE_ANY && !d->secret) {
+		problems_add(d->problems, true, said->by[KEY_ROLE] ? said->by[KEY_ROLE]->line : 0,
+			     "annotation " PREFIX
+			     "health-check-role: %s needs a login, and so " PREFIX
+			     "health-check-secret; left as it was",
+			     value_word_text(&value_check_roles, d->role));
+		d->role = CHECK_ROLE_ANY;
+	}
+	if (d->role != CHECK_ROLE_READER && d->max_lag_s) {
+		problems_add(
+			d->problems, false, said->by[KEY_MAX_LAG] ? said->by[KEY_MAX_LAG]->line : 0,
+			"annotation " PREFIX "health-check-max-lag is for the role reader, not for "
+			"%s; not used",
+			value_word_text(&value_check_roles, d->role));
+		d->max_lag_s = 0;
+	}
+}
+
+/*
+ * Who asks for a role wants no server that is not in it, and an application that is in doubt about
+ * its database is better off with a broken connection. An annotation that says otherwise holds.
+ */
+static void default_policies(const struct draft *d, const struct said *said)
+{
+	if (d->type != CHECK_MYSQL)
+		return;
+	if (!said->good[KEY_ON_UNHEALTHY])
+		d->set->unhealthy = UNHEALTHY_RESET;
+	if (d->role != CHECK_ROLE_ANY && !said->good[KEY_FAIL_POLICY])
+		d->set->fail_policy = FAIL_CLOSED;
 }
 
 static char *replace_text(char *old, const char *text)
@@ -424,7 +195,17 @@ static char *replace_text(char *old, const char *text)
 	return copy;
 }
 
-static struct check *make_check(const struct draft *d)
+/* As the check has it: no other source's Secret of that name is meant. */
+static char *full_secret(const struct draft *d, const struct pool_home *home)
+{
+	if (d->type != CHECK_MYSQL || !d->secret)
+		return NULL;
+	if (home->source == 0)
+		return xasprintf("%s/%s", home->ns, d->secret);
+	return xasprintf("%s/%s@%u", home->ns, d->secret, home->source);
+}
+
+static struct check *make_check(const struct draft *d, const struct pool_home *home)
 {
 	struct check *c = check_new(d->type);
 
@@ -434,6 +215,12 @@ static struct check *make_check(const struct draft *d)
 	c->interval_ms = d->interval_ms;
 	c->timeout_ms = d->timeout_ms;
 	c->fast_ms = d->fast_ms;
+	if (d->type == CHECK_MYSQL) {
+		c->secret = full_secret(d, home);
+		c->role = d->role;
+		c->tls = d->tls;
+		c->max_lag_s = d->max_lag_s;
+	}
 	if (d->type != CHECK_HTTP)
 		return c;
 	if (d->path)
@@ -464,6 +251,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.host = c->host,
 		.match = c->match,
 		.expect_count = c->expect_count,
+		.tls = c->type == CHECK_MYSQL ? c->tls : CHECK_TLS_PREFERRED,
 	};
 
 	memcpy(d.expect, c->expect, sizeof(d.expect));
@@ -471,27 +259,32 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 }
 
 void pool_annotations(const struct object_annotation *items, size_t count,
-		      struct pool_settings *set, struct problems *problems)
+		      const struct pool_home *home, struct pool_settings *set,
+		      struct problems *problems)
 {
 	struct draft d = draft_of(set, problems);
 	const struct object_annotation *origin_type = NULL;
+	struct said said = { .only_count = 0 };
 
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(items[i].key, "healthCheckType") == 0)
 			origin_type = &items[i];
 		else if (strcmp(items[i].key, "calledSource") != 0) /* says who wrote it */
-			read_one(&d, &items[i]);
+			read_one(&d, &items[i], &said);
 	}
 	if (origin_type)
-		read_origin_type(&d, origin_type);
-	check_flags(&d);
-	check_http_only(&d);
+		read_origin_type(&d, origin_type, &said);
+	check_flags(&d, &said);
+	check_only(&d, &said);
+	check_role(&d, &said);
+	default_policies(&d, &said);
 	if (d.new_check) {
 		struct check *c;
 
-		bound_by_interval(&d, &d.timeout_ms, d.timeout_by);
-		bound_by_interval(&d, &d.fast_ms, d.fast_by);
-		c = make_check(&d);
+		bound_by_interval(&d, &d.timeout_ms,
+				  said.good[KEY_TIMEOUT] ? said.by[KEY_TIMEOUT] : NULL);
+		bound_by_interval(&d, &d.fast_ms, said.good[KEY_FAST] ? said.by[KEY_FAST] : NULL);
+		c = make_check(&d, home);
 		check_unref(set->check);
 		set->check = c;
 	}

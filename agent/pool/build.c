@@ -26,7 +26,7 @@ const char *object_where(const struct object *o, char out[static OBJECT_WHERE_MA
 	return out;
 }
 
-static struct problems *add_orphan(struct build *b, const struct object *o)
+struct problems *build_orphan(struct build *b, const struct object *o)
 {
 	struct orphan *a;
 
@@ -42,7 +42,7 @@ static void lost_to(struct build *b, const struct object *loser, const struct ob
 {
 	char where[OBJECT_WHERE_MAX];
 
-	problems_add_in(add_orphan(b, loser), true, loser->path, loser->line,
+	problems_add_in(build_orphan(b, loser), true, loser->path, loser->line,
 			"%s %s/%s is also in %s, which comes first: this one is not used",
 			object_kind_text(loser->kind), loser->ns, loser->name,
 			object_where(winner, where));
@@ -102,12 +102,12 @@ static void refuse_others(struct build *b)
 		if (o == b->service)
 			continue;
 		if (!b->service)
-			problems_add_in(add_orphan(b, o), false, o->path, o->line,
+			problems_add_in(build_orphan(b, o), false, o->path, o->line,
 					"there is no Service %s/%s: not used", o->ns, o->service);
 		else if (o->kind == OBJECT_SERVICE)
 			lost_to(b, o, b->service);
 		else if (o->source != b->service->source)
-			problems_add_in(add_orphan(b, o), true, o->path, o->line,
+			problems_add_in(build_orphan(b, o), true, o->path, o->line,
 					"Service %s/%s comes from another source: not used", o->ns,
 					o->service);
 	}
@@ -161,12 +161,37 @@ static void read_annotations(struct build *b, const struct merged *m)
 {
 	struct problems found = { 0 };
 
-	pool_annotations(m->items, m->count, &b->set, &found);
+	const struct pool_home home = { b->service->ns, b->service->source };
+
+	pool_annotations(m->items, m->count, &home, &b->set, &found);
 	for (size_t i = 0; i < found.count; i++)
 		problems_add_in(&b->problems, found.items[i].error,
 				path_of_line(m, found.items[i].line), found.items[i].line, "%s",
 				found.items[i].text);
 	problems_done(&found);
+}
+
+/* The Secret of the check, if it names one; told where it cannot be used. */
+static void look_for_secret(struct build *b, const struct merged *m)
+{
+	const char *name = b->set.check->secret ? strchr(b->set.check->secret, '/') + 1 : NULL;
+	struct service_key key = { b->service->ns, NULL, true, b->service->source };
+	const char *fault;
+
+	if (!name)
+		return;
+	key.name = b->out.secret = xstrndup(name, strcspn(name, "@"));
+	fault = secret_fault(secret_in_force(model_find(b->p, &key)));
+	for (size_t i = 0; fault && i < m->count; i++) {
+		/* A name that is no name has been told by pool_annotations(). */
+		if (strcmp(m->items[i].key, "health-check-secret") == 0 &&
+		    strcmp(m->items[i].value, b->out.secret) == 0)
+			problems_add_in(
+				&b->problems, true, m->paths[i], m->items[i].line,
+				"annotation parasaus.io/health-check-secret: Secret %s/%s %s; "
+				"checked without a login",
+				b->service->ns, b->out.secret, fault);
+	}
 }
 
 static void read_settings(struct build *b)
@@ -185,6 +210,7 @@ static void read_settings(struct build *b)
 	read_annotations(b, &m);
 	if (b->set.check != b->p->rules->defaults.check)
 		b->set.check = check_intern(b->p, b->set.check);
+	look_for_secret(b, &m);
 	for (size_t i = 0; i < m.count; i++) {
 		/* A bad one has been told by pool_annotations(). */
 		if (strcmp(m.items[i].key, "weights") == 0 &&
@@ -213,12 +239,12 @@ static void no_pool(struct build *b)
 {
 	const struct object *o = b->service;
 
-	problems_add_in(add_orphan(b, o), true, o->path, o->line, "%s",
+	problems_add_in(build_orphan(b, o), true, o->path, o->line, "%s",
 			o->type == SERVICE_EXTERNAL_NAME
 				? "type ExternalName names no servers: there is no pool"
 				: "the Service has no usable port: there is no pool");
 	for (size_t i = 0; i < b->endpoint_count; i++)
-		problems_add_in(add_orphan(b, b->endpoints[i]), false, b->endpoints[i]->path,
+		problems_add_in(build_orphan(b, b->endpoints[i]), false, b->endpoints[i]->path,
 				b->endpoints[i]->line, "Service %s/%s has no pool: not used", o->ns,
 				o->name);
 }
@@ -237,6 +263,8 @@ struct built service_build(struct pools *p, const struct service *s)
 	struct build b = { .p = p, .s = s, .service = service_object(s) };
 	size_t n;
 
+	if (s->is_secret)
+		return secret_build(p, s);
 	refuse_others(&b);
 	if (!b.service) {
 		problems_done(&b.problems);

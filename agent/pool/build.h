@@ -28,6 +28,9 @@ struct build {
 /* "web.yaml line 7", or the source where there is no file. Returns out. */
 const char *object_where(const struct object *o, char out[static OBJECT_WHERE_MAX]);
 
+/* What is told of an object that no pool carries; its own problems are in it already. */
+struct problems *build_orphan(struct build *b, const struct object *o);
+
 /* The pool of the Service's port of this index, one reference. */
 MUST_CHECK struct pool *build_pool(struct build *b, size_t index);
 

@@ -397,7 +397,9 @@ static int read_metadata(struct decode *c, const struct doc *d, struct err *err)
 	c->parts.uid = bounded(c, doc_string(doc_get(m, "uid")));
 	c->parts.revision = bounded(c, doc_string(doc_get(m, "resourceVersion")));
 	c->parts.created_ms = read_time_ms(doc_string(doc_get(m, "creationTimestamp")));
-	read_annotations(c, d, m);
+	/* No annotation of ours is for a Secret, and kubectl's own one holds its values. */
+	if (c->parts.kind != OBJECT_SECRET)
+		read_annotations(c, d, m);
 	return 0;
 }
 
@@ -412,6 +414,7 @@ static const struct kind {
 	{ OBJECT_SERVICE, "Service", "v1", decode_service },
 	{ OBJECT_ENDPOINTS, "Endpoints", "v1", decode_endpoints },
 	{ OBJECT_SLICE, "EndpointSlice", "discovery.k8s.io/v1", decode_slice },
+	{ OBJECT_SECRET, "Secret", "v1", decode_secret },
 };
 
 /* The group alone ("" of "v1"): a Service of another group is somebody else's kind. */
@@ -474,6 +477,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.parts.kind = k->kind;
 	c.parts.source = from->source;
 	c.parts.from_cluster = from->from_cluster;
+	c.exposed = from->exposed;
 	c.parts.path = arena_strndup(&c.arena, from->path, strlen(from->path));
 	c.parts.line = d->line;
 	r = read_metadata(&c, d, err);

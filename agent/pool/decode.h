@@ -19,6 +19,7 @@ struct decode {
 	struct arena arena; /* of the object's parts */
 	struct object parts;
 	size_t addresses; /* so far */
+	bool exposed;	  /* object_origin's */
 };
 
 /* A problem of this object; the kind is put before the text. */
@@ -55,5 +56,6 @@ int decode_refuse(struct err *err, int code, unsigned line, const char *fmt, ...
 MUST_CHECK int decode_service(struct decode *c, const struct doc *d, struct err *err);
 MUST_CHECK int decode_endpoints(struct decode *c, const struct doc *d, struct err *err);
 MUST_CHECK int decode_slice(struct decode *c, const struct doc *d, struct err *err);
+MUST_CHECK int decode_secret(struct decode *c, const struct doc *d, struct err *err);
 
 #endif

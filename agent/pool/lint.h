@@ -39,8 +39,8 @@ const struct lint_finding *lint_findings(struct lint *l, size_t *out_count);
 
 /*
  * All documents as YAML that an API server takes: misplaced fields moved, values quoted, the
- * origin's keys spelled as ours, kube-proxy told to keep off. -EINVAL: a file could not be read
- * (which is a finding), so there is no such form.
+ * origin's keys spelled as ours, kube-proxy told to keep off; a comment stands for each Secret.
+ * -EINVAL: a file could not be read (which is a finding), so there is no such form.
  */
 MUST_CHECK int lint_corrected(const struct lint *l, struct buf *out);
 

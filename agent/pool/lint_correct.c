@@ -13,6 +13,7 @@
 #include "agent/base/map.h"
 #include "agent/base/xalloc.h"
 #include "agent/pool/lint_tree.h"
+#include "agent/pool/object_build.h"
 
 #define PREFIX	    "parasaus.io/"
 #define TYPE_KEY    PREFIX "health-check-type"
@@ -326,6 +327,25 @@ static void print_namespaces(struct correction *c, struct buf *out)
 	}
 }
 
+/* Also one that lacks its kind, or has it in other letters. */
+static bool is_secret(const struct tree *d)
+{
+	const char *kind = tree_text(d, "kind");
+
+	return (kind && strcasecmp(kind, "Secret") == 0) || tree_get(d, "stringData");
+}
+
+/* What is secret is not printed, in whatever form: it may end up where others look. */
+static void print_secret(const struct tree *d, struct buf *out)
+{
+	const char *ns = namespace_of(d), *name = name_of(d);
+
+	buf_str(out, "# A Secret is left out: take it as it is");
+	if (object_is_label(ns) && object_is_name(name))
+		buf_printf(out, " (%s/%s)", ns, name);
+	buf_str(out, ".\n");
+}
+
 void correction_print(struct correction *c, struct buf *out)
 {
 	correct_all(c);
@@ -333,6 +353,9 @@ void correction_print(struct correction *c, struct buf *out)
 	for (size_t i = 0; i < c->count; i++) {
 		if (out->len)
 			buf_str(out, "---\n");
-		tree_print(c->documents[i], out);
+		if (is_secret(c->documents[i]))
+			print_secret(c->documents[i], out);
+		else
+			tree_print(c->documents[i], out);
 	}
 }

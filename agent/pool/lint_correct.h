@@ -11,7 +11,7 @@ struct correction *correction_new(void);
 void correction_free(struct correction *c); /* NULL is fine */
 /* A document that is no list; its strings are borrowed until correction_free(). */
 void correction_add(struct correction *c, const struct doc *d);
-/* Corrects all that was added and prints it. Once. */
+/* Corrects all that was added and prints it, but for Secrets. Once. */
 void correction_print(struct correction *c, struct buf *out);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * The inside of struct pools, for the files that make it up: pool.c keeps
  * objects by the Service they belong to, claim.c decides who gets a frontend,
- * build.c works out the pools of one Service.
+ * build.c works out the pools of one Service, secrets.c knows who needs a Secret.
  */
 #ifndef AGENT_POOL_MODEL_H
 #define AGENT_POOL_MODEL_H
@@ -34,7 +34,10 @@ struct orphan {
 	struct problems problems;
 };
 
-/* All objects of one namespace/name, and what they come to. */
+/*
+ * All objects of one namespace/name, and what they come to; or the Secrets of that name in one
+ * source, which come to no pool.
+ */
 struct service {
 	struct object **objects;
 	size_t object_count;
@@ -46,7 +49,12 @@ struct service {
 	size_t orphan_count;
 	struct service *next_orphaned, *prev_orphaned;
 	struct service *next_dirty;
+	struct service *secret; /* that its check names; NULL: none */
+	struct service *users;	/* of a Secret: whose check names it */
+	struct service *next_user, *prev_user;
 	bool dirty;
+	bool is_secret;
+	unsigned source; /* of a Secret; otherwise 0 */
 	uint64_t hash;
 	const char *name; /* behind ns */
 	char ns[];
@@ -66,7 +74,16 @@ struct pools {
 	size_t pool_count;
 };
 
+struct service_key {
+	const char *ns;
+	const char *name;
+	bool is_secret;
+	unsigned source;
+};
+
 void model_mark_dirty(struct pools *p, struct service *s);
+struct service *model_find(const struct pools *p, const struct service_key *key); /* or NULL */
+struct service *model_need(struct pools *p, const struct service_key *key);
 
 /* --- claim.c --------------------------------------------------------------- */
 
@@ -94,10 +111,24 @@ struct built {
 	size_t pool_count;
 	struct orphan *orphans;
 	size_t orphan_count;
+	char *secret; /* the name of that which the check needs; NULL: none */
 };
 /* What the objects of s come to; the caller takes all of it over. */
 struct built service_build(struct pools *p, const struct service *s);
 void orphans_done(struct orphan *orphans, size_t count);
+
+/* --- secrets.c ------------------------------------------------------------- */
+
+/* The Secret that counts, NULL if there is none; `s` may be NULL. */
+const struct object *secret_in_force(const struct service *s);
+/* "is not there", "lacks the key password", ...; NULL: nothing stands against its use. */
+const char *secret_fault(const struct object *o);
+/* The check of `user` names this Secret from here on; NULL: none. */
+void secret_use(struct service *user, struct service *s);
+/* Whoever names it is worked out anew. */
+void secret_changed(struct pools *p, struct service *s);
+/* As service_build(): only what is to be told of its objects. */
+struct built secret_build(struct pools *p, const struct service *s);
 
 /* --- intern.c: one check for all that are equal ---------------------------- */
 

@@ -23,6 +23,8 @@ const char *object_kind_text(enum object_kind k)
 		return "Endpoints";
 	case OBJECT_SLICE:
 		return "EndpointSlice";
+	case OBJECT_SECRET:
+		return "Secret";
 	}
 	return "?";
 }
@@ -200,12 +202,15 @@ static struct object *pack_object(struct pack *p, struct object *from)
 	return to;
 }
 
+/* A Secret's is of this process alone, as its key is: it is never saved. */
 static uint64_t hash_content(const struct object *o)
 {
 	struct buf b = { 0 };
 	uint64_t h;
 
 	object_put_values(&b, o);
+	if (o->secret)
+		wire_put_u64(&b, secret_hash(o->secret));
 	h = hash_id(b.data, b.len);
 	buf_done(&b);
 	return h;
@@ -243,6 +248,7 @@ void object_free(struct object *o)
 	if (!o)
 		return;
 	problems_done(&o->problems);
+	secret_free(o->secret);
 	free(o);
 }
 

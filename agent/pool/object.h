@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The Kubernetes-shaped objects we read, as plain values: Service (v1),
- * Endpoints (v1), EndpointSlice (discovery.k8s.io/v1). The same for files,
- * the API server and the store.
+ * Endpoints (v1), EndpointSlice (discovery.k8s.io/v1), Secret (v1). The same
+ * for files, the API server and the store.
  *
  * Decoding is lenient where the origin system was (a `type` inside `ports`, `annotations` at top level: taken, with a
  * warning each) and says where a thing stands. Pure; never logs.
@@ -19,6 +19,7 @@
 #include "agent/base/doc.h"
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
+#include "agent/pool/secret.h"
 
 #define OBJECT_NAME_MAX	       253 /* namespace, name; port names are at most 63 */
 #define OBJECT_ADDRESSES_MAX   16384
@@ -27,7 +28,12 @@
 #define OBJECT_AFFINITY_MAX    86400 /* seconds */
 #define OBJECT_VALUE_MAX       60000 /* bytes of an annotation's value */
 
-enum object_kind { OBJECT_SERVICE = 1, OBJECT_ENDPOINTS = 2, OBJECT_SLICE = 3 };
+enum object_kind {
+	OBJECT_SERVICE = 1,
+	OBJECT_ENDPOINTS = 2,
+	OBJECT_SLICE = 3,
+	OBJECT_SECRET = 4,
+};
 const char *object_kind_text(enum object_kind k);
 
 /* What is wrong with an object, for its owner to read. */
@@ -88,7 +94,7 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
-/* One block of memory but for its problems; object_free() frees both. */
+/* One block of memory but for its problems and a Secret's values; object_free() frees them all. */
 struct object {
 	enum object_kind kind;
 	unsigned source;   /* index of the source in the configuration; smaller wins a tie */
@@ -97,7 +103,7 @@ struct object {
 	unsigned line;	   /* where its document begins */
 	char *ns;	   /* "default" where none is written */
 	char *name;
-	char *service;	    /* the Service it belongs to (a Service: itself) */
+	char *service;	    /* the Service it belongs to (a Service, a Secret: itself) */
 	char *uid;	    /* "" outside a cluster */
 	int64_t created_ms; /* 0: unknown */
 	char *revision;	    /* opaque; "" outside a cluster */
@@ -115,6 +121,8 @@ struct object {
 	/* Endpoints, EndpointSlice */
 	struct object_subset *subsets;
 	size_t subset_count;
+	/* Secret; NULL otherwise */
+	struct secret *secret;
 };
 
 /* The objects of a `List` (their documents are the children), or NULL: it is none. */
@@ -128,13 +136,14 @@ const struct doc *object_list(const struct doc *d);
 struct object_origin {
 	unsigned source;
 	bool from_cluster;
+	bool exposed; /* everybody on this machine may read the file: no place for a Secret */
 	const char *path;
 };
 MUST_CHECK int object_decode(const struct doc *d, const struct object_origin *from,
 			     struct object **out, struct err *err);
 void object_free(struct object *o); /* NULL is fine */
 
-/* For the state file: every source's last complete list. */
+/* For the state file: every source's last complete list. A Secret has no place there (asserted). */
 void wire_put_object(struct buf *b, const struct object *o);
 MUST_CHECK struct object *wire_object(struct wire *w); /* NULL: malformed */
 

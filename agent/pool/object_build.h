@@ -10,7 +10,7 @@
 
 /*
  * An object of its own from one whose parts lie anywhere. Strings may not be NULL. The problems
- * move over; content and place are worked out.
+ * and a Secret's values move over; content and place are worked out.
  */
 MUST_CHECK struct object *object_make(struct object *parts);
 
@@ -19,7 +19,7 @@ bool object_is_label(const char *s);
 /* Labels joined by dots, at most OBJECT_NAME_MAX bytes. */
 bool object_is_name(const char *s);
 
-/* What makes an object what it is, without lines, source and path: for object_make()'s hash. */
+/* What makes an object what it is, without lines, source, path and a Secret's values. */
 void object_put_values(struct buf *b, const struct object *o);
 
 #endif

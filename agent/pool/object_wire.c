@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Objects as bytes, for the state file; and the bytes that tell whether one has changed. */
+#include <assert.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ void object_put_values(struct buf *b, const struct object *o)
 
 void wire_put_object(struct buf *b, const struct object *o)
 {
+	assert(o->kind != OBJECT_SECRET);
 	wire_put_u32(b, o->source);
 	wire_put_u8(b, o->from_cluster);
 	wire_put_str(b, o->path);

@@ -15,17 +15,13 @@
 #include "agent/pool/model.h"
 #include "agent/pool/pool_make.h"
 
-struct service_key {
-	const char *ns;
-	const char *name;
-};
-
 static bool service_eq(const void *object, const void *key)
 {
 	const struct service *s = object;
 	const struct service_key *k = key;
 
-	return strcmp(s->name, k->name) == 0 && strcmp(s->ns, k->ns) == 0;
+	return strcmp(s->name, k->name) == 0 && strcmp(s->ns, k->ns) == 0 &&
+	       s->is_secret == k->is_secret && s->source == k->source;
 }
 
 static bool object_eq(const void *object, const void *key)
@@ -46,6 +42,18 @@ static uint64_t hash_names(const char *ns, const char *name)
 	uint64_t h = hash_table_str(ns);
 
 	return (h << 7 | h >> 57) ^ hash_table_str(name);
+}
+
+static uint64_t hash_key(const struct service_key *k)
+{
+	return hash_names(k->ns, k->name) ^ ((uint64_t)k->source << 1 | k->is_secret);
+}
+
+static struct service_key key_of(const struct object *o)
+{
+	bool is_secret = o->kind == OBJECT_SECRET;
+
+	return (struct service_key){ o->ns, o->service, is_secret, is_secret ? o->source : 0 };
 }
 
 static uint64_t hash_object(const struct object *o)
@@ -117,32 +125,46 @@ void model_mark_dirty(struct pools *p, struct service *s)
 	p->dirty_end = &s->next_dirty;
 }
 
-static struct service *find_service(const struct pools *p, const char *ns, const char *name)
+struct service *model_find(const struct pools *p, const struct service_key *key)
 {
-	struct service_key key = { ns, name };
-
-	return map_get(&p->services, hash_names(ns, name), &key);
+	return map_get(&p->services, hash_key(key), key);
 }
 
-static struct service *service_of(struct pools *p, const struct object *o)
+static struct service *find_service(const struct pools *p, const char *ns, const char *name)
 {
-	struct service *s = find_service(p, o->ns, o->service);
-	size_t ns_size = strlen(o->ns) + 1, name_size = strlen(o->service) + 1;
+	return model_find(p, &(struct service_key){ .ns = ns, .name = name });
+}
+
+/* That of an object which is kept. */
+static struct service *service_of(const struct pools *p, const struct object *o)
+{
+	struct service_key key = key_of(o);
+
+	return model_find(p, &key);
+}
+
+struct service *model_need(struct pools *p, const struct service_key *key)
+{
+	struct service *s = model_find(p, key);
+	size_t ns_size = strlen(key->ns) + 1, name_size = strlen(key->name) + 1;
 
 	if (s)
 		return s;
 	s = xcalloc(1, sizeof(*s) + ns_size + name_size);
-	memcpy(s->ns, o->ns, ns_size);
-	memcpy(s->ns + ns_size, o->service, name_size);
+	memcpy(s->ns, key->ns, ns_size);
+	memcpy(s->ns + ns_size, key->name, name_size);
 	s->name = s->ns + ns_size;
-	s->hash = hash_names(s->ns, s->name);
+	s->is_secret = key->is_secret;
+	s->source = key->source;
+	s->hash = hash_key(key);
 	map_put(&p->services, s->hash, s);
 	return s;
 }
 
 static void attach(struct pools *p, struct object *o)
 {
-	struct service *s = service_of(p, o);
+	struct service_key key = key_of(o);
+	struct service *s = model_need(p, &key);
 
 	/* By twos: a Service and its Endpoints are the rule. */
 	if (s->object_count % 2 == 0)
@@ -151,6 +173,7 @@ static void attach(struct pools *p, struct object *o)
 	s->objects[s->object_count++] = o;
 	map_put(&p->objects, hash_object(o), o);
 	model_mark_dirty(p, s);
+	secret_changed(p, s);
 }
 
 static size_t index_of(const struct service *s, const struct object *o)
@@ -178,13 +201,14 @@ static void forget_orphan(struct service *s, const struct object *o)
 
 static void detach(struct pools *p, struct object *o)
 {
-	struct service *s = find_service(p, o->ns, o->service);
+	struct service *s = service_of(p, o);
 
 	s->objects[index_of(s, o)] = s->objects[s->object_count - 1];
 	s->object_count--;
 	forget_orphan(s, o);
 	(void)map_take(&p->objects, hash_object(o), o);
 	model_mark_dirty(p, s);
+	secret_changed(p, s);
 	object_free(o);
 }
 
@@ -200,7 +224,7 @@ static bool has_problems(const struct service *s)
 /* The same content, but lines or the revision moved: nothing to work out but what is told of it. */
 static void replace(struct pools *p, struct object *old, struct object *o)
 {
-	struct service *s = find_service(p, old->ns, old->service);
+	struct service *s = service_of(p, old);
 
 	if (has_problems(s) || s->dirty) {
 		detach(p, old);
@@ -245,24 +269,6 @@ void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, 
 		if (o->source == source)
 			fn(arg, o);
 	}
-}
-
-const struct pool_member *pool_member_find(const struct pool *pool, const struct endpoint *e)
-{
-	size_t low = 0, high = pool ? pool->member_count : 0;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int r = endpoint_cmp(&pool->members[mid].endpoint, e);
-
-		if (r == 0)
-			return &pool->members[mid];
-		if (r < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
 }
 
 /* --- update ---------------------------------------------------------------- */
@@ -339,6 +345,32 @@ static void settle(struct service *s, struct built *built, struct changes *chang
 	s->pool_count = built->pool_count;
 }
 
+/* One that nobody has or needs any more goes. */
+static void drop_unused(struct pools *p, struct service *s)
+{
+	struct service_key key;
+
+	if (s->object_count || s->users || s->dirty)
+		return;
+	key = (struct service_key){ s->ns, s->name, s->is_secret, s->source };
+	(void)map_take(&p->services, s->hash, &key);
+	service_free(s);
+}
+
+/* Its check needs another Secret now, or none. */
+static void change_secret(struct pools *p, struct service *s, char *name)
+{
+	struct service *before = s->secret, *now = NULL;
+
+	if (name)
+		now = model_need(
+			p, &(struct service_key){ s->ns, name, true, service_object(s)->source });
+	free(name);
+	secret_use(s, now);
+	if (before && before != now)
+		drop_unused(p, before);
+}
+
 static void rebuild(struct pools *p, struct service *s, struct changes *changes)
 {
 	struct built built = service_build(p, s);
@@ -351,12 +383,8 @@ static void rebuild(struct pools *p, struct service *s, struct changes *changes)
 		link_orphaned(p, s);
 	p->pool_count += built.pool_count - s->pool_count;
 	settle(s, &built, changes);
-	if (s->object_count == 0) {
-		struct service_key key = { s->ns, s->name };
-
-		(void)map_take(&p->services, s->hash, &key);
-		service_free(s);
-	}
+	change_secret(p, s, built.secret);
+	drop_unused(p, s);
 }
 
 static bool lost_frontend(const struct change *c)

@@ -108,6 +108,12 @@ void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
 /* By id, or by "namespace/service" if that has a single port; NULL otherwise. */
 struct pool *pools_find(const struct pools *p, const char *id);
 size_t pools_count(const struct pools *p);
+/*
+ * The Secret of this name that counts among those of the source; NULL where there is none, or it
+ * lacks what a login needs. Valid until the next pools_put() or pools_remove().
+ */
+const struct object *pools_secret(const struct pools *p, unsigned source, const char *ns,
+				  const char *name);
 /* Every object of a source, for its state file. */
 typedef void pools_object_fn(void *arg, const struct object *o);
 void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg);
@@ -115,9 +121,15 @@ void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, 
 /*
  * Annotations to settings: `set` comes in holding the defaults (its check a reference of its own, replaced where
  * needed) and is changed by each good annotation; each bad one is a problem and changes nothing.
- * `weights` (per address) are applied by the model.
+ * `weights` (per address) are applied by the model. A Secret that is named is one of the pool's own
+ * namespace and source.
  */
+struct pool_home {
+	const char *ns;
+	unsigned source;
+};
 void pool_annotations(const struct object_annotation *items, size_t count,
-		      struct pool_settings *set, struct problems *problems);
+		      const struct pool_home *home, struct pool_settings *set,
+		      struct problems *problems);
 
 #endif

@@ -71,6 +71,24 @@ void pool_unref(struct pool *p)
 	free(p);
 }
 
+const struct pool_member *pool_member_find(const struct pool *pool, const struct endpoint *e)
+{
+	size_t low = 0, high = pool ? pool->member_count : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int r = endpoint_cmp(&pool->members[mid].endpoint, e);
+
+		if (r == 0)
+			return &pool->members[mid];
+		if (r < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 static bool settings_equal(const struct pool_settings *a, const struct pool_settings *b)
 {
 	return strcmp(a->scheduler, b->scheduler) == 0 &&

@@ -20,7 +20,7 @@ extern const struct value_words pool_forward_words;	/* enum pool_forward */
 extern const struct value_words pool_snat_words;	/* 1: masquerade */
 extern const struct value_words pool_unhealthy_words;	/* enum pool_unhealthy */
 extern const struct value_words pool_fail_policy_words; /* enum pool_fail_policy */
-extern const struct value_words pool_check_words;	/* enum check_type */
+extern const struct value_words pool_check_words;	/* enum check_type: those for every pool */
 
 /* "none", or "fallback" and "port" with a comma between (of mh and sh). -EINVAL otherwise. */
 MUST_CHECK int pool_scheduler_flags_parse(const char *s, uint32_t *out);

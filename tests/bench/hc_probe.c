@@ -89,7 +89,7 @@ static void start_one(struct hc_probe *p, const struct hc_io *io, const struct c
 {
 	struct hc_outcome out;
 
-	if (hc_probe_start(p, io, c, to, token, &out))
+	if (hc_probe_start(p, io, c, to, NULL, token, &out))
 		errx(1, "probe: %s", hc_reason_text(out.reason));
 }
 

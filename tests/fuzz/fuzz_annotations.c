@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		items[count] = (struct object_annotation){ line, value, (unsigned)count + 1 };
 		count++;
 	}
-	pool_annotations(items, count, &set, &problems);
+	pool_annotations(items, count, &(struct pool_home){ "shop", 15 }, &set, &problems);
 	settings_are_sane(&set);
 	problems_done(&problems);
 	check_unref(set.check);

@@ -20,6 +20,9 @@ static void check_check(const struct check *c)
 	assert(!c->host || strlen(c->host) <= CHECK_HOST_MAX);
 	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
+	assert(!c->secret || (c->type == CHECK_MYSQL && strlen(c->secret) <= CHECK_SECRET_MAX));
+	assert(c->role == CHECK_ROLE_ANY || (c->secret && c->role <= CHECK_ROLE_GALERA));
+	assert(c->tls <= CHECK_TLS_REQUIRED && c->max_lag_s <= CHECK_LAG_MAX_S);
 }
 
 /* What was read well is written as the same bytes: there is one way to say a thing. */
@@ -57,6 +60,7 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	CLEANUP(buf_done) struct buf b = { 0 };
 	struct wire before = *body;
 	struct hc_verdict verdict;
+	struct hc_secret secret;
 	struct hc_status status;
 
 	(void)arg;
@@ -76,6 +80,16 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 		if (!wire_end(body))
 			return false;
 		wire_put_hc_status(&b, &status);
+		break;
+	case HC_MSG_SECRET:
+		wire_hc_secret(body, &secret);
+		assert((secret.name != NULL) == !body->bad);
+		assert(!secret.password || strlen(secret.password) <= HC_SECRET_PASSWORD_MAX);
+		if (secret.name)
+			wire_put_hc_secret(&b, &secret);
+		hc_secret_done(&secret);
+		if (!wire_end(body))
+			return false;
 		break;
 	default:
 		return true;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/pool/object.h"
 
@@ -10,9 +11,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct doc_limits limits = { .nodes = 2000, .depth = 16 };
 
+static void secret_is_bounded(const struct secret *s)
+{
+	if ((s->username && (!*s->username || strlen(s->username) > SECRET_USERNAME_MAX)) ||
+	    (s->password && strlen(s->password) > SECRET_PASSWORD_MAX) ||
+	    (s->ca && (!*s->ca || strlen(s->ca) > SECRET_CA_MAX)))
+		abort();
+}
+
 static void decode(const struct doc *d, bool from_cluster)
 {
-	const struct object_origin from = { .from_cluster = from_cluster, .path = "f.yaml" };
+	const struct object_origin from = { .from_cluster = from_cluster,
+					    .exposed = !from_cluster,
+					    .path = "f.yaml" };
 	struct object *o = NULL, *again;
 	struct buf b = { 0 };
 	struct err err = { 0 };
@@ -22,6 +33,14 @@ static void decode(const struct doc *d, bool from_cluster)
 	if (r < 0) {
 		if (o || !err.text[0] || (r != -EINVAL && r != -ENOTSUP))
 			abort();
+		return;
+	}
+	/* Its values are nobody's business but the healthcheck process's. */
+	if ((o->kind == OBJECT_SECRET) != (o->secret != NULL))
+		abort();
+	if (o->secret) {
+		secret_is_bounded(o->secret);
+		object_free(o);
 		return;
 	}
 	wire_put_object(&b, o);

@@ -60,7 +60,7 @@ golden get-members-none get members team.empty.80-tcp
 golden get-targets-by-name get targets 10.100.1.77:30253
 golden get-problems-by-name get problems shop.web.https-tcp
 
-for pool in default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do
+for pool in db/orders default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do
 	golden "describe-${pool//\//.}" describe pool "$pool"
 	golden "explain-${pool//\//.}" explain "$pool"
 done

@@ -16,19 +16,22 @@
 #define FD_BASE	   1000
 #define WALL_START INT64_C(1700000000000)
 
-struct conn {
+struct fake_conn {
 	struct fake_net *net;
 	struct fake_server *server; /* NULL: free */
 	uint64_t token;
 	uint32_t waits_for;
 	uint32_t events; /* that hold now */
 	int error;
-	bool is_lost, has_ended;
-	size_t arrived, read; /* of the reply */
+	bool is_lost, is_complete;
+	struct buf said; /* by the server */
+	bool is_ending, has_ended;
+	size_t arrived, read; /* of it */
+	void *talk;	      /* the service's */
 	timer_id timer;
 	bool is_ready;
-	TAILQ_ENTRY(conn) ready;
-	struct conn *next_free;
+	TAILQ_ENTRY(fake_conn) ready;
+	struct fake_conn *next_free;
 	int fd;
 };
 
@@ -37,10 +40,10 @@ struct fake_net {
 	mono_t now;
 	struct timers *timers;
 	struct map servers;
-	struct conn **conns; /* by fd - FD_BASE */
+	struct fake_conn **conns; /* by fd - FD_BASE */
 	size_t conn_count;
-	struct conn *free;
-	TAILQ_HEAD(, conn) ready;
+	struct fake_conn *free;
+	TAILQ_HEAD(, fake_conn) ready;
 	uint32_t open;
 	uint64_t attempts;
 	int error;
@@ -91,8 +94,10 @@ void fake_net_free(struct fake_net *n)
 	while ((s = map_next(&n->servers, &pos)))
 		free(s);
 	map_done(&n->servers);
-	for (size_t i = 0; i < n->conn_count; i++)
+	for (size_t i = 0; i < n->conn_count; i++) {
+		buf_done(&n->conns[i]->said);
 		free(n->conns[i]);
+	}
 	free(n->conns);
 	timers_free(n->timers);
 	free(n);
@@ -162,7 +167,7 @@ bool fake_net_next(const struct fake_net *n, mono_t *out)
 
 /* --- connections ----------------------------------------------------------------- */
 
-static void update(struct conn *c)
+static void update(struct fake_conn *c)
 {
 	bool is_ready = c->events & (c->waits_for | EPOLLERR | EPOLLHUP);
 
@@ -175,40 +180,63 @@ static void update(struct conn *c)
 		TAILQ_REMOVE(&c->net->ready, c, ready);
 }
 
-static void arrive_later(struct conn *c, timer_fn *fn)
+static void arrive_later(struct fake_conn *c, timer_fn *fn)
 {
 	mono_t when = { c->net->now.ns + c->server->latency_us * INT64_C(1000) };
 
 	c->timer = timers_add(c->net->timers, when, fn, c);
 }
 
+static void on_piece(void *arg);
+
+/* Something was said, or the end: it is on its way, if nothing is yet. */
+static void send_on(struct fake_conn *c)
+{
+	if (!c->timer && !c->has_ended && (c->arrived < c->said.len || c->is_ending))
+		arrive_later(c, on_piece);
+}
+
 static void on_answer(void *arg)
 {
-	struct conn *c = arg;
+	struct fake_conn *c = arg;
+	const struct fake_service *s = c->server->service;
 
 	c->timer = 0;
 	c->events = c->error ? EPOLLERR | EPOLLHUP | EPOLLOUT : EPOLLOUT;
 	update(c);
+	if (!c->error && c->is_complete && s)
+		c->talk = s->accepted(s->arg, c);
 }
 
 static void on_piece(void *arg)
 {
-	struct conn *c = arg;
-	size_t left = strlen(c->server->reply) - c->arrived;
+	struct fake_conn *c = arg;
+	size_t left = c->said.len - c->arrived;
 	size_t piece = c->server->piece && c->server->piece < left ? c->server->piece : left;
 
 	c->timer = 0;
 	c->arrived += piece;
 	c->events |= EPOLLIN;
-	c->has_ended = piece == left;
+	c->has_ended = c->is_ending && piece == left;
 	update(c);
-	if (!c->has_ended)
-		arrive_later(c, on_piece);
+	send_on(c);
 }
 
-static struct conn *take_conn(struct fake_net *n)
+void fake_conn_say(struct fake_conn *c, const void *data, size_t len)
 {
-	struct conn *c = n->free;
+	buf_put(&c->said, data, len);
+	send_on(c);
+}
+
+void fake_conn_end(struct fake_conn *c)
+{
+	c->is_ending = true;
+	send_on(c);
+}
+
+static struct fake_conn *take_conn(struct fake_net *n)
+{
+	struct fake_conn *c = n->free;
 
 	if (c) {
 		n->free = c->next_free;
@@ -217,12 +245,12 @@ static struct conn *take_conn(struct fake_net *n)
 	c = xcalloc(1, sizeof(*c));
 	c->net = n;
 	c->fd = FD_BASE + (int)n->conn_count;
-	n->conns = xreallocarray(n->conns, n->conn_count + 1, sizeof(struct conn *));
+	n->conns = xreallocarray(n->conns, n->conn_count + 1, sizeof(struct fake_conn *));
 	n->conns[n->conn_count++] = c;
 	return c;
 }
 
-static struct conn *conn_of(void *arg, int fd)
+static struct fake_conn *conn_of(void *arg, int fd)
 {
 	struct fake_net *n = arg;
 
@@ -231,11 +259,12 @@ static struct conn *conn_of(void *arg, int fd)
 	return n->conns[fd - FD_BASE];
 }
 
-static int fake_connect(void *arg, const struct endpoint *to, uint64_t token, int *out_fd)
+static int fake_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
+			int *out_fd)
 {
 	struct fake_net *n = arg;
 	struct fake_server *s;
-	struct conn *c;
+	struct fake_conn *c;
 
 	n->attempts++;
 	n->now.ns += n->cost_us * INT64_C(1000);
@@ -251,9 +280,13 @@ static int fake_connect(void *arg, const struct endpoint *to, uint64_t token, in
 	if (n->on_start)
 		n->on_start(n->on_start_arg, s, n->now);
 	c = take_conn(n);
-	*c = (struct conn){
-		.net = n, .server = s, .token = token, .waits_for = EPOLLOUT, .fd = c->fd
-	};
+	buf_done(&c->said);
+	*c = (struct fake_conn){ .net = n,
+				 .server = s,
+				 .token = token,
+				 .waits_for = EPOLLOUT,
+				 .is_complete = complete,
+				 .fd = c->fd };
 	c->error = s->mode == FAKE_REFUSES	 ? ECONNREFUSED
 		   : s->mode == FAKE_UNREACHABLE ? EHOSTUNREACH
 						 : 0;
@@ -267,7 +300,7 @@ static int fake_connect(void *arg, const struct endpoint *to, uint64_t token, in
 
 static int fake_wait(void *arg, int fd, uint64_t token, uint32_t events)
 {
-	struct conn *c = conn_of(arg, fd);
+	struct fake_conn *c = conn_of(arg, fd);
 
 	c->token = token;
 	c->waits_for = events;
@@ -282,17 +315,23 @@ static int fake_error(void *arg, int fd)
 
 static ssize_t fake_send(void *arg, int fd, const void *data, size_t len)
 {
-	struct conn *c = conn_of(arg, fd);
+	struct fake_conn *c = conn_of(arg, fd);
 
+	if (c->talk) {
+		c->server->service->heard(c->talk, data, len);
+		return (ssize_t)len;
+	}
 	assert(len > 4 && memcmp(data, "GET ", 4) == 0);
-	if (c->server->reply)
-		arrive_later(c, on_piece);
+	if (c->server->reply) {
+		fake_conn_say(c, c->server->reply, strlen(c->server->reply));
+		fake_conn_end(c);
+	}
 	return (ssize_t)len;
 }
 
 static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 {
-	struct conn *c = conn_of(arg, fd);
+	struct fake_conn *c = conn_of(arg, fd);
 	size_t n = c->arrived - c->read;
 
 	if (n == 0 && !c->has_ended)
@@ -300,9 +339,9 @@ static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 	if (n > len)
 		n = len;
 	if (n)
-		memcpy(data, c->server->reply + c->read, n);
+		memcpy(data, c->said.data + c->read, n);
 	c->read += n;
-	/* At its end the reply is followed by a close, which stays readable. */
+	/* At its end what was said is followed by a close, which stays readable. */
 	if (c->read == c->arrived && !c->has_ended)
 		c->events &= ~(uint32_t)EPOLLIN;
 	update(c);
@@ -311,9 +350,10 @@ static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 
 static void fake_close(void *arg, int fd, bool reset)
 {
-	struct conn *c = conn_of(arg, fd);
+	struct fake_conn *c = conn_of(arg, fd);
 
-	(void)reset;
+	if (c->talk)
+		c->server->service->closed(c->talk, reset);
 	timers_cancel(c->net->timers, c->timer);
 	c->events = 0;
 	update(c);
@@ -326,7 +366,7 @@ static void fake_close(void *arg, int fd, bool reset)
 static size_t fake_poll(void *arg, struct hc_ready *out, size_t max)
 {
 	struct fake_net *n = arg;
-	struct conn *c;
+	struct fake_conn *c;
 	size_t count = 0;
 
 	TAILQ_FOREACH(c, &n->ready, ready)

@@ -8,6 +8,7 @@
 #define TESTS_LIB_FAKE_NET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/base/clock.h"
@@ -21,6 +22,16 @@ enum fake_mode {
 	FAKE_UNREACHABLE,
 };
 
+struct fake_conn;
+/* A server that talks: on connections that are complete, not on half-open ones. */
+struct fake_service {
+	void *(*accepted)(void *arg,
+			  struct fake_conn *c); /* what it gives is passed to the others */
+	void (*heard)(void *talk, const void *data, size_t len);
+	void (*closed)(void *talk, bool reset);
+	void *arg;
+};
+
 struct fake_server {
 	struct endpoint endpoint;
 	enum fake_mode mode;
@@ -28,6 +39,7 @@ struct fake_server {
 	uint32_t loss_permille; /* of probes, each lost as a whole */
 	const char *reply;	/* http: sent after the request, then closed; NULL: never answers */
 	uint32_t piece;		/* bytes of the reply at a time, each a latency apart; 0: at once */
+	const struct fake_service *service; /* NULL: http, by `reply` */
 	uint64_t connects;
 	mono_t last_connect;
 };
@@ -51,6 +63,10 @@ void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg);
 uint32_t fake_net_random(struct fake_net *n);
 uint32_t fake_net_open(const struct fake_net *n); /* connections now */
 uint64_t fake_net_attempts(const struct fake_net *n);
+
+/* What a service says arrives a latency later; end: and then it closes. */
+void fake_conn_say(struct fake_conn *c, const void *data, size_t len);
+void fake_conn_end(struct fake_conn *c);
 
 void fake_net_set(struct fake_net *n, mono_t now); /* never backwards */
 /* When the next packet arrives. */

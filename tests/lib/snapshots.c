@@ -42,6 +42,29 @@ static struct check *http_check(void)
 	return c;
 }
 
+static struct check *mysql_check(void)
+{
+	struct check *c = check_new(CHECK_MYSQL);
+
+	c->secret = xstrdup("db/check@1");
+	c->role = CHECK_ROLE_WRITER;
+	return c;
+}
+
+static struct check *check_of(enum check_type type)
+{
+	switch (type) {
+	case CHECK_HTTP:
+		return http_check();
+	case CHECK_MYSQL:
+		return mysql_check();
+	case CHECK_NONE:
+	case CHECK_TCP:
+		break;
+	}
+	return check_new(type);
+}
+
 struct recipe {
 	const char *ns, *service, *port;
 	uint8_t protocol;
@@ -52,7 +75,7 @@ struct recipe {
 
 static struct pool *make_pool(const struct recipe *r)
 {
-	struct check *check = r->check == CHECK_HTTP ? http_check() : check_new(r->check);
+	struct check *check = check_of(r->check);
 	struct endpoint frontend;
 	struct pool parts = {
 		.ns = (char *)(uintptr_t)r->ns, /* copied, never written to */
@@ -137,6 +160,27 @@ static struct pool_view *sample_origin(int64_t now)
 	return v;
 }
 
+/* Two that take writes, one of which is in use, and what else may become of a server. */
+static struct pool_view *sample_db(int64_t now)
+{
+	struct member_view m[] = {
+		member_of("10.100.4.1:3306", VERDICT_UP, 1, MEMBER_SATURATED, now - HOURS(40)),
+		member_of("10.100.4.2:3306", VERDICT_UP, 0, MEMBER_STANDBY, now - HOURS(3)),
+		member_of("10.100.4.3:3306", VERDICT_DOWN, 0, MEMBER_ROLE, now - HOURS(40)),
+	};
+	struct pool_view *v =
+		make_view(make_pool(&(struct recipe){ "db", "orders", "mysql", IPPROTO_TCP, 0,
+						      "10.0.0.1:43306", CHECK_MYSQL }),
+			  m, ARRAY_LEN(m));
+
+	v->members[1].in_table = v->members[2].in_table = false;
+	v->pool->set.unhealthy = UNHEALTHY_RESET;
+	v->pool->set.fail_policy = FAIL_CLOSED;
+	v->fault = xstrdup("more than one member accepts writes: 10.100.4.1:3306, "
+			   "10.100.4.2:3306; only 10.100.4.1:3306 is used");
+	return v;
+}
+
 static struct pool_view *sample_web(int64_t now)
 {
 	struct member_view m[] = {
@@ -199,6 +243,8 @@ static struct target_view target_of(const struct pool_view *v, const struct memb
 				 .users = 1 };
 
 	snprintf(t.type, sizeof(t.type), "%s", check_type_text(v->pool->set.check->type));
+	if (v->pool->set.check->type == CHECK_MYSQL)
+		t.mysql = check_ref(v->pool->set.check);
 	switch (m->state) {
 	case VERDICT_UP:
 		snprintf(t.reason, sizeof(t.reason), "ok");
@@ -206,7 +252,10 @@ static struct target_view target_of(const struct pool_view *v, const struct memb
 		t.latency_us = 412;
 		break;
 	case VERDICT_DOWN:
-		snprintf(t.reason, sizeof(t.reason), "%s", t.type[0] == 'h' ? "status" : "refused");
+		snprintf(t.reason, sizeof(t.reason), "%s",
+			 t.mysql	    ? "not in that role"
+			 : t.type[0] == 'h' ? "status"
+					    : "refused");
 		t.detail = t.type[0] == 'h' ? 503 : 0;
 		t.ok = 127;
 		t.failed = 24;
@@ -272,7 +321,8 @@ struct snapshot *snapshot_sample(int64_t now_ms)
 	struct snapshot *s = snapshot_new();
 
 	add_frame(s, now_ms);
-	s->pools = xcalloc(5, sizeof(struct pool_view *));
+	s->pools = xcalloc(6, sizeof(struct pool_view *));
+	s->pools[s->pool_count++] = sample_db(now_ms);
 	s->pools[s->pool_count++] = sample_dns();
 	s->pools[s->pool_count++] = sample_origin(now_ms);
 	s->pools[s->pool_count++] = sample_web(now_ms);

@@ -14,6 +14,8 @@
 #include "agent/pool/settings.h"
 #include "agent/pool/weights.h"
 
+static const struct pool_home home = { "shop", 0 };
+
 /* Pairs of key and value, ended by NULL; line N is the Nth pair. */
 static void apply(const char *const *pairs, struct pool_settings *set, struct problems *problems)
 {
@@ -24,7 +26,7 @@ static void apply(const char *const *pairs, struct pool_settings *set, struct pr
 		items[n] = (struct object_annotation){ (char *)(uintptr_t)pairs[0],
 						       (char *)(uintptr_t)pairs[1],
 						       (unsigned)n + 1 };
-	pool_annotations(items, n, set, problems);
+	pool_annotations(items, n, &home, set, problems);
 }
 
 static void print_check(struct buf *b, const struct check *c)
@@ -37,6 +39,10 @@ static void print_check(struct buf *b, const struct check *c)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
 			   value_statuses_text(c->expect, c->expect_count, text));
+	if (c->type == CHECK_MYSQL)
+		buf_printf(b, " secret=%s %s tls=%s lag=%u", c->secret ? c->secret : "-",
+			   value_word_text(&value_check_roles, c->role),
+			   value_word_text(&value_check_tls, c->tls), c->max_lag_s);
 }
 
 static void print_settings(struct buf *b, const struct pool_settings *s)
@@ -121,12 +127,12 @@ static void the_origins_keys_are_known(void **state)
 	expect(PAIRS("healthCheckType", "NONE"), PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "http", "health-check-type", "none"),
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
-	expect(PAIRS("healthCheckType", "icmp"),
-	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, http or none; "
-			 "left as it was\n");
+	expect(PAIRS("healthCheckType", "icmp"), UNCHANGED
+	       "error 1: annotation healthCheckType: \"icmp\" is not tcp, http, mysql or none; "
+	       "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
-	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, http "
-			 "or none; left "
+	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, http, "
+			 "mysql or none; left "
 			 "as it was\n");
 }
 
@@ -136,7 +142,7 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, http or none; left as it was" },
+		  "\"icmp\" is not tcp, http, mysql or none; left as it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
 		{ "health-check-port", "65536",
 		  "\"65536\" is not a port from 1 to 65535; left as it was" },
@@ -189,6 +195,21 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		{ "max-connections", "-1",
 		  "\"-1\" is not a whole number from 0 (no limit) to 1000000; left as it was" },
 		{ "udp-one-packet", "yes", "\"yes\" is not true or false; left as it was" },
+		{ "health-check-secret", "db_check",
+		  "\"db_check\" is not the name of a Secret: lower-case letters, digits, '-' and "
+		  "'.', at most 253; left as it was" },
+		{ "health-check-secret", "other/check",
+		  "\"other/check\" is not the name of a Secret: lower-case letters, digits, '-' "
+		  "and "
+		  "'.', at most 253; left as it was" },
+		{ "health-check-role", "master",
+		  "\"master\" is not any, writer, reader or galera; left as it was" },
+		{ "health-check-tls", "on",
+		  "\"on\" is not off, preferred or required; left as it was" },
+		{ "health-check-max-lag", "0",
+		  "\"0\" is not a whole number of seconds from 1 to 86400; left as it was" },
+		{ "health-check-max-lag", "1500ms",
+		  "\"1500ms\" is not a whole number of seconds from 1 to 86400; left as it was" },
 	};
 
 	(void)state;
@@ -202,20 +223,77 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 	}
 }
 
+#define MYSQL(policies, rest)                                             \
+	"wrr flags=none nat snat=auto drain=300 weight=1 max=0 " policies \
+	" | mysql port=0 2/3 2000/1000/500 " rest "\n"
+
+static void mysql_asks_for_a_role_after_a_login(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "mysql"),
+	       MYSQL("reset open-last", "secret=- any tls=preferred lag=0"));
+	expect(PAIRS("healthCheckType", "MySQL", "health-check-secret", "db.check"),
+	       MYSQL("reset open-last", "secret=shop/db.check any tls=preferred lag=0"));
+	expect(PAIRS("health-check-role", "writer", "health-check-secret", "check",
+		     "health-check-type", "mysql", "health-check-tls", "required"),
+	       MYSQL("reset closed", "secret=shop/check writer tls=required lag=0"));
+	expect(PAIRS("health-check-role", "reader", "health-check-secret", "check",
+		     "health-check-type", "mysql", "health-check-max-lag", "30s", "fail-policy",
+		     "open-all", "on-unhealthy", "keep", "health-check-tls", "off"),
+	       MYSQL("keep open-all", "secret=shop/check reader tls=off lag=30"));
+}
+
+static void a_role_without_a_login_is_refused(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "mysql", "health-check-role", "writer"),
+	       MYSQL("reset open-last",
+		     "secret=- any tls=preferred lag=0") "error 2: annotation "
+							 "parasaus.io/health-check-role: writer "
+							 "needs a login, and so "
+							 "parasaus.io/health-check-secret; left as "
+							 "it was\n");
+	/* A slip in the name makes no pool of equals of it. */
+	expect(PAIRS("health-check-type", "mysql", "health-check-role", "writer",
+		     "health-check-secret", "a_b"),
+	       MYSQL("reset closed",
+		     "secret=shop/invalid writer tls=preferred lag=0") "error 3: annotation "
+								       "parasaus.io/"
+								       "health-check-secret: "
+								       "\"a_b\" is not the name of "
+								       "a "
+								       "Secret: lower-case "
+								       "letters, digits, '-' and "
+								       "'.', at most 253; left as "
+								       "it was\n");
+}
+
+static void a_secret_is_of_the_pools_own_source(void **state)
+{
+	struct object_annotation items[] = {
+		{ (char *)(uintptr_t) "health-check-type", (char *)(uintptr_t) "mysql", 1 },
+		{ (char *)(uintptr_t) "health-check-secret", (char *)(uintptr_t) "check", 2 },
+	};
+	const struct pool_home second = { "shop", 1 };
+	struct pool_settings set = defaults();
+	struct problems problems = { 0 };
+
+	(void)state;
+	pool_annotations(items, ARRAY_LEN(items), &second, &set, &problems);
+	assert_string_equal(set.check->secret, "shop/check@1");
+	assert_int_equal(problems.count, 0);
+	check_unref(set.check);
+}
+
 static void unknown_keys_and_those_to_come_are_told_apart(void **state)
 {
 	(void)state;
-	expect(PAIRS("helth-check-type", "http", "zebra", "1", "pin", "x", "health-check-type",
-		     "mysql"),
-	       UNCHANGED
+	expect(PAIRS("helth-check-type", "http", "zebra", "1", "pin", "x"), UNCHANGED
 	       "error 1: annotation parasaus.io/helth-check-type is unknown; not used; did you "
 	       "mean "
 	       "parasaus.io/health-check-type?\n"
 	       "error 2: annotation parasaus.io/zebra is unknown; not used\n"
-	       "error 3: annotation parasaus.io/pin is not available in this version; not used\n"
-	       "error 4: annotation parasaus.io/health-check-type: mysql is not available in this "
-	       "version; not "
-	       "used\n");
+	       "error 3: annotation parasaus.io/pin is not available in this version; not used\n");
 }
 
 static void times_are_judged_together(void **state)
@@ -253,6 +331,18 @@ static void flags_need_a_scheduler_that_has_them(void **state)
 static void what_has_no_effect_is_told(void **state)
 {
 	(void)state;
+	expect(PAIRS("health-check-secret", "check", "health-check-role", "writer"),
+	       PLAIN "tcp port=0 2/3 2000/1000/500\n"
+		     "warning 1: annotation parasaus.io/health-check-secret has no effect with a "
+		     "health check of type tcp\n"
+		     "warning 2: annotation parasaus.io/health-check-role has no effect with a "
+		     "health check of type tcp\n");
+	expect(PAIRS("health-check-type", "mysql", "health-check-max-lag", "5"),
+	       MYSQL("reset open-last",
+		     "secret=- any tls=preferred lag=0") "warning 2: annotation "
+							 "parasaus.io/health-check-max-lag is for "
+							 "the role reader, not "
+							 "for any; not used\n");
 	expect(PAIRS("health-check-path", "/x"),
 	       PLAIN "tcp port=0 2/3 2000/1000/500\n"
 		     "warning 1: annotation parasaus.io/health-check-path has no effect with a "
@@ -340,6 +430,9 @@ int main(void)
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
+		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
+		cmocka_unit_test(a_role_without_a_login_is_refused),
+		cmocka_unit_test(a_secret_is_of_the_pools_own_source),
 		cmocka_unit_test(unknown_keys_and_those_to_come_are_told_apart),
 		cmocka_unit_test(times_are_judged_together),
 		cmocka_unit_test(flags_need_a_scheduler_that_has_them),

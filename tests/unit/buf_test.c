@@ -52,6 +52,24 @@ static void reset_keeps_the_memory(void **state)
 	buf_done(&b);
 }
 
+static void reserved_memory_is_filled_without_a_move(void **state)
+{
+	struct buf b = { 0 };
+	const uint8_t *at;
+
+	(void)state;
+	buf_reserve(&b, 5000);
+	assert_int_equal(b.len, 0);
+	at = b.data;
+	for (int i = 0; i < 5000; i++)
+		wire_put_u8(&b, 's');
+	assert_ptr_equal(b.data, at);
+	buf_wipe(&b);
+	assert_null(b.data);
+	assert_int_equal(b.cap, 0);
+	buf_wipe(&b);
+}
+
 static void printf_adds_text_of_any_length(void **state)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
@@ -212,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_buffer_grows_as_it_is_filled),
 		cmocka_unit_test(nothing_added_is_nothing),
 		cmocka_unit_test(reset_keeps_the_memory),
+		cmocka_unit_test(reserved_memory_is_filled_without_a_move),
 		cmocka_unit_test(printf_adds_text_of_any_length),
 		cmocka_unit_test(integers_are_little_endian),
 		cmocka_unit_test(what_was_put_is_read_back),

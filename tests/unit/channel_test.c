@@ -159,6 +159,25 @@ static void many_small_messages_share_a_packet(void **state)
 	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), -1);
 }
 
+static void a_secret_is_alone_in_its_packet(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_wipe) struct buf b = { 0 };
+	uint8_t packet[100];
+
+	wire_put_u32(&b, 4711);
+	send_text(&w->a, 1, "x");
+	channel_send_secret(w->a.channel, 2, &b);
+	channel_send_secret(w->a.channel, 2, &b);
+	send_text(&w->a, 3, "yy");
+	turns(w, 1);
+	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), 9);
+	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), 12);
+	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), 12);
+	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), 10);
+	assert_int_equal(recv(w->raw, packet, sizeof(packet), MSG_DONTWAIT), -1);
+}
+
 static void the_largest_body_goes_through(void **state)
 {
 	struct world *w = *state;
@@ -441,6 +460,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TWO(messages_arrive_in_order),
 		ONE(many_small_messages_share_a_packet),
+		ONE(a_secret_is_alone_in_its_packet),
 		TWO(the_largest_body_goes_through),
 		cmocka_unit_test(full_queues_do_not_block_each_other),
 		TWO(a_descriptor_comes_with_its_message),

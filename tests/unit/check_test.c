@@ -31,6 +31,18 @@ static struct check *http_of(const char *path, const char *host, const char *mat
 	return c;
 }
 
+static struct check *mysql_of(const char *secret, enum check_role role, enum check_tls tls,
+			      uint32_t max_lag_s)
+{
+	struct check *c = check_new(CHECK_MYSQL);
+
+	c->secret = secret ? xstrdup(secret) : NULL;
+	c->role = role;
+	c->tls = tls;
+	c->max_lag_s = max_lag_s;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -69,20 +81,32 @@ static void type_names_read_back(void **state)
 	enum check_type t = CHECK_NONE;
 
 	(void)state;
-	for (enum check_type want = CHECK_NONE; want <= CHECK_HTTP; want++) {
+	for (enum check_type want = CHECK_NONE; want <= CHECK_MYSQL; want++) {
 		assert_true(check_type_parse(check_type_text(want), &t));
 		assert_int_equal(t, want);
 	}
 	assert_false(check_type_parse("TCP", &t));
 	assert_false(check_type_parse("", &t));
-	assert_int_equal(t, CHECK_HTTP);
+	assert_int_equal(t, CHECK_MYSQL);
 	assert_string_equal(check_type_text((enum check_type)9), "?");
 }
 
 static void a_check_comes_out_as_it_went_in(void **state)
 {
-	struct check *all[] = { check_new(CHECK_NONE), check_new(CHECK_TCP), check_new(CHECK_HTTP),
-				http_of("/health?x=1", "www.example.org", "it works") };
+	struct check *all[] = {
+		check_new(CHECK_NONE),
+		check_new(CHECK_TCP),
+		check_new(CHECK_HTTP),
+		http_of("/health?x=1", "www.example.org", "it works"),
+		check_new(CHECK_MYSQL),
+		mysql_of(NULL, CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+		mysql_of("db/check", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+		mysql_of("db/other", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+		mysql_of("db/check", CHECK_ROLE_WRITER, CHECK_TLS_OFF, 0),
+		mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 0),
+		mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, CHECK_LAG_MAX_S),
+		mysql_of("db/check", CHECK_ROLE_GALERA, CHECK_TLS_PREFERRED, 0),
+	};
 
 	(void)state;
 	all[3]->port = 8081;
@@ -116,7 +140,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		memcpy(&bad[i], &tcp, sizeof(tcp));
 	bad[0].type = (enum check_type)0;
-	bad[1].type = (enum check_type)4;
+	bad[1].type = (enum check_type)5;
 	bad[2].rise = 0;
 	bad[3].rise = 11;
 	bad[4].fall = 0;
@@ -150,12 +174,31 @@ static void an_http_question_out_of_bounds_is_refused(void **state)
 	}
 }
 
-static void a_check_cut_short_is_refused(void **state)
+static void a_mysql_question_out_of_bounds_is_refused(void **state)
 {
-	struct check *c = http_of("/health", "example.org", "ok");
-	struct buf b = { 0 };
+	struct check *bad[] = {
+		mysql_of("check", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+		mysql_of("db/a\nb", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+		mysql_of("db/check", (enum check_role)4, CHECK_TLS_OFF, 0),
+		mysql_of("db/check", CHECK_ROLE_ANY, (enum check_tls)3, 0),
+		mysql_of("db/check", CHECK_ROLE_WRITER, CHECK_TLS_OFF, 1),
+		mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_OFF, CHECK_LAG_MAX_S + 1),
+		mysql_of(NULL, CHECK_ROLE_WRITER, CHECK_TLS_OFF, 0), /* who would ask? */
+		mysql_of("db/check", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+	};
 
 	(void)state;
+	bad[7]->path = xstrdup("/");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void cut_short(struct check *c)
+{
+	struct buf b = { 0 };
+
 	wire_put_check(&b, c);
 	for (size_t len = 0; len < b.len; len++) {
 		struct wire w = wire_of(b.data, len);
@@ -167,6 +210,13 @@ static void a_check_cut_short_is_refused(void **state)
 	check_unref(c);
 }
 
+static void a_check_cut_short_is_refused(void **state)
+{
+	(void)state;
+	cut_short(http_of("/health", "example.org", "ok"));
+	cut_short(mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 30));
+}
+
 /* Nodes of different versions talk of targets by these numbers: they must never change. */
 static void ids_are_the_same_for_ever(void **state)
 {
@@ -174,13 +224,16 @@ static void ids_are_the_same_for_ever(void **state)
 	struct endpoint v6 = endpoint_of("[2001:db8::1]:80", IPPROTO_TCP);
 	struct check *tcp = check_new(CHECK_TCP);
 	struct check *http = http_of("/health", "example.org", "ok");
+	struct check *mysql = mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 30);
 
 	(void)state;
+	assert_int_equal(check_target_id(mysql, &v4), 0xd76dd40ccc8584e0);
 	assert_int_equal(check_target_id(tcp, &v4), 0x9a5d56f3e2d39e9d);
 	assert_int_equal(check_target_id(http, &v4), 0x93ed2cb7ba7b0c8f);
 	assert_int_equal(check_target_id(tcp, &v6), 0x659ff47b0e777953);
 	check_unref(tcp);
 	check_unref(http);
+	check_unref(mysql);
 }
 
 static void equal_probes_are_one_target(void **state)
@@ -225,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_check_comes_out_as_it_went_in),
 		cmocka_unit_test(a_check_out_of_bounds_is_refused),
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
+		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_check_cut_short_is_refused),
 		cmocka_unit_test(ids_are_the_same_for_ever),
 		cmocka_unit_test(equal_probes_are_one_target),

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "agent/base/channel.h"
+
 static struct hc_target target_of(const char *where, enum check_type type)
 {
 	struct hc_target t = { .check = check_new(type), .initial = VERDICT_DOWN };
@@ -111,6 +113,91 @@ static void facts_come_out_as_they_went_in(void **state)
 	buf_done(&b);
 }
 
+static bool read_secret(const struct buf *b, struct hc_secret *out)
+{
+	struct wire w = wire_of(b->data, b->len);
+
+	wire_hc_secret(&w, out);
+	return wire_end(&w);
+}
+
+static void assert_text(const char *got, const char *want)
+{
+	if (want)
+		assert_string_equal(got, want);
+	else
+		assert_null(got);
+}
+
+static void a_secret_comes_out_as_it_went_in(void **state)
+{
+	static char ca[HC_SECRET_CA_MAX + 1], name[CHECK_SECRET_MAX + 1];
+	static char user[HC_SECRET_USERNAME_MAX + 1], word[HC_SECRET_PASSWORD_MAX + 1];
+	const struct hc_secret secrets[] = {
+		{ (char *)(uintptr_t) "db/gone", false, NULL, NULL, NULL },
+		{ (char *)(uintptr_t) "db/check", true, (char *)(uintptr_t) "parasaus",
+		  (char *)(uintptr_t) "", NULL },
+		{ name, true, user, word, ca }, /* the longest, and still one message */
+	};
+
+	(void)state;
+	memset(ca, 'c', sizeof(ca) - 1);
+	memset(name, 'n', sizeof(name) - 1);
+	name[63] = '/';
+	memcpy(name + sizeof(name) - 4, "@15", 3);
+	memset(user, 'u', sizeof(user) - 1);
+	memset(word, 'w', sizeof(word) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+		CLEANUP(buf_wipe) struct buf b = { 0 };
+		struct hc_secret back;
+		size_t cap;
+
+		wire_put_hc_secret(&b, &secrets[i]);
+		cap = b.cap;
+		assert_in_range(b.len, 1, CHANNEL_BODY_MAX);
+		assert_true(read_secret(&b, &back));
+		assert_string_equal(back.name, secrets[i].name);
+		assert_int_equal(back.present, secrets[i].present);
+		assert_text(back.username, secrets[i].username);
+		assert_text(back.password, secrets[i].password);
+		assert_text(back.ca_pem, secrets[i].ca_pem);
+		hc_secret_done(&back);
+		assert_null(back.password);
+		for (size_t len = 0; len < b.len; len += 1 + len / 50) {
+			struct buf cut = { b.data, len, cap };
+
+			assert_false(read_secret(&cut, &back));
+			assert_null(back.name);
+		}
+	}
+}
+
+static void a_secret_out_of_bounds_is_refused(void **state)
+{
+	static char ca[HC_SECRET_CA_MAX + 2];
+	static char user[HC_SECRET_USERNAME_MAX + 2], word[HC_SECRET_PASSWORD_MAX + 2];
+	static char name[] = "db/check", no_name[] = "check", text[] = "x", empty[] = "";
+	const struct hc_secret bad[] = {
+		{ no_name, true, text, text, NULL }, { name, true, user, text, NULL },
+		{ name, true, text, word, NULL },    { name, true, text, text, ca },
+		{ name, true, empty, text, NULL },   { name, false, text, NULL, NULL },
+		{ name, false, NULL, text, NULL },   { name, false, NULL, NULL, text },
+	};
+
+	(void)state;
+	memset(ca, 'c', sizeof(ca) - 1);
+	memset(user, 'u', sizeof(user) - 1);
+	memset(word, 'w', sizeof(word) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CLEANUP(buf_wipe) struct buf b = { 0 };
+		struct hc_secret back;
+
+		wire_put_hc_secret(&b, &bad[i]);
+		assert_false(read_secret(&b, &back));
+		assert_null(back.name);
+	}
+}
+
 static void enums_out_of_range_are_refused(void **state)
 {
 	/* Offsets of state, reason and proven in a verdict. */
@@ -151,6 +238,8 @@ int main(void)
 		cmocka_unit_test(a_target_comes_out_as_it_went_in),
 		cmocka_unit_test(a_target_cut_short_or_changed_is_refused),
 		cmocka_unit_test(facts_come_out_as_they_went_in),
+		cmocka_unit_test(a_secret_comes_out_as_it_went_in),
+		cmocka_unit_test(a_secret_out_of_bounds_is_refused),
 		cmocka_unit_test(enums_out_of_range_are_refused),
 		cmocka_unit_test(every_reason_has_a_text_of_its_own),
 	};

@@ -108,7 +108,7 @@ static struct hc_outcome probe(struct ground *g, const struct check *c)
 	struct hc_outcome out = { 0 };
 	struct hc_probe p;
 
-	if (!hc_probe_start(&p, &g->io, c, &g->endpoint, 77, &out)) {
+	if (!hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out)) {
 		while (!turn(g, &p, &out))
 			;
 	}
@@ -199,7 +199,7 @@ static int http_accept(struct ground *g, struct hc_probe *p, const struct check 
 	int fd;
 	ssize_t n;
 
-	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, 77, &out));
+	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, NULL, 77, &out));
 	assert_false(turn(g, p, &out));
 	fd = accept(g->listener, NULL, NULL);
 	assert_true(fd >= 0);
@@ -291,7 +291,7 @@ static void a_probe_may_be_stopped_at_any_moment(void **state)
 	char question[2048];
 	int fd;
 
-	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 77, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
 	hc_probe_stop(&p, &g->io);
 	hc_probe_stop(&p, &g->io);
 	fd = http_accept(g, &p, c, question, sizeof(question));

@@ -82,13 +82,43 @@ static void doubt_ends_when_a_probe_confirms(void **state)
 
 static void every_reason_has_a_meaning(void **state)
 {
+	static const struct check tcp = { .type = CHECK_TCP };
+
 	(void)state;
-	for (unsigned r = HC_REASON_OK; r < HC_REASON_COUNT; r++) {
+	for (unsigned r = HC_REASON_OK; r < HC_REASON_AUTH; r++) {
 		enum hc_meaning want = r == HC_REASON_OK	   ? HC_MEANS_GOOD
 				       : r < HC_REASON_NO_RESOURCE ? HC_MEANS_BAD
 								   : HC_MEANS_NOTHING;
 
-		assert_int_equal(hc_reason_meaning((enum hc_reason)r), want);
+		assert_int_equal(hc_reason_meaning(&tcp, (enum hc_reason)r), want);
+	}
+}
+
+/* What a database says of itself may be enough where it only has to be alive. */
+static void a_role_takes_more_than_being_alive(void **state)
+{
+	/* Columns: role any; role writer, reader, galera. */
+	static const struct {
+		enum hc_reason reason;
+		char any, role;
+	} table[] = {
+		{ HC_REASON_OK, '+', '+' },	   { HC_REASON_AUTH, '+', '.' },
+		{ HC_REASON_BLOCKED, '.', '.' },   { HC_REASON_SATURATED, '+', '.' },
+		{ HC_REASON_NOT_READY, '-', '-' }, { HC_REASON_SHUTDOWN, '-', '-' },
+		{ HC_REASON_ROLE, '-', '-' },	   { HC_REASON_LAG, '-', '-' },
+		{ HC_REASON_NO_SECRET, '+', '.' }, { HC_REASON_TLS, '-', '-' },
+		{ HC_REASON_HELD_BACK, '.', '.' },
+	};
+
+	(void)state;
+	assert_int_equal(ARRAY_LEN(table) - 1, HC_REASON_COUNT - HC_REASON_AUTH);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		for (enum check_role role = CHECK_ROLE_ANY; role <= CHECK_ROLE_GALERA; role++) {
+			struct check c = { .type = CHECK_MYSQL, .role = role };
+			char want = role == CHECK_ROLE_ANY ? table[i].any : table[i].role;
+
+			assert_int_equal(hc_reason_meaning(&c, table[i].reason), meaning_of(want));
+		}
 	}
 }
 
@@ -98,6 +128,7 @@ int main(void)
 		cmocka_unit_test(rows_lead_to_states),
 		cmocka_unit_test(doubt_ends_when_a_probe_confirms),
 		cmocka_unit_test(every_reason_has_a_meaning),
+		cmocka_unit_test(a_role_takes_more_than_being_alive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

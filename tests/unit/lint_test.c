@@ -213,6 +213,45 @@ static void values_are_quoted_where_an_api_server_wants_strings(void **state)
 			 "  selector: {}\n");
 }
 
+#define DB                                                                       \
+	"kind: Service\napiVersion: v1\nmetadata:\n  name: db\n  annotations:\n" \
+	"    parasaus.io/health-check-type: mysql\n"                             \
+	"    parasaus.io/health-check-secret: check\n"                           \
+	"spec: {type: NodePort, ports: [{port: 3306, nodePort: 30306}]}\n---\n"  \
+	"kind: Endpoints\napiVersion: v1\nmetadata: {name: db}\n"                \
+	"subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 3306}]}]\n"
+
+static void a_secret_is_looked_at(void **state)
+{
+	(void)state;
+	expect_findings(DB, "a.yaml:7: warning: annotation parasaus.io/health-check-secret: Secret "
+			    "default/check is not there; checked without a login\n");
+	expect_findings(DB "---\nkind: Secret\napiVersion: v1\nmetadata: {name: check}\n"
+			   "stringData: {username: u, password: p}\n",
+			"");
+	expect_findings(
+		DB "---\nkind: Secret\napiVersion: v1\nmetadata: {name: check}\n"
+		   "data: {username: u, password: cA==}\n",
+		"a.yaml:7: error: annotation parasaus.io/health-check-secret: Secret "
+		"default/check lacks the key username; checked without a login\n"
+		"a.yaml:18: error: Secret: data.username is not base64; not used: encode it, or "
+		"write it under stringData\n");
+}
+
+static void a_secret_is_not_printed(void **state)
+{
+	static const char want[] = "# A Secret is left out: take it as it is (default/check).\n";
+
+	(void)state;
+	expect_corrected("kind: Secret\napiVersion: v1\nmetadata: {name: check}\n"
+			 "stringData: {username: u, password: p}\n",
+			 want);
+	expect_corrected("kind: secret\nmetadata: {name: check}\ndata: {password: cA==}\n", want);
+	expect_corrected("metadata: {name: check}\nstringData: {password: p}\n", want);
+	expect_corrected("{kind: List, apiVersion: v1, items: [{kind: Secret, data: {a: b}}]}\n",
+			 "# A Secret is left out: take it as it is.\n");
+}
+
 static void other_documents_stay_and_lists_are_taken_apart(void **state)
 {
 	(void)state;
@@ -236,6 +275,8 @@ int main(void)
 		cmocka_unit_test(the_example_is_clean_and_stays_as_it_is),
 		cmocka_unit_test(a_pair_needs_both),
 		cmocka_unit_test(several_files_are_one_set),
+		cmocka_unit_test(a_secret_is_looked_at),
+		cmocka_unit_test(a_secret_is_not_printed),
 		cmocka_unit_test(what_cannot_be_read_is_an_error_and_has_no_corrected_form),
 		cmocka_unit_test(problems_of_a_service_are_told_once_for_all_its_ports),
 		cmocka_unit_test(a_configuration_lets_frontends_be_judged),

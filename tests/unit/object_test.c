@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/base/file.h"
+#include "agent/base/xalloc.h"
 
 static const struct object_origin from_file = { .source = 3, .path = "web.yaml" };
 
@@ -57,6 +58,11 @@ static void print_object(struct buf *b, const struct object *o)
 	for (size_t i = 0; i < o->annotation_count; i++)
 		buf_printf(b, " %s=%s(%u)", o->annotations[i].key, o->annotations[i].value,
 			   o->annotations[i].line);
+	if (o->secret)
+		buf_printf(b, " user=%s password=%s ca=%s",
+			   o->secret->username ? o->secret->username : "-",
+			   o->secret->password ? o->secret->password : "-",
+			   o->secret->ca ? o->secret->ca : "-");
 	buf_str(b, "\n");
 	for (size_t i = 0; i < o->problems.count; i++)
 		buf_printf(b, "%s %u: %s\n", o->problems.items[i].error ? "error" : "warning",
@@ -388,6 +394,142 @@ static void content_tells_what_counts_and_place_the_rest(void **state)
 	object_free(NULL);
 }
 
+#define SECRET "kind: Secret\napiVersion: v1\nmetadata: {name: db.check, namespace: shop}\n"
+
+static void secrets_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} cases[] = {
+		{ SECRET "type: Opaque\nstringData: {username: check, password: s3cret}\n",
+		  " user=check password=s3cret ca=-\n" },
+		{ SECRET "type: kubernetes.io/basic-auth\ndata: {username: Y2hlY2s=, password: "
+			 "czNjcmV0, other: '?', ca.crt: UEVN}\n",
+		  " user=check password=s3cret ca=PEM\n" },
+		{ SECRET "data: {username: YQ==, password: YWI=}\nstringData: {password: plain}\n",
+		  " user=a password=plain ca=-\n" },
+		{ SECRET "data: {username: \"Y2hl\\nY2s=\", password: ''}\n",
+		  " user=check password= ca=-\n" },
+		{ SECRET "immutable: true\n", " user=- password=- ca=-\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *want = xasprintf("Secret shop/db.check%s", cases[i].want);
+
+		check(cases[i].text, want);
+		free(want);
+	}
+}
+
+/* What is wrong is said with line and key; the value, "hunter2", never appears. */
+static void what_is_wrong_with_a_secret_does_not_tell_it(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} cases[] = {
+		{ SECRET "data: {username: hunter2, password: hunter2hunter=}\n",
+		  "error 4: Secret: data.username is not base64; not used: encode it, or write it "
+		  "under "
+		  "stringData\n"
+		  "error 4: Secret: data.password is not base64; not used: encode it, or write it "
+		  "under "
+		  "stringData\n" },
+		{ SECRET "stringData:\n  password: [hunter2]\n  username: ''\n",
+		  "error 6: Secret: stringData.username is empty; not used\n"
+		  "error 5: Secret: stringData.password is a list where a string belongs; not "
+		  "used\n" },
+		{ SECRET "stringData: hunter2\n",
+		  "error 4: Secret: stringData is a string where a map belongs; not used\n" },
+		{ SECRET "data: {username: YQBi}\n",
+		  "error 4: Secret: data.username holds a NUL; not used\n" },
+		{ SECRET "password: hunter2\nannotations: {parasaus.io/weight: hunter2}\n",
+		  "warning 4: Secret: unknown field password, not used\n"
+		  "warning 5: Secret: unknown field annotations, not used\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *want = xasprintf("Secret shop/db.check user=- password=- ca=-\n%s",
+				       cases[i].want);
+
+		check(cases[i].text, want);
+		free(want);
+	}
+	check(SECRET "stringData: {username: 4711, password: \"s3cret\\n\"}\n",
+	      "Secret shop/db.check user=4711 password=s3cret\n ca=-\n"
+	      "warning 4: Secret: stringData.username is a number, which an API server refuses "
+	      "here: "
+	      "put it in quotes\n"
+	      "warning 4: Secret: stringData.password ends in a line feed, which counts: leave it "
+	      "out "
+	      "(printf '%s', or echo -n) unless it is meant\n");
+}
+
+static void the_values_of_a_secret_are_bounded(void **state)
+{
+	static const struct {
+		const char *key;
+		size_t max;
+	} keys[] = { { "username", SECRET_USERNAME_MAX },
+		     { "password", SECRET_PASSWORD_MAX },
+		     { "ca.crt", SECRET_CA_MAX } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		for (size_t more = 0; more <= 1; more++) {
+			struct buf text = { 0 };
+			struct object *o;
+
+			buf_printf(&text, SECRET "stringData:\n  %s: ", keys[i].key);
+			memset(buf_add(&text, keys[i].max + more), 'x', keys[i].max + more);
+			o = decode_one(buf_cstr(&text));
+			assert_int_equal(o->problems.count, more);
+			object_free(o);
+			buf_done(&text);
+		}
+	}
+}
+
+static void a_secret_that_everybody_may_read_is_told(void **state)
+{
+	static const struct object_origin exposed = { .exposed = true, .path = "db.yaml" };
+	struct buf got = { 0 };
+
+	(void)state;
+	decode_all(SECRET "---\nkind: Service\napiVersion: v1\nmetadata: {name: web}\n", &exposed,
+		   &got);
+	assert_string_equal(
+		buf_cstr(&got),
+		"Secret shop/db.check user=- password=- ca=-\n"
+		"warning 1: Secret: everybody on this machine may read the file: take that "
+		"right away (chmod o-r)\n"
+		"Service default/web ClusterIP\n");
+	buf_done(&got);
+}
+
+static void content_tells_other_values_of_a_secret(void **state)
+{
+	static const char *const texts[] = {
+		SECRET "stringData: {username: a, password: b}\n",
+		SECRET "stringData: {username: a, password: c}\n",
+		SECRET "stringData: {username: ab, password: ''}\n",
+		SECRET "stringData: {username: a, ca.crt: b}\n",
+		SECRET "data: {username: YQ==, password: Yg==}\n",
+	};
+	struct object *all[ARRAY_LEN(texts)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		all[i] = decode_one(texts[i]);
+	for (size_t i = 1; i < ARRAY_LEN(texts); i++)
+		assert_true((all[i]->content == all[0]->content) == (i == ARRAY_LEN(texts) - 1));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		object_free(all[i]);
+}
+
 static void lists_are_told_from_objects(void **state)
 {
 	static const char text[] =
@@ -482,6 +624,11 @@ int main(void)
 		cmocka_unit_test(annotations_of_ours_are_kept),
 		cmocka_unit_test(what_kubectl_kept_of_dropped_annotations_is_told),
 		cmocka_unit_test(content_tells_what_counts_and_place_the_rest),
+		cmocka_unit_test(secrets_are_read),
+		cmocka_unit_test(what_is_wrong_with_a_secret_does_not_tell_it),
+		cmocka_unit_test(the_values_of_a_secret_are_bounded),
+		cmocka_unit_test(a_secret_that_everybody_may_read_is_told),
+		cmocka_unit_test(content_tells_other_values_of_a_secret),
 		cmocka_unit_test(lists_are_told_from_objects),
 		cmocka_unit_test(bytes_give_back_the_same_object),
 		cmocka_unit_test(problems_are_bounded),

@@ -22,7 +22,8 @@
 #define C	"-a -t 10.0.0.1:80 -r 10.1.0.3:8080 -m -w "
 
 /* One letter a member: u up, d down for long, j just down, n not known yet, t terminating,
- * z weight zero; a capital: of the last good set. */
+ * z weight zero, s saturated; a capital: of the last good set.
+ * With the role writer: w up and seen to take writes, v the same of weight 0, r just seen to be read-only. */
 struct plan_case {
 	const char *name;
 	const char *members;
@@ -30,10 +31,14 @@ struct plan_case {
 	enum pool_unhealthy unhealthy;
 	enum pool_fail_policy policy;
 	uint8_t protocol; /* 0: tcp */
+	enum check_role role;
+	const char
+		*writer; /* a letter each: w the writer until now, o one that just was, - neither */
 	const char *
 		drains; /* the same for up to three drains of members 7, 8, 9: w waiting, o over, x done */
 	const char *want;
 	bool fail_open;
+	bool torn;
 };
 
 static const struct plan_case cases[] = {
@@ -101,6 +106,95 @@ static const struct plan_case cases[] = {
 	  .drains = "wox",
 	  .want = SERVICE A "1\n"
 			    "-a -t 10.0.0.1:80 -r 10.1.0.7:8080 -m -w 0\n" },
+	{ .name = "a saturated member keeps a little while others are up",
+	  .members = "5su",
+	  .want = SERVICE A "5\n" B "1\n" C "1\n" },
+	{ .name = "... and its weight where it is alone, or all of them are",
+	  .members = "Ssd",
+	  .want = SERVICE A "7\n" B "7\n" },
+	{ .name = "... and where weights say whom a client is hashed to",
+	  .members = "us",
+	  .scheduler = "sh",
+	  .want = "-A -t 10.0.0.1:80 -s sh\n" A "1\n" B "7\n" },
+
+	{ .name = "readers and Galera nodes in their role are equals",
+	  .members = "uur",
+	  .role = CHECK_ROLE_READER,
+	  .policy = FAIL_CLOSED,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "1\n" B "1\n" },
+	{ .name = "a role that nobody is in serves nobody",
+	  .members = "Djn",
+	  .role = CHECK_ROLE_GALERA,
+	  .policy = FAIL_CLOSED,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE },
+	{ .name = "... unless its owner wants it so",
+	  .members = "Dj",
+	  .role = CHECK_ROLE_READER,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "1\n",
+	  .fail_open = true },
+
+#define WRITER(name_, was, members_, want_)                                                   \
+	{                                                                                     \
+		.name = name_, .members = members_, .writer = was, .role = CHECK_ROLE_WRITER, \
+		.policy = FAIL_CLOSED, .unhealthy = UNHEALTHY_RESET, .want = SERVICE want_    \
+	}
+#define TORN(name_, was, members_, want_)                                                     \
+	{                                                                                     \
+		.name = name_, .members = members_, .writer = was, .role = CHECK_ROLE_WRITER, \
+		.policy = FAIL_CLOSED, .unhealthy = UNHEALTHY_RESET, .want = SERVICE want_,   \
+		.torn = true                                                                  \
+	}
+	WRITER("the writer serves, and nobody else", "w--", "wrd", A "1\n"),
+	WRITER("... also where it stands last", "--w", "rdw", C "1\n"),
+	WRITER("an unknown role keeps the writer and adds nobody", "w--", "nwn", A "1\n"),
+	WRITER("what is up without proof adds nobody", "w--", "wuu", A "1\n"),
+	WRITER("the writer stays while it is up without proof", "w--", "uwr", A "1\n"),
+	TORN("two that take writes: the writer stays", "-w-", "wwr", B "1\n"),
+	WRITER("down, and another takes writes: it takes over; the old one is at 0 first", "w--",
+	       "jwd", A "0\n" B "1\n"),
+	WRITER("... also where it was down for long", "w--", "dwd", A "0\n" B "1\n"),
+	WRITER("... and is gone a moment later", "-w-", "dwd", B "1\n"),
+	WRITER("read-only by proof, and another takes writes", "w--", "rwn", A "0\n" B "1\n"),
+	WRITER("one that was the writer a moment ago stays at 0", "ow-", "dwd", A "0\n" B "1\n"),
+	TORN("down, and two take writes: nobody", "w--", "dww", ""),
+	WRITER("down, and nobody takes writes: nobody", "w--", "dnu", ""),
+	WRITER("just down: at 0, so that it is out before another is in", "w--", "jnu", A "0\n"),
+	WRITER("no writer, and one alone takes writes", "---", "rwd", B "1\n"),
+	WRITER("no writer, and not all roles are known: nobody", "---", "nwd", ""),
+	WRITER("no writer, and one is up without proof: nobody", "---", "uwd", ""),
+	TORN("no writer, and two take writes: nobody", "---", "wwd", ""),
+	WRITER("a writer that terminates is none", "w--", "twd", B "1\n"),
+	WRITER("... and until others are known nobody is", "w--", "twn", ""),
+	WRITER("weight 0 is no writer's", "---", "vrd", ""),
+	TORN("... but takes writes all the same", "---", "vwd", ""),
+	WRITER("... and a writer that was given it stays", "w--", "vrd", A "0\n"),
+	WRITER("a saturated writer has nobody to leave its load to", "w--", "srd", A "7\n"),
+	{ .name = "a fail-policy that is said keeps the writer, down as it is",
+	  .members = "djd",
+	  .writer = "w--",
+	  .role = CHECK_ROLE_WRITER,
+	  .policy = FAIL_OPEN_ALL,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "1\n" B "0\n",
+	  .fail_open = true },
+	{ .name = "... until another one takes writes",
+	  .members = "dwd",
+	  .writer = "w--",
+	  .role = CHECK_ROLE_WRITER,
+	  .policy = FAIL_OPEN_ALL,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "0\n" B "1\n" },
+	{ .name = "mh keeps all of them, at weight 0",
+	  .members = "wuj",
+	  .writer = "w--",
+	  .role = CHECK_ROLE_WRITER,
+	  .scheduler = "mh",
+	  .policy = FAIL_CLOSED,
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n" A "1\n" B "0\n" C "0\n" },
 	{ .name = "UDP drains nothing",
 	  .members = "U",
 	  .protocol = IPPROTO_UDP,
@@ -117,15 +211,12 @@ static struct endpoint member_endpoint(unsigned host, uint8_t protocol)
 	return e;
 }
 
-static mono_t down_since(char letter)
+/* Just down is a moment before it leaves. */
+static mono_t down_since(const struct plan_case *c, char letter)
 {
-	switch (letter) {
-	case 'd':
-	case 'D':
-		return mono_add_ms(NOW, -PLAN_UNHEALTHY_KEEP_MS);
-	default:
-		return mono_add_ms(NOW, -PLAN_UNHEALTHY_KEEP_MS + 1);
-	}
+	int64_t keep = c->role == CHECK_ROLE_WRITER ? PLAN_HANDOVER_MS : PLAN_UNHEALTHY_KEEP_MS;
+
+	return mono_add_ms(NOW, letter == 'j' ? -keep + 1 : -PLAN_UNHEALTHY_KEEP_MS);
 }
 
 static enum verdict_state state_of(char letter)
@@ -134,6 +225,7 @@ static enum verdict_state state_of(char letter)
 	case 'd':
 	case 'D':
 	case 'j':
+	case 'r':
 		return VERDICT_DOWN;
 	case 'n':
 		return VERDICT_UNKNOWN;
@@ -150,7 +242,39 @@ struct scene {
 	struct plan_drain drains[3];
 	size_t drain_count;
 	struct endpoint frontend;
+	struct check check;
 };
+
+static uint32_t weight_of(char letter)
+{
+	switch (letter) {
+	case 'z':
+	case 'v':
+		return 0;
+	case 's':
+	case 'S':
+		return 7;
+	case '5':
+		return 5;
+	default:
+		return 1;
+	}
+}
+
+static void fact_of(const struct plan_case *c, size_t i, struct plan_fact *f)
+{
+	char letter = c->members[i], was = c->writer ? c->writer[i] : '-';
+
+	f->state = state_of(letter);
+	f->last_good = letter == 'U' || letter == 'D';
+	f->down_since = down_since(c, letter);
+	f->saturated = letter == 's' || letter == 'S';
+	f->other_role = letter == 'r';
+	f->claims = letter == 'w' || letter == 'v';
+	f->writer = was == 'w';
+	if (was == 'o')
+		f->retired = mono_add_ms(NOW, -PLAN_HANDOVER_MS + 1);
+}
 
 static void scene_of(const struct plan_case *c, struct scene *s)
 {
@@ -162,17 +286,17 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 	s->pool.set.unhealthy = c->unhealthy;
 	s->pool.set.fail_policy = c->policy;
 	s->pool.protocol = protocol;
+	s->check.role = c->role;
+	s->pool.set.check = &s->check;
 	s->pool.members = s->members;
 	s->pool.member_count = strlen(c->members);
 	for (size_t i = 0; i < s->pool.member_count; i++) {
 		char letter = c->members[i];
 
 		s->members[i].endpoint = member_endpoint((unsigned)i + 1, protocol);
-		s->members[i].weight = letter == 'z' ? 0 : 1;
+		s->members[i].weight = weight_of(letter);
 		s->members[i].terminating = letter == 't';
-		s->facts[i].state = state_of(letter);
-		s->facts[i].last_good = letter == 'U' || letter == 'D';
-		s->facts[i].down_since = down_since(letter);
+		fact_of(c, i, &s->facts[i]);
 	}
 	for (size_t i = 0; c->drains && c->drains[i]; i++) {
 		s->drains[i].endpoint = member_endpoint((unsigned)i + 7, protocol);
@@ -191,18 +315,18 @@ static void kernel_is_as_planned(void **state)
 	struct ipvs_table table;
 	struct ipvs_service service;
 	struct buf text = { 0 };
-	bool fail_open;
-	mono_t next;
+	struct plan_outcome outcome;
 
 	scene_of(c, &s);
-	plan_pool(&s.pool, s.facts, NOW, s.out, &fail_open, &next);
+	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
 	service = plan_service(&s.pool, &s.frontend);
 	plan_dests(&service, &s.pool, s.out, s.drains, s.drain_count, NOW);
 	ipvs_table_init(&table);
 	ipvs_table_put(&table, &service);
 	ipvs_table_print(&table, &text);
 	assert_string_equal(buf_cstr(&text), c->want);
-	assert_int_equal(fail_open, c->fail_open);
+	assert_int_equal(outcome.fail_open, c->fail_open);
+	assert_int_equal(outcome.torn, c->torn);
 	ipvs_table_done(&table);
 	buf_done(&text);
 }
@@ -211,17 +335,16 @@ static void next_is_when_a_member_leaves(void **state)
 {
 	static const struct plan_case two = { .members = "Uj" };
 	struct scene s;
-	bool fail_open;
-	mono_t next;
+	struct plan_outcome outcome;
 
 	(void)state;
 	scene_of(&two, &s);
-	plan_pool(&s.pool, s.facts, NOW, s.out, &fail_open, &next);
-	assert_int_equal(next.ns, mono_add_ms(NOW, 1).ns);
-	assert_int_equal(s.out[1].remove_at.ns, next.ns);
-	plan_pool(&s.pool, s.facts, next, s.out, &fail_open, &next);
+	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
+	assert_int_equal(outcome.next.ns, mono_add_ms(NOW, 1).ns);
+	assert_int_equal(s.out[1].remove_at.ns, outcome.next.ns);
+	plan_pool(&s.pool, s.facts, outcome.next, s.out, &outcome);
 	assert_false(s.out[1].in_table);
-	assert_int_equal(next.ns, 0);
+	assert_int_equal(outcome.next.ns, 0);
 }
 
 static void first_state(void **state)
@@ -242,6 +365,9 @@ static void first_state(void **state)
 		/* weight 0 is newer than the file, a weight may be fail-open's */
 		{ { .in_kernel = true, .kernel_weight = 0, .saved = VERDICT_UP }, VERDICT_DOWN },
 		{ { .in_kernel = true, .kernel_weight = 1, .saved = VERDICT_DOWN }, VERDICT_DOWN },
+		/* a role has to be seen */
+		{ { .has_role = true }, VERDICT_UNKNOWN },
+		{ { .has_role = true, .in_kernel = true, .kernel_weight = 1 }, VERDICT_UP },
 		/* ... unless it is the weight somebody gave it */
 		{ { .in_kernel = true, .nominal_zero = true, .saved = VERDICT_UP }, VERDICT_UP },
 	};

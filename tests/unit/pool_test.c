@@ -238,6 +238,82 @@ static void a_named_port_is_a_pool_each(void **state)
 	pools_free(p);
 }
 
+#define DB                                                                               \
+	"---\n{apiVersion: v1, kind: Service, metadata: {name: db, annotations: "        \
+	"{parasaus.io/health-check-type: mysql, parasaus.io/health-check-role: writer, " \
+	"parasaus.io/health-check-secret: check}}, spec: {ports: [{port: 3306}]}}\n"
+#define DB_POOL "default.db.3306-tcp mysql 10.0.0.1:8080\n"
+#define DB_LACKS \
+	DB_POOL "  error 2: annotation parasaus.io/health-check-secret: Secret default/check "
+#define SECRET(v) \
+	"---\n{apiVersion: v1, kind: Secret, metadata: {name: check}, stringData: {" v "}}\n"
+
+static void expect_secret(const struct pools *p, unsigned source, const char *username)
+{
+	const struct object *o = pools_secret(p, source, "default", "check");
+
+	if (username)
+		assert_string_equal(o->secret->username, username);
+	else
+		assert_null(o);
+}
+
+static void a_secret_that_is_named_is_looked_for(void **state)
+{
+	const struct object_origin other = { .source = 1, .path = "a.yaml" };
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", DB ENDPOINTS("db", ONE("10.0.0.1")));
+	expect(p, DB_LACKS "is not there; checked without a login\n");
+	put(p, "s.yaml", SECRET(""));
+	expect(p, DB_LACKS "lacks the keys username and password; checked without a login\n");
+	put(p, "s.yaml", SECRET("username: u"));
+	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect_secret(p, 0, NULL);
+	put(p, "s.yaml", SECRET("username: u, password: p"));
+	expect(p, DB_POOL);
+	expect_secret(p, 0, "u");
+	/* Other values are none of the pool's concern. */
+	put(p, "s.yaml", SECRET("username: v, password: q"));
+	expect(p, "");
+	expect_secret(p, 0, "v");
+	expect_orphans(p, "");
+	take(p, "s.yaml", OBJECT_SECRET, "check");
+	put_from(p, &other, SECRET("username: w, password: p"));
+	expect(p, DB_LACKS "is not there; checked without a login\n");
+	expect_secret(p, 0, NULL);
+	expect_secret(p, 1, "w");
+	take(p, "a.yaml", OBJECT_SERVICE, "db");
+	expect(p, "default.db.3306-tcp is gone\n");
+	pools_free(p);
+}
+
+static void of_two_secrets_the_first_counts(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "b.yaml", SECRET("username: b, password: p"));
+	expect(p, "");
+	put(p, "a.yaml", SECRET("username: a"));
+	put(p, "a.yaml", DB ENDPOINTS("db", ONE("10.0.0.1")));
+	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect_orphans(p, "Secret default/check\n"
+			  "  error 2: Secret default/check is also in a.yaml line 2, which comes "
+			  "first: this one is not used\n");
+	take(p, "a.yaml", OBJECT_SECRET, "check");
+	expect(p, DB_POOL);
+	expect_secret(p, 0, "b");
+	put(p, "b.yaml", SECRET("username: b, password: [p]"));
+	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect_orphans(p,
+		       "Secret default/check\n"
+		       "  error 2: Secret: stringData.password is a list where a string belongs; "
+		       "not used\n");
+	pools_free(p);
+}
+
 static void types_other_than_node_port(void **state)
 {
 	struct pools *p = pools_new(&rules);
@@ -780,6 +856,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_origins_yaml_is_a_pool),
 		cmocka_unit_test(a_named_port_is_a_pool_each),
+		cmocka_unit_test(a_secret_that_is_named_is_looked_for),
+		cmocka_unit_test(of_two_secrets_the_first_counts),
 		cmocka_unit_test(types_other_than_node_port),
 		cmocka_unit_test(frontends_come_from_the_address_pools_alone),
 		cmocka_unit_test(addresses_that_may_not_be_members),

@@ -82,7 +82,7 @@ static void a_put_counts_the_problems_of_all_pools(void **state)
 	(void)state;
 	snapshot_slot_put(slot, snapshot_sample(0));
 	s = snapshot_slot_get(slot);
-	assert_int_equal(s->problem_total, 3); /* a file's, an object's, the kernel's */
+	assert_int_equal(s->problem_total, 4); /* a file's, an object's, the kernel's, a fault */
 	snapshot_unref(s);
 	snapshot_slot_free(slot);
 }

@@ -222,6 +222,59 @@ static void a_word_is_one_of_the_choice(void **state)
 	assert_string_equal(buf_cstr(&b), "nat, dr or tunnel. Did you mean 'tunnel'?");
 }
 
+static void a_secret_is_named_by_namespace_and_name(void **state)
+{
+	static const char *const good[] = { "a/b", "db/mysql-check", "team-1/a.b-c.d", "0/9" };
+	static const char *const bad[] = { "",	     "a",      "/",	 "a/",	  "/b",
+					   "a/b/c",  "a.b/c",  "A/b",	 "a/B",	  "-a/b",
+					   "a-/b",   "a/-b",   "a/b-",	 "a/.b",  "a/b.",
+					   "a/b..c", "a/b.-c", "a/b-.c", "a/b c", "a/b\n" };
+	char longest[400] = "";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		if (!value_is_secret_name(good[i]))
+			fail_msg("'%s' is refused", good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (value_is_secret_name(bad[i]))
+			fail_msg("'%s' is taken", bad[i]);
+	}
+	memset(longest, 'a', CHECK_SECRET_MAX);
+	longest[63] = '/';
+	assert_false(value_is_secret_name(longest));
+	memcpy(longest + CHECK_SECRET_MAX - 3, "@15", 3);
+	assert_true(value_is_secret_name(longest));
+	memset(longest, 'a', 64);
+	longest[64] = '/';
+	assert_false(value_is_secret_name(longest));
+}
+
+static void roles_and_tls_have_words(void **state)
+{
+	uint32_t v = 9;
+
+	(void)state;
+	assert_int_equal(value_check_roles.count, CHECK_ROLE_GALERA + 1);
+	for (uint32_t want = 0; want <= CHECK_ROLE_GALERA; want++) {
+		assert_int_equal(value_word(&value_check_roles,
+					    value_word_text(&value_check_roles, want), &v),
+				 0);
+		assert_int_equal(v, want);
+	}
+	assert_int_equal(value_check_tls.count, CHECK_TLS_REQUIRED + 1);
+	for (uint32_t want = 0; want <= CHECK_TLS_REQUIRED; want++) {
+		assert_int_equal(
+			value_word(&value_check_tls, value_word_text(&value_check_tls, want), &v),
+			0);
+		assert_int_equal(v, want);
+	}
+	assert_int_equal(value_word(&value_check_roles, "writer", &v), 0);
+	assert_int_equal(v, CHECK_ROLE_WRITER);
+	assert_int_equal(value_word(&value_check_tls, "required", &v), 0);
+	assert_int_equal(v, CHECK_TLS_REQUIRED);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -232,6 +285,8 @@ int main(void)
 		cmocka_unit_test(statuses_are_a_list_of_ranges),
 		cmocka_unit_test(a_path_and_a_host_cannot_carry_a_second_header),
 		cmocka_unit_test(a_word_is_one_of_the_choice),
+		cmocka_unit_test(a_secret_is_named_by_namespace_and_name),
+		cmocka_unit_test(roles_and_tls_have_words),
 		cmocka_unit_test(the_nearest_word_is_offered_if_it_is_near),
 	};
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Secrets that pools' checks name. Their values stay in the model's objects
+ * and go to the healthcheck process; here is only who needs which, and what
+ * was told.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+/* The model's bounds are those of the message. */
+static_assert(SECRET_USERNAME_MAX <= HC_SECRET_USERNAME_MAX &&
+		      SECRET_PASSWORD_MAX <= HC_SECRET_PASSWORD_MAX &&
+		      SECRET_CA_MAX <= HC_SECRET_CA_MAX,
+	      "a Secret has to fit into its message");
+
+struct need {
+	unsigned source;
+	uint32_t users; /* pools */
+	uint64_t told;	/* content of what the healthcheck process has; 0: nothing */
+	char *ns, *name;
+	char ref[]; /* as struct check has it */
+};
+
+static bool need_is(const void *object, const void *key)
+{
+	return strcmp(((const struct need *)object)->ref, key) == 0;
+}
+
+void secrets_start(struct core *c)
+{
+	map_init(&c->secrets, need_is);
+}
+
+static void need_free(struct need *n)
+{
+	free(n->ns);
+	free(n->name);
+	free(n);
+}
+
+void secrets_end(struct core *c)
+{
+	struct need *n;
+	size_t pos = 0;
+
+	while ((n = map_next(&c->secrets, &pos)))
+		need_free(n);
+	map_done(&c->secrets);
+}
+
+/* --- telling ------------------------------------------------------------------ */
+
+static char *borrow(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+/* o is NULL where there is none any more. */
+static void tell(struct core *c, struct need *n, const struct object *o)
+{
+	CLEANUP(buf_wipe) struct buf b = { 0 };
+	struct hc_secret s = { .name = n->ref, .present = o != NULL };
+
+	if (o) {
+		s.username = borrow(o->secret->username);
+		s.password = borrow(o->secret->password);
+		s.ca_pem = borrow(o->secret->ca);
+	}
+	wire_put_hc_secret(&b, &s);
+	channel_send_secret(c->health, HC_MSG_SECRET, &b);
+	n->told = o ? o->content : 0;
+}
+
+static void tell_if_new(struct core *c, struct need *n)
+{
+	const struct object *o = pools_secret(c->pools, n->source, n->ns, n->name);
+
+	if (c->health && c->planning && n->told != (o ? o->content : 0))
+		tell(c, n, o);
+}
+
+void secrets_tell_all(struct core *c)
+{
+	struct need *n;
+	size_t pos = 0;
+
+	while ((n = map_next(&c->secrets, &pos))) {
+		n->told = 0;
+		tell_if_new(c, n);
+	}
+}
+
+void secrets_changed(struct core *c)
+{
+	c->secrets_changed = true;
+}
+
+void secrets_update(struct core *c)
+{
+	struct need *n;
+	size_t pos = 0;
+
+	if (!c->secrets_changed)
+		return;
+	c->secrets_changed = false;
+	while ((n = map_next(&c->secrets, &pos)))
+		tell_if_new(c, n);
+}
+
+/* --- who needs which ------------------------------------------------------------ */
+
+/* "namespace/name" or "namespace/name@1" is of this pool's namespace and source. */
+static struct need *need_new(const struct pool *pool, const char *ref)
+{
+	size_t size = strlen(ref) + 1;
+	struct need *n = xcalloc(1, sizeof(*n) + size);
+	const char *name = strchr(ref, '/') + 1;
+
+	memcpy(n->ref, ref, size);
+	n->source = pool->source;
+	n->ns = xstrdup(pool->ns);
+	n->name = xstrndup(name, strcspn(name, "@"));
+	return n;
+}
+
+void secrets_use(struct core *c, const struct pool *pool)
+{
+	const char *ref = pool->set.check->secret;
+	struct need *n = ref ? map_get(&c->secrets, hash_table_str(ref), ref) : NULL;
+
+	if (!ref)
+		return;
+	if (!n) {
+		n = need_new(pool, ref);
+		map_put(&c->secrets, hash_table_str(ref), n);
+		watch_source_need_secret(c->sources[n->source].watch, n->ns, n->name, true);
+		tell_if_new(c, n);
+	}
+	n->users++;
+}
+
+void secrets_release(struct core *c, const struct pool *pool)
+{
+	const char *ref = pool->set.check->secret;
+	struct need *n = ref ? map_get(&c->secrets, hash_table_str(ref), ref) : NULL;
+
+	if (!n || --n->users)
+		return;
+	/* At the end of core the sources go first, and the healthcheck process keeps what it has. */
+	if (c->sources[n->source].watch) {
+		watch_source_need_secret(c->sources[n->source].watch, n->ns, n->name, false);
+		if (n->told && c->health)
+			tell(c, n, NULL);
+	}
+	(void)map_take(&c->secrets, hash_table_str(ref), ref);
+	need_free(n);
+}

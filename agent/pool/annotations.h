@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of reading annotations: annotations_read.c knows each key and its
+ * values, annotations.c puts them together.
+ */
+#ifndef AGENT_POOL_ANNOTATIONS_H
+#define AGENT_POOL_ANNOTATIONS_H
+
+#include "agent/pool/pool.h"
+
+#define ANNOTATION_PREFIX "parasaus.io/"
+
+/* What the check will be; its strings are borrowed. */
+struct draft {
+	struct pool_settings *set;
+	struct problems *problems;
+	bool new_check;
+	enum check_type type;
+	uint16_t port;
+	uint8_t rise, fall;
+	uint32_t interval_ms, timeout_ms, fast_ms;
+	const char *path, *host, *match;
+	struct check_status_range expect[CHECK_EXPECT_MAX];
+	unsigned expect_count;
+	const char *secret; /* the bare name */
+	enum check_role role;
+	enum check_tls tls;
+	uint32_t max_lag_s;
+	unsigned unknown; /* keys so far */
+};
+
+/* For which type of check a key is. */
+enum key_use { USE_ANY, USE_CHECK, USE_HTTP, USE_MYSQL };
+
+/* Those that what only makes sense together is judged by. */
+enum key_id {
+	KEY_OTHER,
+	KEY_TYPE,
+	KEY_TIMEOUT,
+	KEY_FAST,
+	KEY_SECRET,
+	KEY_ROLE,
+	KEY_MAX_LAG,
+	KEY_SCHEDULER_FLAGS,
+	KEY_ON_UNHEALTHY,
+	KEY_FAIL_POLICY,
+	KEY_COUNT,
+};
+
+struct annotation_key {
+	const char *name;
+	enum key_use use;
+	/* Returns NULL, or what the value should have been ("... is not WHAT"); itself NULL: the key is
+	 * known, but not in this version. */
+	const char *(*read)(struct draft *d, const char *value);
+	enum key_id id;
+};
+
+/* NULL: unknown. */
+const struct annotation_key *annotation_key(const char *name);
+/* The known key that was probably meant, or NULL. */
+const char *annotation_nearest(const char *name);
+/* "tcp, http, mysql or none" */
+extern const char *const annotation_check_words;
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Each annotation on its own: which there are, and what their values say. */
+#include <string.h>
+
+#include "agent/base/value.h"
+#include "agent/pool/annotations.h"
+#include "agent/pool/object_build.h"
+#include "agent/pool/settings.h"
+#include "agent/pool/weights.h"
+
+#define TIME_MIN_MS 100
+#define TIME_MAX_MS 60000
+#define DRAIN_MAX_S 86400
+#define CONNS_MAX   1000000
+
+const char *const annotation_check_words = "tcp, http, mysql or none";
+
+static const char *read_type(struct draft *d, const char *value)
+{
+	return check_type_parse(value, &d->type) ? NULL : annotation_check_words;
+}
+
+static const char *read_port(struct draft *d, const char *value)
+{
+	uint64_t port;
+
+	if (value_uint(value, 1, UINT16_MAX, &port) < 0)
+		return "a port from 1 to 65535";
+	d->port = (uint16_t)port;
+	return NULL;
+}
+
+static const char *read_path(struct draft *d, const char *value)
+{
+	if (!value_is_http_path(value))
+		return "a path: '/' first, printable ASCII without blanks or '#', 256 at most";
+	d->path = value;
+	return NULL;
+}
+
+static const char *read_host(struct draft *d, const char *value)
+{
+	if (!value_is_http_host(value))
+		return "a host name or an address, perhaps with a port";
+	d->host = value;
+	return NULL;
+}
+
+static const char *read_expect(struct draft *d, const char *value)
+{
+	if (value_statuses(value, d->expect, &d->expect_count) < 0)
+		return "a list of at most 8 HTTP statuses such as 200-299,301";
+	return NULL;
+}
+
+static const char *read_match(struct draft *d, const char *value)
+{
+	if (!*value || strlen(value) > CHECK_MATCH_MAX)
+		return "a text of 1 to 128 bytes";
+	d->match = value;
+	return NULL;
+}
+
+static const char *read_time(uint32_t *out, const char *value)
+{
+	if (value_duration_ms(value, TIME_MIN_MS, TIME_MAX_MS, out) < 0)
+		return "a time from 100ms to 60s";
+	return NULL;
+}
+
+static const char *read_interval(struct draft *d, const char *value)
+{
+	return read_time(&d->interval_ms, value);
+}
+
+static const char *read_timeout(struct draft *d, const char *value)
+{
+	return read_time(&d->timeout_ms, value);
+}
+
+static const char *read_fast(struct draft *d, const char *value)
+{
+	return read_time(&d->fast_ms, value);
+}
+
+static const char *read_streak(uint8_t *out, const char *value)
+{
+	uint64_t n;
+
+	if (value_uint(value, 1, 10, &n) < 0)
+		return "a whole number from 1 to 10";
+	*out = (uint8_t)n;
+	return NULL;
+}
+
+static const char *read_rise(struct draft *d, const char *value)
+{
+	return read_streak(&d->rise, value);
+}
+
+static const char *read_fall(struct draft *d, const char *value)
+{
+	return read_streak(&d->fall, value);
+}
+
+static const char *read_scheduler(struct draft *d, const char *value)
+{
+	uint32_t index;
+
+	if (strcmp(value, "lblc") == 0 || strcmp(value, "lblcr") == 0)
+		return "offered: lblc and lblcr keep a cache for each client address that nothing "
+		       "bounds; mh or sh also keep a client on its server";
+	if (value_word(&pool_scheduler_words, value, &index) < 0)
+		return "a scheduler: rr, wrr, lc, wlc, sed, nq, sh, mh, dh, fo, ovf or twos";
+	strcpy(d->set->scheduler, value); /* a known word: it fits */
+	return NULL;
+}
+
+static const char *read_scheduler_flags(struct draft *d, const char *value)
+{
+	if (pool_scheduler_flags_parse(value, &d->set->scheduler_flags) < 0)
+		return "none, fallback, port, or \"fallback,port\"";
+	return NULL;
+}
+
+static const char *read_forwarding(struct draft *d, const char *value)
+{
+	uint32_t forward;
+
+	if (value_word(&pool_forward_words, value, &forward) < 0)
+		return "nat, dr or tunnel";
+	d->set->forward = (enum pool_forward)forward;
+	return NULL;
+}
+
+static const char *read_snat(struct draft *d, const char *value)
+{
+	uint32_t masquerade;
+
+	if (value_word(&pool_snat_words, value, &masquerade) < 0)
+		return "auto or none";
+	d->set->masquerade = masquerade != 0;
+	return NULL;
+}
+
+static const char *read_number(uint32_t *out, const char *value, uint32_t max, const char *what)
+{
+	uint64_t n;
+
+	if (value_uint(value, 0, max, &n) < 0)
+		return what;
+	*out = (uint32_t)n;
+	return NULL;
+}
+
+static const char *read_weight(struct draft *d, const char *value)
+{
+	return read_number(&d->set->weight, value, POOL_WEIGHT_MAX,
+			   "a whole number from 0 to 65535");
+}
+
+static const char *read_max_connections(struct draft *d, const char *value)
+{
+	return read_number(&d->set->max_connections, value, CONNS_MAX,
+			   "a whole number from 0 (no limit) to 1000000");
+}
+
+static const char *read_weights(struct draft *d, const char *value)
+{
+	struct weights w = { 0 };
+
+	(void)d; /* the model applies them, for it knows the members */
+	if (weights_parse(value, &w) < 0)
+		return "a list such as 10.0.0.1=5,10.0.0.2:8080=1 with weights from 0 to 65535, "
+		       "each "
+		       "address once";
+	weights_done(&w);
+	return NULL;
+}
+
+static const char *read_drain(struct draft *d, const char *value)
+{
+	uint32_t ms;
+
+	if (value_duration_ms(value, 0, DRAIN_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+		return "a whole number of seconds from 0 to 86400";
+	d->set->drain_s = ms / 1000;
+	return NULL;
+}
+
+static const char *read_unhealthy(struct draft *d, const char *value)
+{
+	uint32_t word;
+
+	if (value_word(&pool_unhealthy_words, value, &word) < 0)
+		return "drain, keep or reset";
+	d->set->unhealthy = (enum pool_unhealthy)word;
+	return NULL;
+}
+
+static const char *read_fail_policy(struct draft *d, const char *value)
+{
+	uint32_t word;
+
+	if (value_word(&pool_fail_policy_words, value, &word) < 0)
+		return "open-last, open-all or closed";
+	d->set->fail_policy = (enum pool_fail_policy)word;
+	return NULL;
+}
+
+static const char *read_one_packet(struct draft *d, const char *value)
+{
+	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+		return "true or false";
+	d->set->one_packet = value[0] == 't';
+	return NULL;
+}
+
+static const char *read_secret(struct draft *d, const char *value)
+{
+	if (!object_is_name(value))
+		return "the name of a Secret: lower-case letters, digits, '-' and '.', at most 253";
+	d->secret = value;
+	return NULL;
+}
+
+static const char *read_role(struct draft *d, const char *value)
+{
+	uint32_t word;
+
+	if (value_word(&value_check_roles, value, &word) < 0)
+		return "any, writer, reader or galera";
+	d->role = (enum check_role)word;
+	return NULL;
+}
+
+static const char *read_tls(struct draft *d, const char *value)
+{
+	uint32_t word;
+
+	if (value_word(&value_check_tls, value, &word) < 0)
+		return "off, preferred or required";
+	d->tls = (enum check_tls)word;
+	return NULL;
+}
+
+static const char *read_max_lag(struct draft *d, const char *value)
+{
+	uint32_t ms;
+
+	if (value_duration_ms(value, 1000, CHECK_LAG_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+		return "a whole number of seconds from 1 to 86400";
+	d->max_lag_s = ms / 1000;
+	return NULL;
+}
+
+static const struct annotation_key keys[] = {
+	{ "health-check-type", USE_CHECK, read_type, KEY_TYPE },
+	{ "health-check-port", USE_CHECK, read_port, KEY_OTHER },
+	{ "health-check-path", USE_HTTP, read_path, KEY_OTHER },
+	{ "health-check-host", USE_HTTP, read_host, KEY_OTHER },
+	{ "health-check-expect", USE_HTTP, read_expect, KEY_OTHER },
+	{ "health-check-match", USE_HTTP, read_match, KEY_OTHER },
+	{ "health-check-interval", USE_CHECK, read_interval, KEY_OTHER },
+	{ "health-check-timeout", USE_CHECK, read_timeout, KEY_TIMEOUT },
+	{ "health-check-fast", USE_CHECK, read_fast, KEY_FAST },
+	{ "health-check-rise", USE_CHECK, read_rise, KEY_OTHER },
+	{ "health-check-fall", USE_CHECK, read_fall, KEY_OTHER },
+	{ "health-check-secret", USE_MYSQL, read_secret, KEY_SECRET },
+	{ "health-check-tls", USE_MYSQL, read_tls, KEY_OTHER },
+	{ "health-check-role", USE_MYSQL, read_role, KEY_ROLE },
+	{ "health-check-max-lag", USE_MYSQL, read_max_lag, KEY_MAX_LAG },
+	{ "scheduler", USE_ANY, read_scheduler, KEY_OTHER },
+	{ "scheduler-flags", USE_ANY, read_scheduler_flags, KEY_SCHEDULER_FLAGS },
+	{ "forwarding", USE_ANY, read_forwarding, KEY_OTHER },
+	{ "snat", USE_ANY, read_snat, KEY_OTHER },
+	{ "weight", USE_ANY, read_weight, KEY_OTHER },
+	{ "weights", USE_ANY, read_weights, KEY_OTHER },
+	{ "drain-seconds", USE_ANY, read_drain, KEY_OTHER },
+	{ "on-unhealthy", USE_ANY, read_unhealthy, KEY_ON_UNHEALTHY },
+	{ "fail-policy", USE_ANY, read_fail_policy, KEY_FAIL_POLICY },
+	{ "max-connections", USE_ANY, read_max_connections, KEY_OTHER },
+	{ "udp-one-packet", USE_ANY, read_one_packet, KEY_OTHER },
+	{ "pin", USE_ANY, NULL, KEY_OTHER },
+};
+
+const struct annotation_key *annotation_key(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	}
+	return NULL;
+}
+
+const char *annotation_nearest(const char *name)
+{
+	const char *names[ARRAY_LEN(keys)];
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		names[i] = keys[i].name;
+	return value_nearest(name, names, ARRAY_LEN(keys));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a Secret holds, in memory of its own that is wiped before it is freed.
+ *
+ * These values go to the healthcheck process and nowhere else: not into the
+ * state file, a log, an answer, a problem's text or a corrected manifest.
+ */
+#ifndef AGENT_POOL_SECRET_H
+#define AGENT_POOL_SECRET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+
+#define SECRET_USERNAME_MAX 128 /* bytes */
+#define SECRET_PASSWORD_MAX 512
+#define SECRET_CA_MAX	    (56 * 1024)
+
+/* NULL: it has no such key, or one that cannot be used. A password may be empty. */
+struct secret {
+	const char *username;
+	const char *password;
+	const char *ca; /* PEM */
+};
+
+/* Copies the values; any may be NULL. */
+MUST_CHECK struct secret *secret_new(const struct secret *values);
+void secret_free(struct secret *s); /* NULL is fine */
+/*
+ * Tells whether values have changed, within this process: its key is random, so that nobody can
+ * guess values by it.
+ */
+uint64_t secret_hash(const struct secret *s);
+
+/* Overwrites a string of somebody else's memory, once it is of no more use there; NULL is fine. */
+void secret_wipe(char *s);
+
+#endif

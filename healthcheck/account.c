@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "healthcheck/account.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "agent/base/xalloc.h"
+
+struct hc_account *hc_account_new(const struct hc_secret *s)
+{
+	size_t name = strlen(s->username) + 1, word = strlen(s->password) + 1;
+	struct hc_account *a;
+	char *pages = mmap(NULL, name + word, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	if (pages == MAP_FAILED)
+		return NULL;
+	/* There may be a limit, and no swap to fear: without, it is as good as may be. */
+	(void)mlock(pages, name + word);
+	(void)madvise(pages, name + word, MADV_DONTDUMP);
+	memcpy(pages, s->username, name);
+	memcpy(pages + name, s->password, word);
+	a = xcalloc(1, sizeof(*a));
+	*a = (struct hc_account){ .refs = 1,
+				  .username = pages,
+				  .password = pages + name,
+				  .trust = hc_tls_trust_new(s->ca_pem),
+				  .pages = pages,
+				  .size = name + word };
+	return a;
+}
+
+struct hc_account *hc_account_ref(struct hc_account *a)
+{
+	a->refs++;
+	return a;
+}
+
+void hc_account_unref(struct hc_account *a)
+{
+	if (!a || --a->refs > 0)
+		return;
+	explicit_bzero(a->pages, a->size);
+	munmap(a->pages, a->size);
+	hc_tls_trust_free(a->trust);
+	free(a);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TLS on a probe's connection, as the client, over struct hc_io.
+ *
+ * Whom the server is to the authorities is asked after the handshake: who
+ * breaks the handshake off instead may be counted as a failed login.
+ */
+#ifndef HEALTHCHECK_TLS_H
+#define HEALTHCHECK_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "agent/base/attr.h"
+#include "healthcheck/probe.h"
+
+/* Who may vouch for a server. Not NULL; what is no certificate vouches for nobody. */
+struct hc_tls_trust;
+struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem); /* NULL: any server will do */
+void hc_tls_trust_free(struct hc_tls_trust *t);		   /* NULL is fine */
+
+struct hc_tls;
+/* NULL: no memory. io and trust stay as long. */
+MUST_CHECK struct hc_tls *hc_tls_new(const struct hc_io *io, int fd,
+				     const struct hc_tls_trust *trust);
+void hc_tls_free(struct hc_tls *t); /* NULL is fine; says nothing to the peer */
+
+/* 0: it stands; -EAGAIN: when the connection is ready; -EPROTO: never. */
+MUST_CHECK int hc_tls_handshake(struct hc_tls *t);
+bool hc_tls_is_trusted(const struct hc_tls *t);
+bool hc_tls_wants_write(const struct hc_tls *t); /* after -EAGAIN: to send, not to receive */
+
+/* As hc_io.send and hc_io.recv. After -EAGAIN send() is called with the same bytes first. */
+ssize_t hc_tls_send(struct hc_tls *t, const void *data, size_t len);
+ssize_t hc_tls_recv(struct hc_tls *t, void *data, size_t len);
+
+#endif

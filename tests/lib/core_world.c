@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/core_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/file.h"
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+
+static mono_t world_mono(void *arg)
+{
+	struct world *w = arg;
+
+	w->mono_ms += w->look_ms;
+	return (mono_t){ w->mono_ms * 1000000 };
+}
+
+static int64_t world_wall(void *arg)
+{
+	const struct world *w = arg;
+
+	return 1700000000000 + w->mono_ms;
+}
+
+/* --- the ipvs process ---------------------------------------------------------------- */
+
+static void table_copy(struct ipvs_table *to, const struct ipvs_table *from)
+{
+	struct ipvs_service *s;
+	size_t pos = 0;
+
+	ipvs_table_done(to);
+	ipvs_table_init(to);
+	while ((s = map_next(&from->by_key, &pos))) {
+		struct ipvs_service copy = ipvs_service_copy(s);
+
+		ipvs_table_put(to, &copy);
+	}
+}
+
+static void acknowledge(struct world *w)
+{
+	struct ipvs_status s = { .generation = w->commit.generation,
+				 .synced = true,
+				 .ready = true };
+	struct buf b = { 0 };
+
+	wire_put_ipvs_status(&b, &s);
+	channel_send(w->kernel, IPVS_MSG_STATUS, &b);
+	buf_done(&b);
+}
+
+static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct world *w = arg;
+	struct ipvs_service s;
+	struct endpoint key;
+	int r;
+
+	assert_int_equal(fd, -1);
+	switch (type) {
+	case IPVS_MSG_BEGIN:
+		ipvs_table_done(&w->told);
+		ipvs_table_init(&w->told);
+		return true;
+	case IPVS_MSG_SERVICE:
+	case IPVS_MSG_DESTS:
+		r = ipvs_message_read(&w->reader, type, body, &s);
+		assert_true(r >= 0);
+		if (r == 1)
+			ipvs_table_put(&w->told, &s);
+		return true;
+	case IPVS_MSG_GONE:
+		key = wire_endpoint(body);
+		assert_true(wire_end(body));
+		ipvs_table_remove(&w->told, &key);
+		return true;
+	case IPVS_MSG_COMMIT:
+		wire_ipvs_commit(body, &w->commit);
+		assert_true(wire_end(body));
+		table_copy(&w->wanted, &w->told);
+		w->commits++;
+		if (w->on_commit)
+			w->on_commit(w);
+		if (w->acknowledge)
+			acknowledge(w);
+		return true;
+	default:
+		fail_msg("core said %u to ipvs", type);
+		return false;
+	}
+}
+
+static void peer_closed(void *arg, const char *why)
+{
+	(void)arg;
+	(void)why;
+}
+
+static void send_image(void *arg, uint16_t type, const struct buf *body)
+{
+	struct world *w = arg;
+
+	channel_send(w->kernel, type, body);
+}
+
+void connect_kernel(struct world *w, const char *image)
+{
+	struct channel_handler h = { kernel_message, peer_closed, w };
+	struct ipvs_table table;
+	struct ipvs_service *s;
+	struct err err;
+	size_t pos = 0;
+	int pair[2];
+
+	channel_free(w->kernel);
+	ipvs_table_done(&w->told);
+	ipvs_table_init(&w->told);
+	ipvs_message_reader_done(&w->reader);
+	w->reader = (struct ipvs_message_reader){ 0 };
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->kernel), 0);
+	w->context.peer(w->context.arg, ROLE_IPVS, pair[1]);
+	ipvs_table_init(&table);
+	assert_int_equal(ipvs_table_parse(image, &table, &err), 0);
+	while ((s = map_next(&table.by_key, &pos)))
+		ipvs_message_put_service(s, send_image, w);
+	ipvs_table_done(&table);
+	channel_send(w->kernel, IPVS_MSG_IMAGE_END, NULL);
+}
+
+void send_idle(struct world *w, const char *key, const char *dest)
+{
+	struct endpoint k, d;
+	struct buf b = { 0 };
+
+	assert_int_equal(endpoint_parse(key, IPPROTO_TCP, &k), 0);
+	assert_int_equal(endpoint_parse(dest, IPPROTO_TCP, &d), 0);
+	wire_put_endpoint(&b, &k);
+	wire_put_endpoint(&b, &d);
+	channel_send(w->kernel, IPVS_MSG_IDLE, &b);
+	buf_done(&b);
+}
+
+/* --- the healthcheck process ----------------------------------------------------------- */
+
+static void forget_target(struct world *w, uint64_t id)
+{
+	for (size_t i = 0; i < w->target_count; i++) {
+		if (w->targets[i].id != id)
+			continue;
+		check_unref(w->targets[i].check);
+		w->targets[i] = w->targets[--w->target_count];
+		return;
+	}
+}
+
+void forget_targets(struct world *w)
+{
+	while (w->target_count)
+		forget_target(w, w->targets[0].id);
+}
+
+static void forget_secret(struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->secret_count; i++) {
+		if (strcmp(w->secrets[i].name, name) != 0)
+			continue;
+		hc_secret_done(&w->secrets[i]);
+		w->secrets[i] = w->secrets[--w->secret_count];
+		return;
+	}
+}
+
+static void forget_secrets(struct world *w)
+{
+	while (w->secret_count)
+		forget_secret(w, w->secrets[0].name);
+}
+
+static void take_secret(struct world *w, struct wire *body)
+{
+	struct hc_secret s;
+
+	wire_hc_secret(body, &s);
+	assert_true(wire_end(body));
+	forget_secret(w, s.name);
+	assert_true(w->secret_count < SECRETS);
+	w->secrets[w->secret_count++] = s;
+}
+
+const struct hc_secret *secret_told(const struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->secret_count; i++) {
+		if (strcmp(w->secrets[i].name, name) == 0)
+			return &w->secrets[i];
+	}
+	return NULL;
+}
+
+static bool health_message(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct world *w = arg;
+	struct hc_target t;
+
+	assert_int_equal(fd, -1);
+	switch (type) {
+	case HC_MSG_BEGIN:
+		forget_targets(w);
+		forget_secrets(w);
+		w->targets_whole = false;
+		return true;
+	case HC_MSG_TARGET:
+		wire_hc_target(body, &t);
+		assert_true(wire_end(body));
+		forget_target(w, t.id);
+		assert_true(w->target_count < TARGETS);
+		w->targets[w->target_count++] = t;
+		return true;
+	case HC_MSG_GONE:
+		forget_target(w, wire_u64(body));
+		return true;
+	case HC_MSG_COMMIT:
+		w->targets_whole = true;
+		return true;
+	case HC_MSG_SECRET:
+		take_secret(w, body);
+		return true;
+	default:
+		fail_msg("core said %u to healthcheck", type);
+		return false;
+	}
+}
+
+const struct hc_target *target_at(const struct world *w, const char *where)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < w->target_count; i++) {
+		if (strcmp(endpoint_text(&w->targets[i].endpoint, text), where) == 0)
+			return &w->targets[i];
+	}
+	fail_msg("no target at %s", where);
+	abort();
+}
+
+void send_verdict_why(struct world *w, uint64_t id, enum verdict_state state, enum hc_reason reason)
+{
+	struct hc_verdict v = { .id = id,
+				.sequence = (uint64_t)w->mono_ms,
+				.state = state,
+				.reason = reason,
+				.proven = true,
+				.since_ms = world_wall(w) };
+	struct buf b = { 0 };
+
+	wire_put_hc_verdict(&b, &v);
+	channel_send(w->health, HC_MSG_VERDICT, &b);
+	buf_done(&b);
+}
+
+void send_verdict(struct world *w, uint64_t id, enum verdict_state state)
+{
+	send_verdict_why(w, id, state, state == VERDICT_UP ? HC_REASON_OK : HC_REASON_REFUSED);
+}
+
+void verdict_why(struct world *w, const char *where, enum verdict_state state,
+		 enum hc_reason reason)
+{
+	send_verdict_why(w, target_at(w, where)->id, state, reason);
+}
+
+void verdict(struct world *w, const char *where, enum verdict_state state)
+{
+	send_verdict(w, target_at(w, where)->id, state);
+}
+
+void connect_health(struct world *w)
+{
+	struct channel_handler h = { health_message, peer_closed, w };
+	int pair[2];
+
+	channel_free(w->health);
+	forget_targets(w);
+	forget_secrets(w);
+	w->targets_whole = false;
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->health), 0);
+	w->context.peer(w->context.arg, ROLE_HEALTHCHECK, pair[1]);
+}
+
+void health_is_told(struct world *w)
+{
+	channel_send(w->health, HC_MSG_VERDICTS_END, NULL);
+}
+
+/* --- the world ------------------------------------------------------------------------- */
+
+const char *path_in(struct world *w, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	return path;
+}
+
+void write_pool(struct world *w, const char *name, const char *text)
+{
+	char path[128];
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/pools/%s", w->dir, name);
+	assert_int_equal(file_write(path, text, strlen(text), &err), 0);
+}
+
+void start_core(struct world *w)
+{
+	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
+	assert_int_equal(core_prepare(&w->context), 0);
+	assert_int_equal(core_start(&w->context), 0);
+}
+
+void start_all(struct world *w, const char *image)
+{
+	start_core(w);
+	connect_kernel(w, image);
+	connect_health(w);
+	health_is_told(w);
+}
+
+void stop_core(struct world *w)
+{
+	core_end(&w->context);
+	channel_free(w->kernel);
+	channel_free(w->health);
+	w->kernel = w->health = NULL;
+	w->commits = 0;
+	ipvs_table_done(&w->wanted);
+	ipvs_table_init(&w->wanted);
+}
+
+const char *wanted_text(struct world *w)
+{
+	static struct buf text;
+
+	buf_reset(&text);
+	ipvs_table_print(&w->wanted, &text);
+	return buf_cstr(&text);
+}
+
+void turn(struct world *w)
+{
+	assert_int_equal(loop_turn(w->loop, 1), 0);
+	w->mono_ms++;
+}
+
+void await_wanted(struct world *w, const char *want)
+{
+	for (int i = 0; i < TURNS_MAX; i++) {
+		if (w->commits && strcmp(wanted_text(w), want) == 0)
+			return;
+		turn(w);
+	}
+	assert_string_equal(wanted_text(w), want);
+	fail_msg("nothing was committed");
+}
+
+void await_targets(struct world *w, size_t count)
+{
+	for (int i = 0; i < TURNS_MAX && !(w->targets_whole && w->target_count == count); i++)
+		turn(w);
+	assert_true(w->targets_whole);
+	assert_int_equal(w->target_count, count);
+}
+
+void pass(struct world *w, int64_t ms)
+{
+	int64_t end = w->mono_ms + ms;
+
+	for (int i = 0; i < 50; i++)
+		turn(w);
+	if (w->mono_ms < end)
+		w->mono_ms = end;
+	for (int i = 0; i < 50; i++)
+		turn(w);
+}
+
+static struct config *make_config(const struct world *w)
+{
+	struct config *config = NULL;
+	struct err err = { 0 };
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "stateDirectory: %s/state\n"
+		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
+		 "sources: [{directory: %s/pools}]\n"
+		 "api: {socket: %s/api.sock}\n"
+		 "user: root\n"
+		 "logLevel: error\n",
+		 w->dir, w->dir, w->dir);
+	if (config_read("test", text, strlen(text), &config, &err) < 0)
+		fail_msg("%s", err.text);
+	return config;
+}
+
+/* A sink takes no argument, and there is one world at a time. */
+static struct world *logged;
+
+static void keep_line(enum log_level level, const char *line)
+{
+	(void)level;
+	if (logged)
+		buf_printf(&logged->log, "%s\n", line);
+}
+
+int core_world_up(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	logged = w;
+	log_open("test", LOG_LEVEL_DEBUG);
+	log_set_sink(keep_line);
+	w->mono_ms = 1000000;
+	w->clock = (struct clock){ world_mono, world_wall, w };
+	w->acknowledge = true;
+	strcpy(w->dir, "/tmp/parasaus-core-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	assert_int_equal(mkdir(path_in(w, "pools"), 0755), 0);
+	ipvs_table_init(&w->told);
+	ipvs_table_init(&w->wanted);
+	assert_int_equal(loop_new(&w->clock, &w->loop), 0);
+	w->config = make_config(w);
+	*state = w;
+	return 0;
+}
+
+int core_world_down(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	stop_core(w);
+	forget_targets(w);
+	forget_secrets(w);
+	logged = NULL;
+	buf_done(&w->log);
+	ipvs_message_reader_done(&w->reader);
+	ipvs_table_done(&w->told);
+	ipvs_table_done(&w->wanted);
+	loop_free(w->loop);
+	config_free(w->config);
+	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
+	assert_int_equal(system(command), 0);
+	free(w);
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mysql_prober ADDRESS:PORT [KEY=VALUE...]
+ *
+ * The probe engine with mysql checks of one server, on real sockets.
+ *
+ *   user=NAME password=WORD ca=FILE   the Secret; without user there is none
+ *   role=ROLE tls=TLS lag=S           as the check has them
+ *   interval=MS timeout=MS            (100, 100)
+ *   checks=N      ends after N probes (1)
+ *   targets=N     checks that differ in their timeout only: N at a time (1)
+ *   until=STATE   ends once the first target is "up" or "down", whatever is counted
+ *   limit=S       ends after so long in any case (60)
+ *   die=greeting  is killed (SIGKILL) when the server's first bytes are here
+ *
+ * Prints what the first target is at last: "STATE: REASON DETAIL, N ok, N failed, N nothing,
+ * US us", and before that each notice.
+ */
+#include <err.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/value.h"
+#include "agent/base/xalloc.h"
+#include "healthcheck/engine.h"
+#include "healthcheck/io.h"
+
+#define SECRET "test/mysql"
+
+struct options {
+	struct endpoint to;
+	char *user, *password, *ca;
+	uint32_t role, tls, lag, interval, timeout, checks, targets, limit;
+	const char *until;
+	bool dies;
+};
+
+static struct hc_io real;
+
+static ssize_t recv_and_die(void *arg, int fd, void *data, size_t len)
+{
+	ssize_t n = real.recv(arg, fd, data, len);
+
+	if (n > 0)
+		raise(SIGKILL);
+	return n;
+}
+
+static char *read_all(const char *path)
+{
+	static char text[HC_SECRET_CA_MAX + 1];
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		err(1, "%s", path);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static uint32_t number(const char *text)
+{
+	uint64_t v;
+
+	if (value_uint(text, 0, UINT32_MAX, &v) < 0)
+		errx(1, "not a number: %s", text);
+	return (uint32_t)v;
+}
+
+static bool numeric_option(struct options *o, const char *key, const char *value)
+{
+	const struct {
+		const char *key;
+		uint32_t *to;
+	} numbers[] = {
+		{ "lag", &o->lag },	  { "interval", &o->interval }, { "timeout", &o->timeout },
+		{ "checks", &o->checks }, { "targets", &o->targets },	{ "limit", &o->limit },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		if (strcmp(key, numbers[i].key) == 0) {
+			*numbers[i].to = number(value);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void option(struct options *o, char *text)
+{
+	char *value = strchr(text, '=');
+
+	if (!value)
+		errx(1, "KEY=VALUE, not %s", text);
+	*value++ = '\0';
+	if (strcmp(text, "user") == 0)
+		o->user = value;
+	else if (strcmp(text, "password") == 0)
+		o->password = value;
+	else if (strcmp(text, "ca") == 0)
+		o->ca = read_all(value);
+	else if (strcmp(text, "until") == 0)
+		o->until = value;
+	else if (strcmp(text, "die") == 0)
+		o->dies = strcmp(value, "greeting") == 0;
+	else if (!numeric_option(o, text, value) &&
+		 !(strcmp(text, "role") == 0 &&
+		   value_word(&value_check_roles, value, &o->role) == 0) &&
+		 !(strcmp(text, "tls") == 0 && value_word(&value_check_tls, value, &o->tls) == 0))
+		errx(1, "what is %s=%s?", text, value);
+}
+
+static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
+{
+	struct hc_target t = { .endpoint = o->to, .initial = VERDICT_UNKNOWN };
+
+	t.check = check_new(CHECK_MYSQL);
+	t.check->secret = xstrdup(SECRET);
+	t.check->role = (enum check_role)o->role;
+	t.check->tls = (enum check_tls)o->tls;
+	t.check->max_lag_s = o->lag;
+	t.check->interval_ms = o->interval;
+	t.check->fast_ms = 100;
+	t.check->timeout_ms = o->timeout - i;
+	t.id = check_target_id(t.check, &t.endpoint);
+	hc_engine_put(e, &t, true);
+	check_unref(t.check);
+	return t.id;
+}
+
+static void wait_for(struct hc_engine *e, const struct hc_net *n)
+{
+	struct pollfd p = { .fd = hc_net_fd(n), .events = POLLIN };
+	int64_t ms = 100;
+	mono_t next;
+
+	if (hc_engine_next(e, &next))
+		ms = mono_sub_ms(next, clock_mono(&clock_system)) + 1;
+	poll(&p, 1, (int)(ms < 0 ? 0 : ms > 100 ? 100 : ms));
+}
+
+static void hear(struct hc_engine *e, uint64_t id, struct hc_verdict *out)
+{
+	struct hc_verdict v;
+	char text[512];
+
+	while (hc_engine_take_notice(e, text, sizeof(text)))
+		printf("notice: %s\n", text);
+	while (hc_engine_tell(e, &v)) {
+		if (v.id == id)
+			*out = v;
+	}
+}
+
+static void run(struct hc_engine *e, const struct hc_net *n, const struct options *o, uint64_t id)
+{
+	mono_t end = mono_add_ms(clock_mono(&clock_system), o->limit * INT64_C(1000));
+	struct hc_verdict v = { 0 };
+	struct hc_status s;
+
+	do {
+		wait_for(e, n);
+		hc_engine_run(e);
+		hear(e, id, &v);
+		hc_engine_status(e, &s);
+		if (o->until ? strcmp(verdict_state_text(v.state), o->until) == 0
+			     : s.probes - s.in_flight >= o->checks)
+			break;
+	} while (mono_before(clock_mono(&clock_system), end));
+	hc_engine_tell_all(e);
+	hear(e, id, &v);
+	printf("%s: %s %d, %u ok, %u failed, %llu nothing, %u us\n", verdict_state_text(v.state),
+	       hc_reason_text(v.reason), v.detail, v.ok, v.failed,
+	       (unsigned long long)s.inconclusive, v.latency_us);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .tls = CHECK_TLS_PREFERRED,
+			     .interval = 100,
+			     .timeout = 100,
+			     .checks = 1,
+			     .targets = 1,
+			     .limit = 60 };
+	struct hc_engine_config c = { .clock = &clock_system, .max_in_flight = 1000 };
+	struct hc_engine *e;
+	struct hc_net *n;
+	uint64_t id;
+
+	if (argc < 2 || endpoint_parse(argv[1], IPPROTO_TCP, &o.to) < 0)
+		errx(1, "usage: mysql_prober ADDRESS:PORT [KEY=VALUE...]");
+	for (int i = 2; i < argc; i++)
+		option(&o, argv[i]);
+	if (hc_net_new(&n) < 0)
+		errx(1, "epoll");
+	real = c.io = hc_net_io(n);
+	if (o.dies)
+		c.io.recv = recv_and_die;
+	e = hc_engine_new(&c);
+	if (o.user) {
+		struct hc_secret s = { .name = xstrdup(SECRET), .present = true };
+
+		s.username = o.user;
+		s.password = o.password ? o.password : o.user + strlen(o.user);
+		s.ca_pem = o.ca;
+		hc_engine_put_secret(e, &s);
+		free(s.name);
+	}
+	id = put(e, &o, 0);
+	for (uint32_t i = 1; i < o.targets; i++)
+		put(e, &o, i);
+	run(e, n, &o, id);
+	hc_engine_free(e);
+	hc_net_free(n);
+	return 0;
+}
