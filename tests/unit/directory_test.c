@@ -90,7 +90,7 @@ static void on_problem(void *arg, const char *where, unsigned line, const char *
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, f };
+	struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, NULL, f };
 
 	now_ms = 1000000;
 	strcpy(f->dir, "/tmp/directory_test.XXXXXX");
@@ -503,7 +503,7 @@ static void more_events_than_the_queue_holds_lose_nothing(void **state)
 static void a_source_can_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
-	const struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, f };
+	const struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, NULL, f };
 
 	f->quiet = true;
 	for (int i = 0; i < 30; i++) {
