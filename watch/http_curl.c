@@ -182,7 +182,6 @@ static http_id start(struct http *base, const struct http_request *q)
 	r->end = q->end;
 	r->arg = q->arg;
 	r->retry_after_s = -1;
-	r->gzip_asked = q->gzip;
 	r->idle_s = q->idle_s;
 	r->active_at = now;
 	if (q->total_s)

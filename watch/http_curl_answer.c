@@ -65,7 +65,7 @@ static void take_field(struct http_curl_request *r, const char *line)
 	else if (has_name(line, "Warning", &v) && !r->warning[0])
 		take_warning(v, r->warning, sizeof(r->warning));
 	else if (has_name(line, "Content-Encoding", &v) && strcasecmp(v, "identity") != 0)
-		r->gzip_told = strcasecmp(v, "gzip") == 0 || strcasecmp(v, "x-gzip") == 0;
+		r->encoding = strcasecmp(v, "gzip") == 0 ? HTTP_CURL_GZIP : HTTP_CURL_OTHER;
 }
 
 /* "HTTP/1.1 200 OK": another head; what was in an interim one does not count. */
@@ -78,7 +78,7 @@ static void begin_head(struct http_curl_request *r, const char *line)
 		r->code = (code[1] - '0') * 100 + (code[2] - '0') * 10 + (code[3] - '0');
 	r->retry_after_s = -1;
 	r->content_type[0] = r->warning[0] = '\0';
-	r->gzip_told = false;
+	r->encoding = HTTP_CURL_PLAIN;
 }
 
 /* False: no such answer. */
@@ -97,12 +97,14 @@ static bool end_head(struct http_curl_request *r)
 		r->problem = "a status that is none";
 		return false;
 	}
-	if (r->gzip_told)
-		r->gunzip = gunzip_new();
 	r->told_status = true;
 	if (r->status)
 		r->status(r->arg, &s);
-	return true;
+	if (r->encoding == HTTP_CURL_GZIP)
+		r->gunzip = gunzip_new();
+	if (r->encoding == HTTP_CURL_OTHER)
+		r->problem = "an encoding that was not asked for";
+	return !r->problem;
 }
 
 size_t http_curl_on_header(char *data, size_t size, size_t count, void *arg)
@@ -232,7 +234,6 @@ static enum http_result result_of_code(const struct http_curl_request *r, CURLco
 	case CURLE_SEND_ERROR:
 		return is_alert(r) ? HTTP_UNTRUSTED : HTTP_CUT;
 	case CURLE_FAILED_INIT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
 	case CURLE_NOT_BUILT_IN:
 	case CURLE_OUT_OF_MEMORY:

@@ -67,7 +67,6 @@ struct http_curl_request {
 	bool added;
 	bool held;    /* libcurl was told to wait, and keeps what it has */
 	bool stopped; /* data() said so */
-	bool bad;     /* an answer that is none; `problem` says why */
 	bool told_status;
 	int local_error; /* errno of our own trouble */
 	/* Bounds. */
@@ -78,8 +77,7 @@ struct http_curl_request {
 	/* The answer's head. */
 	int code;
 	int32_t retry_after_s;
-	bool gzip_asked;
-	bool gzip_told;
+	enum { HTTP_CURL_PLAIN, HTTP_CURL_GZIP, HTTP_CURL_OTHER } encoding;
 	char content_type[HTTP_CURL_TYPE_MAX];
 	char warning[HTTP_CURL_WARNING_MAX];
 	struct gunzip *gunzip;

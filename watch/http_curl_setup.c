@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include <curl/curl.h>
@@ -57,12 +58,14 @@ static char *url_by_name(struct http_curl_request *r, const char *server, const 
 
 static bool set_url(struct http_curl_request *r, const struct http_request *q)
 {
+	bool tls = strncasecmp(q->server, "https://", 8) == 0;
 	const char *name = r->era->server_name;
 	CLEANUP(xfree_ptr) char *server = NULL;
 	CLEANUP(xfree_ptr) char *url = NULL;
 	size_t n;
 
-	if (!is_printable(q->server, HTTP_CURL_SERVER_MAX) || q->path[0] != '/' ||
+	if ((!tls && strncasecmp(q->server, "http://", 7) != 0) ||
+	    !is_printable(q->server, HTTP_CURL_SERVER_MAX) || q->path[0] != '/' ||
 	    !is_printable(q->path, HTTP_CURL_PATH_MAX))
 		return false;
 	server = name ? url_by_name(r, q->server, name) : xstrdup(q->server);
@@ -72,7 +75,9 @@ static bool set_url(struct http_curl_request *r, const struct http_request *q)
 	if (n && server[n - 1] == '/')
 		server[n - 1] = '\0';
 	url = xasprintf("%s%s", server, q->path);
-	return curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK &&
+	/* TLS tells early whether a connection can be shared; without it that is not waited for. */
+	return curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L) == CURLE_OK &&
+	       curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK &&
 	       curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, r->connect_to) == CURLE_OK;
 }
 
@@ -168,7 +173,6 @@ static unsigned set_connection(CURL *e, struct http_curl_request *r)
 
 	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);

@@ -108,8 +108,20 @@ static bool receive_head(struct https_connection *c, char *head)
 			return false;
 		len += (size_t)n;
 		head[len] = '\0';
-	} while (!strstr(head, "\r\n\r\n") && len < HEAD_MAX - 1);
+		/* What is no HTTP is answered as it comes. */
+	} while (head[0] >= 'A' && !strstr(head, "\r\n\r\n") && len < HEAD_MAX - 1);
 	return true;
+}
+
+/* Closing with something unread would reset the connection, and the alert would be lost. */
+static void send_alert(struct https_connection *c, int why)
+{
+	char rest[256];
+
+	gnutls_alert_send_appropriate(c->session, why);
+	shutdown(c->fd, SHUT_WR);
+	while (recv(c->fd, rest, sizeof(rest), 0) > 0)
+		;
 }
 
 static bool shake_hands(struct https_connection *c)
@@ -119,7 +131,7 @@ static bool shake_hands(struct https_connection *c)
 
 	if (!s->options.cert)
 		return true;
-	gnutls_init(&c->session, GNUTLS_SERVER);
+	gnutls_init(&c->session, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
 	gnutls_set_default_priority(c->session);
 	gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, s->credentials);
 	if (s->options.client_ca) {
@@ -131,7 +143,7 @@ static bool shake_hands(struct https_connection *c)
 		r = gnutls_handshake(c->session);
 	} while (r < 0 && !gnutls_error_is_fatal(r));
 	if (r < 0)
-		gnutls_alert_send_appropriate(c->session, r);
+		send_alert(c, r);
 	return r >= 0;
 }
 
