@@ -11,7 +11,8 @@
  *                     many agents spread over the servers
  *
  * A file that cannot be read, or is not what it should be, leaves what was read
- * before in force and is told as a problem. Reading is blocking, of small files.
+ * before in force and is told as a problem. Authorities that were never read are
+ * none: no server is trusted then, and never by the system's. Reading is blocking, of small files.
  * Nothing here waits or retries for its callers, and nothing logs.
  */
 #ifndef WATCH_KUBE_CREDENTIALS_H
@@ -52,8 +53,8 @@ void kube_credentials_free(struct kube_credentials *c); /* NULL is fine; secrets
 /* For http_request.server. Never NULL; valid until kube_credentials_free(). */
 const char *kube_credentials_server(const struct kube_credentials *c);
 /*
- * For http_request.token: NULL where there is none. Valid until the next turn of the
- * loop. *serial (which may be NULL) tells it from others, for kube_credentials_unauthorized().
+ * For http_request.token: NULL where there is none. Valid until the next call of one of these.
+ * *serial (which may be NULL) tells it from others, for kube_credentials_unauthorized().
  */
 const char *kube_credentials_token(const struct kube_credentials *c, uint32_t *serial);
 

@@ -78,4 +78,12 @@ MUST_CHECK int kube_access_set_servers(struct kube_access *a, const char *const 
 /* "https://host[:port][/path]" or http, no user, query or fragment; the text says what is wrong. */
 MUST_CHECK int kube_server_check(const char *url, struct err *err);
 
+/* --- what its values have to be like; also of what is read from files later ---- */
+
+enum kube_pem { KUBE_PEM_CA, KUBE_PEM_CERT, KUBE_PEM_KEY };
+/* NULL, or what is wrong: no PEM of this sort, a NUL in it, a key with a password. */
+const char *kube_pem_problem(enum kube_pem what, const char *data, size_t len);
+/* NULL, or what is wrong with a bearer token: empty, too long, blanks or control characters. */
+const char *kube_token_problem(const char *token, size_t len);
+
 #endif
