@@ -93,10 +93,13 @@ static void put_answer(const struct kube_exchange *x, struct buf *out)
 
 static void say_failure(struct kube_exchange *x, const struct err *err)
 {
+	const char *text = err && err->text[0] ? err->text : "no answer";
 	struct buf *out = &x->failure;
 
 	if (x->result != HTTP_DONE && x->result != HTTP_STOPPED) {
-		buf_printf(out, "%s: %s", x->server, err && err->text[0] ? err->text : "no answer");
+		if (strncmp(text, x->server, strlen(x->server)) != 0)
+			buf_printf(out, "%s: ", x->server);
+		buf_str(out, text);
 	} else if (!kube_exchange_good(x)) {
 		buf_printf(out, "%s answered HTTP %d", x->server, x->status);
 		put_answer(x, out);
