@@ -49,7 +49,7 @@ override CC := $(CLANG)
 endif
 
 PKGS := libnl-3.0 libnl-genl-3.0 libmnl libipset libnftables libcurl jansson yaml-0.1 \
-	libmicrohttpd libcap libseccomp gnutls libsodium
+	libmicrohttpd libcap libseccomp gnutls libsodium zlib
 # Not needed to clean or to print help.
 ifneq ($(filter-out clean help format format-check,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
@@ -117,7 +117,7 @@ $(B)/%.o: %.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lgnutls
 $(B)/sim/%: $(B)/tests/sim/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

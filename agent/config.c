@@ -18,6 +18,7 @@
 #include "agent/config_addresses.h"
 #include "agent/config_defaults.h"
 #include "agent/config_schema.h"
+#include "watch/kubeconfig.h"
 
 #define NODES_MAX 20000
 #define DEPTH_MAX 8
@@ -92,34 +93,94 @@ static const struct schema_type route_protocol_type = { read_route_protocol, pri
 
 /* --- sources ------------------------------------------------------------------------ */
 
+static int read_server(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config_source *s = base;
+	const char *text = schema_string(r, d);
+	struct err why = { 0 };
+
+	if (!text)
+		return -EINVAL;
+	if (kube_server_check(text, &why) < 0)
+		return schema_bad(r, d, "%s", why.text);
+	s->servers[s->server_count++] = xstrdup(text);
+	return 0;
+}
+
+static int read_servers(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			void *base)
+{
+	struct config_source *s = base;
+
+	(void)k;
+	s->servers = xcalloc(KUBE_SERVERS_MAX, sizeof(char *));
+	return schema_read_list(r, d, KUBE_SERVERS_MAX, read_server, s);
+}
+
+static void print_servers(const struct schema_key *k, const void *base, unsigned depth,
+			  struct buf *out)
+{
+	const struct config_source *s = base;
+
+	(void)k;
+	for (size_t i = 0; i < s->server_count; i++) {
+		schema_print_line(depth, out);
+		buf_str(out, "- ");
+		schema_print_text(s->servers[i], out);
+	}
+}
+
+static const struct schema_type servers_type = { read_servers, print_servers };
+
+static const struct schema_key kubernetes_keys[] = {
+	{ .name = "kubeconfig",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config_source, kubeconfig),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault },
+	{ .name = "context",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config_source, context),
+	  .min = 1,
+	  .max = 253 },
+	{ .name = "servers", .type = &servers_type },
+	{ .name = "labelSelector",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config_source, label_selector),
+	  .min = 1,
+	  .max = 1024 },
+};
+
 static int read_kubernetes(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 			   void *base)
 {
-	static const struct schema_key keys[] = {
-		{ .name = "kubeconfig",
-		  .type = &schema_text,
-		  SCHEMA_FIELD(struct config_source, kubeconfig),
-		  .min = 1,
-		  .max = PATH_LEN,
-		  .fault = path_fault },
-	};
-	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
+	struct config_source *s = base;
+	const struct schema_section section = { kubernetes_keys, ARRAY_LEN(kubernetes_keys), s };
 	int code = schema_read_map(r, d, &section, 1);
 
 	(void)k;
 	if (code < 0)
 		return code;
-	return schema_bad(r, d, "is not available in this version yet: use 'directory'");
+	if (s->context && !s->kubeconfig)
+		return schema_bad_key(r, d, "context",
+				      "is of no use without a kubeconfig: say `kubeconfig` too");
+	s->type = CONFIG_KUBERNETES;
+	return 0;
 }
 
-/* Nothing: reading it has failed. */
 static void print_kubernetes(const struct schema_key *k, const void *base, unsigned depth,
 			     struct buf *out)
 {
+	const struct config_source *s = base;
+	size_t before = out->len;
+
 	(void)k;
-	(void)base;
-	(void)depth;
-	(void)out;
+	if (s->type != CONFIG_KUBERNETES)
+		return;
+	schema_print(kubernetes_keys, ARRAY_LEN(kubernetes_keys), s, depth + 1, out);
+	if (out->len == before)
+		buf_str(out, " {}");
 }
 
 static const struct schema_type kubernetes_type = { read_kubernetes, print_kubernetes };
@@ -134,6 +195,18 @@ static const struct schema_key source_keys[] = {
 	{ .name = "kubernetes", .type = &kubernetes_type },
 };
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool is_same_source(const struct config_source *a, const struct config_source *b)
+{
+	return a->type == b->type && is_same_text(a->directory, b->directory) &&
+	       is_same_text(a->kubeconfig, b->kubeconfig) && is_same_text(a->context, b->context) &&
+	       is_same_text(a->label_selector, b->label_selector);
+}
+
 static int read_source(struct schema_reader *r, const struct doc *d, void *base)
 {
 	struct config *c = base;
@@ -146,11 +219,13 @@ static int read_source(struct schema_reader *r, const struct doc *d, void *base)
 	if (d->count != 1)
 		return schema_bad(r, d, "has to be one of 'directory: PATH' and 'kubernetes: ...'");
 	for (const struct config_source *o = c->sources; o < s; o++) {
-		if (strcmp(o->directory, s->directory) == 0)
-			return schema_bad_key(r, d->first, "directory",
-					      "'%.64s' is an earlier source already", s->directory);
+		if (is_same_source(o, s))
+			return schema_bad_key(r, d->first, d->first->key,
+					      "'%.64s' is an earlier source already",
+					      s->directory    ? s->directory
+					      : s->kubeconfig ? s->kubeconfig
+							      : "the cluster we run in");
 	}
-	s->type = CONFIG_DIRECTORY;
 	return 0;
 }
 
@@ -391,8 +466,15 @@ void config_free(struct config *c)
 		free(c->address_pools[i].addresses);
 	}
 	for (size_t i = 0; i < c->source_count; i++) {
-		free(c->sources[i].directory);
-		free(c->sources[i].kubeconfig);
+		struct config_source *s = &c->sources[i];
+
+		for (size_t n = 0; n < s->server_count; n++)
+			free(s->servers[n]);
+		free(s->servers);
+		free(s->directory);
+		free(s->kubeconfig);
+		free(s->context);
+		free(s->label_selector);
 	}
 	check_unref(c->defaults.check);
 	free(c->address_pools);

@@ -26,7 +26,11 @@ enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES };
 struct config_source {
 	enum config_source_type type;
 	char *directory;
-	char *kubeconfig; /* "": in-cluster credentials */
+	char *kubeconfig; /* NULL: in-cluster credentials */
+	char *context;	  /* NULL: the file's own choice */
+	char **servers;	  /* none: the kubeconfig's */
+	size_t server_count;
+	char *label_selector; /* NULL: every Service */
 };
 
 struct config {

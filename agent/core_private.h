@@ -3,6 +3,7 @@
  * The parts of core and what they share. One direction:
  *
  *   core_source    objects of sources -> the pool model
+ *   core_kubernetes  what a source in a cluster needs of this process
  *   core_secret    accounts that checks need -> sources, the healthcheck process
  *   core_target    verdicts <-> the healthcheck process
  *   core_pool      pools + verdicts -> plan
@@ -186,6 +187,7 @@ struct core_source {
 	struct core *core;
 	unsigned index;
 	const struct config_source *config;
+	char *where; /* for people, and for the state file to know it again */
 	struct watch_source *watch;
 	bool complete;	    /* now */
 	bool spoken;	    /* has had its first look, whatever came of it */
@@ -194,10 +196,14 @@ struct core_source {
 	bool telling;	    /* has told something since sources_are_telling() was asked last */
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
-	size_t objects;	    /* it holds, as counted last */
-	bool recount;	    /* they may be other ones now */
+	size_t inherited;
+	size_t objects; /* it holds, as counted last */
+	bool recount;	/* they may be other ones now */
+	char *cursor;	/* where it is, as told last; NULL: it has none */
 	bool unsaved;
+	bool save_soon; /* the timer stands for changed objects, not for the cursor alone */
 	timer_id save_timer;
+	int64_t save_took_ms;
 	struct source_problem *problems;
 	size_t problem_count;
 };
@@ -210,6 +216,12 @@ bool sources_spoken(const struct core *c);    /* every one has had its first loo
 bool sources_are_telling(struct core *c);
 size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
+
+/* --- core_kubernetes ----------------------------------------------------------- */
+
+/* After privileges were given up: what cannot be read now never can be. NULL: logged. */
+MUST_CHECK struct watch_source *source_kubernetes_new(struct core_source *s,
+						      const struct watch_sink *sink);
 
 /* --- core_state ------------------------------------------------------------------ */
 
@@ -241,7 +253,9 @@ void state_forget(struct core *c);  /* `saved` is used up */
 void state_close(struct core *c);
 void state_save_source(struct core *c, const struct core_source *s);
 typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
-void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg);
+/* *cursor: as saved with the objects, the caller's; NULL where there is none. */
+void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg,
+		       char **cursor);
 const struct saved_target *saved_target(const struct core *c, uint64_t id);
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member);

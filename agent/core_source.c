@@ -3,7 +3,8 @@
  * Sources and what they were last known to hold. At the start a source counts
  * as its last complete list from the state directory; what it then tells
  * replaces that object by object, and only when it has told everything do
- * inherited objects go that it did not tell again.
+ * inherited objects go that it did not tell again. A source that can go on from
+ * where it was is given these objects, and removes by itself what is gone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +14,27 @@
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
-#define SAVE_DELAY_MS 1000
+#define SAVE_DELAY_MS  1000
+#define SAVE_CURSOR_MS 300000 /* where no object has changed */
+#define SAVE_DUTY      20     /* of the time at most 1/20 is spent on writing */
 
 const char *source_where(const struct core_source *s)
 {
-	switch (s->config->type) {
+	return s->where;
+}
+
+static char *where_of(const struct config_source *c)
+{
+	switch (c->type) {
 	case CONFIG_DIRECTORY:
-		return s->config->directory;
+		return xstrdup(c->directory);
 	case CONFIG_KUBERNETES:
-		return s->config->kubeconfig;
+		return xasprintf("%s%s%s%s%s", c->kubeconfig ? c->kubeconfig : "in-cluster",
+				 c->context ? " context " : "", c->context ? c->context : "",
+				 c->label_selector ? " labels " : "",
+				 c->label_selector ? c->label_selector : "");
 	}
-	return "";
+	return xstrdup("");
 }
 
 /* --- inherited objects ------------------------------------------------------------ */
@@ -78,12 +89,26 @@ static void inherit(void *arg, struct object *o)
 	i = identity_of(o);
 	map_put(&s->waiting, identity_hash(o), i);
 	s->recount = true;
+	s->inherited++;
+	pools_put(s->core->pools, o);
+}
+
+/* The source itself knows what becomes of it. */
+static void hand_back(void *arg, struct object *o)
+{
+	struct core_source *s = arg;
+
+	o->source = s->index;
+	s->watch->ops->inherit(s->watch, o);
+	s->recount = true;
+	s->inherited++;
 	pools_put(s->core->pools, o);
 }
 
 static void heard_of(struct core_source *s, const struct object *o)
 {
-	free(map_take(&s->waiting, identity_hash(o), o));
+	if (s->waiting.count)
+		free(map_take(&s->waiting, identity_hash(o), o));
 }
 
 /* It has told everything: what it did not tell is gone. */
@@ -104,17 +129,31 @@ static void drop_waiting(struct core_source *s)
 static void save(void *arg)
 {
 	struct core_source *s = arg;
+	const struct clock *clock = loop_clock(s->core->loop);
+	mono_t before = clock_mono(clock);
 
 	s->save_timer = 0;
-	s->unsaved = false;
+	s->unsaved = s->save_soon = false;
 	state_save_source(s->core, s);
+	s->save_took_ms = mono_sub_ms(clock_mono(clock), before);
+}
+
+static void save_in(struct core_source *s, bool soon)
+{
+	s->unsaved = true;
+	if (!s->delivered || (s->save_timer && (s->save_soon || !soon)))
+		return;
+	loop_cancel(s->core->loop, s->save_timer);
+	s->save_soon = soon;
+	s->save_timer = loop_timer_in(
+		s->core->loop, soon ? SAVE_DELAY_MS + s->save_took_ms * SAVE_DUTY : SAVE_CURSOR_MS,
+		save, s);
 }
 
 static void changed(struct core_source *s)
 {
-	s->unsaved = s->recount = true;
-	if (s->delivered && !s->save_timer)
-		s->save_timer = loop_timer_in(s->core->loop, SAVE_DELAY_MS, save, s);
+	s->recount = true;
+	save_in(s, true);
 	core_plan_later(s->core);
 }
 
@@ -198,6 +237,15 @@ static void on_problem(void *arg, const char *where, unsigned line, const char *
 	view_changed(s->core);
 }
 
+static void on_cursor(void *arg, const char *cursor)
+{
+	struct core_source *s = arg;
+
+	free(s->cursor);
+	s->cursor = xstrdup(cursor);
+	save_in(s, false);
+}
+
 static void count_object(void *arg, const struct object *o)
 {
 	(void)o;
@@ -247,34 +295,48 @@ bool sources_are_telling(struct core *c)
 	return telling;
 }
 
+static struct watch_source *watch_new(struct core_source *s)
+{
+	const struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, on_cursor, s };
+
+	switch (s->config->type) {
+	case CONFIG_DIRECTORY:
+		return watch_directory_new(s->core->loop, s->config->directory, s->index, &sink);
+	case CONFIG_KUBERNETES:
+		return source_kubernetes_new(s, &sink);
+	}
+	return NULL;
+}
+
+static void load(struct core_source *s)
+{
+	const struct watch_source_ops *ops = s->watch->ops;
+	CLEANUP(xfree_ptr) char *cursor = NULL;
+
+	state_load_source(s->core, s, ops->inherit ? hand_back : inherit, s, &cursor);
+	if (ops->resume)
+		ops->resume(s->watch, cursor);
+	s->inherits = s->inherited > 0;
+	if (s->inherits)
+		log_info("source", "%s: %zu objects from the state directory until it delivers",
+			 source_where(s), s->inherited);
+}
+
 int sources_start(struct core *c)
 {
 	for (size_t i = 0; i < c->config->source_count; i++) {
 		struct core_source *s = &c->sources[i];
-		struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, s };
 
 		s->core = c;
 		s->index = (unsigned)i;
 		s->config = &c->config->sources[i];
+		s->where = where_of(s->config);
 		s->why = xstrdup("not read yet");
 		map_init(&s->waiting, identity_is);
-		state_load_source(c, s, inherit, s);
-		s->inherits = s->waiting.count > 0;
-		if (s->inherits)
-			log_info("source",
-				 "%s: %zu objects from the state directory until it "
-				 "delivers",
-				 source_where(s), s->waiting.count);
-		switch (s->config->type) {
-		case CONFIG_DIRECTORY:
-			s->watch = watch_directory_new(c->loop, s->config->directory, s->index,
-						       &sink);
-			break;
-		case CONFIG_KUBERNETES:
-			log_error("source", "%s: this version has no Kubernetes source",
-				  source_where(s));
+		s->watch = watch_new(s);
+		if (!s->watch)
 			return -1;
-		}
+		load(s);
 		watch_source_start(s->watch);
 	}
 	return 0;
@@ -300,6 +362,8 @@ void sources_end(struct core *c)
 		while (s->problem_count)
 			drop_problem(s, s->problem_count - 1);
 		free(s->problems);
+		free(s->cursor);
+		free(s->where);
 		free(s->why);
 	}
 }

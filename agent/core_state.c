@@ -5,7 +5,8 @@
  *   lock          one agent for each directory
  *   health        verdicts, last good sets of pools in fail-open, drains,
  *                 writers
- *   source-HASH   the last complete list of the source of that type and place
+ *   source-HASH   the last complete list of the source of that type and place, and where
+ *                 the source was when it had told that
  *
  * A file is magic, version, body, CRC-32C of all before it. One that is torn,
  * of another version, or not ours is reported, left aside, and written anew.
@@ -25,7 +26,7 @@
 #include "agent/core_private.h"
 
 #define MAGIC	      "parasaus"
-#define VERSION	      1
+#define VERSION	      2
 #define FILE_MAX      (1u << 30)
 #define SAVE_DELAY_MS 20
 #define SAVE_DUTY     20 /* of the time at most 1/20 is spent on writing */
@@ -459,18 +460,39 @@ void state_save_source(struct core *c, const struct core_source *s)
 	source_name(s, name, sizeof(name));
 	put_head(&b);
 	put_identity(s, &b);
+	wire_put_str(&b, s->cursor ? s->cursor : "");
 	pools_objects(c->pools, s->index, put_object, &b);
 	write_state(c, name, &b);
 	buf_done(&b);
 }
 
-void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg)
+static void load_objects(struct wire *w, state_object_fn *fn, void *arg)
+{
+	while (w->left && !w->bad) {
+		uint32_t len = wire_u32(w);
+		struct object *o;
+		struct wire one;
+
+		if (w->bad || len > w->left)
+			break;
+		one = wire_of(w->data, len);
+		w->data += len;
+		w->left -= len;
+		o = wire_object(&one);
+		if (o)
+			fn(arg, o);
+	}
+}
+
+void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg,
+		       char **cursor)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
-	char name[32], where[4096];
+	char name[32], where[4096], at[WATCH_CURSOR_MAX];
 	struct wire w;
 	uint8_t type;
 
+	*cursor = NULL;
 	source_name(s, name, sizeof(name));
 	if (read_state(c, name, &text, &w) < 0)
 		return;
@@ -481,18 +503,8 @@ void state_load_source(struct core *c, const struct core_source *s, state_object
 			 source_where(s));
 		return;
 	}
-	while (w.left && !w.bad) {
-		uint32_t len = wire_u32(&w);
-		struct object *o;
-		struct wire one;
-
-		if (w.bad || len > w.left)
-			break;
-		one = wire_of(w.data, len);
-		w.data += len;
-		w.left -= len;
-		o = wire_object(&one);
-		if (o)
-			fn(arg, o);
-	}
+	wire_str(&w, at, sizeof(at));
+	load_objects(&w, fn, arg);
+	if (!w.bad && *at)
+		*cursor = xstrdup(at);
 }

@@ -63,7 +63,7 @@ struct http_request {
 
 /* How servers are known and how we are known to them; for connections made from now on. */
 struct http_trust {
-	const char *ca_pem; /* NULL: the system's authorities */
+	const char *ca_pem; /* NULL: the system's authorities; empty: nobody is trusted */
 	size_t ca_len;
 	const char *cert_pem; /* client certificate; NULL: none */
 	size_t cert_len;

@@ -30,7 +30,21 @@ struct watch_sink {
 	void (*complete)(void *arg, bool complete, const char *why);
 	/* Something is wrong at `where` ("web.yaml"); NULL text: not any more. Told when it changes. */
 	void (*problem)(void *arg, const char *where, unsigned line, const char *text);
+	/*
+	 * Where the source is now that all before was told: kept together with the objects, and
+	 * given back to resume(). Of sources that can go on from somewhere; valid during the call.
+	 */
+	void (*cursor)(void *arg, const char *cursor);
 	void *arg;
+};
+
+#define WATCH_CURSOR_MAX 256 /* bytes */
+
+/* How a source is doing, for people. */
+struct watch_status {
+	int64_t heard_ms; /* ago; -1: it was not heard of, or that means nothing for it */
+	const char
+		*revision; /* of what it holds; "" where there is none; until it is asked again */
 };
 
 struct watch_source {
@@ -38,7 +52,15 @@ struct watch_source {
 };
 struct watch_source_ops {
 	const char *type; /* "directory", "kubernetes" */
+	/*
+	 * Before start(): each object that it held when it was saved last, and then where it was (NULL:
+	 * not known). They count as told: what is missing of them it will remove. NULL: a source that
+	 * tells everything anew.
+	 */
+	void (*inherit)(struct watch_source *s, const struct object *o);
+	void (*resume)(struct watch_source *s, const char *cursor);
 	void (*start)(struct watch_source *s);
+	void (*status)(struct watch_source *s, struct watch_status *out); /* may be NULL */
 	/*
 	 * A Secret that a pool names: a source that reads secrets by name only tells it by put(), and
 	 * each change of it, from when it is needed to when it is not. NULL: it tells all it has anyway.

@@ -4,7 +4,8 @@
  *
  * The Service in force decides: only endpoints from its own source count, so
  * that one source cannot put servers into another one's pool. EndpointSlices
- * come before Endpoints, of which they may be a mirror.
+ * come before Endpoints; but those that the cluster made of the Endpoints say
+ * nothing that these do not say.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,12 +83,37 @@ static size_t choose(struct build *b, enum object_kind kind, const struct object
 	return kept;
 }
 
+/* Leaves out the mirrored ones. */
+static size_t without_mirrors(const struct object **slices, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!slices[i]->mirrored)
+			slices[kept++] = slices[i];
+	}
+	return kept;
+}
+
+static bool has_endpoints(const struct build *b)
+{
+	for (size_t i = 0; i < b->s->object_count; i++) {
+		const struct object *o = b->s->objects[i];
+
+		if (o->kind == OBJECT_ENDPOINTS && o->source == b->service->source)
+			return true;
+	}
+	return false;
+}
+
 static void choose_endpoints(struct build *b)
 {
 	const struct object **all = xreallocarray(NULL, b->s->object_count, sizeof(*all));
-	size_t n = choose(b, OBJECT_SLICE, all);
-	size_t m = choose(b, OBJECT_ENDPOINTS, all + n);
+	size_t n = choose(b, OBJECT_SLICE, all), m;
 
+	if (n && has_endpoints(b))
+		n = without_mirrors(all, n);
+	m = choose(b, OBJECT_ENDPOINTS, all + n);
 	b->endpoints = all;
 	b->endpoint_count = n ? n : m;
 	b->annotated = m ? all[n] : NULL;
@@ -101,6 +127,8 @@ static void refuse_others(struct build *b)
 
 		if (o == b->service)
 			continue;
+		if (!b->service && o->from_cluster && !o->annotation_count)
+			continue; /* others use such objects for themselves, for elections of a leader */
 		if (!b->service)
 			problems_add_in(build_orphan(b, o), false, o->path, o->line,
 					"there is no Service %s/%s: not used", o->ns, o->service);

@@ -21,6 +21,8 @@
 #define PREFIX	     "parasaus.io/"
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 #define SERVICE_NAME "kubernetes.io/service-name"
+#define MANAGED_BY   "endpointslice.kubernetes.io/managed-by"
+#define MIRRORING    "endpointslicemirroring-controller.k8s.io"
 
 void decode_note(struct decode *c, bool error, unsigned line, const char *fmt, ...)
 {
@@ -258,10 +260,14 @@ static void add_annotation(struct decode *c, const struct doc *v, const char *wh
 	};
 }
 
-/* An API server drops top-level annotations, but kubectl keeps what it was given: say so. */
+/*
+ * An API server drops top-level annotations, but kubectl keeps what it was given: they are what
+ * was meant, where metadata says nothing else.
+ */
 static void look_into_last_applied(struct decode *c, const struct doc *annotations)
 {
 	const struct doc *v = doc_get(annotations, LAST_APPLIED), *dropped;
+	size_t before = c->parts.annotation_count;
 	struct doc_set s = { 0 };
 
 	if (!doc_string(v) ||
@@ -269,13 +275,15 @@ static void look_into_last_applied(struct decode *c, const struct doc *annotatio
 		return;
 	dropped = s.count ? doc_get(s.roots[0], "annotations") : NULL;
 	for (v = dropped ? dropped->first : NULL; v; v = v->next) {
-		if (v->key && own_key(v->key))
-			decode_note(
-				c, false, 0,
-				"annotation %.64s was written at top level and dropped by the API "
-				"server; move it under metadata",
-				v->key);
+		if (v->key)
+			add_annotation(c, v, "annotation");
 	}
+	if (c->parts.annotation_count > before)
+		decode_note(c, false, 0,
+			    "annotation %.64s%s stands at top level of what kubectl applied, where "
+			    "the API server drops it; taken all the same: move it under metadata",
+			    c->parts.annotations[before].key,
+			    c->parts.annotation_count > before + 1 ? " (and others)" : "");
 	doc_set_done(&s);
 }
 
@@ -361,6 +369,8 @@ static int read_slice_service(struct decode *c, const struct doc *m, struct err 
 		return bad_name(c, labels ? labels->line : m->line, err, "the label " SERVICE_NAME,
 				s ? s : "", "it has to name a Service");
 	c->parts.service = bounded(c, s);
+	s = doc_string(doc_get(labels, MANAGED_BY));
+	c->parts.mirrored = s && strcmp(s, MIRRORING) == 0;
 	return 0;
 }
 
@@ -397,6 +407,7 @@ static int read_metadata(struct decode *c, const struct doc *d, struct err *err)
 	c->parts.uid = bounded(c, doc_string(doc_get(m, "uid")));
 	c->parts.revision = bounded(c, doc_string(doc_get(m, "resourceVersion")));
 	c->parts.created_ms = read_time_ms(doc_string(doc_get(m, "creationTimestamp")));
+	c->parts.deleting = doc_string(doc_get(m, "deletionTimestamp")) != NULL;
 	/* No annotation of ours is for a Secret, and kubectl's own one holds its values. */
 	if (c->parts.kind != OBJECT_SECRET)
 		read_annotations(c, d, m);
@@ -427,12 +438,23 @@ static bool same_group(const char *a, const char *b)
 	return m == n && strncmp(a, b, m) == 0;
 }
 
+static const struct kind *kind_of(enum object_kind k)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (kinds[i].kind == k)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
 /* NULL: *err says why. */
-static const struct kind *find_kind(const struct doc *d, struct err *err)
+static const struct kind *find_kind(const struct doc *d, enum object_kind assumed, struct err *err)
 {
 	const char *kind = doc_string(doc_get(d, "kind"));
 	const char *version = doc_string(doc_get(d, "apiVersion"));
 
+	if (d->type == DOC_MAP && !kind && !version && kind_of(assumed))
+		return kind_of(assumed);
 	if (d->type != DOC_MAP || !kind) {
 		decode_refuse(err, -EINVAL, d->line, "%s",
 			      d->type == DOC_MAP
@@ -469,7 +491,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 {
 	struct decode c = { 0 };
 	struct err why = { 0 };
-	const struct kind *k = find_kind(d, &why);
+	const struct kind *k = find_kind(d, from->kind, &why);
 	int r;
 
 	if (!k)

@@ -118,9 +118,11 @@ struct object {
 	size_t port_count;
 	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
 	bool use_not_ready;  /* publishNotReadyAddresses */
+	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
 	/* Endpoints, EndpointSlice */
 	struct object_subset *subsets;
 	size_t subset_count;
+	bool mirrored; /* a slice made of Endpoints by the cluster: does not count beside these */
 	/* Secret; NULL otherwise */
 	struct secret *secret;
 };
@@ -138,6 +140,8 @@ struct object_origin {
 	bool from_cluster;
 	bool exposed; /* everybody on this machine may read the file: no place for a Secret */
 	const char *path;
+	/* Of a document that does not say it, as the items of an API server's lists; 0: it has to. */
+	enum object_kind kind;
 };
 MUST_CHECK int object_decode(const struct doc *d, const struct object_origin *from,
 			     struct object **out, struct err *err);

@@ -55,7 +55,7 @@ void object_put_values(struct buf *b, const struct object *o)
 	wire_put_u8(b, (uint8_t)o->type);
 	put_ports(b, o->ports, o->port_count);
 	wire_put_u32(b, o->affinity_s);
-	wire_put_u8(b, o->use_not_ready);
+	wire_put_u8(b, (uint8_t)(o->use_not_ready | o->mirrored << 1));
 	wire_put_u16(b, (uint16_t)o->subset_count);
 	for (size_t i = 0; i < o->subset_count; i++)
 		put_subset(b, &o->subsets[i]);
@@ -187,6 +187,16 @@ static void take_problems(struct reading *r, struct object *o)
 		spoil(r);
 }
 
+static void take_flags(struct reading *r, struct object *o)
+{
+	uint8_t bits = wire_u8(r->w);
+
+	if (bits > 3)
+		spoil(r);
+	o->use_not_ready = bits & 1;
+	o->mirrored = bits & 2;
+}
+
 static void take_values(struct reading *r, struct object *o)
 {
 	o->kind = wire_u8(r->w);
@@ -200,7 +210,7 @@ static void take_values(struct reading *r, struct object *o)
 	o->type = wire_u8(r->w);
 	o->ports = take_ports(r, &o->port_count);
 	o->affinity_s = wire_u32(r->w);
-	o->use_not_ready = take_bool(r);
+	take_flags(r, o);
 	o->subset_count = take_count(r, SUBSETS_MAX);
 	o->subsets = arena_take(&r->arena, o->subset_count * sizeof(*o->subsets));
 	for (size_t i = 0; i < o->subset_count && !r->w->bad; i++)

@@ -54,8 +54,7 @@ while read -r key; do
 done <"$tmp/keys" >"$tmp/missing"
 result "$(wc -l <"$tmp/missing")" "every key is in parasaus.yaml(5)" "$tmp/missing"
 
-# Kubernetes sources cannot be printed yet.
-sed -n 's/^\.It Cm \([a-zA-Z]*\) :.*/\1/p' "$man" | grep -vx kubernetes | sort -u >"$tmp/known"
+sed -n 's/^\.It Cm \([a-zA-Z]*\) :.*/\1/p' "$man" | sort -u >"$tmp/known"
 comm -13 "$tmp/keys" "$tmp/known" >"$tmp/extra"
 result "$(wc -l <"$tmp/extra")" "every key in parasaus.yaml(5) is one" "$tmp/extra"
 tap_done

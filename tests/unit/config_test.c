@@ -312,6 +312,35 @@ static void what_is_printed_is_a_fixed_point(void **state)
 	}
 }
 
+static void sources_in_clusters_are_read(void **state)
+{
+	static const char text[] =
+		"sources:\n"
+		"- kubernetes: {}\n"
+		"- kubernetes: {kubeconfig: /k, context: c, servers: [\"https://a:6443\", "
+		"\"https://[::1]\"], labelSelector: \"a=b,c!=d\"}\n"
+		"- directory: /d\n";
+	CLEANUP(free_config) struct config *c = NULL;
+	struct err err = { 0 };
+	const struct config_source *s;
+
+	(void)state;
+	if (config_read("test.yaml", text, strlen(text), &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->source_count, 3);
+	assert_int_equal(c->sources[0].type, CONFIG_KUBERNETES);
+	assert_null(c->sources[0].kubeconfig);
+	s = &c->sources[1];
+	assert_int_equal(s->type, CONFIG_KUBERNETES);
+	assert_string_equal(s->kubeconfig, "/k");
+	assert_string_equal(s->context, "c");
+	assert_int_equal(s->server_count, 2);
+	assert_string_equal(s->servers[1], "https://[::1]");
+	assert_string_equal(s->label_selector, "a=b,c!=d");
+	assert_int_equal(c->sources[2].type, CONFIG_DIRECTORY);
+	printed_reads_back_and_prints_the_same(c);
+}
+
 /* --- bad ones ------------------------------------------------------------------------- */
 
 struct bad_case {
@@ -559,12 +588,25 @@ static void sources_are_there_and_can_be_used(void **state)
 						"whole path, beginning with '/'" },
 		{ "sources:\n- directory: /d\n- directory: /d\n",
 		  "line 3: sources[1].directory: '/d' is an earlier source already" },
-		{ "sources:\n- kubernetes: {kubeconfig: /k}\n",
-		  "line 2: sources[0].kubernetes: is not available in this version yet: use "
-		  "'directory'" },
-		{ "sources:\n- kubernetes: {}\n",
-		  "line 2: sources[0].kubernetes: is not available in this version yet: use "
-		  "'directory'" },
+		{ "sources:\n- {directory: /d, kubernetes: {}}\n",
+		  "line 2: sources[0]: has to be one of 'directory: PATH' and 'kubernetes: "
+		  "...'" },
+		{ "sources:\n- kubernetes: {}\n- kubernetes: {labelSelector: a}\n- kubernetes: "
+		  "{}\n",
+		  "line 4: sources[2].kubernetes: 'the cluster we run in' is an earlier source "
+		  "already" },
+		{ "sources:\n- kubernetes: {kubeconfig: /k}\n- kubernetes: {kubeconfig: /k, "
+		  "servers: [\"https://a\"]}\n",
+		  "line 3: sources[1].kubernetes: '/k' is an earlier source already" },
+		{ "sources:\n- kubernetes: {kubeconfig: k}\n",
+		  "line 2: sources[0].kubernetes.kubeconfig: 'k' has to be a whole path, "
+		  "beginning with '/'" },
+		{ "sources:\n- kubernetes: {context: c}\n",
+		  "line 2: sources[0].kubernetes.context: is of no use without a kubeconfig: say "
+		  "`kubeconfig` too" },
+		{ "sources:\n- kubernetes: {servers: []}\n",
+		  "line 2: sources[0].kubernetes.servers: is an empty list: leave the key out "
+		  "instead" },
 		{ "sources:\n- kubernetes: {kubecfg: /k}\n",
 		  "line 2: sources[0].kubernetes.kubecfg: there is no such key here; see "
 		  "parasaus.yaml(5)" },
@@ -628,6 +670,7 @@ int main(void)
 		cmocka_unit_test(a_pool_may_span_vip_ranges_that_touch),
 		cmocka_unit_test(documents_that_come_to_the_same),
 		cmocka_unit_test(what_is_printed_is_a_fixed_point),
+		cmocka_unit_test(sources_in_clusters_are_read),
 		cmocka_unit_test(keys_are_known_ones_and_hold_what_they_should),
 		cmocka_unit_test(numbers_and_durations_are_within_their_bounds),
 		cmocka_unit_test(defaults_fit_each_other),

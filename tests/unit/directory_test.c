@@ -93,7 +93,7 @@ static void on_problem(void *arg, const char *where, unsigned line, const char *
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, f };
+	struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, NULL, f };
 
 	now_ms = 1000000;
 	strcpy(f->dir, "/tmp/directory_test.XXXXXX");
@@ -631,8 +631,8 @@ static void whatever_was_before_the_file_decides(void **state)
 	struct told want[RANDOM_NAMES], *t;
 	struct buf text = { 0 };
 	struct map told;
-	const struct watch_sink sink = { keep_put, keep_remove, ignore_complete, ignore_problem,
-					 &told };
+	const struct watch_sink sink = { keep_put,	 keep_remove, ignore_complete,
+					 ignore_problem, NULL,	      &told };
 	struct watch_source *s = watch_directory_new(f->loop, f->dir, 5, &sink);
 
 	map_init(&told, told_is);
@@ -658,7 +658,7 @@ static void whatever_was_before_the_file_decides(void **state)
 static void a_source_can_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
-	const struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, f };
+	const struct watch_sink sink = { on_put, on_remove, on_complete, on_problem, NULL, f };
 
 	f->quiet = true;
 	for (int i = 0; i < 30; i++) {

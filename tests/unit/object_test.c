@@ -344,7 +344,7 @@ static void annotations_of_ours_are_kept(void **state)
 	      "write \"y\" in quotes\n");
 }
 
-static void what_kubectl_kept_of_dropped_annotations_is_told(void **state)
+static void what_kubectl_kept_of_dropped_annotations_is_taken(void **state)
 {
 	(void)state;
 	check("kind: Endpoints\napiVersion: v1\nmetadata:\n  name: web\n  annotations:\n"
@@ -352,10 +352,77 @@ static void what_kubectl_kept_of_dropped_annotations_is_told(void **state)
 	      "      "
 	      "{\"annotations\":{\"healthCheckType\":\"http\",\"other\":\"x\"},\"kind\":"
 	      "\"Endpoints\"}\n",
-	      "Endpoints default/web\n"
-	      "warning 0: Endpoints: annotation healthCheckType was written at top level and "
-	      "dropped by the "
-	      "API server; move it under metadata\n");
+	      "Endpoints default/web healthCheckType=http(0)\n"
+	      "warning 0: Endpoints: annotation healthCheckType stands at top level of what "
+	      "kubectl "
+	      "applied, where the API server drops it; taken all the same: move it under "
+	      "metadata\n");
+	/* One warning for all of them, and metadata has the last word. */
+	check("kind: Service\napiVersion: v1\nmetadata:\n  name: web\n  annotations:\n"
+	      "    healthCheckType: tcp\n"
+	      "    kubectl.kubernetes.io/last-applied-configuration: |\n"
+	      "      "
+	      "{\"annotations\":{\"healthCheckType\":\"http\",\"calledSource\":\"x\","
+	      "\"parasaus.io/weight\":\"7\"}}\n",
+	      "Service default/web ClusterIP healthCheckType=tcp(6) calledSource=x(0) weight=7(0)\n"
+	      "warning 0: Service: annotation calledSource (and others) stands at top level of "
+	      "what "
+	      "kubectl applied, where the API server drops it; taken all the same: move it under "
+	      "metadata\n");
+	check("kind: Service\napiVersion: v1\nmetadata:\n  name: web\n  annotations:\n"
+	      "    kubectl.kubernetes.io/last-applied-configuration: '{{{'\n",
+	      "Service default/web ClusterIP\n");
+}
+
+/* As an API server lists them: without a kind, with fields of its own. */
+static void items_of_a_list_have_the_kind_that_was_asked_for(void **state)
+{
+	struct object_origin from = { .from_cluster = true, .path = "", .kind = OBJECT_SLICE };
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	(void)state;
+	decode_all(
+		"{metadata: {name: web-1, namespace: x, resourceVersion: '7', labels: "
+		"{kubernetes.io/service-name: web}}, addressType: IPv4, endpoints: [{addresses: "
+		"[10.0.0.1], conditions: {ready: null}}, {addresses: [10.0.0.2], conditions: {}}, "
+		"{addresses: [10.0.0.3], conditions: {ready: false, serving: true, terminating: "
+		"true}}], ports: [{port: 80}]}\n---\n"
+		"{kind: Pod, apiVersion: v1, metadata: {name: p}}\n",
+		&from, &b);
+	assert_string_equal(buf_cstr(&b),
+			    "EndpointSlice x/web-1 of web { :80/tcp -> 10.0.0.1 10.0.0.2 "
+			    "10.0.0.3-notready-terminating }\n"
+			    "not ours: line 3: kind Pod (v1) is not one of ours\n");
+}
+
+static void what_a_cluster_says_of_an_object_is_known(void **state)
+{
+	struct object_origin from = { .from_cluster = true, .path = "", .kind = OBJECT_SLICE };
+	struct doc_set s = { 0 };
+	static const char text[] =
+		"{\"metadata\":{\"name\":\"web-1\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\","
+		"\"labels\":{\"kubernetes.io/service-name\":\"web\","
+		"\"endpointslice.kubernetes.io/managed-by\":"
+		"\"endpointslicemirroring-controller.k8s.io\"}},\"addressType\":\"IPv4\"}";
+	struct object *o = NULL, *again;
+	struct buf b = { 0 };
+	struct wire w;
+
+	(void)state;
+	assert_int_equal(doc_read_json(text, strlen(text), &DOC_LIMITS_DEFAULT, &s, NULL), 0);
+	assert_int_equal(object_decode(s.roots[0], &from, &o, NULL), 0);
+	assert_true(o->deleting);
+	assert_true(o->mirrored);
+	wire_put_object(&b, o);
+	w = wire_of(b.data, b.len);
+	again = wire_object(&w);
+	assert_non_null(again);
+	assert_true(again->mirrored);
+	assert_true(again->content == o->content);
+	object_free(again);
+	object_free(o);
+	buf_done(&b);
+	doc_set_done(&s);
 }
 
 static struct object *decode_one(const char *text)
@@ -622,7 +689,9 @@ int main(void)
 		cmocka_unit_test(slices_are_read),
 		cmocka_unit_test(what_cannot_be_used_is_refused),
 		cmocka_unit_test(annotations_of_ours_are_kept),
-		cmocka_unit_test(what_kubectl_kept_of_dropped_annotations_is_told),
+		cmocka_unit_test(what_kubectl_kept_of_dropped_annotations_is_taken),
+		cmocka_unit_test(items_of_a_list_have_the_kind_that_was_asked_for),
+		cmocka_unit_test(what_a_cluster_says_of_an_object_is_known),
 		cmocka_unit_test(content_tells_what_counts_and_place_the_rest),
 		cmocka_unit_test(secrets_are_read),
 		cmocka_unit_test(what_is_wrong_with_a_secret_does_not_tell_it),

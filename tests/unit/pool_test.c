@@ -596,6 +596,52 @@ static void the_cluster_comes_before_files_and_lends_no_servers(void **state)
 	pools_free(p);
 }
 
+static void mirrored_slices_say_nothing_beside_their_endpoints(void **state)
+{
+	const struct object_origin cluster = { .source = 7, .from_cluster = true, .path = "" };
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put_from(p, &cluster,
+		 SERVICE("a",
+			 NODE_PORT("30002")) "---\n{apiVersion: discovery.k8s.io/v1, kind: "
+					     "EndpointSlice, metadata: {name: a-1, "
+					     "labels: {kubernetes.io/service-name: a, "
+					     "endpointslice.kubernetes.io/managed-by: "
+					     "endpointslicemirroring-controller.k8s.io}}, "
+					     "addressType: IPv4, endpoints: "
+					     "[{addresses: [10.0.0.1]}], ports: [{port: 8080}]}\n");
+	expect(p, "default.a.80-tcp @192.0.2.10:30002/tcp tcp 10.0.0.1:8080\n");
+	put_from(p, &cluster, ENDPOINTS("a", ONE("10.0.0.2")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30002/tcp tcp 10.0.0.2:8080\n");
+	put_from(
+		p, &cluster,
+		"---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a-2, "
+		"labels: {kubernetes.io/service-name: a}}, addressType: IPv4, endpoints: "
+		"[{addresses: [10.0.0.3]}], ports: [{port: 8080}]}\n");
+	expect(p, "default.a.80-tcp @192.0.2.10:30002/tcp tcp 10.0.0.3:8080\n");
+	pools_free(p);
+}
+
+static void others_objects_in_a_cluster_are_no_problem(void **state)
+{
+	const struct object_origin cluster = { .source = 7, .from_cluster = true, .path = "" };
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put_from(p, &cluster, ENDPOINTS("election", ONE("10.0.0.2")));
+	expect(p, "");
+	expect_orphans(p, "");
+	/* Somebody meant us by this one. */
+	put_from(p, &cluster,
+		 "{apiVersion: v1, kind: Endpoints, metadata: {name: b, annotations: "
+		 "{healthCheckType: tcp}}}\n");
+	expect(p, "");
+	expect_orphans(p, "Endpoints default/b\n"
+			  "  warning 1: there is no Service default/b: not used\n");
+	pools_free(p);
+}
+
 static void the_older_of_two_cluster_objects_has_the_frontend(void **state)
 {
 	const struct object_origin cluster = { .from_cluster = true, .path = "" };
@@ -871,6 +917,8 @@ int main(void)
 		cmocka_unit_test(of_two_with_one_name_the_first_by_path_counts),
 		cmocka_unit_test(the_cluster_comes_before_files_and_lends_no_servers),
 		cmocka_unit_test(the_older_of_two_cluster_objects_has_the_frontend),
+		cmocka_unit_test(mirrored_slices_say_nothing_beside_their_endpoints),
+		cmocka_unit_test(others_objects_in_a_cluster_are_no_problem),
 		cmocka_unit_test(objects_of_a_source_can_be_walked),
 		cmocka_unit_test(any_order_of_changes_gives_the_same_pools),
 	};

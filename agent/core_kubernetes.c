@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A source in a cluster: its access, its transport, and whether this process,
+ * which has given its privileges up by now, can read what it has to go on
+ * reading for as long as it runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+#include "watch/http_curl.h"
+#include "watch/kubernetes.h"
+
+static uint32_t random32(void *arg)
+{
+	uint32_t v = 0;
+
+	(void)arg;
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != sizeof(v))
+		v = (uint32_t)getpid() * 2654435761u; /* spreads a fleet, and is no secret */
+	return v;
+}
+
+/* Says who we are, and what would mend it. */
+static int unreadable(const char *what, const char *path, int error, struct err *err)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+	const struct group *gr = getgrgid(getegid());
+	const char *group = gr ? gr->gr_name : "?";
+
+	if (error != EACCES && error != EPERM)
+		return err_set(err, -error, "%s %s: %s", what, path, strerror(error));
+	return err_set(err, -error,
+		       "%s %s: %s to user %s (uid %u), group %s (gid %u): chgrp %s and chmod g+r "
+		       "the file, or in a pod set securityContext.fsGroup to %u",
+		       what, path, strerror(error), pw ? pw->pw_name : "?", (unsigned)geteuid(),
+		       group, (unsigned)getegid(), group, (unsigned)getegid());
+}
+
+static int check_readable(const char *what, const char *path, struct err *err)
+{
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+	if (!path)
+		return 0;
+	if (fd < 0)
+		return unreadable(what, path, errno, err);
+	close(fd);
+	return 0;
+}
+
+static int check_files(const struct kube_access *a, struct err *err)
+{
+	int r = check_readable("the token", a->token_path, err);
+
+	if (r == 0)
+		r = check_readable("the certificate of the authority", a->ca.path, err);
+	if (r == 0)
+		r = check_readable("the client certificate", a->cert.path, err);
+	if (r == 0)
+		r = check_readable("the client key", a->key.path, err);
+	return r;
+}
+
+static int read_access(const struct config_source *c, struct kube_access *a, struct err *err)
+{
+	int r;
+
+	if (c->kubeconfig) {
+		r = check_readable("the kubeconfig", c->kubeconfig, err);
+		if (r == 0)
+			r = kubeconfig_read(c->kubeconfig, c->context, a, err);
+	} else {
+		r = kube_in_cluster(getenv("KUBERNETES_SERVICE_HOST"),
+				    getenv("KUBERNETES_SERVICE_PORT"), KUBE_IN_CLUSTER_DIR, a, err);
+	}
+	if (r == 0 && c->server_count)
+		r = kube_access_set_servers(a, (const char *const *)c->servers, c->server_count,
+					    err);
+	return r == 0 ? check_files(a, err) : r;
+}
+
+struct watch_source *source_kubernetes_new(struct core_source *s, const struct watch_sink *sink)
+{
+	const char *node = s->core->config->node;
+	CLEANUP(xfree_ptr) char *agent = xasprintf("parasaus/%s (%s)", PARASAUS_VERSION, node);
+	CLEANUP(kube_access_done) struct kube_access access = { 0 };
+	struct watch_kubernetes k = { .access = &access, .node = node, .random = random32 };
+	struct err err = { 0 };
+	int r = read_access(s->config, &access, &err);
+
+	if (r < 0) {
+		log_error("source", "%s: %s", source_where(s), err.text);
+		return NULL;
+	}
+	r = http_curl_new(s->core->loop, agent, &k.http);
+	if (r < 0) {
+		log_error("source", "%s: HTTP: %s", source_where(s), strerror(-r));
+		return NULL;
+	}
+	k.label_selector = s->config->label_selector;
+	return watch_kubernetes_new(s->core->loop, &k, s->index, sink);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/lib/pki.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
+#include "agent/base/xalloc.h"
+
+#define DAY_S 86400
+
+struct pki {
+	gnutls_x509_crt_t crt;
+	gnutls_x509_privkey_t key;
+	char *pem;
+	unsigned char serial;
+};
+
+static void ok(int r)
+{
+	assert_int_equal(r, 0);
+}
+
+static gnutls_x509_privkey_t new_key(void)
+{
+	gnutls_x509_privkey_t key;
+
+	ok(gnutls_x509_privkey_init(&key));
+	ok(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+					GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+	return key;
+}
+
+static gnutls_x509_crt_t new_crt(struct pki *p, const char *name, gnutls_x509_privkey_t key)
+{
+	CLEANUP(xfree_ptr) char *dn = xasprintf("CN=%s", name);
+	time_t now = time(NULL);
+	gnutls_x509_crt_t crt;
+
+	p->serial++;
+	ok(gnutls_x509_crt_init(&crt));
+	ok(gnutls_x509_crt_set_version(crt, 3));
+	ok(gnutls_x509_crt_set_serial(crt, &p->serial, 1));
+	ok(gnutls_x509_crt_set_activation_time(crt, now - DAY_S));
+	ok(gnutls_x509_crt_set_expiration_time(crt, now + DAY_S));
+	ok(gnutls_x509_crt_set_dn(crt, dn, NULL));
+	ok(gnutls_x509_crt_set_key(crt, key));
+	return crt;
+}
+
+static char *text_of(gnutls_datum_t *d)
+{
+	char *s = xstrndup((const char *)d->data, d->size);
+
+	gnutls_free(d->data);
+	return s;
+}
+
+static char *crt_pem(gnutls_x509_crt_t crt)
+{
+	gnutls_datum_t d;
+
+	ok(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &d));
+	return text_of(&d);
+}
+
+struct pki *pki_new(const char *name)
+{
+	struct pki *p = xcalloc(1, sizeof(*p));
+
+	p->key = new_key();
+	p->crt = new_crt(p, name, p->key);
+	ok(gnutls_x509_crt_set_basic_constraints(p->crt, 1, -1));
+	ok(gnutls_x509_crt_set_key_usage(p->crt, GNUTLS_KEY_KEY_CERT_SIGN));
+	ok(gnutls_x509_crt_sign2(p->crt, p->crt, p->key, GNUTLS_DIG_SHA256, 0));
+	p->pem = crt_pem(p->crt);
+	return p;
+}
+
+void pki_free(struct pki *p)
+{
+	if (!p)
+		return;
+	gnutls_x509_crt_deinit(p->crt);
+	gnutls_x509_privkey_deinit(p->key);
+	free(p->pem);
+	free(p);
+}
+
+const char *pki_ca(const struct pki *p)
+{
+	return p->pem;
+}
+
+static void add_name(gnutls_x509_crt_t crt, const char *name)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, name, &a) == 1)
+		ok(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, &a, sizeof(a),
+							GNUTLS_FSAN_APPEND));
+	else
+		ok(gnutls_x509_crt_set_subject_alt_name(
+			crt, GNUTLS_SAN_DNSNAME, name, (unsigned)strlen(name), GNUTLS_FSAN_APPEND));
+}
+
+struct pki_pair pki_issue(struct pki *p, const char *names)
+{
+	CLEANUP(xfree_ptr) char *list = xstrdup(names);
+	gnutls_x509_privkey_t key = new_key();
+	gnutls_x509_crt_t crt = new_crt(p, "test", key);
+	struct pki_pair pair;
+	gnutls_datum_t d;
+	char *rest = NULL;
+
+	for (char *s = strtok_r(list, ",", &rest); s; s = strtok_r(NULL, ",", &rest))
+		add_name(crt, s);
+	ok(gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
+	ok(gnutls_x509_crt_sign2(crt, p->crt, p->key, GNUTLS_DIG_SHA256, 0));
+	pair.cert = crt_pem(crt);
+	ok(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &d));
+	pair.key = text_of(&d);
+	gnutls_x509_crt_deinit(crt);
+	gnutls_x509_privkey_deinit(key);
+	return pair;
+}
+
+void pki_pair_done(struct pki_pair *pair)
+{
+	free(pair->cert);
+	free(pair->key);
+	*pair = (struct pki_pair){ 0 };
+}
