@@ -40,7 +40,9 @@ struct kube_events {
 	unsigned tokens;
 	mono_t filled;
 	bool leading;
-	char *problem;
+	bool denied; /* as told */
+	kube_events_problem_fn *problem;
+	void *arg;
 };
 
 /* --- what is wrong --------------------------------------------------------------- */
@@ -48,13 +50,13 @@ struct kube_events {
 static bool is_about(const void *object, const void *key)
 {
 	const struct trouble *t = object;
-	const struct kube_subject *s = key;
+	const struct watch_report *s = key;
 
 	return t->kind == s->kind && strcmp(t->name, s->name) == 0 && strcmp(t->ns, s->ns) == 0 &&
 	       strcmp(t->part, s->part) == 0;
 }
 
-static uint64_t hash_of(const struct kube_subject *s)
+static uint64_t hash_of(const struct watch_report *s)
 {
 	struct buf b = { 0 };
 	uint64_t h;
@@ -108,7 +110,7 @@ static void was_told(struct kube_events *e, struct trouble *t)
 		e->recall_timer = loop_timer_in(e->api->loop, KUBE_EVENTS_EVERY_MS, recall, e);
 }
 
-static void mended(struct kube_events *e, const struct kube_subject *s)
+static void mended(struct kube_events *e, const struct watch_report *s)
 {
 	struct trouble *t = map_take(&e->map, hash_of(s), s);
 
@@ -132,16 +134,16 @@ static char *cut_note(const char *text)
 	return xasprintf("%.*s...", (int)len, text);
 }
 
-void kube_events_set(struct kube_events *e, const struct kube_subject *s, const char *text)
+void kube_events_set(struct kube_events *e, const struct watch_report *s)
 {
 	struct trouble *t;
 	char *note;
 
-	if (!text) {
+	if (!s->text) {
 		mended(e, s);
 		return;
 	}
-	note = cut_note(text);
+	note = cut_note(s->text);
 	t = map_get(&e->map, hash_of(s), s);
 	if ((t && strcmp(t->text, note) == 0 && strcmp(t->uid, s->uid) == 0) ||
 	    (!t && e->map.count == KUBE_EVENTS_MAX)) {
@@ -213,10 +215,15 @@ static char *event_json(const struct kube_events *e, const struct trouble *t)
 
 /* --- telling ------------------------------------------------------------------------ */
 
-static void set_problem(struct kube_events *e, const char *text)
+static void tell_denied(struct kube_events *e, bool denied)
 {
-	free(e->problem);
-	e->problem = text ? xstrdup(text) : NULL;
+	if (denied == e->denied)
+		return;
+	e->denied = denied;
+	e->problem(e->arg,
+		   denied ? "it takes a ClusterRole with {apiGroups: [events.k8s.io], resources: "
+			    "[events], verbs: [create]}, bound to who we are"
+			  : NULL);
 }
 
 static void step(void *arg)
@@ -244,16 +251,14 @@ static void on_answer(void *arg, const struct kube_exchange *x, const char *body
 	/* 409: it was made already. 400 and 404: this one cannot be; its namespace may be going. */
 	if (kube_exchange_good(x) || x->status == 409 || x->status == 404 || x->status == 400 ||
 	    x->status == 422) {
-		set_problem(e, NULL);
+		tell_denied(e, false);
 		if (t)
 			was_told(e, t);
 		go_on(e);
 		return;
 	}
 	if (x->status == 403) {
-		set_problem(e, "Events may not be made: it takes a ClusterRole with {apiGroups: "
-			       "[events.k8s.io], resources: [events], verbs: [create]}, bound to "
-			       "who we are");
+		tell_denied(e, true);
 		go_on_in(e, DENIED_MS);
 		return;
 	}
@@ -330,16 +335,14 @@ void kube_events_lead(struct kube_events *e, bool leading)
 	go_on(e);
 }
 
-const char *kube_events_problem(const struct kube_events *e)
-{
-	return e->problem;
-}
-
-struct kube_events *kube_events_new(struct kube_api *api, const char *node)
+struct kube_events *kube_events_new(struct kube_api *api, const char *node,
+				    kube_events_problem_fn *problem, void *arg)
 {
 	struct kube_events *e = xcalloc(1, sizeof(*e));
 
 	e->api = api;
+	e->problem = problem;
+	e->arg = arg;
 	e->node = xasprintf("%.128s", node);
 	e->tokens = KUBE_EVENTS_BURST;
 	e->filled = loop_now(api->loop);
@@ -362,6 +365,5 @@ void kube_events_free(struct kube_events *e)
 		trouble_free(t);
 	map_done(&e->map);
 	free(e->node);
-	free(e->problem);
 	free(e);
 }

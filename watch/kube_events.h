@@ -16,30 +16,22 @@
 #include <stdbool.h>
 
 #include "agent/base/attr.h"
-#include "agent/pool/object.h"
 #include "watch/kube_api.h"
+#include "watch/source.h"
 
 #define KUBE_EVENTS_BURST    25
 #define KUBE_EVENTS_MAX	     10000 /* things wrong that are kept; one more is not told */
 #define KUBE_EVENTS_EVERY_MS (61 * 60 * 1000)
 #define KUBE_EVENTS_NOTE_MAX 1000 /* bytes; the API server takes 1024 */
 
-/* What an Event is about. */
-struct kube_subject {
-	enum object_kind kind;
-	const char *ns, *name;
-	const char *uid;  /* "" : unknown */
-	const char *part; /* of it, such as a pool's id; "" : all of it */
-};
-
 struct kube_events;
+/* None can be made ("... it takes a ClusterRole ..."); NULL: they can. Told when it changes. */
+typedef void kube_events_problem_fn(void *arg, const char *why);
 /* `node` names this agent in what it makes. */
-MUST_CHECK struct kube_events *kube_events_new(struct kube_api *api, const char *node);
+MUST_CHECK struct kube_events *kube_events_new(struct kube_api *api, const char *node,
+					       kube_events_problem_fn *problem, void *arg);
 void kube_events_free(struct kube_events *e); /* NULL is fine */
 void kube_events_lead(struct kube_events *e, bool leading);
-/* NULL text: nothing is wrong with it any more. */
-void kube_events_set(struct kube_events *e, const struct kube_subject *s, const char *text);
-/* Why none can be made ("... it takes a ClusterRole ..."); NULL: they can. */
-const char *kube_events_problem(const struct kube_events *e);
+void kube_events_set(struct kube_events *e, const struct watch_report *r);
 
 #endif

@@ -40,6 +40,7 @@ struct fixture {
 	unsigned posts;
 	char last[4096]; /* body */
 	char path[256];
+	char why[300];
 	char names[2][300]; /* of the last two */
 };
 
@@ -52,6 +53,13 @@ static uint32_t no_jitter(void *arg)
 static void no_problem(void *arg, const char *where, const char *text)
 {
 	(void)arg, (void)where, (void)text;
+}
+
+static void on_problem(void *arg, const char *why)
+{
+	struct fixture *f = arg;
+
+	snprintf(f->why, sizeof(f->why), "%s", why ? why : "");
 }
 
 static void name_of(const char *body, char out[static 300])
@@ -91,7 +99,7 @@ static int set_up(void **state)
 	f->http = fake_http_new(f->loop, serve, f);
 	f->credentials = kube_credentials_new(f->loop, f->http, &access, "node", no_problem, NULL);
 	kube_api_init(&f->api, f->loop, f->http, f->credentials, no_jitter, NULL);
-	f->events = kube_events_new(&f->api, "node-1");
+	f->events = kube_events_new(&f->api, "node-1", on_problem, f);
 	*state = f;
 	return 0;
 }
@@ -116,16 +124,12 @@ static void advance(struct fixture *f, int64_t ms)
 		assert_int_equal(loop_turn(f->loop, 0), 0);
 }
 
-static struct kube_subject service(const char *name)
-{
-	return (struct kube_subject){ OBJECT_SERVICE, "shop", name, "uid-1", "shop.web.http-tcp" };
-}
-
 static void set(struct fixture *f, const char *name, const char *text)
 {
-	struct kube_subject s = service(name);
+	const struct watch_report r = { OBJECT_SERVICE,	     "shop", name, "uid-1",
+					"shop.web.http-tcp", text };
 
-	kube_events_set(f->events, &s, text);
+	kube_events_set(f->events, &r);
 }
 
 static void an_event_says_what_is_wrong_with_what(void **state)
@@ -196,7 +200,7 @@ static void one_that_was_made_already_is_enough(void **state)
 	set(f, "web", "wrong");
 	advance(f, 60000);
 	assert_int_equal(f->posts, 1);
-	assert_null(kube_events_problem(f->events));
+	assert_string_equal(f->why, "");
 }
 
 static void many_are_told_slowly_and_the_mended_not_at_all(void **state)
@@ -245,11 +249,11 @@ static void a_refusal_says_what_it_takes(void **state)
 	set(f, "web", "wrong");
 	advance(f, 60000);
 	assert_int_equal(f->posts, 1);
-	assert_non_null(strstr(kube_events_problem(f->events), "resources: [events]"));
+	assert_non_null(strstr(f->why, "resources: [events]"));
 	f->status = 201;
 	advance(f, 300000);
 	assert_int_equal(f->posts, 2);
-	assert_null(kube_events_problem(f->events));
+	assert_string_equal(f->why, "");
 }
 
 static void long_texts_are_cut_between_characters(void **state)
