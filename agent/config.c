@@ -39,6 +39,17 @@ static const char *node_fault(const char *s)
 	return s[n] == '\0' ? NULL : "is no name for a node: letters, digits, '.', '-' and '_'";
 }
 
+static const char *lease_fault(const char *s)
+{
+	const char *slash = strchr(s, '/');
+
+	if (strcmp(s, "none") == 0)
+		return NULL;
+	return slash && slash > s && slash[1] && !strchr(slash + 1, '/')
+		       ? NULL
+		       : "has to be NAMESPACE/NAME of a Lease, or none";
+}
+
 static const char *user_fault(const char *s)
 {
 	return s[0] != '-' && !strpbrk(s, " :/") ? NULL : "is no name of a user";
@@ -150,6 +161,12 @@ static const struct schema_key kubernetes_keys[] = {
 	  SCHEMA_FIELD(struct config_source, label_selector),
 	  .min = 1,
 	  .max = 1024 },
+	{ .name = "lease",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config_source, lease),
+	  .min = 1,
+	  .max = 507,
+	  .fault = lease_fault },
 };
 
 static int read_kubernetes(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
@@ -475,6 +492,7 @@ void config_free(struct config *c)
 		free(s->kubeconfig);
 		free(s->context);
 		free(s->label_selector);
+		free(s->lease);
 	}
 	check_unref(c->defaults.check);
 	free(c->address_pools);

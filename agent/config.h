@@ -31,6 +31,7 @@ struct config_source {
 	char **servers;	  /* none: the kubeconfig's */
 	size_t server_count;
 	char *label_selector; /* NULL: every Service */
+	char *lease; /* "namespace/name"; "none": no Events; NULL: where we are installed */
 };
 
 struct config {

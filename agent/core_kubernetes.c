@@ -14,11 +14,16 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 #include "watch/http_curl.h"
 #include "watch/kubernetes.h"
+
+/* As deploy/kubernetes installs it. */
+#define INSTALLED_IN "parasaus-system"
+#define LEASE_NAME   "parasaus-writer"
 
 static uint32_t random32(void *arg)
 {
@@ -89,11 +94,40 @@ static int read_access(const struct config_source *c, struct kube_access *a, str
 	return r == 0 ? check_files(a, err) : r;
 }
 
+/* --- the Lease --------------------------------------------------------------------- */
+
+/* The namespace we run in; NULL: in none. */
+static char *own_namespace(void)
+{
+	struct buf b = { 0 };
+	char *end;
+
+	if (file_read(KUBE_IN_CLUSTER_DIR "/namespace", OBJECT_NAME_MAX, &b, NULL) < 0) {
+		buf_done(&b);
+		return NULL;
+	}
+	end = (char *)(uintptr_t)buf_cstr(&b);
+	end[strcspn(end, " \r\n")] = '\0';
+	return end;
+}
+
+/* For the caller to free; NULL: no Lease is to be had. */
+static char *lease_of(const struct config_source *c)
+{
+	CLEANUP(xfree_ptr) char *ns = NULL;
+
+	if (c->lease)
+		return strcmp(c->lease, "none") == 0 ? NULL : xstrdup(c->lease);
+	ns = c->kubeconfig ? NULL : own_namespace();
+	return xasprintf("%s/%s", ns ? ns : INSTALLED_IN, LEASE_NAME);
+}
+
 struct watch_source *source_kubernetes_new(struct core_source *s, const struct watch_sink *sink)
 {
 	const char *node = s->core->config->node;
 	CLEANUP(xfree_ptr) char *agent = xasprintf("parasaus/%s (%s)", PARASAUS_VERSION, node);
 	CLEANUP(kube_access_done) struct kube_access access = { 0 };
+	CLEANUP(xfree_ptr) char *lease = lease_of(s->config);
 	struct watch_kubernetes k = { .access = &access, .node = node, .random = random32 };
 	struct err err = { 0 };
 	int r = read_access(s->config, &access, &err);
@@ -108,5 +142,12 @@ struct watch_source *source_kubernetes_new(struct core_source *s, const struct w
 		return NULL;
 	}
 	k.label_selector = s->config->label_selector;
+	if (lease) {
+		char *slash = strchr(lease, '/');
+
+		*slash = '\0';
+		k.lease_ns = lease;
+		k.lease_name = slash + 1;
+	}
 	return watch_kubernetes_new(s->core->loop, &k, s->index, sink);
 }

@@ -154,7 +154,7 @@ static void on_end(void *arg, enum http_result r, const struct err *err)
 void kube_exchange_start(struct kube_exchange *x, const char *path)
 {
 	struct http_request r = {
-		.method = "GET",
+		.method = x->method ? x->method : "GET",
 		.path = path,
 		.gzip = x->gzip,
 		.idle_s = x->idle_s,
@@ -172,6 +172,11 @@ void kube_exchange_start(struct kube_exchange *x, const char *path)
 	x->retry_after_s = -1;
 	buf_reset(&x->error);
 	buf_reset(&x->failure);
+	if (x->body.len) {
+		r.content_type = "application/json";
+		r.body = x->body.data;
+		r.body_len = x->body.len;
+	}
 	r.server = x->server;
 	r.token = kube_credentials_token(x->api->credentials, &x->token_serial);
 	x->id = http_start(x->api->http, &r);
@@ -187,6 +192,7 @@ void kube_exchange_cancel(struct kube_exchange *x)
 void kube_exchange_done(struct kube_exchange *x)
 {
 	kube_exchange_cancel(x);
+	buf_done(&x->body);
 	buf_done(&x->error);
 	buf_done(&x->failure);
 }
@@ -258,9 +264,17 @@ static void get_over(struct kube_exchange *x)
 
 struct kube_get *kube_get(struct kube_api *a, const char *path, kube_get_fn *fn, void *arg)
 {
+	return kube_send(a, "GET", path, "", fn, arg);
+}
+
+struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
+			   const char *json, kube_get_fn *fn, void *arg)
+{
 	struct kube_get *g = xcalloc(1, sizeof(*g) + strlen(path) + 1);
 
 	g->x.api = a;
+	g->x.method = method;
+	buf_str(&g->x.body, json);
 	g->x.data = get_data;
 	g->x.over = get_over;
 	g->x.total_s = KUBE_GET_TIME_S;

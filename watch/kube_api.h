@@ -18,7 +18,7 @@
 #include "watch/http.h"
 #include "watch/kube_credentials.h"
 
-#define KUBE_GETS_MAX 20 /* kube_get()s under way; others wait for their turn */
+#define KUBE_GETS_MAX 20 /* of kube_get() and kube_send() under way; others wait for their turn */
 
 struct kube_get;
 struct kube_api {
@@ -40,7 +40,7 @@ void kube_escape(struct buf *out, const char *s);
 /* A resourceVersion as the number it is; 0: it is none. */
 uint64_t kube_revision(const char *s);
 
-/* One GET and what is known of its answer. The owner fills in the first part; zeroed otherwise. */
+/* One request and what is known of its answer. The owner fills in the first part; zeroed otherwise. */
 struct kube_exchange {
 	struct kube_api *api;
 	/* The answer is a good one (2xx); may be NULL. Not from inside kube_exchange_start(). */
@@ -51,6 +51,8 @@ struct kube_exchange {
 	void (*over)(struct kube_exchange *x);
 	uint32_t idle_s, total_s;
 	bool gzip;
+	const char *method; /* NULL: GET */
+	struct buf body;    /* JSON to send with it; freed by kube_exchange_done() */
 
 	/* from here on to be read only */
 	http_id id; /* 0: none is under way */
@@ -88,6 +90,9 @@ static inline bool kube_exchange_whole(const struct kube_exchange *x)
 typedef void kube_get_fn(void *arg, const struct kube_exchange *x, const char *body, size_t len);
 MUST_CHECK struct kube_get *kube_get(struct kube_api *a, const char *path, kube_get_fn *fn,
 				     void *arg);
+/* The same with another method and a body of JSON, which is copied. */
+MUST_CHECK struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
+				      const char *json, kube_get_fn *fn, void *arg);
 void kube_get_cancel(struct kube_get *g); /* NULL is fine */
 
 #endif

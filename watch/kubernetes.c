@@ -238,12 +238,18 @@ static void kubernetes_need_secret(struct watch_source *s, const char *ns, const
 	kube_need_secret((struct kubernetes *)s, ns, name, needed);
 }
 
+static void kubernetes_report(struct watch_source *s, const struct watch_report *r)
+{
+	kube_report((struct kubernetes *)s, r);
+}
+
 static void kubernetes_free(struct watch_source *s)
 {
 	struct kubernetes *k = (struct kubernetes *)s;
 
 	kube_suspects_done(k);
 	kube_secrets_done(k);
+	kube_report_done(k);
 	for (size_t i = 0; i < KUBE_RESOURCES; i++) {
 		reflector_free(k->kinds[i].reflector);
 		kube_index_done(&k->kinds[i].index);
@@ -262,6 +268,7 @@ static const struct watch_source_ops kubernetes_ops = {
 	.start = kubernetes_start,
 	.status = kubernetes_status,
 	.need_secret = kubernetes_need_secret,
+	.report = kubernetes_report,
 	.free = kubernetes_free,
 };
 
@@ -338,5 +345,6 @@ struct watch_source *watch_kubernetes_new(struct loop *l, const struct watch_kub
 	k->query[KUBE_SLICES] = query_of(NOT_MIRRORED);
 	for (size_t i = 0; i < KUBE_RESOURCES; i++)
 		add_kind(k, i);
+	kube_report_start(k, c);
 	return &k->base;
 }

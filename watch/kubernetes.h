@@ -34,6 +34,11 @@ struct watch_kubernetes {
 	struct kube_access *access; /* taken over: empty afterwards */
 	const char *node;
 	const char *label_selector; /* of Services; NULL or "": all */
+	/*
+	 * The Lease by which one of all agents is chosen to make Events of what is wrong
+	 * with objects; NULL: none are made.
+	 */
+	const char *lease_ns, *lease_name;
 	uint32_t (*random)(void *arg);
 	void *random_arg;
 };

@@ -3,7 +3,7 @@
  * The inside of the source. kubernetes.c starts it and tells its state,
  * kubernetes_objects.c brings what the reflectors read to the sink,
  * kubernetes_confirm.c asks by name for what vanished, kubernetes_secret.c
- * reads Secrets.
+ * reads Secrets, kubernetes_report.c tells what is wrong.
  */
 #ifndef WATCH_KUBERNETES_PRIVATE_H
 #define WATCH_KUBERNETES_PRIVATE_H
@@ -40,8 +40,10 @@ struct kubernetes {
 	uint64_t identity; /* of the servers and the selector, for the cursor */
 	uint32_t start_jitter_ms;
 	struct kube_kind kinds[KUBE_RESOURCES];
-	struct map suspects; /* struct kube_suspect by kind, namespace and Service */
-	bool confirm_denied; /* told as a problem */
+	struct map suspects;	  /* struct kube_suspect by kind, namespace and Service */
+	bool confirm_denied;	  /* told as a problem */
+	struct kube_lease *lease; /* NULL: no Events are made */
+	struct kube_events *events;
 	struct kube_secret *secrets;
 	timer_id secrets_timer; /* inherited ones that nobody asked for go then */
 	bool inherits;
@@ -85,5 +87,11 @@ void kube_inherit_secret(struct kubernetes *k, const struct object *o);
 /* Some time after the start: what was inherited and nobody needs goes. */
 void kube_sweep_secrets(struct kubernetes *k);
 void kube_secrets_done(struct kubernetes *k);
+
+/* --- kubernetes_report.c ---------------------------------------------------- */
+
+void kube_report_start(struct kubernetes *k, const struct watch_kubernetes *c);
+void kube_report_done(struct kubernetes *k);
+void kube_report(struct kubernetes *k, const struct watch_report *r);
 
 #endif

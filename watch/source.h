@@ -47,6 +47,15 @@ struct watch_status {
 		*revision; /* of what it holds; "" where there is none; until it is asked again */
 };
 
+/* What is wrong with an object, or with a part of it such as one pool of a Service. */
+struct watch_report {
+	enum object_kind kind;
+	const char *ns, *name;
+	const char *uid;  /* "": unknown */
+	const char *part; /* "": all of it */
+	const char *text; /* NULL: nothing any more */
+};
+
 struct watch_source {
 	const struct watch_source_ops *ops;
 };
@@ -66,6 +75,11 @@ struct watch_source_ops {
 	 * each change of it, from when it is needed to when it is not. NULL: it tells all it has anyway.
 	 */
 	void (*need_secret)(struct watch_source *s, const char *ns, const char *name, bool needed);
+	/*
+	 * For the object's owner to see where it is kept; every agent says it, and one of them has it
+	 * told. Nothing is copied that is not needed. NULL: there is no such place.
+	 */
+	void (*report)(struct watch_source *s, const struct watch_report *r);
 	void (*free)(struct watch_source *s);
 };
 static inline void watch_source_start(struct watch_source *s)
@@ -77,6 +91,11 @@ static inline void watch_source_need_secret(struct watch_source *s, const char *
 {
 	if (s->ops->need_secret)
 		s->ops->need_secret(s, ns, name, needed);
+}
+static inline void watch_source_report(struct watch_source *s, const struct watch_report *r)
+{
+	if (s->ops->report)
+		s->ops->report(s, r);
 }
 static inline void watch_source_free(struct watch_source *s)
 {

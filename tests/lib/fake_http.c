@@ -41,6 +41,8 @@ static void request_free(struct fake_request *r)
 	free(r->server);
 	free(r->path);
 	free(r->token);
+	free(r->method);
+	free(r->body);
 	buf_done(&r->waiting);
 	free(r);
 }
@@ -104,6 +106,8 @@ static http_id fake_start(struct http *base, const struct http_request *given)
 	r->server = xstrdup(given->server);
 	r->path = xstrdup(given->path);
 	r->token = xstrdup(given->token ? given->token : "");
+	r->method = xstrdup(given->method);
+	r->body = given->body ? xstrndup(given->body, given->body_len) : xstrdup("");
 	r->gzip = given->gzip;
 	r->idle_s = given->idle_s;
 	r->total_s = given->total_s;

@@ -22,6 +22,7 @@ struct fake_request {
 	struct fake_request *next;
 	http_id id;
 	char *server, *path, *token; /* token: "" where there is none */
+	char *method, *body;	     /* body: "" where there is none */
 	bool gzip;
 	bool paused;
 	uint32_t idle_s, total_s;
