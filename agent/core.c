@@ -336,6 +336,7 @@ int core_start(struct role_context *context)
 	state_load(c);
 	if (sources_start(c) < 0 || view_start(c) < 0)
 		return -1;
+	reports_start(c);
 	c->patience = loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
 	return 0;
 }
@@ -353,6 +354,7 @@ void core_end(struct role_context *context)
 	loop_cancel(c->loop, c->patience);
 	if (c->pools) {
 		view_end(c);
+		reports_end(c);
 		sources_end(c);
 		if (c->planning)
 			state_save(c);

@@ -197,6 +197,7 @@ static void pool_state_free(struct pool_state *ps)
 
 static void forget(struct core *c, struct pool_state *ps)
 {
+	report_pool_gone(ps);
 	for (size_t i = 0; ps->dirty && i < c->dirty_count; i++) {
 		if (c->dirty[i] == ps)
 			c->dirty[i] = NULL;
@@ -228,6 +229,8 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	secrets_use(c, pool); /* before the targets that need it */
 	members = use_members(ps, pool);
 	release_members(ps);
+	if (ps->pool && ps->pool->source != pool->source)
+		report_pool_gone(ps);
 	drop_pool(ps);
 	ps->pool = pool_ref(pool);
 	ps->members = members;
@@ -432,6 +435,7 @@ static void plan_state(struct pool_state *ps)
 	}
 	pool_view_unref(ps->view);
 	ps->view = view_of_pool(c, ps);
+	report_pool(ps);
 	view_changed(c);
 }
 

@@ -9,6 +9,7 @@
  *   core_pool      pools + verdicts -> plan
  *   core_frontend  plan + drains -> what each VIP:port should be
  *   core_kernel    frontends -> the ipvs process, its image and status back
+ *   core_report    what is wrong with objects -> their sources
  *   core_state     what outlives us -> stateDirectory
  *   core_view      all of it -> snapshots for readers
  *
@@ -98,7 +99,8 @@ struct pool_state {
 	struct member_state *members; /* in the order of pool->members */
 	struct plan_member *plan;
 	bool fail_open;
-	bool torn; /* more than one member claims to be its writer */
+	bool torn;     /* more than one member claims to be its writer */
+	bool reported; /* its source was told that something is wrong */
 	bool dirty;
 	timer_id timer; /* when a member leaves the table by itself */
 	struct pool_view *view;
@@ -281,6 +283,19 @@ void view_changed(struct core *c); /* a new snapshot, soon */
 struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
 
+/* --- core_report ----------------------------------------------------------------- */
+
+struct reports {
+	struct map orphans; /* objects that no pool carries, as told, by identity */
+	uint64_t round;
+	timer_id timer;
+};
+
+void reports_start(struct core *c); /* once there are sources */
+void reports_end(struct core *c);
+void report_pool(struct pool_state *ps); /* its view is new */
+void report_pool_gone(struct pool_state *ps);
+
 /* --- core ------------------------------------------------------------------------ */
 
 struct core {
@@ -307,6 +322,7 @@ struct core {
 	timer_id save_timer;
 	bool unsaved;
 	struct view view;
+	struct reports reports;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */
 	timer_id patience;
 	bool patience_over;

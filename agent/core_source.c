@@ -39,55 +39,18 @@ static char *where_of(const struct config_source *c)
 
 /* --- inherited objects ------------------------------------------------------------ */
 
-struct identity {
-	struct object object; /* what object_same() looks at; its strings are behind it */
-	char strings[];
-};
-
-static uint64_t identity_hash(const struct object *o)
-{
-	struct buf b = { 0 };
-	uint64_t h;
-
-	wire_put_u8(&b, (uint8_t)o->kind);
-	wire_put_str(&b, o->path);
-	wire_put_str(&b, o->ns);
-	wire_put_str(&b, o->name);
-	h = hash_table(b.data, b.len);
-	buf_done(&b);
-	return h;
-}
-
-static bool identity_is(const void *identity, const void *key)
-{
-	return object_same(&((const struct identity *)identity)->object, key);
-}
-
-static struct identity *identity_of(const struct object *o)
-{
-	size_t path = strlen(o->path) + 1, ns = strlen(o->ns) + 1, name = strlen(o->name) + 1;
-	struct identity *i = xcalloc(1, sizeof(*i) + path + ns + name);
-
-	i->object.kind = o->kind;
-	i->object.source = o->source;
-	i->object.path = memcpy(i->strings, o->path, path);
-	i->object.ns = memcpy(i->strings + path, o->ns, ns);
-	i->object.name = memcpy(i->strings + path + ns, o->name, name);
-	return i;
-}
-
 static void inherit(void *arg, struct object *o)
 {
 	struct core_source *s = arg;
-	struct identity *i;
+	struct object *i;
 
 	o->source = s->index;
-	if (map_get(&s->waiting, identity_hash(o), o)) {
+	if (map_get(&s->waiting, object_hash(o), o)) {
 		object_free(o);
 		return;
 	}
-	i = identity_of(o);
-	map_put(&s->waiting, identity_hash(o), i);
+	i = object_identity(o);
+	map_put(&s->waiting, object_hash(o), i);
 	s->recount = true;
 	s->inherited++;
 	pools_put(s->core->pools, o);
@@ -108,18 +71,18 @@ static void hand_back(void *arg, struct object *o)
 static void heard_of(struct core_source *s, const struct object *o)
 {
 	if (s->waiting.count)
-		free(map_take(&s->waiting, identity_hash(o), o));
+		free(map_take(&s->waiting, object_hash(o), o));
 }
 
 /* It has told everything: what it did not tell is gone. */
 static void drop_waiting(struct core_source *s)
 {
-	struct identity *i;
+	struct object *i;
 	size_t pos = 0;
 
 	while ((i = map_next(&s->waiting, &pos))) {
-		map_take(&s->waiting, identity_hash(&i->object), &i->object);
-		pools_remove(s->core->pools, &i->object);
+		map_take(&s->waiting, object_hash(i), i);
+		pools_remove(s->core->pools, i);
 		free(i);
 	}
 }
@@ -332,7 +295,7 @@ int sources_start(struct core *c)
 		s->config = &c->config->sources[i];
 		s->where = where_of(s->config);
 		s->why = xstrdup("not read yet");
-		map_init(&s->waiting, identity_is);
+		map_init(&s->waiting, object_is);
 		s->watch = watch_new(s);
 		if (!s->watch)
 			return -1;
@@ -346,7 +309,7 @@ void sources_end(struct core *c)
 {
 	for (size_t n = 0; n < c->config->source_count; n++) {
 		struct core_source *s = &c->sources[n];
-		struct identity *i;
+		struct object *i;
 		size_t pos = 0;
 
 		if (!s->core)

@@ -257,3 +257,31 @@ bool object_same(const struct object *a, const struct object *b)
 	return a->kind == b->kind && a->source == b->source && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->ns, b->ns) == 0 && strcmp(a->path, b->path) == 0;
 }
+
+bool object_is(const void *object, const void *key)
+{
+	return object_same(object, key);
+}
+
+uint64_t object_hash(const struct object *o)
+{
+	uint64_t ns = hash_table_str(o->ns);
+	/* Rotated: "a/b" and "b/a" are different. */
+	uint64_t h = ((ns << 7 | ns >> 57) ^ hash_table_str(o->name)) + hash_table_str(o->path);
+
+	return h ^ ((uint64_t)o->kind << 32 | o->source);
+}
+
+struct object *object_identity(const struct object *o)
+{
+	size_t path = strlen(o->path) + 1, ns = strlen(o->ns) + 1, name = strlen(o->name) + 1;
+	struct object *i = xcalloc(1, sizeof(*i) + path + ns + name);
+	char *strings = (char *)(i + 1);
+
+	i->kind = o->kind;
+	i->source = o->source;
+	i->path = memcpy(strings, o->path, path);
+	i->ns = memcpy(strings + path, o->ns, ns);
+	i->name = memcpy(strings + path + ns, o->name, name);
+	return i;
+}

@@ -153,5 +153,10 @@ MUST_CHECK struct object *wire_object(struct wire *w); /* NULL: malformed */
 
 /* Same source, path, kind, namespace and name: one replaces the other. */
 bool object_same(const struct object *a, const struct object *b);
+/* For tables by identity: equal for what object_same() holds to be the same. */
+uint64_t object_hash(const struct object *o);
+bool object_is(const void *object, const void *key); /* object_same() as a map_eq_fn */
+/* Its identity and nothing else, in one block: for free(). */
+MUST_CHECK struct object *object_identity(const struct object *o);
 
 #endif

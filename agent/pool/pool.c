@@ -24,11 +24,6 @@ static bool service_eq(const void *object, const void *key)
 	       s->is_secret == k->is_secret && s->source == k->source;
 }
 
-static bool object_eq(const void *object, const void *key)
-{
-	return object_same(object, key);
-}
-
 static bool contest_eq(const void *object, const void *key)
 {
 	const struct contest *c = object;
@@ -56,19 +51,12 @@ static struct service_key key_of(const struct object *o)
 	return (struct service_key){ o->ns, o->service, is_secret, is_secret ? o->source : 0 };
 }
 
-static uint64_t hash_object(const struct object *o)
-{
-	uint64_t h = hash_names(o->ns, o->name) + hash_table_str(o->path);
-
-	return h ^ ((uint64_t)o->kind << 32 | o->source);
-}
-
 struct pools *pools_new(const struct pool_rules *rules)
 {
 	struct pools *p = xcalloc(1, sizeof(*p));
 
 	p->rules = rules;
-	map_init(&p->objects, object_eq);
+	map_init(&p->objects, object_is);
 	map_init(&p->services, service_eq);
 	map_init(&p->contests, contest_eq);
 	checks_init(p);
@@ -171,7 +159,7 @@ static void attach(struct pools *p, struct object *o)
 		s->objects = xreallocarray(s->objects, s->object_count + 2,
 					   sizeof(struct object *));
 	s->objects[s->object_count++] = o;
-	map_put(&p->objects, hash_object(o), o);
+	map_put(&p->objects, object_hash(o), o);
 	model_mark_dirty(p, s);
 	secret_changed(p, s);
 }
@@ -206,7 +194,7 @@ static void detach(struct pools *p, struct object *o)
 	s->objects[index_of(s, o)] = s->objects[s->object_count - 1];
 	s->object_count--;
 	forget_orphan(s, o);
-	(void)map_take(&p->objects, hash_object(o), o);
+	(void)map_take(&p->objects, object_hash(o), o);
 	model_mark_dirty(p, s);
 	secret_changed(p, s);
 	object_free(o);
@@ -232,14 +220,14 @@ static void replace(struct pools *p, struct object *old, struct object *o)
 		return;
 	}
 	s->objects[index_of(s, old)] = o;
-	(void)map_take(&p->objects, hash_object(old), old);
-	map_put(&p->objects, hash_object(o), o);
+	(void)map_take(&p->objects, object_hash(old), old);
+	map_put(&p->objects, object_hash(o), o);
 	object_free(old);
 }
 
 void pools_put(struct pools *p, struct object *o)
 {
-	struct object *old = map_get(&p->objects, hash_object(o), o);
+	struct object *old = map_get(&p->objects, object_hash(o), o);
 
 	if (!old) {
 		attach(p, o);
@@ -255,7 +243,7 @@ void pools_put(struct pools *p, struct object *o)
 
 void pools_remove(struct pools *p, const struct object *o)
 {
-	struct object *old = map_get(&p->objects, hash_object(o), o);
+	struct object *old = map_get(&p->objects, object_hash(o), o);
 
 	if (old)
 		detach(p, old);
@@ -477,6 +465,14 @@ struct pool *pools_find(const struct pools *p, const char *id)
 			return s->pools[i];
 	}
 	return NULL;
+}
+
+const char *pools_service_uid(const struct pools *p, const char *ns, const char *service)
+{
+	const struct service *s = find_service(p, ns, service);
+	const struct object *o = s ? service_object(s) : NULL;
+
+	return o ? o->uid : "";
 }
 
 size_t pools_count(const struct pools *p)

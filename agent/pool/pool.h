@@ -107,6 +107,8 @@ void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
 
 /* By id, or by "namespace/service" if that has a single port; NULL otherwise. */
 struct pool *pools_find(const struct pools *p, const char *id);
+/* Of the Service in force; "" where there is none, or none outside a cluster. */
+const char *pools_service_uid(const struct pools *p, const char *ns, const char *service);
 size_t pools_count(const struct pools *p);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it
