@@ -196,6 +196,8 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "not-in-that-role", "it is alive, but not in the role that is asked for" },
 		{ "no-credentials",
 		  "it is alive, but nobody could log in: the Secret is not known" },
+		{ "login-held-back",
+		  "nothing can be said: logins broke off, and only one a minute is tried" },
 		{ "no-trusted-tls", "it offers no TLS, or none that is to be trusted" },
 	};
 	const char *reason = words_text(result, REST_REASON);
