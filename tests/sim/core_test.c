@@ -24,6 +24,7 @@
 #include "agent/core_private.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
+#include "tests/lib/fake_kube.h"
 
 #define TURNS_MAX 2000
 #define TARGETS	  16
@@ -49,6 +50,7 @@ struct world {
 	struct hc_target targets[TARGETS];
 	size_t target_count;
 	bool targets_whole;
+	struct fake_kube *server; /* NULL: the source is a directory */
 };
 
 static mono_t world_mono(void *arg)
@@ -305,10 +307,22 @@ static void write_pool(struct world *w, const char *name, const char *text)
 	assert_int_equal(file_write(path, text, strlen(text), &err), 0);
 }
 
+static struct fake_kube *http_server; /* of the test that runs */
+
+static int http_of_server(struct loop *l, const char *user_agent, struct http **out)
+{
+	(void)l;
+	assert_int_equal(strncmp(user_agent, "parasaus/", 9), 0);
+	*out = http_server->http;
+	return 0;
+}
+
 static void start_core(struct world *w)
 {
 	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
 	assert_int_equal(core_prepare(&w->context), 0);
+	http_server = w->server;
+	((struct core *)w->context.arg)->http_new = http_of_server;
 	assert_int_equal(core_start(&w->context), 0);
 }
 
@@ -324,6 +338,8 @@ static void start_all(struct world *w, const char *image)
 static void stop_core(struct world *w)
 {
 	core_end(&w->context);
+	if (w->server)
+		fake_kube_renew_http(w->server);
 	channel_free(w->kernel);
 	channel_free(w->health);
 	w->kernel = w->health = NULL;
@@ -379,7 +395,7 @@ static void pass(struct world *w, int64_t ms)
 		turn(w);
 }
 
-static struct config *make_config(const struct world *w)
+static struct config *make_config(const struct world *w, const char *source)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
@@ -388,11 +404,11 @@ static struct config *make_config(const struct world *w)
 	snprintf(text, sizeof(text),
 		 "stateDirectory: %s/state\n"
 		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
-		 "sources: [{directory: %s/pools}]\n"
+		 "sources: [%s]\n"
 		 "api: {socket: %s/api.sock}\n"
 		 "user: root\n"
 		 "logLevel: error\n",
-		 w->dir, w->dir, w->dir);
+		 w->dir, source, w->dir);
 	if (config_read("test", text, strlen(text), &config, &err) < 0)
 		fail_msg("%s", err.text);
 	return config;
@@ -407,6 +423,7 @@ static void no_line(enum log_level level, const char *line)
 static int set_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
+	char source[128];
 
 	log_set_sink(no_line);
 	w->mono_ms = 1000000;
@@ -418,9 +435,32 @@ static int set_up(void **state)
 	ipvs_table_init(&w->told);
 	ipvs_table_init(&w->wanted);
 	assert_int_equal(loop_new(&w->clock, &w->loop), 0);
-	w->config = make_config(w);
+	snprintf(source, sizeof(source), "{directory: %s/pools}", w->dir);
+	w->config = make_config(w, source);
 	*state = w;
 	return 0;
+}
+
+/* The same with a source in a cluster. */
+static int set_up_cluster(void **state)
+{
+	static const char kubeconfig[] =
+		"current-context: c\n"
+		"clusters: [{name: c, cluster: {server: \"https://127.0.0.1:6443\"}}]\n"
+		"users: [{name: u, user: {token: t}}]\n"
+		"contexts: [{name: c, context: {cluster: c, user: u}}]\n";
+	char source[256];
+	struct world *w;
+	int r = set_up(state);
+
+	w = *state;
+	config_free(w->config);
+	assert_int_equal(file_write(path_in(w, "kubeconfig"), kubeconfig, strlen(kubeconfig), NULL),
+			 0);
+	snprintf(source, sizeof(source), "{kubernetes: {kubeconfig: %s/kubeconfig}}", w->dir);
+	w->config = make_config(w, source);
+	w->server = fake_kube_new(w->loop);
+	return r;
 }
 
 static int tear_down(void **state)
@@ -433,6 +473,10 @@ static int tear_down(void **state)
 	ipvs_message_reader_done(&w->reader);
 	ipvs_table_done(&w->told);
 	ipvs_table_done(&w->wanted);
+	if (w->server) {
+		http_free(w->server->http);
+		fake_kube_free(w->server);
+	}
 	loop_free(w->loop);
 	config_free(w->config);
 	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
@@ -823,6 +867,96 @@ static void what_did_not_change_is_not_told_again(void **state)
 	assert_int_equal(w->commits, commits);
 }
 
+/* --- in a cluster ------------------------------------------------------------------------ */
+
+static void put_web(struct world *w, const char *members)
+{
+	char fields[256];
+
+	fake_kube_put(w->server, FAKE_SERVICES, "default", "web", "",
+		      ",\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"p\",\"port\":80,"
+		      "\"nodePort\":30080}]}");
+	snprintf(fields, sizeof(fields),
+		 ",\"subsets\":[{\"addresses\":[%s],\"ports\":[{\"name\":\"p\",\"port\":8080}]}]",
+		 members);
+	fake_kube_put(w->server, FAKE_ENDPOINTS, "default", "web", "", fields);
+}
+
+#define J1 "{\"ip\":\"10.1.0.1\"}"
+#define J2 "{\"ip\":\"10.1.0.2\"}"
+
+static void a_cluster_becomes_a_service_and_its_changes(void **state)
+{
+	struct world *w = *state;
+
+	put_web(w, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	assert_true(w->commit.complete);
+	await_targets(w, 1);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	pass(w, 100);
+	put_web(w, J1 "," J2);
+	await_wanted(w, VIP D1("1") D2("0")); /* until it is proven */
+	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
+	await_wanted(w, VIP D1("0") D2("0")); /* drained */
+}
+
+static void a_restart_goes_on_without_a_list(void **state)
+{
+	struct world *w = *state;
+	size_t lists;
+
+	put_web(w, J1 "," J2);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 5000);
+	lists = w->server->lists;
+	stop_core(w);
+	put_web(w, J1);
+	start_all(w, VIP D1("1") D2("1"));
+	await_wanted(w, VIP D1("1") D2("0")); /* drained */
+	pass(w, 5000);
+	assert_int_equal(w->server->lists, lists);
+	assert_true(w->commit.complete);
+}
+
+static void without_the_server_the_state_serves(void **state)
+{
+	struct world *w = *state;
+
+	put_web(w, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	pass(w, 5000);
+	stop_core(w);
+	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
+	w->server->down = true;
+	start_all(w, VIP D1("1"));
+	await_wanted(w, VIP D1("1"));
+	pass(w, 100000);
+	assert_string_equal(wanted_text(w), VIP D1("1"));
+	assert_false(w->commit.complete);
+	w->server->down = false;
+	pass(w, 31000);
+	await_wanted(w, VIP D1("0")); /* drained */
+	pass(w, 1000);
+	assert_true(w->commit.complete);
+}
+
+static void a_kubeconfig_that_cannot_be_read_is_no_beginning(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(unlink(path_in(w, "kubeconfig")), 0);
+	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
+	assert_int_equal(core_prepare(&w->context), 0);
+	assert_true(core_start(&w->context) < 0);
+	http_free(w->server->http); /* it was not taken over */
+}
+
+#define CLUSTER_TEST(t) cmocka_unit_test_setup_teardown(t, set_up_cluster, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -848,6 +982,10 @@ int main(void)
 		T(helpers_that_come_back_are_told_everything),
 		T(a_frontend_changes_hands),
 		T(what_did_not_change_is_not_told_again),
+		CLUSTER_TEST(a_cluster_becomes_a_service_and_its_changes),
+		CLUSTER_TEST(a_restart_goes_on_without_a_list),
+		CLUSTER_TEST(without_the_server_the_state_serves),
+		CLUSTER_TEST(a_kubeconfig_that_cannot_be_read_is_no_beginning),
 	};
 
 	return cmocka_run_group_tests_name("core", tests, NULL, NULL);
