@@ -897,7 +897,9 @@ static void a_cluster_becomes_a_service_and_its_changes(void **state)
 	verdict(w, "10.1.0.1:8080", VERDICT_UP);
 	pass(w, 100);
 	put_web(w, J1 "," J2);
-	await_wanted(w, VIP D1("1") D2("0")); /* until it is proven */
+	await_targets(w, 2);
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("1"));
 	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
 	await_wanted(w, VIP D1("0") D2("0")); /* drained */
 }
