@@ -15,6 +15,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "watch/http_curl.h"
 
 #define BACKLOG 64
 
@@ -151,6 +152,7 @@ int core_prepare(struct role_context *context)
 	c->loop = context->loop;
 	c->config = config;
 	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
+	c->http_new = http_curl_new;
 	r = make_private(config->state_directory, config->user);
 	if (r < 0) {
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));

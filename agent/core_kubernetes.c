@@ -18,7 +18,6 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
-#include "watch/http_curl.h"
 #include "watch/kubernetes.h"
 
 /* As deploy/kubernetes installs it. */
@@ -133,10 +132,10 @@ struct watch_source *source_kubernetes_new(struct core_source *s, const struct w
 	int r = read_access(s->config, &access, &err);
 
 	if (r < 0) {
-		log_error("source", "%s: %s", source_where(s), err.text);
+		log_error("source", "kubernetes: %s", err.text);
 		return NULL;
 	}
-	r = http_curl_new(s->core->loop, agent, &k.http);
+	r = s->core->http_new(s->core->loop, agent, &k.http);
 	if (r < 0) {
 		log_error("source", "%s: HTTP: %s", source_where(s), strerror(-r));
 		return NULL;

@@ -35,6 +35,7 @@
 #include "agent/pool/pool.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
+#include "watch/http.h"
 #include "watch/source.h"
 
 #define CORE_START_PATIENCE_MS 2000 /* for sources and the healthcheck process */
@@ -324,6 +325,8 @@ struct core {
 	struct view view;
 	struct reports reports;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */
+	/* http_curl_new(); between core_prepare() and core_start() a test puts its own here. */
+	int (*http_new)(struct loop *l, const char *user_agent, struct http **out);
 	timer_id patience;
 	bool patience_over;
 	bool planning;	    /* facts of the start are in */

@@ -28,6 +28,7 @@
 #define MAGIC	      "parasaus"
 #define VERSION	      2
 #define FILE_MAX      (1u << 30)
+#define FLUSH_BYTES   65536
 #define SAVE_DELAY_MS 20
 #define SAVE_DUTY     20 /* of the time at most 1/20 is spent on writing */
 #define DRAIN_MAX_MS  86400000ll
@@ -437,33 +438,59 @@ static void source_name(const struct core_source *s, char *out, size_t size)
 	buf_done(&b);
 }
 
+/* A source's file on its way to the disk, never all of it in memory. */
+struct saving {
+	struct file_writer file;
+	struct buf b; /* not written yet */
+	uint32_t crc;
+};
+
+static void flush(struct saving *s)
+{
+	s->crc = crc32c(s->crc, s->b.data, s->b.len);
+	file_writer_put(&s->file, s->b.data, s->b.len);
+	buf_reset(&s->b);
+}
+
 /* Each object with its length before it, so that one that is not understood can be skipped. */
 static void put_object(void *arg, const struct object *o)
 {
-	struct buf *b = arg;
-	struct buf one = { 0 };
+	struct saving *s = arg;
+	size_t at = s->b.len;
+	struct buf size = { 0 };
 
 	/* What is secret is written nowhere: its source tells it anew. */
 	if (o->kind == OBJECT_SECRET)
 		return;
-	wire_put_object(&one, o);
-	wire_put_u32(b, (uint32_t)one.len);
-	buf_put(b, one.data, one.len);
-	buf_done(&one);
+	wire_put_u32(&s->b, 0);
+	wire_put_object(&s->b, o);
+	wire_put_u32(&size, (uint32_t)(s->b.len - at - 4));
+	memcpy(s->b.data + at, size.data, 4);
+	buf_done(&size);
+	if (s->b.len >= FLUSH_BYTES)
+		flush(s);
 }
 
-void state_save_source(struct core *c, const struct core_source *s)
+void state_save_source(struct core *c, const struct core_source *source)
 {
-	struct buf b = { 0 };
+	CLEANUP(xfree_ptr) char *path = NULL;
+	struct saving s = { .crc = 0 };
+	struct err err = { 0 };
 	char name[32];
 
-	source_name(s, name, sizeof(name));
-	put_head(&b);
-	put_identity(s, &b);
-	wire_put_str(&b, s->cursor ? s->cursor : "");
-	pools_objects(c->pools, s->index, put_object, &b);
-	write_state(c, name, &b);
-	buf_done(&b);
+	source_name(source, name, sizeof(name));
+	path = path_of(c, name);
+	file_writer_begin(&s.file, path);
+	put_head(&s.b);
+	put_identity(source, &s.b);
+	wire_put_str(&s.b, source->cursor ? source->cursor : "");
+	pools_objects(c->pools, source->index, put_object, &s);
+	flush(&s);
+	wire_put_u32(&s.b, s.crc);
+	file_writer_put(&s.file, s.b.data, s.b.len);
+	buf_done(&s.b);
+	if (file_writer_end(&s.file, &err) < 0)
+		log_error("state", "%s; a restart would not know of the last changes", err.text);
 }
 
 static void load_objects(struct wire *w, state_object_fn *fn, void *arg)

@@ -183,6 +183,17 @@ static uint64_t resident_bytes(pid_t pid)
 	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void view_contact(const struct core *c, struct watch_source *w, struct source_view *v)
+{
+	struct watch_status s = { .heard_ms = -1, .revision = "" };
+
+	if (w->ops->status)
+		w->ops->status(w, &s);
+	if (s.heard_ms >= 0)
+		v->heard_ms = clock_wall_ms(loop_clock(c->loop)) - s.heard_ms;
+	v->revision = *s.revision ? xstrdup(s.revision) : NULL;
+}
+
 static void view_sources(struct core *c, struct snapshot *s)
 {
 	s->source_count = c->config->source_count;
@@ -194,8 +205,10 @@ static void view_sources(struct core *c, struct snapshot *s)
 		snprintf(v->type, sizeof(v->type), "%s", cs->watch->ops->type);
 		v->where = xstrdup(source_where(cs));
 		v->complete = cs->complete;
+		v->delivered = cs->delivered;
 		v->why = cs->why ? xstrdup(cs->why) : NULL;
 		v->objects = source_objects(cs);
+		view_contact(c, cs->watch, v);
 	}
 }
 

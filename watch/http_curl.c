@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <curl/curl.h>
 
@@ -38,8 +39,17 @@ static void settle_soon(struct http_curl *h)
 
 /* --- the end of a request ---------------------------------------------------- */
 
+static void detach(struct http_curl_request *r)
+{
+	if (r->added)
+		http_curl_era_remove(r);
+	r->added = false;
+}
+
 static void request_free(struct http_curl_request *r)
 {
+	detach(r);
+	r->era->requests--;
 	loop_cancel(r->http->loop, r->timer);
 	curl_easy_cleanup(r->easy);
 	http_curl_free_headers(r);
@@ -49,31 +59,32 @@ static void request_free(struct http_curl_request *r)
 	free(r);
 }
 
-static void unlink_request(struct http_curl_request *r)
-{
-	struct http_curl *h = r->http;
-	struct http_curl_request **at = &h->requests;
-
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
-	if (h->requests_end == &r->next)
-		h->requests_end = at;
-	if (r->added)
-		http_curl_era_remove(r);
-	r->era->requests--;
-	h->again = true; /* whoever goes through the list begins anew */
-}
-
 void http_curl_finish(struct http_curl_request *r, int code)
 {
 	struct err err = { 0 };
 	enum http_result result = http_curl_result(r, code, &err);
+	bool tell = !r->dead;
 
-	unlink_request(r);
-	if (!r->dead)
+	detach(r);
+	r->dead = true;
+	r->http->again = true;
+	if (tell)
 		r->end(r->arg, result, &err);
-	request_free(r);
+}
+
+static void free_the_dead(struct http_curl *h)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->request_count; i++) {
+		struct http_curl_request *r = h->requests[i];
+
+		if (r->dead)
+			request_free(r);
+		else
+			h->requests[kept++] = r;
+	}
+	h->request_count = kept;
 }
 
 /* --- bounds ------------------------------------------------------------------- */
@@ -124,13 +135,11 @@ static void add(struct http_curl_request *r)
 	wait_for_bound(r);
 }
 
-/* True where the list of requests may be another one now. */
-static bool attend(struct http_curl_request *r)
+static void attend(struct http_curl_request *r)
 {
-	if (r->dead) {
-		unlink_request(r);
-		request_free(r);
-	} else if (r->local_error && r->added) {
+	if (r->dead)
+		return;
+	if (r->local_error && r->added) {
 		http_curl_finish(r, CURLE_COULDNT_CONNECT);
 	} else if (!r->added) {
 		add(r);
@@ -138,10 +147,8 @@ static bool attend(struct http_curl_request *r)
 		r->held = false;
 		r->active_at = loop_now(r->http->loop);
 		http_curl_era_resume(r);
-	} else {
-		return false;
+		r->http->again = true; /* it may have asked for something meanwhile */
 	}
-	return true;
 }
 
 void http_curl_settle(struct http_curl *h)
@@ -153,18 +160,28 @@ void http_curl_settle(struct http_curl *h)
 		h->again = false;
 		for (struct http_curl_era *e = h->eras; e; e = e->next)
 			http_curl_era_drain(e);
-		for (struct http_curl_request *r = h->requests; r; r = r->next) {
-			if (attend(r)) {
-				h->again = true;
-				break;
-			}
-		}
+		for (size_t i = 0; i < h->request_count; i++)
+			attend(h->requests[i]);
+		free_the_dead(h);
 	} while (h->again);
 	h->settling = false;
 	http_curl_sweep_eras(h);
 }
 
 /* --- http_ops ---------------------------------------------------------------- */
+
+static void add_to_list(struct http_curl_request *r)
+{
+	struct http_curl *h = r->http;
+
+	if (h->request_count == h->request_size) {
+		h->request_size = h->request_size ? h->request_size * 2 : 8;
+		h->requests = xreallocarray(h->requests, h->request_size,
+					    sizeof(struct http_curl_request *));
+	}
+	h->requests[h->request_count++] = r;
+	r->era->requests++;
+}
 
 static http_id start(struct http *base, const struct http_request *q)
 {
@@ -174,7 +191,6 @@ static http_id start(struct http *base, const struct http_request *q)
 
 	r->http = h;
 	r->era = h->eras;
-	r->era->requests++;
 	r->id = ++h->last_id;
 	r->server = xstrndup(q->server, HTTP_CURL_SERVER_MAX);
 	r->status = q->status;
@@ -190,19 +206,20 @@ static http_id start(struct http *base, const struct http_request *q)
 	if (!r->easy)
 		abort(); /* no memory */
 	http_curl_set_up(r, q);
-	*h->requests_end = r;
-	h->requests_end = &r->next;
+	add_to_list(r);
 	settle_soon(h);
 	return r->id;
 }
 
 static struct http_curl_request *find(struct http_curl *h, http_id id)
 {
-	struct http_curl_request *r = h->requests;
+	for (size_t i = 0; i < h->request_count; i++) {
+		struct http_curl_request *r = h->requests[i];
 
-	while (r && (r->id != id || r->dead))
-		r = r->next;
-	return r;
+		if (r->id == id && !r->dead)
+			return r;
+	}
+	return NULL;
 }
 
 static void cancel(struct http *base, http_id id)
@@ -241,12 +258,8 @@ static void http_curl_free(struct http *base)
 
 	assert(!h->settling);
 	loop_undefer(h->loop, h);
-	while (h->requests) {
-		struct http_curl_request *r = h->requests;
-
-		unlink_request(r);
-		request_free(r);
-	}
+	for (size_t i = 0; i < h->request_count; i++)
+		request_free(h->requests[i]);
 	while (h->eras) {
 		struct http_curl_era *e = h->eras;
 
@@ -254,6 +267,7 @@ static void http_curl_free(struct http *base)
 		http_curl_era_free(e);
 	}
 	curl_global_cleanup();
+	free(h->requests);
 	free(h->user_agent);
 	free(h);
 }
@@ -274,7 +288,6 @@ int http_curl_new(struct loop *l, const char *user_agent, struct http **out)
 	h->base.ops = &ops;
 	h->loop = l;
 	h->user_agent = xstrdup(user_agent);
-	h->requests_end = &h->requests;
 	r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -ENOSYS;
 	if (r == 0) {
 		r = http_curl_era_begin(h, &(struct http_trust){ 0 });

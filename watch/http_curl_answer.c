@@ -110,7 +110,7 @@ static bool end_head(struct http_curl_request *r)
 size_t http_curl_on_header(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_curl_request *r = arg;
-	char line[1024]; /* what is longer is none that we look at, or cut */
+	char line[1024] = ""; /* what is longer is none that we look at, or cut */
 	size_t len = size * count, n = len < sizeof(line) ? len : sizeof(line) - 1;
 
 	if (r->dead)
@@ -187,11 +187,25 @@ size_t http_curl_on_data(char *data, size_t size, size_t count, void *arg)
 
 /* --- the end -------------------------------------------------------------------- */
 
-/* TLS failed because the connection did, and not because of who is who. */
+/*
+ * TLS failed because the connection did, and not because of who is who. The words are GnuTLS's and
+ * libcurl's; of a request that was tried twice they are those of the first time.
+ */
 static bool is_broken_off(const char *error)
 {
-	return strstr(error, "non-properly terminated") || strstr(error, "pull function") ||
-	       strstr(error, "push function");
+	static const char *const signs[] = { "non-properly terminated",
+					     "pull function",
+					     "push function",
+					     "recv error",
+					     "send error",
+					     "Recv failure",
+					     "Send failure" };
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (strstr(error, signs[i]))
+			return true;
+	}
+	return false;
 }
 
 /* With TLS 1.3 a server says only after the handshake that it does not take our certificate. */

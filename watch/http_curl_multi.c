@@ -220,8 +220,13 @@ void http_curl_era_free(struct http_curl_era *e)
 	assert(e->requests == 0);
 	if (e->multi)
 		curl_multi_cleanup(e->multi);
-	while (e->sockets)
-		socket_free(e->sockets);
+	while (e->sockets) { /* libcurl has told of all by now, or nearly */
+		struct http_curl_socket *s = e->sockets;
+
+		e->sockets = s->next;
+		loop_del_fd(e->http->loop, s->id);
+		free(s);
+	}
 	loop_cancel(e->http->loop, e->timer);
 	close_memory_file(e->ca_fd);
 	close_memory_file(e->cert_fd);

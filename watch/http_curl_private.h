@@ -47,7 +47,6 @@ struct http_curl_era {
 };
 
 struct http_curl_request {
-	struct http_curl_request *next;
 	struct http_curl *http;
 	struct http_curl_era *era;
 	http_id id;
@@ -90,8 +89,9 @@ struct http_curl {
 	struct http base;
 	struct loop *loop;
 	char *user_agent;
-	struct http_curl_era *eras; /* the newest first; never NULL */
-	struct http_curl_request *requests, **requests_end;
+	struct http_curl_era *eras;	     /* the newest first; never NULL */
+	struct http_curl_request **requests; /* in the order they were started */
+	size_t request_count, request_size;
 	http_id last_id;
 	bool settle_later; /* put off to the end of the turn */
 	bool settling;
@@ -102,7 +102,7 @@ struct http_curl {
 
 /* Do what was asked for, and tell what is over. */
 void http_curl_settle(struct http_curl *h);
-/* It is over with a CURLcode: end() is told, and r is freed. */
+/* It is over with a CURLcode: end() is told. http_curl_settle() frees it, and has to come after. */
 void http_curl_finish(struct http_curl_request *r, int code);
 
 /* --- http_curl_setup.c -------------------------------------------------------- */
@@ -114,7 +114,7 @@ void http_curl_free_headers(struct http_curl_request *r); /* overwritten first *
 /* --- http_curl_answer.c ------------------------------------------------------- */
 
 /* libcurl's callbacks; arg is the request. */
-size_t http_curl_on_header(char *line, size_t size, size_t count, void *arg);
+size_t http_curl_on_header(char *data, size_t size, size_t count, void *arg);
 size_t http_curl_on_data(char *data, size_t size, size_t count, void *arg);
 enum http_result http_curl_result(const struct http_curl_request *r, int code, struct err *err);
 

@@ -148,10 +148,10 @@ int kube_server_check(const char *url, struct err *err)
 
 static bool is_plain_elsewhere(const char *url)
 {
-	size_t n;
+	size_t n = 0;
 	const char *host = host_of(url, &n);
 
-	if (strncasecmp(url, "https://", 8) == 0)
+	if (!host || strncasecmp(url, "https://", 8) == 0)
 		return false;
 	return !(n == 9 && strncasecmp(host, "localhost", n) == 0) &&
 	       !(n == 3 && strncmp(host, "::1", n) == 0) &&

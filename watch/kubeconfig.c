@@ -33,10 +33,10 @@ struct entry {
 	const struct doc *body;
 };
 
-static int fail(const struct reading *r, const struct doc *at, const char *fmt, ...)
+static void note(const struct reading *r, const struct doc *at, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
-static int fail(const struct reading *r, const struct doc *at, const char *fmt, ...)
+static void note(const struct reading *r, const struct doc *at, const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];
 	va_list ap;
@@ -45,9 +45,13 @@ static int fail(const struct reading *r, const struct doc *at, const char *fmt, 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (at && at->line)
-		return err_set(r->err, -EINVAL, "%s: line %u: %s", r->path, at->line, text);
-	return err_set(r->err, -EINVAL, "%s: %s", r->path, text);
+		err_set(r->err, -EINVAL, "%s: line %u: %s", r->path, at->line, text);
+	else
+		err_set(r->err, -EINVAL, "%s: %s", r->path, text);
 }
+
+/* Plainly negative, for analyzers do not look into variadic functions. */
+#define FAIL(...) (note(__VA_ARGS__), -EINVAL)
 
 #define IN_ENTRY     "%s \"%.100s\": "
 #define ENTRY_ARG(e) (e)->section, (e)->name
@@ -62,7 +66,7 @@ static int get_string(const struct reading *r, const struct entry *e, const char
 	const char *s = doc_string(d);
 
 	if (d && d->type != DOC_NULL && !s)
-		return fail(r, d, IN_ENTRY "%s is no string; put it in quotes", ENTRY_ARG(e), key);
+		return FAIL(r, d, IN_ENTRY "%s is no string; put it in quotes", ENTRY_ARG(e), key);
 	*out = s && *s ? s : NULL;
 	return 0;
 }
@@ -74,7 +78,7 @@ static int get_bool(const struct reading *r, const struct entry *e, const char *
 	*out = false;
 	if (!d || d->type == DOC_NULL || doc_bool(d, out))
 		return 0;
-	return fail(r, d, IN_ENTRY "%s is neither true nor false", ENTRY_ARG(e), key);
+	return FAIL(r, d, IN_ENTRY "%s is neither true nor false", ENTRY_ARG(e), key);
 }
 
 static int digit_of(char c)
@@ -135,13 +139,13 @@ static int take_data(const struct reading *r, const struct entry *e, const char 
 	out->data = xmalloc(size + 4);
 	if (!decode_base64(base64, out->data, &out->len)) {
 		out->len = size;
-		return fail(r, doc_get(e->body, key), IN_ENTRY "%s is no base64 of a PEM file",
+		return FAIL(r, doc_get(e->body, key), IN_ENTRY "%s is no base64 of a PEM file",
 			    ENTRY_ARG(e), key);
 	}
 	out->data[out->len] = '\0';
 	wrong = kube_pem_problem(what, out->data, out->len);
 	if (wrong)
-		return fail(r, doc_get(e->body, key), IN_ENTRY "%s: %s", ENTRY_ARG(e), key, wrong);
+		return FAIL(r, doc_get(e->body, key), IN_ENTRY "%s: %s", ENTRY_ARG(e), key, wrong);
 	return 0;
 }
 
@@ -149,7 +153,7 @@ static int take_data(const struct reading *r, const struct entry *e, const char 
 static int get_material(const struct reading *r, const struct entry *e, const char *key,
 			const char *data_key, enum kube_pem what, struct kube_material *out)
 {
-	const char *data, *path;
+	const char *data = NULL, *path = NULL;
 	int x = get_string(r, e, data_key, &data);
 
 	if (x == 0)
@@ -181,10 +185,10 @@ static int refuse(const struct reading *r, const struct entry *e, const struct d
 			continue;
 		if (!known[i].why || d->type == DOC_NULL || (d->text && !*d->text))
 			return 0;
-		return fail(r, d, IN_ENTRY "%s: %s", ENTRY_ARG(e), d->key, known[i].why);
+		return FAIL(r, d, IN_ENTRY "%s: %s", ENTRY_ARG(e), d->key, known[i].why);
 	}
 	near = value_nearest(d->key, keys, count);
-	return fail(r, d, IN_ENTRY "unknown key '%.60s'%s%s%s", ENTRY_ARG(e), d->key,
+	return FAIL(r, d, IN_ENTRY "unknown key '%.60s'%s%s%s", ENTRY_ARG(e), d->key,
 		    near ? ". Did you mean '" : "; remove it", near ? near : "", near ? "'?" : "");
 }
 
@@ -251,7 +255,7 @@ static int find(const struct reading *r, const struct doc *root, const char *lis
 	const struct doc *l = doc_get(root, list);
 
 	if (l && l->type != DOC_LIST && l->type != DOC_NULL)
-		return fail(r, l, "%s is no list", list);
+		return FAIL(r, l, "%s is no list", list);
 	for (const struct doc *d = l ? l->first : NULL; d; d = d->next) {
 		const char *its = doc_string(doc_get(d, "name"));
 
@@ -259,10 +263,10 @@ static int find(const struct reading *r, const struct doc *root, const char *lis
 			continue;
 		*out = (struct entry){ section, its, doc_get(d, section) };
 		if (!out->body || out->body->type != DOC_MAP)
-			return fail(r, d, "%s \"%.100s\" has no map '%s'", section, its, section);
+			return FAIL(r, d, "%s \"%.100s\" has no map '%s'", section, its, section);
 		return 0;
 	}
-	return fail(r, l, "there is no %s \"%.100s\" in %s", section, name, list);
+	return FAIL(r, l, "there is no %s \"%.100s\" in %s", section, name, list);
 }
 
 static bool is_host(const char *name)
@@ -276,7 +280,7 @@ static bool is_host(const char *name)
 static int read_cluster(const struct reading *r, const struct entry *e)
 {
 	struct kube_access *a = r->out;
-	const char *server, *name;
+	const char *server = NULL, *name = NULL;
 	int x = check_keys(r, e, cluster_keys, ARRAY_LEN(cluster_keys));
 
 	if (x == 0)
@@ -291,21 +295,21 @@ static int read_cluster(const struct reading *r, const struct entry *e)
 	if (x < 0)
 		return x;
 	if (a->insecure && (a->ca.path || a->ca.data))
-		return fail(r, doc_get(e->body, "insecure-skip-tls-verify"),
+		return FAIL(r, doc_get(e->body, "insecure-skip-tls-verify"),
 			    IN_ENTRY "insecure-skip-tls-verify and an authority exclude each other",
 			    ENTRY_ARG(e));
 	if (name && !is_host(name))
-		return fail(r, doc_get(e->body, "tls-server-name"),
+		return FAIL(r, doc_get(e->body, "tls-server-name"),
 			    IN_ENTRY "tls-server-name is no host name", ENTRY_ARG(e));
 	a->server_name = name ? xstrdup(name) : NULL;
 	if (!server)
-		return fail(r, e->body, IN_ENTRY "it has no server", ENTRY_ARG(e));
+		return FAIL(r, e->body, IN_ENTRY "it has no server", ENTRY_ARG(e));
 	/* The user is read by now: whether secrets would go over plain http is known. */
 	if (kube_access_set_servers(a, &server, 1, r->err) < 0) {
 		char why[ERR_TEXT_MAX];
 
 		memcpy(why, r->err->text, sizeof(why));
-		return fail(r, doc_get(e->body, "server"), IN_ENTRY "server: %s", ENTRY_ARG(e),
+		return FAIL(r, doc_get(e->body, "server"), IN_ENTRY "server: %s", ENTRY_ARG(e),
 			    why);
 	}
 	return 0;
@@ -313,7 +317,7 @@ static int read_cluster(const struct reading *r, const struct entry *e)
 
 static int read_token(const struct reading *r, const struct entry *e)
 {
-	const char *token, *file, *wrong;
+	const char *token = NULL, *file = NULL, *wrong;
 	int x = get_string(r, e, "tokenFile", &file);
 
 	if (x == 0)
@@ -326,7 +330,7 @@ static int read_token(const struct reading *r, const struct entry *e)
 	}
 	wrong = token ? kube_token_problem(token, strlen(token)) : NULL;
 	if (wrong)
-		return fail(r, doc_get(e->body, "token"), IN_ENTRY "%s", ENTRY_ARG(e), wrong);
+		return FAIL(r, doc_get(e->body, "token"), IN_ENTRY "%s", ENTRY_ARG(e), wrong);
 	r->out->token = token ? xstrdup(token) : NULL;
 	return 0;
 }
@@ -349,7 +353,7 @@ static int read_user(const struct reading *r, const struct entry *e)
 	has_cert = a->cert.path || a->cert.data;
 	has_key = a->key.path || a->key.data;
 	if (has_cert != has_key)
-		return fail(r, e->body, IN_ENTRY "it has client-%s but no client-%s; give both",
+		return FAIL(r, e->body, IN_ENTRY "it has client-%s but no client-%s; give both",
 			    ENTRY_ARG(e), has_cert ? "certificate" : "key",
 			    has_cert ? "key" : "certificate");
 	return 0;
@@ -358,7 +362,7 @@ static int read_user(const struct reading *r, const struct entry *e)
 static int read_context(const struct reading *r, const struct doc *root, const char *name)
 {
 	struct entry context, cluster, user;
-	const char *cluster_name, *user_name;
+	const char *cluster_name = NULL, *user_name = NULL;
 	int x = find(r, root, "contexts", "context", name, &context);
 
 	if (x == 0)
@@ -370,7 +374,7 @@ static int read_context(const struct reading *r, const struct doc *root, const c
 	if (x < 0)
 		return x;
 	if (!cluster_name)
-		return fail(r, context.body, IN_ENTRY "it names no cluster", ENTRY_ARG(&context));
+		return FAIL(r, context.body, IN_ENTRY "it names no cluster", ENTRY_ARG(&context));
 	x = find(r, root, "clusters", "cluster", cluster_name, &cluster);
 	if (x == 0 && user_name) /* without one we are nobody, which some servers allow */
 		x = find(r, root, "users", "user", user_name, &user);
@@ -385,11 +389,11 @@ static int read_root(const struct reading *r, const struct doc *root, const char
 	const char *current = doc_string(doc_get(root, "current-context"));
 
 	if (root->type != DOC_MAP)
-		return fail(r, root, "this is no kubeconfig: no map at its top");
+		return FAIL(r, root, "this is no kubeconfig: no map at its top");
 	if (kind && (!doc_string(kind) || strcmp(doc_string(kind), "Config") != 0))
-		return fail(r, kind, "this is no kubeconfig: its kind is not Config");
+		return FAIL(r, kind, "this is no kubeconfig: its kind is not Config");
 	if (!context && (!current || !*current))
-		return fail(r, doc_get(root, "current-context"),
+		return FAIL(r, doc_get(root, "current-context"),
 			    "it has no current-context, and none is named; name the context");
 	return read_context(r, root, context ? context : current);
 }
@@ -429,7 +433,7 @@ int kubeconfig_parse(const void *text, size_t len, const char *path, const char 
 	if (r < 0)
 		r = err_wrap(err, r, "%s", path);
 	else if (set.count != 1)
-		r = fail(&reading, NULL, set.count ? "more than one document" : "it is empty");
+		r = FAIL(&reading, NULL, set.count ? "more than one document" : "it is empty");
 	else
 		r = read_root(&reading, set.roots[0], context);
 	for (size_t i = 0; i < set.count; i++)

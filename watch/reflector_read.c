@@ -80,7 +80,7 @@ static void on_event(struct reflector *r, const struct doc *event)
 		on_error_event(r, d);
 		return;
 	}
-	if (item.gone || strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
+	if (d && (item.gone || strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0))
 		decode(r, d, &item);
 	else if (strcmp(type, "BOOKMARK") != 0)
 		r->status.skipped++;

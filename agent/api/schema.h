@@ -134,6 +134,8 @@
 #define REST_DELIVERED	       "delivered"
 #define REST_WHY	       "why"
 #define REST_OBJECTS	       "objects"
+#define REST_HEARD_AT	       "heardAt"
+#define REST_REVISION	       "revision"
 
 /* Of an error (RFC 9457); `code` is the stable one. */
 #define REST_TITLE	  "title"

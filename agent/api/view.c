@@ -451,6 +451,8 @@ static void put_sources(struct json_writer *j, const struct snapshot *s)
 		json_put_bool(j, REST_DELIVERED, v->delivered || v->complete);
 		json_put_text(j, REST_WHY, v->why);
 		json_put_uint(j, REST_OBJECTS, v->objects);
+		json_put_time(j, REST_HEARD_AT, v->heard_ms);
+		json_put_text(j, REST_REVISION, v->revision);
 		json_end_object(j);
 	}
 	json_end_array(j);

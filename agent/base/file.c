@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/base/xalloc.h"
@@ -37,6 +38,17 @@ int file_read_fd(int fd, size_t max, struct buf *out, struct err *err)
 	}
 }
 
+/* Of a large file: room for all of it at once, where growing would take twice as much. */
+static void reserve(int fd, size_t max, struct buf *out)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || st.st_size <= CHUNK || (uint64_t)st.st_size > max)
+		return;
+	buf_add(out, (size_t)st.st_size + 2 * CHUNK);
+	out->len -= (size_t)st.st_size + 2 * CHUNK;
+}
+
 int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 {
 	/* A pipe that somebody put there must not make us wait for its writer. */
@@ -45,6 +57,7 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	reserve(fd, max, out);
 	r = file_read_fd(fd, max, out, err);
 	close(fd);
 	return r < 0 ? err_wrap(err, r, "%s", path) : 0;
@@ -83,24 +96,58 @@ static int sync_directory(const char *path)
 	return r;
 }
 
-int file_write(const char *path, const void *data, size_t len, struct err *err)
+void file_writer_begin(struct file_writer *w, const char *path)
 {
 	CLEANUP(xfree_ptr) char *tmp = xasprintf("%s.tmp", path);
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int r;
 
-	if (fd < 0)
-		return err_set(err, -errno, "%s: %s", tmp, strerror(errno));
-	r = write_all(fd, data, len);
-	if (r == 0 && fsync(fd) < 0)
+	w->path = xstrdup(path);
+	w->fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	w->code = w->fd < 0 ? -errno : 0;
+}
+
+void file_writer_put(struct file_writer *w, const void *data, size_t len)
+{
+	if (w->code == 0)
+		w->code = write_all(w->fd, data, len);
+}
+
+/* What is written so far becomes the file, or goes. */
+static int settle(const struct file_writer *w, const char *tmp)
+{
+	int r = w->code;
+
+	if (w->fd < 0)
+		return r;
+	if (r == 0 && fsync(w->fd) < 0)
 		r = -errno;
-	if (close(fd) < 0 && r == 0)
+	if (close(w->fd) < 0 && r == 0)
 		r = -errno;
-	if (r == 0 && rename(tmp, path) < 0)
+	if (r == 0 && rename(tmp, w->path) < 0)
 		r = -errno;
 	if (r == 0)
-		r = sync_directory(path);
-	else
-		unlink(tmp);
-	return r < 0 ? err_set(err, r, "writing %s: %s", path, strerror(-r)) : 0;
+		return sync_directory(w->path);
+	unlink(tmp);
+	return r;
+}
+
+int file_writer_end(struct file_writer *w, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *tmp = xasprintf("%s.tmp", w->path);
+	int r = settle(w, tmp);
+
+	if (r < 0 && w->fd < 0)
+		err_set(err, r, "%s: %s", tmp, strerror(-r));
+	else if (r < 0)
+		err_set(err, r, "writing %s: %s", w->path, strerror(-r));
+	free(w->path);
+	return r;
+}
+
+int file_write(const char *path, const void *data, size_t len, struct err *err)
+{
+	struct file_writer w;
+
+	file_writer_begin(&w, path);
+	file_writer_put(&w, data, len);
+	return file_writer_end(&w, err);
 }

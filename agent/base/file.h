@@ -18,4 +18,17 @@ MUST_CHECK int file_read_fd(int fd, size_t max, struct buf *out, struct err *err
 /* Writes path.tmp, fsyncs, renames, fsyncs the directory. Mode 0600. */
 MUST_CHECK int file_write(const char *path, const void *data, size_t len, struct err *err);
 
+/*
+ * The same in pieces, for what need not be in memory as a whole. The first failure is kept
+ * until file_writer_end(), which is always called, and takes the new file back where there was one.
+ */
+struct file_writer {
+	char *path;
+	int fd;
+	int code;
+};
+void file_writer_begin(struct file_writer *w, const char *path);
+void file_writer_put(struct file_writer *w, const void *data, size_t len);
+MUST_CHECK int file_writer_end(struct file_writer *w, struct err *err);
+
 #endif

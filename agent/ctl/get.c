@@ -202,12 +202,12 @@ static void put_processes(const struct doc *status, struct buf *out)
 	table_done(&t);
 }
 
-static void put_sources(const struct doc *status, struct buf *out)
+static void put_sources(const struct doc *status, int64_t now_ms, struct buf *out)
 {
-	static const char *const heads[] = {
-		"SOURCE", "WHERE", "COMPLETE", ">OBJECTS", "WHY", NULL
-	};
+	static const char *const heads[] = { "SOURCE",	  "WHERE",    "COMPLETE", ">OBJECTS",
+					     ">HEARD OF", "REVISION", "WHY",	  NULL };
 	const struct doc *all = doc_get(status, REST_SOURCES);
+	char age[WORDS_SPAN_MAX];
 	struct table t;
 
 	table_init(&t, heads);
@@ -218,6 +218,8 @@ static void put_sources(const struct doc *status, struct buf *out)
 			       : words_bool(s, REST_DELIVERED) ? "not any more"
 							       : "not yet");
 		table_cellf(&t, "%" PRId64, words_int(s, REST_OBJECTS));
+		table_cell(&t, words_age(s, REST_HEARD_AT, now_ms, age));
+		table_cell(&t, words_text(s, REST_REVISION));
 		table_cell(&t, words_text(s, REST_WHY));
 	}
 	buf_str(out, "\n");
@@ -247,7 +249,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
 	put_processes(s, out);
-	put_sources(s, out);
+	put_sources(s, now_ms, out);
 }
 
 static int get_status(struct client *c, const struct ctl_args *args)

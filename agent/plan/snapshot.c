@@ -109,6 +109,7 @@ void snapshot_unref(struct snapshot *s)
 	for (size_t i = 0; i < s->source_count; i++) {
 		free(s->sources[i].where);
 		free(s->sources[i].why);
+		free(s->sources[i].revision);
 	}
 	for (size_t i = 0; i < s->problem_count; i++) {
 		free(s->problems[i].where);

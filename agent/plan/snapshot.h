@@ -93,6 +93,8 @@ struct source_view {
 	bool delivered; /* was complete at least once since the start */
 	char *why;	/* NULL while complete */
 	size_t objects;
+	int64_t heard_ms; /* the last it said anything, wall clock; 0: unknown, or it has no such moment */
+	char *revision; /* of what it holds; NULL: it has none */
 };
 
 struct problem_view {

@@ -9,6 +9,7 @@
 
 #include "agent/base/buf.h"
 #include "agent/base/xalloc.h"
+#include "watch/json_head.h"
 #include "watch/json_split.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -70,6 +71,20 @@ static void split(enum json_split_mode mode, const uint8_t *data, size_t size, u
 	json_split_free(s);
 }
 
+/* What is oversized is larger than inputs are here: its head by itself. */
+static void read_head(enum json_split_mode mode, const uint8_t *data, size_t size)
+{
+	char *copy = xmalloc(size + !size);
+	struct json_split_oversized o;
+
+	memcpy(copy, data, size);
+	json_head_read(copy, size, mode, &o);
+	assert(strlen(o.type) < sizeof(o.type) && strlen(o.kind) < sizeof(o.kind));
+	assert(strlen(o.ns) < sizeof(o.ns) && strlen(o.name) < sizeof(o.name));
+	assert(strlen(o.resource_version) < sizeof(o.resource_version));
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum json_split_mode mode;
@@ -78,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	mode = data[0] & 1 ? JSON_SPLIT_WATCH : JSON_SPLIT_LIST;
+	read_head(mode, data + 1, size - 1);
 	split(mode, data + 1, size - 1, 0, &whole);
 	split(mode, data + 1, size - 1, data[0] + 1u, &pieces);
 	assert(whole.len == pieces.len && memcmp(whole.data, pieces.data, whole.len) == 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/lib/core_world.h"
+#include "tests/lib/fake_kube.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -324,10 +325,22 @@ void write_pool(struct world *w, const char *name, const char *text)
 	assert_int_equal(file_write(path, text, strlen(text), &err), 0);
 }
 
+static struct fake_kube *http_server; /* of the test that runs */
+
+static int http_of_server(struct loop *l, const char *user_agent, struct http **out)
+{
+	(void)l;
+	assert_int_equal(strncmp(user_agent, "parasaus/", 9), 0);
+	*out = http_server->http;
+	return 0;
+}
+
 void start_core(struct world *w)
 {
 	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
 	assert_int_equal(core_prepare(&w->context), 0);
+	http_server = w->server;
+	((struct core *)w->context.arg)->http_new = http_of_server;
 	assert_int_equal(core_start(&w->context), 0);
 }
 
@@ -342,6 +355,8 @@ void start_all(struct world *w, const char *image)
 void stop_core(struct world *w)
 {
 	core_end(&w->context);
+	if (w->server)
+		fake_kube_renew_http(w->server);
 	channel_free(w->kernel);
 	channel_free(w->health);
 	w->kernel = w->health = NULL;
@@ -396,7 +411,7 @@ void pass(struct world *w, int64_t ms)
 		turn(w);
 }
 
-static struct config *make_config(const struct world *w)
+static struct config *make_config(const struct world *w, const char *source)
 {
 	struct config *config = NULL;
 	struct err err = { 0 };
@@ -405,11 +420,11 @@ static struct config *make_config(const struct world *w)
 	snprintf(text, sizeof(text),
 		 "stateDirectory: %s/state\n"
 		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
-		 "sources: [{directory: %s/pools}]\n"
+		 "sources: [%s]\n"
 		 "api: {socket: %s/api.sock}\n"
 		 "user: root\n"
 		 "logLevel: error\n",
-		 w->dir, w->dir, w->dir);
+		 w->dir, source, w->dir);
 	if (config_read("test", text, strlen(text), &config, &err) < 0)
 		fail_msg("%s", err.text);
 	return config;
@@ -428,6 +443,7 @@ static void keep_line(enum log_level level, const char *line)
 int core_world_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
+	char source[128];
 
 	logged = w;
 	log_open("test", LOG_LEVEL_DEBUG);
@@ -441,9 +457,31 @@ int core_world_up(void **state)
 	ipvs_table_init(&w->told);
 	ipvs_table_init(&w->wanted);
 	assert_int_equal(loop_new(&w->clock, &w->loop), 0);
-	w->config = make_config(w);
+	snprintf(source, sizeof(source), "{directory: %s/pools}", w->dir);
+	w->config = make_config(w, source);
 	*state = w;
 	return 0;
+}
+
+int core_world_up_cluster(void **state)
+{
+	static const char kubeconfig[] =
+		"current-context: c\n"
+		"clusters: [{name: c, cluster: {server: \"https://127.0.0.1:6443\"}}]\n"
+		"users: [{name: u, user: {token: t}}]\n"
+		"contexts: [{name: c, context: {cluster: c, user: u}}]\n";
+	char source[256];
+	struct world *w;
+	int r = core_world_up(state);
+
+	w = *state;
+	config_free(w->config);
+	assert_int_equal(file_write(path_in(w, "kubeconfig"), kubeconfig, strlen(kubeconfig), NULL),
+			 0);
+	snprintf(source, sizeof(source), "{kubernetes: {kubeconfig: %s/kubeconfig}}", w->dir);
+	w->config = make_config(w, source);
+	w->server = fake_kube_new(w->loop);
+	return r;
 }
 
 int core_world_down(void **state)
@@ -459,6 +497,10 @@ int core_world_down(void **state)
 	ipvs_message_reader_done(&w->reader);
 	ipvs_table_done(&w->told);
 	ipvs_table_done(&w->wanted);
+	if (w->server) {
+		http_free(w->server->http);
+		fake_kube_free(w->server);
+	}
 	loop_free(w->loop);
 	config_free(w->config);
 	snprintf(command, sizeof(command), "rm -rf %s", w->dir);

@@ -40,12 +40,14 @@ struct world {
 	bool targets_whole;
 	struct hc_secret secrets[SECRETS];
 	size_t secret_count;
+	struct fake_kube *server; /* NULL: the source is a directory */
 	/* everything that is logged */
 	struct buf log;
 };
 
 /* Set-up and tear-down of a test: *state is the world, its core not started. */
 int core_world_up(void **state);
+int core_world_up_cluster(void **state); /* the same with an API server for its source */
 int core_world_down(void **state);
 
 const char *path_in(struct world *w, const char *name);

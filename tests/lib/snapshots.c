@@ -330,8 +330,8 @@ struct snapshot *snapshot_sample(int64_t now_ms)
 	s->pools[s->pool_count++] = sample_empty();
 	add_targets(s);
 
-	s->source_count = 2;
-	s->sources = xcalloc(2, sizeof(*s->sources));
+	s->source_count = 3;
+	s->sources = xcalloc(3, sizeof(*s->sources));
 	s->sources[0] = (struct source_view){ .type = "directory",
 					      .where = xstrdup("/etc/parasaus/pools"),
 					      .complete = true,
@@ -342,6 +342,13 @@ struct snapshot *snapshot_sample(int64_t now_ms)
 					      .delivered = true,
 					      .why = xstrdup("No such file or directory"),
 					      .objects = 2 };
+	s->sources[2] = (struct source_view){ .type = "kubernetes",
+					      .where = xstrdup("in-cluster"),
+					      .complete = true,
+					      .delivered = true,
+					      .objects = 3,
+					      .heard_ms = now_ms - HOURS(1),
+					      .revision = xstrdup("811/810/807") };
 	s->problem_count = 1;
 	s->problems = xcalloc(1, sizeof(*s->problems));
 	s->problems[0] = (struct problem_view){ .where = xstrdup("/etc/parasaus/pools/api.yaml:3"),

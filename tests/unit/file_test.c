@@ -147,6 +147,24 @@ static void a_failed_write_leaves_the_old_file(void **state)
 	assert_string_equal(buf_cstr(&b), "old");
 }
 
+static void what_is_written_in_pieces_is_one_file(void **state)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct file_writer w;
+
+	(void)state;
+	assert_int_equal(file_write("file", "old", 3, NULL), 0);
+	file_writer_begin(&w, "file");
+	file_writer_put(&w, "ne", 2);
+	assert_int_equal(file_read("file", 10, &b, NULL), 0);
+	assert_string_equal(buf_cstr(&b), "old"); /* until the end */
+	buf_reset(&b);
+	file_writer_put(&w, "w", 1);
+	assert_int_equal(file_writer_end(&w, NULL), 0);
+	assert_int_equal(file_read("file", 10, &b, NULL), 0);
+	assert_string_equal(buf_cstr(&b), "new");
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
@@ -159,6 +177,7 @@ int main(void)
 		IN_FOLDER(failures_name_the_file),
 		IN_FOLDER(a_pipe_does_not_hold_the_reader_up),
 		IN_FOLDER(a_failed_write_leaves_the_old_file),
+		IN_FOLDER(what_is_written_in_pieces_is_one_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,10 @@
  */
 #include "watch/http_curl.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +108,7 @@ struct script {
 
 static const struct script scripts[] = {
 	{ "/chunked", CHUNKED_HEAD "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", true },
+	{ "/trailer", CHUNKED_HEAD "3\r\nabc\r\n0\r\nRetry-After: 9\r\n\r\n", true },
 	{ "/chunked-cut", CHUNKED_HEAD "3\r\nabc\r\n", false },
 	{ "/length-cut", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", false },
 	{ "/until-close", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", false },
@@ -455,6 +459,7 @@ struct result_case {
 
 static const struct result_case results[] = {
 	{ "/chunked", "abcde", HTTP_DONE, 200, false },
+	{ "/trailer", "abc", HTTP_DONE, 200, false },
 	{ "/chunked-cut", "abc", HTTP_CUT, 200, false },
 	{ "/length-cut", "abc", HTTP_CUT, 200, false },
 	{ "/reset", NULL, HTTP_CUT, 200, false },
@@ -675,6 +680,70 @@ static void a_pause_is_not_silence(void **state)
 	push_clock(f, 40000);
 	assert_int_equal(a.result, HTTP_IDLE);
 	assert_int_equal(a.ends, 1);
+}
+
+/* --- names ------------------------------------------------------------------------------ */
+
+static sem_t resolving, resolved;
+
+/*
+ * libcurl finds this one before libc's: names of .slow take until the test lets them go.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's are reserved names.
+ */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+		struct addrinfo **out)
+{
+	static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (strstr(name, ".slow")) {
+		sem_post(&resolving);
+		while (sem_wait(&resolved) < 0)
+			;
+		return EAI_NONAME;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(name, service, hints, out);
+}
+
+static void a_slow_resolver_holds_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	ANSWER(slow);
+	ANSWER(cancelled);
+	ANSWER(other);
+	struct http_request q = request_of(&slow, "/echo");
+
+	q.server = "http://api.slow";
+	start_request(&slow, &q);
+	q = request_of(&cancelled, "/echo");
+	q.server = "http://other.slow";
+	start_request(&cancelled, &q);
+	for (int i = 0; i < 2; i++)
+		WAIT_FOR(f, sem_trywait(&resolving) == 0);
+	ask(&other, "/echo");
+	assert_int_equal(other.result, HTTP_DONE);
+	cancel(&cancelled); /* would wait for its thread, and this test for ever */
+	turn(f);
+	sem_post(&resolved);
+	sem_post(&resolved);
+	wait_end(&slow);
+	assert_int_equal(slow.result, HTTP_REFUSED);
+}
+
+static void freed_while_resolving(void **state)
+{
+	struct fixture *f = *state;
+	static struct answer slow;
+	struct http_request q;
+
+	slow = (struct answer){ .f = f };
+	q = request_of(&slow, "/echo");
+	q.server = "http://api.slow";
+	start_request(&slow, &q);
+	WAIT_FOR(f, sem_trywait(&resolving) == 0);
+	http_free(f->http);
+	sem_post(&resolved);
+	assert_int_equal(http_curl_new(f->loop, "parasaus/test", &f->http), 0);
 }
 
 /* --- pausing and cancelling -------------------------------------------------------------- */
@@ -980,6 +1049,8 @@ int main(void)
 		PLAIN(silence_before_the_answer_counts),
 		PLAIN(all_of_it_is_bounded),
 		PLAIN(a_pause_is_not_silence),
+		PLAIN(a_slow_resolver_holds_nobody_up),
+		PLAIN(freed_while_resolving),
 		PLAIN(a_paused_answer_goes_on),
 		PLAIN(a_paused_gzip_answer_goes_on),
 		PLAIN(callbacks_may_cancel),
@@ -1000,6 +1071,8 @@ int main(void)
 						tear_down),
 	};
 
+	sem_init(&resolving, 0, 0);
+	sem_init(&resolved, 0, 0);
 	/* Whoever asks it gets no answer. */
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	setenv("https_proxy", "http://127.0.0.1:1", 1);

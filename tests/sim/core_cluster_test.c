@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole of core on a cluster: a fake API server, restarts, an API that is away (tests/lib/core_world.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "tests/lib/core_world.h"
+#include "tests/lib/fake_kube.h"
+
+#define VIP   "-A -t 10.0.0.1:30080 -s wrr\n"
+#define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
+#define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
+
+static void put_web(struct world *w, const char *members)
+{
+	char fields[256];
+
+	fake_kube_put(w->server, FAKE_SERVICES, "default", "web", "",
+		      ",\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"p\",\"port\":80,"
+		      "\"nodePort\":30080}]}");
+	snprintf(fields, sizeof(fields),
+		 ",\"subsets\":[{\"addresses\":[%s],\"ports\":[{\"name\":\"p\",\"port\":8080}]}]",
+		 members);
+	fake_kube_put(w->server, FAKE_ENDPOINTS, "default", "web", "", fields);
+}
+
+#define J1 "{\"ip\":\"10.1.0.1\"}"
+#define J2 "{\"ip\":\"10.1.0.2\"}"
+
+static void a_cluster_becomes_a_service_and_its_changes(void **state)
+{
+	struct world *w = *state;
+
+	put_web(w, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	assert_true(w->commit.complete);
+	await_targets(w, 1);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	pass(w, 100);
+	put_web(w, J1 "," J2);
+	await_targets(w, 2);
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("1"));
+	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
+	await_wanted(w, VIP D1("0") D2("0")); /* drained */
+}
+
+static void a_restart_goes_on_without_a_list(void **state)
+{
+	struct world *w = *state;
+	size_t lists;
+
+	put_web(w, J1 "," J2);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 5000);
+	lists = w->server->lists;
+	stop_core(w);
+	put_web(w, J1);
+	start_all(w, VIP D1("1") D2("1"));
+	await_wanted(w, VIP D1("1") D2("0")); /* drained */
+	pass(w, 5000);
+	assert_int_equal(w->server->lists, lists);
+	assert_true(w->commit.complete);
+}
+
+static void without_the_server_the_state_serves(void **state)
+{
+	struct world *w = *state;
+
+	put_web(w, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	pass(w, 5000);
+	stop_core(w);
+	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
+	w->server->down = true;
+	start_all(w, VIP D1("1"));
+	await_wanted(w, VIP D1("1"));
+	pass(w, 100000);
+	assert_string_equal(wanted_text(w), VIP D1("1"));
+	assert_false(w->commit.complete);
+	w->server->down = false;
+	pass(w, 31000);
+	await_wanted(w, VIP D1("0")); /* drained */
+	pass(w, 1000);
+	assert_true(w->commit.complete);
+}
+
+static void a_kubeconfig_that_cannot_be_read_is_no_beginning(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(unlink(path_in(w, "kubeconfig")), 0);
+	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
+	assert_int_equal(core_prepare(&w->context), 0);
+	assert_true(core_start(&w->context) < 0);
+	http_free(w->server->http); /* it was not taken over */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_cluster, core_world_down)
+		T(a_cluster_becomes_a_service_and_its_changes),
+		T(a_restart_goes_on_without_a_list),
+		T(without_the_server_the_state_serves),
+		T(a_kubeconfig_that_cannot_be_read_is_no_beginning),
+	};
+
+	return cmocka_run_group_tests_name("core on a cluster", tests, NULL, NULL);
+}
