@@ -145,6 +145,17 @@ static void on_remove(void *arg, const struct object *o)
 	changed(s);
 }
 
+/* By a problem: of a directory these are the reason. */
+static bool is_told(const struct core_source *s, const char *why)
+{
+	for (size_t i = 0; i < s->problem_count; i++) {
+		if (s->config->type == CONFIG_DIRECTORY ||
+		    (why && strcmp(s->problems[i].text, why) == 0))
+			return true;
+	}
+	return false;
+}
+
 static void on_complete(void *arg, bool complete, const char *why)
 {
 	struct core_source *s = arg;
@@ -153,7 +164,7 @@ static void on_complete(void *arg, bool complete, const char *why)
 		log_info("source", "%s: complete", source_where(s));
 	else if (complete != s->complete && complete)
 		log_info("source", "%s: complete again", source_where(s));
-	else if (!complete && s->problem_count == 0) /* else that said it */
+	else if (!complete && !is_told(s, why))
 		log_warn("source", "%s: %s; its last good state holds", source_where(s),
 			 why ? why : "not complete");
 	s->spoken = true;

@@ -16,6 +16,8 @@
 /* A watch that ends sooner, without an event, is as good as a failure. */
 #define SHORT_MS	1000
 #define EXPIRED_SOON_MS 5000
+/* Tries at once in a row: servers may take turns in beginning an answer and breaking it off. */
+#define HASTY_MAX 8
 /* A server sends a bookmark each minute. */
 #define WATCH_IDLE_S  150
 #define WATCH_LEAST_S 300 /* how long one is asked for: so much, and up to so much again */
@@ -118,9 +120,7 @@ static void ask_later(struct reflector *r, bool list)
 {
 	const struct kube_exchange *x = &r->stream;
 
-	if (x->retry_now)
-		ask_in(r, list, 0);
-	else if (x->retry_after_s >= 0)
+	if (x->retry_after_s >= 0)
 		ask_in(r, list, x->retry_after_s * INT64_C(1000));
 	else
 		ask_in(r, list, backoff(r));
@@ -270,6 +270,7 @@ static void on_opened(struct kube_exchange *x)
 	if (r->phase != REFLECTOR_WATCHING)
 		return;
 	r->status.watches++;
+	r->hasty = 0;
 	/* One from the future is silent: after a start the guard has to say that it is none. */
 	if (!r->resumed)
 		set_status(r, NULL);
@@ -336,6 +337,7 @@ static void list_answered(struct reflector *r)
 		return;
 	}
 	r->status.lists++;
+	r->hasty = 0;
 	r->status.revision = revision;
 	r->status.missing = false;
 	r->resumed = false;
@@ -388,7 +390,11 @@ static void refused(struct reflector *r, bool list)
 	const struct kube_exchange *x = &r->stream;
 	const char *failure = buf_cstr(&r->stream.failure);
 
-	if (x->status == 404 && r->config.optional && list) {
+	if (x->retry_now && r->hasty < HASTY_MAX) {
+		/* Another server, or a new token: not a failure before that has failed too. */
+		r->hasty++;
+		ask_in(r, list, 0);
+	} else if (x->status == 404 && r->config.optional && list) {
 		missing(r);
 	} else if (x->status == 410 && !list) {
 		expired(r);

@@ -19,6 +19,7 @@ struct reflector {
 	bool list_next; /* what is asked for next */
 	bool resumed;	/* its first watch, not checked by the guard yet */
 	timer_id timer;
+	unsigned hasty;
 	uint32_t backoff_ms;
 	mono_t failed_at;
 	timer_id list_timer; /* the sink wants it to be read again */

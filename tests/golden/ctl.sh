@@ -30,7 +30,7 @@ golden() { # NAME ARGUMENT...
 		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
 		echo "exit code $?"
 	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g" \
-		-e 's/"\(startedAt\|since\|removeAt\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
+		-e 's/"\(startedAt\|since\|removeAt\|heardAt\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
 	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
 	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
 	result $? "$name" "$tmp/diff"

@@ -759,13 +759,41 @@ static void another_server_is_asked_at_once(void **state)
 	snprintf(first, sizeof(first), "%s", r->server);
 	fake_http_end(r, HTTP_REFUSED, "refused");
 	settle(f);
+	expect_why(f, "services: not listed yet"); /* one server is no trouble */
 	r = list_asked(f);
 	assert_string_not_equal(r->server, first);
 	fake_http_end(r, HTTP_REFUSED, "refused");
 	settle(f);
 	assert_int_equal(fake_http_count(f->http), 0); /* there is no third */
+	assert_false(reflector_status(f->reflector)->following);
+	assert_true(reflector_status(f->reflector)->tried);
 	advance(f, 800);
 	assert_string_equal(list_asked(f)->server, first);
+	unmake(f);
+	free(f);
+}
+
+static void servers_that_break_off_in_turn_are_not_asked_without_end(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	int tries = 0;
+
+	(void)state;
+	now_ms = 1000000;
+	make(f, "", false, 2);
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	for (; tries < 50 && fake_http_count(f->http); tries++) {
+		struct fake_request *r = list_asked(f);
+
+		fake_http_status(r, 200, -1, NULL);
+		fake_http_text(r, "{\"items\":[");
+		fake_http_end(r, HTTP_CUT, "cut");
+		settle(f);
+	}
+	assert_true(tries < 20);
+	advance(f, 800);
+	(void)list_asked(f);
 	unmake(f);
 	free(f);
 }
@@ -936,6 +964,7 @@ int main(void)
 		REFLECTOR_TEST(who_may_not_is_told_what_it_takes),
 		cmocka_unit_test(a_resource_may_be_missing),
 		cmocka_unit_test(another_server_is_asked_at_once),
+		cmocka_unit_test(servers_that_break_off_in_turn_are_not_asked_without_end),
 		REFLECTOR_TEST(a_server_that_went_back_is_read_anew),
 		REFLECTOR_TEST(a_step_back_in_the_stream_calls_the_guard),
 		REFLECTOR_TEST(a_guard_that_fails_asks_again),
