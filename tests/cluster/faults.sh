@@ -29,6 +29,7 @@ endpoints=/api/v1/namespaces/test/endpoints services=/api/v1/namespaces/test/ser
 # ask PATH [OPTION...]: curl's exit code; the body is in $run/body, the head in $run/head.
 ask() {
 	local rc=0
+	: >"$run/body" # curl makes none where nothing comes
 	curl -sS --noproxy '*' -m 20 --cacert "${ca:-$cluster_ca}" -o "$run/body" -D "$run/head" \
 		-H "Authorization: Bearer ${token:-$cluster_token}" "${@:2}" "https://$proxy$1" 2>"$run/curl" || rc=$?
 	echo $rc

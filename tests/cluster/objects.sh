@@ -54,7 +54,7 @@ check "the corrected form is taken by kubectl apply" kubectl apply --validate=st
 kubectl -n parasaus get service,endpoints snake-demo-svc4 -o json >"$run/both"
 equal "with the node port" 40796 "$(jq '.items[] | select(.kind == "Service").spec.ports[0].nodePort' "$run/both")"
 equal "and the check" http \
-	"$(jq -r '.items[] | select(.kind == "Endpoints").metadata.annotations.healthCheckType' "$run/both")"
+	"$(jq -r '.items[] | select(.kind == "Service").metadata.annotations["parasaus.io/health-check-type"]' "$run/both")"
 equal "nothing is found in it" "" "$(lint -f "$run/corrected.yaml" 2>&1)"
 
 # The deployment.

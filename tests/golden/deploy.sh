@@ -1,0 +1,67 @@
+#!/bin/bash
+# What is in deploy/ can be read: manifests by lint, configurations by parasausd,
+# kustomizations by kubectl, where tests/lib/cluster has made one. And what stands in
+# two places there is the same in both. What an API server says is in tests/cluster.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=../lib/tap.sh
+. tests/lib/tap.sh
+
+bin=${PARASAUS_BUILD:-$PWD/build/release}
+kubernetes=deploy/kubernetes
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+skip() { # DESCRIPTION REASON
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+while read -r file; do
+	"$bin/parasausctl" lint -f "$file" >"$tmp/said" 2>&1 && ! grep -q ': error: ' "$tmp/said"
+	result $? "$file can be read" "$tmp/said"
+done < <(find deploy -name '*.yaml' ! -name parasaus.yaml | sort)
+
+echo 'sources: [{kubernetes: {kubeconfig: /kubeconfig}}]' >"$tmp/watch.yaml"
+no_watch() { "$bin/parasausd" -n -c "$tmp/watch.yaml" 2>&1 | grep -q 'not available in this version'; }
+while read -r file; do
+	"$bin/parasausd" -n -c "$file" >"$tmp/said" 2>&1
+	rc=$?
+	if grep -q kubernetes: "$file" && no_watch; then
+		skip "$file is a good configuration" "this parasausd cannot watch an API server"
+	else
+		result $rc "$file is a good configuration" "$tmp/said"
+	fi
+done < <(find deploy -name parasaus.yaml | sort)
+
+programs=$(tests/lib/cluster built)
+for part in "$kubernetes"/*/; do
+	part=${part%/}
+	if [ -z "$programs" ]; then
+		skip "$part can be built" "no kubectl: run tests/lib/cluster build"
+		continue
+	fi
+	"$programs/kubectl" kustomize "$part" >"$tmp/${part##*/}.yaml" 2>"$tmp/said"
+	result $? "$part can be built" "$tmp/said"
+	"$bin/parasausctl" lint -f "$tmp/${part##*/}.yaml" >"$tmp/said" 2>&1
+	result $? "and what comes out can be read" "$tmp/said"
+done
+if [ -n "$programs" ]; then
+	equal "the overlay's servers reach the cluster" 3 "$(grep -c 'https://192.0.2' "$tmp/external-api.yaml")"
+	equal "so do images of one's own" 2 "$(grep -c 'image: registry.internal.example/' "$tmp/external-api.yaml")"
+	check "the pods use the configuration by the name of its contents" \
+		grep -q "name: $(awk '/^kind: ConfigMap/ { m = 1 } m && /^  name:/ { print $2; exit }' "$tmp/base.yaml")$" \
+		<(awk '/^kind: DaemonSet/ { d = 1 } d && /configMap:/ { getline; print }' "$tmp/base.yaml")
+fi
+
+daemonset=$kubernetes/base/daemonset.yaml
+equal "the pod's group is the image's" "$(sed -n 's/.*groupadd.*--gid \([0-9]*\).*/\1/p' deploy/Containerfile)" \
+	"$(awk '/fsGroup:/ { print $2 }' $daemonset)"
+equal "no user is set, for the parent has to be root" "" "$(grep '^[^#]*runAsUser' $daemonset)"
+# The unit gives CHOWN as well, for it has no other program that makes the state directory; and
+# not NET_RAW, which a container needs only where it answers ARP for others.
+capabilities() { tr -d '[],' | tr ' ' '\n' | sed 's/^CAP_//' | grep '^[A-Z]' | sort | xargs; }
+equal "the unit and the DaemonSet give the same capabilities" \
+	"$(sed -n 's/ *add: //p' $daemonset | capabilities | sed 's/NET_RAW //')" \
+	"$(sed -n 's/^CapabilityBoundingSet=//p' deploy/parasaus.service | capabilities | sed 's/CHOWN //')"
+tap_done
