@@ -23,7 +23,7 @@ while read -r file; do
 done < <(find deploy -name '*.yaml' ! -name parasaus.yaml | sort)
 
 echo 'sources: [{kubernetes: {kubeconfig: /kubeconfig}}]' >"$tmp/watch.yaml"
-no_watch() { "$bin/parasausd" -n -c "$tmp/watch.yaml" 2>&1 | grep -q 'not available in this version'; }
+no_watch() { grep -q 'not available in this version' < <("$bin/parasausd" -n -c "$tmp/watch.yaml" 2>&1); }
 while read -r file; do
 	"$bin/parasausd" -n -c "$file" >"$tmp/said" 2>&1
 	rc=$?
