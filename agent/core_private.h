@@ -2,13 +2,14 @@
 /*
  * The parts of core and what they share. One direction:
  *
- *   core_source    objects of sources -> the pool model
- *   core_target    verdicts <-> the healthcheck process
- *   core_pool      pools + verdicts -> plan
- *   core_frontend  plan + drains -> what each VIP:port should be
- *   core_kernel    frontends -> the ipvs process, its image and status back
- *   core_state     what outlives us -> stateDirectory
- *   core_view      all of it -> snapshots for readers
+ *   core_source      objects of sources -> the pool model
+ *   core_target      verdicts <-> the healthcheck process
+ *   core_pool        pools + verdicts -> plan
+ *   core_frontend    plan + drains -> what each VIP:port should be
+ *   core_kernel      frontends -> the ipvs process, its image and status back
+ *   core_state       what outlives us -> stateDirectory
+ *   core_view        all of it -> snapshots for readers
+ *   core_supervisor  snapshots -> a word to systemd
  *
  * Nothing is planned before the facts of the start are in: the kernel's image,
  * the verdicts of a healthcheck process that is still running, and the
@@ -26,6 +27,7 @@
 #include "agent/base/channel.h"
 #include "agent/base/loop.h"
 #include "agent/base/map.h"
+#include "agent/base/notify.h"
 #include "agent/core.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/snapshot.h"
@@ -246,6 +248,21 @@ void view_changed(struct core *c); /* a new snapshot, soon */
 struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
 
+/* --- core_supervisor: systemd, or who acts like it ---------------------------------- */
+
+struct supervisor {
+	struct notify *to;   /* NULL: nobody wants to be told */
+	int64_t watchdog_ms; /* 0: it does not wait for us */
+	mono_t told_at;
+	char *status; /* as told last */
+	bool failed;
+};
+
+void supervisor_start(struct core *c);
+void supervisor_end(struct core *c);
+/* With each snapshot; does not send each. */
+void supervisor_tell(struct core *c, const struct snapshot *s);
+
 /* --- core ------------------------------------------------------------------------ */
 
 struct core {
@@ -270,6 +287,7 @@ struct core {
 	timer_id save_timer;
 	bool unsaved;
 	struct view view;
+	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */
 	timer_id patience;
 	bool patience_over;

@@ -207,3 +207,28 @@ becomes() {
 	wait_for 10 servers_are "$2" "$3" 2>/dev/null || true
 	equal "$1" "$3" "$(servers_of "$2")"
 }
+
+# --- kube-proxy in the director -------------------------------------------------------
+
+# kubeproxy_start MODE [OPTION...]: as the administrator, through the proxy; its log is $run/kube-proxy.
+kubeproxy_start() {
+	sed -e "s,server:.*,server: https://127.0.0.1:6443," "$CLUSTER_DIR/kubeconfig" >"$run/kubeconfig.admin"
+	node_director
+	modprobe -q nf_conntrack || true # whose sysctls it looks for
+	background director "$run/kube-proxy" "${CLUSTER_BIN:?}/kube-proxy" --kubeconfig "$run/kubeconfig.admin" \
+		--proxy-mode "$1" --hostname-override director --conntrack-max-per-core 0 \
+		--conntrack-tcp-timeout-established 0 --conntrack-tcp-timeout-close-wait 0 \
+		--healthz-bind-address 127.0.0.1:10256 --metrics-bind-address 127.0.0.1:10249 "${@:2}"
+	kubeproxy_pid=$background
+}
+# Its first sync is done.
+kubeproxy_ready() { in_box director curl -sf -m 5 --noproxy '*' http://127.0.0.1:10256/healthz; }
+kubeproxy_stop() { end_of "$kubeproxy_pid"; }
+
+# The node it believes to be on.
+node_director() {
+	printf 'apiVersion: v1\nkind: Node\nmetadata:\n  name: director\n' >"$run/node"
+	[ "$(api_code GET /api/v1/nodes/director)" = 200 ] || api POST /api/v1/nodes "$run/node" >/dev/null
+	printf '{"status": {"addresses": [{"type": "InternalIP", "address": "10.100.1.1"}]}}' >"$run/node"
+	api PATCH /api/v1/nodes/director/status "$run/node" application/merge-patch+json >/dev/null
+}
