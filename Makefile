@@ -219,7 +219,8 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
+		case $$bench in */kube_*) in=tests/lib/with-cluster ;; *) in=tests/lib/in-ipvs-kernel ;; esac; \
+		GUEST_TIMEOUT=3600 $$in env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 
 # Each tool by itself, so that `make -k analyze` tells all at once.
 .PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text
@@ -249,7 +250,7 @@ analyze-scripts:			# SC2317: functions that are called by their name
 # A scheduler, a part of a word, and what tests misspell on purpose.
 analyze-text: MEANT := fo,fro,nd,intervall,adresses
 analyze-text:
-	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus .
+	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus,go.sum .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]
 
 # --- housekeeping ------------------------------------------------------------
