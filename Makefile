@@ -82,6 +82,9 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 MYSQL	:= $(wildcard tests/mysql/*.sh)
+# Those need a real API server, and all but the first two a kernel with IPVS as well.
+CLUSTER_ALONE := tests/cluster/objects.sh tests/cluster/faults.sh
+CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
 
@@ -155,7 +158,8 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-includes golden-update
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-cluster \
+	check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
@@ -178,6 +182,12 @@ check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a gue
 
 check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
+
+check-cluster: tests			## tests with a real API server (tests/lib/cluster) on such a kernel
+	$(Q)CLUSTER_HERE=1 tests/lib/with-cluster env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) \
+		$(RUNNER) cluster$(TIER) $(CLUSTER_ALONE)
+	$(Q)GUEST_TIMEOUT=3600 tests/lib/with-cluster \
+		env RUN_VERBOSE=1 RUN_TIMEOUT=900 RUN_TALLY=$(RUN_TALLY) $(RUNNER) cluster$(TIER) $(CLUSTER)
 
 check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes
@@ -214,7 +224,8 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
+		case $$bench in */kube_*) in=tests/lib/with-cluster ;; *) in=tests/lib/in-ipvs-kernel ;; esac; \
+		GUEST_TIMEOUT=3600 $$in env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 
 # Each tool by itself, so that `make -k analyze` tells all at once.
 .PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text
@@ -244,7 +255,7 @@ analyze-scripts:			# SC2317: functions that are called by their name
 # A scheduler, a part of a word, and what tests misspell on purpose.
 analyze-text: MEANT := fo,fro,nd,intervall,adresses
 analyze-text:
-	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus .
+	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus,go.sum .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]
 
 # --- housekeeping ------------------------------------------------------------

@@ -36,20 +36,31 @@ static int make_parents(const char *path)
 	return 0;
 }
 
+/* Then there is nothing to do, and root without CAP_DAC_OVERRIDE could not even open it. */
+static bool is_private(const char *path, const struct passwd *owner)
+{
+	struct stat st;
+
+	return owner && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       (st.st_mode & 07777) == 0700 && st.st_uid == owner->pw_uid &&
+	       st.st_gid == owner->pw_gid;
+}
+
 /* A directory of that user's alone. No symbolic link: the place may be in the user's hands. */
 static int make_private(const char *path, const char *owner)
 {
-	const struct passwd *pw;
+	const struct passwd *pw = geteuid() == 0 ? getpwnam(owner) : NULL;
 	int fd, r = make_parents(path);
 
 	if (r < 0)
 		return r;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
+	if (is_private(path, pw))
+		return 0;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	pw = geteuid() == 0 ? getpwnam(owner) : NULL;
 	if (fchmod(fd, 0700) < 0 || (pw && fchown(fd, pw->pw_uid, pw->pw_gid) < 0))
 		r = -errno;
 	close(fd);
@@ -339,6 +350,7 @@ int core_start(struct role_context *context)
 	if (sources_start(c) < 0 || view_start(c) < 0)
 		return -1;
 	reports_start(c);
+	supervisor_start(c);
 	c->patience = loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);
 	return 0;
 }
@@ -354,6 +366,7 @@ void core_end(struct role_context *context)
 	if (c->tcp_fd >= 0)
 		close(c->tcp_fd);
 	loop_cancel(c->loop, c->patience);
+	supervisor_end(c);
 	if (c->pools) {
 		view_end(c);
 		reports_end(c);

@@ -2,16 +2,17 @@
 /*
  * The parts of core and what they share. One direction:
  *
- *   core_source    objects of sources -> the pool model
+ *   core_source      objects of sources -> the pool model
  *   core_kubernetes  what a source in a cluster needs of this process
- *   core_secret    accounts that checks need -> sources, the healthcheck process
- *   core_target    verdicts <-> the healthcheck process
- *   core_pool      pools + verdicts -> plan
- *   core_frontend  plan + drains -> what each VIP:port should be
- *   core_kernel    frontends -> the ipvs process, its image and status back
- *   core_report    what is wrong with objects -> their sources
- *   core_state     what outlives us -> stateDirectory
- *   core_view      all of it -> snapshots for readers
+ *   core_secret      accounts that checks need -> sources, the healthcheck process
+ *   core_target      verdicts <-> the healthcheck process
+ *   core_pool        pools + verdicts -> plan
+ *   core_frontend    plan + drains -> what each VIP:port should be
+ *   core_kernel      frontends -> the ipvs process, its image and status back
+ *   core_report      what is wrong with objects -> their sources
+ *   core_state       what outlives us -> stateDirectory
+ *   core_view        all of it -> snapshots for readers
+ *   core_supervisor  snapshots -> a word to systemd
  *
  * Nothing is planned before the facts of the start are in: the kernel's image,
  * the verdicts of a healthcheck process that is still running, and the
@@ -29,6 +30,7 @@
 #include "agent/base/channel.h"
 #include "agent/base/loop.h"
 #include "agent/base/map.h"
+#include "agent/base/notify.h"
 #include "agent/core.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/snapshot.h"
@@ -297,6 +299,21 @@ void reports_end(struct core *c);
 void report_pool(struct pool_state *ps); /* its view is new */
 void report_pool_gone(struct pool_state *ps);
 
+/* --- core_supervisor: systemd, or who acts like it ---------------------------------- */
+
+struct supervisor {
+	struct notify *to;   /* NULL: nobody wants to be told */
+	int64_t watchdog_ms; /* 0: it does not wait for us */
+	mono_t told_at;
+	char *status; /* as told last */
+	bool failed;
+};
+
+void supervisor_start(struct core *c);
+void supervisor_end(struct core *c);
+/* With each snapshot; does not send each. */
+void supervisor_tell(struct core *c, const struct snapshot *s);
+
 /* --- core ------------------------------------------------------------------------ */
 
 struct core {
@@ -324,6 +341,7 @@ struct core {
 	bool unsaved;
 	struct view view;
 	struct reports reports;
+	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */
 	/* http_curl_new(); between core_prepare() and core_start() a test puts its own here. */
 	int (*http_new)(struct loop *l, const char *user_agent, struct http **out);

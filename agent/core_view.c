@@ -329,6 +329,7 @@ static void publish(void *arg)
 	view_problems(c, s);
 	view_pools(c, s);
 	s->targets = target_list_ref(v->targets);
+	supervisor_tell(c, s);
 	snapshot_slot_put(v->slot, s);
 	v->timer = loop_timer_in(c->loop, VIEW_IDLE_MS, publish, c);
 }

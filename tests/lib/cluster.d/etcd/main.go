@@ -1,0 +1,10 @@
+// Etcd as a program: what go.etcd.io/etcd/server/v3 lacks.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() { etcdmain.Main(os.Args) }
