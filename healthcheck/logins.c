@@ -263,8 +263,7 @@ static void count_login(struct hc_login *g, enum hc_login_end end, struct hc_out
 	if (end == HC_LOGIN_GOOD) {
 		s->broken = 0;
 		s->spared_until = now;
-	}
-	else if (end == HC_LOGIN_BROKEN && s->broken < HC_LOGINS_BROKEN)
+	} else if (end == HC_LOGIN_BROKEN && s->broken < HC_LOGINS_BROKEN)
 		s->broken++;
 	s->is_blocked = o.reason == HC_REASON_BLOCKED;
 	if (s->broken == HC_LOGINS_BROKEN && !s->is_blocked)

@@ -156,11 +156,27 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "we-were-late", "the probe could not be judged: this node was too busy" },
 		{ "our-own-network",
 		  "the probe could not be run: this node's own network is down" },
+		{ "account-refused", "it is alive, but does not let the check's account in" },
+		{ "we-are-locked-out", "it does not talk to this node: its own FLUSH HOSTS helps" },
+		{ "too-many-connections", "it is alive, with as many connections as it takes" },
+		{ "not-ready", "its cluster does not let it serve" },
+		{ "shutting-down", "it is shutting down" },
+		{ "not-in-that-role", "it is alive, but not in the role that is asked for" },
+		{ "lags-behind", "it does not replicate, or cannot say how far it is behind" },
+		{ "no-credentials",
+		  "it accepts connections; the Secret to log in with is not known" },
+		{ "no-trusted-tls", "TLS is required and not offered, or not to be trusted" },
+		{ "login-held-back",
+		  "too many logins broke off: this node logs in once a minute only" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 
 	if (strcmp(reason, "status") == 0) {
 		buf_printf(out, "it answered with status %" PRId64, words_int(result, REST_DETAIL));
+		return;
+	}
+	if (strcmp(reason, "lags-behind") == 0 && words_int(result, REST_DETAIL) >= 0) {
+		buf_printf(out, "it is %" PRId64 " s behind", words_int(result, REST_DETAIL));
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
