@@ -81,6 +81,7 @@ SIM	:= $(patsubst tests/sim/%.c,$(B)/sim/%,$(wildcard tests/sim/*_test.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+MYSQL	:= $(wildcard tests/mysql/*.sh)
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
 
@@ -154,7 +155,7 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-programs check-threads check-unit check-kernel check-includes golden-update
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
@@ -174,6 +175,9 @@ check-unit: $(UNIT)			## unit tests alone
 check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a guest
 	$(Q)GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel \
 		env RUN_VERBOSE=1 RUN_TIMEOUT=900 RUN_TALLY=$(RUN_TALLY) $(RUNNER) kernel$(TIER) $(KERNEL)
+
+check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
 
 check-includes:				## who may include whom (tests/includes.allow)
 	$(Q)tests/check-includes

@@ -150,6 +150,7 @@ static const int helper_calls[] = {
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
+	SCMP_SYS(mlock), /* passwords */
 	SCMP_SYS(madvise),
 	/* signals and the end */
 	SCMP_SYS(rt_sigaction),

@@ -29,6 +29,8 @@ mysql_up() {
 	run=/run/$net
 	mkdir -p "$run"
 	chmod 755 "$run"
+	export TMPDIR=$run/tmp # the servers' own user has to write there
+	mkdir -m 1777 "$TMPDIR"
 	trap mysql_down EXIT
 	trap 'exit 1' HUP INT TERM
 	printf '127.0.0.1 localhost\n%s client.test\n' "$client_address" >"$run/hosts"
@@ -75,6 +77,7 @@ mysql_start() {
 			--auth-root-authentication-method=socket --skip-test-db >"$run/install.$n" 2>&1 ||
 			{ note <"$run/install.$n"; return 1; }
 	fi
+	# shellcheck disable=SC2016 # the inner shell's
 	nsenter --net="/run/netns/$net-$n" unshare --mount sh -c '
 		mount --bind "$0" /etc/hosts && exec mariadbd "$@"' "$run/hosts" \
 		--user=mysql --datadir="$data/tables" --socket="$data/socket" --pid-file="$data/pid" \
@@ -102,10 +105,11 @@ mysql_sql() { mariadb --no-defaults --socket="$run/$1/socket" -N -B -e "$2"; }
 # mysql_status N NAME: a counter.
 mysql_status() { mysql_sql "$1" "SHOW GLOBAL STATUS LIKE '$2'" | cut -f2; }
 
-# mysql_errors N: how many broken logins the server counts against the client.
+# mysql_errors N [COLUMN]: how many broken logins the server counts against the client, since its
+# last good one; COUNT_HANDSHAKE_ERRORS: ever.
 mysql_errors() {
-	mysql_sql "$1" "SELECT IFNULL(SUM(SUM_CONNECT_ERRORS), 0) FROM performance_schema.host_cache
-		WHERE IP = '$client_address'"
+	mysql_sql "$1" "SELECT IFNULL(SUM(${2:-SUM_CONNECT_ERRORS}), 0)
+		FROM performance_schema.host_cache WHERE IP = '$client_address'"
 }
 
 # as_client CMD...
@@ -115,5 +119,5 @@ as_client() { nsenter --net="/run/netns/$net-client" "$@"; }
 probe() {
 	local n=$1
 	shift
-	as_client "$prober" "$(address_of "$n"):3306" "$@"
+	as_client "$prober" "$(address_of "$n"):3306" interval=1000 timeout=1000 "$@"
 }

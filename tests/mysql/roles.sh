@@ -19,19 +19,18 @@ done
 is() {
 	local n=$1 role=$2 wanted=$3 description=$4 said
 	shift 4
-	said=$(probe "$n" timeout=1000 interval=1000 user=parasaus "password=a word" \
-		role="$role" "$@")
+	said=$(probe "$n" user=parasaus "password=a word" role="$role" "$@")
 	check "$description" grep -q "$wanted" <<<"$said"
-	note "$said"
+	note "$(tail -n 1 <<<"$said")"
 }
 # comes N STATE DESCRIPTION KEY=VALUE...: the state is reached while checks go on.
 comes() {
 	local n=$1 state=$2 description=$3
 	shift 3
-	probe "$n" timeout=100 interval=100 user=parasaus "password=a word" until="$state" \
+	probe "$n" timeout=300 interval=300 user=parasaus "password=a word" until="$state" \
 		"$@" >"$run/comes"
 	check "$description" grep -q "^$state: " "$run/comes"
-	note <"$run/comes"
+	note "$(tail -n 1 "$run/comes")"
 }
 
 mysql_sql 2 'SET GLOBAL read_only = ON'
@@ -42,16 +41,14 @@ is 2 reader '^up: ok' 'but a reader'
 is 2 any '^up: ok' 'and for those who do not ask, a server'
 
 # The checks go on while the roles are changed.
-as_client "$prober" "$(address_of 1):3306" user=parasaus "password=a word" role=writer \
-	until=down >"$run/first" &
+probe 1 timeout=500 user=parasaus "password=a word" role=writer until=down >"$run/first" &
 first=$!
-as_client "$prober" "$(address_of 2):3306" user=parasaus "password=a word" role=writer \
-	checks=5 >"$run/second"
+until grep -q "^now up" "$run/first"; do sleep 0.05; done
 mysql_sql 1 'SET GLOBAL read_only = ON'
 mysql_sql 2 'SET GLOBAL read_only = OFF'
 wait $first
 check "the old writer is down" grep -q '^down: not in that role' "$run/first"
-note <"$run/first"
+note "$(tail -n 1 "$run/first")"
 comes 2 up 'the new writer is up' role=writer
 comes 2 down 'it is no reader any more' role=reader
 is 1 reader '^up: ok' 'the old writer is a reader'

@@ -18,6 +18,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/xalloc.h"
+#include "healthcheck/account.h"
 
 #define QUICK_MS	  20
 #define PROBES		  300
@@ -282,6 +283,84 @@ static void http_tells_a_reset_from_an_answer(void **state)
 	check_unref(c);
 }
 
+static struct check *mysql_check(void)
+{
+	struct check *c = check_new(CHECK_MYSQL);
+
+	c->secret = xstrdup("db/check");
+	c->tls = CHECK_TLS_OFF;
+	return c;
+}
+
+/* A probe that is to log in, accepted by the server; waits for what it says. */
+static int mysql_accept(struct ground *g, struct hc_probe *p, const struct check *c)
+{
+	struct hc_secret secret = { .present = true };
+	struct hc_outcome out = { 0 };
+	int fd = -1;
+
+	secret.username = xstrdup("parasaus");
+	secret.password = xstrdup("a word");
+	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, hc_account_new(&secret), 77, &out));
+	hc_secret_done(&secret);
+	assert_false(turn(g, p, &out));
+	for (int i = 0; fd < 0 && i < PATIENCE_MS; i++) {
+		fd = accept(g->listener, NULL, NULL);
+		if (fd < 0)
+			poll(NULL, 0, 1);
+	}
+	assert_true(fd >= 0); /* complete at once, although it says nothing */
+	assert_int_equal(hc_probe_login_end(p), HC_LOGIN_BROKEN);
+	return fd;
+}
+
+/* How the connection ended, as the server sees it: 0 for FIN, or the error. */
+static int end_of(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char data[1000];
+	ssize_t n;
+
+	do {
+		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+		n = recv(fd, data, sizeof(data), 0);
+	} while (n > 0);
+	return n == 0 ? 0 : errno;
+}
+
+static void mysql_leaves_in_peace_once_it_was_answered(void **state)
+{
+	static const char refusal[] = "\x11\0\0\0\xff\x10\x04Too many conn.";
+	struct ground *g = *state;
+	struct check *c = mysql_check();
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	int fd = mysql_accept(g, &p, c);
+
+	assert_int_equal(send(fd, refusal, 21, 0), 21);
+	assert_false(turn(g, &p, &out));
+	assert_true(hc_probe_is_settled(&p, &out));
+	assert_int_equal(out.reason, HC_REASON_SATURATED);
+	assert_int_equal(hc_probe_login_end(&p), HC_LOGIN_REFUSED);
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(end_of(fd), 0);
+	close(fd);
+	check_unref(c);
+}
+
+static void mysql_resets_where_the_server_hangs(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = mysql_check();
+	struct hc_probe p;
+	int fd = mysql_accept(g, &p, c);
+
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(end_of(fd), ECONNRESET);
+	close(fd);
+	check_unref(c);
+}
+
 static void a_probe_may_be_stopped_at_any_moment(void **state)
 {
 	struct ground *g = *state;
@@ -316,6 +395,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(http_resets_where_the_server_stays, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(mysql_leaves_in_peace_once_it_was_answered,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(mysql_resets_where_the_server_hangs, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(a_probe_may_be_stopped_at_any_moment, ground_up,
 						ground_down),

@@ -324,6 +324,48 @@ static void refused_addresses_are_told_and_never_probed(void **state)
 	assert_int_equal(g->status.probes, 0);
 }
 
+static void send_secret(struct ground *g, const char *name, const char *password)
+{
+	CLEANUP(buf_wipe) struct buf b = { 0 };
+	struct hc_secret s = { .name = xstrdup(name), .present = password != NULL };
+
+	if (password) {
+		s.username = xstrdup("parasaus");
+		s.password = xstrdup(password);
+	}
+	wire_put_hc_secret(&b, &s);
+	channel_send_secret(g->core, HC_MSG_SECRET, &b);
+	hc_secret_done(&s);
+}
+
+/* With its Secret a mysql check connects in earnest; without, it does not, and a person is told. */
+static void a_secret_makes_a_mysql_check_log_in(void **state)
+{
+	struct ground *g = *state;
+	uint64_t id;
+	int fd, talk = -1;
+
+	if (!has_net)
+		SKIP_BECAUSE("no network namespaces here");
+	fd = listener_at("10.99.0.1:3306");
+	check_unref(g->check);
+	g->check = check_new(CHECK_MYSQL);
+	g->check->interval_ms = g->check->timeout_ms = g->check->fast_ms = 100;
+	g->check->secret = xstrdup("db/check");
+	id = send_target(g, "10.99.0.1:3306", VERDICT_UNKNOWN);
+	TURN_UNTIL(g, is_state(g, id, VERDICT_UP) && g->events == 1);
+	assert_int_equal(told_of(g, id).reason, HC_REASON_NO_SECRET);
+	assert_non_null(strstr(g->event, "db/check"));
+	assert_int_equal(accept(fd, NULL, NULL), -1);
+	send_secret(g, "db/check", "a word");
+	TURN_UNTIL(g, (talk = accept(fd, NULL, NULL)) >= 0);
+	TURN_UNTIL(g, is_state(g, id, VERDICT_DOWN)); /* it never greets */
+	assert_int_equal(told_of(g, id).reason, HC_REASON_TIMEOUT);
+	assert_int_equal(g->events, 1);
+	close(talk);
+	close(fd);
+}
+
 static void many_refusals_are_summed_up(void **state)
 {
 	struct ground *g = *state;
@@ -485,6 +527,7 @@ int main(void)
 		TEST(servers_are_found_up_and_down),
 		TEST(a_network_without_a_route_is_our_own_trouble),
 		TEST(refused_addresses_are_told_and_never_probed),
+		TEST(a_secret_makes_a_mysql_check_log_in),
 		TEST(many_refusals_are_summed_up),
 		TEST(a_new_core_gets_all_verdicts),
 		TEST(what_breaks_the_protocol_closes_the_channel_alone),

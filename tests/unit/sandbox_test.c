@@ -39,7 +39,11 @@
 
 #include <cmocka.h>
 
+#include "agent/base/xalloc.h"
+#include "healthcheck/account.h"
+#include "healthcheck/mysql_auth.h"
 #include "tests/lib/skip.h"
+#include "tests/lib/tls_peer.h"
 
 /* Leak checkers need to look into the process. */
 #ifdef SANITIZED
@@ -491,6 +495,46 @@ static void work_of_a_helper(void)
 	CLAIM(sigprocmask(SIG_BLOCK, &signals, NULL) == 0 && signalfd(-1, &signals, 0) >= 0);
 }
 
+/* What a mysql check does besides its socket: keep a password, hash it, TLS with an authority. */
+static void a_login_in_tls(void)
+{
+	struct hc_secret secret = { .present = true };
+	struct tls_peer *tls_server = tls_peer_new();
+	struct hc_io io = tls_peer_io(tls_server, 100000);
+	uint8_t answer[HC_MYSQL_ANSWER_MAX];
+	struct hc_account *a;
+	struct hc_tls *t;
+	size_t len;
+
+	secret.username = xstrdup("parasaus");
+	secret.password = xstrdup("a word");
+	secret.ca_pem = xstrdup(tls_peer_certificate(tls_server));
+	a = hc_account_new(&secret);
+	CLAIM(a);
+	for (enum hc_mysql_plugin p = HC_MYSQL_NATIVE; p < HC_MYSQL_OTHER; p++)
+		CLAIM(hc_mysql_answer(p, a->password,
+				      (const uint8_t *)"abcdefghijklmnopqrstuvwxyzABCDEF", answer,
+				      &len));
+	t = hc_tls_new(&io, -1, a->trust);
+	CLAIM(t);
+	for (int i = 0; i < 100 && hc_tls_handshake(t) != 0; i++)
+		tls_peer_turn(tls_server);
+	CLAIM(hc_tls_handshake(t) == 0 && hc_tls_is_trusted(t));
+	hc_tls_free(t);
+	hc_account_unref(a);
+	hc_secret_done(&secret);
+	tls_peer_free(tls_server);
+}
+
+static void a_helper_can_log_in(void **state)
+{
+	const struct sandbox s = { .user = "nobody", .filter = SANDBOX_FILTER_HELPER };
+
+	(void)state;
+	need_filter();
+	passes(&s, a_login_in_tls);
+}
+
 static void memory_time_and_an_open_file(void)
 {
 	struct timespec now;
@@ -736,6 +780,7 @@ int main(void)
 		cmocka_unit_test(a_limit_out_of_reach_is_approached),
 		cmocka_unit_test(the_death_of_the_parent_is_still_told),
 		cmocka_unit_test(a_helper_can_do_its_work),
+		cmocka_unit_test(a_helper_can_log_in),
 		cmocka_unit_test(a_helper_dies_of_anything_else),
 		cmocka_unit_test(a_helpers_abort_is_seen_as_one),
 		cmocka_unit_test(the_netlink_role_can_do_its_work),

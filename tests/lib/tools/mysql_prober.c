@@ -14,7 +14,7 @@
  *   die=greeting  is killed (SIGKILL) when the server's first bytes are here
  *
  * Prints what the first target is at last: "STATE: REASON DETAIL, N ok, N failed, N nothing,
- * US us", and before that each notice.
+ * US us", and before that each notice ("notice: ...") and each change ("now STATE").
  */
 #include <err.h>
 #include <netinet/in.h>
@@ -152,8 +152,11 @@ static void hear(struct hc_engine *e, uint64_t id, struct hc_verdict *out)
 	while (hc_engine_take_notice(e, text, sizeof(text)))
 		printf("notice: %s\n", text);
 	while (hc_engine_tell(e, &v)) {
-		if (v.id == id)
-			*out = v;
+		if (v.id != id)
+			continue;
+		if (v.state != out->state)
+			printf("now %s\n", verdict_state_text(v.state));
+		*out = v;
 	}
 }
 
@@ -192,6 +195,7 @@ int main(int argc, char **argv)
 	struct hc_net *n;
 	uint64_t id;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || endpoint_parse(argv[1], IPPROTO_TCP, &o.to) < 0)
 		errx(1, "usage: mysql_prober ADDRESS:PORT [KEY=VALUE...]");
 	for (int i = 2; i < argc; i++)

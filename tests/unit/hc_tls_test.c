@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tls.c: the client's half of TLS, against a server in memory. */
+#include "healthcheck/tls.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/tls_peer.h"
+
+#define TURNS 20000
+#define WHOLE 100000
+
+static int shake(struct hc_tls *t, struct tls_peer *p)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TURNS && r == -EAGAIN; i++) {
+		r = hc_tls_handshake(t);
+		tls_peer_turn(p);
+	}
+	return r;
+}
+
+static void echo(struct hc_tls *t, struct tls_peer *p, const char *text)
+{
+	size_t len = strlen(text), sent = 0, got = 0;
+	char back[200];
+
+	for (int i = 0; i < TURNS && got < len; i++) {
+		ssize_t n = sent < len ? hc_tls_send(t, text + sent, len - sent) : 0;
+
+		assert_true(n >= 0 || n == -EAGAIN);
+		sent += n > 0 ? (size_t)n : 0;
+		tls_peer_turn(p);
+		n = hc_tls_recv(t, back + got, sizeof(back) - got);
+		assert_true(n > 0 || n == -EAGAIN);
+		got += n > 0 ? (size_t)n : 0;
+	}
+	assert_int_equal(got, len);
+	assert_memory_equal(back, text, len);
+}
+
+static void what_is_said_goes_through_in_any_pieces(void **state)
+{
+	static const size_t pieces[] = { WHOLE, 500, 7, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct tls_peer *p = tls_peer_new();
+		struct hc_io io = tls_peer_io(p, pieces[i]);
+		struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
+		struct hc_tls *t = hc_tls_new(&io, 7, trust);
+
+		assert_int_equal(shake(t, p), 0);
+		assert_true(hc_tls_is_trusted(t)); /* nobody asked */
+		echo(t, p, "a question");
+		echo(t, p, "another, that is somewhat longer than the first one was");
+		tls_peer_close(p);
+		assert_int_equal(hc_tls_recv(t, &(char){ 0 }, 1), 0);
+		hc_tls_free(t);
+		hc_tls_trust_free(trust);
+		tls_peer_free(p);
+	}
+}
+
+/* Does the handshake come to its end, and is the server trusted then? */
+static bool is_trusted(const char *ca_pem, struct tls_peer *p)
+{
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls_trust *trust = hc_tls_trust_new(ca_pem);
+	struct hc_tls *t = hc_tls_new(&io, 7, trust);
+	bool yes;
+
+	assert_int_equal(shake(t, p), 0);
+	yes = hc_tls_is_trusted(t);
+	echo(t, p, "goodbye"); /* one can still leave in due form */
+	hc_tls_free(t);
+	hc_tls_trust_free(trust);
+	return yes;
+}
+
+static void trust_is_asked_after_the_handshake(void **state)
+{
+	struct tls_peer *peers[5], *stranger = tls_peer_new();
+	char damaged[3000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		peers[i] = tls_peer_new();
+	assert_true(is_trusted(tls_peer_certificate(peers[0]), peers[0]));
+	assert_false(is_trusted(tls_peer_certificate(stranger), peers[1]));
+	assert_false(is_trusted("no certificate", peers[2]));
+	assert_false(is_trusted("", peers[3]));
+	assert_true(strlen(tls_peer_certificate(peers[4])) < sizeof(damaged));
+	strcpy(damaged, tls_peer_certificate(peers[4]));
+	damaged[200] ^= 1;
+	assert_false(is_trusted(damaged, peers[4]));
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		tls_peer_free(peers[i]);
+	tls_peer_free(stranger);
+}
+
+static void a_peer_that_does_not_speak_tls_fails_the_handshake(void **state)
+{
+	static const char *const said[] = { "HTTP/1.1 400 Bad Request\r\n\r\n",
+					    "\x15\3\1\0\2\2\x28", "\x16\3\3\xff\xff\2", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		struct tls_peer *p = tls_peer_new();
+		struct hc_io io = tls_peer_io(p, WHOLE);
+		struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
+		struct hc_tls *t = hc_tls_new(&io, 7, trust);
+
+		assert_int_equal(hc_tls_handshake(t), -EAGAIN);
+		assert_false(hc_tls_wants_write(t));
+		if (said[i])
+			tls_peer_say(p, said[i], i == 0 ? 28 : i == 1 ? 7 : 6);
+		else
+			tls_peer_close(p);
+		assert_int_equal(hc_tls_handshake(t), -EPROTO);
+		hc_tls_free(t);
+		hc_tls_trust_free(trust);
+		tls_peer_free(p);
+	}
+}
+
+static void what_is_damaged_on_the_way_is_an_error(void **state)
+{
+	struct tls_peer *p = tls_peer_new();
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
+	struct hc_tls *t = hc_tls_new(&io, 7, trust);
+
+	(void)state;
+	assert_int_equal(shake(t, p), 0);
+	echo(t, p, "well so far");
+	tls_peer_say(p, "\x17\3\3\0\x20xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 37);
+	assert_int_equal(hc_tls_recv(t, &(char){ 0 }, 1), -EPROTO);
+	hc_tls_free(t);
+	hc_tls_trust_free(trust);
+	tls_peer_free(p);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_said_goes_through_in_any_pieces),
+		cmocka_unit_test(trust_is_asked_after_the_handshake),
+		cmocka_unit_test(a_peer_that_does_not_speak_tls_fails_the_handshake),
+		cmocka_unit_test(what_is_damaged_on_the_way_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
