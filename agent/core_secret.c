@@ -4,19 +4,12 @@
  * and go to the healthcheck process; here is only who needs which, and what
  * was told.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
-
-/* The model's bounds are those of the message. */
-static_assert(SECRET_USERNAME_MAX <= HC_SECRET_USERNAME_MAX &&
-		      SECRET_PASSWORD_MAX <= HC_SECRET_PASSWORD_MAX &&
-		      SECRET_CA_MAX <= HC_SECRET_CA_MAX,
-	      "a Secret has to fit into its message");
 
 struct need {
 	unsigned source;

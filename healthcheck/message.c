@@ -30,7 +30,7 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_ROLE] = "not in that role",
 	[HC_REASON_LAG] = "lags behind",
 	[HC_REASON_NO_SECRET] = "no credentials",
-	[HC_REASON_TLS] = "no trusted TLS",
+	[HC_REASON_TLS] = "no trusted tls",
 	[HC_REASON_HELD_BACK] = "login held back",
 };
 

@@ -159,14 +159,6 @@ void words_check(const struct doc *check, struct buf *out)
 		   words_int(check, REST_RISE));
 }
 
-static void put_lag(int64_t seconds, struct buf *out)
-{
-	if (seconds < 0)
-		buf_str(out, "it does not replicate");
-	else
-		buf_printf(out, "it lags behind by %" PRId64 " s", seconds);
-}
-
 void words_result(const struct doc *result, struct buf *out)
 {
 	static const struct {
@@ -188,17 +180,17 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "our-own-network",
 		  "the probe could not be run: this node's own network is down" },
 		{ "account-refused", "it is alive, but does not let the check's account in" },
-		{ "we-are-locked-out",
-		  "nothing can be said: it does not talk to this node (FLUSH HOSTS, or a grant)" },
+		{ "we-are-locked-out", "it does not talk to this node: its own FLUSH HOSTS helps" },
 		{ "too-many-connections", "it is alive, with as many connections as it takes" },
-		{ "not-ready", "its Galera node is alone, or not in step" },
+		{ "not-ready", "its cluster does not let it serve" },
 		{ "shutting-down", "it is shutting down" },
 		{ "not-in-that-role", "it is alive, but not in the role that is asked for" },
+		{ "lags-behind", "it does not replicate, or cannot say how far it is behind" },
 		{ "no-credentials",
-		  "it is alive, but nobody could log in: the Secret is not known" },
+		  "it accepts connections; the Secret to log in with is not known" },
+		{ "no-trusted-tls", "TLS is required and not offered, or not to be trusted" },
 		{ "login-held-back",
-		  "nothing can be said: logins broke off, and only one a minute is tried" },
-		{ "no-trusted-tls", "it offers no TLS, or none that is to be trusted" },
+		  "too many logins broke off: this node logs in once a minute only" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 
@@ -206,8 +198,8 @@ void words_result(const struct doc *result, struct buf *out)
 		buf_printf(out, "it answered with status %" PRId64, words_int(result, REST_DETAIL));
 		return;
 	}
-	if (strcmp(reason, "lags-behind") == 0) {
-		put_lag(words_int(result, REST_DETAIL), out);
+	if (strcmp(reason, "lags-behind") == 0 && words_int(result, REST_DETAIL) >= 0) {
+		buf_printf(out, "it is %" PRId64 " s behind", words_int(result, REST_DETAIL));
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)

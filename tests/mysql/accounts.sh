@@ -59,7 +59,7 @@ is "a plugin that works on this host only" "up: account refused 1698" user=local
 is "an account that is locked" "up: account refused 4151" user=gone "password=a word"
 is "an account that may not connect at all" "up: account refused 1226" user=pressed \
 	"password=a word"
-is "TLS that is required and not there" "unknown: no trusted TLS 1045, 0 ok, 1 failed" \
+is "TLS that is required and not there" "unknown: no trusted tls 1045, 0 ok, 1 failed" \
 	tls=required user=native "password=a word"
 
 echo "# with a certificate"
@@ -73,9 +73,9 @@ is "an authority that we trust" "up: ok" user=secure "password=a word" tls=requi
 at_least "logins in TLS" 4 $(($(mysql_status 1 Ssl_accepts) - before))
 is "an account that takes TLS, and TLS is off" "up: account refused 1045" tls=off user=secure \
 	"password=a word"
-is "an authority that we do not know" "unknown: no trusted TLS 1045, 0 ok, 1 failed" \
+is "an authority that we do not know" "unknown: no trusted tls 1045, 0 ok, 1 failed" \
 	user=native "password=a word" tls=required ca="$run/stranger.pem"
-is "an authority that is no certificate" "unknown: no trusted TLS 1045, 0 ok, 1 failed" \
+is "an authority that is no certificate" "unknown: no trusted tls 1045, 0 ok, 1 failed" \
 	user=native "password=a word" ca="$run/hosts"
 check "only its own name reaches a server that is not trusted" \
 	grep -q "Access denied for user 'parasaus-no-tls'" "$run/1/log.err"

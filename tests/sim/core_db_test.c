@@ -372,6 +372,10 @@ static void a_secret_is_told_before_the_targets_that_need_it(void **state)
 	struct world *w = *state;
 	const struct hc_secret *s;
 
+	/* What a Secret may hold fits into the message. */
+	assert_in_range(SECRET_USERNAME_MAX, 1, HC_SECRET_USERNAME_MAX);
+	assert_in_range(SECRET_PASSWORD_MAX, 1, HC_SECRET_PASSWORD_MAX);
+	assert_in_range(SECRET_CA_MAX, 1, HC_SECRET_CA_MAX);
 	write_pool(w, "secret.yaml", SECRET("check", "hunter2"));
 	write_pool(w, "db.yaml", DB("any", "", ONE));
 	start_all(w, "");

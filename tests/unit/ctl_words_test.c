@@ -4,11 +4,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "agent/ctl/table.h"
+#include "healthcheck/message.h"
 
 #define NOW INT64_C(1795316400000) /* 2026-11-22T03:00:00Z */
 
@@ -104,6 +106,30 @@ static void strange_answers_do_no_harm(void **state)
 		       "IN: weight 1; from the future. It is up. Last check: from-the-future.");
 }
 
+static void every_result_of_a_probe_has_words(void **state)
+{
+	(void)state;
+	for (unsigned r = HC_REASON_NONE; r < HC_REASON_COUNT; r++) {
+		CLEANUP(buf_done) struct buf json = { 0 };
+		CLEANUP(buf_done) struct buf out = { 0 };
+		struct doc_set d;
+		struct err err;
+		char word[24];
+
+		/* As REST has it: a word. */
+		snprintf(word, sizeof(word), "%s", hc_reason_text((enum hc_reason)r));
+		for (char *p = word; *p; p++)
+			*p = (char)(*p == ' ' ? '-' : *p);
+		buf_printf(&json, "{\"reason\":\"%s\",\"detail\":7}", word);
+		assert_int_equal(
+			doc_read_json(buf_cstr(&json), json.len, &DOC_LIMITS_DEFAULT, &d, &err), 0);
+		words_result(d.roots[0], &out);
+		if (strcmp(buf_cstr(&out), word) == 0)
+			fail_msg("nobody knows what %s is", word);
+		doc_set_done(&d);
+	}
+}
+
 static void tables_are_aligned(void **state)
 {
 	static const char *const heads[] = { "NAME", ">N", "WHY", NULL };
@@ -133,6 +159,7 @@ int main(void)
 		cmocka_unit_test(spans_are_short),
 		cmocka_unit_test(members_are_explained),
 		cmocka_unit_test(strange_answers_do_no_harm),
+		cmocka_unit_test(every_result_of_a_probe_has_words),
 		cmocka_unit_test(tables_are_aligned),
 	};
 

@@ -59,8 +59,9 @@ static void on_put(void *arg, struct object *o)
 	assert_int_equal(o->source, 5);
 	f->puts++;
 	if (!f->quiet)
-		buf_printf(&f->log, "put %s %s/%s:%u%s\n", object_kind_text(o->kind), o->ns,
-			   o->name, o->line, o->affinity_s ? " affinity" : "");
+		buf_printf(&f->log, "put %s %s/%s:%u%s%s\n", object_kind_text(o->kind), o->ns,
+			   o->name, o->line, o->affinity_s ? " affinity" : "",
+			   o->problems.count ? " with a problem" : "");
 	object_free(o);
 }
 
@@ -137,14 +138,19 @@ static void write_file(const struct fixture *f, const char *name, const char *te
 	close(fd);
 }
 
-/* As editors and configuration management do it. */
-static void replace_file(const struct fixture *f, const char *name, const char *text)
+static void replace_with(const struct fixture *f, const char *name)
 {
 	char temporary[256];
 
 	snprintf(temporary, sizeof(temporary), "%s/.tmp", f->dir);
-	write_file(f, ".tmp", text);
 	assert_int_equal(rename(temporary, path_of(f, name)), 0);
+}
+
+/* As editors and configuration management do it. */
+static void replace_file(const struct fixture *f, const char *name, const char *text)
+{
+	write_file(f, ".tmp", text);
+	replace_with(f, name);
 }
 
 static void advance(struct fixture *f, int64_t ms)
@@ -174,6 +180,24 @@ static void start(struct fixture *f)
 #define SERVICE(name) "---\n{apiVersion: v1, kind: Service, metadata: {name: " name "}}\n"
 #define SERVICE_WITH(name, s) \
 	"---\n{apiVersion: v1, kind: Service, metadata: {name: " name "}, spec: {" s "}}\n"
+
+/* A Secret is an object as others are, but for who may read its file. */
+static void a_secret_is_told_and_whether_everybody_may_read_it(void **state)
+{
+	static const char secret[] = "{apiVersion: v1, kind: Secret, metadata: {name: s}}\n";
+	struct fixture *f = *state;
+
+	write_file(f, "s.yaml", secret);
+	assert_int_equal(chmod(path_of(f, "s.yaml"), 0644), 0);
+	start(f);
+	expect(f, "put Secret default/s:1 with a problem\ncomplete\n");
+	write_file(f, ".tmp", secret);
+	assert_int_equal(chmod(path_of(f, ".tmp"), 0640), 0);
+	replace_with(f, "s.yaml");
+	expect(f, "put Secret default/s:1\n");
+	assert_int_equal(unlink(path_of(f, "s.yaml")), 0);
+	expect(f, "remove Secret default/s of s.yaml\n");
+}
 
 static void an_empty_directory_is_complete(void **state)
 {
@@ -684,6 +708,8 @@ static void a_source_can_be_freed_at_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_secret_is_told_and_whether_everybody_may_read_it,
+						set_up, tear_down),
 		DIRECTORY_TEST(an_empty_directory_is_complete),
 		DIRECTORY_TEST(manifests_are_told_and_then_their_changes),
 		DIRECTORY_TEST(moved_lines_are_told),
