@@ -231,7 +231,7 @@ static void start_waiting(struct kube_api *a)
 static void get_free(struct kube_get *g)
 {
 	kube_exchange_done(&g->x);
-	buf_done(&g->body);
+	buf_wipe(&g->body); /* it may be a Secret */
 	free(g);
 }
 
@@ -255,7 +255,7 @@ static void get_over(struct kube_exchange *x)
 		buf_printf(&x->failure, "%s: an answer of more than %u MiB", x->server,
 			   KUBE_GET_MAX >> 20);
 	if (x->result != HTTP_DONE)
-		buf_reset(&g->body);
+		buf_wipe(&g->body);
 	(void)buf_cstr(&x->failure);
 	g->fn(g->arg, x, buf_cstr(&g->body), g->body.len);
 	get_free(g);

@@ -108,8 +108,6 @@ static void tell_complete(struct kubernetes *k, bool complete, const char *why)
 	free(k->told_why);
 	k->told_why = why ? xstrdup(why) : NULL;
 	k->sink.complete(k->sink.arg, complete, why);
-	if (complete)
-		kube_sweep_secrets(k);
 }
 
 static void tell_denied(struct kube_kind *kind)
@@ -205,8 +203,6 @@ static void kubernetes_inherit(struct watch_source *s, const struct object *o)
 	struct kubernetes *k = (struct kubernetes *)s;
 
 	k->inherits = true;
-	if (o->kind == KUBE_SECRET)
-		kube_inherit_secret(k, o);
 	for (size_t i = 0; i < KUBE_RESOURCES; i++) {
 		if (o->kind == object_kinds[i])
 			kube_inherit(&k->kinds[i], o);

@@ -45,7 +45,6 @@ struct kubernetes {
 	struct kube_lease *lease; /* NULL: no Events are made */
 	struct kube_events *events;
 	struct kube_secret *secrets;
-	timer_id secrets_timer; /* inherited ones that nobody asked for go then */
 	bool inherits;
 	bool told, told_complete;
 	char *told_why;
@@ -80,12 +79,7 @@ void kube_suspects_of_service(struct kubernetes *k, const char *ns, const char *
 
 /* --- kubernetes_secret.c ---------------------------------------------------- */
 
-#define KUBE_SECRET ((enum object_kind)4) /* OBJECT_SECRET, once there is one */
-
 void kube_need_secret(struct kubernetes *k, const char *ns, const char *name, bool needed);
-void kube_inherit_secret(struct kubernetes *k, const struct object *o);
-/* Some time after the start: what was inherited and nobody needs goes. */
-void kube_sweep_secrets(struct kubernetes *k);
 void kube_secrets_done(struct kubernetes *k);
 
 /* --- kubernetes_report.c ---------------------------------------------------- */

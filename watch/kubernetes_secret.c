@@ -11,8 +11,6 @@
 #include "watch/kubernetes_private.h"
 
 #define EVERY_MS 30000
-/* Until inherited ones that nobody has asked for go. */
-#define SWEEP_MS 60000
 
 struct kube_secret {
 	struct kubernetes *k;
@@ -20,7 +18,6 @@ struct kube_secret {
 	struct kube_get *get;
 	timer_id timer;
 	uint64_t content; /* of what was told */
-	bool needed;
 	bool told;
 	bool problem;
 	char *name; /* behind ns */
@@ -38,18 +35,17 @@ static struct kube_secret **find(struct kubernetes *k, const char *ns, const cha
 	return i;
 }
 
-static struct kube_secret *need(struct kubernetes *k, const char *ns, const char *name)
+static struct kube_secret *add(struct kubernetes *k, const char *ns, const char *name)
 {
-	struct kube_secret **at = find(k, ns, name);
 	size_t ns_size = strlen(ns) + 1, name_size = strlen(name) + 1;
+	struct kube_secret *s = xcalloc(1, sizeof(*s) + ns_size + name_size);
 
-	if (*at)
-		return *at;
-	*at = xcalloc(1, sizeof(**at) + ns_size + name_size);
-	(*at)->k = k;
-	memcpy((*at)->ns, ns, ns_size);
-	(*at)->name = memcpy((*at)->ns + ns_size, name, name_size);
-	return *at;
+	s->k = k;
+	memcpy(s->ns, ns, ns_size);
+	s->name = memcpy(s->ns + ns_size, name, name_size);
+	s->next = k->secrets;
+	k->secrets = s;
+	return s;
 }
 
 static void tell_problem(struct kube_secret *s, const char *text)
@@ -65,7 +61,7 @@ static void tell_problem(struct kube_secret *s, const char *text)
 static void tell_removed(struct kube_secret *s)
 {
 	const struct object o = {
-		.kind = KUBE_SECRET,
+		.kind = OBJECT_SECRET,
 		.source = s->k->source,
 		.path = (char *)(uintptr_t) "",
 		.ns = s->ns,
@@ -99,9 +95,10 @@ static void take(struct kube_secret *s, const char *body, size_t len)
 
 	if (r == 0)
 		r = set.count ? object_decode(set.roots[0], &from, &o, &err) : -EINVAL;
+	doc_set_wipe(&set);
 	doc_set_done(&set);
 	if (r < 0) {
-		tell_problem(s, r == -ENOTSUP ? "this version takes no Secrets" : err.text);
+		tell_problem(s, err.text);
 		return;
 	}
 	tell_problem(s, NULL);
@@ -155,57 +152,20 @@ static void ask(void *arg)
 	s->get = kube_get(&s->k->api, buf_cstr(&path), on_answer, s);
 }
 
-static void drop(struct kube_secret **at)
-{
-	struct kube_secret *s = *at;
-
-	*at = s->next;
-	forget(s);
-}
-
 void kube_need_secret(struct kubernetes *k, const char *ns, const char *name, bool needed)
 {
-	struct kube_secret **at = find(k, ns, name);
-	struct kube_secret *s;
+	struct kube_secret **at = find(k, ns, name), *s = *at;
 
-	if (!needed) {
-		if (*at && (*at)->needed)
-			drop(at);
+	if (needed == (s != NULL))
+		return;
+	if (s) {
+		*at = s->next;
+		forget(s);
 		return;
 	}
-	s = need(k, ns, name);
-	if (s->needed)
-		return;
-	s->needed = true;
+	s = add(k, ns, name);
 	/* From the loop: whoever needs it is in the midst of something. */
 	s->timer = loop_timer_in(k->loop, 0, ask, s);
-}
-
-static void sweep_due(void *arg)
-{
-	struct kubernetes *k = arg;
-
-	k->secrets_timer = 0;
-	for (struct kube_secret **at = &k->secrets; *at;) {
-		if ((*at)->needed)
-			at = &(*at)->next;
-		else
-			drop(at);
-	}
-}
-
-void kube_sweep_secrets(struct kubernetes *k)
-{
-	if (k->secrets && !k->secrets_timer)
-		k->secrets_timer = loop_timer_in(k->loop, SWEEP_MS, sweep_due, k);
-}
-
-void kube_inherit_secret(struct kubernetes *k, const struct object *o)
-{
-	struct kube_secret *s = need(k, o->ns, o->name);
-
-	s->told = true;
-	s->content = kube_entry_content(o);
 }
 
 /* Nothing is told: the source ends, its objects do not. */
@@ -219,5 +179,4 @@ void kube_secrets_done(struct kubernetes *k)
 		loop_cancel(k->loop, s->timer);
 		free(s);
 	}
-	loop_cancel(k->loop, k->secrets_timer);
 }
