@@ -30,7 +30,7 @@ for n in 1 2; do
 	server_add "s$n" "10.100.1.2$n"
 	server_start "s$n" "10.100.1.2$n:8080"
 done
-web() { service web 30021 'health-check-type: http' 'health-check-path: /' 'drain-seconds: "60"' | ours; }
+web() { service web 30021 'health-check-type: http' 'health-check-path: /' 'drain-seconds: "120"' | ours; }
 printf '%s\n' '10.100.1.21 8080' '10.100.1.22 8080' | web
 becomes "two servers" "$vip:30021" "10.100.1.21:8080=1 10.100.1.22:8080=1"
 answers() { in_box client curl -sS -m 3 "http://$vip:30021/"; }
@@ -54,7 +54,7 @@ check "removed again" wait_for 10 has_weight "$vip:30021" 10.100.1.21:8080 0
 load_stop
 equal "no request was lost" 0 "$(load .failed)"
 [ "$(load .failed)" = 0 ] || load_failures | note
-check "its connections over: it is gone" wait_for 90 has_weight "$vip:30021" 10.100.1.21:8080 ""
+check "its connections over: it is gone" wait_for 150 has_weight "$vip:30021" 10.100.1.21:8080 ""
 
 # conntrack.go: "should be able to preserve UDP traffic when server pod cycles": UDP goes at once
 udp() {
