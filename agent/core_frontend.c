@@ -289,6 +289,18 @@ static void drain_surplus(struct frontend *f, const struct ipvs_service *image)
 	}
 }
 
+void frontends_drain_strangers(const struct pool_state *ps)
+{
+	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
+		const struct endpoint *key = &ps->pool->frontends[i];
+		const struct ipvs_service *image = ipvs_table_get(&ps->core->kernel.image, key);
+		struct frontend *f = frontend_get(ps->core, key);
+
+		if (f && f->owner == ps && image)
+			drain_surplus(f, image);
+	}
+}
+
 void frontends_drain_surplus(struct core *c)
 {
 	struct frontend *f;

@@ -117,18 +117,14 @@ static void begin_writer(const struct pool_state *ps, const struct pool *now,
 {
 	size_t serving = 0;
 
+	for (size_t i = 0; i < now->member_count; i++)
+		serving += members[i].serving;
 	for (size_t i = 0; i < now->member_count; i++) {
-		members[i].writer = was_serving(ps, now, &now->members[i].endpoint);
-		serving += members[i].writer;
-	}
-	if (serving == 1)
-		return;
-	for (size_t i = 0; i < now->member_count; i++) {
-		struct member_state *m = &members[i];
-
-		if (m->writer)
-			m->retired = core_now(ps->core);
-		m->writer = !ps->pool && saved_writer(ps->core, ps->id, &now->members[i].endpoint);
+		if (serving == 1)
+			members[i].writer = members[i].serving;
+		else if (!ps->pool)
+			members[i].writer = saved_writer(ps->core, ps->id,
+							 &now->members[i].endpoint);
 	}
 }
 
@@ -137,18 +133,18 @@ static void find_writer(const struct pool_state *ps, const struct pool *now,
 {
 	if (!has_one_writer(now))
 		return;
-	if (!has_one_writer(ps->pool)) {
-		begin_writer(ps, now, members);
-		return;
-	}
 	for (size_t i = 0; i < now->member_count; i++) {
-		const struct pool_member *m = pool_member_find(ps->pool, &now->members[i].endpoint);
+		const struct endpoint *e = &now->members[i].endpoint;
+		const struct pool_member *m = pool_member_find(ps->pool, e);
 
+		members[i].serving = was_serving(ps, now, e);
 		if (!m)
 			continue;
 		members[i].writer = ps->members[m - ps->pool->members].writer;
 		members[i].retired = ps->members[m - ps->pool->members].retired;
 	}
+	if (!has_one_writer(ps->pool))
+		begin_writer(ps, now, members);
 }
 
 /* --- members ------------------------------------------------------------------------ */
@@ -211,6 +207,7 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	struct core *c = arg;
 	struct pool_state *ps = map_get(&c->states, hash_table_str(id), id);
 	struct member_state *members;
+	bool is_new = !ps;
 
 	if (!ps && !pool)
 		return;
@@ -236,6 +233,8 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	ps->members = members;
 	free(ps->plan);
 	ps->plan = xcalloc(pool->member_count, sizeof(*ps->plan));
+	if (is_new && has_one_writer(pool))
+		frontends_drain_strangers(ps);
 	pool_state_dirty(ps);
 }
 
@@ -312,6 +311,7 @@ static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 			.last_good = m->last_good,
 			.claims = claims_writes(ps->pool, t),
 			.writer = m->writer,
+			.serving = m->serving,
 			.retired = m->retired,
 		};
 		if (!t)
@@ -393,6 +393,7 @@ static void keep_writer(struct pool_state *ps)
 		if (p->writer != m->writer)
 			state_changed(ps->core);
 		m->writer = p->writer;
+		m->serving = p->weight > 0;
 		m->retired = p->retired;
 	}
 }

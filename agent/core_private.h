@@ -91,8 +91,10 @@ void targets_settle(struct core *c);
 struct member_state {
 	struct target *target; /* NULL: not checked, or terminating */
 	bool last_good;
-	bool writer;	/* of a pool for one writer: it is the one */
-	mono_t retired; /* struct plan_fact */
+	/* Of a pool for one writer, as in struct plan_fact: */
+	bool writer;
+	bool serving;
+	mono_t retired;
 };
 
 struct pool_state {
@@ -145,6 +147,8 @@ struct frontend *frontend_get(const struct core *c, const struct endpoint *key);
 void frontend_wanted(const struct frontend *f, struct ipvs_service *out);
 /* A draining destination has no connection left. */
 void frontend_idle(struct core *c, const struct endpoint *key, const struct endpoint *dest);
+/* What the kernel holds beyond a pool that is new begins to drain, whoever may come to own it. */
+void frontends_drain_strangers(const struct pool_state *ps);
 /* Every source has delivered: what the kernel holds beyond its pool begins to drain. */
 void frontends_drain_surplus(struct core *c);
 /* From the state file: a drain that was under way. */

@@ -98,7 +98,7 @@ static int64_t keep_down_ms(const struct pool *pool)
 	case UNHEALTHY_KEEP:
 		return -1;
 	case UNHEALTHY_RESET:
-		return has_one_writer(pool) ? PLAN_HANDOVER_MS : 0;
+		return 0;
 	}
 	return -1;
 }
@@ -186,18 +186,6 @@ static struct election elect(const struct pool *pool, const struct plan_fact *fa
 	return e;
 }
 
-/* At weight 0, at least until then: the kernel adds before it deletes. */
-static void keep_until(struct plan_member *out, mono_t until, mono_t now)
-{
-	bool leaves = !out->in_table || out->remove_at.ns;
-
-	if (!out->retired.ns || !mono_before(now, until) || !leaves)
-		return;
-	out->in_table = true;
-	if (mono_before(out->remove_at, until))
-		out->remove_at = until;
-}
-
 /* One that is not the writer: there is but one answer to each state it may be in. */
 static void plan_other(const struct pool *pool, const struct pool_member *m,
 		       const struct plan_fact *fact, mono_t now, struct plan_member *out)
@@ -205,15 +193,11 @@ static void plan_other(const struct pool *pool, const struct pool_member *m,
 	const struct fallback none = { 0 };
 
 	plan_member(pool, m, fact, &none, now, out);
-	if (m->terminating)
+	if (m->terminating || fact->state != VERDICT_UP)
 		return;
-	if (fact->state == VERDICT_UP) {
-		out->weight = 0;
-		out->reasons |= MEMBER_STANDBY;
-		out->in_table = is_mh(pool) || pool->set.unhealthy == UNHEALTHY_KEEP;
-	}
-	out->retired = fact->writer ? now : fact->retired;
-	keep_until(out, mono_add_ms(out->retired, PLAN_HANDOVER_MS), now);
+	out->weight = 0;
+	out->reasons |= MEMBER_STANDBY;
+	out->in_table = is_mh(pool) || pool->set.unhealthy == UNHEALTHY_KEEP;
 }
 
 static void plan_writer(const struct pool *pool, const struct pool_member *m,
@@ -229,6 +213,23 @@ static void plan_writer(const struct pool *pool, const struct pool_member *m,
 	out->writer = true;
 }
 
+/* Who has just lost its weight is at 0 for a moment. */
+static void hand_over(const struct plan_fact *fact, mono_t now, struct plan_member *out)
+{
+	bool stays = out->in_table && !out->remove_at.ns;
+	mono_t until;
+
+	if (out->weight)
+		return;
+	out->retired = fact->serving ? now : fact->retired;
+	until = mono_add_ms(out->retired, PLAN_HANDOVER_MS);
+	if (!out->retired.ns || !mono_before(now, until) || stays)
+		return;
+	out->in_table = true;
+	if (mono_before(out->remove_at, until))
+		out->remove_at = until;
+}
+
 static void plan_one_writer(const struct pool *pool, const struct plan_fact *facts, mono_t now,
 			    struct plan_member *out, struct plan_outcome *outcome)
 {
@@ -242,6 +243,8 @@ static void plan_one_writer(const struct pool *pool, const struct plan_fact *fac
 			plan_writer(pool, m, &facts[i], now, &out[i]);
 		else
 			plan_other(pool, m, &facts[i], now, &out[i]);
+		if (!m->terminating)
+			hand_over(&facts[i], now, &out[i]);
 	}
 }
 

@@ -26,13 +26,15 @@
  *   the writer is up       it, and nobody else; others that take writes too
  *   or unknown             are a fault of the pool ("torn")
  *   the writer is down,    that one is the writer from here on; the old one
- *   just one other claims  is at weight 0 for PLAN_HANDOVER_MS, so that the
- *                          kernel has it out before the new one is in, and
- *                          then leaves
+ *   just one other claims
  *   the writer is down,    nobody; by a fail-policy other than closed the
  *   none or several claim  writer, down as it is
  *   there is no writer     just one claims and nobody's role is unknown: that
  *                          one; otherwise nobody
+ *
+ * Who loses its weight stays at 0 for PLAN_HANDOVER_MS before it leaves, for
+ * the kernel adds before it deletes: the old writer has to be out before the
+ * new one is in.
  *
  * Who claims has been seen to take writes by the last probe. Down is also who
  * was seen to be read-only.
@@ -63,7 +65,8 @@ struct plan_fact {
 	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
 	bool claims;		  /* role writer: seen to take writes */
 	bool writer;		  /* role writer: it is the one; at most one member's */
-	mono_t retired;		  /* role writer: when its weight went to others; { 0 }: long ago */
+	bool serving;		  /* role writer: has had a weight until now */
+	mono_t retired;		  /* role writer: when it had one last; { 0 }: long ago */
 };
 
 /*

@@ -32,8 +32,9 @@ struct plan_case {
 	enum pool_fail_policy policy;
 	uint8_t protocol; /* 0: tcp */
 	enum check_role role;
-	const char
-		*writer; /* a letter each: w the writer until now, o one that just was, - neither */
+	/* A letter each: w the writer, W in service until now, s not the writer, but in service until
+	 * now, o out of service a moment ago, - nothing. */
+	const char *writer;
 	const char *
 		drains; /* the same for up to three drains of members 7, 8, 9: w waiting, o over, x done */
 	const char *want;
@@ -153,15 +154,17 @@ static const struct plan_case cases[] = {
 	WRITER("what is up without proof adds nobody", "w--", "wuu", A "1\n"),
 	WRITER("the writer stays while it is up without proof", "w--", "uwr", A "1\n"),
 	TORN("two that take writes: the writer stays", "-w-", "wwr", B "1\n"),
-	WRITER("down, and another takes writes: it takes over; the old one is at 0 first", "w--",
+	WRITER("down, and another takes writes: it takes over; the old one is at 0 first", "W--",
 	       "jwd", A "0\n" B "1\n"),
-	WRITER("... also where it was down for long", "w--", "dwd", A "0\n" B "1\n"),
+	WRITER("... also where it was down for long", "W--", "dwd", A "0\n" B "1\n"),
+	WRITER("... or was out already", "w--", "dwd", B "1\n"),
 	WRITER("... and is gone a moment later", "-w-", "dwd", B "1\n"),
-	WRITER("read-only by proof, and another takes writes", "w--", "rwn", A "0\n" B "1\n"),
+	WRITER("read-only by proof, and another takes writes", "W--", "rwn", A "0\n" B "1\n"),
+	WRITER("equals of before are at 0 first", "sss", "uuu", A "0\n" B "0\n" C "0\n"),
 	WRITER("one that was the writer a moment ago stays at 0", "ow-", "dwd", A "0\n" B "1\n"),
 	TORN("down, and two take writes: nobody", "w--", "dww", ""),
 	WRITER("down, and nobody takes writes: nobody", "w--", "dnu", ""),
-	WRITER("just down: at 0, so that it is out before another is in", "w--", "jnu", A "0\n"),
+	WRITER("just down: at 0, so that it is out before another is in", "W--", "jnu", A "0\n"),
 	WRITER("no writer, and one alone takes writes", "---", "rwd", B "1\n"),
 	WRITER("no writer, and not all roles are known: nobody", "---", "nwd", ""),
 	WRITER("no writer, and one is up without proof: nobody", "---", "uwd", ""),
@@ -174,15 +177,15 @@ static const struct plan_case cases[] = {
 	WRITER("a saturated writer has nobody to leave its load to", "w--", "srd", A "7\n"),
 	{ .name = "a fail-policy that is said keeps the writer, down as it is",
 	  .members = "djd",
-	  .writer = "w--",
+	  .writer = "W--",
 	  .role = CHECK_ROLE_WRITER,
 	  .policy = FAIL_OPEN_ALL,
 	  .unhealthy = UNHEALTHY_RESET,
-	  .want = SERVICE A "1\n" B "0\n",
+	  .want = SERVICE A "1\n",
 	  .fail_open = true },
 	{ .name = "... until another one takes writes",
 	  .members = "dwd",
-	  .writer = "w--",
+	  .writer = "W--",
 	  .role = CHECK_ROLE_WRITER,
 	  .policy = FAIL_OPEN_ALL,
 	  .unhealthy = UNHEALTHY_RESET,
@@ -212,11 +215,9 @@ static struct endpoint member_endpoint(unsigned host, uint8_t protocol)
 }
 
 /* Just down is a moment before it leaves. */
-static mono_t down_since(const struct plan_case *c, char letter)
+static mono_t down_since(char letter)
 {
-	int64_t keep = c->role == CHECK_ROLE_WRITER ? PLAN_HANDOVER_MS : PLAN_UNHEALTHY_KEEP_MS;
-
-	return mono_add_ms(NOW, letter == 'j' ? -keep + 1 : -PLAN_UNHEALTHY_KEEP_MS);
+	return mono_add_ms(NOW, -PLAN_UNHEALTHY_KEEP_MS + (letter == 'j'));
 }
 
 static enum verdict_state state_of(char letter)
@@ -267,11 +268,12 @@ static void fact_of(const struct plan_case *c, size_t i, struct plan_fact *f)
 
 	f->state = state_of(letter);
 	f->last_good = letter == 'U' || letter == 'D';
-	f->down_since = down_since(c, letter);
+	f->down_since = down_since(letter);
 	f->saturated = letter == 's' || letter == 'S';
 	f->other_role = letter == 'r';
 	f->claims = letter == 'w' || letter == 'v';
-	f->writer = was == 'w';
+	f->writer = was == 'w' || was == 'W';
+	f->serving = was == 'W' || was == 's';
 	if (was == 'o')
 		f->retired = mono_add_ms(NOW, -PLAN_HANDOVER_MS + 1);
 }
