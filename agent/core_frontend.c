@@ -87,6 +87,15 @@ static bool is_terminating(const struct frontend *f, const struct endpoint *e)
 	return m && m->terminating;
 }
 
+/* A member again, and planned into the table: until then its connections would be cut. */
+static bool is_back(const struct frontend *f, const struct endpoint *e)
+{
+	const struct pool_state *ps = f->owner;
+	const struct pool_member *m = ps ? pool_member_find(ps->pool, e) : NULL;
+
+	return m && ps->plan[m - ps->pool->members].in_table;
+}
+
 /* Those that are over go, but a terminating member's is kept as the mark that it is through. */
 static void drains_sweep(struct frontend *f, mono_t now)
 {
@@ -95,7 +104,7 @@ static void drains_sweep(struct frontend *f, mono_t now)
 
 		if (!mono_before(now, d->deadline))
 			d->done = true;
-		if (d->done && !is_terminating(f, &d->endpoint))
+		if (is_back(f, &d->endpoint) || (d->done && !is_terminating(f, &d->endpoint)))
 			drain_drop(f, d);
 		else
 			i++;
@@ -180,18 +189,15 @@ static void drain_lost(struct frontend *f, const struct pool *old, const struct 
 	}
 }
 
-/* Those that came back stop draining; those that terminate begin. */
+/* Those that terminate begin to drain; those that came back go on until they are in the table. */
 static void drain_match(struct frontend *f, const struct pool *now)
 {
 	mono_t deadline = mono_add_ms(core_now(f->core), (int64_t)now->set.drain_s * 1000);
 
 	for (size_t i = 0; i < now->member_count; i++) {
 		const struct pool_member *m = &now->members[i];
-		struct plan_drain *d = drain_find(f, &m->endpoint);
 
-		if (d && !m->terminating)
-			drain_drop(f, d);
-		if (!d && m->terminating)
+		if (m->terminating)
 			drain_add(f, &(struct plan_drain){ .endpoint = m->endpoint,
 							   .deadline = deadline,
 							   .forward = (uint8_t)plan_forward(now) });

@@ -30,7 +30,7 @@ for n in 1 2; do
 	server_add "s$n" "10.100.1.2$n"
 	server_start "s$n" "10.100.1.2$n:8080"
 done
-web() { service web 30021 'health-check-type: http' 'health-check-path: /' 'drain-seconds: "600"' | ours; }
+web() { service web 30021 'health-check-type: http' 'health-check-path: /' 'drain-seconds: "120"' | ours; }
 printf '%s\n' '10.100.1.21 8080' '10.100.1.22 8080' | web
 becomes "two servers" "$vip:30021" "10.100.1.21:8080=1 10.100.1.22:8080=1"
 answers() { in_box client curl -sS -m 3 "http://$vip:30021/"; }

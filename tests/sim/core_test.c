@@ -248,6 +248,48 @@ static void a_drain_outlives_a_restart(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+/* Its verdict is forgotten by then; it may hold connections all the same. */
+static void one_put_back_keeps_draining_until_it_is_proven(void **state)
+{
+	struct world *w = *state;
+
+	start_with_two(w);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("1"));
+	write_pool(w, "web.yaml", WEB(ONE));
+	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 61000);
+	await_targets(w, 1);
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	await_targets(w, 2);
+	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_UNKNOWN);
+	pass(w, 100);
+	assert_string_equal(wanted_text(w), VIP D1("1") D2("0"));
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 86400 * 1000); /* nothing of the drain is left to end */
+	assert_string_equal(wanted_text(w), VIP D1("1") D2("1"));
+}
+
+static void one_put_back_and_not_proven_drains_to_the_end(void **state)
+{
+	struct world *w = *state;
+
+	start_with_two(w);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	write_pool(w, "web.yaml", WEB(ONE));
+	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 61000);
+	await_targets(w, 1);
+	write_pool(w, "web.yaml", WEB(ONE "," TWO));
+	await_targets(w, 2);
+	pass(w, 100);
+	assert_string_equal(wanted_text(w), VIP D1("1") D2("0"));
+	send_idle(w, "10.0.0.1:30080", "10.1.0.2:8080");
+	await_wanted(w, VIP D1("1"));
+}
+
 static void a_removed_pool_drains_and_goes(void **state)
 {
 	struct world *w = *state;
@@ -413,6 +455,8 @@ int main(void)
 		T(a_newcomer_has_to_prove_itself),
 		T(a_removed_member_drains_until_idle),
 		T(a_drain_outlives_a_restart),
+		T(one_put_back_keeps_draining_until_it_is_proven),
+		T(one_put_back_and_not_proven_drains_to_the_end),
 		T(a_removed_pool_drains_and_goes),
 		T(surplus_in_the_kernel_drains_once_all_is_known),
 		T(a_broken_file_deletes_nothing),
