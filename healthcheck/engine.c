@@ -133,10 +133,9 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 		note_trouble(e, t, &o, now);
 	else
 		count(e, t, &o, now);
+	/* Asked again at once, who answered by words would say the same. */
 	if (meaning == HC_MEANS_NOTHING)
-		rest(e, t,
-		     !hc_reason_is_of_login(
-			     o.reason)); /* asked again at once it would say the same */
+		rest(e, t, !hc_reason_is_of_login(o.reason));
 	else
 		rest(e, t, hc_health_in_doubt(&t->health));
 }
