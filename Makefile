@@ -85,6 +85,8 @@ MYSQL	:= $(wildcard tests/mysql/*.sh)
 # Those need a real API server, and all but the first two a kernel with IPVS as well.
 CLUSTER_ALONE := tests/cluster/objects.sh tests/cluster/faults.sh
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
+# Those that tests/all has the time for.
+CLUSTER_SHORT := $(addprefix tests/cluster/,ground.sh agent_services.sh agent_slices.sh)
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
 
@@ -159,7 +161,7 @@ RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
 .PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-cluster \
-	check-includes golden-update
+	check-cluster-short check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
@@ -183,6 +185,8 @@ check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a gue
 check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
 
+check-cluster-short: CLUSTER := $(CLUSTER_SHORT)
+check-cluster-short: check-cluster	## those of them that take few minutes
 check-cluster: tests			## tests with a real API server (tests/lib/cluster) on such a kernel
 	$(Q)CLUSTER_HERE=1 tests/lib/with-cluster env RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) \
 		$(RUNNER) cluster$(TIER) $(CLUSTER_ALONE)
