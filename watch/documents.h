@@ -31,7 +31,7 @@ struct documents {
  * None where the text cannot be cut like that: directives and explicit ends belong to more than
  * one document, and some line breaks are not what an editor shows.
  */
-void documents_split(struct documents *d, const void *text, size_t len);
+void documents_split(struct documents *d, const void *data, size_t len);
 void documents_done(struct documents *d); /* a zeroed one is fine; leaves a zeroed one */
 
 /*

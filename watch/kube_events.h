@@ -32,6 +32,6 @@ MUST_CHECK struct kube_events *kube_events_new(struct kube_api *api, const char 
 					       kube_events_problem_fn *problem, void *arg);
 void kube_events_free(struct kube_events *e); /* NULL is fine */
 void kube_events_lead(struct kube_events *e, bool leading);
-void kube_events_set(struct kube_events *e, const struct watch_report *r);
+void kube_events_set(struct kube_events *e, const struct watch_report *s);
 
 #endif
