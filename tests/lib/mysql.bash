@@ -35,11 +35,14 @@ mysql_up() {
 	trap 'exit 1' HUP INT TERM
 	printf '127.0.0.1 localhost\n%s client.test\n' "$client_address" >"$run/hosts"
 	ip netns add "$net-client" 2>/dev/null || skip_all "no network namespaces here"
-	ip -n "$net-client" link set lo up
-	ip -n "$net-client" link add br0 type bridge
-	ip -n "$net-client" addr add $client_address/24 dev br0
-	ip -n "$net-client" link set br0 up
+	ip_in client link set lo up
+	ip_in client link add br0 type bridge
+	ip_in client addr add $client_address/24 dev br0
+	ip_in client link set br0 up
 }
+
+# ip_in NS ...: `ip -n` makes a mount namespace each time, which not every root allows.
+ip_in() { nsenter --net="/run/netns/$net-$1" ip "${@:2}"; }
 
 mysql_down() {
 	local pid ns
@@ -59,11 +62,11 @@ address_of() { echo "10.99.0.1$1"; }
 # mysql_box N: the namespace of server N.
 mysql_box() {
 	ip netns add "$net-$1"
-	ip -n "$net-$1" link set lo up
+	ip_in "$1" link set lo up
 	ip link add eth0 netns "$net-$1" type veth peer name "server$1" netns "$net-client"
-	ip -n "$net-client" link set "server$1" master br0 up
-	ip -n "$net-$1" addr add "$(address_of "$1")/24" dev eth0
-	ip -n "$net-$1" link set eth0 up
+	ip_in client link set "server$1" master br0 up
+	ip_in "$1" addr add "$(address_of "$1")/24" dev eth0
+	ip_in "$1" link set eth0 up
 }
 
 # mysql_start N OPTION...: server N; returns once it serves. Its tables are made at first.
@@ -77,10 +80,10 @@ mysql_start() {
 			--auth-root-authentication-method=socket --skip-test-db >"$run/install.$n" 2>&1 ||
 			{ note <"$run/install.$n"; return 1; }
 	fi
-	# shellcheck disable=SC2016 # the inner shell's
-	nsenter --net="/run/netns/$net-$n" unshare --mount sh -c '
-		mount --bind "$0" /etc/hosts && exec mariadbd "$@"' "$run/hosts" \
-		--user=mysql --datadir="$data/tables" --socket="$data/socket" --pid-file="$data/pid" \
+	# The machine's own /etc/hosts stays as it is: the server sees another one.
+	nsenter --net="/run/netns/$net-$n" env LD_PRELOAD=libnss_wrapper.so \
+		NSS_WRAPPER_HOSTS="$run/hosts" mariadbd --user=mysql \
+		--datadir="$data/tables" --socket="$data/socket" --pid-file="$data/pid" \
 		--bind-address=0.0.0.0 --log-error="$data/log.err" --server-id="$n" "$@" \
 		</dev/null >/dev/null 2>&1 &
 	mysql_pids[$n]=$!
