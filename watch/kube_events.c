@@ -21,6 +21,7 @@
 struct trouble {
 	enum object_kind kind;
 	char *ns, *name, *uid, *part, *text;
+	mono_t since; /* it has been wrong in these words */
 	bool waiting;
 	bool told;
 	mono_t told_at;
@@ -162,6 +163,7 @@ void kube_events_set(struct kube_events *e, const struct watch_report *s)
 	free(t->text);
 	t->uid = xstrdup(s->uid);
 	t->text = note;
+	t->since = loop_now(e->api->loop);
 	if (e->telling == t)
 		e->telling = NULL;
 	to_tell(e, t);
@@ -296,6 +298,11 @@ static void recall(void *arg)
 	go_on(e);
 }
 
+static int64_t wait_ms(const struct kube_events *e, const struct trouble *t)
+{
+	return KUBE_EVENTS_AFTER_MS - mono_sub_ms(loop_now(e->api->loop), t->since);
+}
+
 static void go_on(struct kube_events *e)
 {
 	struct trouble *t;
@@ -307,6 +314,10 @@ static void go_on(struct kube_events *e)
 	t = TAILQ_FIRST(&e->waiting);
 	if (!t)
 		return;
+	if (wait_ms(e, t) > 0) {
+		go_on_in(e, wait_ms(e, t));
+		return;
+	}
 	refill(e);
 	if (!e->tokens) {
 		go_on_in(e, STEP_MS);

@@ -3,8 +3,9 @@
  * What is wrong with objects, told to their owners as Events
  * (events.k8s.io/v1), where `kubectl describe` shows it.
  *
- * An Event is made when something is wrong that was not before, and again
- * while it stays so once the server has forgotten it (an hour). Its name
+ * An Event is made when something has been wrong for a moment (a Service comes
+ * before its Endpoints, and nothing is wrong with that), and again while it
+ * stays so once the server has forgotten it (an hour). Its name
  * comes of what it says, so that whoever leads next makes no second one.
  * No more than KUBE_EVENTS_BURST at once and one a second after that; what has
  * to wait waits, and is not made if it was mended meanwhile. Only while
@@ -19,6 +20,7 @@
 #include "watch/kube_api.h"
 #include "watch/source.h"
 
+#define KUBE_EVENTS_AFTER_MS 5000
 #define KUBE_EVENTS_BURST    25
 #define KUBE_EVENTS_MAX	     10000 /* things wrong that are kept; one more is not told */
 #define KUBE_EVENTS_EVERY_MS (61 * 60 * 1000)

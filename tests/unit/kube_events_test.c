@@ -30,6 +30,8 @@ static int64_t test_wall(void *arg)
 
 static const struct clock test_clock = { test_mono, test_wall, NULL };
 
+#define SOON (KUBE_EVENTS_AFTER_MS + 100)
+
 struct fixture {
 	struct loop *loop;
 	struct http *http;
@@ -138,10 +140,10 @@ static void an_event_says_what_is_wrong_with_what(void **state)
 
 	kube_events_lead(f->events, true);
 	set(f, "web", "annotation parasaus.io/weight: \"x\" is not a number");
-	advance(f, 100);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 1);
 	assert_string_equal(f->path, "/apis/events.k8s.io/v1/namespaces/shop/events");
-	assert_non_null(strstr(f->last, "\"eventTime\":\"2026-11-18T11:06:40.123000Z\""));
+	assert_non_null(strstr(f->last, "\"eventTime\":\"2026-11-18T11:06:45.123000Z\""));
 	assert_non_null(strstr(f->last, "\"type\":\"Warning\""));
 	assert_non_null(strstr(f->last, "\"note\":\"annotation parasaus.io/weight: \\\"x\\\" is"));
 	assert_non_null(strstr(f->last, "\"reportingInstance\":\"node-1\""));
@@ -160,7 +162,7 @@ static void nothing_is_told_while_another_leads(void **state)
 	advance(f, 10000);
 	assert_int_equal(f->posts, 0);
 	kube_events_lead(f->events, true);
-	advance(f, 100);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 1);
 	kube_events_lead(f->events, false);
 	set(f, "web", "wrong in another way");
@@ -174,7 +176,7 @@ static void the_same_is_told_once_an_hour(void **state)
 
 	kube_events_lead(f->events, true);
 	set(f, "web", "wrong");
-	advance(f, 100);
+	advance(f, SOON);
 	set(f, "web", "wrong");
 	advance(f, 50 * 60000);
 	assert_int_equal(f->posts, 1);
@@ -183,7 +185,7 @@ static void the_same_is_told_once_an_hour(void **state)
 	/* The server has forgotten the first: the name may be the same. */
 	assert_string_equal(f->names[0], f->names[1]);
 	set(f, "web", "wrong in another way");
-	advance(f, 1000);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 3);
 	assert_string_not_equal(f->names[0], f->names[1]);
 	set(f, "web", NULL);
@@ -213,7 +215,7 @@ static void many_are_told_slowly_and_the_mended_not_at_all(void **state)
 		snprintf(name, sizeof(name), "s%d", i);
 		set(f, name, "wrong");
 	}
-	advance(f, 900);
+	advance(f, KUBE_EVENTS_AFTER_MS + 900);
 	assert_int_equal(f->posts, KUBE_EVENTS_BURST);
 	advance(f, 10000);
 	assert_in_range(f->posts, KUBE_EVENTS_BURST + 9, KUBE_EVENTS_BURST + 11);
@@ -233,7 +235,7 @@ static void a_server_in_trouble_is_asked_again_later(void **state)
 	f->status = 500;
 	kube_events_lead(f->events, true);
 	set(f, "web", "wrong");
-	advance(f, 4000);
+	advance(f, SOON + 4000);
 	assert_in_range(f->posts, 1, 2);
 	f->status = 201;
 	advance(f, 10000);
@@ -265,15 +267,32 @@ static void long_texts_are_cut_between_characters(void **state)
 		memcpy(text + i, "\xe9\xa1\xb5", 4);
 	kube_events_lead(f->events, true);
 	set(f, "web", text);
-	advance(f, 100);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 1);
 	assert_non_null(strstr(f->last, "\xe9\xa1\xb5...\""));
 	/* What is no text at all is no Event, and stops no other. */
 	set(f, "web", "\xff\xfe");
 	set(f, "other", "wrong");
-	advance(f, 1000);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 2);
 	assert_non_null(strstr(f->last, "\"name\":\"other\""));
+}
+
+static void what_passes_soon_is_not_told(void **state)
+{
+	struct fixture *f = *state;
+
+	kube_events_lead(f->events, true);
+	set(f, "web", "no members");
+	advance(f, 3000);
+	set(f, "web", NULL);
+	set(f, "other", "no members");
+	advance(f, 3000);
+	assert_int_equal(f->posts, 0);
+	set(f, "other", "wrong");
+	advance(f, SOON);
+	assert_int_equal(f->posts, 1);
+	assert_non_null(strstr(f->last, "\"note\":\"wrong\""));
 }
 
 static void it_can_change_while_it_is_being_told(void **state)
@@ -282,10 +301,10 @@ static void it_can_change_while_it_is_being_told(void **state)
 
 	kube_events_lead(f->events, true);
 	set(f, "web", "wrong");
+	now_ms += KUBE_EVENTS_AFTER_MS;
+	assert_int_equal(loop_turn(f->loop, 0), 0); /* it is on its way */
 	set(f, "web", "wrong in another way");
-	set(f, "other", "wrong");
-	set(f, "other", NULL);
-	advance(f, 1000);
+	advance(f, SOON);
 	assert_int_equal(f->posts, 2);
 	assert_non_null(strstr(f->last, "in another way"));
 }
@@ -303,6 +322,7 @@ int main(void)
 		EVENTS_TEST(a_server_in_trouble_is_asked_again_later),
 		EVENTS_TEST(a_refusal_says_what_it_takes),
 		EVENTS_TEST(long_texts_are_cut_between_characters),
+		EVENTS_TEST(what_passes_soon_is_not_told),
 		EVENTS_TEST(it_can_change_while_it_is_being_told),
 	};
 
