@@ -18,7 +18,7 @@ static void on_leading(void *arg, bool leading, uint64_t token)
 	kube_events_lead(k->events, leading);
 }
 
-static void on_lease_problem(void *arg, const char *why)
+static void on_problem(void *arg, const char *why)
 {
 	struct kubernetes *k = arg;
 	CLEANUP(xfree_ptr) char *text = why ? xasprintf("no Events are made: %s", why) : NULL;
@@ -26,14 +26,9 @@ static void on_lease_problem(void *arg, const char *why)
 	k->sink.problem(k->sink.arg, EVENTS, 0, text);
 }
 
-static void on_events_problem(void *arg, const char *why)
-{
-	on_lease_problem(arg, why);
-}
-
 void kube_report_start(struct kubernetes *k, const struct watch_kubernetes *c)
 {
-	const struct leader_sink sink = { on_leading, on_lease_problem, k };
+	const struct leader_sink sink = { on_leading, on_problem, k };
 	CLEANUP(xfree_ptr) char *identity = NULL;
 	struct kube_lease_config lease = { .api = &k->api,
 					   .ns = c->lease_ns,
@@ -44,7 +39,7 @@ void kube_report_start(struct kubernetes *k, const struct watch_kubernetes *c)
 	/* Another start of this agent is another candidate: it does not know what it told. */
 	identity = xasprintf("%s_%08x", c->node, kube_api_random(&k->api, UINT32_MAX));
 	lease.identity = identity;
-	k->events = kube_events_new(&k->api, c->node, on_events_problem, k);
+	k->events = kube_events_new(&k->api, c->node, on_problem, k);
 	k->lease = kube_lease_new(&lease, &sink);
 }
 
