@@ -15,25 +15,10 @@
 #include "agent/base/buf.h"
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
+#include "tests/lib/turned_clock.h"
 
 #define CERT(body) "-----BEGIN CERTIFICATE-----\n" body "\n-----END CERTIFICATE-----\n"
 #define KEY(body)  "-----BEGIN PRIVATE KEY-----\n" body "\n-----END PRIVATE KEY-----\n"
-
-static int64_t now_ms;
-
-static mono_t test_mono(void *arg)
-{
-	(void)arg;
-	return (mono_t){ now_ms * 1000000 };
-}
-
-static int64_t test_wall(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static const struct clock test_clock = { .mono = test_mono, .wall_ms = test_wall };
 
 /* The HTTP: what trust it was given is written down. */
 struct fixture {
@@ -84,7 +69,7 @@ static int set_up(void **state)
 
 	f = (struct fixture){ .http = { &ops }, .dir = "/tmp/kube_credentials_test.XXXXXX" };
 	assert_non_null(mkdtemp(f.dir));
-	assert_int_equal(loop_new(&test_clock, &f.loop), 0);
+	assert_int_equal(loop_new(&turned_clock, &f.loop), 0);
 	*state = &f;
 	return 0;
 }

@@ -13,22 +13,7 @@
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 #include "tests/lib/fake_http.h"
-
-static int64_t now_ms;
-
-static mono_t test_mono(void *arg)
-{
-	(void)arg;
-	return (mono_t){ now_ms * 1000000 };
-}
-
-static int64_t test_wall(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static const struct clock test_clock = { test_mono, test_wall, NULL };
+#include "tests/lib/turned_clock.h"
 
 #define SOON (KUBE_EVENTS_AFTER_MS + 100)
 
@@ -97,7 +82,7 @@ static int set_up(void **state)
 	now_ms = 1795000000123;
 	access.servers[0] = xstrdup("https://a");
 	f->status = 201;
-	assert_int_equal(loop_new(&test_clock, &f->loop), 0);
+	assert_int_equal(loop_new(&turned_clock, &f->loop), 0);
 	f->http = fake_http_new(f->loop, serve, f);
 	f->credentials = kube_credentials_new(f->loop, f->http, &access, "node", no_problem, NULL);
 	kube_api_init(&f->api, f->loop, f->http, f->credentials, no_jitter, NULL);

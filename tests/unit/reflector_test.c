@@ -13,22 +13,7 @@
 
 #include "agent/base/xalloc.h"
 #include "tests/lib/fake_http.h"
-
-static int64_t now_ms;
-
-static mono_t test_mono(void *arg)
-{
-	(void)arg;
-	return (mono_t){ now_ms * 1000000 };
-}
-
-static int64_t test_wall(void *arg)
-{
-	(void)arg;
-	return now_ms;
-}
-
-static const struct clock test_clock = { test_mono, test_wall, NULL };
+#include "tests/lib/turned_clock.h"
 
 struct fixture {
 	struct loop *loop;
@@ -120,7 +105,7 @@ static void make(struct fixture *f, const char *query, bool optional, size_t ser
 
 	if (servers == 1)
 		free(access.servers[1]);
-	assert_int_equal(loop_new(&test_clock, &f->loop), 0);
+	assert_int_equal(loop_new(&turned_clock, &f->loop), 0);
 	f->http = fake_http_new(f->loop, NULL, NULL);
 	f->credentials = kube_credentials_new(f->loop, f->http, &access, "node", noop_problem, f);
 	kube_api_init(&f->api, f->loop, f->http, f->credentials, no_jitter, NULL);
