@@ -33,38 +33,6 @@ struct ground {
 	struct endpoint endpoint;
 };
 
-static int ground_up(void **state)
-{
-	struct ground *g = xcalloc(1, sizeof(*g));
-	struct sockaddr_in in = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(in);
-
-	assert_int_equal(hc_net_new(&g->net), 0);
-	g->io = hc_net_io(g->net);
-	g->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_true(g->listener >= 0);
-	assert_int_equal(bind(g->listener, (struct sockaddr *)&in, sizeof(in)), 0);
-	assert_int_equal(listen(g->listener, 64), 0);
-	assert_int_equal(getsockname(g->listener, (struct sockaddr *)&in, &len), 0);
-	memset(&g->endpoint, 0, sizeof(g->endpoint));
-	g->endpoint.addr = addr_v4(INADDR_LOOPBACK);
-	g->endpoint.port = ntohs(in.sin_port);
-	g->endpoint.protocol = IPPROTO_TCP;
-	*state = g;
-	return 0;
-}
-
-static int ground_down(void **state)
-{
-	struct ground *g = *state;
-
-	close(g->listener);
-	hc_net_free(g->net);
-	free(g);
-	return 0;
-}
-
 /* Our sockets towards the listener that are in this TCP state. */
 static unsigned sockets_in(const struct ground *g, unsigned tcp_state)
 {
@@ -79,6 +47,50 @@ static unsigned sockets_in(const struct ground *g, unsigned tcp_state)
 	}
 	fclose(f);
 	return n;
+}
+
+static void listen_anywhere(struct ground *g)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+
+	g->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(g->listener >= 0);
+	assert_int_equal(bind(g->listener, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(g->listener, 64), 0);
+	assert_int_equal(getsockname(g->listener, (struct sockaddr *)&in, &len), 0);
+	memset(&g->endpoint, 0, sizeof(g->endpoint));
+	g->endpoint.addr = addr_v4(INADDR_LOOPBACK);
+	g->endpoint.port = ntohs(in.sin_port);
+	g->endpoint.protocol = IPPROTO_TCP;
+}
+
+static int ground_up(void **state)
+{
+	struct ground *g = xcalloc(1, sizeof(*g));
+
+	assert_int_equal(hc_net_new(&g->net), 0);
+	g->io = hc_net_io(g->net);
+	/* A test before this one may have left sockets that a port given out again would show. */
+	g->listener = -1;
+	do {
+		if (g->listener >= 0)
+			close(g->listener);
+		listen_anywhere(g);
+	} while (sockets_in(g, STATE_TIME_WAIT) > 0);
+	*state = g;
+	return 0;
+}
+
+static int ground_down(void **state)
+{
+	struct ground *g = *state;
+
+	close(g->listener);
+	hc_net_free(g->net);
+	free(g);
+	return 0;
 }
 
 static bool wait_ready(const struct ground *g)
