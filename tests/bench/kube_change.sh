@@ -12,23 +12,19 @@ here=$(dirname "$0")
 . "$here/../lib/topology_cluster.sh"
 
 services=${SERVICES:-1000} members=${MEMBERS:-10} changes=${CHANGES:-200} peer_changes=${PEER_CHANGES:-20}
-fill() {
-	"$project/tests/lib/kube_fill" --server "$cluster_url" --ca "$cluster_ca" --token "$CLUSTER_DIR/token" \
-		--services "$services" --endpoints "$members" "$@"
-}
+fill() { cluster fill --services "$services" --endpoints "$members" "$@"; }
+name=fill-$(printf %05d $((services / 2)))
 change() {
 	"$project/tests/lib/kube_patch" --server "$cluster_url" --ca "$cluster_ca" --token "$CLUSTER_DIR/token" \
-		--name "fill-$(printf %05d $((services / 2)))" "$@" >"$run/sent"
+		--name "$name" "$@" >"$run/sent"
 }
+last_sent() { grep -v seen "$run/sent" | tail -n 1 | cut -d ' ' -f 2; }
 loaded() { [ "$(in_box director ipvsadm -Sn | grep -c '^-a')" -ge $((services * members)) ]; }
 
-# figures NAME: of what was sent and what was seen: number, p50, p99 and the longest in milliseconds.
+# figures NAME: reads one time in milliseconds a line: number, p50, p99 and the longest.
 figures() {
-	awk 'NR == FNR { sent[$2] = $1; next }
-		$2 == "clock" { offset = $3 - $1 }
-		$2 == "dest" && ($5 in sent) && !($5 in seen) { seen[$5]; printf "%.1f\n", ($1 + offset - sent[$5]) * 1000 }' \
-		"$run/sent" "$run/poll" | sort -n >"$run/took"
-	awk -v name="$1" -v all="$(wc -l <"$run/sent")" '{ t[NR] = $1 }
+	sort -n >"$run/took"
+	awk -v name="$1" -v all="$(grep -vc seen "$run/sent")" '{ t[NR] = $1 }
 		END {
 			printf "%s: %d of %d changes, ", name, NR, all
 			if (NR) printf "p50 %.1f ms, p99 %.1f ms, longest %.1f ms\n",
@@ -36,10 +32,21 @@ figures() {
 			else print "none seen"
 		}' "$run/took"
 }
+# How long from the request to the kernel's table, and to a bare watch that looked at nothing else.
+took() {
+	awk 'NR == FNR { if ($2 != "seen") sent[$2] = $1; next }
+		$2 == "clock" { offset = $3 - $1 }
+		$2 == "dest" && ($5 in sent) && !($5 in seen) { seen[$5]; printf "%.1f\n", ($1 + offset - sent[$5]) * 1000 }' \
+		"$run/sent" "$run/poll"
+}
+took_floor() {
+	awk '$2 != "seen" { sent[$2] = $1 }
+		$2 == "seen" && ($3 in sent) { printf "%.1f\n", ($1 - sent[$3]) * 1000 }' "$run/sent"
+}
 
 relay_start() {
-	"$project/tests/lib/relay" --netns "/run/netns/$net-director" --listen 127.0.0.1:6443 \
-		--to "$CLUSTER_HOST:$cluster_port" --log "$run/relay.log" >"$run/proxy.out" 2>&1 </dev/null &
+	"$tools/relay" "/run/netns/$net-director" 127.0.0.1:6443 "$CLUSTER_HOST:$cluster_port" \
+		>"$run/proxy.out" </dev/null &
 	relay=$!
 	topology_pids+=("$relay")
 	wait_for 30 grep -q listening "$run/proxy.out"
@@ -52,11 +59,12 @@ us() {
 	agent_start
 	ctl wait --synced --timeout 300
 	wait_for 60 loaded
-	poll_start
-	change --count "$changes"
-	wait_for 10 grep -q "$(tail -n 1 "$run/sent" | cut -d ' ' -f 2)" "$run/poll" || true
+	poll_start "$(ctl get pools "fill/$name" -o json | jq -r '.[0].frontends[0] | sub("/tcp$"; "")')"
+	change --count "$changes" --watch
+	wait_for 10 grep -q "$(last_sent)" "$run/poll" || true
 	poll_stop
-	figures "parasausd, one change among $services x $members"
+	took | figures "parasausd, one change among $services x $members"
+	took_floor | figures "a bare watch of that one object"
 	agent_stop
 	kill "$relay"
 }
@@ -73,9 +81,9 @@ peer() {
 	wait_for 300 kubeproxy_ready
 	poll_start
 	change --slices --count "$peer_changes" --pause 15
-	wait_for 60 grep -q "$(tail -n 1 "$run/sent" | cut -d ' ' -f 2)" "$run/poll" || true
+	wait_for 60 grep -q "$(last_sent)" "$run/poll" || true
 	poll_stop
-	figures "kube-proxy (ipvs), one change among $services x $members"
+	took | figures "kube-proxy (ipvs), one change among $services x $members"
 	kubeproxy_stop
 }
 

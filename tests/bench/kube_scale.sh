@@ -16,8 +16,7 @@ need_agent
 cluster_fresh
 topology_up scale
 agent_configure_cluster "" 'audit: 30'
-"$project/tests/lib/kube_fill" --server "$cluster_url" --ca "$cluster_ca" --token "$CLUSTER_DIR/token" \
-	--services "$services" --endpoints "$members" --first-port 30000
+cluster fill --services "$services" --endpoints "$members" --first-port 30000
 
 has_list() { status '.sources[0].complete' | grep -qx true; }
 peak() { awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }

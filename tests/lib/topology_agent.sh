@@ -158,8 +158,9 @@ load_failures() {
 }
 
 # Watches the director's IPVS table; its lines are in $run/poll.
+# poll_start [VIP:PORT]: the whole table, or that TCP service alone.
 poll_start() {
-	background director "$run/poll" "$tools/ipvs_poll"
+	background director "$run/poll" "$tools/ipvs_poll" ${1:+-s "$1"}
 	poll_pid=$background
 	wait_for 10 [ -s "$run/poll" ]
 }

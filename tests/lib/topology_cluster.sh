@@ -22,10 +22,10 @@ cluster_port=$(cat "$CLUSTER_DIR/port")
 cluster_url=https://$CLUSTER_HOST:$cluster_port
 cluster_token=$(cat "$CLUSTER_DIR/token")
 
-# cluster COMMAND [NAME]: of tests/lib/cluster, such as restart-api, wherever that runs.
+# cluster COMMAND [WORD...]: of tests/lib/cluster, such as restart-api, wherever that runs.
 cluster() {
 	local IFS=/
-	curl -sS --noproxy '*' --fail-with-body -m 180 -X POST "$CLUSTER_CONTROL/$*"
+	curl -sS --noproxy '*' --fail-with-body -m 1800 -X POST "$CLUSTER_CONTROL/$*"
 }
 # As with-cluster left it: empty but for deploy/kubernetes.
 cluster_fresh() { cluster restore fresh; }

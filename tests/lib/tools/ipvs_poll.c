@@ -4,7 +4,7 @@
  * again by the sockopts and prints each difference with the time at which it
  * was seen.
  *
- *   ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS]
+ *   ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS] [-s VIP:PORT]
  *
  * One line an event, "TIME EVENT TCP|UDP VIP:PORT [SERVER:PORT [WORDS...]]":
  *
@@ -18,7 +18,8 @@
  *
  * TIME is CLOCK_MONOTONIC in seconds. Connections are counted as active plus
  * inactive ones: that sum falls as they expire and rises only by a new one.
- * Ends on SIGTERM, with the file, or after the time. IPv4 only.
+ * Ends on SIGTERM, with the file, or after the time. IPv4 only. With a TCP
+ * service named, it reads that one alone: a large table takes many milliseconds.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -54,7 +55,8 @@ struct poll {
 	int fd;
 	struct ip_vs_get_services *services;
 	struct ip_vs_get_dests *dests;
-	struct table tables[2]; /* as it was, as it is */
+	const struct ip_vs_service_entry *only; /* this one's address, port and protocol; or NULL */
+	struct table tables[2];			/* as it was, as it is */
 };
 
 static volatile sig_atomic_t told_to_stop;
@@ -126,8 +128,21 @@ static int by_key(const void *a, const void *b)
 	return (ntohs(x->port) > ntohs(y->port)) - (ntohs(x->port) < ntohs(y->port));
 }
 
+static void read_one(struct poll *p, struct table *t)
+{
+	struct ip_vs_service_entry s = *p->only;
+	socklen_t len = sizeof(s);
+
+	t->count = 0;
+	if (getsockopt(p->fd, IPPROTO_IP, IP_VS_SO_GET_SERVICE, &s, &len))
+		return; /* there is none */
+	*table_add(t) = (struct dest){ .vip = s.addr, .vport = s.port, .protocol = s.protocol };
+	read_dests(p, &s, t);
+	qsort(t->items, t->count, sizeof(t->items[0]), by_key);
+}
+
 /* False: the table changed between two calls; read it again. */
-static bool read_table(struct poll *p, struct table *t)
+static bool read_all(struct poll *p, struct table *t)
 {
 	struct ip_vs_getinfo info;
 	socklen_t len = sizeof(info);
@@ -150,6 +165,14 @@ static bool read_table(struct poll *p, struct table *t)
 		read_dests(p, s, t);
 	}
 	qsort(t->items, t->count, sizeof(t->items[0]), by_key);
+	return true;
+}
+
+static bool read_table(struct poll *p, struct table *t)
+{
+	if (!p->only)
+		return read_all(p, t);
+	read_one(p, t);
 	return true;
 }
 
@@ -249,15 +272,32 @@ static struct poll *poll_new(void)
 	return p;
 }
 
+static bool parse_service(char *text, struct ip_vs_service_entry *s)
+{
+	char *colon = strrchr(text, ':');
+	struct in_addr vip;
+
+	if (!colon)
+		return false;
+	*colon = '\0';
+	if (inet_pton(AF_INET, text, &vip) != 1)
+		return false;
+	*s = (struct ip_vs_service_entry){ .protocol = IPPROTO_TCP,
+					   .addr = vip.s_addr,
+					   .port = htons((uint16_t)atoi(colon + 1)) };
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct sigaction stop = { .sa_handler = on_signal };
 	const char *stop_file = NULL;
+	struct ip_vs_service_entry one, *only = NULL;
 	double pause = 0.002, end = 0;
 	struct poll *p;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:f:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:f:t:s:")) != -1) {
 		switch (opt) {
 		case 'i':
 			pause = atof(optarg) / 1e3;
@@ -268,14 +308,22 @@ int main(int argc, char **argv)
 		case 't':
 			end = now(CLOCK_MONOTONIC) + atof(optarg);
 			break;
+		case 's':
+			only = &one;
+			if (parse_service(optarg, only))
+				break;
+			/* fall through */
 		default:
-			fputs("usage: ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS]\n", stderr);
+			fputs("usage: ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS] [-s "
+			      "VIP:PORT]\n",
+			      stderr);
 			return 2;
 		}
 	}
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	p = poll_new();
+	p->only = only;
 	run(p, pause, stop_file, end);
 	close(p->fd);
 	free(p->services);
