@@ -3,7 +3,7 @@
 # a warm connection to the kernel, on one clock; beside kube-proxy in ipvs mode, alone in a
 # network namespace. To be run under tests/lib/with-cluster.
 #
-#   SERVICES=N MEMBERS=N CHANGES=N PEER_CHANGES=N
+#   SERVICES=N MEMBERS=N CHANGES=N PEER_CHANGES=N (0: without the peer)
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh
@@ -40,8 +40,8 @@ took() {
 		"$run/sent" "$run/poll"
 }
 took_floor() {
-	awk '$2 != "seen" { sent[$2] = $1 }
-		$2 == "seen" && ($3 in sent) { printf "%.1f\n", ($1 - sent[$3]) * 1000 }' "$run/sent"
+	awk 'NR == FNR { if ($2 != "seen") sent[$2] = $1; next }
+		$2 == "seen" && ($3 in sent) { printf "%.1f\n", ($1 - sent[$3]) * 1000 }' "$run/sent" "$run/sent"
 }
 
 relay_start() {
@@ -94,7 +94,7 @@ need_agent
 	topology_up change
 	us
 )
-(
+((peer_changes == 0)) || (
 	cluster_fresh
 	topology_up peer
 	peer
