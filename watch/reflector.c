@@ -12,7 +12,9 @@
 
 #define BACKOFF_FIRST_MS 800
 #define BACKOFF_MOST_MS	 30000
-#define BACKOFF_QUIET_MS 120000 /* without a failure, and it begins anew */
+/* To be asked costs nothing where nobody listens; who waits long is late when somebody does again. */
+#define BACKOFF_REFUSED_MOST_MS 5000
+#define BACKOFF_QUIET_MS	120000 /* without a failure, and it begins anew */
 /* A watch that ends sooner, without an event, is as good as a failure. */
 #define SHORT_MS	1000
 #define EXPIRED_SOON_MS 5000
@@ -96,14 +98,16 @@ static void set_denied(struct reflector *r)
 
 static int64_t backoff(struct reflector *r)
 {
+	uint32_t most = r->stream.result == HTTP_REFUSED ? BACKOFF_REFUSED_MOST_MS
+							 : BACKOFF_MOST_MS;
 	mono_t now = now_of(r);
 	uint32_t ms;
 
 	if (!r->failed_at.ns || mono_sub_ms(now, r->failed_at) >= BACKOFF_QUIET_MS)
 		r->backoff_ms = BACKOFF_FIRST_MS;
 	ms = r->backoff_ms + kube_api_random(r->config.api, r->backoff_ms);
-	r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MOST_MS ? r->backoff_ms * 2 : BACKOFF_MOST_MS;
-	ms = ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS;
+	r->backoff_ms = r->backoff_ms * 2 < most ? r->backoff_ms * 2 : most;
+	ms = ms < most ? ms : most;
 	r->failed_at = mono_add_ms(now, ms);
 	return ms;
 }

@@ -59,7 +59,7 @@ us() {
 	agent_start
 	ctl wait --synced --timeout 300
 	wait_for 60 loaded
-	poll_start "$(ctl get pools "fill/$name" -o json | jq -r '.[0].frontends[0] | sub("/tcp$"; "")')"
+	poll_start_one "$(ctl get pools "fill/$name" -o json | jq -r '.[0].frontends[0] | sub("/tcp$"; "")')"
 	change --count "$changes" --watch
 	wait_for 10 grep -q "$(last_sent)" "$run/poll" || true
 	poll_stop

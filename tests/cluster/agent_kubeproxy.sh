@@ -28,16 +28,31 @@ mine=$(table)
 at_vip() { table | grep "$vip:"; }
 kept() { [ "$(at_vip)" = "$(grep "$vip:" <<<"$mine")" ]; }
 
+# Connections that IPVS has counted for a service at the VIP.
+connections() { in_box director ipvsadm -Ln --stats --exact | awk -v s="$1" '$2 == s { print $3 }'; }
+# through_ipvs BOX: a thousand connections from there to what kube-proxy would take as well.
+through_ipvs() {
+	local before answered
+	before=$(connections "$vip:30002")
+	answered=$(in_box "$1" curl -s -m 120 -H 'Connection: close' "http://$vip:30002/[1-1000]" | grep -cx s2 || true)
+	equal "from the $1: of 1,000 requests to the VIP are answered" 1000 "$answered"
+	equal "from the $1: and go through IPVS" 1000 $(($(connections "$vip:30002") - before))
+}
+
 # beside MODE [OPTION...]: kube-proxy comes, works, and goes.
 beside() {
 	local rc=0
-	kubeproxy_start "$@" --nodeport-addresses primary
+	kubeproxy_start "$@"
 	wait_for 120 kubeproxy_ready || rc=$?
 	result $rc "$1: kube-proxy is there" "$run/kube-proxy.err"
 	check "$1: it serves its service at the node's address" wait_for 120 answers 10.100.1.1:30002 s2
 	check "$1: what is ours is there, or there again within an audit" wait_for 10 kept
 	check "$1: the VIP serves ours" wait_for 5 answers "$vip:30001" s1
 	check "$1: and theirs" wait_for 5 answers "$vip:30002" s2
+	if [ "$1" = iptables ]; then # whose rule takes node ports at every address of the node
+		through_ipvs client
+		through_ipvs director
+	fi
 	patch Endpoints ours '{"metadata": {"annotations": {"parasaus.io/weight": "4"}}}'
 	check "$1: a change of ours comes through" wait_for 10 has_weight "$vip:30001" 10.100.1.11:8080 4
 	patch Endpoints ours '{"metadata": {"annotations": {"parasaus.io/weight": "1"}}}'
@@ -52,13 +67,20 @@ swept() {
 beside iptables
 swept
 check "kube-proxy --cleanup flushes IPVS: repaired" wait_for 15 kept
-beside ipvs --ipvs-exclude-cidrs "$vip/32"
+beside ipvs --nodeport-addresses primary --ipvs-exclude-cidrs "$vip/32"
 swept
 check "and once more" wait_for 15 kept
 agent_synced
-repairs=$(status .repairs)
 beside nftables
-at_least "nftables: what it flushed at its start was counted" "$((repairs + 1))" "$(status .repairs)"
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	agent_synced
+	repairs=$(status .repairs)
+	kubeproxy_start nftables
+	wait_for 120 kubeproxy_ready || note "kube-proxy does not come up"
+	check "nftables, start $n: what it flushed is whole again within an audit" wait_for 4 kept
+	at_least "nftables, start $n: and was counted" "$((repairs + 1))" "$(status .repairs)"
+	kubeproxy_stop
+done
 swept
 
 # In ipvs mode without excludeCIDRs it deletes what it does not know, at each sync: told as an error,

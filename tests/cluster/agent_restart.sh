@@ -58,16 +58,37 @@ at_most "by two lists of a kind at most" 2 "$(lists "$mark" services)"
 delete Service marker
 check "and is undone" wait_for 20 has_no_service "$vip:30009"
 agent_synced
-quiet=$(writes) mark=$(log_mark)
+# The API server away for a minute: health is still looked after, and nothing else changes.
+server_add s1 10.100.1.51
+server_start s1 10.100.1.51:80
+printf '%s\n' '10.100.1.51 80' '10.100.1.52 80' | service checked 30010 'health-check-type: tcp' | apply
+server_add s2 10.100.1.52
+server_start s2 10.100.1.52:80
+becomes "a service with checks, both servers up" "$vip:30010" "10.100.1.51:80=1 10.100.1.52:80=1"
+agent_synced
+others() { table | grep -v " $vip:30010 "; }
+mine=$(others) quiet=$(writes)
+away=$SECONDS
 cluster stop-api
 unread() { ! status '.sources[0].complete' | grep -qx true; }
 check "the API server gone: the source is told to be incomplete" wait_for 60 unread
 equal "nothing is written" "$quiet" "$(writes)"
 equal "it is still ready" true "$(status .ready)"
+server_kill s2
+check "a server that dies meanwhile is out" wait_for 10 has_weight "$vip:30010" 10.100.1.52:80 0
+server_start s2 10.100.1.52:80
+check "and in again when it is back" wait_for 10 has_weight "$vip:30010" 10.100.1.52:80 1
+equal "by two writes" $((quiet + 2)) "$(writes)"
+a_minute() { ((SECONDS - away >= 60)); }
+check "a minute without it" wait_for 90 a_minute
+equal "all else is as it was" "$mine" "$(others)"
 cluster start-api
-check "the API server back: the agent watches again" wait_for 90 is_watched
+began=$EPOCHREALTIME
+check "the API server back: the agent watches again" wait_for 60 is_watched
+note "after $(since "$began" "$EPOCHREALTIME") s"
+at_most "within so many seconds" 10 "$(awk "BEGIN { print int($EPOCHREALTIME - $began) }")"
 check "and is in agreement" agent_synced
-equal "nothing was written" "$quiet" "$(writes)"
+equal "by no write" $((quiet + 2)) "$(writes)"
 
 # reflector_test: etcd put back to an older copy. Revisions go backwards, and a watch from what was
 # the last one is silent for ever.
@@ -77,8 +98,14 @@ becomes "a service made after the copy" "$vip:30007" 10.100.1.71:80=1
 for n in 1 2 3 4 5 6 7 8; do
 	patch Service svc7 "{\"metadata\": {\"annotations\": {\"test/n\": \"$n\"}}}"
 done
+agent_synced
+quiet=$(writes)
 cluster restore earlier
-check "the copy put back: the service goes" wait_for 400 has_no_service "$vip:30007"
+began=$EPOCHREALTIME
+check "the copy put back: the service goes" wait_for 60 has_no_service "$vip:30007"
+note "after $(since "$began" "$EPOCHREALTIME") s"
+at_most "within so many seconds" 10 "$(awk "BEGIN { print int($EPOCHREALTIME - $began) }")"
+at_most "by the writes that it takes, and no others" 3 $(($(writes) - quiet))
 service svc8 30008 "$no_check" <<<'10.100.1.81 80' | apply
 becomes "and changes come through" "$vip:30008" 10.100.1.81:80=1
 for n in 1 3 4 5; do

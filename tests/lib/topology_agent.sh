@@ -157,13 +157,15 @@ load_failures() {
 		"\(.t + $wall | strftime("%H:%M:%S")) \(.reason), began \(.t - .began | . * 1000 | round) ms before, last answer by \(.last_server)"'
 }
 
-# Watches the director's IPVS table; its lines are in $run/poll.
-# poll_start [VIP:PORT]: the whole table, or that TCP service alone.
-poll_start() {
-	background director "$run/poll" "$tools/ipvs_poll" ${1:+-s "$1"}
+poll_run() {
+	background director "$run/poll" "$tools/ipvs_poll" "$@"
 	poll_pid=$background
 	wait_for 10 [ -s "$run/poll" ]
 }
+# Watches the director's IPVS table; its lines are in $run/poll.
+poll_start() { poll_run -i 2; }
+# poll_start_one VIP:PORT: that TCP service alone.
+poll_start_one() { poll_run -i 1 -s "$1"; }
 poll_stop() { end_of "$poll_pid"; }
 
 # event NAME [WORDS...]: the time of the first such event, on the wall clock. WORDS are the

@@ -516,6 +516,30 @@ static void a_list_that_fails_is_asked_for_again_later_each_time(void **state)
 	(void)watch_asked(f, WATCH_FROM("10"));
 }
 
+static void one_that_is_not_there_is_looked_for_every_few_seconds(void **state)
+{
+	static const int64_t waits[] = { 800, 1600, 3200, 5000, 5000, 5000 };
+	struct fixture *f = *state;
+
+	reflector_start(f->reflector, 0, 0);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		settle(f);
+		fake_http_end(list_asked(f), HTTP_REFUSED, "connection refused");
+		settle(f);
+		advance(f, waits[i] - 1);
+		assert_int_equal(fake_http_count(f->http), 0);
+		advance(f, 1);
+	}
+	settle(f);
+	/* It is back, but not well: that counts on from here. */
+	fake_http_answer(list_asked(f), 500, "{}");
+	settle(f);
+	advance(f, 4999);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	assert_int_equal(fake_http_count(f->http), 1);
+}
+
 static void the_server_may_say_when_to_come_again(void **state)
 {
 	struct fixture *f = *state;
@@ -939,6 +963,7 @@ int main(void)
 		REFLECTOR_TEST(a_large_object_is_read),
 		REFLECTOR_TEST(reading_stops_while_the_queue_is_full),
 		REFLECTOR_TEST(a_list_that_fails_is_asked_for_again_later_each_time),
+		REFLECTOR_TEST(one_that_is_not_there_is_looked_for_every_few_seconds),
 		REFLECTOR_TEST(the_server_may_say_when_to_come_again),
 		REFLECTOR_TEST(a_watch_that_is_refused_makes_no_list),
 		REFLECTOR_TEST(what_expired_is_listed_anew),
