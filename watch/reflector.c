@@ -12,9 +12,9 @@
 
 #define BACKOFF_FIRST_MS 800
 #define BACKOFF_MOST_MS	 30000
-/* To be asked costs nothing where nobody listens; who waits long is late when somebody does again. */
-#define BACKOFF_REFUSED_MOST_MS 5000
-#define BACKOFF_QUIET_MS	120000 /* without a failure, and it begins anew */
+/* Where nobody answers at all: to ask costs little, and who waits long is late when somebody does. */
+#define BACKOFF_AWAY_MOST_MS 5000
+#define BACKOFF_QUIET_MS     120000 /* without a failure, and it begins anew */
 /* A watch that ends sooner, without an event, is as good as a failure. */
 #define SHORT_MS	1000
 #define EXPIRED_SOON_MS 5000
@@ -98,8 +98,7 @@ static void set_denied(struct reflector *r)
 
 static int64_t backoff(struct reflector *r)
 {
-	uint32_t most = r->stream.result == HTTP_REFUSED ? BACKOFF_REFUSED_MOST_MS
-							 : BACKOFF_MOST_MS;
+	uint32_t most = r->stream.status == 0 ? BACKOFF_AWAY_MOST_MS : BACKOFF_MOST_MS;
 	mono_t now = now_of(r);
 	uint32_t ms;
 

@@ -10,7 +10,7 @@
  *
  *   what happens                           what is done
  *   list fails                             again, later each time: up to 30 s, or
- *                                          5 s where nobody listens
+ *                                          5 s where nobody answers at all
  *   watch: ends, breaks                    again at once, from where it stood
  *   watch: ends within a second, empty     again, later each time
  *   watch: refused, 429, 5xx               again, later each time, no list

@@ -61,9 +61,9 @@ agent_synced
 # The API server away for a minute: health is still looked after, and nothing else changes.
 server_add s1 10.100.1.51
 server_start s1 10.100.1.51:80
-printf '%s\n' '10.100.1.51 80' '10.100.1.52 80' | service checked 30010 'health-check-type: tcp' | apply
 server_add s2 10.100.1.52
 server_start s2 10.100.1.52:80
+printf '%s\n' '10.100.1.51 80' '10.100.1.52 80' | service checked 30010 'health-check-type: tcp' | apply
 becomes "a service with checks, both servers up" "$vip:30010" "10.100.1.51:80=1 10.100.1.52:80=1"
 agent_synced
 others() { table | grep -v " $vip:30010 "; }

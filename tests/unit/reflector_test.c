@@ -524,7 +524,8 @@ static void one_that_is_not_there_is_looked_for_every_few_seconds(void **state)
 	reflector_start(f->reflector, 0, 0);
 	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
 		settle(f);
-		fake_http_end(list_asked(f), HTTP_REFUSED, "connection refused");
+		/* Of a proxy in front of it the second kind. */
+		fake_http_end(list_asked(f), i % 2 ? HTTP_REFUSED : HTTP_CUT, "no answer");
 		settle(f);
 		advance(f, waits[i] - 1);
 		assert_int_equal(fake_http_count(f->http), 0);
