@@ -182,6 +182,7 @@ static int compare_places(const void *a, const void *b)
 static void find_missing(struct ipvs_role *r)
 {
 	struct ipvs_row **missing = xcalloc(r->image.services + 1, sizeof(struct ipvs_row *)), *row;
+	const char *rival = NULL;
 	size_t count = 0;
 
 	for (size_t pos = 0; (row = map_next(&r->image.rows, &pos));) {
@@ -190,10 +191,16 @@ static void find_missing(struct ipvs_role *r)
 	}
 	if (count > 1)
 		qsort(missing, count, sizeof(struct ipvs_row *), compare_places);
+	if (count)
+		rival = ipvs_rival_found(r, count);
+	else
+		ipvs_rival_look(r);
 	for (size_t i = 0; i < count; i++) {
-		r->found.missing += !missing[i]->doubted;
+		r->found.missing += !missing[i]->doubted && !rival;
 		missing[i]->doubted = false;
 		ipvs_image_lose(&r->image, missing[i], true);
+		if (rival && missing[i]->want)
+			ipvs_rival_give_up(r, missing[i], rival);
 		if (missing[i]->queue == IPVS_QUEUE_READ)
 			ipvs_enqueue(r, missing[i], IPVS_QUEUE_NONE);
 		ipvs_settle(r, missing[i]);

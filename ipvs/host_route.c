@@ -203,6 +203,35 @@ int host_addresses_read(struct host_routes *r, host_address_fn *fn, void *arg)
 	return dump(r, nlh, read_address, &read);
 }
 
+static int saw_device(const struct nlmsghdr *nlh, void *data)
+{
+	*(bool *)data = nlh->nlmsg_type == RTM_NEWLINK;
+	return MNL_CB_STOP;
+}
+
+bool host_has_device(struct host_routes *r, const char *name)
+{
+	bool found = false;
+	char buf[MESSAGE_MAX];
+	char *answer = xmalloc(RECEIVE_BYTES);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	ssize_t len = -1;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = ++r->seq;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	/* One message comes: the interface, or an error where there is none. */
+	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) >= 0)
+		len = mnl_socket_recvfrom(r->nl, answer, RECEIVE_BYTES);
+	if (len > 0)
+		(void)mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), saw_device,
+				 &found);
+	free(answer);
+	return found;
+}
+
 struct read_advertised {
 	host_advertised_fn *fn;
 	void *arg;

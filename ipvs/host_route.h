@@ -41,6 +41,8 @@ MUST_CHECK int host_routes_read(struct host_routes *r, host_route_fn *fn, void *
 /* Each address of each interface. */
 typedef void host_address_fn(void *arg, const struct addr *a);
 MUST_CHECK int host_addresses_read(struct host_routes *r, host_address_fn *fn, void *arg);
+/* Whether an interface has this name. */
+bool host_has_device(struct host_routes *r, const char *name);
 /* The interface of each IPv6 default route that came by router advertisement. */
 typedef void host_advertised_fn(void *arg, unsigned ifindex);
 MUST_CHECK int host_advertised_read(struct host_routes *r, host_advertised_fn *fn, void *arg);

@@ -255,6 +255,7 @@ void ipvs_role_free(struct ipvs_role *r)
 	loop_cancel(r->loop, r->roll_timer);
 	loop_cancel(r->loop, r->drain_timer);
 	ipvs_troubles_done(r);
+	ipvs_rival_done(r);
 	ipvs_hosting_close(r);
 	if (r->kernel.ops)
 		r->kernel.ops->close(r->kernel.kernel);

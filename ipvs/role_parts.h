@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ipvs process from the inside, as its files share it: role.c, check.c,
- * writer.c, audit.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
+ * writer.c, audit.c, rival.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
  *
  * Every service is a row (image.h). A row stands in at most one queue, that
  * of the most urgent thing to be done with it; settling a row finds its
@@ -52,6 +52,7 @@ struct ipvs_host_ops {
 	int (*add)(void *host, const struct ipvs_frontend *f, size_t count, struct err *err);
 	int (*remove)(void *host, const struct endpoint *keys, size_t count, struct err *err);
 	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
+	bool (*has_device)(void *host, const char *name);
 	uint64_t (*writes)(const void *host);
 	void (*close)(void *host);
 	void *arg; /* for open */
@@ -75,6 +76,14 @@ struct ipvs_trouble {
 	int error; /* positive errno */
 	bool blocked;
 	char text[160];
+};
+
+/* A program that deletes what is ours (rival.c). */
+struct ipvs_rival {
+	unsigned strikes; /* audits that found its work */
+	mono_t at;	  /* the last one */
+	uint32_t wait_ms;
+	timer_id timer; /* until what was given up is written again */
 };
 
 struct ipvs_role {
@@ -130,6 +139,8 @@ struct ipvs_role {
 	timer_id audit_timer, soon_timer, roll_timer;
 	size_t roll_at; /* position in the image */
 
+	struct ipvs_rival rival;
+
 	/* the host */
 	timer_id host_timer;
 	uint32_t host_backoff_ms;
@@ -174,6 +185,14 @@ MUST_CHECK int ipvs_audit_first(struct ipvs_role *r);
 void ipvs_audit_timers(struct ipvs_role *r);
 /* Read the destinations of a row that the kernel holds. */
 void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
+
+/* --- rival.c --- */
+/* An audit misses so many services. NULL: they are put back. Else they are given up, for this reason. */
+const char *ipvs_rival_found(struct ipvs_role *r, size_t missing);
+void ipvs_rival_give_up(struct ipvs_role *r, struct ipvs_row *row, const char *text);
+/* An audit misses none: whoever took them may be gone. */
+void ipvs_rival_look(struct ipvs_role *r);
+void ipvs_rival_done(struct ipvs_role *r);
 
 /* --- hosting.c --- */
 /* Have the host carry the frontends at the head of a queue, or drop them. */

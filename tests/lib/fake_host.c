@@ -71,6 +71,13 @@ static int fake_sync(void *host, bool prune, uint64_t *out_repairs, struct err *
 	return h->fail ? err_set(err, h->fail, "no route could be read") : 0;
 }
 
+static bool fake_has_device(void *host, const char *name)
+{
+	const struct fake_host *h = host;
+
+	return h->device && strcmp(h->device, name) == 0;
+}
+
 static uint64_t fake_writes(const void *host)
 {
 	return ((const struct fake_host *)host)->writes;
@@ -89,6 +96,7 @@ void fake_host_init(struct fake_host *h)
 		.add = fake_add,
 		.remove = fake_remove,
 		.sync = fake_sync,
+		.has_device = fake_has_device,
 		.writes = fake_writes,
 		.close = fake_close,
 		.arg = h,

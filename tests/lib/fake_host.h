@@ -15,7 +15,8 @@ struct fake_host {
 	struct ipvs_frontend frontends[FAKE_HOST_MAX];
 	size_t count;
 	uint64_t writes, syncs, prunes;
-	int fail; /* -errno of the next calls; 0: they go well */
+	const char *device; /* the one that it has; NULL: none */
+	int fail;	    /* -errno of the next calls; 0: they go well */
 	ipvs_host_changed_fn *changed;
 	void *arg;
 };

@@ -573,6 +573,75 @@ static void a_foreign_flush_is_undone_within_one_audit(void **state)
 	assert_int_equal(w->kernel.trash_walk, 0);
 }
 
+static void who_deletes_ours_again_and_again_is_told_and_not_fought(void **state)
+{
+	struct world *w = *state;
+	uint64_t writes;
+
+	start_role(w);
+	want(w, A D1 D2 B E1, true);
+	pass(w, AUDIT_MS + 100);
+	w->host.device = "kube-ipvs0";
+	/* Once may be anything, and is put right. */
+	fake_ipvs_clear(&w->kernel);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	assert_int_equal(w->status.repairs, 2);
+	/* Twice is its way. */
+	fake_ipvs_clear(&w->kernel);
+	writes = w->kernel.writes;
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, "");
+	assert_int_equal(w->kernel.writes, writes);
+	assert_int_equal(w->status.repairs, 2);
+	assert_int_equal(w->status.problems, 2);
+	assert_non_null(strstr(w->last_event, "kube-proxy in ipvs mode"));
+	assert_non_null(strstr(w->last_event, "ipvs.excludeCIDRs"));
+	/* It is tried again after one minute, then two, four, eight, ten and ten. */
+	static const int64_t waits[] = { 60000, 120000, 240000, 480000, 600000, 600000 };
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		pass(w, waits[i] - 2 * AUDIT_MS);
+		assert_kernel(w, "");
+		pass(w, 2 * AUDIT_MS);
+		assert_kernel(w, A D1 D2 B E1);
+		assert_int_equal(w->status.problems, 0);
+		fake_ipvs_clear(&w->kernel);
+		pass(w, AUDIT_MS + 100);
+		assert_kernel(w, "");
+	}
+	/* It ends with the device. */
+	w->host.device = NULL;
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	assert_int_equal(w->status.problems, 0);
+	assert_non_null(strstr(w->last_event, "nobody deletes services of ours any more"));
+	fake_ipvs_clear(&w->kernel);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+}
+
+static void one_that_leaves_ours_alone_is_forgiven(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1 D2 B E1, true);
+	pass(w, AUDIT_MS + 100);
+	w->host.device = "kube-dummy-if";
+	for (unsigned i = 0; i < 2; i++) {
+		fake_ipvs_clear(&w->kernel);
+		pass(w, AUDIT_MS + 100);
+	}
+	assert_kernel(w, "");
+	assert_non_null(strstr(w->last_event, "kube-router"));
+	/* Its setting is changed: what is tried stays, and after twenty minutes it is as if nothing was. */
+	pass(w, 1300000);
+	assert_kernel(w, A D1 D2 B E1);
+	fake_ipvs_clear(&w->kernel);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+}
+
 static void what_others_change_is_put_right(void **state)
 {
 	struct world *w = *state;
@@ -889,6 +958,8 @@ int main(void)
 		in_a_world(lost_answers_are_read_not_replayed),
 		cmocka_unit_test(a_single_fault_anywhere_is_overcome),
 		in_a_world(a_foreign_flush_is_undone_within_one_audit),
+		in_a_world(who_deletes_ours_again_and_again_is_told_and_not_fought),
+		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
 		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),
 		in_a_world(an_audit_at_the_moment_of_a_commit_changes_no_rule),
