@@ -10,6 +10,7 @@
 
 struct api {
 	struct snapshot_slot *slot;
+	struct pictures *pictures;
 	struct http_server *local;
 	struct http_server *tcp;
 };
@@ -17,10 +18,12 @@ struct api {
 static void answer(void *arg, const struct rest_request *r, struct rest_reply *out)
 {
 	struct api *a = arg;
-	struct snapshot *s = snapshot_slot_get(a->slot);
+	struct rest_state state = { .snapshot = snapshot_slot_get(a->slot),
+				    .pictures = a->pictures,
+				    .now = clock_mono(&clock_system) };
 
-	rest_answer(r, s, out);
-	snapshot_unref(s);
+	rest_answer(r, &state, out);
+	snapshot_unref(state.snapshot);
 }
 
 int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
@@ -31,6 +34,7 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 	int r = 0;
 
 	a->slot = slot;
+	a->pictures = pictures_new();
 	if (c->unix_fd >= 0) {
 		http.fd = c->unix_fd;
 		r = http_start(&http, &a->local, err);
@@ -56,5 +60,6 @@ void api_stop(struct api *a)
 		return;
 	http_stop(a->local);
 	http_stop(a->tcp);
+	pictures_free(a->pictures);
 	free(a);
 }

@@ -19,6 +19,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "agent/api/request_id.h"
 #include "agent/api/schema.h"
 #include "agent/base/clock.h"
 #include "agent/base/xalloc.h"
@@ -30,6 +31,7 @@
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
+	struct request_ids ids; /* of the server's thread */
 };
 
 /* One request; the library keeps it for us from the request line to the end of the answer. */
@@ -69,8 +71,20 @@ struct headers {
 	unsigned hosts;
 	unsigned lengths;
 	unsigned encodings;
-	struct buf accept; /* the header may stand several times */
+	struct buf accept, accept_language; /* they may stand several times */
 };
+
+static void headers_done(struct headers *h)
+{
+	buf_done(&h->accept);
+	buf_done(&h->accept_language);
+}
+
+static void append_value(struct buf *all, const char *value)
+{
+	buf_str(all, all->len ? "," : "");
+	buf_str(all, value);
+}
 
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
 				   const char *value)
@@ -90,8 +104,11 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 		h->encodings++;
 		h->request->has_body = true;
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0) {
-		buf_str(&h->accept, h->accept.len ? "," : "");
-		buf_str(&h->accept, value);
+		append_value(&h->accept, value);
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_LANGUAGE) == 0) {
+		append_value(&h->accept_language, value);
+	} else if (strcasecmp(name, REST_REQUEST_ID_HEADER) == 0 && request_id_is_good(value)) {
+		h->request->request_id = value;
 	}
 	return MHD_YES;
 }
@@ -103,6 +120,8 @@ static void read_headers(struct MHD_Connection *c, const char *version, struct h
 	MHD_get_connection_values(c, MHD_HEADER_KIND, take_header, h);
 	if (h->accept.len)
 		h->request->accept = buf_cstr(&h->accept);
+	if (h->accept_language.len)
+		h->request->accept_language = buf_cstr(&h->accept_language);
 	h->request->ambiguous = h->hosts > 1 || (needs_host && !h->hosts) || h->lengths > 1 ||
 				h->encodings > 1 || (h->lengths && h->encodings);
 }
@@ -172,7 +191,8 @@ static struct MHD_Response *make_response(struct rest_reply *reply)
 	return m;
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *reply)
+static enum MHD_Result send_reply(struct MHD_Connection *c, const struct rest_request *request,
+				  struct rest_reply *reply)
 {
 	struct MHD_Response *m = make_response(reply);
 	enum MHD_Result ok = m ? MHD_YES : MHD_NO;
@@ -181,8 +201,11 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *r
 		return MHD_NO;
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept");
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept, Accept-Language");
+	ok &= MHD_add_response_header(m, REST_REQUEST_ID_HEADER, request->request_id);
 	ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+	if (reply->language)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);
 	if (reply->allow)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	if (reply->retry)
@@ -195,6 +218,19 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *r
 	return ok;
 }
 
+/* What the connection tells, besides the request itself. */
+static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
+			       struct rest_request *r, char id[static REQUEST_ID_MAX + 1])
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info)
+		r->peer = peer_of(info->connect_fd);
+	if (!r->request_id)
+		r->request_id = request_id_make(&h->ids, id);
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *decoded,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_size, void **state)
@@ -205,6 +241,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 					.target = x->target,
 					.over_tcp = h->config.over_tcp };
 	struct headers headers = { .request = &request };
+	char id[REQUEST_ID_MAX + 1];
 	struct rest_reply reply;
 	enum MHD_Result ok;
 
@@ -216,13 +253,14 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	/* Answered now, a request ends its connection: right only for one that had a body. */
 	if (!x->headers_seen && !request.has_body && !request.ambiguous) {
 		x->headers_seen = true;
-		buf_done(&headers.accept);
+		headers_done(&headers);
 		return MHD_YES;
 	}
+	look_at_connection(h, c, &request, id);
 	h->config.answer(h->config.arg, &request, &reply);
-	ok = send_reply(c, &reply);
+	ok = send_reply(c, &request, &reply);
 	rest_reply_done(&reply);
-	buf_done(&headers.accept);
+	headers_done(&headers);
 	return ok;
 }
 
@@ -252,6 +290,7 @@ int http_start(const struct http_config *c, struct http_server **out, struct err
 	int flags = fcntl(c->fd, F_GETFL);
 
 	h->config = *c;
+	request_ids_begin(&h->ids);
 	if (flags >= 0 && fcntl(c->fd, F_SETFL, flags | O_NONBLOCK) == 0)
 		h->daemon = start_daemon(h);
 	if (!h->daemon) {

@@ -14,6 +14,8 @@
 #define REST_HEALTHZ	  "/healthz"
 #define REST_READYZ	  "/readyz"
 #define REST_STATUS	  "/api/v1/status"
+#define REST_COUNTS	  "/api/v1/counts"
+#define REST_WHOAMI	  "/api/v1/whoami"
 #define REST_POOLS	  "/api/v1/pools"
 #define REST_POOL	  "/api/v1/pools/{id}"
 #define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
@@ -26,10 +28,14 @@
 #define REST_PROBLEM "application/problem+json"
 #define REST_TEXT    "text/plain; charset=utf-8"
 
+#define REST_REQUEST_ID_HEADER "X-Request-Id" /* taken from the client, and told back */
+
 /* Query parameters of lists. */
 #define REST_Q		"q"
 #define REST_OFFSET	"offset"
 #define REST_LIMIT	"limit"
+#define REST_SORT	"sort"
+#define REST_VIP	"vip"
 #define REST_NAMESPACE	"namespace" /* a field, too; so are the following */
 #define REST_SERVICE	"service"
 #define REST_HEALTH	"health"
@@ -137,11 +143,35 @@
 #define REST_HEARD_AT	       "heardAt"
 #define REST_REVISION	       "revision"
 
+/* Of the counts; besides names of fields. */
+#define REST_WITH_PROBLEMS "withProblems"
+#define REST_WITH_DRAINING "withDraining"
+#define REST_NAME	   "name"
+#define REST_NAMESPACES	   "namespaces"
+
+/* Of whoami. */
+#define REST_USER	   "user"
+#define REST_UID	   "uid"
+#define REST_GID	   "gid"
+#define REST_VIA	   "via"
+#define REST_ROLES	   "roles"
+#define REST_WRITE_ENABLED "writeEnabled"
+#define REST_CAN	   "can"
+#define REST_CAN_CREATE	   "create"
+#define REST_CAN_EDIT	   "edit"
+#define REST_CAN_DELETE	   "delete"
+#define REST_CAN_DRAIN	   "drain"
+#define REST_CAN_WEIGHT	   "weight"
+#define REST_CAN_ROLLBACK  "rollback"
+#define REST_CAN_PROBE	   "probe"
+#define REST_CAN_ADDRESSES "addresses"
+
 /* Of an error (RFC 9457); `code` is the stable one. */
 #define REST_TITLE	  "title"
 #define REST_ERROR_STATUS "status"
 #define REST_INSTANCE	  "instance"
 #define REST_CODE	  "code"
+#define REST_REQUEST_ID	  "requestId"
 
 /* Words: health of a pool, state of a member, why a member is as it is. */
 #define REST_HEALTH_UP		"up"

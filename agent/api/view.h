@@ -15,11 +15,29 @@
 /* A pool shows that many of its problems, REST_PROBLEMS all of them. */
 #define VIEW_POOL_PROBLEMS_MAX 64
 #define VIEW_ID_TEXT_MAX       17
+#define VIEW_SOURCE_TEXT_MAX   512
 
 /* What probes say of a pool as a whole; what the administrator wants has no part in it. */
 enum pool_health { HEALTH_UP, HEALTH_DEGRADED, HEALTH_DOWN, HEALTH_UNMONITORED };
 enum pool_health view_pool_health(const struct pool_view *v);
 const char *view_health_text(enum pool_health h);
+
+/* For sorting: what most needs to be looked at has the least. */
+unsigned view_health_rank(enum pool_health h);
+unsigned view_state_rank(enum verdict_state s);
+
+/* A member that drains is in none of the three others. */
+struct pool_counts {
+	size_t up, down, unknown, draining;
+};
+struct pool_counts view_pool_counts(const struct pool_view *v);
+
+/* The word for each bit of enum member_reason, in their order; ends with NULL. */
+extern const char *const view_reason_words[];
+
+/* "directory:/etc/parasaus/pools"; returns out, or NULL where there is no such source. */
+const char *view_source_text(const struct snapshot *s, unsigned source,
+			     char out[static VIEW_SOURCE_TEXT_MAX]);
 
 /* A target's id as text; returns out. */
 const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX]);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * REST requests: "METHOD TARGET", then Accept and Host on lines of their own,
- * through parsing, routing and listing to the whole answer, over a small
+ * REST requests: "METHOD TARGET", then Accept, Host, Accept-Language and
+ * X-Request-Id on lines of their own, through parsing, routing and listing to the whole answer, over a small
  * snapshot.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/request_id.h"
 #include "agent/api/rest.h"
 #include "agent/api/schema.h"
 #include "agent/base/doc.h"
@@ -60,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = xstrndup((const char *)data, size), *rest = text;
 	struct snapshot *s = snapshot_sample(INT64_C(1795316400000));
+	struct pictures *pictures = pictures_new();
+	struct rest_state state = { .snapshot = s, .pictures = pictures };
 	struct rest_request request = { .header_bytes = size };
 	struct rest_reply reply;
 
@@ -67,15 +70,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	request.target = cut(&rest, "\n");
 	request.accept = cut(&rest, "\n");
 	request.host = cut(&rest, "\n");
+	request.accept_language = cut(&rest, "\n");
+	request.request_id = cut(&rest, "\n");
+	if (request.request_id && !request_id_is_good(request.request_id))
+		request.request_id = NULL;
 	request.over_tcp = request.host != NULL;
 	if (request.target) {
-		rest_answer(&request, s, &reply);
+		rest_answer(&request, &state, &reply);
 		check_reply(&reply);
 		rest_reply_done(&reply);
-		rest_answer(&request, NULL, &reply);
+		rest_answer(&request, &(struct rest_state){ 0 }, &reply);
 		check_reply(&reply);
 		rest_reply_done(&reply);
 	}
+	pictures_free(pictures);
 	snapshot_unref(s);
 	free(text);
 	return 0;

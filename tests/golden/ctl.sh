@@ -118,7 +118,7 @@ sed -n 's|^#define REST_[A-Z_]*[ \t]*"\(/.*\)"$|\1|p' agent/api/schema.h | grep 
 sed -n 's|^\.It Pa \(/.*\)$|\1|p' man/parasaus-rest.7 >"$tmp/man"
 both "every REST path is in parasaus-rest(7), and back"
 
-sed -n 's/^.*= { [0-9]*, "\([a-z-]*\)", .*$/\1/p' agent/api/rest.c >"$tmp/code"
+sed -n 's/^.*= { [0-9]*, "\([a-z-]*\)",.*$/\1/p' agent/api/problem.c >"$tmp/code"
 sed -n 's/^\.It \([a-z-]*\) Ta [0-9]* Ta .*$/\1/p' man/parasaus-rest.7 >"$tmp/man"
 both "every error code is in parasaus-rest(7), and back"
 

@@ -127,6 +127,39 @@ static void a_connection_serves_requests_until_it_is_closed(void **state)
 	free(got);
 }
 
+static void a_request_has_a_name(void **state)
+{
+	char *got = exchange(*state, "GET /healthz HTTP/1.1\r\nHost: x\r\n"
+				     "X-Request-Id: a.b_c-1\r\n\r\n"
+				     "GET /nothing HTTP/1.1\r\nHost: x\r\n"
+				     "x-request-id: bad id\r\n"
+				     "Accept-Language: fr\r\nAccept-Language: zh\r\n"
+				     "Connection: close\r\n\r\n");
+	const char *made, *told;
+
+	assert_int_equal(count_of(got, "X-Request-Id: a.b_c-1\r\n"), 1);
+	assert_int_equal(count_of(got, "X-Request-Id: "), 2);
+	assert_null(strstr(got, "bad id"));
+	assert_int_equal(count_of(got, "Content-Language: zh-CN\r\n"), 1);
+	made = strstr(strstr(got, "X-Request-Id: ") + 1, "X-Request-Id: ") + 14;
+	told = strstr(got, "\"requestId\":\"") + 13;
+	assert_memory_equal(made, told, strcspn(made, "\r"));
+	assert_true(strcspn(made, "\r") > 16);
+	free(got);
+}
+
+static void the_kernel_tells_who_asks(void **state)
+{
+	char *got = exchange(*state, "GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n");
+	char ids[64];
+
+	snprintf(ids, sizeof(ids), "\"uid\":%u,\"gid\":%u,\"pid\":%d,", getuid(), getgid(),
+		 getpid());
+	assert_int_equal(count_of(got, ids), 1);
+	free(got);
+}
+
 /* Whatever follows such a request must not be answered as another one. */
 static void requests_that_can_be_read_in_two_ways_end_the_connection(void **state)
 {
@@ -463,6 +496,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_serves_requests_until_it_is_closed),
+		cmocka_unit_test(a_request_has_a_name),
+		cmocka_unit_test(the_kernel_tells_who_asks),
 		cmocka_unit_test(requests_that_can_be_read_in_two_ways_end_the_connection),
 		cmocka_unit_test(errors_are_problems_with_a_code),
 		cmocka_unit_test(headers_have_a_bound),

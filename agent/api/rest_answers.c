@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is behind each path.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/api/accept.h"
+#include "agent/api/counts.h"
+#include "agent/api/json_writer.h"
+#include "agent/api/rest_private.h"
+#include "agent/api/schema.h"
+#include "agent/api/view.h"
+#include "agent/base/err.h"
+
+static void answer_healthz(const struct rest_call *c)
+{
+	c->out->type = REST_TEXT;
+	buf_str(&c->out->body, "ok\n");
+}
+
+static void answer_readyz(const struct rest_call *c)
+{
+	const char *why = view_not_ready(c->snapshot);
+
+	if (!why) {
+		answer_healthz(c);
+		return;
+	}
+	c->out->retry = true;
+	problem_answer(c->out, PROBLEM_NOT_READY, c->request, why);
+}
+
+static void answer_status(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	view_put_status(&j, c->snapshot);
+	buf_str(&c->out->body, "\n");
+}
+
+static void answer_counts(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	counts_put(&j, c->snapshot);
+	buf_str(&c->out->body, "\n");
+}
+
+/* --- who asks ------------------------------------------------------------------------ */
+
+/* What one may do is a map, so that a page can ask it for each of its buttons. */
+static void put_can(struct json_writer *j)
+{
+	static const char *const writes[] = { REST_CAN_CREATE, REST_CAN_EDIT,	  REST_CAN_DELETE,
+					      REST_CAN_DRAIN,  REST_CAN_WEIGHT,	  REST_CAN_ROLLBACK,
+					      REST_CAN_PROBE,  REST_CAN_ADDRESSES };
+
+	json_put_object(j, REST_CAN);
+	for (size_t i = 0; i < ARRAY_LEN(writes); i++)
+		json_put_bool(j, writes[i], false);
+	json_end_object(j);
+}
+
+static void put_peer(struct json_writer *j, const struct peer *p)
+{
+	char name[PEER_NAME_MAX], user[PEER_NAME_MAX + 8] = "unix:";
+
+	if (!p->known) {
+		json_put_text(j, REST_USER, NULL);
+		return;
+	}
+	strcat(user, peer_user(p, "/etc/passwd", name));
+	json_put_text(j, REST_USER, user);
+	json_put_uint(j, REST_UID, p->uid);
+	json_put_uint(j, REST_GID, p->gid);
+	json_put_int(j, REST_PID, p->pid);
+}
+
+static void answer_whoami(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	json_put_object(&j, NULL);
+	put_peer(&j, &c->request->peer);
+	json_put_text(&j, REST_VIA, c->request->over_tcp ? "tcp" : "unix");
+	json_put_array(&j, REST_ROLES);
+	json_put_text(&j, NULL, "viewer");
+	json_end_array(&j);
+	json_put_bool(&j, REST_WRITE_ENABLED, false);
+	json_put_text(&j, REST_REASON, "read-only");
+	put_can(&j);
+	json_end_object(&j);
+	buf_str(&c->out->body, "\n");
+}
+
+/* --- pools ---------------------------------------------------------------------------- */
+
+static const struct pool_view *find_pool(const struct rest_call *c)
+{
+	const struct pool_view *v = list_find_pool(c->snapshot, c->id);
+	struct err err;
+
+	if (!v) {
+		err_set(&err, -ENOENT, "no pool has the id '%.300s'", c->id);
+		problem_answer(c->out, PROBLEM_NO_POOL, c->request, err.text);
+	}
+	return v;
+}
+
+static void answer_pool(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+	const struct pool_view *v = find_pool(c);
+
+	if (!v)
+		return;
+	view_put_pool(&j, c->snapshot, v);
+	buf_str(&c->out->body, "\n");
+}
+
+/* --- lists ----------------------------------------------------------------------------- */
+
+static void answer_list(const struct rest_call *c, enum list_kind kind,
+			const struct pool_view *pool)
+{
+	const char *accept = c->request->accept;
+	bool stream = accept_type(accept, REST_NDJSON) > accept_type(accept, REST_JSON);
+	struct list_query q;
+	struct err err;
+
+	if (list_query_parse(kind, c->uri, stream, &q, &err) < 0) {
+		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
+	} else if (stream) {
+		c->out->type = REST_NDJSON;
+		c->out->stream = list_stream_new(&q, c->snapshot, pool);
+	} else if (list_page(&q, c->snapshot, pool, &c->out->body) && c->state->pictures) {
+		pictures_keep(c->state->pictures, c->snapshot, c->state->now);
+	}
+}
+
+static void answer_pools(const struct rest_call *c)
+{
+	answer_list(c, LIST_POOLS, NULL);
+}
+
+static void answer_members(const struct rest_call *c)
+{
+	answer_list(c, LIST_MEMBERS, NULL);
+}
+
+static void answer_pool_members(const struct rest_call *c)
+{
+	const struct pool_view *v = find_pool(c);
+
+	if (v)
+		answer_list(c, LIST_POOL_MEMBERS, v);
+}
+
+static void answer_targets(const struct rest_call *c)
+{
+	answer_list(c, LIST_TARGETS, NULL);
+}
+
+static void answer_problems(const struct rest_call *c)
+{
+	answer_list(c, LIST_PROBLEMS, NULL);
+}
+
+/* --- the table -------------------------------------------------------------------------- */
+
+const struct rest_route rest_routes[] = {
+	{ REST_HEALTHZ, ROUTE_PROBE, answer_healthz },
+	{ REST_READYZ, ROUTE_PROBE, answer_readyz },
+	{ REST_STATUS, ROUTE_OBJECT, answer_status },
+	{ REST_COUNTS, ROUTE_OBJECT, answer_counts },
+	{ REST_WHOAMI, ROUTE_OBJECT, answer_whoami },
+	{ REST_POOLS, ROUTE_LIST, answer_pools },
+	{ REST_POOL, ROUTE_OBJECT, answer_pool },
+	{ REST_POOL_MEMBERS, ROUTE_LIST, answer_pool_members },
+	{ REST_MEMBERS, ROUTE_LIST, answer_members },
+	{ REST_TARGETS, ROUTE_LIST, answer_targets },
+	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },
+	{ 0 },
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between the router (rest.c) and what answers (rest_answers.c).
+ */
+#ifndef AGENT_API_REST_PRIVATE_H
+#define AGENT_API_REST_PRIVATE_H
+
+#include "agent/api/problem.h"
+#include "agent/api/rest.h"
+#include "agent/api/uri.h"
+
+/* A request that was routed. */
+struct rest_call {
+	const struct rest_request *request;
+	const struct rest_state *state;
+	const struct uri *uri;
+	struct snapshot *snapshot; /* the one that is asked for; NULL only for ROUTE_PROBE */
+	const char *id;		   /* what stands for {id}; NULL: no such segment */
+	struct rest_reply *out;
+};
+
+enum route_kind { ROUTE_PROBE, ROUTE_OBJECT, ROUTE_LIST };
+
+struct rest_route {
+	const char *path;
+	enum route_kind kind;
+	void (*answer)(const struct rest_call *c);
+};
+extern const struct rest_route rest_routes[]; /* ends with a NULL path */
+
+#endif
