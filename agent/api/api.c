@@ -11,6 +11,8 @@
 struct api {
 	struct snapshot_slot *slot;
 	struct pictures *pictures;
+	size_t metrics_pools;
+	struct rest_traffic traffic;
 	struct http_server *local;
 	struct http_server *tcp;
 };
@@ -20,9 +22,12 @@ static void answer(void *arg, const struct rest_request *r, struct rest_reply *o
 	struct api *a = arg;
 	struct rest_state state = { .snapshot = snapshot_slot_get(a->slot),
 				    .pictures = a->pictures,
+				    .metrics_pools = a->metrics_pools,
+				    .traffic = &a->traffic,
 				    .now = clock_mono(&clock_system) };
 
 	rest_answer(r, &state, out);
+	atomic_fetch_add_explicit(&a->traffic.answers[out->status / 100], 1, memory_order_relaxed);
 	snapshot_unref(state.snapshot);
 }
 
@@ -35,6 +40,7 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 
 	a->slot = slot;
 	a->pictures = pictures_new();
+	a->metrics_pools = c->metrics_pools;
 	if (c->unix_fd >= 0) {
 		http.fd = c->unix_fd;
 		r = http_start(&http, &a->local, err);

@@ -16,8 +16,9 @@
 struct api;
 
 struct api_config {
-	int unix_fd; /* listening; taken over, on failure too; -1: none */
-	int tcp_fd;  /* listening on loopback; taken over, on failure too; -1: none */
+	int unix_fd;	      /* listening; taken over, on failure too; -1: none */
+	int tcp_fd;	      /* listening on loopback; taken over, on failure too; -1: none */
+	size_t metrics_pools; /* that have metrics of their own */
 };
 
 /* The slot must outlive the server. */

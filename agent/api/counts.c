@@ -10,22 +10,9 @@
 #include "agent/api/view.h"
 #include "agent/base/xalloc.h"
 
-#define HEALTHS	    (HEALTH_UNMONITORED + 1)
-#define STATES	    (VERDICT_DOWN + 1)
-#define TYPES	    (CHECK_MYSQL + 1)
-#define REASONS_MAX 32
-
-struct tally {
-	size_t health[HEALTHS], protocol[2], check[TYPES];
-	size_t fail_open, inherited, with_problems, with_draining;
-	size_t up, down, unknown, draining, reasons[REASONS_MAX];
-	size_t target_state[STATES], target_type[TYPES];
-	size_t errors, warnings;
-};
-
 /* --- counting ------------------------------------------------------------------------ */
 
-static void tally_problem(struct tally *t, bool error)
+static void tally_problem(struct counts *t, bool error)
 {
 	if (error)
 		t->errors++;
@@ -33,7 +20,7 @@ static void tally_problem(struct tally *t, bool error)
 		t->warnings++;
 }
 
-static void tally_pool(struct tally *t, const struct pool_view *v)
+static void tally_pool(struct counts *t, const struct pool_view *v)
 {
 	struct pool_counts n = view_pool_counts(v);
 	size_t problems = pool_view_problems(v);
@@ -56,29 +43,32 @@ static void tally_pool(struct tally *t, const struct pool_view *v)
 		tally_problem(t, view_pool_problem(v, i).error);
 }
 
-static void tally_target(struct tally *t, const struct target_view *v)
+static void tally_target(struct counts *t, const struct target_view *v)
 {
 	t->target_state[v->state]++;
-	for (enum check_type type = CHECK_NONE; type < TYPES; type++)
+	for (enum check_type type = CHECK_NONE; type < COUNTS_TYPES; type++)
 		t->target_type[type] += strcmp(v->type, check_type_text(type)) == 0;
 }
 
-static void tally_all(struct tally *t, const struct snapshot *s)
+struct counts counts_of(const struct snapshot *s)
 {
+	struct counts t = { 0 };
+
 	for (size_t i = 0; i < s->pool_count; i++)
-		tally_pool(t, s->pools[i]);
+		tally_pool(&t, s->pools[i]);
 	for (size_t i = 0; s->targets && i < s->targets->count; i++)
-		tally_target(t, &s->targets->items[i]);
+		tally_target(&t, &s->targets->items[i]);
 	for (size_t i = 0; i < s->problem_count; i++)
-		tally_problem(t, s->problems[i].error);
+		tally_problem(&t, s->problems[i].error);
+	return t;
 }
 
 /* --- telling --------------------------------------------------------------------------- */
 
-static void put_checks(struct json_writer *j, const char *key, const size_t n[TYPES])
+static void put_checks(struct json_writer *j, const char *key, const size_t n[COUNTS_TYPES])
 {
 	json_put_object(j, key);
-	for (enum check_type type = CHECK_NONE; type < TYPES; type++)
+	for (enum check_type type = CHECK_NONE; type < COUNTS_TYPES; type++)
 		json_put_uint(j, check_type_text(type), n[type]);
 	json_end_object(j);
 }
@@ -125,12 +115,12 @@ static void put_sources(struct json_writer *j, const struct snapshot *s)
 	free(pools);
 }
 
-static void put_pools(struct json_writer *j, const struct snapshot *s, const struct tally *t)
+static void put_pools(struct json_writer *j, const struct snapshot *s, const struct counts *t)
 {
 	json_put_object(j, REST_POOLS_FIELD);
 	json_put_uint(j, REST_TOTAL, s->pool_count);
 	json_put_object(j, REST_HEALTH);
-	for (enum pool_health h = HEALTH_UP; h < HEALTHS; h++)
+	for (enum pool_health h = HEALTH_UP; h < COUNTS_HEALTHS; h++)
 		json_put_uint(j, view_health_text(h), t->health[h]);
 	json_end_object(j);
 	json_put_object(j, REST_PROTOCOL);
@@ -147,7 +137,7 @@ static void put_pools(struct json_writer *j, const struct snapshot *s, const str
 	json_end_object(j);
 }
 
-static void put_members(struct json_writer *j, const struct snapshot *s, const struct tally *t)
+static void put_members(struct json_writer *j, const struct snapshot *s, const struct counts *t)
 {
 	json_put_object(j, REST_MEMBERS_FIELD);
 	json_put_uint(j, REST_TOTAL, s->member_count);
@@ -162,12 +152,12 @@ static void put_members(struct json_writer *j, const struct snapshot *s, const s
 	json_end_object(j);
 }
 
-static void put_targets(struct json_writer *j, const struct snapshot *s, const struct tally *t)
+static void put_targets(struct json_writer *j, const struct snapshot *s, const struct counts *t)
 {
 	json_put_object(j, REST_TARGETS_FIELD);
 	json_put_uint(j, REST_TOTAL, s->targets ? s->targets->count : 0);
 	json_put_object(j, REST_STATE);
-	for (enum verdict_state v = VERDICT_UNKNOWN; v < STATES; v++)
+	for (enum verdict_state v = VERDICT_UNKNOWN; v < COUNTS_STATES; v++)
 		json_put_uint(j, verdict_state_text(v), t->target_state[v]);
 	json_end_object(j);
 	put_checks(j, REST_TYPE, t->target_type);
@@ -176,10 +166,9 @@ static void put_targets(struct json_writer *j, const struct snapshot *s, const s
 
 void counts_put(struct json_writer *j, const struct snapshot *s)
 {
-	struct tally t = { 0 };
+	struct counts t = counts_of(s);
 	char name[PICTURE_NAME_MAX];
 
-	tally_all(&t, s);
 	json_put_object(j, NULL);
 	put_pools(j, s, &t);
 	put_members(j, s, &t);

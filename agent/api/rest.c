@@ -83,12 +83,28 @@ static bool is_acceptable(const struct rest_route *route, const char *accept)
 	switch (route->kind) {
 	case ROUTE_PROBE:
 		return true; /* probes look at the status alone */
+	case ROUTE_TEXT:
+		return accept_type(accept, "text/plain") > 0;
 	case ROUTE_OBJECT:
 		return accept_type(accept, REST_JSON) > 0;
 	case ROUTE_LIST:
 		return accept_type(accept, REST_JSON) > 0 || accept_type(accept, REST_NDJSON) > 0;
 	}
 	return false;
+}
+
+static const char *formats(enum route_kind kind)
+{
+	switch (kind) {
+	case ROUTE_TEXT:
+		return "there is text/plain";
+	case ROUTE_LIST:
+		return "there is " REST_JSON " and " REST_NDJSON;
+	case ROUTE_PROBE:
+	case ROUTE_OBJECT:
+		break;
+	}
+	return "there is " REST_JSON;
 }
 
 /* What is wrong with the call as such; PROBLEM_COUNT: nothing. *detail points into err or is NULL. */
@@ -101,11 +117,10 @@ static enum rest_problem call_problem(const struct rest_route *route, const stru
 	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
 		return PROBLEM_BAD_METHOD;
 	if (!is_acceptable(route, r->accept)) {
-		*detail = route->kind == ROUTE_LIST ? "there is " REST_JSON " and " REST_NDJSON
-						    : "there is " REST_JSON;
+		*detail = formats(route->kind);
 		return PROBLEM_NOT_ACCEPTABLE;
 	}
-	if (route->kind == ROUTE_OBJECT && c->uri->param_count > 0) {
+	if (route->kind != ROUTE_LIST && route->kind != ROUTE_PROBE && c->uri->param_count > 0) {
 		err_set(err, -EINVAL, "unknown query parameter '%.64s'", c->uri->params[0].name);
 		*detail = err->text;
 		return PROBLEM_BAD_PARAMETER;

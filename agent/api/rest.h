@@ -30,11 +30,18 @@ struct rest_request {
 	bool ambiguous;	     /* two readers could take it for different requests */
 };
 
+/* Answers by the hundreds of their status. */
+struct rest_traffic {
+	_Atomic uint64_t answers[6];
+};
+
 /* What requests are answered from. */
 struct rest_state {
 	struct snapshot *snapshot; /* the newest; NULL before there is one */
 	struct pictures *pictures; /* NULL: no list can be gone on with later */
 	mono_t now;
+	size_t metrics_pools;		    /* that have metrics of their own */
+	const struct rest_traffic *traffic; /* NULL: not counted */
 };
 
 struct rest_reply {

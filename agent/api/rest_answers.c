@@ -8,6 +8,7 @@
 #include "agent/api/accept.h"
 #include "agent/api/counts.h"
 #include "agent/api/json_writer.h"
+#include "agent/api/metrics.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/api/view.h"
@@ -37,6 +38,12 @@ static void answer_status(const struct rest_call *c)
 
 	view_put_status(&j, c->snapshot);
 	buf_str(&c->out->body, "\n");
+}
+
+static void answer_metrics(const struct rest_call *c)
+{
+	c->out->type = REST_METRICS_TEXT;
+	metrics_put(&c->out->body, c->snapshot, c->state);
 }
 
 static void answer_counts(const struct rest_call *c)
@@ -172,6 +179,7 @@ static void answer_problems(const struct rest_call *c)
 const struct rest_route rest_routes[] = {
 	{ REST_HEALTHZ, ROUTE_PROBE, answer_healthz },
 	{ REST_READYZ, ROUTE_PROBE, answer_readyz },
+	{ REST_METRICS, ROUTE_TEXT, answer_metrics },
 	{ REST_STATUS, ROUTE_OBJECT, answer_status },
 	{ REST_COUNTS, ROUTE_OBJECT, answer_counts },
 	{ REST_WHOAMI, ROUTE_OBJECT, answer_whoami },

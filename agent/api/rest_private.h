@@ -19,7 +19,7 @@ struct rest_call {
 	struct rest_reply *out;
 };
 
-enum route_kind { ROUTE_PROBE, ROUTE_OBJECT, ROUTE_LIST };
+enum route_kind { ROUTE_PROBE, ROUTE_TEXT, ROUTE_OBJECT, ROUTE_LIST };
 
 struct rest_route {
 	const char *path;

@@ -13,6 +13,7 @@
 /* Paths; {id} stands for one segment. */
 #define REST_HEALTHZ	  "/healthz"
 #define REST_READYZ	  "/readyz"
+#define REST_METRICS	  "/metrics"
 #define REST_STATUS	  "/api/v1/status"
 #define REST_COUNTS	  "/api/v1/counts"
 #define REST_WHOAMI	  "/api/v1/whoami"
@@ -23,10 +24,11 @@
 #define REST_TARGETS	  "/api/v1/targets"
 #define REST_PROBLEMS	  "/api/v1/problems"
 
-#define REST_JSON    "application/json"
-#define REST_NDJSON  "application/x-ndjson"
-#define REST_PROBLEM "application/problem+json"
-#define REST_TEXT    "text/plain; charset=utf-8"
+#define REST_JSON	  "application/json"
+#define REST_NDJSON	  "application/x-ndjson"
+#define REST_PROBLEM	  "application/problem+json"
+#define REST_TEXT	  "text/plain; charset=utf-8"
+#define REST_METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
 
 #define REST_REQUEST_ID_HEADER "X-Request-Id" /* taken from the client, and told back */
 

@@ -13,6 +13,7 @@
 #include "agent/api/schema.h"
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
+#include "tests/lib/metric_reader.h"
 #include "tests/lib/snapshots.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,6 +43,8 @@ static void check_reply(struct rest_reply *r)
 		while (list_stream_read(r->stream, &r->body, 100))
 			;
 		check_lines(buf_cstr(&r->body));
+	} else if (strcmp(r->type, REST_METRICS_TEXT) == 0) {
+		assert(!metric_text_fault(buf_cstr(&r->body)));
 	} else if (strcmp(r->type, REST_TEXT) == 0) {
 		assert(strcmp(buf_cstr(&r->body), "ok\n") == 0);
 	} else {
