@@ -85,7 +85,10 @@ static bool is_acceptable(const struct rest_route *route, const char *accept)
 		return true; /* probes look at the status alone */
 	case ROUTE_TEXT:
 		return accept_type(accept, "text/plain") > 0;
+	case ROUTE_WATCH:
+		return accept_type(accept, REST_SSE) > 0;
 	case ROUTE_OBJECT:
+	case ROUTE_QUERY:
 		return accept_type(accept, REST_JSON) > 0;
 	case ROUTE_LIST:
 		return accept_type(accept, REST_JSON) > 0 || accept_type(accept, REST_NDJSON) > 0;
@@ -100,8 +103,11 @@ static const char *formats(enum route_kind kind)
 		return "there is text/plain";
 	case ROUTE_LIST:
 		return "there is " REST_JSON " and " REST_NDJSON;
+	case ROUTE_WATCH:
+		return "there is " REST_SSE;
 	case ROUTE_PROBE:
 	case ROUTE_OBJECT:
+	case ROUTE_QUERY:
 		break;
 	}
 	return "there is " REST_JSON;
@@ -120,7 +126,7 @@ static enum rest_problem call_problem(const struct rest_route *route, const stru
 		*detail = formats(route->kind);
 		return PROBLEM_NOT_ACCEPTABLE;
 	}
-	if (route->kind != ROUTE_LIST && route->kind != ROUTE_PROBE && c->uri->param_count > 0) {
+	if ((route->kind == ROUTE_OBJECT || route->kind == ROUTE_TEXT) && c->uri->param_count > 0) {
 		err_set(err, -EINVAL, "unknown query parameter '%.64s'", c->uri->params[0].name);
 		*detail = err->text;
 		return PROBLEM_BAD_PARAMETER;
@@ -215,5 +221,6 @@ void rest_reply_done(struct rest_reply *r)
 {
 	buf_done(&r->body);
 	list_stream_free(r->stream);
+	watch_free(r->watch);
 	*r = (struct rest_reply){ 0 };
 }

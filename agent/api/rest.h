@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/api/feed.h"
 #include "agent/api/list.h"
 #include "agent/api/peer.h"
 #include "agent/api/picture.h"
+#include "agent/api/watch.h"
 #include "agent/base/buf.h"
 #include "agent/base/clock.h"
 #include "agent/plan/snapshot.h"
@@ -22,11 +24,13 @@ struct rest_request {
 	const char *accept; /* NULL: no such header; so are the following */
 	const char *accept_language;
 	const char *host;
+	const char *last_event_id;
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
 	size_t header_bytes; /* request line and headers */
 	bool over_tcp;	     /* then Host must name the loopback, or a page of anywhere could ask */
 	bool has_body;	     /* Content-Length above 0, or any Transfer-Encoding */
+	bool watches_full;   /* as many watches as there is room for are open */
 	bool ambiguous;	     /* two readers could take it for different requests */
 };
 
@@ -39,6 +43,7 @@ struct rest_traffic {
 struct rest_state {
 	struct snapshot *snapshot; /* the newest; NULL before there is one */
 	struct pictures *pictures; /* NULL: no list can be gone on with later */
+	struct feed *feed;	   /* NULL: nothing can be watched, nothing has happened */
 	mono_t now;
 	size_t metrics_pools;		    /* that have metrics of their own */
 	const struct rest_traffic *traffic; /* NULL: not counted */
@@ -52,7 +57,9 @@ struct rest_reply {
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
 	struct buf body;
-	struct list_stream *stream; /* NULL: the body is all */
+	/* What comes instead of the body, one of them at most: */
+	struct list_stream *stream;
+	struct watch *watch;
 };
 
 /* All of the state stays the caller's. */

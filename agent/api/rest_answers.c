@@ -7,6 +7,7 @@
 
 #include "agent/api/accept.h"
 #include "agent/api/counts.h"
+#include "agent/api/events.h"
 #include "agent/api/json_writer.h"
 #include "agent/api/metrics.h"
 #include "agent/api/rest_private.h"
@@ -52,6 +53,39 @@ static void answer_counts(const struct rest_call *c)
 
 	counts_put(&j, c->snapshot);
 	buf_str(&c->out->body, "\n");
+}
+
+/* --- what happens --------------------------------------------------------------------- */
+
+static void answer_events(const struct rest_call *c)
+{
+	struct events_query q;
+	struct err err;
+
+	if (events_query_parse(c->uri, &q, &err) < 0)
+		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
+	else if (c->state->feed)
+		events_put(&q, c->state->feed, &c->out->body);
+	else
+		problem_answer(c->out, PROBLEM_NOT_READY, c->request, NULL);
+}
+
+static void answer_watch(const struct rest_call *c)
+{
+	struct watch_query q;
+	struct err err;
+
+	if (watch_query_parse(c->uri, c->request->last_event_id, &q, &err) < 0) {
+		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
+	} else if (c->request->watches_full) {
+		c->out->retry = true;
+		problem_answer(c->out, PROBLEM_TOO_MANY_WATCHES, c->request, NULL);
+	} else if (c->state->feed) {
+		c->out->type = REST_SSE;
+		c->out->watch = watch_new(&q, c->state->feed);
+	} else {
+		problem_answer(c->out, PROBLEM_NOT_READY, c->request, NULL);
+	}
 }
 
 /* --- who asks ------------------------------------------------------------------------ */
@@ -183,6 +217,8 @@ const struct rest_route rest_routes[] = {
 	{ REST_STATUS, ROUTE_OBJECT, answer_status },
 	{ REST_COUNTS, ROUTE_OBJECT, answer_counts },
 	{ REST_WHOAMI, ROUTE_OBJECT, answer_whoami },
+	{ REST_EVENTS, ROUTE_QUERY, answer_events },
+	{ REST_WATCH, ROUTE_WATCH, answer_watch },
 	{ REST_POOLS, ROUTE_LIST, answer_pools },
 	{ REST_POOL, ROUTE_OBJECT, answer_pool },
 	{ REST_POOL_MEMBERS, ROUTE_LIST, answer_pool_members },

@@ -17,6 +17,8 @@
 #define REST_STATUS	  "/api/v1/status"
 #define REST_COUNTS	  "/api/v1/counts"
 #define REST_WHOAMI	  "/api/v1/whoami"
+#define REST_EVENTS	  "/api/v1/events"
+#define REST_WATCH	  "/api/v1/watch"
 #define REST_POOLS	  "/api/v1/pools"
 #define REST_POOL	  "/api/v1/pools/{id}"
 #define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
@@ -26,11 +28,13 @@
 
 #define REST_JSON	  "application/json"
 #define REST_NDJSON	  "application/x-ndjson"
+#define REST_SSE	  "text/event-stream"
 #define REST_PROBLEM	  "application/problem+json"
 #define REST_TEXT	  "text/plain; charset=utf-8"
 #define REST_METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
 
-#define REST_REQUEST_ID_HEADER "X-Request-Id" /* taken from the client, and told back */
+#define REST_LAST_EVENT_ID_HEADER "Last-Event-ID"
+#define REST_REQUEST_ID_HEADER	  "X-Request-Id" /* taken from the client, and told back */
 
 /* Query parameters of lists. */
 #define REST_Q		"q"
@@ -150,6 +154,24 @@
 #define REST_WITH_DRAINING "withDraining"
 #define REST_NAME	   "name"
 #define REST_NAMESPACES	   "namespaces"
+
+/* Of an event; its types. */
+#define REST_AT		 "at"
+#define REST_MEMBER	 "member"
+#define REST_FROM	 "from"
+#define REST_TO		 "to"
+#define REST_KIND_MEMBER "member-health"
+#define REST_KIND_POOL	 "pool-health"
+#define REST_KIND_SYNC	 "sync"
+
+/* Of a watch: its parameter (besides `since`), and its events. */
+#define REST_RESOURCES	       "resources"
+#define REST_EVENT_POOL	       "pool.upsert"
+#define REST_EVENT_POOL_GONE   "pool.delete"
+#define REST_EVENT_MEMBER      "member.health"
+#define REST_EVENT_MEMBER_GONE "member.delete"
+#define REST_EVENT_RESET       "reset"
+#define REST_EVENT_BOOKMARK    "bookmark"
 
 /* Of whoami. */
 #define REST_USER	   "user"

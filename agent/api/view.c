@@ -205,13 +205,16 @@ static void put_reasons(struct json_writer *j, uint32_t reasons)
 }
 
 /* Targets are sorted by endpoint; an endpoint with several checks has several. */
-static const struct target_view *find_target(const struct snapshot *s, const struct pool_view *v,
-					     const struct member_view *m)
+const struct target_view *view_find_target(const struct snapshot *s, const struct pool_view *v,
+					   const struct member_view *m)
 {
-	struct endpoint e = check_endpoint(v->pool->set.check, &m->endpoint);
-	const struct target_list *t = s->targets;
+	const struct target_list *t = m->checked ? s->targets : NULL;
 	size_t low = 0, high = t ? t->count : 0;
+	struct endpoint e;
 
+	if (!t)
+		return NULL;
+	e = check_endpoint(v->pool->set.check, &m->endpoint);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -220,21 +223,25 @@ static const struct target_view *find_target(const struct snapshot *s, const str
 		else
 			high = mid;
 	}
-	for (; t && low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
+	for (; low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
 		if (t->items[low].id == m->target)
 			return &t->items[low];
 	return NULL;
 }
 
-/* A reason is a word to programs: "closed early" is "closed-early" here. */
+void view_reason_word(const char reason[24], char out[24])
+{
+	memcpy(out, reason, 24);
+	for (char *p = out; *p; p++)
+		if (*p == ' ')
+			*p = '-';
+}
+
 static void put_reason(struct json_writer *j, const struct target_view *t)
 {
 	char word[sizeof(t->reason)];
 
-	memcpy(word, t->reason, sizeof(word));
-	for (char *p = word; *p; p++)
-		if (*p == ' ')
-			*p = '-';
+	view_reason_word(t->reason, word);
 	json_put_text(j, REST_REASON, word);
 }
 
@@ -251,7 +258,7 @@ static void put_result(struct json_writer *j, const struct target_view *t)
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m)
 {
-	const struct target_view *t = m->checked ? find_target(s, v, m) : NULL;
+	const struct target_view *t = view_find_target(s, v, m);
 	char address[ADDR_TEXT_MAX], id[ADDR_TEXT_MAX + 8], target[VIEW_ID_TEXT_MAX];
 
 	addr_text(&m->endpoint.addr, address);

@@ -42,6 +42,12 @@ const char *view_source_text(const struct snapshot *s, unsigned source,
 /* A target's id as text; returns out. */
 const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX]);
 
+/* The target that is probed for the member; NULL: none, or none is known of yet. */
+const struct target_view *view_find_target(const struct snapshot *s, const struct pool_view *v,
+					   const struct member_view *m);
+/* A reason is a word to programs: "closed early" is "closed-early" there. */
+void view_reason_word(const char reason[24], char out[24]);
+
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v);
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m);

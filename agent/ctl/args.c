@@ -27,6 +27,8 @@ static const struct ctl_option {
 	{ 'q', "query", "TEXT", "only where the name or an address holds this text" },
 	{ 'H', "health", "HEALTH", "only pools that are up, degraded, down or unmonitored" },
 	{ 'S', "state", "STATE", "only what is up, down or unknown" },
+	{ 'B', "sort-by", "FIELD", "in the order of FIELD, -FIELD for the other way round" },
+	{ 'w', "watch", NULL, "go on, and show each pool again when it changes" },
 	{ 'W', "synced", NULL, "until every source was read and the kernel is as wanted" },
 	{ 'G', "generation", "N", "until the kernel has this generation or a later one" },
 	{ 't', "timeout", "TIME", "give up after that long (60): 30, 0.5, 500ms, 2m" },
@@ -90,6 +92,12 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		break;
 	case 'S':
 		a->state = value;
+		break;
+	case 'B':
+		a->sort = value;
+		break;
+	case 'w':
+		a->watch = true;
 		break;
 	case 'W':
 		a->synced = true;

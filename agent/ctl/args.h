@@ -26,6 +26,8 @@ struct ctl_args {
 	const char *health;
 	const char *state;
 	const char *query;
+	const char *sort;
+	bool watch;
 	bool synced;
 	uint64_t generation; /* 0: not asked for */
 	uint32_t timeout_ms;

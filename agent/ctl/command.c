@@ -18,8 +18,8 @@ const struct ctl_command ctl_commands[] = {
 	{ "get", "pools|members|targets|status|problems [NAME...]", "list what the agent has",
 	  "Lists pools, members, targets (what is probed) or problems, or shows the agent's\n"
 	  "status. NAME is a pool's id, or for pools and members NAMESPACE/SERVICE, too; for\n"
-	  "targets it is a part of ADDRESS:PORT.",
-	  "onqHS", command_get },
+	  "targets it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and -o alone.",
+	  "onqHSBw", command_get },
 	{ "describe", "pool ID", "all about one pool",
 	  "Shows a pool, its members and its problems. ID may be NAMESPACE/SERVICE where that\n"
 	  "has one pool.",

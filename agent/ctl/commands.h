@@ -35,6 +35,14 @@ int command_print(const struct buf *text);
 MUST_CHECK int command_find_pool(struct client *c, const char *name, struct buf *out,
 				 struct err *err);
 
+/*
+ * Lists the pools and goes on to show each that changes; `query` ("?q=...", or "") narrows both.
+ * Returns an exit code, and that of a failure always: it has no end of its own.
+ */
+struct rows;
+int watch_pools(struct client *c, const struct rows *rows, const struct ctl_args *args,
+		const char *query);
+
 /* REST_POOLS, "shop.web.http-tcp", "/members": a path below a pool. */
 void command_pool_path(struct buf *path, const char *id, const char *below);
 

@@ -70,6 +70,7 @@ static void put_filters(struct buf *path, const struct ctl_args *args)
 	put_param(path, REST_Q, args->query);
 	put_param(path, REST_HEALTH, args->health);
 	put_param(path, REST_STATE, args->state);
+	put_param(path, REST_SORT, args->sort);
 }
 
 /* The path of a list; one name narrows it, in the way the kind of list has. */
@@ -166,6 +167,22 @@ static int get_list(struct client *c, const struct rows *rows, const struct ctl_
 	r = r < 0 ? command_failed("%s", err.text) : print_list(&l);
 	table_done(&l.table);
 	buf_done(&l.json);
+	return r;
+}
+
+static int watch_list(struct client *c, const struct rows *rows, const struct ctl_args *args)
+{
+	struct buf query = { 0 };
+	int r;
+
+	if (!rows || strcmp(rows->path, REST_POOLS) != 0 || args->operand_count > 1 ||
+	    args->health || args->state || args->sort)
+		return command_misused("get", "--watch takes pools, --namespace, --query and "
+					      "--output alone");
+	put_param(&query, REST_NAMESPACE, args->ns);
+	put_param(&query, REST_Q, args->query);
+	r = watch_pools(c, rows, args, buf_cstr(&query));
+	buf_done(&query);
 	return r;
 }
 
@@ -287,7 +304,10 @@ int command_get(const struct ctl_args *args)
 	if (!rows && strcmp(args->operands[0], "status") != 0)
 		return command_misused("get", "cannot get '%s'", args->operands[0]);
 	c = client_new(args->socket);
-	r = rows ? get_list(c, rows, args) : get_status(c, args);
+	if (args->watch)
+		r = watch_list(c, rows, args);
+	else
+		r = rows ? get_list(c, rows, args) : get_status(c, args);
 	client_free(c);
 	return r;
 }

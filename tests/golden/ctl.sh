@@ -52,6 +52,11 @@ golden get-pools-by-name get pools shop/web default.dns.dns-udp
 golden get-pools-json-by-name get pools team.empty.80-tcp -o json
 golden get-pools-down get pools --health down
 golden get-pools-query get pools -q :40796
+golden get-pools-sorted get pools --sort-by health,-problemCount
+golden get-members-sorted get members --sort-by=-address,state -n shop
+golden error-sort get pools --sort-by colour
+golden error-watch get members --watch
+golden error-watch-health get pools -w --health down
 golden get-pools-none get pools -n nowhere
 golden get-pools-json-none get pools -n nowhere -o json
 golden get-members-by-name get members shop.web.https-tcp
@@ -135,7 +140,35 @@ mandoc -Tlint man/parasausctl.8 man/parasaus-rest.7 2>&1 |
 ! [ -s "$tmp/lint" ]
 result $? "the man pages are clean to mandoc -Tlint" "$tmp/lint"
 
-exec 8>&- # the end of its input ends the server
+# --- what changes is shown, as it changes --------------------------------------------
+
+# Waits until the line that matches came out of the command, and keeps all of them.
+until_line() { # PATTERN
+	local line
+	while read -r line <&7; do
+		echo "$line" >>"$tmp/watched"
+		[[ $line == $1 ]] && return 0
+	done
+	return 1
+}
+
+mkfifo "$tmp/watch"
+"$build/parasausctl" -s "$socket" get pools --watch >"$tmp/watch" 2>&1 8>&- &
+watch=$!
+exec 7<"$tmp/watch"
+until_line 'team.empty*' && printf d >&8 &&
+	until_line 'parasaus.* down *' && printf u >&8 &&
+	until_line 'parasaus.* degraded *' && printf x >&8 &&
+	until_line 'default.* deleted *'
+result $? "a watch shows what changes"
+exec 8>&- # the end of its input ends the server, and that the watch
+until_line 'parasausctl: *'
+wait "$watch"
+echo "exit code $?" >>"$tmp/watched"
+[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/watched" "$golden/get-pools-watch.txt"
+diff -u "$golden/get-pools-watch.txt" "$tmp/watched" >"$tmp/diff" 2>&1
+result $? "get-pools-watch" "$tmp/diff"
+
 wait "$fixture"
 result $? "the server over the sample ends well"
 
