@@ -87,6 +87,7 @@ static bool is_acceptable(const struct rest_route *route, const char *accept)
 		return accept_type(accept, "text/plain") > 0;
 	case ROUTE_WATCH:
 		return accept_type(accept, REST_SSE) > 0;
+	case ROUTE_CONSTANT:
 	case ROUTE_OBJECT:
 	case ROUTE_QUERY:
 		return accept_type(accept, REST_JSON) > 0;
@@ -106,11 +107,19 @@ static const char *formats(enum route_kind kind)
 	case ROUTE_WATCH:
 		return "there is " REST_SSE;
 	case ROUTE_PROBE:
+	case ROUTE_CONSTANT:
 	case ROUTE_OBJECT:
 	case ROUTE_QUERY:
 		break;
 	}
 	return "there is " REST_JSON;
+}
+
+/* A probe may have some, for those in between that want each to be another: nobody looks. */
+static bool takes_parameters(enum route_kind kind)
+{
+	return kind == ROUTE_PROBE || kind == ROUTE_QUERY || kind == ROUTE_LIST ||
+	       kind == ROUTE_WATCH;
 }
 
 /* What is wrong with the call as such; PROBLEM_COUNT: nothing. *detail points into err or is NULL. */
@@ -126,12 +135,12 @@ static enum rest_problem call_problem(const struct rest_route *route, const stru
 		*detail = formats(route->kind);
 		return PROBLEM_NOT_ACCEPTABLE;
 	}
-	if ((route->kind == ROUTE_OBJECT || route->kind == ROUTE_TEXT) && c->uri->param_count > 0) {
+	if (!takes_parameters(route->kind) && c->uri->param_count > 0) {
 		err_set(err, -EINVAL, "unknown query parameter '%.64s'", c->uri->params[0].name);
 		*detail = err->text;
 		return PROBLEM_BAD_PARAMETER;
 	}
-	if (route->kind != ROUTE_PROBE && !c->snapshot) {
+	if (route->kind != ROUTE_PROBE && route->kind != ROUTE_CONSTANT && !c->snapshot) {
 		*detail = view_not_ready(NULL);
 		return PROBLEM_NOT_READY;
 	}

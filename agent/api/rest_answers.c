@@ -10,6 +10,7 @@
 #include "agent/api/events.h"
 #include "agent/api/json_writer.h"
 #include "agent/api/metrics.h"
+#include "agent/api/openapi.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/api/view.h"
@@ -39,6 +40,11 @@ static void answer_status(const struct rest_call *c)
 
 	view_put_status(&j, c->snapshot);
 	buf_str(&c->out->body, "\n");
+}
+
+static void answer_openapi(const struct rest_call *c)
+{
+	buf_put(&c->out->body, openapi_text, (size_t)(openapi_end - openapi_text));
 }
 
 static void answer_metrics(const struct rest_call *c)
@@ -214,6 +220,7 @@ const struct rest_route rest_routes[] = {
 	{ REST_HEALTHZ, ROUTE_PROBE, answer_healthz },
 	{ REST_READYZ, ROUTE_PROBE, answer_readyz },
 	{ REST_METRICS, ROUTE_TEXT, answer_metrics },
+	{ REST_OPENAPI, ROUTE_CONSTANT, answer_openapi },
 	{ REST_STATUS, ROUTE_OBJECT, answer_status },
 	{ REST_COUNTS, ROUTE_OBJECT, answer_counts },
 	{ REST_WHOAMI, ROUTE_OBJECT, answer_whoami },

@@ -21,9 +21,17 @@ struct rest_call {
 
 /*
  * Which formats an answer has and what it takes: an object and a text take no parameters,
- * a query has its own, a list those of lists and of a kept snapshot.
+ * a constant needs no snapshot besides, a query has its own, a list those of lists and of a kept snapshot.
  */
-enum route_kind { ROUTE_PROBE, ROUTE_TEXT, ROUTE_OBJECT, ROUTE_QUERY, ROUTE_LIST, ROUTE_WATCH };
+enum route_kind {
+	ROUTE_PROBE,
+	ROUTE_TEXT,
+	ROUTE_CONSTANT,
+	ROUTE_OBJECT,
+	ROUTE_QUERY,
+	ROUTE_LIST,
+	ROUTE_WATCH
+};
 
 struct rest_route {
 	const char *path;

@@ -14,6 +14,7 @@
 #define REST_HEALTHZ	  "/healthz"
 #define REST_READYZ	  "/readyz"
 #define REST_METRICS	  "/metrics"
+#define REST_OPENAPI	  "/openapi.json"
 #define REST_STATUS	  "/api/v1/status"
 #define REST_COUNTS	  "/api/v1/counts"
 #define REST_WHOAMI	  "/api/v1/whoami"

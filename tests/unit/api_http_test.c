@@ -426,7 +426,8 @@ static void over_tcp_only_loopback_names_are_answered(void **state)
 
 static int open_watch(const struct server *s)
 {
-	static const char request[] = "GET /api/v1/watch HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char request[] = "GET /api/v1/watch HTTP/1.1\r\nHost: x\r\n"
+				      "Connection: close\r\n\r\n";
 	int fd = dial(s);
 
 	say(fd, request, strlen(request));
