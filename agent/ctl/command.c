@@ -43,6 +43,10 @@ const struct ctl_command ctl_commands[] = {
 	  "sets that belong to an agent of this configuration. The agent must not be running.\n"
 	  "Traffic to its addresses ends.",
 	  "cy", command_cleanup },
+	{ "completion", "bash|zsh", "print a script that completes words in a shell",
+	  "Prints a script for the shell: source <(parasausctl completion bash). For zsh it is\n"
+	  "written to a file _parasausctl in a directory of its fpath.",
+	  "", command_completion },
 	{ "version", "", "print the version", "Prints the version of parasausctl.", "",
 	  command_version },
 	{ "help", "[COMMAND]", "print help", "Prints help, of one command or of all.", "",

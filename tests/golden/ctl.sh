@@ -37,7 +37,7 @@ golden() { # NAME ARGUMENT...
 }
 
 golden help help
-for command in get describe explain wait lint cleanup version help; do
+for command in get describe explain wait lint cleanup completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -52,6 +52,11 @@ golden get-pools-by-name get pools shop/web default.dns.dns-udp
 golden get-pools-json-by-name get pools team.empty.80-tcp -o json
 golden get-pools-down get pools --health down
 golden get-pools-query get pools -q :40796
+golden get-pools-ndjson get pools -n shop -o ndjson
+golden get-pools-name get pools -o name
+golden get-members-name get members -n shop -o name
+golden error-name get problems -o name
+golden error-completion completion fish
 golden get-pools-sorted get pools --sort-by health,-problemCount
 golden get-members-sorted get members --sort-by=-address,state -n shop
 golden error-sort get pools --sort-by colour
