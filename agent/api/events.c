@@ -113,23 +113,39 @@ static void put_event(struct json_writer *j, const struct feed_event *e)
 	json_end_object(j);
 }
 
-void events_put(const struct events_query *q, struct feed *f, struct buf *out)
+static void put_events(const struct events_query *q, struct feed *f, bool lines,
+		       struct json_writer *j, size_t *out_total)
 {
 	struct feed_event *all = xcalloc(FEED_EVENTS_MAX, sizeof(*all));
-	size_t count = feed_events(f, all, FEED_EVENTS_MAX), total = 0;
-	struct json_writer j = { .out = out };
+	size_t count = feed_events(f, all, FEED_EVENTS_MAX);
 
-	json_put_object(&j, NULL);
-	json_put_array(&j, REST_ITEMS);
 	for (size_t i = 0; i < count; i++) {
-		if (matches(q, &all[i]) && total++ < q->limit)
-			put_event(&j, &all[i]);
+		if (matches(q, &all[i]) && (*out_total)++ < q->limit) {
+			put_event(j, &all[i]);
+			if (lines)
+				buf_str(j->out, "\n");
+			j->comma = !lines;
+		}
 		pool_view_unref(all[i].pool);
 	}
+	free(all);
+}
+
+void events_put(const struct events_query *q, struct feed *f, bool lines, struct buf *out)
+{
+	struct json_writer j = { .out = out };
+	size_t total = 0;
+
+	if (lines) {
+		put_events(q, f, true, &j, &total);
+		return;
+	}
+	json_put_object(&j, NULL);
+	json_put_array(&j, REST_ITEMS);
+	put_events(q, f, false, &j, &total);
 	json_end_array(&j);
 	json_put_uint(&j, REST_TOTAL, total);
 	json_put_uint(&j, REST_LIMIT, q->limit);
 	json_end_object(&j);
 	buf_str(out, "\n");
-	free(all);
 }

@@ -21,7 +21,7 @@ struct events_query {
 
 /* -EINVAL: a parameter that there is not, or a bad value; err names it. */
 MUST_CHECK int events_query_parse(const struct uri *u, struct events_query *out, struct err *err);
-/* A list: items, total (of those that match and are still kept), limit. */
-void events_put(const struct events_query *q, struct feed *f, struct buf *out);
+/* A list: items, total (of those that match and are still kept), limit; or an item a line. */
+void events_put(const struct events_query *q, struct feed *f, bool lines, struct buf *out);
 
 #endif

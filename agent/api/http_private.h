@@ -33,8 +33,8 @@ bool http_watches_full(struct http_watches *w);
 MUST_CHECK struct MHD_Response *http_watch_response(struct http_watches *all,
 						    struct MHD_Connection *c, struct watch *watch);
 /* From any thread: those go on that have something to tell, a heartbeat at least. */
-void http_watches_wake(struct http_watches *w);
+void http_watches_wake(struct http_watches *all);
 /* All end; the library must not be stopped before. */
-void http_watches_end(struct http_watches *w);
+void http_watches_end(struct http_watches *all);
 
 #endif

@@ -89,8 +89,8 @@ static bool is_acceptable(const struct rest_route *route, const char *accept)
 		return accept_type(accept, REST_SSE) > 0;
 	case ROUTE_CONSTANT:
 	case ROUTE_OBJECT:
-	case ROUTE_QUERY:
 		return accept_type(accept, REST_JSON) > 0;
+	case ROUTE_QUERY:
 	case ROUTE_LIST:
 		return accept_type(accept, REST_JSON) > 0 || accept_type(accept, REST_NDJSON) > 0;
 	}
@@ -102,6 +102,7 @@ static const char *formats(enum route_kind kind)
 	switch (kind) {
 	case ROUTE_TEXT:
 		return "there is text/plain";
+	case ROUTE_QUERY:
 	case ROUTE_LIST:
 		return "there is " REST_JSON " and " REST_NDJSON;
 	case ROUTE_WATCH:
@@ -109,7 +110,6 @@ static const char *formats(enum route_kind kind)
 	case ROUTE_PROBE:
 	case ROUTE_CONSTANT:
 	case ROUTE_OBJECT:
-	case ROUTE_QUERY:
 		break;
 	}
 	return "there is " REST_JSON;

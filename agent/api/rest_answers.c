@@ -61,19 +61,27 @@ static void answer_counts(const struct rest_call *c)
 	buf_str(&c->out->body, "\n");
 }
 
+static bool prefers_lines(const struct rest_request *r)
+{
+	return accept_type(r->accept, REST_NDJSON) > accept_type(r->accept, REST_JSON);
+}
+
 /* --- what happens --------------------------------------------------------------------- */
 
 static void answer_events(const struct rest_call *c)
 {
+	bool lines = prefers_lines(c->request);
 	struct events_query q;
 	struct err err;
 
 	if (events_query_parse(c->uri, &q, &err) < 0)
 		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
-	else if (c->state->feed)
-		events_put(&q, c->state->feed, &c->out->body);
-	else
+	else if (!c->state->feed)
 		problem_answer(c->out, PROBLEM_NOT_READY, c->request, NULL);
+	else
+		events_put(&q, c->state->feed, lines, &c->out->body);
+	if (lines && c->out->status == 200)
+		c->out->type = REST_NDJSON;
 }
 
 static void answer_watch(const struct rest_call *c)
@@ -171,8 +179,7 @@ static void answer_pool(const struct rest_call *c)
 static void answer_list(const struct rest_call *c, enum list_kind kind,
 			const struct pool_view *pool)
 {
-	const char *accept = c->request->accept;
-	bool stream = accept_type(accept, REST_NDJSON) > accept_type(accept, REST_JSON);
+	bool stream = prefers_lines(c->request);
 	struct list_query q;
 	struct err err;
 

@@ -18,6 +18,7 @@ int command_explain(const struct ctl_args *args);
 int command_wait(const struct ctl_args *args);
 int command_lint(const struct ctl_args *args);
 int command_cleanup(const struct ctl_args *args);
+int command_whoami(const struct ctl_args *args);
 int command_completion(const struct ctl_args *args);
 int command_version(const struct ctl_args *args);
 int command_help(const struct ctl_args *args);

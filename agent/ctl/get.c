@@ -345,14 +345,13 @@ int command_get(const struct ctl_args *args)
 	int r;
 
 	if (args->operand_count == 0)
-		return command_misused("get", "get what? pools, members, targets, status or "
-					      "problems");
+		return command_misused("get", "get what? pools, members, targets, status, "
+					      "problems or events");
 	rows = rows_find(args->operands[0]);
 	if (!rows && strcmp(args->operands[0], "status") != 0)
 		return command_misused("get", "cannot get '%s'", args->operands[0]);
 	c = client_new(args->socket);
-	if (args->output == OUTPUT_NAME &&
-	    (!rows || args->watch || strcmp(rows->path, REST_PROBLEMS) == 0)) {
+	if (args->output == OUTPUT_NAME && (!rows || args->watch || !rows->has_id)) {
 		r = command_misused("get", "--output name is for lists of what has an id");
 	} else if (args->watch)
 		r = watch_list(c, rows, args);

@@ -8,7 +8,8 @@
  * Each target is asked ROUNDS times in this process, without a socket: what is
  * measured is the time that the HTTP thread would be busy. Prints for each the
  * median and the longest in ms, and the bytes of the answer. A stream counts
- * its first piece alone, for that is what comes in one turn.
+ * its first piece alone, for that is what comes in one turn. Last comes how long
+ * two snapshots take to be compared, which happens four times a second.
  */
 #include <err.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@ static const struct {
 	{ REST_TARGETS "?q=133.12.7", NULL },
 	{ REST_TARGETS "?sort=-failed,state,address&limit=1000&offset=175000", NULL },
 	{ REST_COUNTS, NULL },
+	{ REST_METRICS, NULL },
+	{ REST_EVENTS, NULL },
 	{ REST_MEMBERS, REST_NDJSON },
 	{ REST_MEMBERS "?sort=-state,address", REST_NDJSON },
 };
@@ -112,18 +115,49 @@ static void measure(const struct rest_state *s, const char *target, const char *
 	       took[ROUNDS - 1], bytes);
 }
 
+static void measure_comparing(const struct snapshot *s, size_t pools, size_t members)
+{
+	struct feed *f = feed_new();
+	double took[3];
+
+	(void)feed_take(f, snapshot_turned(s, 0, 0, VERDICT_UP, 0), 0);
+	took[0] = now_ms();
+	(void)feed_take(f, snapshot_turned(s, 0, 0, VERDICT_UP, 0), 0);
+	took[0] = now_ms() - took[0];
+	took[1] = now_ms();
+	(void)feed_take(f, snapshot_turned(s, pools / 2, 0, VERDICT_DOWN, 1), 0);
+	took[1] = now_ms() - took[1];
+	feed_free(f);
+	f = feed_new();
+	(void)feed_take(f, snapshot_large(pools, members), 0);
+	{
+		struct snapshot *other = snapshot_large(pools, members);
+
+		mix(other);
+		took[2] = now_ms();
+		(void)feed_take(f, other, 0);
+		took[2] = now_ms() - took[2];
+	}
+	printf("comparing: one pool %.2f ms, two pools %.2f ms, all %.2f ms\n", took[0], took[1],
+	       took[2]);
+	feed_free(f);
+}
+
 int main(int argc, char **argv)
 {
 	size_t pools = argc > 1 ? strtoul(argv[1], NULL, 10) : 35000;
 	size_t members = argc > 2 ? strtoul(argv[2], NULL, 10) : 10;
 	struct rest_state s = { .snapshot = snapshot_large(pools, members),
-				.pictures = pictures_new() };
+				.pictures = pictures_new(),
+				.feed = feed_new() };
 
 	mix(s.snapshot);
 	printf("%-6s %-62s %8s %8s %9s\n", "form", "target", "p50 ms", "max ms", "bytes");
 	for (size_t i = 0; i < ARRAY_LEN(asked); i++)
 		measure(&s, asked[i].target, asked[i].accept);
+	measure_comparing(s.snapshot, pools, members);
 	pictures_free(s.pictures);
+	feed_free(s.feed);
 	snapshot_unref(s.snapshot);
 	return 0;
 }

@@ -48,6 +48,8 @@ static void check_reply(struct rest_reply *r)
 		while (watch_read(r->watch, &r->body))
 			;
 		assert(strstr(buf_cstr(&r->body), "event: "));
+	} else if (strcmp(r->type, REST_NDJSON) == 0) {
+		check_lines(buf_cstr(&r->body));
 	} else if (strcmp(r->type, REST_METRICS_TEXT) == 0) {
 		assert(!metric_text_fault(buf_cstr(&r->body)));
 	} else if (strcmp(r->type, REST_TEXT) == 0) {

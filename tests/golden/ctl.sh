@@ -29,15 +29,15 @@ golden() { # NAME ARGUMENT...
 		echo "\$ parasausctl $*"
 		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
 		echo "exit code $?"
-	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g" \
-		-e 's/"\(startedAt\|since\|removeAt\|heardAt\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
+	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g; s|^unix:[^,]*|unix:USER|" \
+		-e 's/"\(startedAt\|since\|removeAt\|heardAt\|at\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
 	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
 	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
 	result $? "$name" "$tmp/diff"
 }
 
 golden help help
-for command in get describe explain wait lint cleanup completion version help; do
+for command in get describe explain wait lint cleanup whoami completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -52,6 +52,9 @@ golden get-pools-by-name get pools shop/web default.dns.dns-udp
 golden get-pools-json-by-name get pools team.empty.80-tcp -o json
 golden get-pools-down get pools --health down
 golden get-pools-query get pools -q :40796
+golden whoami whoami
+golden error-whoami whoami me
+golden get-events-none get events
 golden get-pools-ndjson get pools -n shop -o ndjson
 golden get-pools-name get pools -o name
 golden get-members-name get members -n shop -o name
@@ -166,6 +169,8 @@ until_line 'team.empty*' && printf d >&8 &&
 	until_line 'parasaus.* degraded *' && printf x >&8 &&
 	until_line 'default.* deleted *'
 result $? "a watch shows what changes"
+golden get-events-json get events -o json
+golden get-events-by-name get events no.such.pool-tcp
 exec 8>&- # the end of its input ends the server, and that the watch
 until_line 'parasausctl: *'
 wait "$watch"
