@@ -155,7 +155,8 @@ until_line() { # PATTERN
 	local line
 	while read -r line <&7; do
 		echo "$line" >>"$tmp/watched"
-		[[ $line == $1 ]] && return 0
+		# shellcheck disable=SC2254 # a pattern is what it is
+		case $line in $1) return 0 ;; esac
 	done
 	return 1
 }
