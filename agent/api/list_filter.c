@@ -201,17 +201,24 @@ static bool text_matches(enum list_kind kind, const struct list_needle *n,
 
 /* --- the others ------------------------------------------------------------------- */
 
-/* "10.0.0.1" or "10.0.0.1:80" of any frontend. */
+/* "10.0.0.1" or "10.0.0.1:80". */
+static bool is_vip(const char *list, const struct endpoint *e)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	quick_text(e, text);
+	if (list_holds(list, text, strlen(text)))
+		return true;
+	if (addr_len(&e->addr) == 4)
+		return list_holds(list, text, strcspn(text, ":"));
+	return list_holds(list, text + 1, strcspn(text + 1, "]"));
+}
+
 static bool vip_matches(const char *list, const struct pool *p)
 {
-	for (size_t i = 0; i < p->frontend_count; i++) {
-		char addr[ADDR_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
-
-		addr_text(&p->frontends[i].addr, addr);
-		endpoint_text(&p->frontends[i], text);
-		if (list_holds(list, addr, strlen(addr)) || list_holds(list, text, strlen(text)))
+	for (size_t i = 0; i < p->frontend_count; i++)
+		if (is_vip(list, &p->frontends[i]))
 			return true;
-	}
 	return false;
 }
 
