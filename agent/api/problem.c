@@ -19,6 +19,8 @@ static const struct kind {
 				   "此处的请求不得带有正文" },
 	[PROBLEM_NOT_FOUND] = { 404, "not-found", "There is no such path", "没有这个路径" },
 	[PROBLEM_NO_POOL] = { 404, "pool-not-found", "There is no such pool", "没有这个池" },
+	[PROBLEM_NO_MEMBER] = { 404, "member-not-found", "The pool has no such member",
+				"该池没有这个成员" },
 	[PROBLEM_BAD_METHOD] = { 405, "method-not-allowed", "Only GET and HEAD are answered",
 				 "只接受 GET 和 HEAD" },
 	[PROBLEM_NOT_ACCEPTABLE] = { 406, "not-acceptable",

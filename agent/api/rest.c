@@ -48,32 +48,35 @@ static enum rest_problem transport_problem(const struct rest_request *r)
 
 /* --- routing ------------------------------------------------------------------- */
 
-static bool route_matches(const char *path, const struct uri *u, const char **out_id)
+static bool is_word(const char *path, size_t len, const char *word)
 {
-	const char *id = NULL;
+	return strlen(word) == len && memcmp(path, word, len) == 0;
+}
 
+/* What stands for {id} and {mid} goes into the call. */
+static bool route_matches(const char *path, const struct uri *u, struct rest_call *c)
+{
 	for (size_t i = 0; i < u->segment_count; i++) {
 		size_t n;
 
 		if (*path != '/')
 			return false;
 		n = strcspn(++path, "/");
-		if (n == 4 && memcmp(path, "{id}", 4) == 0)
-			id = u->segments[i];
-		else if (strlen(u->segments[i]) != n || memcmp(path, u->segments[i], n) != 0)
+		if (is_word(path, n, "{id}"))
+			c->id = u->segments[i];
+		else if (is_word(path, n, "{mid}"))
+			c->mid = u->segments[i];
+		else if (!is_word(path, n, u->segments[i]))
 			return false;
 		path += n;
 	}
-	if (*path)
-		return false;
-	*out_id = id;
-	return true;
+	return !*path;
 }
 
-static const struct rest_route *find_route(const struct uri *u, const char **out_id)
+static const struct rest_route *find_route(const struct uri *u, struct rest_call *c)
 {
 	for (const struct rest_route *r = rest_routes; r->path; r++)
-		if (route_matches(r->path, u, out_id))
+		if (route_matches(r->path, u, c))
 			return r;
 	return NULL;
 }
@@ -219,7 +222,7 @@ void rest_answer(const struct rest_request *r, const struct rest_state *s, struc
 		return;
 	}
 	c.uri = &uri;
-	route = find_route(&uri, &c.id);
+	route = find_route(&uri, &c);
 	if (route)
 		call_route(route, &c);
 	else

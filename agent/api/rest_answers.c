@@ -34,6 +34,16 @@ static void answer_readyz(const struct rest_call *c)
 	problem_answer(c->out, PROBLEM_NOT_READY, c->request, why);
 }
 
+static void answer_version(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	json_put_object(&j, NULL);
+	json_put_text(&j, REST_VERSION, PARASAUS_VERSION);
+	json_end_object(&j);
+	buf_str(&c->out->body, "\n");
+}
+
 static void answer_status(const struct rest_call *c)
 {
 	struct json_writer j = { .out = &c->out->body };
@@ -174,6 +184,26 @@ static void answer_pool(const struct rest_call *c)
 	buf_str(&c->out->body, "\n");
 }
 
+static void answer_member(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+	const struct pool_view *v = find_pool(c);
+	char id[VIEW_MEMBER_ID_MAX];
+	struct err err;
+
+	for (size_t i = 0; v && i < v->member_count; i++) {
+		if (strcmp(view_member_id(&v->members[i].endpoint, id), c->mid) != 0)
+			continue;
+		view_put_member(&j, c->snapshot, v, &v->members[i]);
+		buf_str(&c->out->body, "\n");
+		return;
+	}
+	if (!v)
+		return;
+	err_set(&err, -ENOENT, "the pool has no member '%.64s'", c->mid);
+	problem_answer(c->out, PROBLEM_NO_MEMBER, c->request, err.text);
+}
+
 /* --- lists ----------------------------------------------------------------------------- */
 
 static void answer_list(const struct rest_call *c, enum list_kind kind,
@@ -225,7 +255,9 @@ static void answer_problems(const struct rest_call *c)
 
 const struct rest_route rest_routes[] = {
 	{ REST_HEALTHZ, ROUTE_PROBE, answer_healthz },
+	{ REST_LIVEZ, ROUTE_PROBE, answer_healthz },
 	{ REST_READYZ, ROUTE_PROBE, answer_readyz },
+	{ REST_VERSION_PATH, ROUTE_CONSTANT, answer_version },
 	{ REST_METRICS, ROUTE_TEXT, answer_metrics },
 	{ REST_OPENAPI, ROUTE_CONSTANT, answer_openapi },
 	{ REST_STATUS, ROUTE_OBJECT, answer_status },
@@ -236,6 +268,7 @@ const struct rest_route rest_routes[] = {
 	{ REST_POOLS, ROUTE_LIST, answer_pools },
 	{ REST_POOL, ROUTE_OBJECT, answer_pool },
 	{ REST_POOL_MEMBERS, ROUTE_LIST, answer_pool_members },
+	{ REST_POOL_MEMBER, ROUTE_OBJECT, answer_member },
 	{ REST_MEMBERS, ROUTE_LIST, answer_members },
 	{ REST_TARGETS, ROUTE_LIST, answer_targets },
 	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },

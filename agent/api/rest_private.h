@@ -16,6 +16,7 @@ struct rest_call {
 	const struct uri *uri;
 	struct snapshot *snapshot; /* the one that is asked for; NULL only for ROUTE_PROBE */
 	const char *id;		   /* what stands for {id}; NULL: no such segment */
+	const char *mid;	   /* ... and for {mid} */
 	struct rest_reply *out;
 };
 

@@ -12,7 +12,9 @@
 
 /* Paths; {id} stands for one segment. */
 #define REST_HEALTHZ	  "/healthz"
+#define REST_LIVEZ	  "/livez"
 #define REST_READYZ	  "/readyz"
+#define REST_VERSION_PATH "/version"
 #define REST_METRICS	  "/metrics"
 #define REST_OPENAPI	  "/openapi.json"
 #define REST_STATUS	  "/api/v1/status"
@@ -23,6 +25,7 @@
 #define REST_POOLS	  "/api/v1/pools"
 #define REST_POOL	  "/api/v1/pools/{id}"
 #define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
+#define REST_POOL_MEMBER  "/api/v1/pools/{id}/members/{mid}"
 #define REST_MEMBERS	  "/api/v1/members"
 #define REST_TARGETS	  "/api/v1/targets"
 #define REST_PROBLEMS	  "/api/v1/problems"

@@ -255,18 +255,24 @@ static void put_result(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_LATENCY_US, t->latency_us);
 }
 
+const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX])
+{
+	char address[ADDR_TEXT_MAX];
+
+	snprintf(out, VIEW_MEMBER_ID_MAX, "%s-%u", addr_text(&e->addr, address), e->port);
+	return out;
+}
+
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m)
 {
 	const struct target_view *t = view_find_target(s, v, m);
-	char address[ADDR_TEXT_MAX], id[ADDR_TEXT_MAX + 8], target[VIEW_ID_TEXT_MAX];
+	char address[ADDR_TEXT_MAX], id[VIEW_MEMBER_ID_MAX], target[VIEW_ID_TEXT_MAX];
 
-	addr_text(&m->endpoint.addr, address);
-	snprintf(id, sizeof(id), "%s-%u", address, m->endpoint.port);
 	json_put_object(j, NULL);
 	json_put_text(j, REST_POOL_FIELD, v->pool->id);
-	json_put_text(j, REST_ID, id);
-	json_put_text(j, REST_ADDRESS, address);
+	json_put_text(j, REST_ID, view_member_id(&m->endpoint, id));
+	json_put_text(j, REST_ADDRESS, addr_text(&m->endpoint.addr, address));
 	json_put_uint(j, REST_PORT, m->endpoint.port);
 	json_put_uint(j, REST_WEIGHT, m->nominal);
 	json_put_uint(j, REST_EFFECTIVE_WEIGHT, m->weight);

@@ -15,6 +15,7 @@
 /* A pool shows that many of its problems, REST_PROBLEMS all of them. */
 #define VIEW_POOL_PROBLEMS_MAX 64
 #define VIEW_ID_TEXT_MAX       17
+#define VIEW_MEMBER_ID_MAX     56
 #define VIEW_SOURCE_TEXT_MAX   512
 
 /* What probes say of a pool as a whole; what the administrator wants has no part in it. */
@@ -49,6 +50,8 @@ const struct target_view *view_find_target(const struct snapshot *s, const struc
 void view_reason_word(const char reason[24], char out[24]);
 
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v);
+/* "10.0.0.7-80", unique within its pool; returns out. */
+const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX]);
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m);
 void view_put_target(struct json_writer *j, const struct target_view *t);

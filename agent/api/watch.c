@@ -2,7 +2,6 @@
 #include "agent/api/watch.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,15 +129,14 @@ static void put_place(struct watch *w, const char *event, const char *reason, st
 
 static void put_identity(struct json_writer *j, const struct feed_change *c)
 {
-	char address[ADDR_TEXT_MAX], id[ADDR_TEXT_MAX + 8];
+	char id[VIEW_MEMBER_ID_MAX];
 
 	json_put_object(j, NULL);
 	if (c->kind == FEED_MEMBER_GONE) {
 		const struct endpoint *e = &c->pool->members[c->member].endpoint;
 
 		json_put_text(j, REST_POOL_FIELD, c->pool->pool->id);
-		snprintf(id, sizeof(id), "%s-%u", addr_text(&e->addr, address), e->port);
-		json_put_text(j, REST_ID, id);
+		json_put_text(j, REST_ID, view_member_id(e, id));
 	} else {
 		json_put_text(j, REST_ID, c->pool->pool->id);
 	}

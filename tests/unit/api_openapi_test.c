@@ -18,8 +18,9 @@
 #include "agent/base/doc.h"
 #include "tests/lib/snapshots.h"
 
-#define NOW  INT64_C(1795316400000)
-#define POOL "shop.web.http-tcp"
+#define NOW    INT64_C(1795316400000)
+#define POOL   "shop.web.http-tcp"
+#define MEMBER "10.100.3.1-80"
 
 struct world {
 	struct doc_set spec;
@@ -157,14 +158,17 @@ static void fits(const struct world *w, const struct doc *v, const struct doc *s
 static void ask(const struct world *w, const char *path, const char *query, const char *accept,
 		struct rest_reply *out)
 {
-	const char *id = strstr(path, "{id}");
-	char target[512];
+	char target[512] = "";
 
-	if (id)
-		snprintf(target, sizeof(target), "%.*s" POOL "%s%s", (int)(id - path), path, id + 4,
-			 query);
-	else
-		snprintf(target, sizeof(target), "%s%s", path, query);
+	while (*path) {
+		size_t n = strcspn(path, "{"), name = strcspn(path + n, "}");
+		const char *value = path[n] == '\0' ? "" : path[n + 1] == 'm' ? MEMBER : POOL;
+
+		snprintf(target + strlen(target), sizeof(target) - strlen(target), "%.*s%s", (int)n,
+			 path, value);
+		path += n + name + (path[n + name] == '}');
+	}
+	snprintf(target + strlen(target), sizeof(target) - strlen(target), "%s", query);
 	rest_answer(
 		&(struct rest_request){
 			.method = "GET", .target = target, .accept = accept, .request_id = "r1" },

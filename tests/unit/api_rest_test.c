@@ -101,6 +101,14 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		  "the id 'x'" },
 		{ { .method = "GET", .target = "/api/v1/pools/x/members/y" },
 		  404,
+		  "pool-not-found",
+		  "the id 'x'" },
+		{ { .method = "GET", .target = "/api/v1/pools/shop.web.http-tcp/members/y" },
+		  404,
+		  "member-not-found",
+		  "no member 'y'" },
+		{ { .method = "GET", .target = "/api/v1/pools/x/members/y/z" },
+		  404,
 		  "not-found",
 		  "no such path" },
 		{ { .method = "GET", .target = "/api/v1" }, 404, "not-found", "no such path" },
@@ -632,6 +640,16 @@ static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
 	asked_done(&a);
 }
 
+static void a_member_is_found_by_its_id(void **state)
+{
+	struct asked a = ask(state, "/api/v1/pools/shop.web.https-tcp/members/2001:db8::2-8443");
+
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(text_of(a.root, "address"), "2001:db8::2");
+	assert_string_equal(text_of(a.root, "port"), "8443");
+	asked_done(&a);
+}
+
 static void a_member_names_its_target(void **state)
 {
 	struct asked m = ask(state, "/api/v1/members?q=10.100.3.5");
@@ -750,6 +768,7 @@ int main(void)
 		cmocka_unit_test(one_learns_who_one_is_and_that_nothing_can_be_written),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
+		cmocka_unit_test(a_member_is_found_by_its_id),
 		cmocka_unit_test(a_member_names_its_target),
 		cmocka_unit_test(a_pool_counts_its_members),
 		cmocka_unit_test(the_status_keeps_its_contract),
