@@ -168,6 +168,8 @@ static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *
 		ok &= MHD_add_response_header(m, "X-Accel-Buffering", "no");
 	if (reply->language)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);
+	if (reply->link.len)
+		ok &= MHD_add_response_header(m, "Link", buf_cstr(&reply->link));
 	if (reply->allow)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	if (reply->retry)

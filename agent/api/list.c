@@ -90,8 +90,7 @@ static void put_item(struct json_writer *j, enum list_kind kind, const struct sn
 	}
 }
 
-/* Where the page ends, however many there are. */
-static size_t page_end(const struct list_query *q)
+size_t list_page_end(const struct list_query *q)
 {
 	return q->limit > SIZE_MAX - q->offset ? SIZE_MAX : q->offset + q->limit;
 }
@@ -109,7 +108,7 @@ static size_t put_in_own_order(const struct list_query *q, const struct list_cur
 	while (list_next(&c, q->kind, &it, &at)) {
 		if (!list_matches(q, &needle, c.s, &it))
 			continue;
-		if (total >= q->offset && total < page_end(q))
+		if (total >= q->offset && total < list_page_end(q))
 			put_item(j, q->kind, c.s, &it);
 		total++;
 	}
@@ -122,8 +121,8 @@ static size_t put_sorted(const struct list_query *q, const struct list_cursor *f
 	struct list_order *o = list_order_new(q, from);
 	size_t total = list_order_count(o);
 
-	list_order_window(o, q->offset, page_end(q));
-	for (size_t i = q->offset; i < total && i < page_end(q); i++) {
+	list_order_window(o, q->offset, list_page_end(q));
+	for (size_t i = q->offset; i < total && i < list_page_end(q); i++) {
 		struct list_item it = list_order_at(o, i);
 
 		put_item(j, q->kind, from->s, &it);
@@ -132,8 +131,8 @@ static size_t put_sorted(const struct list_query *q, const struct list_cursor *f
 	return total;
 }
 
-bool list_page(const struct list_query *q, const struct snapshot *s, const struct pool_view *pool,
-	       struct buf *out)
+size_t list_page(const struct list_query *q, const struct snapshot *s, const struct pool_view *pool,
+		 struct buf *out)
 {
 	struct list_cursor c = { .s = s, .only = pool };
 	struct json_writer j = { .out = out };
@@ -150,7 +149,7 @@ bool list_page(const struct list_query *q, const struct snapshot *s, const struc
 	json_put_text(&j, REST_SNAPSHOT, picture_name(s, name));
 	json_end_object(&j);
 	buf_str(out, "\n");
-	return q->offset > 0 || total > page_end(q);
+	return total;
 }
 
 /* --- a stream -------------------------------------------------------------------- */
@@ -213,7 +212,7 @@ bool list_stream_read(struct list_stream *st, struct buf *out, size_t want)
 	struct list_item it;
 
 	while (out->len - start < want) {
-		if (st->matched >= page_end(&st->query) || !next_match(st, &it))
+		if (st->matched >= list_page_end(&st->query) || !next_match(st, &it))
 			return false;
 		put_item(&j, st->query.kind, st->snapshot, &it);
 		buf_put(out, "\n", 1);

@@ -77,11 +77,14 @@ MUST_CHECK int list_query_parse(enum list_kind kind, const struct uri *u, bool s
 				struct list_query *out, struct err *err);
 
 /*
- * `pool` for LIST_POOL_MEMBERS, NULL for all others. True: there is more before or after
- * the page, in the same order, for as long as the snapshot is kept.
+ * `pool` for LIST_POOL_MEMBERS, NULL for all others. How many there are in all, on this page and
+ * on others.
  */
-bool list_page(const struct list_query *q, const struct snapshot *s, const struct pool_view *pool,
-	       struct buf *out);
+size_t list_page(const struct list_query *q, const struct snapshot *s, const struct pool_view *pool,
+		 struct buf *out);
+
+/* The offset that the page ends before, however many there are. */
+size_t list_page_end(const struct list_query *q);
 
 struct list_stream;
 /* Takes a reference of its own to the snapshot; the caller frees it. */

@@ -232,6 +232,7 @@ void rest_answer(const struct rest_request *r, const struct rest_state *s, struc
 void rest_reply_done(struct rest_reply *r)
 {
 	buf_done(&r->body);
+	buf_done(&r->link);
 	list_stream_free(r->stream);
 	watch_free(r->watch);
 	*r = (struct rest_reply){ 0 };

@@ -57,6 +57,7 @@ struct rest_reply {
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
 	struct buf body;
+	struct buf link; /* of a page that is not the last */
 	/* What comes instead of the body, one of them at most: */
 	struct list_stream *stream;
 	struct watch *watch;

@@ -9,6 +9,7 @@
 #include "agent/api/counts.h"
 #include "agent/api/events.h"
 #include "agent/api/json_writer.h"
+#include "agent/api/link.h"
 #include "agent/api/metrics.h"
 #include "agent/api/openapi.h"
 #include "agent/api/rest_private.h"
@@ -206,6 +207,19 @@ static void answer_member(const struct rest_call *c)
 
 /* --- lists ----------------------------------------------------------------------------- */
 
+/* Where there is more, it can be had of the same picture. */
+static void answer_page(const struct rest_call *c, const struct list_query *q,
+			const struct pool_view *pool)
+{
+	size_t total = list_page(q, c->snapshot, pool, &c->out->body), end = list_page_end(q);
+	char name[PICTURE_NAME_MAX];
+
+	if (total > end)
+		link_put_next(c->uri, end, picture_name(c->snapshot, name), &c->out->link);
+	if (c->state->pictures && (q->offset > 0 || total > end))
+		pictures_keep(c->state->pictures, c->snapshot, c->state->now);
+}
+
 static void answer_list(const struct rest_call *c, enum list_kind kind,
 			const struct pool_view *pool)
 {
@@ -218,8 +232,8 @@ static void answer_list(const struct rest_call *c, enum list_kind kind,
 	} else if (stream) {
 		c->out->type = REST_NDJSON;
 		c->out->stream = list_stream_new(&q, c->snapshot, pool);
-	} else if (list_page(&q, c->snapshot, pool, &c->out->body) && c->state->pictures) {
-		pictures_keep(c->state->pictures, c->snapshot, c->state->now);
+	} else {
+		answer_page(c, &q, pool);
 	}
 }
 

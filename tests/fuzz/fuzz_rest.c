@@ -57,6 +57,8 @@ static void check_reply(struct rest_reply *r)
 	} else {
 		check_json((const char *)r->body.data, r->body.len);
 	}
+	for (size_t i = 0; i < r->link.len; i++)
+		assert(r->link.data[i] >= 0x20 && r->link.data[i] < 0x7f);
 	assert((r->status == 200) != (strcmp(r->type, REST_PROBLEM) == 0));
 	assert(r->allow == (r->status == 405));
 }

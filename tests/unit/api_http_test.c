@@ -148,6 +148,17 @@ static void a_request_has_a_name(void **state)
 	free(got);
 }
 
+static void a_page_links_to_the_next(void **state)
+{
+	char *got = exchange(*state, "GET /api/v1/pools?limit=1&q=+ HTTP/1.1\r\nHost: x\r\n\r\n"
+				     "GET /api/v1/pools?limit=1 HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n");
+
+	assert_int_equal(count_of(got, "\r\nLink: "), 1);
+	assert_int_equal(count_of(got, "\r\nLink: </api/v1/pools?limit=1&offset=1&snapshot="), 1);
+	free(got);
+}
+
 static void the_kernel_tells_who_asks(void **state)
 {
 	char *got = exchange(*state, "GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\n"
@@ -590,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_serves_requests_until_it_is_closed),
 		cmocka_unit_test(a_request_has_a_name),
+		cmocka_unit_test(a_page_links_to_the_next),
 		cmocka_unit_test(the_kernel_tells_who_asks),
 		cmocka_unit_test(requests_that_can_be_read_in_two_ways_end_the_connection),
 		cmocka_unit_test(errors_are_problems_with_a_code),

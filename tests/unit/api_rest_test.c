@@ -449,6 +449,36 @@ static void a_page_says_where_it_is_and_of_which_picture(void **state)
 	asked_done(&b);
 }
 
+static void a_page_names_the_next_one(void **state)
+{
+	static const struct {
+		const char *target, *next; /* but for the snapshot */
+	} cases[] = {
+		{ "/api/v1/pools", "" },
+		{ "/api/v1/pools?limit=6", "" },
+		{ "/api/v1/pools?limit=5", "</api/v1/pools?limit=5&offset=5&snapshot=" },
+		{ "/api/v1/pools?limit=2&offset=4", "" },
+		{ "/api/v1/pools?offset=1&limit=2&sort=-health,id",
+		  "</api/v1/pools?limit=2&sort=-health,id&offset=3&snapshot=" },
+		{ "/api/v1/pools?limit=1&q=%31+0.%3E%22%C3%A9", "" },
+		{ "/api/v1/members?limit=1&q=1%30.&namespace=shop%2Cdb",
+		  "</api/v1/members?limit=1&q=10.&namespace=shop,db&offset=1&snapshot=" },
+		{ "http://x/api/v1/pools/shop%2Eweb.http-tcp/members?limit=1",
+		  "</api/v1/pools/shop.web.http-tcp/members?limit=1&offset=1&snapshot=" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a = ask(state, cases[i].target);
+		char link[512] = "";
+
+		if (*cases[i].next)
+			snprintf(link, sizeof(link), "%s%s>; rel=\"next\"", cases[i].next,
+				 text_of(a.root, "snapshot"));
+		assert_string_equal(buf_cstr(&a.reply.link), link);
+		asked_done(&a);
+	}
+}
+
 static void a_stream_gives_every_item_a_line(void **state)
 {
 	static const struct {
@@ -762,6 +792,7 @@ int main(void)
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
 		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
+		cmocka_unit_test(a_page_names_the_next_one),
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
