@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The HTTP server: a thread of its own for each listening socket, answering
- * from the newest snapshot, and one that compares snapshots for who watches. Read only: nothing a client sends changes anything.
+ * from the newest snapshot, and one that compares snapshots for who watches.
+ * Read only: nothing a client sends changes anything.
  *
  * Bounds: request line and headers 16 KiB, no body, 64 connections a socket, 32
  * of them watches, 10 s without progress (a watch 30), 60 s for a streamed list.
