@@ -152,6 +152,8 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+$(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does not tell of it
+
 -include $(OBJ:.o=.d) $(wildcard $(SRC:%=$(B)/%.tidy.d) $(SRC:%=$(B)/%.analyzed.d)) $(wildcard $(B)/agent/*.d $(B)/agent/ctl/*.d $(B)/tests/*/*.d $(B)/tests/lib/tools/*.d)
 .SECONDARY:
 

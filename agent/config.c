@@ -324,6 +324,12 @@ static const struct schema_key api_keys[] = {
 	  .fault = path_fault,
 	  .fallback = "/run/parasaus/api.sock" },
 	{ .name = "listen", .type = &listen_type },
+	{ .name = "metricsPools",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct config, metrics_pools),
+	  .min = 0,
+	  .max = METRICS_POOLS_MAX,
+	  .fallback = "0" },
 };
 
 static int read_api(struct schema_reader *r, const struct schema_key *k, const struct doc *d,

@@ -20,6 +20,7 @@
 
 #define CONFIG_BYTES_MAX   (1 << 20)
 #define CONFIG_SOURCES_MAX 16
+#define METRICS_POOLS_MAX  10000
 
 enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES };
 
@@ -45,6 +46,7 @@ struct config {
 	struct addr node_v6;
 	char *api_socket;	    /* default /run/parasaus/api.sock */
 	struct endpoint api_listen; /* loopback only; port 0: none (the default) */
+	uint32_t metrics_pools;	    /* that have metrics of their own; default 0 */
 	struct prefix *vip_ranges;  /* default: what the address pools hold, as prefixes */
 	size_t vip_range_count;
 	struct address_pool *address_pools;

@@ -95,6 +95,35 @@ void kernel_tell_gone(struct core *c, struct frontend *f)
 	kernel_commit(c);
 }
 
+/* --- how long it takes ------------------------------------------------------------- */
+
+static void commit_begins(struct core *c)
+{
+	struct kernel_link *k = &c->kernel;
+
+	k->shown.asked_ms = clock_wall_ms(loop_clock(c->loop));
+	if (k->commit_count < KERNEL_COMMITS_MAX)
+		k->commits[k->commit_count++] = (struct kernel_commit){ k->generation,
+									core_now(c) };
+}
+
+static void commits_matched(struct core *c, uint64_t generation)
+{
+	struct kernel_link *k = &c->kernel;
+	size_t n = 0;
+
+	while (n < k->commit_count && k->commits[n].generation <= generation) {
+		int64_t us = (core_now(c).ns - k->commits[n++].at.ns) / 1000;
+
+		histogram_add(&k->shown.programming, (uint64_t)us);
+	}
+	if (n == 0)
+		return;
+	k->shown.matched_ms = clock_wall_ms(loop_clock(c->loop));
+	k->commit_count -= n;
+	memmove(k->commits, k->commits + n, k->commit_count * sizeof(k->commits[0]));
+}
+
 static void commit_now(void *arg)
 {
 	struct core *c = arg;
@@ -109,6 +138,7 @@ static void commit_now(void *arg)
 	k->changed = false;
 	commit.generation = ++k->generation;
 	commit.complete = c->settled;
+	commit_begins(c);
 	wire_put_ipvs_commit(&b, &commit);
 	channel_send(k->channel, IPVS_MSG_COMMIT, &b);
 	buf_done(&b);
@@ -193,6 +223,7 @@ static void on_image_end(struct core *c)
 static void on_status(struct core *c, const struct ipvs_status *s)
 {
 	c->kernel.status = *s;
+	commits_matched(c, s->generation);
 	/* It may be on the word of a core before us: ours have to be newer. */
 	if (s->generation > c->kernel.generation)
 		c->kernel.generation = s->generation;

@@ -158,6 +158,13 @@ void frontends_restore(struct core *c);
 
 /* --- core_kernel: the ipvs process ------------------------------------------------ */
 
+/* When a generation was committed, until the kernel matches it or a later one. */
+struct kernel_commit {
+	uint64_t generation;
+	mono_t at;
+};
+#define KERNEL_COMMITS_MAX 64 /* beyond it a commit is timed with the one before */
+
 struct kernel_link {
 	struct channel *channel;
 	struct ipvs_message_reader reader;
@@ -173,6 +180,9 @@ struct kernel_link {
 	struct bulk bulk;
 	bool begun;	    /* the table is being told, or was, on this channel */
 	char *host_problem; /* with what is around IPVS: routes, rules, sets */
+	struct kernel_commit commits[KERNEL_COMMITS_MAX]; /* the oldest first */
+	size_t commit_count;
+	struct kernel_view shown; /* what readers see, but for what `status` has */
 };
 
 void kernel_start(struct core *c);
@@ -335,6 +345,8 @@ struct core {
 	bool plan_pending;
 	struct channel *health;
 	bool health_known; /* a healthcheck process has told its verdicts */
+	struct hc_status health_status;
+	struct hc_status health_before; /* sums of healthcheck processes that are gone */
 	uint64_t *health_ids;
 	size_t health_count, health_next;
 	struct bulk health_bulk;

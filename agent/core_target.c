@@ -362,6 +362,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		wire_hc_status(body, &s);
 		if (!wire_end(body))
 			return false;
+		c->health_status = s;
 		return true;
 	case HC_MSG_EVENT:
 		return core_log_event("health", body);
@@ -370,14 +371,23 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	}
 }
 
+/* The counters go on where the last process left off. */
+static void disconnect(struct core *c)
+{
+	bulk_stop(&c->health_bulk);
+	channel_free(c->health);
+	c->health = NULL;
+	c->health_before.probes += c->health_status.probes;
+	c->health_before.inconclusive += c->health_status.inconclusive;
+	c->health_status = (struct hc_status){ 0 };
+}
+
 static void on_closed(void *arg, const char *why)
 {
 	struct core *c = arg;
 
 	log_warn("health", "healthcheck process: %s; the last verdicts hold until it is back", why);
-	bulk_stop(&c->health_bulk);
-	channel_free(c->health);
-	c->health = NULL;
+	disconnect(c);
 	core_peer_closed(c, why);
 }
 
@@ -386,9 +396,7 @@ void targets_connect(struct core *c, int fd)
 	struct channel_handler h = { on_message, on_closed, c };
 	int r;
 
-	bulk_stop(&c->health_bulk);
-	channel_free(c->health);
-	c->health = NULL;
+	disconnect(c);
 	r = channel_new(c->loop, fd, &h, &c->health);
 	if (r < 0)
 		log_error("health", "channel: %s", strerror(-r));

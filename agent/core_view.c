@@ -183,6 +183,24 @@ static uint64_t resident_bytes(pid_t pid)
 	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* From /proc: its 14th and 15th field, counted behind the name, which may hold anything. */
+static uint64_t cpu_ms(pid_t pid)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	unsigned long user, system;
+	const char *name_end;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (!pid || file_read(path, 4096, &text, NULL) < 0)
+		return 0;
+	name_end = strrchr(buf_cstr(&text), ')');
+	if (!name_end || sscanf(name_end, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu",
+				&user, &system) != 2)
+		return 0;
+	return (uint64_t)(user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
 static void view_contact(const struct core *c, struct watch_source *w, struct source_view *v)
 {
 	struct watch_status s = { .heard_ms = -1, .revision = "" };
@@ -298,6 +316,16 @@ static void view_numbers(struct core *c, struct snapshot *s)
 	s->other_writes = k->before.other_writes + k->status.other_writes;
 	s->repairs = k->before.repairs + k->status.repairs;
 	s->last_sync_seconds = (double)k->status.last_sync_us / 1e6;
+	s->kernel = k->shown;
+	s->kernel.services = k->status.services;
+	s->kernel.dests = k->status.dests;
+	s->kernel.pending = k->status.pending;
+	s->probing = (struct probe_view){
+		.probes = c->health_before.probes + c->health_status.probes,
+		.inconclusive = c->health_before.inconclusive + c->health_status.inconclusive,
+		.in_flight = c->health_status.in_flight,
+		.lag_ms = c->health_status.lag_ms,
+	};
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
 }
 
@@ -309,8 +337,10 @@ static void read_memory(struct core *c)
 	if (v->memory_read.ns && mono_sub_ms(core_now(c), v->memory_read) < VIEW_IDLE_MS)
 		return;
 	v->memory_read = core_now(c);
-	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++)
+	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++) {
 		v->processes[i].resident_bytes = resident_bytes(v->processes[i].pid);
+		v->processes[i].cpu_ms = cpu_ms(v->processes[i].pid);
+	}
 }
 
 static void publish(void *arg)
@@ -374,7 +404,9 @@ void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts)
 
 int view_start(struct core *c)
 {
-	struct api_config config = { .unix_fd = c->unix_fd, .tcp_fd = c->tcp_fd };
+	struct api_config config = { .unix_fd = c->unix_fd,
+				     .tcp_fd = c->tcp_fd,
+				     .metrics_pools = c->config->metrics_pools };
 	struct err err = { 0 };
 	int r;
 

@@ -1,36 +1,107 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/api.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "agent/api/http.h"
 #include "agent/api/rest.h"
 #include "agent/base/xalloc.h"
 
+#define COMPARE_MS 250
+
 struct api {
 	struct snapshot_slot *slot;
+	struct pictures *pictures;
+	struct feed *feed;
+	size_t metrics_pools;
+	struct rest_traffic traffic;
 	struct http_server *local;
 	struct http_server *tcp;
+	pthread_t comparer;
+	bool comparing;
+	int end_fd; /* readable: the comparer ends */
 };
 
 static void answer(void *arg, const struct rest_request *r, struct rest_reply *out)
 {
 	struct api *a = arg;
-	struct snapshot *s = snapshot_slot_get(a->slot);
+	struct rest_state state = { .snapshot = snapshot_slot_get(a->slot),
+				    .pictures = a->pictures,
+				    .feed = a->feed,
+				    .metrics_pools = a->metrics_pools,
+				    .traffic = &a->traffic,
+				    .now = clock_mono(&clock_system) };
 
-	rest_answer(r, s, out);
-	snapshot_unref(s);
+	rest_answer(r, &state, out);
+	atomic_fetch_add_explicit(&a->traffic.answers[out->status / 100], 1, memory_order_relaxed);
+	snapshot_unref(state.snapshot);
 }
 
-int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
-	      struct err *err)
+/* --- who compares ------------------------------------------------------------------- */
+
+static void compare(struct api *a)
 {
-	struct api *a = xcalloc(1, sizeof(*a));
+	struct snapshot *s = snapshot_slot_get(a->slot);
+
+	if (s)
+		(void)feed_take(a->feed, s, clock_wall_ms(&clock_system));
+	/* Without a change, too: there are heartbeats. */
+	if (a->local)
+		http_wake(a->local);
+	if (a->tcp)
+		http_wake(a->tcp);
+}
+
+static void *keep_comparing(void *arg)
+{
+	struct api *a = arg;
+	struct pollfd end = { .fd = a->end_fd, .events = POLLIN };
+
+	do
+		compare(a);
+	while (poll(&end, 1, COMPARE_MS) <= 0);
+	return NULL;
+}
+
+static int start_comparer(struct api *a, struct err *err)
+{
+	sigset_t all, before;
+	int r;
+
+	a->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (a->end_fd < 0)
+		return err_set(err, -errno, "no descriptor for the HTTP server");
+	sigfillset(&all); /* signals are the main thread's */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&a->comparer, NULL, keep_comparing, a);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	a->comparing = r == 0;
+	return r ? err_set(err, -r, "no thread for the HTTP server") : 0;
+}
+
+static void stop_comparer(struct api *a)
+{
+	if (a->comparing) {
+		(void)eventfd_write(a->end_fd, 1);
+		pthread_join(a->comparer, NULL);
+	}
+	if (a->end_fd >= 0)
+		close(a->end_fd);
+}
+
+/* --- start and end ------------------------------------------------------------------ */
+
+static int start_servers(struct api *a, const struct api_config *c, struct err *err)
+{
 	struct http_config http = { .idle_s = HTTP_IDLE_S, .answer = answer, .arg = a };
 	int r = 0;
 
-	a->slot = slot;
 	if (c->unix_fd >= 0) {
 		http.fd = c->unix_fd;
 		r = http_start(&http, &a->local, err);
@@ -42,6 +113,23 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 		http.over_tcp = true;
 		r = http_start(&http, &a->tcp, err);
 	}
+	return r;
+}
+
+int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
+	      struct err *err)
+{
+	struct api *a = xcalloc(1, sizeof(*a));
+	int r;
+
+	a->slot = slot;
+	a->pictures = pictures_new();
+	a->feed = feed_new();
+	a->metrics_pools = c->metrics_pools;
+	a->end_fd = -1;
+	r = start_servers(a, c, err);
+	if (r == 0)
+		r = start_comparer(a, err);
 	if (r < 0) {
 		api_stop(a);
 		return r;
@@ -54,7 +142,10 @@ void api_stop(struct api *a)
 {
 	if (!a)
 		return;
+	stop_comparer(a);
 	http_stop(a->local);
 	http_stop(a->tcp);
+	pictures_free(a->pictures);
+	feed_free(a->feed);
 	free(a);
 }

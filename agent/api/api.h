@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The HTTP server: a thread of its own for each listening socket, answering
- * from the newest snapshot. Read only: nothing a client sends changes anything.
+ * from the newest snapshot, and one that compares snapshots for who watches.
+ * Read only: nothing a client sends changes anything.
  *
- * Bounds: request line and headers 16 KiB, no body, 64 connections a socket,
- * 10 s without progress, 60 s for a streamed list. See parasaus-rest(7).
+ * Bounds: request line and headers 16 KiB, no body, 64 connections a socket, 32
+ * of them watches, 10 s without progress (a watch 30), 60 s for a streamed list.
+ * See parasaus-rest(7).
  */
 #ifndef AGENT_API_API_H
 #define AGENT_API_API_H
@@ -16,8 +18,9 @@
 struct api;
 
 struct api_config {
-	int unix_fd; /* listening; taken over, on failure too; -1: none */
-	int tcp_fd;  /* listening on loopback; taken over, on failure too; -1: none */
+	int unix_fd;	      /* listening; taken over, on failure too; -1: none */
+	int tcp_fd;	      /* listening on loopback; taken over, on failure too; -1: none */
+	size_t metrics_pools; /* that have metrics of their own */
 };
 
 /* The slot must outlive the server. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libmicrohttpd behind http.h. The only file that knows it.
+ * libmicrohttpd behind http.h. The files http*.c alone know it.
  *
  * What it does is undone here where it does not serve: it decodes a target before
  * it shows it (so the raw one is caught in the URI log callback); 0.9.75 takes a
@@ -19,17 +19,19 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "agent/api/http_private.h"
+#include "agent/api/request_id.h"
 #include "agent/api/schema.h"
-#include "agent/base/clock.h"
 #include "agent/base/xalloc.h"
 
 /* More than we take, so that the refusal is ours; beyond it the library answers by itself. */
 #define CONNECTION_MEMORY (2 * REST_HEADERS_MAX)
-#define STREAM_PIECE	  (64 * 1024)
 
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
+	struct request_ids ids; /* of the server's thread */
+	struct http_watches watches;
 };
 
 /* One request; the library keeps it for us from the request line to the end of the answer. */
@@ -69,8 +71,20 @@ struct headers {
 	unsigned hosts;
 	unsigned lengths;
 	unsigned encodings;
-	struct buf accept; /* the header may stand several times */
+	struct buf accept, accept_language; /* they may stand several times */
 };
+
+static void headers_done(struct headers *h)
+{
+	buf_done(&h->accept);
+	buf_done(&h->accept_language);
+}
+
+static void append_value(struct buf *all, const char *value)
+{
+	buf_str(all, all->len ? "," : "");
+	buf_str(all, value);
+}
 
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
 				   const char *value)
@@ -90,8 +104,13 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 		h->encodings++;
 		h->request->has_body = true;
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0) {
-		buf_str(&h->accept, h->accept.len ? "," : "");
-		buf_str(&h->accept, value);
+		append_value(&h->accept, value);
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_LANGUAGE) == 0) {
+		append_value(&h->accept_language, value);
+	} else if (strcasecmp(name, REST_LAST_EVENT_ID_HEADER) == 0) {
+		h->request->last_event_id = value;
+	} else if (strcasecmp(name, REST_REQUEST_ID_HEADER) == 0 && request_id_is_good(value)) {
+		h->request->request_id = value;
 	}
 	return MHD_YES;
 }
@@ -103,86 +122,54 @@ static void read_headers(struct MHD_Connection *c, const char *version, struct h
 	MHD_get_connection_values(c, MHD_HEADER_KIND, take_header, h);
 	if (h->accept.len)
 		h->request->accept = buf_cstr(&h->accept);
+	if (h->accept_language.len)
+		h->request->accept_language = buf_cstr(&h->accept_language);
 	h->request->ambiguous = h->hosts > 1 || (needs_host && !h->hosts) || h->lengths > 1 ||
 				h->encodings > 1 || (h->lengths && h->encodings);
 }
 
 /* --- the answer ------------------------------------------------------------------ */
 
-struct stream {
-	struct list_stream *list;
-	struct buf ahead; /* written by the list, not sent yet */
-	size_t sent;	  /* of it */
-	bool ended;
-	mono_t deadline;
-};
-
-static ssize_t read_stream(void *cls, uint64_t at, char *out, size_t max)
-{
-	struct stream *st = cls;
-	size_t n;
-
-	(void)at;
-	if (!mono_before(clock_mono(&clock_system), st->deadline))
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	while (st->sent == st->ahead.len) {
-		if (st->ended)
-			return MHD_CONTENT_READER_END_OF_STREAM;
-		buf_reset(&st->ahead);
-		st->sent = 0;
-		st->ended = !list_stream_read(st->list, &st->ahead, STREAM_PIECE);
-	}
-	n = st->ahead.len - st->sent;
-	n = n < max ? n : max;
-	memcpy(out, st->ahead.data + st->sent, n);
-	st->sent += n;
-	return (ssize_t)n;
-}
-
-static void free_stream(void *cls)
-{
-	struct stream *st = cls;
-
-	list_stream_free(st->list);
-	buf_done(&st->ahead);
-	free(st);
-}
-
 /* Takes the body or the stream out of the reply. */
-static struct MHD_Response *make_response(struct rest_reply *reply)
+static struct MHD_Response *make_response(struct http_server *h, struct MHD_Connection *c,
+					  struct rest_reply *reply)
 {
+	struct list_stream *stream = reply->stream;
+	struct watch *watch = reply->watch;
 	struct MHD_Response *m;
-	struct stream *st;
 
-	if (!reply->stream) {
-		m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
-						    MHD_RESPMEM_MUST_FREE);
-		if (m)
-			reply->body = (struct buf){ 0 };
-		return m;
-	}
-	st = xcalloc(1, sizeof(*st));
-	st->list = reply->stream;
-	st->deadline = mono_add_ms(clock_mono(&clock_system), HTTP_STREAM_S * 1000);
 	reply->stream = NULL;
-	m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, read_stream, st,
-					      free_stream);
-	if (!m)
-		free_stream(st);
+	reply->watch = NULL;
+	if (stream)
+		return http_stream_response(stream);
+	if (watch)
+		return http_watch_response(&h->watches, c, watch);
+	m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
+					    MHD_RESPMEM_MUST_FREE);
+	if (m)
+		reply->body = (struct buf){ 0 };
 	return m;
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *reply)
+static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *c,
+				  const struct rest_request *request, struct rest_reply *reply)
 {
-	struct MHD_Response *m = make_response(reply);
+	struct MHD_Response *m = make_response(h, c, reply);
 	enum MHD_Result ok = m ? MHD_YES : MHD_NO;
 
 	if (!m)
 		return MHD_NO;
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept");
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept, Accept-Language");
+	ok &= MHD_add_response_header(m, REST_REQUEST_ID_HEADER, request->request_id);
 	ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+	if (reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
+		ok &= MHD_add_response_header(m, "X-Accel-Buffering", "no");
+	if (reply->language)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);
+	if (reply->link.len)
+		ok &= MHD_add_response_header(m, "Link", buf_cstr(&reply->link));
 	if (reply->allow)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	if (reply->retry)
@@ -195,6 +182,20 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct rest_reply *r
 	return ok;
 }
 
+/* What the connection tells, besides the request itself. */
+static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
+			       struct rest_request *r, char id[static REQUEST_ID_MAX + 1])
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info)
+		r->peer = peer_of(info->connect_fd);
+	r->watches_full = http_watches_full(&h->watches);
+	if (!r->request_id)
+		r->request_id = request_id_make(&h->ids, id);
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *decoded,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_size, void **state)
@@ -205,6 +206,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 					.target = x->target,
 					.over_tcp = h->config.over_tcp };
 	struct headers headers = { .request = &request };
+	char id[REQUEST_ID_MAX + 1];
 	struct rest_reply reply;
 	enum MHD_Result ok;
 
@@ -216,13 +218,14 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	/* Answered now, a request ends its connection: right only for one that had a body. */
 	if (!x->headers_seen && !request.has_body && !request.ambiguous) {
 		x->headers_seen = true;
-		buf_done(&headers.accept);
+		headers_done(&headers);
 		return MHD_YES;
 	}
+	look_at_connection(h, c, &request, id);
 	h->config.answer(h->config.arg, &request, &reply);
-	ok = send_reply(c, &reply);
+	ok = send_reply(h, c, &request, &reply);
 	rest_reply_done(&reply);
-	buf_done(&headers.accept);
+	headers_done(&headers);
 	return ok;
 }
 
@@ -236,12 +239,13 @@ static struct MHD_Daemon *start_daemon(struct http_server *h)
 	/* The thread inherits the mask: signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, h,
-			     MHD_OPTION_LISTEN_SOCKET, h->config.fd, MHD_OPTION_CONNECTION_LIMIT,
-			     (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-			     h->config.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			     (size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin_exchange,
-			     NULL, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
+	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+			     NULL, handle, h, MHD_OPTION_LISTEN_SOCKET, h->config.fd,
+			     MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+			     MHD_OPTION_CONNECTION_TIMEOUT, h->config.idle_s,
+			     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+			     MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, NULL,
+			     MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return d;
 }
@@ -252,10 +256,13 @@ int http_start(const struct http_config *c, struct http_server **out, struct err
 	int flags = fcntl(c->fd, F_GETFL);
 
 	h->config = *c;
+	request_ids_begin(&h->ids);
+	http_watches_begin(&h->watches);
 	if (flags >= 0 && fcntl(c->fd, F_SETFL, flags | O_NONBLOCK) == 0)
 		h->daemon = start_daemon(h);
 	if (!h->daemon) {
 		close(c->fd);
+		http_watches_done(&h->watches);
 		free(h);
 		return err_set(err, -EIO, "the HTTP server does not start");
 	}
@@ -263,10 +270,17 @@ int http_start(const struct http_config *c, struct http_server **out, struct err
 	return 0;
 }
 
+void http_wake(struct http_server *h)
+{
+	http_watches_wake(&h->watches);
+}
+
 void http_stop(struct http_server *h)
 {
 	if (!h)
 		return;
+	http_watches_end(&h->watches);
 	MHD_stop_daemon(h->daemon); /* closes the listening socket */
+	http_watches_done(&h->watches);
 	free(h);
 }

@@ -16,6 +16,7 @@
 #include "agent/base/err.h"
 
 #define HTTP_CONNECTIONS_MAX 64
+#define HTTP_WATCHES_MAX     32 /* of those connections */
 #define HTTP_IDLE_S	     10 /* without a byte either way */
 #define HTTP_STREAM_S	     60 /* for a whole stream: it holds a snapshot in memory */
 
@@ -32,6 +33,8 @@ struct http_config {
 
 struct http_server;
 MUST_CHECK int http_start(const struct http_config *c, struct http_server **out, struct err *err);
+/* Something may have changed: watches look. From any thread, once a second at least. */
+void http_wake(struct http_server *h);
 void http_stop(struct http_server *h); /* waits for the thread; NULL is fine */
 
 #endif

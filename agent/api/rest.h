@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From a request to an answer, as values: the whole of the REST interface but
- * for its transport. Pure: no sockets, no threads, no clock.
+ * for its transport. No sockets, no threads, no clock of its own.
  */
 #ifndef AGENT_API_REST_H
 #define AGENT_API_REST_H
@@ -9,33 +9,62 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/api/feed.h"
 #include "agent/api/list.h"
+#include "agent/api/peer.h"
+#include "agent/api/picture.h"
+#include "agent/api/watch.h"
 #include "agent/base/buf.h"
+#include "agent/base/clock.h"
 #include "agent/plan/snapshot.h"
 
 struct rest_request {
 	const char *method;
 	const char *target; /* as it came, not decoded */
-	const char *accept; /* NULL: no such header */
+	const char *accept; /* NULL: no such header; so are the following */
+	const char *accept_language;
 	const char *host;
+	const char *last_event_id;
+	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
+	struct peer peer;
 	size_t header_bytes; /* request line and headers */
 	bool over_tcp;	     /* then Host must name the loopback, or a page of anywhere could ask */
 	bool has_body;	     /* Content-Length above 0, or any Transfer-Encoding */
+	bool watches_full;   /* as many watches as there is room for are open */
 	bool ambiguous;	     /* two readers could take it for different requests */
+};
+
+/* Answers by the hundreds of their status. */
+struct rest_traffic {
+	_Atomic uint64_t answers[6];
+};
+
+/* What requests are answered from. */
+struct rest_state {
+	struct snapshot *snapshot; /* the newest; NULL before there is one */
+	struct pictures *pictures; /* NULL: no list can be gone on with later */
+	struct feed *feed;	   /* NULL: nothing can be watched, nothing has happened */
+	mono_t now;
+	size_t metrics_pools;		    /* that have metrics of their own */
+	const struct rest_traffic *traffic; /* NULL: not counted */
 };
 
 struct rest_reply {
 	unsigned status;
 	const char *type;
-	bool allow; /* say which methods there are */
-	bool close; /* the connection is of no more use */
-	bool retry; /* worth trying again in a second */
+	const char *language; /* of the body; NULL: it has none */
+	bool allow;	      /* say which methods there are */
+	bool close;	      /* the connection is of no more use */
+	bool retry;	      /* worth trying again in a second */
 	struct buf body;
-	struct list_stream *stream; /* NULL: the body is all */
+	struct buf link; /* of a page that is not the last */
+	/* What comes instead of the body, one of them at most: */
+	struct list_stream *stream;
+	struct watch *watch;
 };
 
-/* s: NULL before there is one; stays the caller's. */
-void rest_answer(const struct rest_request *r, struct snapshot *s, struct rest_reply *out);
+/* All of the state stays the caller's. */
+void rest_answer(const struct rest_request *r, const struct rest_state *s, struct rest_reply *out);
 void rest_reply_done(struct rest_reply *r);
 
 #endif

@@ -12,24 +12,40 @@
 
 /* Paths; {id} stands for one segment. */
 #define REST_HEALTHZ	  "/healthz"
+#define REST_LIVEZ	  "/livez"
 #define REST_READYZ	  "/readyz"
+#define REST_VERSION_PATH "/version"
+#define REST_METRICS	  "/metrics"
+#define REST_OPENAPI	  "/openapi.json"
 #define REST_STATUS	  "/api/v1/status"
+#define REST_COUNTS	  "/api/v1/counts"
+#define REST_WHOAMI	  "/api/v1/whoami"
+#define REST_EVENTS	  "/api/v1/events"
+#define REST_WATCH	  "/api/v1/watch"
 #define REST_POOLS	  "/api/v1/pools"
 #define REST_POOL	  "/api/v1/pools/{id}"
 #define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
+#define REST_POOL_MEMBER  "/api/v1/pools/{id}/members/{mid}"
 #define REST_MEMBERS	  "/api/v1/members"
 #define REST_TARGETS	  "/api/v1/targets"
 #define REST_PROBLEMS	  "/api/v1/problems"
 
-#define REST_JSON    "application/json"
-#define REST_NDJSON  "application/x-ndjson"
-#define REST_PROBLEM "application/problem+json"
-#define REST_TEXT    "text/plain; charset=utf-8"
+#define REST_JSON	  "application/json"
+#define REST_NDJSON	  "application/x-ndjson"
+#define REST_SSE	  "text/event-stream"
+#define REST_PROBLEM	  "application/problem+json"
+#define REST_TEXT	  "text/plain; charset=utf-8"
+#define REST_METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
+
+#define REST_LAST_EVENT_ID_HEADER "Last-Event-ID"
+#define REST_REQUEST_ID_HEADER	  "X-Request-Id" /* taken from the client, and told back */
 
 /* Query parameters of lists. */
 #define REST_Q		"q"
 #define REST_OFFSET	"offset"
 #define REST_LIMIT	"limit"
+#define REST_SORT	"sort"
+#define REST_VIP	"vip"
 #define REST_NAMESPACE	"namespace" /* a field, too; so are the following */
 #define REST_SERVICE	"service"
 #define REST_HEALTH	"health"
@@ -137,11 +153,53 @@
 #define REST_HEARD_AT	       "heardAt"
 #define REST_REVISION	       "revision"
 
+/* Of the counts; besides names of fields. */
+#define REST_WITH_PROBLEMS "withProblems"
+#define REST_WITH_DRAINING "withDraining"
+#define REST_NAME	   "name"
+#define REST_NAMESPACES	   "namespaces"
+
+/* Of an event; its types. */
+#define REST_AT		 "at"
+#define REST_MEMBER	 "member"
+#define REST_FROM	 "from"
+#define REST_TO		 "to"
+#define REST_KIND_MEMBER "member-health"
+#define REST_KIND_POOL	 "pool-health"
+#define REST_KIND_SYNC	 "sync"
+
+/* Of a watch: its parameter (besides `since`), and its events. */
+#define REST_RESOURCES	       "resources"
+#define REST_EVENT_POOL	       "pool.upsert"
+#define REST_EVENT_POOL_GONE   "pool.delete"
+#define REST_EVENT_MEMBER      "member.health"
+#define REST_EVENT_MEMBER_GONE "member.delete"
+#define REST_EVENT_RESET       "reset"
+#define REST_EVENT_BOOKMARK    "bookmark"
+
+/* Of whoami. */
+#define REST_USER	   "user"
+#define REST_UID	   "uid"
+#define REST_GID	   "gid"
+#define REST_VIA	   "via"
+#define REST_ROLES	   "roles"
+#define REST_WRITE_ENABLED "writeEnabled"
+#define REST_CAN	   "can"
+#define REST_CAN_CREATE	   "create"
+#define REST_CAN_EDIT	   "edit"
+#define REST_CAN_DELETE	   "delete"
+#define REST_CAN_DRAIN	   "drain"
+#define REST_CAN_WEIGHT	   "weight"
+#define REST_CAN_ROLLBACK  "rollback"
+#define REST_CAN_PROBE	   "probe"
+#define REST_CAN_ADDRESSES "addresses"
+
 /* Of an error (RFC 9457); `code` is the stable one. */
 #define REST_TITLE	  "title"
 #define REST_ERROR_STATUS "status"
 #define REST_INSTANCE	  "instance"
 #define REST_CODE	  "code"
+#define REST_REQUEST_ID	  "requestId"
 
 /* Words: health of a pool, state of a member, why a member is as it is. */
 #define REST_HEALTH_UP		"up"

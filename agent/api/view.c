@@ -8,50 +8,6 @@
 #include "agent/api/schema.h"
 #include "agent/base/value.h"
 
-#define DRAINING (MEMBER_TERMINATING | MEMBER_REMOVED)
-/* Well, and of no use to the pool as they are: a replica in a pool for the writer. */
-#define ASIDE (MEMBER_ROLE | MEMBER_STANDBY)
-
-enum pool_health view_pool_health(const struct pool_view *v)
-{
-	size_t in_pool = 0, up = 0, serving = 0;
-	bool checked = false;
-
-	for (size_t i = 0; i < v->member_count; i++) {
-		const struct member_view *m = &v->members[i];
-
-		if (m->reasons & DRAINING)
-			continue;
-		checked |= m->checked;
-		if ((m->reasons & ASIDE) && m->weight == 0)
-			continue;
-		in_pool++;
-		up += m->state == VERDICT_UP;
-		/* A member that is down and kept, for want of a better one, does not serve. */
-		serving += m->state != VERDICT_DOWN && m->weight > 0;
-	}
-	if (serving == 0)
-		return HEALTH_DOWN;
-	if (!checked)
-		return HEALTH_UNMONITORED;
-	return up == in_pool ? HEALTH_UP : HEALTH_DEGRADED;
-}
-
-const char *view_health_text(enum pool_health h)
-{
-	switch (h) {
-	case HEALTH_UP:
-		return REST_HEALTH_UP;
-	case HEALTH_DEGRADED:
-		return REST_HEALTH_DEGRADED;
-	case HEALTH_DOWN:
-		return REST_HEALTH_DOWN;
-	case HEALTH_UNMONITORED:
-		return REST_HEALTH_UNMONITORED;
-	}
-	return "?";
-}
-
 const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX])
 {
 	snprintf(out, VIEW_ID_TEXT_MAX, "%016" PRIx64, id);
@@ -164,21 +120,14 @@ static void put_check(struct json_writer *j, const struct check *c)
 
 static void put_member_counts(struct json_writer *j, const struct pool_view *v)
 {
-	size_t draining = 0,
-	       state[] = { [VERDICT_UNKNOWN] = 0, [VERDICT_UP] = 0, [VERDICT_DOWN] = 0 };
+	struct pool_counts n = view_pool_counts(v);
 
-	for (size_t i = 0; i < v->member_count; i++) {
-		if (v->members[i].reasons & DRAINING)
-			draining++;
-		else
-			state[v->members[i].state]++;
-	}
 	json_put_object(j, REST_MEMBERS_FIELD);
 	json_put_uint(j, REST_TOTAL, v->member_count);
-	json_put_uint(j, REST_UP, state[VERDICT_UP]);
-	json_put_uint(j, REST_DOWN, state[VERDICT_DOWN]);
-	json_put_uint(j, REST_UNKNOWN, state[VERDICT_UNKNOWN]);
-	json_put_uint(j, REST_DRAINING, draining);
+	json_put_uint(j, REST_UP, n.up);
+	json_put_uint(j, REST_DOWN, n.down);
+	json_put_uint(j, REST_UNKNOWN, n.unknown);
+	json_put_uint(j, REST_DRAINING, n.draining);
 	json_end_object(j);
 }
 
@@ -194,20 +143,6 @@ static void put_pool_problems(struct json_writer *j, const struct pool_view *v)
 		view_put_problem(j, &p);
 	}
 	json_end_array(j);
-}
-
-/* "directory:/etc/parasaus/pools" */
-static void put_source(struct json_writer *j, const struct snapshot *s, unsigned source)
-{
-	char text[512];
-
-	if (source >= s->source_count) {
-		json_put_text(j, REST_SOURCE, NULL);
-		return;
-	}
-	snprintf(text, sizeof(text), "%s:%s", s->sources[source].type,
-		 s->sources[source].where ? s->sources[source].where : "");
-	json_put_text(j, REST_SOURCE, text);
 }
 
 static void put_pool_settings(struct json_writer *j, const struct pool *p)
@@ -238,6 +173,7 @@ static void put_port(struct json_writer *j, const struct pool *p)
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v)
 {
 	const struct pool *p = v->pool;
+	char source[VIEW_SOURCE_TEXT_MAX];
 
 	json_put_object(j, NULL);
 	json_put_text(j, REST_ID, p->id);
@@ -245,7 +181,7 @@ void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct
 	json_put_text(j, REST_SERVICE, p->service);
 	put_port(j, p);
 	json_put_text(j, REST_PROTOCOL, protocol_text(p->protocol));
-	put_source(j, s, p->source);
+	json_put_text(j, REST_SOURCE, view_source_text(s, p->source, source));
 	put_frontends(j, p);
 	put_pool_settings(j, p);
 	json_put_text(j, REST_HEALTH, view_health_text(view_pool_health(v)));
@@ -261,37 +197,24 @@ void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct
 
 static void put_reasons(struct json_writer *j, uint32_t reasons)
 {
-	static const struct {
-		uint32_t bit;
-		const char *text;
-	} words[] = {
-		{ MEMBER_UNHEALTHY, REST_REASON_UNHEALTHY },
-		{ MEMBER_TERMINATING, REST_REASON_TERMINATING },
-		{ MEMBER_REMOVED, REST_REASON_REMOVED },
-		{ MEMBER_UNPROVEN, REST_REASON_UNPROVEN },
-		{ MEMBER_FAIL_OPEN, REST_REASON_FAIL_OPEN },
-		{ MEMBER_INHERITED, REST_REASON_INHERITED },
-		{ MEMBER_WEIGHT_ZERO, REST_REASON_WEIGHT_ZERO },
-		{ MEMBER_SATURATED, REST_REASON_SATURATED },
-		{ MEMBER_ROLE, REST_REASON_ROLE },
-		{ MEMBER_STANDBY, REST_REASON_STANDBY },
-	};
-
 	json_put_array(j, REST_REASONS);
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (reasons & words[i].bit)
-			json_put_text(j, NULL, words[i].text);
+	for (size_t i = 0; view_reason_words[i]; i++)
+		if (reasons & 1u << i)
+			json_put_text(j, NULL, view_reason_words[i]);
 	json_end_array(j);
 }
 
 /* Targets are sorted by endpoint; an endpoint with several checks has several. */
-static const struct target_view *find_target(const struct snapshot *s, const struct pool_view *v,
-					     const struct member_view *m)
+const struct target_view *view_find_target(const struct snapshot *s, const struct pool_view *v,
+					   const struct member_view *m)
 {
-	struct endpoint e = check_endpoint(v->pool->set.check, &m->endpoint);
-	const struct target_list *t = s->targets;
+	const struct target_list *t = m->checked ? s->targets : NULL;
 	size_t low = 0, high = t ? t->count : 0;
+	struct endpoint e;
 
+	if (!t)
+		return NULL;
+	e = check_endpoint(v->pool->set.check, &m->endpoint);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -300,21 +223,25 @@ static const struct target_view *find_target(const struct snapshot *s, const str
 		else
 			high = mid;
 	}
-	for (; t && low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
+	for (; low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
 		if (t->items[low].id == m->target)
 			return &t->items[low];
 	return NULL;
 }
 
-/* A reason is a word to programs: "closed early" is "closed-early" here. */
+void view_reason_word(const char reason[24], char out[24])
+{
+	memcpy(out, reason, 24);
+	for (char *p = out; *p; p++)
+		if (*p == ' ')
+			*p = '-';
+}
+
 static void put_reason(struct json_writer *j, const struct target_view *t)
 {
 	char word[sizeof(t->reason)];
 
-	memcpy(word, t->reason, sizeof(word));
-	for (char *p = word; *p; p++)
-		if (*p == ' ')
-			*p = '-';
+	view_reason_word(t->reason, word);
 	json_put_text(j, REST_REASON, word);
 }
 
@@ -328,18 +255,24 @@ static void put_result(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_LATENCY_US, t->latency_us);
 }
 
+const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX])
+{
+	char address[ADDR_TEXT_MAX];
+
+	snprintf(out, VIEW_MEMBER_ID_MAX, "%s-%u", addr_text(&e->addr, address), e->port);
+	return out;
+}
+
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m)
 {
-	const struct target_view *t = m->checked ? find_target(s, v, m) : NULL;
-	char address[ADDR_TEXT_MAX], id[ADDR_TEXT_MAX + 8], target[VIEW_ID_TEXT_MAX];
+	const struct target_view *t = view_find_target(s, v, m);
+	char address[ADDR_TEXT_MAX], id[VIEW_MEMBER_ID_MAX], target[VIEW_ID_TEXT_MAX];
 
-	addr_text(&m->endpoint.addr, address);
-	snprintf(id, sizeof(id), "%s-%u", address, m->endpoint.port);
 	json_put_object(j, NULL);
 	json_put_text(j, REST_POOL_FIELD, v->pool->id);
-	json_put_text(j, REST_ID, id);
-	json_put_text(j, REST_ADDRESS, address);
+	json_put_text(j, REST_ID, view_member_id(&m->endpoint, id));
+	json_put_text(j, REST_ADDRESS, addr_text(&m->endpoint.addr, address));
 	json_put_uint(j, REST_PORT, m->endpoint.port);
 	json_put_uint(j, REST_WEIGHT, m->nominal);
 	json_put_uint(j, REST_EFFECTIVE_WEIGHT, m->weight);
@@ -417,78 +350,4 @@ void view_put_problem(struct json_writer *j, const struct problem_item *p)
 	json_put_text(j, REST_POOL_FIELD, p->pool ? p->pool->pool->id : NULL);
 	json_put_text(j, REST_TEXT_FIELD, p->text);
 	json_end_object(j);
-}
-
-/* --- status -------------------------------------------------------------------- */
-
-static void put_processes(struct json_writer *j, const struct snapshot *s)
-{
-	json_put_object(j, REST_PROCESSES);
-	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
-		const struct process_view *p = &s->processes[i];
-
-		if (!p->name[0])
-			continue;
-		json_put_object(j, p->name);
-		json_put_int(j, REST_PID, p->pid);
-		json_put_uint(j, REST_RESIDENT_BYTES, p->resident_bytes);
-		json_put_uint(j, REST_RESTARTS, p->restarts);
-		json_end_object(j);
-	}
-	json_end_object(j);
-}
-
-static void put_sources(struct json_writer *j, const struct snapshot *s)
-{
-	json_put_array(j, REST_SOURCES);
-	for (size_t i = 0; i < s->source_count; i++) {
-		const struct source_view *v = &s->sources[i];
-
-		json_put_object(j, NULL);
-		json_put_text(j, REST_TYPE, v->type);
-		json_put_text(j, REST_WHERE, v->where);
-		json_put_bool(j, REST_COMPLETE, v->complete);
-		json_put_bool(j, REST_DELIVERED, v->delivered || v->complete);
-		json_put_text(j, REST_WHY, v->why);
-		json_put_uint(j, REST_OBJECTS, v->objects);
-		json_put_time(j, REST_HEARD_AT, v->heard_ms);
-		json_put_text(j, REST_REVISION, v->revision);
-		json_end_object(j);
-	}
-	json_end_array(j);
-}
-
-void view_put_status(struct json_writer *j, const struct snapshot *s)
-{
-	json_put_object(j, NULL);
-	json_put_text(j, REST_NODE, s->node);
-	json_put_text(j, REST_VERSION, s->version);
-	json_put_time(j, REST_STARTED_AT, s->started_ms);
-	json_put_uint(j, REST_GENERATION, s->generation);
-	json_put_uint(j, REST_APPLIED, s->applied_generation);
-	json_put_bool(j, REST_SYNCED, s->synced);
-	json_put_bool(j, REST_READY, !view_not_ready(s));
-	json_put_uint(j, REST_POOLS_FIELD, s->pool_count);
-	json_put_uint(j, REST_MEMBERS_FIELD, s->member_count);
-	json_put_uint(j, REST_TARGETS_FIELD, s->targets ? s->targets->count : 0);
-	json_put_uint(j, REST_PROBLEMS_FIELD, s->problem_total);
-	json_put_uint(j, REST_KERNEL_WRITES, s->kernel_writes);
-	json_put_uint(j, REST_OTHER_WRITES, s->other_writes);
-	json_put_uint(j, REST_REPAIRS, s->repairs);
-	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
-	put_processes(j, s);
-	put_sources(j, s);
-	json_end_object(j);
-}
-
-const char *view_not_ready(const struct snapshot *s)
-{
-	if (!s)
-		return "the agent is starting";
-	if (!s->ready)
-		return "the kernel's table was not read and written yet";
-	for (size_t i = 0; i < s->source_count; i++)
-		if (!s->sources[i].complete && !s->sources[i].delivered)
-			return "a source of pools was not read completely yet";
-	return NULL;
 }

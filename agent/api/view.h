@@ -15,16 +15,43 @@
 /* A pool shows that many of its problems, REST_PROBLEMS all of them. */
 #define VIEW_POOL_PROBLEMS_MAX 64
 #define VIEW_ID_TEXT_MAX       17
+#define VIEW_MEMBER_ID_MAX     56
+#define VIEW_SOURCE_TEXT_MAX   512
 
 /* What probes say of a pool as a whole; what the administrator wants has no part in it. */
 enum pool_health { HEALTH_UP, HEALTH_DEGRADED, HEALTH_DOWN, HEALTH_UNMONITORED };
 enum pool_health view_pool_health(const struct pool_view *v);
 const char *view_health_text(enum pool_health h);
 
+/* For sorting: what most needs to be looked at has the least. */
+unsigned view_health_rank(enum pool_health h);
+unsigned view_state_rank(enum verdict_state s);
+
+/* A member that drains is in none of the three others. */
+struct pool_counts {
+	size_t up, down, unknown, draining;
+};
+struct pool_counts view_pool_counts(const struct pool_view *v);
+
+/* The word for each bit of enum member_reason, in their order; ends with NULL. */
+extern const char *const view_reason_words[];
+
+/* "directory:/etc/parasaus/pools"; returns out, or NULL where there is no such source. */
+const char *view_source_text(const struct snapshot *s, unsigned source,
+			     char out[static VIEW_SOURCE_TEXT_MAX]);
+
 /* A target's id as text; returns out. */
 const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX]);
 
+/* The target that is probed for the member; NULL: none, or none is known of yet. */
+const struct target_view *view_find_target(const struct snapshot *s, const struct pool_view *v,
+					   const struct member_view *m);
+/* A reason is a word to programs: "closed early" is "closed-early" there. */
+void view_reason_word(const char reason[24], char out[24]);
+
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v);
+/* "10.0.0.7-80", unique within its pool; returns out. */
+const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX]);
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     const struct member_view *m);
 void view_put_target(struct json_writer *j, const struct target_view *t);

@@ -14,30 +14,31 @@
 #define WAIT_TIMEOUT_MS 60000
 #define EVERY_COMMAND	"sh"
 
-/* Every option of every command. `letter` names it in struct ctl_command; capitals have no short form. */
-static const struct ctl_option {
-	char letter;
-	const char *name;
-	const char *value; /* what stands for its value in help; NULL: it has none */
-	const char *text;
-} options[] = {
-	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")" },
-	{ 'o', "output", "FORMAT", "table (the default), wide, or json" },
-	{ 'n', "namespace", "NAME", "only what is of this namespace" },
-	{ 'q', "query", "TEXT", "only where the name or an address holds this text" },
-	{ 'H', "health", "HEALTH", "only pools that are up, degraded, down or unmonitored" },
-	{ 'S', "state", "STATE", "only what is up, down or unknown" },
-	{ 'W', "synced", NULL, "until every source was read and the kernel is as wanted" },
-	{ 'G', "generation", "N", "until the kernel has this generation or a later one" },
-	{ 't', "timeout", "TIME", "give up after that long (60): 30, 0.5, 500ms, 2m" },
-	{ 'f', "file", "FILE", "a file of manifests, - for standard input; may be repeated" },
-	{ 'C', "corrected", NULL, "print the manifests in the form that an API server takes" },
-	{ 'c', "config", "FILE", "the agent's configuration" },
-	{ 'y', "yes", NULL, "do it without asking" },
-	{ 'h', "help", NULL, "this text" },
+const struct ctl_option ctl_options[] = {
+	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")", NULL },
+	{ 'o', "output", "FORMAT", "table (the default), wide, json, ndjson, or name",
+	  "table wide json ndjson name" },
+	{ 'n', "namespace", "NAME", "only what is of this namespace", NULL },
+	{ 'q', "query", "TEXT", "only where the name or an address holds this text", NULL },
+	{ 'H', "health", "HEALTH", "only pools that are up, degraded, down or unmonitored",
+	  "up degraded down unmonitored" },
+	{ 'S', "state", "STATE", "only what is up, down or unknown", "up down unknown" },
+	{ 'B', "sort-by", "FIELD", "in the order of FIELD, -FIELD for the other way round", NULL },
+	{ 'w', "watch", NULL, "go on, and show each pool again when it changes", NULL },
+	{ 'W', "synced", NULL, "until every source was read and the kernel is as wanted", NULL },
+	{ 'G', "generation", "N", "until the kernel has this generation or a later one", NULL },
+	{ 't', "timeout", "TIME", "give up after that long (60): 30, 0.5, 500ms, 2m", NULL },
+	{ 'f', "file", "FILE", "a file of manifests, - for standard input; may be repeated", NULL },
+	{ 'C', "corrected", NULL, "print the manifests in the form that an API server takes",
+	  NULL },
+	{ 'c', "config", "FILE", "the agent's configuration", NULL },
+	{ 'y', "yes", NULL, "do it without asking", NULL },
+	{ 'h', "help", NULL, "this text", NULL },
+	{ 0 },
 };
+#define OPTIONS (ARRAY_LEN(ctl_options) - 1)
 
-static bool has_short(const struct ctl_option *o)
+bool ctl_option_has_short(const struct ctl_option *o)
 {
 	return o->letter >= 'a';
 }
@@ -50,7 +51,7 @@ const struct ctl_command *ctl_find(const char *name)
 	return NULL;
 }
 
-static bool takes(const struct ctl_command *c, char letter)
+bool ctl_takes(const struct ctl_command *c, char letter)
 {
 	return strchr(EVERY_COMMAND, letter) || (c && strchr(c->options, letter));
 }
@@ -59,15 +60,20 @@ static bool takes(const struct ctl_command *c, char letter)
 
 static int take_output(const char *value, enum ctl_output *out, struct err *err)
 {
-	if (strcmp(value, "table") == 0)
-		*out = OUTPUT_TABLE;
-	else if (strcmp(value, "wide") == 0)
-		*out = OUTPUT_WIDE;
-	else if (strcmp(value, "json") == 0)
-		*out = OUTPUT_JSON;
-	else
-		return err_set(err, -EINVAL, "--output: '%.32s' is none of table, wide, json",
+	static const char *const words[] = { [OUTPUT_TABLE] = "table",
+					     [OUTPUT_WIDE] = "wide",
+					     [OUTPUT_JSON] = "json",
+					     [OUTPUT_NDJSON] = "ndjson",
+					     [OUTPUT_NAME] = "name" };
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(words) && strcmp(value, words[i]) != 0)
+		i++;
+	if (i == ARRAY_LEN(words))
+		return err_set(err, -EINVAL,
+			       "--output: '%.32s' is none of table, wide, json, ndjson, name",
 			       value);
+	*out = (enum ctl_output)i;
 	return 0;
 }
 
@@ -90,6 +96,12 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		break;
 	case 'S':
 		a->state = value;
+		break;
+	case 'B':
+		a->sort = value;
+		break;
+	case 'w':
+		a->watch = true;
 		break;
 	case 'W':
 		a->synced = true;
@@ -129,8 +141,8 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 /* --- parsing -------------------------------------------------------------------- */
 
 struct getopt_tables {
-	char letters[2 * ARRAY_LEN(options) + 3];
-	struct option names[ARRAY_LEN(options) + 1];
+	char letters[2 * OPTIONS + 3];
+	struct option names[OPTIONS + 1];
 };
 
 /* For getopt_long(): all options, whatever the command, so that a message can say whose it is. */
@@ -140,14 +152,14 @@ static void fill_tables(struct getopt_tables *t)
 
 	memset(t, 0, sizeof(*t));
 	*p++ = ':'; /* tell a missing value from an unknown option */
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		const struct ctl_option *o = &options[i];
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct ctl_option *o = &ctl_options[i];
 
 		t->names[i] = (struct option){ .name = o->name,
 					       .has_arg = o->value ? required_argument
 								   : no_argument,
 					       .val = o->letter };
-		if (!has_short(o))
+		if (!ctl_option_has_short(o))
 			continue;
 		*p++ = o->letter;
 		if (o->value)
@@ -187,17 +199,17 @@ static int check_taken(const char *seen, const struct ctl_command *c, struct err
 {
 	assert(c);
 	for (; *seen; seen++)
-		for (size_t i = 0; i < ARRAY_LEN(options); i++)
-			if (options[i].letter == *seen && !takes(c, *seen))
+		for (size_t i = 0; i < OPTIONS; i++)
+			if (ctl_options[i].letter == *seen && !ctl_takes(c, *seen))
 				return err_set(err, -EINVAL, "'%s' has no option --%s", c->name,
-					       options[i].name);
+					       ctl_options[i].name);
 	return 0;
 }
 
 int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, struct ctl_args *out,
 	      struct err *err)
 {
-	char seen[ARRAY_LEN(options) + 1] = "";
+	char seen[OPTIONS + 1] = "";
 	struct getopt_tables tables;
 	int found, r;
 
@@ -237,13 +249,13 @@ void ctl_args_done(struct ctl_args *args)
 static void put_options(const struct ctl_command *c, struct buf *out)
 {
 	buf_str(out, "\nOptions:\n");
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		const struct ctl_option *o = &options[i];
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct ctl_option *o = &ctl_options[i];
 		struct buf left = { 0 };
 
-		if (!takes(c, o->letter))
+		if (!ctl_takes(c, o->letter))
 			continue;
-		if (has_short(o))
+		if (ctl_option_has_short(o))
 			buf_printf(&left, "-%c, ", o->letter);
 		else
 			buf_str(&left, "    ");

@@ -16,7 +16,7 @@
 /* Exit codes. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_FOUND = 3 };
 
-enum ctl_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON };
+enum ctl_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_NAME };
 
 struct ctl_args {
 	const char *socket;
@@ -26,6 +26,8 @@ struct ctl_args {
 	const char *health;
 	const char *state;
 	const char *query;
+	const char *sort;
+	bool watch;
 	bool synced;
 	uint64_t generation; /* 0: not asked for */
 	uint32_t timeout_ms;
@@ -37,6 +39,17 @@ struct ctl_args {
 	char **operands; /* what is left, from argv */
 	int operand_count;
 };
+
+/* `letter` names it in struct ctl_command; capitals have no short form. */
+struct ctl_option {
+	char letter;
+	const char *name;
+	const char *value; /* what stands for its value in help; NULL: it has none */
+	const char *text;
+	const char *words; /* that the value may be, for completion; NULL: it is free */
+};
+extern const struct ctl_option ctl_options[]; /* of every command; ends with a NULL name */
+bool ctl_option_has_short(const struct ctl_option *o);
 
 struct ctl_command {
 	const char *name;
@@ -58,6 +71,8 @@ void ctl_args_done(struct ctl_args *args);
 
 /* Help: of one command, or (NULL) the overview. */
 void ctl_help(const struct ctl_command *command, struct buf *out);
+/* Does the command (NULL: none given) have the option of that letter? */
+bool ctl_takes(const struct ctl_command *c, char letter);
 const struct ctl_command *ctl_find(const char *name); /* NULL: there is none */
 
 #endif

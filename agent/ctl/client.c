@@ -13,9 +13,10 @@
 #include "agent/api/schema.h"
 #include "agent/base/xalloc.h"
 
-#define IDLE_S	   10L
-#define CONNECT_S  5L
-#define ANSWER_MAX ((size_t)64 << 20) /* of one object, or one line of a list */
+#define IDLE_S	     10L
+#define CONNECT_S    5L
+#define WATCH_IDLE_S 45L		/* three heartbeats of the agent */
+#define ANSWER_MAX   ((size_t)64 << 20) /* of one object, or one line of a list */
 
 struct client {
 	CURL *curl;
@@ -61,7 +62,8 @@ struct answer {
 	struct buf text;      /* of an object, of an error, or of the line that is not whole yet */
 	client_item_fn *item; /* NULL: not a list */
 	void *arg;
-	int result; /* of item() */
+	int result;  /* of item() */
+	long idle_s; /* 0: IDLE_S */
 	struct err *err;
 };
 
@@ -131,6 +133,10 @@ static int transfer_fault(const struct client *c, CURLcode code, struct err *err
 			       c->socket);
 	case CURLE_OPERATION_TIMEDOUT:
 		return err_set(err, -ETIMEDOUT, "the agent at %s does not answer", c->socket);
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+		return err_set(err, -EPIPE, "the agent at %s ended before its answer was whole",
+			       c->socket);
 	default:
 		return err_set(err, -EPROTO, "the agent at %s: %s", c->socket,
 			       curl_easy_strerror(code));
@@ -154,7 +160,7 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, IDLE_S);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, a->idle_s ? a->idle_s : IDLE_S);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, a);
 	code = curl_easy_perform(c->curl);
@@ -203,4 +209,41 @@ int client_items(struct client *c, const char *path, client_item_fn *fn, void *a
 		r = err_set(err, -EPROTO, "the agent's answer ends within a line");
 	buf_done(&a.text);
 	return r;
+}
+
+/* --- watches --------------------------------------------------------------------- */
+
+struct event_reader {
+	char event[32];
+	client_event_fn *fn;
+	void *arg;
+};
+
+/* Each frame has its name and then its data, in a line each. */
+static int take_line(void *arg, const char *line, size_t len, struct err *err)
+{
+	struct event_reader *r = arg;
+
+	if (len > 7 && memcmp(line, "event: ", 7) == 0) {
+		len -= 7;
+		len = len < sizeof(r->event) ? len : sizeof(r->event) - 1;
+		memcpy(r->event, line + 7, len);
+		r->event[len] = '\0';
+	} else if (len > 6 && memcmp(line, "data: ", 6) == 0) {
+		return r->fn(r->arg, r->event, line + 6, len - 6, err);
+	}
+	return 0;
+}
+
+int client_events(struct client *c, const char *path, client_event_fn *fn, void *arg,
+		  struct err *err)
+{
+	struct event_reader reader = { .fn = fn, .arg = arg };
+	struct answer a = {
+		.client = c, .item = take_line, .arg = &reader, .err = err, .idle_s = WATCH_IDLE_S
+	};
+	int r = ask(c, path, REST_SSE, &a);
+
+	buf_done(&a.text);
+	return r == -EPIPE ? 0 : r; /* it ended, somehow: there is no other end */
 }

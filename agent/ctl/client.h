@@ -31,6 +31,12 @@ typedef int client_item_fn(void *arg, const char *text, size_t len, struct err *
 MUST_CHECK int client_items(struct client *c, const char *path, client_item_fn *fn, void *arg,
 			    struct err *err);
 
+/* Every event of a watch, one call each, until the agent ends it or the result is negative. */
+typedef int client_event_fn(void *arg, const char *event, const char *data, size_t len,
+			    struct err *err);
+MUST_CHECK int client_events(struct client *c, const char *path, client_event_fn *fn, void *arg,
+			     struct err *err);
+
 /* Appends text, percent-encoded for one path segment or one query value. */
 void client_encode(struct buf *path, const char *text);
 

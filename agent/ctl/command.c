@@ -15,11 +15,13 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems [NAME...]", "list what the agent has",
-	  "Lists pools, members, targets (what is probed) or problems, or shows the agent's\n"
-	  "status. NAME is a pool's id, or for pools and members NAMESPACE/SERVICE, too; for\n"
-	  "targets it is a part of ADDRESS:PORT.",
-	  "onqHS", command_get },
+	{ "get", "pools|members|targets|status|problems|events [NAME...]",
+	  "list what the agent has",
+	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
+	  "pools and members), or shows the agent's status. NAME is a pool's id, or for pools and "
+	  "members NAMESPACE/SERVICE, too; for\n"
+	  "targets it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and -o alone.",
+	  "onqHSBw", command_get },
 	{ "describe", "pool ID", "all about one pool",
 	  "Shows a pool, its members and its problems. ID may be NAMESPACE/SERVICE where that\n"
 	  "has one pool.",
@@ -43,6 +45,12 @@ const struct ctl_command ctl_commands[] = {
 	  "sets that belong to an agent of this configuration. The agent must not be running.\n"
 	  "Traffic to its addresses ends.",
 	  "cy", command_cleanup },
+	{ "whoami", "", "who one is to the agent",
+	  "Says who one is to the agent, and what one may do.", "o", command_whoami },
+	{ "completion", "bash|zsh", "print a script that completes words in a shell",
+	  "Prints a script for the shell: source <(parasausctl completion bash). For zsh it is\n"
+	  "written to a file _parasausctl in a directory of its fpath.",
+	  "", command_completion },
 	{ "version", "", "print the version", "Prints the version of parasausctl.", "",
 	  command_version },
 	{ "help", "[COMMAND]", "print help", "Prints help, of one command or of all.", "",

@@ -18,6 +18,8 @@ int command_explain(const struct ctl_args *args);
 int command_wait(const struct ctl_args *args);
 int command_lint(const struct ctl_args *args);
 int command_cleanup(const struct ctl_args *args);
+int command_whoami(const struct ctl_args *args);
+int command_completion(const struct ctl_args *args);
 int command_version(const struct ctl_args *args);
 int command_help(const struct ctl_args *args);
 
@@ -34,6 +36,14 @@ int command_print(const struct buf *text);
  */
 MUST_CHECK int command_find_pool(struct client *c, const char *name, struct buf *out,
 				 struct err *err);
+
+/*
+ * Lists the pools and goes on to show each that changes; `query` ("?q=...", or "") narrows both.
+ * Returns an exit code, and that of a failure always: it has no end of its own.
+ */
+struct rows;
+int watch_pools(struct client *c, const struct rows *rows, const struct ctl_args *args,
+		const char *query);
 
 /* REST_POOLS, "shop.web.http-tcp", "/members": a path below a pool. */
 void command_pool_path(struct buf *path, const char *id, const char *below);

@@ -28,6 +28,17 @@ struct listing {
 	size_t count;
 };
 
+/* What has come together, once it is much. */
+static int write_piece(struct listing *l, struct err *err)
+{
+	if (l->json.len < WRITE_PIECE)
+		return 0;
+	if (fwrite(l->json.data, l->json.len, 1, stdout) != 1)
+		return err_set(err, -EIO, "cannot write the output: %s", strerror(errno));
+	buf_reset(&l->json);
+	return 0;
+}
+
 static int add_row(void *arg, const char *text, size_t len, struct err *err)
 {
 	struct listing *l = arg;
@@ -42,18 +53,52 @@ static int add_row(void *arg, const char *text, size_t len, struct err *err)
 	return 0;
 }
 
+/* One to a line: as it came, or its id. */
+static int add_line(void *arg, const char *text, size_t len, struct err *err)
+{
+	struct listing *l = arg;
+	struct doc_set set = { 0 };
+	int r;
+
+	l->count++;
+	if (l->args->output == OUTPUT_NDJSON) {
+		buf_put(&l->json, text, len);
+	} else {
+		r = doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &set, err);
+		if (r < 0)
+			return r;
+		/* A member's is its own within its pool alone. */
+		if (doc_get(set.roots[0], REST_POOL_FIELD))
+			buf_printf(&l->json, "%s/", words_text(set.roots[0], REST_POOL_FIELD));
+		buf_str(&l->json, words_text(set.roots[0], REST_ID));
+		doc_set_done(&set);
+	}
+	buf_str(&l->json, "\n");
+	return write_piece(l, err);
+}
+
 static int add_json(void *arg, const char *text, size_t len, struct err *err)
 {
 	struct listing *l = arg;
 
 	buf_str(&l->json, l->count++ ? ",\n  " : "[\n  ");
 	buf_put(&l->json, text, len);
-	if (l->json.len < WRITE_PIECE)
-		return 0;
-	if (fwrite(l->json.data, l->json.len, 1, stdout) != 1)
-		return err_set(err, -EIO, "cannot write the output: %s", strerror(errno));
-	buf_reset(&l->json);
-	return 0;
+	return write_piece(l, err);
+}
+
+static client_item_fn *adds(enum ctl_output o)
+{
+	switch (o) {
+	case OUTPUT_JSON:
+		return add_json;
+	case OUTPUT_NDJSON:
+	case OUTPUT_NAME:
+		return add_line;
+	case OUTPUT_TABLE:
+	case OUTPUT_WIDE:
+		break;
+	}
+	return add_row;
 }
 
 static void put_param(struct buf *path, const char *name, const char *value)
@@ -70,6 +115,7 @@ static void put_filters(struct buf *path, const struct ctl_args *args)
 	put_param(path, REST_Q, args->query);
 	put_param(path, REST_HEALTH, args->health);
 	put_param(path, REST_STATE, args->state);
+	put_param(path, REST_SORT, args->sort);
 }
 
 /* The path of a list; one name narrows it, in the way the kind of list has. */
@@ -111,7 +157,7 @@ static int fetch_one(struct client *c, const char *path, client_item_fn *add, st
 
 static int fetch(struct client *c, struct listing *l, const char *name, struct err *err)
 {
-	client_item_fn *add = l->args->output == OUTPUT_JSON ? add_json : add_row;
+	client_item_fn *add = adds(l->args->output);
 	const struct rows *rows = l->rows;
 	bool by_id = name && rows->below && !strchr(name, '/');
 	size_t before = l->count;
@@ -141,6 +187,8 @@ static int print_list(struct listing *l)
 		buf_str(&l->json, l->count ? "\n]\n" : "[]\n");
 		return command_print(&l->json);
 	}
+	if (l->args->output == OUTPUT_NDJSON || l->args->output == OUTPUT_NAME)
+		return command_print(&l->json);
 	if (l->count == 0) {
 		fprintf(stderr, "no %s\n", l->rows->name);
 		return CTL_OK;
@@ -166,6 +214,22 @@ static int get_list(struct client *c, const struct rows *rows, const struct ctl_
 	r = r < 0 ? command_failed("%s", err.text) : print_list(&l);
 	table_done(&l.table);
 	buf_done(&l.json);
+	return r;
+}
+
+static int watch_list(struct client *c, const struct rows *rows, const struct ctl_args *args)
+{
+	struct buf query = { 0 };
+	int r;
+
+	if (!rows || strcmp(rows->path, REST_POOLS) != 0 || args->operand_count > 1 ||
+	    args->health || args->state || args->sort)
+		return command_misused("get", "--watch takes pools, --namespace, --query and "
+					      "--output alone");
+	put_param(&query, REST_NAMESPACE, args->ns);
+	put_param(&query, REST_Q, args->query);
+	r = watch_pools(c, rows, args, buf_cstr(&query));
+	buf_done(&query);
 	return r;
 }
 
@@ -261,7 +325,7 @@ static int get_status(struct client *c, const struct ctl_args *args)
 
 	if (args->operand_count > 1)
 		return command_misused("get", "'get status' takes no name");
-	if (args->output == OUTPUT_JSON) {
+	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
 		r = client_text(c, REST_STATUS, &text, &err);
 	} else {
 		r = client_object(c, REST_STATUS, &set, &err);
@@ -281,13 +345,18 @@ int command_get(const struct ctl_args *args)
 	int r;
 
 	if (args->operand_count == 0)
-		return command_misused("get", "get what? pools, members, targets, status or "
-					      "problems");
+		return command_misused("get", "get what? pools, members, targets, status, "
+					      "problems or events");
 	rows = rows_find(args->operands[0]);
 	if (!rows && strcmp(args->operands[0], "status") != 0)
 		return command_misused("get", "cannot get '%s'", args->operands[0]);
 	c = client_new(args->socket);
-	r = rows ? get_list(c, rows, args) : get_status(c, args);
+	if (args->output == OUTPUT_NAME && (!rows || args->watch || !rows->has_id)) {
+		r = command_misused("get", "--output name is for lists of what has an id");
+	} else if (args->watch)
+		r = watch_list(c, rows, args);
+	else
+		r = rows ? get_list(c, rows, args) : get_status(c, args);
 	client_free(c);
 	return r;
 }

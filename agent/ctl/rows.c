@@ -130,6 +130,20 @@ static void add_problem(struct table *t, const struct doc *d, bool wide, int64_t
 	table_cell(t, words_text(d, REST_TEXT_FIELD));
 }
 
+static void add_event(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
+{
+	char age[WORDS_SPAN_MAX];
+
+	(void)wide;
+	table_cell(t, words_age(d, REST_AT, now_ms, age));
+	table_cell(t, words_text(d, REST_TYPE));
+	table_cell(t, words_text(d, REST_POOL_FIELD));
+	table_cell(t, words_text(d, REST_MEMBER));
+	table_cell(t, words_text(d, REST_FROM));
+	table_cell(t, words_text(d, REST_TO));
+	table_cell(t, words_text(d, REST_REASON));
+}
+
 #define POOL_HEADS \
 	"POOL", "FRONTENDS", "HEALTH", ">MEMBERS", ">UP", ">DOWN", ">DRAINING", "CHECK", ">PROBLEMS"
 #define MEMBER_HEADS	  "MEMBER", "STATE", ">WEIGHT", "IN-TABLE", ">SINCE", "REASONS"
@@ -148,13 +162,18 @@ const struct rows *rows_find(const char *name)
 	static const char *const target[] = { TARGET_HEADS, NULL };
 	static const char *const target_wide[] = { TARGET_HEADS, "PROTOCOL", "PROVEN", "ID", NULL };
 	static const char *const problem[] = { PROBLEM_HEADS, NULL };
+	static const char *const event[] = { ">AGO", "TYPE", "POOL",   "MEMBER",
+					     "FROM", "TO",   "REASON", NULL };
 	static const struct rows all[] = {
-		{ "pools", REST_POOLS, REST_Q, true, "", pool, pool_wide, add_pool },
-		{ "members", REST_MEMBERS, REST_POOL_FIELD, true, "/members", member, member_wide,
-		  add_member },
-		{ "targets", REST_TARGETS, REST_Q, false, NULL, target, target_wide, add_target },
-		{ "problems", REST_PROBLEMS, REST_POOL_FIELD, false, NULL, problem, problem,
+		{ "pools", REST_POOLS, REST_Q, true, true, "", pool, pool_wide, add_pool },
+		{ "members", REST_MEMBERS, REST_POOL_FIELD, true, true, "/members", member,
+		  member_wide, add_member },
+		{ "targets", REST_TARGETS, REST_Q, true, false, NULL, target, target_wide,
+		  add_target },
+		{ "problems", REST_PROBLEMS, REST_POOL_FIELD, false, false, NULL, problem, problem,
 		  add_problem },
+		{ "events", REST_EVENTS, REST_POOL_FIELD, false, false, NULL, event, event,
+		  add_event },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)

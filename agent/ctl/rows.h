@@ -15,7 +15,8 @@ struct rows {
 	const char *name;    /* "pools" */
 	const char *path;    /* of the list */
 	const char *by_name; /* the parameter that a NAME goes into */
-	bool by_service;     /* "namespace/service" is a NAME, too */
+	bool has_id;
+	bool by_service;   /* "namespace/service" is a NAME, too */
 	const char *below; /* what a NAME that is a pool's id has below that pool; NULL: nothing */
 	const char *const *heads; /* for table_init() */
 	const char *const *wide_heads;

@@ -37,6 +37,12 @@ void table_done(struct table *t)
 	buf_done(&t->text);
 }
 
+void table_forget(struct table *t)
+{
+	buf_reset(&t->text);
+	t->cells = 0;
+}
+
 void table_cell(struct table *t, const char *text)
 {
 	size_t column = t->cells++ % t->columns, len, width;

@@ -28,6 +28,8 @@ void table_done(struct table *t);
 /* The next cell, row by row; NULL and "" come out as "-". Control characters become blanks. */
 void table_cell(struct table *t, const char *text);
 void table_cellf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The cells go, the columns stay as wide as they are: for rows that are printed later. */
+void table_forget(struct table *t);
 void table_print(const struct table *t, struct buf *out);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "agent/base/attr.h"
 #include "agent/base/check.h"
+#include "agent/base/histogram.h"
 #include "agent/pool/pool.h"
 
 /* Why a member is not at its nominal weight; kept apart, any may hold. */
@@ -83,6 +84,7 @@ struct process_view {
 	char name[16]; /* "parent", "core", "healthcheck", "ipvs" */
 	pid_t pid;
 	uint64_t resident_bytes;
+	uint64_t cpu_ms; /* of this process, user and system */
 	uint32_t restarts;
 };
 
@@ -105,6 +107,22 @@ struct problem_view {
 
 #define SNAPSHOT_PROCESSES 4
 
+/* Sums go on where a process that died left off. */
+struct probe_view {
+	uint64_t probes;
+	uint64_t inconclusive; /* could not be run, or told nothing */
+	uint32_t in_flight;
+	uint32_t lag_ms; /* the worst lateness of its loop in the last second */
+};
+
+struct kernel_view {
+	uint32_t services, dests;     /* in the kernel's table */
+	uint32_t pending;	      /* services that something is still to be done about */
+	int64_t asked_ms;	      /* wall clock of the last commit; 0: none yet */
+	int64_t matched_ms;	      /* when the kernel last matched one in full; 0: not yet */
+	struct histogram programming; /* from a commit until the kernel matched it */
+};
+
 struct snapshot {
 	atomic_uint refs;
 	uint64_t sequence;    /* which picture this is: 1, 2, ...; set by snapshot_slot_put() */
@@ -118,6 +136,8 @@ struct snapshot {
 	int64_t started_ms;
 	uint64_t kernel_writes, other_writes, repairs;
 	double last_sync_seconds;
+	struct kernel_view kernel;
+	struct probe_view probing;
 	size_t member_count; /* over all pools */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	size_t source_count;

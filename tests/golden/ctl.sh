@@ -29,15 +29,15 @@ golden() { # NAME ARGUMENT...
 		echo "\$ parasausctl $*"
 		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
 		echo "exit code $?"
-	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g" \
-		-e 's/"\(startedAt\|since\|removeAt\|heardAt\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
+	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g; s|^unix:[^,]*|unix:USER|" \
+		-e 's/"\(startedAt\|since\|removeAt\|heardAt\|at\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
 	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
 	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
 	result $? "$name" "$tmp/diff"
 }
 
 golden help help
-for command in get describe explain wait lint cleanup version help; do
+for command in get describe explain wait lint cleanup whoami completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -52,6 +52,19 @@ golden get-pools-by-name get pools shop/web default.dns.dns-udp
 golden get-pools-json-by-name get pools team.empty.80-tcp -o json
 golden get-pools-down get pools --health down
 golden get-pools-query get pools -q :40796
+golden whoami whoami
+golden error-whoami whoami me
+golden get-events-none get events
+golden get-pools-ndjson get pools -n shop -o ndjson
+golden get-pools-name get pools -o name
+golden get-members-name get members -n shop -o name
+golden error-name get problems -o name
+golden error-completion completion fish
+golden get-pools-sorted get pools --sort-by health,-problemCount
+golden get-members-sorted get members --sort-by=-address,state -n shop
+golden error-sort get pools --sort-by colour
+golden error-watch get members --watch
+golden error-watch-health get pools -w --health down
 golden get-pools-none get pools -n nowhere
 golden get-pools-json-none get pools -n nowhere -o json
 golden get-members-by-name get members shop.web.https-tcp
@@ -118,7 +131,7 @@ sed -n 's|^#define REST_[A-Z_]*[ \t]*"\(/.*\)"$|\1|p' agent/api/schema.h | grep 
 sed -n 's|^\.It Pa \(/.*\)$|\1|p' man/parasaus-rest.7 >"$tmp/man"
 both "every REST path is in parasaus-rest(7), and back"
 
-sed -n 's/^.*= { [0-9]*, "\([a-z-]*\)", .*$/\1/p' agent/api/rest.c >"$tmp/code"
+sed -n 's/^.*= { [0-9]*, "\([a-z-]*\)",.*$/\1/p' agent/api/problem.c >"$tmp/code"
 sed -n 's/^\.It \([a-z-]*\) Ta [0-9]* Ta .*$/\1/p' man/parasaus-rest.7 >"$tmp/man"
 both "every error code is in parasaus-rest(7), and back"
 
@@ -135,7 +148,38 @@ mandoc -Tlint man/parasausctl.8 man/parasaus-rest.7 2>&1 |
 ! [ -s "$tmp/lint" ]
 result $? "the man pages are clean to mandoc -Tlint" "$tmp/lint"
 
-exec 8>&- # the end of its input ends the server
+# --- what changes is shown, as it changes --------------------------------------------
+
+# Waits until the line that matches came out of the command, and keeps all of them.
+until_line() { # PATTERN
+	local line
+	while read -r line <&7; do
+		echo "$line" >>"$tmp/watched"
+		# shellcheck disable=SC2254 # a pattern is what it is
+		case $line in $1) return 0 ;; esac
+	done
+	return 1
+}
+
+mkfifo "$tmp/watch"
+"$build/parasausctl" -s "$socket" get pools --watch >"$tmp/watch" 2>&1 8>&- &
+watch=$!
+exec 7<"$tmp/watch"
+until_line 'team.empty*' && printf d >&8 &&
+	until_line 'parasaus.* down *' && printf u >&8 &&
+	until_line 'parasaus.* degraded *' && printf x >&8 &&
+	until_line 'default.* deleted *'
+result $? "a watch shows what changes"
+golden get-events-json get events -o json
+golden get-events-by-name get events no.such.pool-tcp
+exec 8>&- # the end of its input ends the server, and that the watch
+until_line 'parasausctl: *'
+wait "$watch"
+echo "exit code $?" >>"$tmp/watched"
+[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/watched" "$golden/get-pools-watch.txt"
+diff -u "$golden/get-pools-watch.txt" "$tmp/watched" >"$tmp/diff" 2>&1
+result $? "get-pools-watch" "$tmp/diff"
+
 wait "$fixture"
 result $? "the server over the sample ends well"
 

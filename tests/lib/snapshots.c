@@ -395,6 +395,48 @@ struct snapshot *snapshot_large(size_t pools, size_t members)
 	return s;
 }
 
+static struct snapshot *same_pools(const struct snapshot *s)
+{
+	struct snapshot *n = snapshot_new();
+
+	add_frame(n, s->started_ms + HOURS(72));
+	n->synced = s->synced;
+	n->pools = xcalloc(s->pool_count, sizeof(struct pool_view *));
+	for (size_t i = 0; i < s->pool_count; i++)
+		n->pools[n->pool_count++] = pool_view_ref(s->pools[i]);
+	n->member_count = s->member_count;
+	n->targets = s->targets ? target_list_ref(s->targets) : NULL;
+	return n;
+}
+
+struct snapshot *snapshot_turned(const struct snapshot *s, size_t pool, size_t member,
+				 enum verdict_state state, int64_t now_ms)
+{
+	struct snapshot *n = same_pools(s);
+	struct pool_view *old = n->pools[pool], *v;
+
+	v = pool_view_new(pool_ref(old->pool), old->member_count);
+	memcpy(v->members, old->members, old->member_count * sizeof(old->members[0]));
+	v->generation = old->generation + 1;
+	v->members[member].state = state;
+	v->members[member].since_ms = now_ms;
+	n->pools[pool] = v;
+	pool_view_unref(old);
+	return n;
+}
+
+struct snapshot *snapshot_without(const struct snapshot *s, size_t pool)
+{
+	struct snapshot *n = same_pools(s);
+
+	n->member_count -= n->pools[pool]->member_count;
+	pool_view_unref(n->pools[pool]);
+	n->pool_count--;
+	memmove(&n->pools[pool], &n->pools[pool + 1],
+		(n->pool_count - pool) * sizeof(struct pool_view *));
+	return n;
+}
+
 static int listen_on(const struct sockaddr *address, socklen_t len)
 {
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -20,6 +20,15 @@ MUST_CHECK struct snapshot *snapshot_sample(int64_t now_ms);
 /* So many pools "ns.service-N.http-tcp" with so many members each, all up, and their targets. */
 MUST_CHECK struct snapshot *snapshot_large(size_t pools, size_t members);
 
+/*
+ * The same pools, apart from one that differs in a member: it is in that state from now_ms on.
+ * The others are shared, as core does it.
+ */
+MUST_CHECK struct snapshot *snapshot_turned(const struct snapshot *s, size_t pool, size_t member,
+					    enum verdict_state state, int64_t now_ms);
+/* The same pools without one of them. */
+MUST_CHECK struct snapshot *snapshot_without(const struct snapshot *s, size_t pool);
+
 /* A listening socket; abort() on failure. The port of the TCP one is the kernel's choice. */
 MUST_CHECK int snapshot_listen_unix(const char *path);
 MUST_CHECK int snapshot_listen_tcp(uint16_t *out_port);

@@ -398,6 +398,74 @@ static void helpers_that_come_back_are_told_everything(void **state)
 	await_wanted(w, VIP D1("1") D2("0"));
 }
 
+/* --- what is measured -------------------------------------------------------------------- */
+
+static struct snapshot *newest(struct world *w)
+{
+	const struct core *c = w->context.arg;
+
+	pass(w, 2000);
+	return snapshot_slot_get(c->view.slot);
+}
+
+static void send_probes(struct world *w, uint64_t probes)
+{
+	struct hc_status s = { .probes = probes, .inconclusive = 1, .lag_ms = 3 };
+	struct buf b = { 0 };
+
+	wire_put_hc_status(&b, &s);
+	channel_send(w->health, HC_MSG_STATUS, &b);
+	buf_done(&b);
+}
+
+static void probes_are_counted_over_the_deaths_of_the_prober(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+
+	start_with_two(w);
+	send_probes(w, 10);
+	s = newest(w);
+	assert_int_equal(s->probing.probes, 10);
+	assert_int_equal(s->probing.lag_ms, 3);
+	snapshot_unref(s);
+	connect_health(w);
+	health_is_told(w);
+	send_probes(w, 4);
+	s = newest(w);
+	assert_int_equal(s->probing.probes, 14);
+	assert_int_equal(s->probing.inconclusive, 2);
+	snapshot_unref(s);
+}
+
+static void a_change_is_timed_until_the_kernel_has_it(void **state)
+{
+	struct world *w = *state;
+	uint64_t before = 0, after = 0;
+	struct snapshot *s;
+
+	start_with_two(w);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("1"));
+	s = newest(w);
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		before += s->kernel.programming.counts[i];
+	assert_true(before > 0);
+	assert_true(s->kernel.matched_ms >= s->kernel.asked_ms);
+	snapshot_unref(s);
+
+	w->acknowledge = false;
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	await_wanted(w, VIP D1("1") D2("0"));
+	s = newest(w);
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		after += s->kernel.programming.counts[i];
+	assert_int_equal(after, before); /* it is not there yet */
+	assert_true(s->kernel.asked_ms > s->kernel.matched_ms);
+	snapshot_unref(s);
+}
+
 static void a_frontend_changes_hands(void **state)
 {
 	struct world *w = *state;
@@ -463,6 +531,8 @@ int main(void)
 		T(without_its_directory_it_serves_from_the_state),
 		T(a_new_core_takes_the_verdicts_of_a_running_prober),
 		T(helpers_that_come_back_are_told_everything),
+		T(probes_are_counted_over_the_deaths_of_the_prober),
+		T(a_change_is_timed_until_the_kernel_has_it),
 		T(a_frontend_changes_hands),
 		T(what_did_not_change_is_not_told_again),
 	};

@@ -127,6 +127,50 @@ static void a_connection_serves_requests_until_it_is_closed(void **state)
 	free(got);
 }
 
+static void a_request_has_a_name(void **state)
+{
+	char *got = exchange(*state, "GET /healthz HTTP/1.1\r\nHost: x\r\n"
+				     "X-Request-Id: a.b_c-1\r\n\r\n"
+				     "GET /nothing HTTP/1.1\r\nHost: x\r\n"
+				     "x-request-id: bad id\r\n"
+				     "Accept-Language: fr\r\nAccept-Language: zh\r\n"
+				     "Connection: close\r\n\r\n");
+	const char *made, *told;
+
+	assert_int_equal(count_of(got, "X-Request-Id: a.b_c-1\r\n"), 1);
+	assert_int_equal(count_of(got, "X-Request-Id: "), 2);
+	assert_null(strstr(got, "bad id"));
+	assert_int_equal(count_of(got, "Content-Language: zh-CN\r\n"), 1);
+	made = strstr(strstr(got, "X-Request-Id: ") + 1, "X-Request-Id: ") + 14;
+	told = strstr(got, "\"requestId\":\"") + 13;
+	assert_memory_equal(made, told, strcspn(made, "\r"));
+	assert_true(strcspn(made, "\r") > 16);
+	free(got);
+}
+
+static void a_page_links_to_the_next(void **state)
+{
+	char *got = exchange(*state, "GET /api/v1/pools?limit=1&q=+ HTTP/1.1\r\nHost: x\r\n\r\n"
+				     "GET /api/v1/pools?limit=1 HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n");
+
+	assert_int_equal(count_of(got, "\r\nLink: "), 1);
+	assert_int_equal(count_of(got, "\r\nLink: </api/v1/pools?limit=1&offset=1&snapshot="), 1);
+	free(got);
+}
+
+static void the_kernel_tells_who_asks(void **state)
+{
+	char *got = exchange(*state, "GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n");
+	char ids[64];
+
+	snprintf(ids, sizeof(ids), "\"uid\":%u,\"gid\":%u,\"pid\":%d,", getuid(), getgid(),
+		 getpid());
+	assert_int_equal(count_of(got, ids), 1);
+	free(got);
+}
+
 /* Whatever follows such a request must not be answered as another one. */
 static void requests_that_can_be_read_in_two_ways_end_the_connection(void **state)
 {
@@ -389,6 +433,95 @@ static void over_tcp_only_loopback_names_are_answered(void **state)
 	curl_slist_free_all(foreign);
 }
 
+/* --- watches -------------------------------------------------------------------------- */
+
+static int open_watch(const struct server *s)
+{
+	static const char request[] = "GET /api/v1/watch HTTP/1.1\r\nHost: x\r\n"
+				      "Connection: close\r\n\r\n";
+	int fd = dial(s);
+
+	say(fd, request, strlen(request));
+	return fd;
+}
+
+/* Reads until the text has come; false: the server closed before. */
+static bool hear_until(int fd, const char *text)
+{
+	struct buf all = { 0 };
+	char piece[4096];
+	bool heard = false;
+	ssize_t n;
+
+	while (!heard && (n = recv(fd, piece, sizeof(piece), 0)) > 0) {
+		buf_put(&all, piece, (size_t)n);
+		heard = strstr(buf_cstr(&all), text) != NULL;
+	}
+	buf_done(&all);
+	return heard;
+}
+
+static void a_watch_tells_what_changes(void **state)
+{
+	const struct server *s = *state;
+	struct snapshot *first = snapshot_sample(NOW);
+	int fd;
+
+	snapshot_slot_put(s->slot, snapshot_ref(first));
+	fd = open_watch(s);
+	assert_true(hear_until(fd, "event: bookmark\ndata: {}\n\n"));
+	snapshot_slot_put(s->slot, snapshot_turned(first, 1, 0, VERDICT_UP, NOW));
+	assert_true(hear_until(fd, "event: pool.upsert\ndata: {\"id\":\"default.dns.dns-udp\","));
+	snapshot_slot_put(s->slot, snapshot_without(first, 1));
+	assert_true(hear_until(fd, "event: pool.delete\ndata: {\"id\":\"default.dns.dns-udp\"}"));
+	close(fd);
+	snapshot_slot_put(s->slot, first);
+}
+
+static void watches_leave_room_for_others(void **state)
+{
+	const struct server *s = *state;
+	int fds[HTTP_WATCHES_MAX];
+	char *got;
+
+	for (unsigned i = 0; i < HTTP_WATCHES_MAX; i++) {
+		fds[i] = open_watch(s);
+		/* There may be one yet that was left a moment ago. */
+		while (!hear_until(fds[i], "event: bookmark")) {
+			close(fds[i]);
+			fds[i] = open_watch(s);
+		}
+	}
+	got = exchange(s, "GET /api/v1/watch HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	assert_int_equal(count_of(got, "HTTP/1.1 429"), 1);
+	assert_int_equal(count_of(got, "Retry-After: 1"), 1);
+	free(got);
+	got = exchange(s, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	assert_int_equal(count_of(got, "HTTP/1.1 200"), 1);
+	free(got);
+	for (unsigned i = 0; i < HTTP_WATCHES_MAX; i++)
+		close(fds[i]);
+	/* Who left makes room, without anything to tell him. */
+	do {
+		int fd = open_watch(s);
+		char line[16] = "";
+
+		assert_true(recv(fd, line, sizeof(line) - 1, MSG_WAITALL) > 0);
+		got = strstr(line, " 200 ");
+		close(fd);
+	} while (!got);
+}
+
+static void head_of_a_watch_ends_at_once(void **state)
+{
+	char *got = exchange(*state, "HEAD /api/v1/watch HTTP/1.1\r\nHost: x\r\n"
+				     "Connection: close\r\n\r\n");
+
+	assert_int_equal(count_of(got, "Content-Type: text/event-stream"), 1);
+	assert_null(strstr(got, "event:"));
+	free(got);
+}
+
 /* --- while pictures change ----------------------------------------------------------- */
 
 #define ASKING_THREADS 4
@@ -432,18 +565,22 @@ static void a_server_ends_while_clients_are_connected(void **state)
 	struct server other = { 0 };
 	struct api *api;
 	struct err err;
-	int idle;
+	int idle, watching;
 	char *got;
 
 	snprintf(other.path, sizeof(other.path), "%.50s.other", s->path);
 	c.unix_fd = snapshot_listen_unix(other.path);
 	assert_int_equal(api_start(&c, s->slot, &api, &err), 0);
 	idle = dial(&other);
+	watching = open_watch(&other);
+	assert_true(hear_until(watching, "event: bookmark"));
 	got = exchange(&other, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	assert_int_equal(count_of(got, "HTTP/1.1 200"), 1);
 	api_stop(api);
 	free(got);
 	got = hear(idle);
+	free(got);
+	got = hear(watching);
 	free(got);
 	unlink(other.path);
 }
@@ -463,6 +600,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_serves_requests_until_it_is_closed),
+		cmocka_unit_test(a_request_has_a_name),
+		cmocka_unit_test(a_page_links_to_the_next),
+		cmocka_unit_test(the_kernel_tells_who_asks),
 		cmocka_unit_test(requests_that_can_be_read_in_two_ways_end_the_connection),
 		cmocka_unit_test(errors_are_problems_with_a_code),
 		cmocka_unit_test(headers_have_a_bound),
@@ -474,6 +614,9 @@ int main(void)
 		cmocka_unit_test(head_tells_the_headers_alone),
 		cmocka_unit_test(over_tcp_only_loopback_names_are_answered),
 		cmocka_unit_test(a_stream_comes_in_chunks_one_line_an_item),
+		cmocka_unit_test(a_watch_tells_what_changes),
+		cmocka_unit_test(watches_leave_room_for_others),
+		cmocka_unit_test(head_of_a_watch_ends_at_once),
 		cmocka_unit_test(answers_are_whole_while_pictures_are_replaced),
 		cmocka_unit_test(a_server_ends_while_clients_are_connected),
 		cmocka_unit_test(what_cannot_listen_is_an_error),

@@ -24,12 +24,14 @@ struct asked {
 	char *text;
 };
 
+static struct pictures *kept; /* what lists may be gone on with */
+
 static struct asked ask_as(const struct rest_request *r, struct snapshot *s)
 {
 	struct asked a = { 0 };
 	struct err err;
 
-	rest_answer(r, s, &a.reply);
+	rest_answer(r, &(struct rest_state){ .snapshot = s, .pictures = kept }, &a.reply);
 	if (a.reply.stream)
 		while (list_stream_read(a.reply.stream, &a.reply.body, 1))
 			;
@@ -99,6 +101,14 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		  "the id 'x'" },
 		{ { .method = "GET", .target = "/api/v1/pools/x/members/y" },
 		  404,
+		  "pool-not-found",
+		  "the id 'x'" },
+		{ { .method = "GET", .target = "/api/v1/pools/shop.web.http-tcp/members/y" },
+		  404,
+		  "member-not-found",
+		  "no member 'y'" },
+		{ { .method = "GET", .target = "/api/v1/pools/x/members/y/z" },
+		  404,
 		  "not-found",
 		  "no such path" },
 		{ { .method = "GET", .target = "/api/v1" }, 404, "not-found", "no such path" },
@@ -124,6 +134,11 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		  406,
 		  "not-acceptable",
 		  "application/json" },
+		{ { .method = "GET", .target = "/metrics", .accept = "text/html" },
+		  406,
+		  "not-acceptable",
+		  "text/plain" },
+		{ { .method = "GET", .target = "/metrics?q=1" }, 400, "bad-parameter", "'q'" },
 		{ { .method = "GET", .target = "/api/v1/pools", .accept = "application/json;q=0" },
 		  406,
 		  "not-acceptable",
@@ -160,6 +175,38 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		  400,
 		  "bad-parameter",
 		  "'' is none of" },
+		{ { .method = "GET", .target = "/api/v1/pools?sort=colour" },
+		  400,
+		  "bad-parameter",
+		  "'colour' is none of id, namespace, service, vip" },
+		{ { .method = "GET", .target = "/api/v1/pools?sort=" },
+		  400,
+		  "bad-parameter",
+		  "'' is none of id" },
+		{ { .method = "GET", .target = "/api/v1/pools?sort=id,-" },
+		  400,
+		  "bad-parameter",
+		  "'' is none of id" },
+		{ { .method = "GET", .target = "/api/v1/pools?sort=id,id,id,id" },
+		  400,
+		  "bad-parameter",
+		  "more than 3 fields" },
+		{ { .method = "GET", .target = "/api/v1/targets?sort=vip" },
+		  400,
+		  "bad-parameter",
+		  "'vip' is none of address" },
+		{ { .method = "GET", .target = "/api/v1/members?reason=tired" },
+		  400,
+		  "bad-parameter",
+		  "'tired' is none of unhealthy, terminating" },
+		{ { .method = "GET", .target = "/api/v1/status?snapshot=1-1" },
+		  400,
+		  "bad-parameter",
+		  "'snapshot'" },
+		{ { .method = "GET", .target = "/api/v1/pools?snapshot=1-1" },
+		  410,
+		  "snapshot-expired",
+		  "anew" },
 		{ { .method = "GET", .target = "/api/v1/pools?a=%zz" },
 		  400,
 		  "bad-request",
@@ -320,6 +367,36 @@ static void lists_are_filtered_and_cut_into_pages(void **state)
 		{ "pools?health=unmonitored,degraded", "service", "dns snake-demo-svc4 web", "3" },
 		{ "pools?namespace=shop,team", "service", "web web empty", "3" },
 		{ "pools?namespace=sho", "service", "", "0" },
+		{ "pools?q=Member:10.100.4.1", "service", "orders", "1" },
+		{ "pools?q=member:10.100.4.1:3306", "service", "orders", "1" },
+		{ "pools?q=member:10.100.4.1:80", "service", "", "0" },
+		{ "pools?q=member:10.100.4", "service", "orders", "1" },
+		{ "pools?q=member:10.0.0.1", "service", "", "0" }, /* a frontend, and no part */
+		{ "pools?q=member:[2001:db8::2]:8443", "port", "https", "1" },
+		{ "pools?vip=2001:db8:1::1", "port", "https", "1" },
+		{ "pools?vip=10.0.0.1:40080,10.0.0.1:40081", "port", "http 80", "2" },
+		{ "pools?vip=10.0.0", "port", "", "0" },
+		{ "pools?protocol=udp", "service", "dns", "1" },
+		{ "pools?check=tcp,none", "port", "dns https 80", "3" },
+		{ "pools?source=directory:/srv/team/pools", "service", "empty", "1" },
+		{ "pools?sort=-id&limit=2", "port", "80 https", "6" },
+		{ "pools?sort=health,-id", "port", "80 https http dcmp-svc4 dns mysql", "6" },
+		{ "pools?sort=-members&limit=2&offset=1", "port", "mysql dns", "6" },
+		{ "pools?sort=vip&limit=2", "port", "dns http", "6" },
+		{ "pools?sort=-vip&limit=1", "port", "https", "6" },
+		{ "pools?sort=-draining,-down&limit=2", "port", "http https", "6" },
+		{ "pools?sort=namespace&namespace=shop&offset=1", "port", "https", "2" },
+		{ "members?sort=state&limit=2", "id", "10.100.4.3-3306 10.100.1.77-30253", "15" },
+		{ "members?sort=-address&limit=1", "id", "2001:db8::2-8443", "15" },
+		{ "members?reason=standby,saturated", "id", "10.100.4.1-3306 10.100.4.2-3306",
+		  "2" },
+		{ "members?vip=10.0.0.1:30053", "id", "10.100.2.1-53 10.100.2.2-53", "2" },
+		{ "members?q=member:10.100.2.2", "id", "10.100.2.2-53", "1" },
+		{ "pools/shop.web.http-tcp/members?sort=-weight,address&limit=1", "id",
+		  "10.100.3.1-80", "6" },
+		{ "targets?sort=-failed,address&limit=2", "address", "10.100.1.77 10.100.3.6",
+		  "13" },
+		{ "problems?sort=-severity&limit=1", "line", "12", "4" },
 		{ "pools?namespace=shop&service=web&q=https", "port", "https", "1" },
 		{ "members?limit=3", "id", "10.100.4.1-3306 10.100.4.2-3306 10.100.4.3-3306",
 		  "15" },
@@ -372,6 +449,36 @@ static void a_page_says_where_it_is_and_of_which_picture(void **state)
 	asked_done(&b);
 }
 
+static void a_page_names_the_next_one(void **state)
+{
+	static const struct {
+		const char *target, *next; /* but for the snapshot */
+	} cases[] = {
+		{ "/api/v1/pools", "" },
+		{ "/api/v1/pools?limit=6", "" },
+		{ "/api/v1/pools?limit=5", "</api/v1/pools?limit=5&offset=5&snapshot=" },
+		{ "/api/v1/pools?limit=2&offset=4", "" },
+		{ "/api/v1/pools?offset=1&limit=2&sort=-health,id",
+		  "</api/v1/pools?limit=2&sort=-health,id&offset=3&snapshot=" },
+		{ "/api/v1/pools?limit=1&q=%31+0.%3E%22%C3%A9", "" },
+		{ "/api/v1/members?limit=1&q=1%30.&namespace=shop%2Cdb",
+		  "</api/v1/members?limit=1&q=10.&namespace=shop,db&offset=1&snapshot=" },
+		{ "http://x/api/v1/pools/shop%2Eweb.http-tcp/members?limit=1",
+		  "</api/v1/pools/shop.web.http-tcp/members?limit=1&offset=1&snapshot=" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a = ask(state, cases[i].target);
+		char link[512] = "";
+
+		if (*cases[i].next)
+			snprintf(link, sizeof(link), "%s%s>; rel=\"next\"", cases[i].next,
+				 text_of(a.root, "snapshot"));
+		assert_string_equal(buf_cstr(&a.reply.link), link);
+		asked_done(&a);
+	}
+}
+
 static void a_stream_gives_every_item_a_line(void **state)
 {
 	static const struct {
@@ -385,6 +492,10 @@ static void a_stream_gives_every_item_a_line(void **state)
 		      { "/api/v1/targets", 13 },
 		      { "/api/v1/problems", 4 },
 		      { "/api/v1/pools?q=nowhere", 0 },
+		      { "/api/v1/members?sort=-since", 15 },
+		      { "/api/v1/members?sort=-since&offset=14", 1 },
+		      { "/api/v1/members?sort=-since&offset=3&limit=4", 4 },
+		      { "/api/v1/members?sort=since&offset=99", 0 },
 		      { "/api/v1/pools/shop.web.http-tcp/members", 6 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -440,6 +551,105 @@ static void the_client_chooses_the_format(void **state)
 	}
 }
 
+/* --- other questions ---------------------------------------------------------------- */
+
+static void counts_are_those_of_the_lists(void **state)
+{
+	static const struct {
+		const char *path[3], *list;
+	} cases[] = {
+		{ { "pools", "total" }, "pools" },
+		{ { "pools", "health", "down" }, "pools?health=down" },
+		{ { "pools", "health", "degraded" }, "pools?health=degraded" },
+		{ { "pools", "protocol", "udp" }, "pools?protocol=udp" },
+		{ { "pools", "check", "http" }, "pools?check=http" },
+		{ { "members", "total" }, "members" },
+		{ { "members", "draining" }, "members?reason=terminating,removed" },
+		{ { "members", "reasons", "unhealthy" }, "members?reason=unhealthy" },
+		{ { "targets", "state", "down" }, "targets?state=down" },
+		{ { "targets", "type", "mysql" }, "targets?type=mysql" },
+		{ { "problems", "total" }, "problems" },
+		{ { "problems", "severity", "warning" }, "problems?severity=warning" },
+	};
+	struct asked counts = ask(state, "/api/v1/counts");
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct doc *d = counts.root;
+		char target[64];
+		struct asked list;
+
+		snprintf(target, sizeof(target), "/api/v1/%s&limit=1", cases[i].list);
+		if (!strchr(cases[i].list, '?'))
+			*strchr(target, '&') = '?';
+		list = ask(state, target);
+		for (unsigned k = 0; k < 2 && cases[i].path[k + 1]; k++)
+			d = doc_get(d, cases[i].path[k]);
+		assert_string_equal(text_of(d, cases[i].path[cases[i].path[2] ? 2 : 1]),
+				    text_of(list.root, "total"));
+		asked_done(&list);
+	}
+	assert_non_null(strstr(counts.text, "{\"name\":\"shop\",\"total\":2}"));
+	assert_non_null(strstr(counts.text, "\"namespaces\":5"));
+	assert_non_null(
+		strstr(counts.text, "{\"name\":\"directory:/srv/team/pools\",\"total\":1}"));
+	asked_done(&counts);
+}
+
+static void one_learns_who_one_is_and_that_nothing_can_be_written(void **state)
+{
+	struct rest_request r = { .method = "GET",
+				  .target = "/api/v1/whoami",
+				  .peer = { .known = true, .uid = 0, .gid = 7, .pid = 8 } };
+	struct asked a = ask_as(&r, *state);
+
+	assert_string_equal(text_of(a.root, "user"), "unix:root");
+	assert_string_equal(text_of(a.root, "gid"), "7");
+	assert_string_equal(text_of(a.root, "via"), "unix");
+	assert_string_equal(text_of(a.root, "writeEnabled"), "false");
+	assert_string_equal(text_of(a.root, "reason"), "read-only");
+	for (const struct doc *can = doc_get(a.root, "can")->first; can; can = can->next)
+		assert_string_equal(can->text, "false");
+	asked_done(&a);
+	r = (struct rest_request){
+		.method = "GET", .target = "/api/v1/whoami", .over_tcp = true, .host = "localhost"
+	};
+	a = ask_as(&r, *state);
+	assert_string_equal(text_of(a.root, "user"), "null");
+	assert_string_equal(text_of(a.root, "via"), "tcp");
+	asked_done(&a);
+}
+
+static void errors_speak_the_language_that_is_asked_for(void **state)
+{
+	static const struct {
+		const char *accept, *language, *title;
+	} cases[] = {
+		{ NULL, "en", "There is no such pool" },
+		{ "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN", "没有这个池" },
+		{ "zh", "zh-CN", "没有这个池" },
+		{ "en-GB, zh;q=0.5", "en", "There is no such pool" },
+		{ "de, *;q=0.1", "en", "There is no such pool" },
+		{ "zh-TW;q=0", "en", "There is no such pool" },
+		{ "zhx", "en", "There is no such pool" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a =
+			ask_as(&(struct rest_request){ .method = "GET",
+						       .target = "/api/v1/pools/x",
+						       .request_id = "abc.1",
+						       .accept_language = cases[i].accept },
+			       *state);
+
+		assert_string_equal(a.reply.language, cases[i].language);
+		assert_string_equal(text_of(a.root, "title"), cases[i].title);
+		assert_string_equal(text_of(a.root, "code"), "pool-not-found");
+		assert_string_equal(text_of(a.root, "requestId"), "abc.1");
+		assert_non_null(strstr(text_of(a.root, "detail"), "the id 'x'"));
+		asked_done(&a);
+	}
+}
+
 /* --- objects ----------------------------------------------------------------------- */
 
 static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
@@ -457,6 +667,16 @@ static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
 	assert_non_null(strstr(a.text, "\"lastCheck\":{\"reason\":\"status\",\"detail\":503,"
 				       "\"proven\":true,\"ok\":127,\"failed\":24,"
 				       "\"latencyMicroseconds\":0}}"));
+	asked_done(&a);
+}
+
+static void a_member_is_found_by_its_id(void **state)
+{
+	struct asked a = ask(state, "/api/v1/pools/shop.web.https-tcp/members/2001:db8::2-8443");
+
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(text_of(a.root, "address"), "2001:db8::2");
+	assert_string_equal(text_of(a.root, "port"), "8443");
 	asked_done(&a);
 }
 
@@ -550,12 +770,14 @@ static void health_is_what_checks_say_of_the_members_that_stay(void **state)
 
 static int make_sample(void **state)
 {
+	kept = pictures_new();
 	*state = snapshot_sample(NOW);
 	return 0;
 }
 
 static int drop_sample(void **state)
 {
+	pictures_free(kept);
 	snapshot_unref(*state);
 	return 0;
 }
@@ -570,9 +792,14 @@ int main(void)
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
 		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
+		cmocka_unit_test(a_page_names_the_next_one),
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
+		cmocka_unit_test(counts_are_those_of_the_lists),
+		cmocka_unit_test(one_learns_who_one_is_and_that_nothing_can_be_written),
+		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
+		cmocka_unit_test(a_member_is_found_by_its_id),
 		cmocka_unit_test(a_member_names_its_target),
 		cmocka_unit_test(a_pool_counts_its_members),
 		cmocka_unit_test(the_status_keeps_its_contract),

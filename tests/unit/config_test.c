@@ -79,33 +79,34 @@ static void what_is_not_written_has_its_default(void **state)
 static void what_is_written_counts(void **state)
 {
 	CLEANUP(free_config)
-	struct config *c = config_of("node: lb-1.example\n"
-				     "user: nobody\n"
-				     "stateDirectory: /tmp/state\n"
-				     "logLevel: debug\n"
-				     "nodeAddress: [192.0.2.1, \"2001:db8::1\"]\n"
-				     "api: {socket: /tmp/s, listen: \"[::1]:9090\"}\n"
-				     "audit: 5\n"
-				     "routeProtocol: 113\n"
-				     "defaults:\n"
-				     "  scheduler: mh\n"
-				     "  schedulerFlags: fallback,port\n"
-				     "  forwarding: dr\n"
-				     "  snat: none\n"
-				     "  weight: 100\n"
-				     "  maxConnections: 5000\n"
-				     "  drain: 90\n"
-				     "  onUnhealthy: reset\n"
-				     "  failPolicy: closed\n"
-				     "  path: /healthz\n" /* before `check`, which it depends on */
-				     "  check: http\n"
-				     "  host: www.example.com\n"
-				     "  expect: 200-299,401\n"
-				     "  interval: 500ms\n"
-				     "  timeout: 0.4\n"
-				     "  fast: 0.1s\n"
-				     "  rise: 1\n"
-				     "  fall: 10\n");
+	struct config *c = config_of(
+		"node: lb-1.example\n"
+		"user: nobody\n"
+		"stateDirectory: /tmp/state\n"
+		"logLevel: debug\n"
+		"nodeAddress: [192.0.2.1, \"2001:db8::1\"]\n"
+		"api: {socket: /tmp/s, listen: \"[::1]:9090\", metricsPools: 7}\n"
+		"audit: 5\n"
+		"routeProtocol: 113\n"
+		"defaults:\n"
+		"  scheduler: mh\n"
+		"  schedulerFlags: fallback,port\n"
+		"  forwarding: dr\n"
+		"  snat: none\n"
+		"  weight: 100\n"
+		"  maxConnections: 5000\n"
+		"  drain: 90\n"
+		"  onUnhealthy: reset\n"
+		"  failPolicy: closed\n"
+		"  path: /healthz\n" /* before `check`, which it depends on */
+		"  check: http\n"
+		"  host: www.example.com\n"
+		"  expect: 200-299,401\n"
+		"  interval: 500ms\n"
+		"  timeout: 0.4\n"
+		"  fast: 0.1s\n"
+		"  rise: 1\n"
+		"  fall: 10\n");
 	const struct pool_settings *d = &c->defaults;
 
 	(void)state;
@@ -117,6 +118,7 @@ static void what_is_written_counts(void **state)
 	assert_int_equal(c->node_v6.family, AF_INET6);
 	assert_string_equal(c->api_socket, "/tmp/s");
 	assert_int_equal(c->api_listen.port, 9090);
+	assert_int_equal(c->metrics_pools, 7);
 	assert_int_equal(c->api_listen.addr.family, AF_INET6);
 	assert_int_equal(c->audit_ms, 5000);
 	assert_int_equal(c->route_protocol, 113);
@@ -610,6 +612,8 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "sources:\n- kubernetes: {kubecfg: /k}\n",
 		  "line 2: sources[0].kubernetes.kubecfg: there is no such key here; see "
 		  "parasaus.yaml(5)" },
+		{ "api: {metricsPools: 10001}\n",
+		  "line 1: api.metricsPools: 10001 is outside 0 to 10000" },
 		{ "api: {listen: 192.0.2.1:80}\n",
 		  "line 1: api.listen: 192.0.2.1:80 is not on loopback: there is no "
 		  "authentication, so other addresses than 127.0.0.0/8 and [::1] are refused" },

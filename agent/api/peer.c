@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api/peer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/file.h"
+
+#define PASSWD_MAX (1 << 20)
+
+struct peer peer_of(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	int domain;
+	socklen_t domain_len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return (struct peer){ 0 };
+	return (struct peer){ .known = true, .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
+}
+
+/* "name:x:uid:..." of that uid? */
+static bool is_line_of(const char *line, size_t len, uid_t uid)
+{
+	const char *end = line + len, *field = memchr(line, ':', len);
+	char text[24];
+	size_t n;
+
+	field = field ? memchr(field + 1, ':', (size_t)(end - field - 1)) : NULL;
+	if (!field)
+		return false;
+	n = (size_t)snprintf(text, sizeof(text), ":%u:", uid);
+	return (size_t)(end - field) >= n && memcmp(field, text, n) == 0;
+}
+
+const char *peer_user(const struct peer *p, const char *passwd, char out[static PEER_NAME_MAX])
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	snprintf(out, PEER_NAME_MAX, "%u", p->uid);
+	if (file_read(passwd, PASSWD_MAX, &text, NULL) < 0)
+		return out;
+	for (const char *line = buf_cstr(&text); *line;) {
+		size_t len = strcspn(line, "\n"), name = strcspn(line, ":\n");
+
+		if (is_line_of(line, len, p->uid) && name > 0 && name < PEER_NAME_MAX) {
+			snprintf(out, PEER_NAME_MAX, "%.*s", (int)name, line);
+			return out;
+		}
+		line += len + (line[len] == '\n');
+	}
+	return out;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Error answers: application/problem+json (RFC 9457). The code is the stable
+ * part, the title and the detail are for people, in the language they ask for.
+ */
+#ifndef AGENT_API_PROBLEM_H
+#define AGENT_API_PROBLEM_H
+
+#include "agent/api/rest.h"
+
+enum rest_problem {
+	PROBLEM_BAD_REQUEST,
+	PROBLEM_BAD_PARAMETER,
+	PROBLEM_BODY_REFUSED,
+	PROBLEM_NOT_FOUND,
+	PROBLEM_NO_POOL,
+	PROBLEM_NO_MEMBER,
+	PROBLEM_BAD_METHOD,
+	PROBLEM_NOT_ACCEPTABLE,
+	PROBLEM_SNAPSHOT_EXPIRED,
+	PROBLEM_TARGET_TOO_LONG,
+	PROBLEM_WRONG_HOST,
+	PROBLEM_TOO_MANY_WATCHES,
+	PROBLEM_HEADERS_TOO_LARGE,
+	PROBLEM_NOT_READY,
+	PROBLEM_COUNT,
+};
+
+unsigned problem_status(enum rest_problem p);
+const char *problem_code(enum rest_problem p);
+
+/*
+ * Makes the reply that error. `detail` names what is wrong with this request, in English; NULL:
+ * the title says it all. In Chinese it follows the title.
+ */
+void problem_answer(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
+		    const char *detail);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "agent/api/schema.h"
+#include "agent/api/view.h"
+
+static void put_processes(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, REST_PROCESSES);
+	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
+		const struct process_view *p = &s->processes[i];
+
+		if (!p->name[0])
+			continue;
+		json_put_object(j, p->name);
+		json_put_int(j, REST_PID, p->pid);
+		json_put_uint(j, REST_RESIDENT_BYTES, p->resident_bytes);
+		json_put_uint(j, REST_RESTARTS, p->restarts);
+		json_end_object(j);
+	}
+	json_end_object(j);
+}
+
+static void put_sources(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_array(j, REST_SOURCES);
+	for (size_t i = 0; i < s->source_count; i++) {
+		const struct source_view *v = &s->sources[i];
+
+		json_put_object(j, NULL);
+		json_put_text(j, REST_TYPE, v->type);
+		json_put_text(j, REST_WHERE, v->where);
+		json_put_bool(j, REST_COMPLETE, v->complete);
+		json_put_bool(j, REST_DELIVERED, v->delivered || v->complete);
+		json_put_text(j, REST_WHY, v->why);
+		json_put_uint(j, REST_OBJECTS, v->objects);
+		json_put_time(j, REST_HEARD_AT, v->heard_ms);
+		json_put_text(j, REST_REVISION, v->revision);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+void view_put_status(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, NULL);
+	json_put_text(j, REST_NODE, s->node);
+	json_put_text(j, REST_VERSION, s->version);
+	json_put_time(j, REST_STARTED_AT, s->started_ms);
+	json_put_uint(j, REST_GENERATION, s->generation);
+	json_put_uint(j, REST_APPLIED, s->applied_generation);
+	json_put_bool(j, REST_SYNCED, s->synced);
+	json_put_bool(j, REST_READY, !view_not_ready(s));
+	json_put_uint(j, REST_POOLS_FIELD, s->pool_count);
+	json_put_uint(j, REST_MEMBERS_FIELD, s->member_count);
+	json_put_uint(j, REST_TARGETS_FIELD, s->targets ? s->targets->count : 0);
+	json_put_uint(j, REST_PROBLEMS_FIELD, s->problem_total);
+	json_put_uint(j, REST_KERNEL_WRITES, s->kernel_writes);
+	json_put_uint(j, REST_OTHER_WRITES, s->other_writes);
+	json_put_uint(j, REST_REPAIRS, s->repairs);
+	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
+	put_processes(j, s);
+	put_sources(j, s);
+	json_end_object(j);
+}
+
+const char *view_not_ready(const struct snapshot *s)
+{
+	if (!s)
+		return "the agent is starting";
+	if (!s->ready)
+		return "the kernel's table was not read and written yet";
+	for (size_t i = 0; i < s->source_count; i++)
+		if (!s->sources[i].complete && !s->sources[i].delivered)
+			return "a source of pools was not read completely yet";
+	return NULL;
+}

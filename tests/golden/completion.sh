@@ -1,0 +1,81 @@
+#!/bin/bash
+# What the completion of parasausctl offers, in bash and (where there is one) zsh, over the sample.
+#
+#   PARASAUS_BUILD=DIR  where the programs are (build/release)
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=../lib/tap.sh
+. tests/lib/tap.sh
+
+build=${PARASAUS_BUILD:-$PWD/build/release}
+ctl=$build/parasausctl
+tmp=$(mktemp -d)
+mkfifo "$tmp/stdin" "$tmp/ready"
+"$build/tools/api_fixture" "$tmp/api.sock" <"$tmp/stdin" >"$tmp/ready" &
+fixture=$!
+exec 8>"$tmp/stdin"
+trap 'rm -rf "$tmp"' EXIT
+read -r _ <"$tmp/ready"
+
+skip() { # DESCRIPTION REASON
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+for shell in bash zsh; do
+	"$ctl" completion "$shell" >"$tmp/$shell"
+	result $? "a script for $shell is printed"
+done
+check "the script for bash is one" bash -n "$tmp/bash"
+if command -v shellcheck >/dev/null; then
+	check "and has no fault that a linter knows of" \
+		shellcheck -s bash -e SC2207 "$tmp/bash" # words have no blanks here
+else
+	skip "and has no fault that a linter knows of" "no shellcheck"
+fi
+
+# offers DESCRIPTION WANTED WORD...: what stands for the last word, sorted, in the shell at hand
+offers() {
+	local description=$1 wanted=$2
+	shift 2
+	equal "$description ($shell)" "$wanted" "$("complete_in_$shell" "$@" | LC_ALL=C sort | paste -sd' ')"
+}
+
+complete_in_bash() { # WORD...
+	bash -c '. "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _parasausctl
+		printf "%s\n" "${COMPREPLY[@]}"' - "$tmp/bash" "$ctl" "$@"
+}
+
+# compgen of zsh gives all there is, and leaves it to the line editor which of them fit the word.
+complete_in_zsh() { # WORD...
+	zsh -fc 'autoload -U +X compinit && compinit -D; . "$1"; shift; emulate ksh
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _parasausctl
+		for word in "${COMPREPLY[@]}"; do
+			case $word in "${COMP_WORDS[COMP_CWORD]}"*) echo "$word" ;; esac
+		done' - "$tmp/zsh" "$ctl" "$@"
+}
+
+for shell in bash zsh; do
+	command -v "$shell" >/dev/null || { skip "words are completed ($shell)" "no $shell"; continue; }
+	offers "a command" "describe" d
+	offers "what it takes" "pools problems" get p
+	offers "an option" "--socket --sort-by --state" get pools --s
+	offers "no option of another command" "" describe --sort
+	offers "a value" "table" get pools -o t
+	offers "a value after its long name" "unmonitored up" get pools --health u
+	offers "nothing for what is free" "" get pools -n ''
+	offers "pools" "shop.web.http-tcp shop.web.https-tcp" -s "$tmp/api.sock" describe pool shop.
+	offers "pools after others" "team.empty.80-tcp" get pools a -s "$tmp/api.sock" b t
+	offers "a pool to be explained" "db.orders.mysql-tcp default.dns.dns-udp" --socket "$tmp/api.sock" explain d
+	offers "a command to be helped with" "version" help v
+	offers "a shell" "bash" completion b
+	offers "nothing without an agent" "" -s /nonexistent explain x
+	# In zsh it takes the editor to know where in the line it is.
+	[ "$shell" = zsh ] || offers "a file" "$tmp/bash" lint -f "$tmp/ba"
+done
+
+exec 8>&- # the end of its input ends the server
+wait "$fixture"
+result $? "the server ends well"
+
+tap_done

@@ -1,0 +1,48 @@
+#!/bin/bash
+# /metrics of the sample snapshot, as Prometheus' own reader finds it, and as the man page has it.
+#
+#   PARASAUS_BUILD=DIR  where the programs are (build/release)
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=../lib/tap.sh
+. tests/lib/tap.sh
+
+build=${PARASAUS_BUILD:-$PWD/build/release}
+tmp=$(mktemp -d)
+mkfifo "$tmp/stdin" "$tmp/ready"
+"$build/tools/api_fixture" "$tmp/api.sock" <"$tmp/stdin" >"$tmp/ready" &
+fixture=$!
+exec 8>"$tmp/stdin"
+trap 'rm -rf "$tmp"' EXIT
+read -r _ <"$tmp/ready"
+
+skip() { # DESCRIPTION REASON
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1 # SKIP $2"
+}
+
+check "/metrics answers" curl -sSf --unix-socket "$tmp/api.sock" -o "$tmp/text" http://localhost/metrics
+
+# Debian's package prometheus has it; nothing of ours needs the rest of that.
+if command -v promtool >/dev/null; then
+	promtool check metrics <"$tmp/text" >"$tmp/said" 2>&1
+	result $? "promtool has nothing to say against it" "$tmp/said"
+else
+	skip "promtool has nothing to say against it" "no promtool (package prometheus)"
+fi
+
+# Those of single pools are off in the fixture.
+{
+	sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$tmp/text"
+	echo parasaus_pool_health
+	echo parasaus_pool_members
+} | sort >"$tmp/code"
+grep -o '^\.It Li parasaus_[a-z_]*' man/parasaus-rest.7 | cut -d' ' -f3 | sort >"$tmp/man"
+diff "$tmp/code" "$tmp/man" >"$tmp/diff"
+result $? "every metric is in parasaus-rest(7), and back" "$tmp/diff"
+
+exec 8>&- # the end of its input ends the server
+wait "$fixture"
+result $? "the server ends well"
+
+tap_done
