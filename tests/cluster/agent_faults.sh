@@ -36,12 +36,12 @@ prime() {
 	patch Service keep1 "{\"metadata\": {\"labels\": {\"test\": \"seen-$value\"}}}"
 	change 20
 }
-harm() {
-	fault "$@" || {
-		prime
-		wait_for 20 fault "$@"
-	}
+prime_and_harm() {
+	prime
+	fault "$@"
 }
+# A watch that follows a list has had nothing yet.
+harm() { fault "$@" || wait_for 60 prime_and_harm "$@"; }
 # streams NAME FAULT...: to the watches that are open now.
 streams() {
 	local name=$1
