@@ -20,6 +20,7 @@ cluster fill --services "$services" --endpoints "$members" --first-port 30000
 
 has_list() { status '.sources[0].complete' | grep -qx true; }
 peak() { awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }
+resident() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }
 # As the director's side of the proxy counts them: bodies, compressed as they came.
 bytes() { awk '$2 == "end" { n += $5 } END { printf "%.1f", n / 1e6 }' "$run/proxy.log"; }
 
@@ -30,10 +31,10 @@ wait_for 600 has_list
 echo "list of $services x $members complete after $(since "$began" "$EPOCHREALTIME") s"
 ctl wait --synced --timeout 900
 echo "in agreement with the kernel after $(since "$began" "$EPOCHREALTIME") s"
-for role in core healthcheck ipvs; do
-	echo "$role at most $(peak $role) MiB"
-done
 wait_for 60 is_watched
+for role in core healthcheck ipvs; do
+	echo "$role at most $(peak $role) MiB, then $(resident $role) MiB"
+done
 mark=$(log_mark)
 agent_stop # which ends the watches, so that they are counted
 echo "over the wire: $(bytes) MB, lists: $(lists 0)"
