@@ -7,10 +7,10 @@
  * call; what a callback is given is valid during the call. store_forget()
  * drops callbacks of these as well.
  *
- * What is kept: of each document the newest revisions_max revisions; every
- * revision that a kept operation made or replaced; of a document that was
- * removed everything until the operation that removed it goes. Of operations
- * the newest operations_max, no older than operations_ms.
+ * What is kept: of each document the newest revisions_max revisions, and every
+ * revision that a kept operation made or replaced; of one that was removed
+ * nothing once the operation that removed it goes. Of operations the newest
+ * operations_max, no older than operations_ms.
  */
 #ifndef AGENT_STORE_HISTORY_H
 #define AGENT_STORE_HISTORY_H

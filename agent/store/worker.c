@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The writer and the reader: a queue each, one way back. The writer takes as
- * many writes as wait for one transaction, and cleans up behind them when
- * nothing waits.
+ * many writes as wait for one transaction. It brings the log into the file when
+ * nothing waits, and at once where it holds a secret that was replaced.
  */
 #include <assert.h>
 #include <errno.h>
@@ -117,7 +117,7 @@ static void tidy_up(struct store *s)
 
 	if (!w->ready)
 		return;
-	if (w->secrets && queue_is_empty(&s->writes)) {
+	if (w->secrets) {
 		db_checkpoint(&w->db, true);
 		w->secrets = w->db.wal_pages != 0;
 	} else if (w->db.wal_pages > 2 * CHECKPOINT_PAGES ||
