@@ -187,6 +187,9 @@ static void begin_epoch(struct store *s, struct copy_job *c, struct db *db)
 static void prepare(struct store *s, struct copy_job *c, struct db *db)
 {
 	copy_in(c, db);
+	/* An empty file could become a store, but is none. */
+	if (db_value(db, "PRAGMA application_id", 0) != STORE_APPLICATION_ID)
+		db_fail(db, STORE_CORRUPT, "not a store of parasausd");
 	file_check(db, true);
 	if (db_value(db, "PRAGMA page_size", 0) != db_value(&s->writer.db, "PRAGMA page_size", -1))
 		db_fail(db, STORE_CORRUPT, "of another page size");

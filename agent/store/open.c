@@ -166,9 +166,12 @@ static void check_integrity(struct db *db)
 void file_check(struct db *db, bool write)
 {
 	int64_t version = db_value(db, "PRAGMA user_version", 0);
-	bool fresh = db_value(db, "PRAGMA page_count", -1) == 0;
+	int64_t id = db_value(db, "PRAGMA application_id", 0);
+	/* Also where a first opening did not get beyond making the file. */
+	bool fresh = id == 0 && version == 0 &&
+		     db_value(db, "SELECT count(*) FROM sqlite_schema", -1) == 0;
 
-	if (!fresh && db_value(db, "PRAGMA application_id", 0) != STORE_APPLICATION_ID)
+	if (!fresh && id != STORE_APPLICATION_ID)
 		db_fail(db, STORE_CORRUPT, "not a store of parasausd");
 	if (version > VERSION)
 		db_fail(db, STORE_READ_ONLY,
