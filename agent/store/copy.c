@@ -204,11 +204,11 @@ static void restore(struct store *s, struct copy_job *c, const char *tmp)
 
 	if (!make_file(&c->job, tmp))
 		return;
+	db_clear(&w->db); /* of a write that failed before */
 	db_open(&db, tmp, DB_WRITE, s->vfs);
 	prepare(s, c, &db);
 	fail(&c->job, &db);
 	if (db_ok(&db)) {
-		db_clear(&w->db);
 		db_copy(&w->db, &db);
 		fail(&c->job, &w->db);
 		if (db_ok(&w->db))

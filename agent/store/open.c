@@ -423,6 +423,10 @@ static void open_to_write(struct store *s, struct writer *w, struct loaded *out)
 	remove_with(s->path, ".restore-journal");
 	db_open(&w->db, s->path, DB_WRITE, s->options.vfs);
 	file_check(&w->db, true);
+	/* What an end in the midst of a commit has left in the log may not be on the disk yet, and
+	 * is served from here on. */
+	if (db_ok(&w->db))
+		db_checkpoint(&w->db, true);
 	file_count(&w->db, &w->counts);
 	file_load(&w->db, out);
 }

@@ -12,9 +12,9 @@
  * memory as well: reading them never touches the disk, and a disk that fails
  * stops writes and nothing else.
  *
- * Acknowledged means durable. What was not acknowledged has not happened, with
- * one exception: where the machine dies just after a commit failed by
- * STORE_IO, the change may be there afterwards.
+ * Acknowledged means durable. What was refused has not happened; of what failed
+ * by STORE_FULL or STORE_IO, or was not answered yet, the same holds as long
+ * as the process lives, and after the next start all of it may be there.
  *
  * Documents are text that the store does not look into. A document's revision
  * is the id of the operation that wrote it: ids only grow, through refused

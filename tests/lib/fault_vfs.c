@@ -310,6 +310,19 @@ static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, 
 	return r;
 }
 
+/* One of that name that is made later is another file. */
+static int on_delete(sqlite3_vfs *vfs, const char *name, int sync)
+{
+	(void)vfs;
+	pthread_mutex_lock(&disk.lock);
+	for (size_t i = 0; i < disk.image_count; i++) {
+		if (strcmp(disk.images[i].path, name) == 0)
+			buf_reset(&disk.images[i].synced);
+	}
+	pthread_mutex_unlock(&disk.lock);
+	return real_vfs->xDelete(real_vfs, name, sync);
+}
+
 void fault_vfs_register(void)
 {
 	if (real_vfs)
@@ -319,6 +332,7 @@ void fault_vfs_register(void)
 	fault_vfs.zName = "fault";
 	fault_vfs.szOsFile = (int)sizeof(struct fault_file) + real_vfs->szOsFile;
 	fault_vfs.xOpen = on_open;
+	fault_vfs.xDelete = on_delete;
 	fault_vfs.pNext = NULL;
 	sqlite3_vfs_register(&fault_vfs, 0);
 }
