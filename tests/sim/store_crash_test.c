@@ -65,7 +65,7 @@ static void submit(struct writer *w)
 	const struct store_write write = { .who = { .user = "writer", .action = "write" },
 					   .changes = changes,
 					   .count = 2 };
-	char name[8], text[24];
+	char name[16], text[24];
 
 	if (!a)
 		_exit(3);
@@ -162,7 +162,7 @@ static void one_life(struct store_world *w, struct random *r, struct account *a)
 
 static uint64_t number_in(struct store_world *w, enum store_kind kind, int key)
 {
-	char name[8];
+	char name[16];
 	const char *text;
 
 	snprintf(name, sizeof(name), "k%d", key);

@@ -37,7 +37,7 @@
 
 struct slot {
 	enum store_kind kind;
-	char name[8];
+	char name[32];
 	char text[TEXT]; /* "": it is not there */
 	uint64_t revision;
 	bool ports[PORTS]; /* that it has claimed */

@@ -391,7 +391,7 @@ static void changes_too_long_ago_are_not_known_any_more(void **state)
 	const struct store_write write = { .changes = changes, .count = 1000 };
 	uint64_t epoch = store_world_status(&w).epoch;
 	CLEANUP(buf_done) struct buf b = { 0 };
-	char names[1000][8];
+	char names[1000][16];
 
 	(void)state;
 	for (int round = 0; round < 5; round++) {
