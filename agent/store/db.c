@@ -9,7 +9,8 @@
 
 #include "agent/base/xalloc.h"
 
-#define LOCK_PATIENCE_MS 5000 /* for the other thread's connection, which recovers or checkpoints */
+#define READER_PATIENCE_MS 200
+#define LOCK_PATIENCE_MS   5000 /* for the other thread's connection, which recovers or checkpoints */
 
 void db_clear(struct db *db)
 {
@@ -333,8 +334,7 @@ void db_checkpoint(struct db *db, bool truncate)
 {
 	const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 
-	/* A long reader is not waited for. */
-	sqlite3_busy_timeout(db->handle, 0);
+	sqlite3_busy_timeout(db->handle, truncate ? READER_PATIENCE_MS : 0);
 	if (sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL) == SQLITE_OK)
 		db->wal_pages = 0;
 	sqlite3_busy_timeout(db->handle, LOCK_PATIENCE_MS);

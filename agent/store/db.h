@@ -78,7 +78,10 @@ uint64_t db_last_id(const struct db *db);
 bool db_in_transaction(const struct db *db);
 /* The file is not at its path any more: what is written now would be lost. */
 bool db_has_moved(struct db *db);
-/* Brings the log into the file; with `truncate` leaves none. Failure is no trouble: later. */
+/*
+ * Brings the log into the file; with `truncate` leaves none, and waits a moment for who reads.
+ * Failure is no trouble: later.
+ */
 void db_checkpoint(struct db *db, bool truncate);
 /* All pages of one to the other, as one transaction. */
 void db_copy(struct db *to, struct db *from);

@@ -479,7 +479,6 @@ void writer_open(struct store *s, struct writer *w, struct loaded *out, bool *co
 		return;
 	}
 	db_close(&w->db);
-	err_wrap(&w->err, -1, "%s", s->path);
 	/* What another process writes is its own to serve. */
 	if (w->trouble == STORE_READ_ONLY && !read_before && !w->foreign)
 		*complete = open_to_read(s, DB_READ, out) ||

@@ -21,8 +21,9 @@
  * writes and restored backups too.
  *
  * Secrets. Of a STORE_SECRET only the newest text is kept: history has its
- * revisions without texts, and what was replaced is overwritten on the disk.
- * The files have mode 0600.
+ * revisions without texts, and what was replaced is overwritten on the disk (by
+ * the next write at the latest, where a long question or a backup is in the
+ * way). The files have mode 0600.
  */
 #ifndef AGENT_STORE_STORE_H
 #define AGENT_STORE_STORE_H
@@ -119,9 +120,11 @@ struct store_status {
 	/* What is in memory is everything that the store holds. Once true it stays so. */
 	bool complete;
 	enum store_result trouble; /* STORE_OK where state is STORE_OPENING or STORE_READY */
-	const char *why;	   /* for people; "" without trouble; until the loop's next turn */
-	uint64_t epoch;		   /* another one after a restore; 0: not complete */
-	uint64_t revision;	   /* of the newest change */
+	/* For people; the file's name is the caller's to say; "" without trouble; until the loop's
+	 * next turn. */
+	const char *why;
+	uint64_t epoch;	   /* another one after a restore; 0: not complete */
+	uint64_t revision; /* of the newest change */
 	size_t objects;
 };
 

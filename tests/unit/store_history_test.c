@@ -240,9 +240,9 @@ static void of_a_secret_only_the_newest_text_is_kept(void **state)
 	assert_string_equal(store_world_operations(&w, &all, &b),
 			    "2 tester put Secret shop/db 1->2 ok forced\n"
 			    "1 tester put Secret shop/db 0->1 ok\nof 2\n");
-	assert_true(folder_holds("correct-horse-two"));
 	/* The writer has cleaned up behind the last write before it takes the next one. */
 	store_world_remove(&w, SVC, "none");
+	assert_true(folder_holds("correct-horse-two"));
 	assert_false(folder_holds("correct-horse-one"));
 	store_world_remove(&w, STORE_SECRET, "db");
 	store_world_remove(&w, SVC, "none");
