@@ -21,7 +21,9 @@
 #define CONFIG_BYTES_MAX   (1 << 20)
 #define CONFIG_SOURCES_MAX 16
 
-enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES };
+enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES, CONFIG_STORE };
+/* What becomes of a store's file that is damaged. */
+enum config_damaged { CONFIG_DAMAGED_REFUSE, CONFIG_DAMAGED_START_EMPTY };
 
 struct config_source {
 	enum config_source_type type;
@@ -30,7 +32,8 @@ struct config_source {
 	char *context;	  /* NULL: the file's own choice */
 	char **servers;	  /* none: the kubeconfig's */
 	size_t server_count;
-	char *label_selector; /* NULL: every Service */
+	char *label_selector;		  /* NULL: every Service */
+	enum config_damaged when_damaged; /* of the store, which there is one of */
 	char *lease; /* "namespace/name"; "none": no Events; NULL: where we are installed */
 };
 
