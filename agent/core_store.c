@@ -165,7 +165,7 @@ static int decode(const struct store_source *s, const struct store_object *d, st
 
 	if (r == 0)
 		r = object_decode(docs.roots[0], &from, &o, err);
-	if (r < 0)
+	if (r < 0 || !o)
 		return r;
 	if (o->kind != kind_of(d->key.kind) || strcmp(o->ns, d->key.ns) != 0 ||
 	    strcmp(o->name, d->key.name) != 0) {

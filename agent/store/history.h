@@ -15,7 +15,7 @@
 #ifndef AGENT_STORE_HISTORY_H
 #define AGENT_STORE_HISTORY_H
 
-#include "agent/store/store.h"
+#include "agent/store/write.h"
 
 #define STORE_ROWS_MAX 1000 /* of one answer */
 

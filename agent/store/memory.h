@@ -8,7 +8,7 @@
 #define AGENT_STORE_MEMORY_H
 
 #include "agent/base/map.h"
-#include "agent/store/store.h"
+#include "agent/store/write.h"
 
 #define MEMORY_CHANGES 4096 /* the newest, for store_changes_since() */
 

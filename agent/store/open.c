@@ -171,7 +171,7 @@ void file_check(struct db *db, bool write)
 	bool fresh = id == 0 && version == 0 &&
 		     db_value(db, "SELECT count(*) FROM sqlite_schema", -1) == 0;
 
-	if (!fresh && id != STORE_APPLICATION_ID)
+	if (!fresh && (id != STORE_APPLICATION_ID || version < 1))
 		db_fail(db, STORE_CORRUPT, "not a store of parasausd");
 	if (version > VERSION)
 		db_fail(db, STORE_READ_ONLY,
@@ -249,6 +249,15 @@ static void take_claims(struct db *db, struct sqlite3_stmt *q, bool *more,
 	}
 }
 
+/* In the order that was asked for, and with a name; an index that lies would give another. */
+static bool is_after(const struct store_key *key, const struct loaded *l)
+{
+	return key->name[0] && strlen(key->name) <= STORE_NAME_MAX &&
+	       strlen(key->ns) <= STORE_NAME_MAX &&
+	       (l->count == 0 || compare_keys((int64_t)key->kind, key->ns, key->name,
+					      &l->objects[l->count - 1]->key) > 0);
+}
+
 static void take_object(struct db *db, struct sqlite3_stmt *q, const struct store_key *key,
 			const struct claims *claims, struct loaded *out)
 {
@@ -266,6 +275,11 @@ static void take_object(struct db *db, struct sqlite3_stmt *q, const struct stor
 		.claim_count = claims->count,
 	};
 
+	if (!is_after(key, out)) {
+		db_fail(db, STORE_CORRUPT, "damaged: %s %.253s/%.253s is there twice or misplaced",
+			store_kind_text(key->kind), key->ns, key->name);
+		return;
+	}
 	if (!parts.user || !parts.text || parts.len > STORE_TEXT_MAX) {
 		db_fail(db, STORE_CORRUPT, "damaged: %s %s/%s has no document",
 			store_kind_text(key->kind), key->ns, key->name);

@@ -23,6 +23,7 @@
 #include "agent/store/history.h"
 #include "agent/store/memory.h"
 #include "agent/store/store.h"
+#include "agent/store/write.h"
 
 #define STORE_APPLICATION_ID 0x50617261			 /* "Para" */
 #define STORE_KEY_MS	     (24 * 3600 * INT64_C(1000)) /* idempotency keys are kept so long */

@@ -12,6 +12,7 @@
 #include "agent/base/loop.h"
 #include "agent/store/history.h"
 #include "agent/store/store.h"
+#include "agent/store/write.h"
 
 struct store_answer {
 	bool called;
