@@ -183,7 +183,7 @@ void file_check(struct db *db, bool write)
 		check_integrity(db);
 	if (write)
 		db_begin_writing(db);
-	if (version < VERSION)
+	if (db_ok(db) && version < VERSION)
 		migrate(db, version);
 	if (!fresh)
 		check_schema(db);

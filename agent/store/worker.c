@@ -16,6 +16,7 @@
 
 /* Pages of the log after which it is brought into the file; twice that even while writes wait. */
 #define CHECKPOINT_PAGES 1000
+#define ANSWERS_MAX	 128 /* in a turn of the loop */
 
 void queue_init(struct queue *q)
 {
@@ -157,24 +158,37 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
+static struct job *take_answer(struct store *s)
+{
+	struct job *j;
+
+	pthread_mutex_lock(&s->answers_lock);
+	j = s->answers;
+	if (j) {
+		s->answers = j->next;
+		if (!s->answers)
+			s->answers_end = &s->answers;
+	}
+	pthread_mutex_unlock(&s->answers_lock);
+	return j;
+}
+
+/* What is left comes in the next turn: others want theirs too. */
 static void on_answers(void *arg, uint32_t events)
 {
+	const uint64_t one = 1;
 	struct store *s = arg;
-	struct job *j, *next;
+	struct job *j = NULL;
 	uint64_t n;
 
 	(void)events;
 	(void)!read(s->answers_fd, &n, sizeof(n));
-	pthread_mutex_lock(&s->answers_lock);
-	j = s->answers;
-	s->answers = NULL;
-	s->answers_end = &s->answers;
-	pthread_mutex_unlock(&s->answers_lock);
-	for (; j; j = next) {
-		next = j->next;
+	for (int i = 0; i < ANSWERS_MAX && (j = take_answer(s)); i++) {
 		j->ops->done(s, j);
 		job_free(j);
 	}
+	if (j)
+		(void)!write(s->answers_fd, &one, sizeof(one));
 }
 
 /* Signals are the loop's. */
@@ -228,15 +242,13 @@ int worker_start(struct store *s)
 
 void worker_stop(struct store *s)
 {
-	struct job *j, *next;
+	struct job *j;
 
 	queue_stop(&s->writes);
 	queue_stop(&s->reads);
 	pthread_join(s->writer_thread, NULL);
 	pthread_join(s->reader_thread, NULL);
-	for (j = s->answers; j; j = next) {
-		next = j->next;
+	while ((j = take_answer(s)))
 		job_free(j);
-	}
 	end_queues(s);
 }
