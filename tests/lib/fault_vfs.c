@@ -124,6 +124,19 @@ static void take_image(const char *path)
 	pthread_mutex_unlock(&disk.lock);
 }
 
+/* What was cut off does not come back where the file grows again: those are other blocks. */
+static void cut_image(const char *path, size_t size)
+{
+	pthread_mutex_lock(&disk.lock);
+	for (size_t i = 0; path && i < disk.image_count; i++) {
+		struct image *image = &disk.images[i];
+
+		if (strcmp(image->path, path) == 0 && image->synced.len > size)
+			image->synced.len = size;
+	}
+	pthread_mutex_unlock(&disk.lock);
+}
+
 void fault_vfs_watch(void)
 {
 	pthread_mutex_lock(&disk.lock);
@@ -200,6 +213,7 @@ static int on_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 	if (fails(false, false, &torn, &full))
 		return SQLITE_IOERR_TRUNCATE;
+	cut_image(((struct fault_file *)f)->path, (size_t)size);
 	return REAL(f)->pMethods->xTruncate(REAL(f), size);
 }
 
