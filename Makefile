@@ -49,7 +49,7 @@ override CC := $(CLANG)
 endif
 
 PKGS := libnl-3.0 libnl-genl-3.0 libmnl libipset libnftables libcurl jansson yaml-0.1 \
-	libmicrohttpd libcap libseccomp gnutls libsodium zlib
+	libmicrohttpd libcap libseccomp gnutls libsodium sqlite3 zlib
 # Not needed to clean or to print help.
 ifneq ($(filter-out clean help format format-check,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))

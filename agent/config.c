@@ -202,6 +202,42 @@ static void print_kubernetes(const struct schema_key *k, const void *base, unsig
 
 static const struct schema_type kubernetes_type = { read_kubernetes, print_kubernetes };
 
+static const struct value_word damaged_words[] = {
+	{ "refuse", CONFIG_DAMAGED_REFUSE },
+	{ "start-empty", CONFIG_DAMAGED_START_EMPTY },
+};
+static const struct value_words damaged = VALUE_WORDS(damaged_words);
+
+static const struct schema_key store_keys[] = {
+	{ .name = "whenDamaged",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct config_source, when_damaged),
+	  .words = &damaged },
+};
+
+static int read_store(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		      void *base)
+{
+	struct config_source *s = base;
+	const struct schema_section section = { store_keys, ARRAY_LEN(store_keys), s };
+
+	(void)k;
+	s->type = CONFIG_STORE;
+	return schema_read_map(r, d, &section, 1);
+}
+
+static void print_store(const struct schema_key *k, const void *base, unsigned depth,
+			struct buf *out)
+{
+	const struct config_source *s = base;
+
+	(void)k;
+	if (s->type == CONFIG_STORE)
+		schema_print(store_keys, ARRAY_LEN(store_keys), s, depth + 1, out);
+}
+
+static const struct schema_type store_type = { read_store, print_store };
+
 static const struct schema_key source_keys[] = {
 	{ .name = "directory",
 	  .type = &schema_text,
@@ -210,6 +246,7 @@ static const struct schema_key source_keys[] = {
 	  .max = PATH_LEN,
 	  .fault = path_fault },
 	{ .name = "kubernetes", .type = &kubernetes_type },
+	{ .name = "store", .type = &store_type },
 };
 
 static bool is_same_text(const char *a, const char *b)
@@ -224,6 +261,19 @@ static bool is_same_source(const struct config_source *a, const struct config_so
 	       is_same_text(a->label_selector, b->label_selector);
 }
 
+static const char *name_of(const struct config_source *s)
+{
+	switch (s->type) {
+	case CONFIG_DIRECTORY:
+		return s->directory;
+	case CONFIG_KUBERNETES:
+		return s->kubeconfig ? s->kubeconfig : "the cluster we run in";
+	case CONFIG_STORE:
+		break;
+	}
+	return "the store of the state directory";
+}
+
 static int read_source(struct schema_reader *r, const struct doc *d, void *base)
 {
 	struct config *c = base;
@@ -234,14 +284,13 @@ static int read_source(struct schema_reader *r, const struct doc *d, void *base)
 	if (code < 0)
 		return code;
 	if (d->count != 1)
-		return schema_bad(r, d, "has to be one of 'directory: PATH' and 'kubernetes: ...'");
+		return schema_bad(r, d,
+				  "has to be one of 'directory: PATH', 'kubernetes: ...' and "
+				  "'store: ...'");
 	for (const struct config_source *o = c->sources; o < s; o++) {
 		if (is_same_source(o, s))
 			return schema_bad_key(r, d->first, d->first->key,
-					      "'%.64s' is an earlier source already",
-					      s->directory    ? s->directory
-					      : s->kubeconfig ? s->kubeconfig
-							      : "the cluster we run in");
+					      "'%.64s' is an earlier source already", name_of(s));
 	}
 	return 0;
 }

@@ -22,7 +22,9 @@
 #define CONFIG_SOURCES_MAX 16
 #define METRICS_POOLS_MAX  10000
 
-enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES };
+enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES, CONFIG_STORE };
+/* What becomes of a store's file that is damaged. */
+enum config_damaged { CONFIG_DAMAGED_REFUSE, CONFIG_DAMAGED_START_EMPTY };
 
 struct config_source {
 	enum config_source_type type;
@@ -31,7 +33,8 @@ struct config_source {
 	char *context;	  /* NULL: the file's own choice */
 	char **servers;	  /* none: the kubeconfig's */
 	size_t server_count;
-	char *label_selector; /* NULL: every Service */
+	char *label_selector;		  /* NULL: every Service */
+	enum config_damaged when_damaged; /* of the store, which there is one of */
 	char *lease; /* "namespace/name"; "none": no Events; NULL: where we are installed */
 };
 

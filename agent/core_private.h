@@ -4,6 +4,7 @@
  *
  *   core_source      objects of sources -> the pool model
  *   core_kubernetes  what a source in a cluster needs of this process
+ *   core_store       the embedded store as a source
  *   core_secret      accounts that checks need -> sources, the healthcheck process
  *   core_target      verdicts <-> the healthcheck process
  *   core_pool        pools + verdicts -> plan
@@ -35,6 +36,7 @@
 #include "agent/plan/plan.h"
 #include "agent/plan/snapshot.h"
 #include "agent/pool/pool.h"
+#include "agent/store/store.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
 #include "watch/http.h"
@@ -241,6 +243,14 @@ const char *source_where(const struct core_source *s);
 /* After privileges were given up: what cannot be read now never can be. NULL: logged. */
 MUST_CHECK struct watch_source *source_kubernetes_new(struct core_source *s,
 						      const struct watch_sink *sink);
+
+/* --- core_store ----------------------------------------------------------------- */
+
+/* In the state directory; opens behind the scenes (agent/store/store.h). NULL: no thread. */
+MUST_CHECK struct watch_source *source_store_new(struct core_source *s,
+						 const struct watch_sink *sink);
+/* The store behind this source, to write to; NULL: it is another kind of source. */
+struct store *source_store(struct watch_source *w);
 
 /* --- core_state ------------------------------------------------------------------ */
 

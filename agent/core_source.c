@@ -23,7 +23,7 @@ const char *source_where(const struct core_source *s)
 	return s->where;
 }
 
-static char *where_of(const struct config_source *c)
+static char *where_of(const struct core *core, const struct config_source *c)
 {
 	switch (c->type) {
 	case CONFIG_DIRECTORY:
@@ -33,6 +33,8 @@ static char *where_of(const struct config_source *c)
 				 c->context ? " context " : "", c->context ? c->context : "",
 				 c->label_selector ? " labels " : "",
 				 c->label_selector ? c->label_selector : "");
+	case CONFIG_STORE:
+		return xasprintf("%s/store.db", core->config->state_directory);
 	}
 	return xstrdup("");
 }
@@ -278,6 +280,8 @@ static struct watch_source *watch_new(struct core_source *s)
 		return watch_directory_new(s->core->loop, s->config->directory, s->index, &sink);
 	case CONFIG_KUBERNETES:
 		return source_kubernetes_new(s, &sink);
+	case CONFIG_STORE:
+		return source_store_new(s, &sink);
 	}
 	return NULL;
 }
@@ -304,7 +308,7 @@ int sources_start(struct core *c)
 		s->core = c;
 		s->index = (unsigned)i;
 		s->config = &c->config->sources[i];
-		s->where = where_of(s->config);
+		s->where = where_of(c, s->config);
 		s->why = xstrdup("not read yet");
 		map_init(&s->waiting, object_is);
 		s->watch = watch_new(s);

@@ -484,6 +484,16 @@ int core_world_up_cluster(void **state)
 	return r;
 }
 
+int core_world_up_store(void **state)
+{
+	int r = core_world_up(state);
+	struct world *w = *state;
+
+	config_free(w->config);
+	w->config = make_config(w, "{store: {}}");
+	return r;
+}
+
 int core_world_down(void **state)
 {
 	struct world *w = *state;

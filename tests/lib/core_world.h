@@ -48,6 +48,7 @@ struct world {
 /* Set-up and tear-down of a test: *state is the world, its core not started. */
 int core_world_up(void **state);
 int core_world_up_cluster(void **state); /* the same with an API server for its source */
+int core_world_up_store(void **state);	 /* the same with the embedded store for its source */
 int core_world_down(void **state);
 
 const char *path_in(struct world *w, const char *name);

@@ -584,15 +584,15 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "# nothing\n", missing },
 		{ "node: a\n", missing },
 		{ "sources: []\n", "line 1: sources: is an empty list: leave the key out instead" },
-		{ "sources:\n- {}\n", "line 2: sources[0]: has to be one of 'directory: PATH' and "
-				      "'kubernetes: ...'" },
+		{ "sources:\n- {}\n", "line 2: sources[0]: has to be one of 'directory: PATH', "
+				      "'kubernetes: ...' and 'store: ...'" },
 		{ "sources:\n- directory: d\n", "line 2: sources[0].directory: 'd' has to be a "
 						"whole path, beginning with '/'" },
 		{ "sources:\n- directory: /d\n- directory: /d\n",
 		  "line 3: sources[1].directory: '/d' is an earlier source already" },
 		{ "sources:\n- {directory: /d, kubernetes: {}}\n",
-		  "line 2: sources[0]: has to be one of 'directory: PATH' and 'kubernetes: "
-		  "...'" },
+		  "line 2: sources[0]: has to be one of 'directory: PATH', 'kubernetes: ...' "
+		  "and 'store: ...'" },
 		{ "sources:\n- kubernetes: {}\n- kubernetes: {labelSelector: a}\n- kubernetes: "
 		  "{}\n",
 		  "line 4: sources[2].kubernetes: 'the cluster we run in' is an earlier source "
@@ -609,6 +609,12 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "sources:\n- kubernetes: {servers: []}\n",
 		  "line 2: sources[0].kubernetes.servers: is an empty list: leave the key out "
 		  "instead" },
+		{ "sources:\n- store: {}\n- store: {whenDamaged: start-empty}\n",
+		  "line 3: sources[1].store: 'the store of the state directory' is an earlier "
+		  "source already" },
+		{ "sources:\n- store: {whenDamaged: begin}\n",
+		  "line 2: sources[0].store.whenDamaged: 'begin' is not possible: refuse or "
+		  "start-empty" },
 		{ "sources:\n- kubernetes: {kubecfg: /k}\n",
 		  "line 2: sources[0].kubernetes.kubecfg: there is no such key here; see "
 		  "parasaus.yaml(5)" },
