@@ -237,6 +237,8 @@ bool sources_spoken(const struct core *c);    /* every one has had its first loo
 bool sources_are_telling(struct core *c);
 size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
+/* Why it cannot be read, unless one of its problems says so already; NULL: it can. */
+const char *source_trouble(const struct core_source *s);
 
 /* --- core_kubernetes ----------------------------------------------------------- */
 

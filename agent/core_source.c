@@ -158,6 +158,11 @@ static bool is_told(const struct core_source *s, const char *why)
 	return false;
 }
 
+const char *source_trouble(const struct core_source *s)
+{
+	return s->spoken && !s->complete && !is_told(s, s->why) ? s->why : NULL;
+}
+
 static void on_complete(void *arg, bool complete, const char *why)
 {
 	struct core_source *s = arg;

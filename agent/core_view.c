@@ -255,19 +255,31 @@ static void view_orphan(void *arg, const struct object *o, const struct problems
 	}
 }
 
+static void view_source_problems(const struct core_source *cs, struct snapshot *s)
+{
+	const char *why = source_trouble(cs);
+
+	for (size_t i = 0; i < cs->problem_count; i++) {
+		const struct source_problem *p = &cs->problems[i];
+		struct problem_view *v = add_problem(s);
+
+		v->where = p->line ? xasprintf("%s:%u", p->where, p->line) : xstrdup(p->where);
+		v->text = xstrdup(p->text);
+		v->error = true;
+	}
+	if (why) {
+		struct problem_view *v = add_problem(s);
+
+		v->where = xstrdup(source_where(cs));
+		v->text = xasprintf("cannot be read, its last good state holds: %s", why);
+		v->error = true;
+	}
+}
+
 static void view_problems(struct core *c, struct snapshot *s)
 {
-	for (size_t i = 0; i < c->config->source_count; i++) {
-		for (size_t k = 0; k < c->sources[i].problem_count; k++) {
-			const struct source_problem *p = &c->sources[i].problems[k];
-			struct problem_view *v = add_problem(s);
-
-			v->where = p->line ? xasprintf("%s:%u", p->where, p->line)
-					   : xstrdup(p->where);
-			v->text = xstrdup(p->text);
-			v->error = true;
-		}
-	}
+	for (size_t i = 0; i < c->config->source_count; i++)
+		view_source_problems(&c->sources[i], s);
 	if (c->kernel.host_problem) {
 		struct problem_view *v = add_problem(s);
 

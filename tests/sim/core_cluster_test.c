@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "agent/core_private.h"
 #include "tests/lib/core_world.h"
 #include "tests/lib/fake_kube.h"
 
@@ -72,6 +73,20 @@ static void a_restart_goes_on_without_a_list(void **state)
 	assert_true(w->commit.complete);
 }
 
+/* How many problems name the source as such. */
+static size_t source_problems(struct world *w)
+{
+	const struct core *c = w->context.arg;
+	struct snapshot *s = snapshot_slot_get(c->view.slot);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->problem_count; i++)
+		n += strstr(s->problems[i].text, "cannot be read, its last good state holds: ") &&
+		     strcmp(s->problems[i].where, source_where(&c->sources[0])) == 0;
+	snapshot_unref(s);
+	return n;
+}
+
 static void without_the_server_the_state_serves(void **state)
 {
 	struct world *w = *state;
@@ -88,11 +103,13 @@ static void without_the_server_the_state_serves(void **state)
 	pass(w, 100000);
 	assert_string_equal(wanted_text(w), VIP D1("1"));
 	assert_false(w->commit.complete);
+	assert_int_equal(source_problems(w), 1);
 	w->server->down = false;
-	pass(w, 31000);
+	pass(w, 6000);
 	await_wanted(w, VIP D1("0")); /* drained */
 	pass(w, 1000);
 	assert_true(w->commit.complete);
+	assert_int_equal(source_problems(w), 0);
 }
 
 static void a_kubeconfig_that_cannot_be_read_is_no_beginning(void **state)
