@@ -175,7 +175,7 @@ static void drop_pool(struct pool_state *ps)
 {
 	if (!ps->pool)
 		return;
-	secrets_release(ps->core, ps->pool);
+	secrets_release(ps->core, ps->pool->set.check);
 	pool_unref(ps->pool);
 	ps->pool = NULL;
 }

@@ -50,11 +50,15 @@ struct core;
 
 void secrets_start(struct core *c);
 void secrets_end(struct core *c);
-/* The check of a pool needs its Secret from here on, and not any more; one without is fine. */
+/* The check of a pool needs its Secret from here on; one without is fine, here and below. */
 void secrets_use(struct core *c, const struct pool *pool);
-void secrets_release(struct core *c, const struct pool *pool);
-/* A Secret was put or removed: what differs is told with the next update. */
-void secrets_changed(struct core *c);
+/* One more user of a check that a pool has, and one less. After the last the Secret goes. */
+void secrets_keep(struct core *c, const struct check *check);
+void secrets_release(struct core *c, const struct check *check);
+/* A Secret was put, or is known to be gone: what differs is told with the next update. */
+void secrets_heard(struct core *c, const struct object *o);
+/* A source has told everything: what it did not tell is not there. */
+void secrets_complete(struct core *c);
 void secrets_update(struct core *c);
 /* Everything, to a healthcheck process that has just been told BEGIN. */
 void secrets_tell_all(struct core *c);

@@ -13,8 +13,10 @@
 
 struct need {
 	unsigned source;
-	uint32_t users; /* pools */
-	uint64_t told;	/* content of what the healthcheck process has; 0: nothing */
+	uint32_t users;	  /* pools, and targets that linger */
+	bool is_answered; /* by the source: it is known whether there is one */
+	bool is_absent;	  /* and the healthcheck process was told so */
+	uint64_t told;	  /* content of what the healthcheck process has; 0: nothing */
 	char *ns, *name;
 	char ref[]; /* as struct check has it */
 };
@@ -67,13 +69,25 @@ static void tell(struct core *c, struct need *n, const struct object *o)
 	wire_put_hc_secret(&b, &s);
 	channel_send_secret(c->health, HC_MSG_SECRET, &b);
 	n->told = o ? o->content : 0;
+	n->is_absent = !o;
 }
 
+/* A source that reads Secrets by name has to answer for each; the others tell all they have. */
+static bool is_answered(const struct core *c, const struct need *n)
+{
+	const struct core_source *s = &c->sources[n->source];
+
+	return n->is_answered || (s->delivered && !s->watch->ops->need_secret);
+}
+
+/* Until there is an answer, the healthcheck process keeps what it may have of our predecessor. */
 static void tell_if_new(struct core *c, struct need *n)
 {
 	const struct object *o = pools_secret(c->pools, n->source, n->ns, n->name);
 
-	if (c->health && c->planning && n->told != (o ? o->content : 0))
+	if (!c->health || !c->planning)
+		return;
+	if (o ? n->told != o->content : !n->is_absent && is_answered(c, n))
 		tell(c, n, o);
 }
 
@@ -84,11 +98,25 @@ void secrets_tell_all(struct core *c)
 
 	while ((n = map_next(&c->secrets, &pos))) {
 		n->told = 0;
+		n->is_absent = false;
 		tell_if_new(c, n);
 	}
 }
 
-void secrets_changed(struct core *c)
+void secrets_heard(struct core *c, const struct object *o)
+{
+	struct need *n;
+	size_t pos = 0;
+
+	while ((n = map_next(&c->secrets, &pos))) {
+		if (n->source == o->source && strcmp(n->name, o->name) == 0 &&
+		    strcmp(n->ns, o->ns) == 0)
+			n->is_answered = true;
+	}
+	c->secrets_changed = true;
+}
+
+void secrets_complete(struct core *c)
 {
 	c->secrets_changed = true;
 }
@@ -121,10 +149,17 @@ static struct need *need_new(const struct pool *pool, const char *ref)
 	return n;
 }
 
+static struct need *need_of(struct core *c, const struct check *check)
+{
+	const char *ref = check->secret;
+
+	return ref ? map_get(&c->secrets, hash_table_str(ref), ref) : NULL;
+}
+
 void secrets_use(struct core *c, const struct pool *pool)
 {
 	const char *ref = pool->set.check->secret;
-	struct need *n = ref ? map_get(&c->secrets, hash_table_str(ref), ref) : NULL;
+	struct need *n = need_of(c, pool->set.check);
 
 	if (!ref)
 		return;
@@ -137,19 +172,26 @@ void secrets_use(struct core *c, const struct pool *pool)
 	n->users++;
 }
 
-void secrets_release(struct core *c, const struct pool *pool)
+void secrets_keep(struct core *c, const struct check *check)
 {
-	const char *ref = pool->set.check->secret;
-	struct need *n = ref ? map_get(&c->secrets, hash_table_str(ref), ref) : NULL;
+	struct need *n = need_of(c, check);
+
+	if (n)
+		n->users++;
+}
+
+void secrets_release(struct core *c, const struct check *check)
+{
+	struct need *n = need_of(c, check);
 
 	if (!n || --n->users)
 		return;
 	/* At the end of core the sources go first, and the healthcheck process keeps what it has. */
 	if (c->sources[n->source].watch) {
 		watch_source_need_secret(c->sources[n->source].watch, n->ns, n->name, false);
-		if (n->told && c->health)
+		if (c->health && c->planning && !n->is_absent)
 			tell(c, n, NULL);
 	}
-	(void)map_take(&c->secrets, hash_table_str(ref), ref);
+	(void)map_take(&c->secrets, hash_table_str(n->ref), n->ref);
 	need_free(n);
 }

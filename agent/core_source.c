@@ -131,7 +131,7 @@ static void on_put(void *arg, struct object *o)
 	s->telling = true;
 	heard_of(s, o);
 	if (o->kind == OBJECT_SECRET)
-		secrets_changed(s->core);
+		secrets_heard(s->core, o);
 	pools_put(s->core->pools, o);
 	changed(s);
 }
@@ -142,7 +142,7 @@ static void on_remove(void *arg, const struct object *o)
 
 	heard_of(s, o);
 	if (o->kind == OBJECT_SECRET)
-		secrets_changed(s->core);
+		secrets_heard(s->core, o);
 	pools_remove(s->core->pools, o);
 	changed(s);
 }
@@ -181,6 +181,7 @@ static void on_complete(void *arg, bool complete, const char *why)
 	if (complete) {
 		s->delivered = true;
 		drop_waiting(s);
+		secrets_complete(s->core);
 		pool_states_confirm(s->core, s->index);
 	}
 	changed(s);

@@ -179,6 +179,16 @@ static void inherit_state(struct target *t, const struct target *old)
 	t->inherited = true;
 }
 
+/* Who is probed needs the Secret that is for it. */
+static void stop_lingering(struct target *t)
+{
+	if (!t->linger)
+		return;
+	loop_cancel(t->core->loop, t->linger);
+	t->linger = 0;
+	secrets_release(t->core, t->check);
+}
+
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
 			  const struct plan_first *first, const struct target *old,
 			  struct pool_state *user)
@@ -200,8 +210,7 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 			tell_target(c, t);
 		c->view.targets_changed = true;
 	}
-	loop_cancel(c->loop, t->linger);
-	t->linger = 0;
+	stop_lingering(t);
 	add_user(t, user);
 	return t;
 }
@@ -213,7 +222,7 @@ static void linger_over(void *arg)
 
 	tell_gone(c, t->id);
 	map_take(&c->targets, hash_table_u64(t->id), &t->id);
-	t->linger = 0;
+	stop_lingering(t);
 	target_free(t);
 	c->view.targets_changed = true;
 	state_changed(c);
@@ -228,8 +237,10 @@ void target_release(struct core *c, struct target *t, struct pool_state *user)
 		break;
 	}
 	/* A pool that is deleted and made again finds what was known. */
-	if (t->user_count == 0)
-		t->linger = loop_timer_in(c->loop, LINGER_MS, linger_over, t);
+	if (t->user_count)
+		return;
+	t->linger = loop_timer_in(c->loop, LINGER_MS, linger_over, t);
+	secrets_keep(c, t->check);
 }
 
 void targets_settle(struct core *c)
@@ -241,6 +252,7 @@ void targets_settle(struct core *c)
 		if (t->user_count)
 			continue;
 		map_take(&c->targets, hash_table_u64(t->id), &t->id);
+		stop_lingering(t);
 		target_free(t);
 	}
 	if (c->health)

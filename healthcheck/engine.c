@@ -76,7 +76,7 @@ static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
 static void count(struct hc_engine *e, struct target *t, const struct hc_outcome *o, mono_t now)
 {
 	const struct hc_health before = t->health;
-	enum hc_meaning meaning = hc_reason_meaning(t->check, o->reason);
+	enum hc_meaning meaning = hc_reason_meaning(t->check, t->health.state, o->reason);
 
 	t->reason = (uint8_t)o->reason;
 	t->detail = o->detail;
@@ -123,7 +123,7 @@ static void note_trouble(struct hc_engine *e, struct target *t, const struct hc_
 static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 {
 	mono_t now = clock_mono(e->clock);
-	enum hc_meaning meaning = hc_reason_meaning(t->check, o.reason);
+	enum hc_meaning meaning = hc_reason_meaning(t->check, t->health.state, o.reason);
 
 	if (e->is_late && meaning == HC_MEANS_BAD) {
 		o = (struct hc_outcome){ HC_REASON_LATE, 0 };

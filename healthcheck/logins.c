@@ -142,7 +142,7 @@ void hc_logins_commit(struct hc_logins *l)
 	size_t pos = 0;
 
 	while ((a = map_next(&l->accounts, &pos))) {
-		if (a->round == l->round)
+		if (a->round == l->round || a->users)
 			continue;
 		set_known(a, NULL);
 		drop_if_unused(l, a);

@@ -31,7 +31,10 @@ void hc_logins_free(struct hc_logins *l); /* after every hc_login */
 
 /* Told anew, it replaces what was there; what runs goes on with the old. Wipes nothing of s. */
 void hc_logins_put(struct hc_logins *l, const struct hc_secret *s);
-/* Commit forgets what was not put since the last begin. */
+/*
+ * Commit forgets what was not put since the last begin and no target is for. What targets are for
+ * stays until it is put again, or put as absent: core may know them before their Secrets.
+ */
 void hc_logins_begin(struct hc_logins *l);
 void hc_logins_commit(struct hc_logins *l);
 

@@ -5,8 +5,10 @@
  * core tells targets: BEGIN starts over, TARGET adds one or changes it, GONE
  * takes one back, COMMIT after a BEGIN drops those not told again. A target
  * that is told again keeps its state and its phase. SECRET comes before the
- * targets that name it, and again when it changes; COMMIT forgets those not
- * told since BEGIN. It is the only message that holds a password.
+ * targets that name it where it is known by then, and again when it changes;
+ * that there is none is told once its source has said so. COMMIT forgets those
+ * not told since BEGIN that no target names. It is the only message that holds
+ * a password.
  *
  * healthcheck tells every verdict it has when a core connects (VERDICT ...,
  * VERDICTS_END), then each change as it happens, and STATUS now and then.

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r)
+enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state state, enum hc_reason r)
 {
 	switch (r) { /* no default: a new reason must be placed */
 	case HC_REASON_OK:
@@ -24,7 +24,10 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r)
 		return HC_MEANS_BAD;
 	case HC_REASON_AUTH:
 	case HC_REASON_SATURATED: /* taking it out would only push its load onto the others */
-	case HC_REASON_NO_SECRET:
+		return c->role == CHECK_ROLE_ANY ? HC_MEANS_GOOD : HC_MEANS_NOTHING;
+	case HC_REASON_NO_SECRET: /* seen half-open, which is less than what took it out */
+		if (state == VERDICT_DOWN)
+			return HC_MEANS_NOTHING;
 		return c->role == CHECK_ROLE_ANY ? HC_MEANS_GOOD : HC_MEANS_NOTHING;
 	case HC_REASON_NO_RESOURCE:
 	case HC_REASON_LATE:

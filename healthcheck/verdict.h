@@ -22,9 +22,13 @@ enum hc_meaning {
 	HC_MEANS_BAD,
 };
 
-/* What the result of a probe says, asked as c asks: that a server is alive is enough where any
- * will do, and nothing where a role is asked for. */
-enum hc_meaning hc_reason_meaning(const struct check *c, enum hc_reason r);
+/*
+ * What the result of a probe says of a server in that state, asked as c asks: that it is alive is
+ * enough where any will do, and nothing where a role is asked for. A half-open probe that is well
+ * for want of a Secret brings nobody back: who was down may be hanging, and still accept.
+ */
+enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state state,
+				  enum hc_reason r);
 
 struct hc_health {
 	enum verdict_state state;

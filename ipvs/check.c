@@ -54,7 +54,7 @@ static void check_row(struct ipvs_role *r, struct ipvs_row *row)
 		free(row->staged);
 		row->staged = NULL;
 	}
-	ipvs_troubles_clear(r, row);
+	ipvs_troubles_clear(r, row, ipvs_rival_holds(r, row));
 	if (row->want && !is_allowed(r, row))
 		ipvs_row_want(row, NULL);
 	if (row->want) {

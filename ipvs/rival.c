@@ -43,13 +43,19 @@ static const char *rival_of(const struct ipvs_role *r)
 	return NULL;
 }
 
-static bool is_given_up(const struct ipvs_row *row)
+/* NULL: it was not given up. */
+static const struct ipvs_trouble *given_up(const struct ipvs_row *row)
 {
 	for (const struct ipvs_trouble *t = row->troubles; t; t = t->next) {
 		if (t->dest.addr.family == 0 && t->error == ERROR_OF)
-			return true;
+			return t;
 	}
-	return false;
+	return NULL;
+}
+
+const struct ipvs_trouble *ipvs_rival_holds(const struct ipvs_role *r, const struct ipvs_row *row)
+{
+	return r->rival.timer && row->want ? given_up(row) : NULL;
 }
 
 static void resume(struct ipvs_role *r)
@@ -59,7 +65,7 @@ static void resume(struct ipvs_role *r)
 	loop_cancel(r->loop, r->rival.timer);
 	r->rival.timer = 0;
 	for (size_t pos = 0; (row = map_next(&r->image.rows, &pos));) {
-		if (!is_given_up(row))
+		if (!given_up(row))
 			continue;
 		ipvs_trouble_over(r, row, NULL);
 		if (row->want) /* and so it stays in the image */

@@ -190,6 +190,11 @@ void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
 /* An audit misses so many services. NULL: they are put back. Else they are given up, for this reason. */
 const char *ipvs_rival_found(struct ipvs_role *r, size_t missing);
 void ipvs_rival_give_up(struct ipvs_role *r, struct ipvs_row *row, const char *text);
+/*
+ * The trouble of a service that is wanted, was given up, and is not to be tried yet, whatever core
+ * says of it meanwhile; NULL: none.
+ */
+const struct ipvs_trouble *ipvs_rival_holds(const struct ipvs_role *r, const struct ipvs_row *row);
 /* An audit misses none: whoever took them may be gone. */
 void ipvs_rival_look(struct ipvs_role *r);
 void ipvs_rival_done(struct ipvs_role *r);
@@ -215,7 +220,9 @@ void ipvs_trouble(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_d
 		  bool retry, const char *text);
 /* It went well: take the trouble back, if there was any. */
 void ipvs_trouble_over(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d);
-void ipvs_troubles_clear(struct ipvs_role *r, struct ipvs_row *row);
+/* All but `kept`; NULL: all. */
+void ipvs_troubles_clear(struct ipvs_role *r, struct ipvs_row *row,
+			 const struct ipvs_trouble *kept);
 bool ipvs_is_blocked(const struct ipvs_row *row, const struct ipvs_dest *d);
 
 /* --- tell.c --- */

@@ -127,10 +127,15 @@ void ipvs_trouble_over(struct ipvs_role *r, struct ipvs_row *row, const struct i
 		end(r, row, t);
 }
 
-void ipvs_troubles_clear(struct ipvs_role *r, struct ipvs_row *row)
+void ipvs_troubles_clear(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_trouble *kept)
 {
-	while (row->troubles)
-		end(r, row, row->troubles);
+	struct ipvs_trouble *t = row->troubles, *next;
+
+	for (; t; t = next) {
+		next = t->next;
+		if (t != kept)
+			end(r, row, t);
+	}
 }
 
 bool ipvs_is_blocked(const struct ipvs_row *row, const struct ipvs_dest *d)

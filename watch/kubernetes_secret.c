@@ -19,6 +19,7 @@ struct kube_secret {
 	timer_id timer;
 	uint64_t content; /* of what was told */
 	bool told;
+	bool gone; /* and that was told, too */
 	bool problem;
 	char *name; /* behind ns */
 	char ns[];
@@ -68,15 +69,17 @@ static void tell_removed(struct kube_secret *s)
 		.name = s->name,
 	};
 
-	if (s->told)
+	if (!s->gone)
 		s->k->sink.remove(s->k->sink.arg, &o);
 	s->told = false;
+	s->gone = true;
 }
 
 /* Ends it; whoever calls this unlinks it. */
 static void forget(struct kube_secret *s)
 {
-	tell_removed(s);
+	if (s->told)
+		tell_removed(s);
 	tell_problem(s, NULL);
 	kube_get_cancel(s->get);
 	loop_cancel(s->k->loop, s->timer);
@@ -107,6 +110,7 @@ static void take(struct kube_secret *s, const char *body, size_t len)
 		return;
 	}
 	s->told = true;
+	s->gone = false;
 	s->content = kube_entry_content(o);
 	s->k->sink.put(s->k->sink.arg, o);
 }

@@ -72,7 +72,8 @@ struct watch_source_ops {
 	void (*status)(struct watch_source *s, struct watch_status *out); /* may be NULL */
 	/*
 	 * A Secret that a pool names: a source that reads secrets by name only tells it by put(), and
-	 * each change of it, from when it is needed to when it is not. NULL: it tells all it has anyway.
+	 * each change of it, from when it is needed to when it is not; that there is none by remove(),
+	 * once it knows. NULL: it tells all it has anyway.
 	 */
 	void (*need_secret)(struct watch_source *s, const char *ns, const char *name, bool needed);
 	/*

@@ -58,10 +58,18 @@ static bool decode_base64(const char *s, char *out, size_t *out_len)
 	return have == 0;
 }
 
-/* Says what is wrong with a value of that length and returns false. */
+/*
+ * Says what is wrong with a value of that length and returns false. Who leaves ca.crt empty, as
+ * programs that make Secrets do, asks for no authority.
+ */
 static bool is_usable(struct decode *c, const struct doc *v, const char *where,
 		      const struct field *f, const char *value, size_t len)
 {
+	if (len == 0 && f->offset == offsetof(struct secret, ca)) {
+		decode_note(c, false, v->line, "%s.%s is empty: with TLS any server will do", where,
+			    f->key);
+		return false;
+	}
 	if (len == 0 && f->offset != offsetof(struct secret, password)) {
 		decode_note(c, true, v->line, "%s.%s is empty; not used", where, f->key);
 		return false;
@@ -109,26 +117,33 @@ static const char *text_of(struct decode *c, const struct doc *v, const char *wh
 	return NULL;
 }
 
-static char *read_plain(struct decode *c, const struct doc *v, const struct field *f)
+/* Below, `refused` tells a value that is there and no use from none. */
+
+static char *read_plain(struct decode *c, const struct doc *v, const struct field *f, bool *refused)
 {
 	const char *text = text_of(c, v, "stringData", f);
 	size_t len = text ? strlen(text) : 0;
 
-	if (!text || !is_usable(c, v, "stringData", f, text, len))
-		return NULL;
-	return arena_strndup(&c->arena, text, len);
+	*refused = false;
+	if (text && is_usable(c, v, "stringData", f, text, len))
+		return arena_strndup(&c->arena, text, len);
+	*refused = text ? len > 0 : v->type != DOC_NULL;
+	return NULL;
 }
 
-static char *read_encoded(struct decode *c, const struct doc *v, const struct field *f)
+static char *read_encoded(struct decode *c, const struct doc *v, const struct field *f,
+			  bool *refused)
 {
 	const char *text = text_of(c, v, "data", f);
 	size_t room = text ? strlen(text) + 4 : 0, len;
 	char *value;
 
+	*refused = !text && v->type != DOC_NULL;
 	if (!text)
 		return NULL;
 	value = arena_take(&c->arena, room);
 	if (!decode_base64(text, value, &len)) {
+		*refused = true;
 		decode_note(
 			c, true, v->line,
 			"data.%s is not base64; not used: encode it, or write it under stringData",
@@ -136,6 +151,8 @@ static char *read_encoded(struct decode *c, const struct doc *v, const struct fi
 	} else if (is_usable(c, v, "data", f, value, len)) {
 		value[len] = '\0';
 		return value;
+	} else {
+		*refused = len > 0;
 	}
 	explicit_bzero(value, room);
 	return NULL;
@@ -143,14 +160,15 @@ static char *read_encoded(struct decode *c, const struct doc *v, const struct fi
 
 /* `stringData` goes before `data`, as an API server merges them. */
 static char *read_value(struct decode *c, const struct doc *data, const struct doc *plain,
-			const struct field *f)
+			const struct field *f, bool *refused)
 {
 	const struct doc *v = doc_get(plain, f->key);
 
+	*refused = false;
 	if (v)
-		return read_plain(c, v, f);
+		return read_plain(c, v, f, refused);
 	v = doc_get(data, f->key);
-	return v ? read_encoded(c, v, f) : NULL;
+	return v ? read_encoded(c, v, f, refused) : NULL;
 }
 
 /* Where a map belongs; says nothing of what stands there instead. */
@@ -180,7 +198,11 @@ int decode_secret(struct decode *c, const struct doc *d, struct err *err)
 			    "everybody on this machine may read the file: take that right away "
 			    "(chmod o-r)");
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		values[i] = read_value(c, data, plain, &fields[i]);
+		bool refused;
+
+		values[i] = read_value(c, data, plain, &fields[i], &refused);
+		if (fields[i].offset == offsetof(struct secret, ca))
+			s.ca_refused = refused;
 		*(const char **)((char *)&s + fields[i].offset) = values[i];
 	}
 	c->parts.secret = secret_new(&s);

@@ -112,7 +112,7 @@ const char *pools_service_uid(const struct pools *p, const char *ns, const char 
 size_t pools_count(const struct pools *p);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it
- * lacks what a login needs. Valid until the next pools_put() or pools_remove().
+ * is no use for a login. Valid until the next pools_put() or pools_remove().
  */
 const struct object *pools_secret(const struct pools *p, unsigned source, const char *ns,
 				  const char *name);

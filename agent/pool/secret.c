@@ -42,6 +42,7 @@ struct secret *secret_new(const struct secret *values)
 	b->secret.username = place(&at, values->username);
 	b->secret.password = place(&at, values->password);
 	b->secret.ca = place(&at, values->ca);
+	b->secret.ca_refused = values->ca_refused;
 	return &b->secret;
 }
 
@@ -64,7 +65,8 @@ static uint64_t hash_value(const char *s)
 
 uint64_t secret_hash(const struct secret *s)
 {
-	uint64_t parts[] = { hash_value(s->username), hash_value(s->password), hash_value(s->ca) };
+	uint64_t parts[] = { hash_value(s->username), hash_value(s->password), hash_value(s->ca),
+			     s->ca_refused };
 
 	return hash_table(parts, sizeof(parts));
 }

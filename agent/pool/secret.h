@@ -8,6 +8,7 @@
 #ifndef AGENT_POOL_SECRET_H
 #define AGENT_POOL_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct secret {
 	const char *username;
 	const char *password;
 	const char *ca; /* PEM */
+	/* It names authorities that cannot be read: by that nobody is trusted, rather than anybody. */
+	bool ca_refused;
 };
 
 /* Copies the values; any may be NULL. */

@@ -24,7 +24,11 @@ const char *secret_fault(const struct object *o)
 	if (!o->secret->username)
 		return o->secret->password ? "lacks the key username"
 					   : "lacks the keys username and password";
-	return o->secret->password ? NULL : "lacks the key password";
+	if (!o->secret->password)
+		return "lacks the key password";
+	return o->secret->ca_refused ? "has a ca.crt that cannot be used: mend it, or leave it out "
+				       "where any server will do"
+				     : NULL;
 }
 
 static void unlink_user(struct service *user)

@@ -58,6 +58,59 @@ daemonset=$kubernetes/base/daemonset.yaml
 equal "the pod's group is the image's" "$(sed -n 's/.*groupadd.*--gid \([0-9]*\).*/\1/p' deploy/Containerfile)" \
 	"$(awk '/fsGroup:/ { print $2 }' $daemonset)"
 equal "no user is set, for the parent has to be root" "" "$(grep '^[^#]*runAsUser' $daemonset)"
+# What the init container does, on a node that is a few files: what it sets is in $tmp/set.
+awk '/^ *- \|$/ { on = 1; next } /^        securityContext:/ { on = 0 } on' $daemonset |
+	sed "s#/proc/#$tmp/proc/#g" >"$tmp/prepare.sh"
+mkdir "$tmp/bin"
+printf '#!/bin/sh\n' | tee "$tmp/bin/modprobe" >"$tmp/bin/install"
+cat >"$tmp/bin/sysctl" <<'EOF'
+#!/bin/sh
+shift
+for setting; do
+	[ "${setting%=*}" != "$ABSENT" ] || exit 1
+	echo "$setting"
+done >>"$SET"
+EOF
+chmod +x "$tmp"/bin/*
+prepare() { # ABSENT
+	rm -f "$tmp/set"
+	ABSENT=${1:-} SET=$tmp/set PATH=$tmp/bin:$PATH sh -eu "$tmp/prepare.sh" >"$tmp/said" 2>&1
+}
+node() { # FORWARDING ACCEPT_RA FLAGS-OF-ROUTE
+	local none=00000000000000000000000000000000 conf=$tmp/proc/sys/net/ipv6/conf
+	mkdir -p "$tmp/proc/net" "$conf/all" "$conf/eth0"
+	echo "$1" >"$conf/all/forwarding"
+	echo "$2" >"$conf/eth0/accept_ra"
+	echo "fe80${none#????} 40 $none 00 $none 00000100 00000001 00000000 00440001     eth0
+$none 00 $none 00 fe80${none#????} 00000400 00000001 00000000 $3     eth0" >"$tmp/proc/net/ipv6_route"
+}
+forwards() { grep -qx 'net.ipv6.conf.all.forwarding=1' "$tmp/set"; }
+holds() { ! forwards && grep -q 'set net.ipv6.conf.eth0.accept_ra to 2' "$tmp/said"; }
+
+prepare
+result $? "a node without IPv6 is made ready" "$tmp/said"
+# But what is for kernels of before 5.9, and for many services on one of before 6.2.
+equal "all is set that the agent chooses, and may not set there" \
+	"$(sed -n 's/.*{ { "\(net[^"]*\)", \([0-9]*\),.*/\1=\2/p' ipvs/host_sysctl.c |
+		grep -v -e run_estimation -e conn_reuse_mode=0 | sort)" "$(sort "$tmp/set")"
+for absent in net.ipv4.vs.est_nice net.ipv6.conf.all.forwarding; do
+	prepare $absent
+	result $? "a node without $absent is made ready" "$tmp/said"
+	check "and it is said" test -s "$tmp/said"
+done
+node 0 1 00450003
+prepare
+result $? "a node with a router's advertisement is made ready" "$tmp/said"
+check "and keeps its route" holds
+node 0 2 00450003
+prepare
+check "with accept_ra 2 it keeps it anyway" forwards
+node 0 1 00000003
+prepare
+check "a default route of another origin is in no danger" forwards
+node 1 1 00450003
+prepare
+check "where packets are forwarded already nothing is lost" forwards
 if command -v systemd-analyze >/dev/null; then
 	systemd-analyze security --offline=true --threshold=20 deploy/parasaus.service >"$tmp/said" 2>&1
 	result $? "what the unit leaves open is little, by systemd-analyze" "$tmp/said"

@@ -72,10 +72,11 @@ static void on_remove(void *arg, const struct object *o)
 	struct kube_world *w = arg;
 	struct object *old = map_get(&w->told, hash_of(o), o);
 
-	if (!old)
+	/* That there is no such Secret is an answer, too. */
+	if (!old && o->kind != OBJECT_SECRET)
 		fail_msg("%s %s/%s is removed, and was not told", object_kind_text(o->kind), o->ns,
 			 o->name);
-	if (w->removing)
+	if (w->removing && old)
 		w->removing(w, old);
 	w->removes++;
 	if (!w->quiet)

@@ -112,6 +112,49 @@ static void without_the_server_the_state_serves(void **state)
 	assert_int_equal(source_problems(w), 0);
 }
 
+static void put_db(struct world *w)
+{
+	fake_kube_put(w->server, FAKE_SERVICES, "default", "db",
+		      ",\"annotations\":{\"parasaus.io/health-check-type\":\"mysql\","
+		      "\"parasaus.io/health-check-secret\":\"check\"}",
+		      ",\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"p\",\"port\":80,"
+		      "\"nodePort\":30080}]}");
+	fake_kube_put(w->server, FAKE_ENDPOINTS, "default", "db", "",
+		      ",\"subsets\":[{\"addresses\":[" J1
+		      "],\"ports\":[{\"name\":\"p\",\"port\":8080}]}]");
+}
+
+static const struct hc_secret *await_secret(struct world *w)
+{
+	for (int i = 0; i < 3 && !secret_told(w, "default/check"); i++)
+		pass(w, 30000);
+	assert_non_null(secret_told(w, "default/check"));
+	return secret_told(w, "default/check");
+}
+
+/* The healthcheck process has it from a core before: it is not to be taken from there. */
+static void without_the_server_nothing_is_said_of_a_secret(void **state)
+{
+	struct world *w = *state;
+
+	put_db(w);
+	fake_kube_put(w->server, FAKE_SECRETS, "default", "check", "",
+		      ",\"data\":{\"username\":\"Y2hlY2s=\",\"password\":\"cHc=\"}");
+	start_all(w, "");
+	assert_true(await_secret(w)->present);
+	pass(w, 5000);
+	stop_core(w);
+	w->server->down = true;
+	start_all(w, VIP D1("1"));
+	await_targets(w, 1);
+	pass(w, 100000);
+	assert_int_equal(w->target_count, 1);
+	assert_null(secret_told(w, "default/check"));
+	fake_kube_delete(w->server, FAKE_SECRETS, "default", "check");
+	w->server->down = false;
+	assert_false(await_secret(w)->present); /* now it is known */
+}
+
 static void a_kubeconfig_that_cannot_be_read_is_no_beginning(void **state)
 {
 	struct world *w = *state;
@@ -130,6 +173,7 @@ int main(void)
 		T(a_cluster_becomes_a_service_and_its_changes),
 		T(a_restart_goes_on_without_a_list),
 		T(without_the_server_the_state_serves),
+		T(without_the_server_nothing_is_said_of_a_secret),
 		T(a_kubeconfig_that_cannot_be_read_is_no_beginning),
 	};
 

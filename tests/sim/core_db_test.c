@@ -426,6 +426,17 @@ static void a_secret_that_changes_is_told_again(void **state)
 	await_password(w, NULL);
 }
 
+/* The last one lingers for a minute; it never outlives its Secret. */
+static void await_targets_gone(struct world *w)
+{
+	pass(w, 59000);
+	for (int i = 0; i < TURNS_MAX && w->target_count; i++) {
+		assert_true(secret_told(w, "default/check")->present);
+		turn(w);
+	}
+	assert_int_equal(w->target_count, 0);
+}
+
 static void a_secret_that_nobody_names_any_more_is_taken_back(void **state)
 {
 	struct world *w = *state;
@@ -437,9 +448,35 @@ static void a_secret_that_nobody_names_any_more_is_taken_back(void **state)
 	await_password(w, "one");
 	snprintf(path, sizeof(path), "%s/pools/db.yaml", w->dir);
 	assert_int_equal(unlink(path), 0);
+	pass(w, 50000);
+	assert_int_equal(w->target_count, 1); /* still probed, and so in earnest */
+	await_password(w, "one");
+	write_pool(w, "db.yaml", DB("any", "", ONE));
+	pass(w, 50000);
+	await_password(w, "one");
+	assert_int_equal(unlink(path), 0);
+	await_targets_gone(w);
 	await_password(w, NULL);
 	write_pool(w, "db.yaml", DB("any", "", ONE));
 	await_password(w, "one");
+}
+
+/* One that is broken from the start on may hold what another file's pools name. */
+static void that_there_is_none_is_told_when_all_was_read(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "db.yaml", DB("any", "", ONE));
+	write_pool(w, "secret.yaml", "kind: [");
+	start_all(w, "");
+	await_targets(w, 1);
+	pass(w, 5000);
+	assert_null(secret_told(w, "default/check"));
+	write_pool(w, "secret.yaml", "");
+	for (int i = 0; i < TURNS_MAX && !secret_told(w, "default/check"); i++)
+		turn(w);
+	assert_non_null(secret_told(w, "default/check"));
+	assert_false(secret_told(w, "default/check")->present);
 }
 
 /* --- ... and nowhere else ---------------------------------------------------------------------- */
@@ -571,6 +608,7 @@ int main(void)
 		T(a_secret_is_told_before_the_targets_that_need_it),
 		T(a_secret_that_changes_is_told_again),
 		T(a_secret_that_nobody_names_any_more_is_taken_back),
+		T(that_there_is_none_is_told_when_all_was_read),
 		T(a_password_is_in_nothing_that_can_be_read),
 	};
 

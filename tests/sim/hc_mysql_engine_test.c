@@ -192,6 +192,29 @@ static void without_a_secret_the_server_hears_nothing(void **state)
 	}
 }
 
+/* It accepts and says nothing: without its Secret nobody could tell that from being well. */
+static void who_hangs_stays_down_when_its_secret_goes(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, 5, CHECK_ROLE_ANY, "a word");
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 2500) >= 0);
+	g.mysql.habit = FAKE_MYSQL_HANGS_BEFORE_GREETING;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 9000) >= 0);
+	tell_secret(&g, NULL);
+	world_run_ms(&g.w, 10 * MINUTE_MS);
+	assert_int_equal(verdict(&g).state, VERDICT_DOWN);
+	assert_int_equal(verdict(&g).reason, HC_REASON_NO_SECRET);
+	tell_secret(&g, "a word");
+	world_run_ms(&g.w, 5000);
+	assert_int_equal(verdict(&g).state, VERDICT_DOWN);
+	assert_int_equal(verdict(&g).reason, HC_REASON_TIMEOUT);
+	g.mysql.habit = FAKE_MYSQL_USUAL;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 9000) >= 0);
+	ground_down(&g);
+}
+
 /* The goodbye is waited for, but not for long. */
 static void a_server_that_never_closes_is_up_all_the_same(void **state)
 {
@@ -288,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_lock_out_moves_nothing),
 		cmocka_unit_test(a_wrong_account_is_alive_and_has_no_role),
 		cmocka_unit_test(without_a_secret_the_server_hears_nothing),
+		cmocka_unit_test(who_hangs_stays_down_when_its_secret_goes),
 		cmocka_unit_test(a_server_that_never_closes_is_up_all_the_same),
 		cmocka_unit_test(a_trickle_is_out_of_time),
 		cmocka_unit_test(a_target_that_goes_in_the_midst_of_a_login_leaves_a_count),

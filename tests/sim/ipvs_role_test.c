@@ -51,7 +51,7 @@ struct world {
 	bool image_told;
 	struct ipvs_status status;
 	struct ipvs_problem problems[PROBLEMS];
-	unsigned problem_count, idle, events;
+	unsigned problem_count, problems_told, idle, events;
 	char last_event[400];
 	struct endpoint last_idle;
 	uint64_t generation;
@@ -72,6 +72,7 @@ static void take_problem(struct world *w, const struct ipvs_problem *p)
 {
 	unsigned i = 0;
 
+	w->problems_told++;
 	while (i < w->problem_count &&
 	       (memcmp(&w->problems[i].key, &p->key, sizeof(p->key)) != 0 ||
 		memcmp(&w->problems[i].dest, &p->dest, sizeof(p->dest)) != 0))
@@ -620,6 +621,46 @@ static void who_deletes_ours_again_and_again_is_told_and_not_fought(void **state
 	assert_kernel(w, A D1 D2 B E1);
 }
 
+/* What core says of a service that was given up is kept for later, and starts no fight. */
+static void a_core_that_goes_on_does_not_start_the_fight_again(void **state)
+{
+	struct world *w = *state;
+	unsigned told;
+
+	start_role(w);
+	want(w, A D1 D2 B E1, true);
+	pass(w, AUDIT_MS + 100);
+	w->host.device = "kube-ipvs0";
+	for (unsigned i = 0; i < 2; i++) {
+		fake_ipvs_clear(&w->kernel);
+		pass(w, AUDIT_MS + 100);
+	}
+	assert_kernel(w, "");
+	assert_int_equal(w->problem_count, 2);
+	told = w->problems_told;
+	/* A server was found dead, and another core begins. */
+	change(w, A D1);
+	pass(w, 1000);
+	assert_kernel(w, "");
+	assert_int_equal(w->problems_told, told);
+	connect_core(w);
+	assert_int_equal(w->problem_count, 2);
+	told = w->problems_told;
+	want(w, A D1 B E1, true);
+	pass(w, 1000);
+	assert_kernel(w, "");
+	assert_int_equal(w->problem_count, 2);
+	assert_int_equal(w->problems_told, told);
+	/* Who is not wanted any more has no trouble. */
+	gone(w, "10.0.0.2:80");
+	assert_int_equal(w->problem_count, 1);
+	assert_int_equal(w->status.problems, 1);
+	pass(w, 60000);
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->status.problems, 0);
+}
+
 static void one_that_leaves_ours_alone_is_forgiven(void **state)
 {
 	struct world *w = *state;
@@ -959,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(a_single_fault_anywhere_is_overcome),
 		in_a_world(a_foreign_flush_is_undone_within_one_audit),
 		in_a_world(who_deletes_ours_again_and_again_is_told_and_not_fought),
+		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
 		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),

@@ -135,21 +135,29 @@ static void a_missing_secret_is_told_once(void **state)
 	hc_login_free(other);
 }
 
-static void commit_forgets_secrets_that_were_not_told(void **state)
+/* A core that has just begun knows targets by its state directory, and their Secrets not yet. */
+static void commit_forgets_secrets_that_nobody_is_for(void **state)
 {
 	struct ground *g = *state;
 	struct hc_login *l = login_of(g);
 
 	put(g, "db/check", "a word");
-	put(g, "db/other", "a word");
 	hc_logins_begin(g->logins);
+	hc_logins_commit(g->logins);
+	assert_true(begins_full(g, l));
+	hc_logins_begin(g->logins);
+	put(g, "db/check", NULL);
+	hc_logins_commit(g->logins);
+	assert_false(begins_full(g, l)); /* that it is absent was said */
+
 	put(g, "db/check", "a word");
-	assert_true(begins_full(g, l));
-	hc_logins_commit(g->logins);
-	assert_true(begins_full(g, l));
 	hc_logins_begin(g->logins);
+	hc_login_free(l);
+	l = login_of(g);
 	assert_true(begins_full(g, l)); /* not before commit */
+	hc_login_free(l);
 	hc_logins_commit(g->logins);
+	l = login_of(g);
 	assert_false(begins_full(g, l));
 	hc_login_free(l);
 }
@@ -279,7 +287,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		GROUND(a_secret_may_come_before_or_after_its_target),
 		GROUND(a_missing_secret_is_told_once),
-		GROUND(commit_forgets_secrets_that_were_not_told),
+		GROUND(commit_forgets_secrets_that_nobody_is_for),
 		GROUND(a_server_is_spared_after_many_broken_logins),
 		GROUND(a_refusal_neither_counts_nor_forgives),
 		GROUND(targets_of_one_server_share_its_count),

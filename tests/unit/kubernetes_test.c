@@ -657,10 +657,12 @@ static void secrets_are_read_by_name_alone(void **state)
 	lists = w->server->lists;
 	watch_source_need_secret(w->source, "x", "db", true);
 	assert_int_equal(w->log.len, 0);
-	kube_world_expect(w, "problem Secret x/db: there is no such Secret\n");
+	kube_world_expect(w, "remove Secret x/db\nproblem Secret x/db: there is no such Secret\n");
+	kube_world_advance(w, 30000);
+	assert_null(strstr(buf_cstr(&w->log), "remove")); /* once is enough */
 	fake_kube_put(w->server, FAKE_SECRETS, "x", "db", "", ",\"data\":{\"a\":\"eA==\"}");
 	kube_world_advance(w, 30000);
-	assert_int_equal(w->server->gets, 2);
+	assert_int_equal(w->server->gets, 3);
 	assert_int_equal(w->server->lists, lists);
 	buf_reset(&w->log);
 	w->server->forbidden_get = true;
@@ -673,7 +675,7 @@ static void secrets_are_read_by_name_alone(void **state)
 	buf_reset(&w->log);
 	watch_source_need_secret(w->source, "x", "db", false);
 	kube_world_advance(w, 60000);
-	assert_int_equal(w->server->gets, 3);
+	assert_int_equal(w->server->gets, 4);
 	assert_non_null(strstr(buf_cstr(&w->log), "Secret x/db is well"));
 }
 

@@ -59,10 +59,11 @@ static void print_object(struct buf *b, const struct object *o)
 		buf_printf(b, " %s=%s(%u)", o->annotations[i].key, o->annotations[i].value,
 			   o->annotations[i].line);
 	if (o->secret)
-		buf_printf(b, " user=%s password=%s ca=%s",
+		buf_printf(b, " user=%s password=%s ca=%s%s",
 			   o->secret->username ? o->secret->username : "-",
 			   o->secret->password ? o->secret->password : "-",
-			   o->secret->ca ? o->secret->ca : "-");
+			   o->secret->ca ? o->secret->ca : "-",
+			   o->secret->ca_refused ? " refused" : "");
 	buf_str(b, "\n");
 	for (size_t i = 0; i < o->problems.count; i++)
 		buf_printf(b, "%s %u: %s\n", o->problems.items[i].error ? "error" : "warning",
@@ -535,6 +536,28 @@ static void what_is_wrong_with_a_secret_does_not_tell_it(void **state)
 	      "(printf '%s', or echo -n) unless it is meant\n");
 }
 
+#define CA_REFUSED "Secret shop/db.check user=- password=- ca=- refused\nerror 4: Secret: "
+#define CA_NONE	   "Secret shop/db.check user=- password=- ca=-\n"
+
+/* Who names an authority does not mean that anybody will do. */
+static void a_ca_that_cannot_be_used_is_not_none(void **state)
+{
+	(void)state;
+	check(SECRET "data: {ca.crt: '-----BEGIN CERTIFICATE-----'}\n",
+	      CA_REFUSED "data.ca.crt is not base64; not used: encode it, or write it under "
+			 "stringData\n");
+	check(SECRET "data: {ca.crt: YQBi}\n", CA_REFUSED "data.ca.crt holds a NUL; not used\n");
+	check(SECRET "stringData: {ca.crt: [a]}\n",
+	      CA_REFUSED "stringData.ca.crt is a list where a string belongs; not used\n");
+	check(SECRET "data: {ca.crt: {a: b}}\n",
+	      CA_REFUSED "data.ca.crt is a map where a string belongs; not used\n");
+	check(SECRET "data: {ca.crt: ''}\n",
+	      CA_NONE "warning 4: Secret: data.ca.crt is empty: with TLS any server will do\n");
+	check(SECRET "stringData: {ca.crt: ''}\n", CA_NONE
+	      "warning 4: Secret: stringData.ca.crt is empty: with TLS any server will do\n");
+	check(SECRET "data: {ca.crt: null}\n", CA_NONE);
+}
+
 static void the_values_of_a_secret_are_bounded(void **state)
 {
 	static const struct {
@@ -554,6 +577,8 @@ static void the_values_of_a_secret_are_bounded(void **state)
 			memset(buf_add(&text, keys[i].max + more), 'x', keys[i].max + more);
 			o = decode_one(buf_cstr(&text));
 			assert_int_equal(o->problems.count, more);
+			assert_int_equal(o->secret->ca_refused,
+					 more && keys[i].max == SECRET_CA_MAX);
 			object_free(o);
 			buf_done(&text);
 		}
@@ -584,6 +609,7 @@ static void content_tells_other_values_of_a_secret(void **state)
 		SECRET "stringData: {username: a, password: c}\n",
 		SECRET "stringData: {username: ab, password: ''}\n",
 		SECRET "stringData: {username: a, ca.crt: b}\n",
+		SECRET "data: {username: YQ==, password: Yg==, ca.crt: '-'}\n",
 		SECRET "data: {username: YQ==, password: Yg==}\n",
 	};
 	struct object *all[ARRAY_LEN(texts)];
@@ -695,6 +721,7 @@ int main(void)
 		cmocka_unit_test(content_tells_what_counts_and_place_the_rest),
 		cmocka_unit_test(secrets_are_read),
 		cmocka_unit_test(what_is_wrong_with_a_secret_does_not_tell_it),
+		cmocka_unit_test(a_ca_that_cannot_be_used_is_not_none),
 		cmocka_unit_test(the_values_of_a_secret_are_bounded),
 		cmocka_unit_test(a_secret_that_everybody_may_read_is_told),
 		cmocka_unit_test(content_tells_other_values_of_a_secret),

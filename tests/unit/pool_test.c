@@ -271,6 +271,10 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 	put(p, "s.yaml", SECRET("username: u"));
 	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
 	expect_secret(p, 0, NULL);
+	put(p, "s.yaml", SECRET("username: u, password: p, ca.crt: [p]"));
+	expect(p, DB_LACKS "has a ca.crt that cannot be used: mend it, or leave it out where any "
+			   "server will do; checked without a login\n");
+	expect_secret(p, 0, NULL);
 	put(p, "s.yaml", SECRET("username: u, password: p"));
 	expect(p, DB_POOL);
 	expect_secret(p, 0, "u");

@@ -288,6 +288,12 @@ static bool parse_service(char *text, struct ip_vs_service_entry *s)
 	return true;
 }
 
+static int usage(void)
+{
+	fputs("usage: ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS] [-s VIP:PORT]\n", stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	const struct sigaction stop = { .sa_handler = on_signal };
@@ -309,15 +315,12 @@ int main(int argc, char **argv)
 			end = now(CLOCK_MONOTONIC) + atof(optarg);
 			break;
 		case 's':
+			if (!parse_service(optarg, &one))
+				return usage();
 			only = &one;
-			if (parse_service(optarg, only))
-				break;
-			/* fall through */
+			break;
 		default:
-			fputs("usage: ipvs_poll [-i MS] [-f STOP-FILE] [-t SECONDS] [-s "
-			      "VIP:PORT]\n",
-			      stderr);
-			return 2;
+			return usage();
 		}
 	}
 	sigaction(SIGTERM, &stop, NULL);
