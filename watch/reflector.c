@@ -145,6 +145,9 @@ static void ask(void *arg)
 	r->timer = 0;
 	reflector_read_begin(r, r->list_next ? JSON_SPLIT_LIST : JSON_SPLIT_WATCH);
 	if (r->list_next) {
+		/* What the guard was sent for is told by the list itself. */
+		kube_get_cancel(r->guard);
+		r->guard = NULL;
 		loop_cancel(loop_of(r), r->list_timer);
 		r->list_timer = 0;
 		buf_printf(&path, "%s%s%s", r->config.path, *r->config.query ? "?" : "",
@@ -224,7 +227,7 @@ static void went_back(struct reflector *r, uint64_t revision)
 	snprintf(why, sizeof(why),
 		 "the server is at revision %" PRIu64 ", before ours, %" PRIu64
 		 " (restored from a copy?): reading everything again",
-		 revision, r->status.revision);
+		 revision, r->guard_revision);
 	r->resumed = false;
 	set_away(r, why);
 	list_now(r, 0);
@@ -242,7 +245,7 @@ static void on_guard(void *arg, const struct kube_exchange *x, const char *body,
 		guard_in(r, GUARD_AGAIN_MS);
 		return;
 	}
-	if (revision < r->status.revision) {
+	if (revision < r->guard_revision) {
 		went_back(r, revision);
 		return;
 	}
@@ -260,8 +263,9 @@ static void guard(void *arg)
 	r->guard_timer = 0;
 	if (r->guard || r->phase != REFLECTOR_WATCHING)
 		return;
+	/* The revision is the whole server's: a selector would have it look at more for nothing. */
 	buf_printf(&path, "%s?limit=1", r->config.path);
-	put_query(r, &path);
+	r->guard_revision = r->status.revision;
 	r->guard = kube_get(r->config.api, buf_cstr(&path), on_guard, r);
 }
 

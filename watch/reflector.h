@@ -22,7 +22,8 @@
  *
  * A watch from a revision that the server does not know yet is silent and
  * looks healthy: so after each watch that does not follow a list, and every
- * few minutes, the server's revision is asked for.
+ * few minutes, the server's revision is asked for, and compared with ours of
+ * the moment when it was asked: the watch may bring newer ones meanwhile.
  *
  * Nothing here decides what a missing object means: that is the sink's.
  */

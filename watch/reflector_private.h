@@ -25,6 +25,7 @@ struct reflector {
 	timer_id list_timer; /* the sink wants it to be read again */
 	/* the guard */
 	struct kube_get *guard;
+	uint64_t guard_revision; /* ours when it was asked: events may come before its answer */
 	timer_id guard_timer;
 	bool fresh; /* the next watch follows a list: nothing to guard against */
 	mono_t listed_at;
