@@ -51,12 +51,11 @@ uint64_t kube_revision(const char *s)
 
 /* --- what a failure says ------------------------------------------------------ */
 
-/* The message of a Status object, or NULL. */
-static const char *status_message(const struct doc *d)
+static bool is_status(const struct doc *d)
 {
 	const char *kind = doc_string(doc_get(d, "kind"));
 
-	return kind && strcmp(kind, "Status") == 0 ? doc_string(doc_get(d, "message")) : NULL;
+	return kind && strcmp(kind, "Status") == 0;
 }
 
 static void put_bounded(struct buf *out, const char *s, size_t len)
@@ -67,7 +66,7 @@ static void put_bounded(struct buf *out, const char *s, size_t len)
 }
 
 /* An API server's own errors are JSON; those of its filters, and of what is in front of it, text. */
-static void put_answer(const struct kube_exchange *x, struct buf *out)
+static void put_answer(struct kube_exchange *x, struct buf *out)
 {
 	const char *text = (const char *)x->error.data;
 	struct doc_set s = { 0 };
@@ -75,7 +74,9 @@ static void put_answer(const struct kube_exchange *x, struct buf *out)
 	const char *message = NULL;
 
 	if (len && x->is_json && doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &s, NULL) == 0)
-		message = s.count ? status_message(s.roots[0]) : NULL;
+		x->is_status = s.count && is_status(s.roots[0]);
+	if (x->is_status)
+		message = doc_string(doc_get(s.roots[0], "message"));
 	if (message) {
 		text = message;
 		len = strlen(message);
@@ -168,7 +169,7 @@ void kube_exchange_start(struct kube_exchange *x, const char *path)
 	x->server = kube_credentials_server(x->api->credentials);
 	x->status = 0;
 	x->result = HTTP_DONE;
-	x->is_json = x->retry_now = false;
+	x->is_json = x->is_status = x->retry_now = false;
 	x->retry_after_s = -1;
 	buf_reset(&x->error);
 	buf_reset(&x->failure);

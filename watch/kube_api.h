@@ -60,6 +60,7 @@ struct kube_exchange {
 	uint32_t token_serial;
 	int status; /* 0: there was no answer */
 	bool is_json;
+	bool is_status; /* once it is over: no good answer, and a Status object: an API server's own */
 	int32_t retry_after_s; /* -1: not told */
 	enum http_result result;
 	bool retry_now;	    /* another server, another token: worth a try at once */
@@ -78,6 +79,15 @@ static inline bool kube_exchange_good(const struct kube_exchange *x)
 static inline bool kube_exchange_whole(const struct kube_exchange *x)
 {
 	return kube_exchange_good(x) && x->result == HTTP_DONE;
+}
+
+/*
+ * Once it is over: the API server itself says that there is no such thing. A 404 that is no Status
+ * may come from whatever stands in front of it, and says nothing.
+ */
+static inline bool kube_exchange_not_found(const struct kube_exchange *x)
+{
+	return x->status == 404 && x->is_status;
 }
 
 #define KUBE_GET_MAX	(8u << 20) /* bytes of an answer */

@@ -26,6 +26,7 @@
 /* A list waits its turn on a server that has many to answer. */
 #define LIST_IDLE_S	75
 #define MISSING_MS	600000 /* until a resource that the server does not know is asked for again */
+#define UNKNOWN_MIN	3      /* so many 404s without a Status, and it is not known */
 #define GUARD_MS	180000
 #define GUARD_JITTER_MS 60000
 #define GUARD_AGAIN_MS	5000 /* it could not be asked */
@@ -385,11 +386,34 @@ static void watch_answered(struct reflector *r)
 	}
 }
 
+/* What it said of a resource that it does know is not made undone by a 404. */
+static bool may_be_missing(const struct reflector *r)
+{
+	return r->config.optional && r->phase == REFLECTOR_LISTING && !r->status.revision;
+}
+
+static bool is_page_not_found(const struct kube_exchange *x)
+{
+	static const char text[] = "404 page not found";
+
+	return x->error.len >= sizeof(text) - 1 &&
+	       memcmp(x->error.data, text, sizeof(text) - 1) == 0;
+}
+
 static void missing(struct reflector *r)
 {
+	const struct kube_exchange *x = &r->stream;
+
+	if (!x->is_status && (!is_page_not_found(x) || ++r->unknown < UNKNOWN_MIN)) {
+		failed(r, true, buf_cstr(&r->stream.failure));
+		return;
+	}
 	r->status.missing = true;
 	set_away(r, "the server does not know this resource");
-	ask_in(r, true, MISSING_MS);
+	if (x->is_status)
+		ask_in(r, true, MISSING_MS);
+	else
+		ask_later(r, true);
 }
 
 static void refused(struct reflector *r, bool list)
@@ -397,11 +421,13 @@ static void refused(struct reflector *r, bool list)
 	const struct kube_exchange *x = &r->stream;
 	const char *failure = buf_cstr(&r->stream.failure);
 
+	if (x->status != 404)
+		r->unknown = 0;
 	if (x->retry_now && r->hasty < HASTY_MAX) {
 		/* Another server, or a new token: not a failure before that has failed too. */
 		r->hasty++;
 		ask_in(r, list, 0);
-	} else if (x->status == 404 && r->config.optional && list) {
+	} else if (x->status == 404 && may_be_missing(r)) {
 		missing(r);
 	} else if (x->status == 410 && !list) {
 		expired(r);

@@ -18,6 +18,12 @@
  *   watch: what cannot be read             list, later each time
  *   Retry-After                            is heeded to the second
  *   another server or token to try         at once
+ *   404 to what was listed before          as any failure
+ *   404, and it never was listed           where it is optional: missing, and again after ten
+ *                                          minutes. Without a Status ("404 page not found": an API
+ *                                          server's word for a group or version that it does not
+ *                                          know, but a proxy's too) only the third in a row, and
+ *                                          again as after any failure
  *   the server's revision is below ours    list: it was restored from a copy
  *
  * A watch from a revision that the server does not know yet is silent and

@@ -20,6 +20,7 @@ struct reflector {
 	bool resumed;	/* its first watch, not checked by the guard yet */
 	timer_id timer;
 	unsigned hasty;
+	unsigned unknown; /* 404s in a row that are no Status */
 	uint32_t backoff_ms;
 	mono_t failed_at;
 	timer_id list_timer; /* the sink wants it to be read again */

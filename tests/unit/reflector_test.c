@@ -732,7 +732,32 @@ static void who_may_not_is_told_what_it_takes(void **state)
 	assert_false(reflector_status(f->reflector)->denied);
 }
 
+#define NOT_FOUND "{\"kind\":\"Status\",\"message\":\"the server could not find it\",\"code\":404}"
+
 static void a_resource_may_be_missing(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	(void)state;
+	now_ms = 1000000;
+	make(f, "", true, 1);
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	fake_http_answer(list_asked(f), 404, NOT_FOUND);
+	settle(f);
+	assert_true(reflector_status(f->reflector)->missing);
+	advance(f, 599000);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1000);
+	fake_http_answer(list_asked(f), 200, LIST("10", ""));
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	unmake(f);
+	free(f);
+}
+
+/* Of an API server that does not know the group, or of a proxy that passes by. */
+static void a_404_without_a_status_is_asked_about_again(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
@@ -743,13 +768,43 @@ static void a_resource_may_be_missing(void **state)
 	settle(f);
 	fake_http_answer(list_asked(f), 404, "404 page not found");
 	settle(f);
+	advance(f, 800);
+	fake_http_answer(list_asked(f), 404, "<html>not here</html>");
+	settle(f);
+	advance(f, 1600);
+	fake_http_answer(list_asked(f), 404, "404 page not found");
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	advance(f, 3200);
+	fake_http_answer(list_asked(f), 404, "404 page not found");
+	settle(f);
 	assert_true(reflector_status(f->reflector)->missing);
-	advance(f, 599000);
-	assert_int_equal(fake_http_count(f->http), 0);
-	advance(f, 1000);
+	advance(f, 6400);
 	fake_http_answer(list_asked(f), 200, LIST("10", ""));
 	settle(f);
 	assert_false(reflector_status(f->reflector)->missing);
+	unmake(f);
+	free(f);
+}
+
+static void what_was_listed_is_never_missing(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct fake_request *r;
+
+	(void)state;
+	now_ms = 1000000;
+	make(f, "", true, 1);
+	r = follow(f);
+	fake_http_text(r, "}{");
+	settle(f);
+	advance(f, 800);
+	fake_http_answer(list_asked(f), 404, NOT_FOUND);
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	expect_why(f, "services: https://a answered HTTP 404: the server could not find it");
+	advance(f, 1600);
+	(void)list_asked(f);
 	unmake(f);
 	free(f);
 }
@@ -1012,6 +1067,8 @@ int main(void)
 		REFLECTOR_TEST(a_watch_that_cannot_be_read_is_listed_anew),
 		REFLECTOR_TEST(who_may_not_is_told_what_it_takes),
 		cmocka_unit_test(a_resource_may_be_missing),
+		cmocka_unit_test(a_404_without_a_status_is_asked_about_again),
+		cmocka_unit_test(what_was_listed_is_never_missing),
 		cmocka_unit_test(another_server_is_asked_at_once),
 		cmocka_unit_test(servers_that_break_off_in_turn_are_not_asked_without_end),
 		REFLECTOR_TEST(a_server_that_went_back_is_read_anew),
