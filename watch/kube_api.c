@@ -115,7 +115,8 @@ static void on_status(void *arg, const struct http_status *s)
 	struct kube_exchange *x = arg;
 
 	x->status = s->status;
-	x->retry_after_s = s->retry_after_s;
+	x->retry_after_s = s->retry_after_s < KUBE_RETRY_AFTER_MAX_S ? s->retry_after_s
+								     : KUBE_RETRY_AFTER_MAX_S;
 	x->is_json = strncmp(s->content_type, "application/json", 16) == 0;
 	if (!kube_exchange_good(x))
 		return;

@@ -20,6 +20,9 @@
 
 #define KUBE_GETS_MAX 20 /* of kube_get() and kube_send() under way; others wait for their turn */
 
+/* The longest that a server's Retry-After is heeded for: one that is wrong would hold us for hours. */
+#define KUBE_RETRY_AFTER_MAX_S 300
+
 struct kube_get;
 struct kube_api {
 	struct loop *loop;
@@ -61,7 +64,7 @@ struct kube_exchange {
 	int status; /* 0: there was no answer */
 	bool is_json;
 	bool is_status; /* once it is over: no good answer, and a Status object: an API server's own */
-	int32_t retry_after_s; /* -1: not told */
+	int32_t retry_after_s; /* at most KUBE_RETRY_AFTER_MAX_S; -1: not told */
 	enum http_result result;
 	bool retry_now;	    /* another server, another token: worth a try at once */
 	struct buf error;   /* the beginning of an answer that is not good */

@@ -124,10 +124,14 @@ static void ask_later(struct reflector *r, bool list)
 {
 	const struct kube_exchange *x = &r->stream;
 
-	if (x->retry_after_s >= 0)
-		ask_in(r, list, x->retry_after_s * INT64_C(1000));
-	else
-		ask_in(r, list, backoff(r));
+	int64_t ms = backoff(r);
+
+	if (x->retry_after_s * INT64_C(1000) > ms) {
+		uint32_t told_ms = (uint32_t)x->retry_after_s * 1000;
+
+		ms = told_ms + kube_api_random(r->config.api, told_ms / 4);
+	}
+	ask_in(r, list, ms);
 }
 
 /* --- asking --------------------------------------------------------------------- */

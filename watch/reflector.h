@@ -16,7 +16,9 @@
  *   watch: refused, 429, 5xx               again, later each time, no list
  *   watch: 410, as a status or an event    list
  *   watch: what cannot be read             list, later each time
- *   Retry-After                            is heeded to the second
+ *   Retry-After                            never sooner, and up to a quarter later, so that many do
+ *                                          not come back at once; up to 300 s of it, and never less
+ *                                          than without it: 0 is no leave to ask without a pause
  *   another server or token to try         at once
  *   404 to what was listed before          as any failure
  *   404, and it never was listed           where it is optional: missing, and again after ten

@@ -561,6 +561,57 @@ static void the_server_may_say_when_to_come_again(void **state)
 	(void)list_asked(f);
 }
 
+static void refuse(struct fixture *f, int32_t retry_after_s)
+{
+	struct fake_request *r = list_asked(f);
+
+	fake_http_status(r, 429, retry_after_s, NULL);
+	fake_http_end(r, HTTP_DONE, NULL);
+	settle(f);
+	assert_int_equal(fake_http_count(f->http), 0);
+}
+
+static void a_server_that_says_at_once_is_not_taken_at_its_word(void **state)
+{
+	struct fixture *f = *state;
+
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	refuse(f, 0);
+	advance(f, 799);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	refuse(f, 1); /* less than the second wait */
+	advance(f, 1599);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	refuse(f, 3600); /* somebody is wrong */
+	advance(f, 299999);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	(void)list_asked(f);
+}
+
+static uint32_t most_jitter(void *arg)
+{
+	(void)arg;
+	return 999; /* below a quarter of seven seconds */
+}
+
+static void who_was_told_to_wait_does_not_come_with_all_the_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->api.random = most_jitter;
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	refuse(f, 7);
+	advance(f, 7998);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	(void)list_asked(f);
+}
+
 static void a_watch_that_is_refused_makes_no_list(void **state)
 {
 	struct fixture *f = *state;
@@ -1059,6 +1110,8 @@ int main(void)
 		REFLECTOR_TEST(a_list_that_fails_is_asked_for_again_later_each_time),
 		REFLECTOR_TEST(one_that_is_not_there_is_looked_for_every_few_seconds),
 		REFLECTOR_TEST(the_server_may_say_when_to_come_again),
+		REFLECTOR_TEST(a_server_that_says_at_once_is_not_taken_at_its_word),
+		REFLECTOR_TEST(who_was_told_to_wait_does_not_come_with_all_the_others),
 		REFLECTOR_TEST(a_watch_that_is_refused_makes_no_list),
 		REFLECTOR_TEST(what_expired_is_listed_anew),
 		REFLECTOR_TEST(errors_in_the_stream_are_told_apart),
