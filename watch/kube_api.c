@@ -108,6 +108,11 @@ static void say_failure(struct kube_exchange *x, const struct err *err)
 	(void)buf_cstr(out);
 }
 
+bool kube_exchange_says(const struct kube_exchange *x, const char *text)
+{
+	return x->is_status && memmem(x->error.data, x->error.len, text, strlen(text));
+}
+
 /* --- one request -------------------------------------------------------------- */
 
 static void on_status(void *arg, const struct http_status *s)

@@ -93,6 +93,9 @@ static inline bool kube_exchange_not_found(const struct kube_exchange *x)
 	return x->status == 404 && x->is_status;
 }
 
+/* Once it is over: is this in an answer that is not good, and the API server's own? */
+bool kube_exchange_says(const struct kube_exchange *x, const char *text);
+
 #define KUBE_GET_MAX	(8u << 20) /* bytes of an answer */
 #define KUBE_GET_TIME_S 10
 
