@@ -195,6 +195,26 @@ static void a_bad_object_stops_no_other(void **state)
 	kube_world_expect(w, "endpointslices x/c-1 is well\n");
 }
 
+static void a_bad_object_is_told_again_where_it_is_bad_in_another_way(void **state)
+{
+	static const char no_type[] = ",\"addressType\":\"FQDN\"";
+	static const char named[] = ",\"labels\":{\"kubernetes.io/service-name\":\"a b\"}";
+	struct kube_world *w = *state;
+
+	start(w);
+	fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", "", no_type);
+	kube_world_expect(w, "problem endpointslices x/a-1: EndpointSlice: the label "
+			     "kubernetes.io/service-name is \"\": it has to name a Service\n");
+	for (int i = 0; i < 3; i++)
+		fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", "", no_type);
+	kube_world_expect(w, "");
+	fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", named, no_type);
+	kube_world_expect(w, "problem endpointslices x/a-1: EndpointSlice: the label "
+			     "kubernetes.io/service-name is \"a b\": it has to name a Service\n");
+	fake_kube_delete(w->server, FAKE_SLICES, "x", "a-1");
+	kube_world_expect(w, "endpointslices x/a-1 is well\n");
+}
+
 /* --- what is missing ------------------------------------------------------------- */
 
 static void a_list_that_lacks_much_is_held_and_read_again(void **state)
@@ -729,6 +749,7 @@ int main(void)
 		KUBE_TEST(a_server_that_is_away_removes_nothing),
 		KUBE_TEST(a_server_that_is_away_at_the_start_is_told),
 		KUBE_TEST(a_bad_object_stops_no_other),
+		KUBE_TEST(a_bad_object_is_told_again_where_it_is_bad_in_another_way),
 		KUBE_TEST(a_list_that_lacks_much_is_held_and_read_again),
 		KUBE_TEST(what_a_second_list_has_again_stays),
 		KUBE_TEST(a_fifth_is_believed_at_once),
