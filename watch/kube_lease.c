@@ -13,7 +13,7 @@
 #define RENEW_MS  (KUBE_LEASE_S * 1000 / 3)
 #define GIVEUP_MS (KUBE_LEASE_S * 1000 * 2 / 3) /* without a renewal: another may take it soon */
 #define RETRY_MS  2000
-#define DENIED_MS 300000
+#define DENIED_MS 300000 /* somebody has to do something about it */
 /* A holder may write any duration: bounds on what is believed of it. */
 #define DURATION_MIN_S 1
 #define DURATION_MAX_S 3600
@@ -161,6 +161,42 @@ static int64_t since_renewal_ms(const struct kube_lease *l)
 	return mono_sub_ms(loop_now(l->api->loop), l->renewed);
 }
 
+/* The API server itself does not take what we write, nor will it a moment later. */
+static bool is_refusal(const struct kube_lease *l, const struct kube_exchange *x)
+{
+	switch (x->status) {
+	case 403:
+		return true;
+	case 401: /* the token is read again */
+	case 408:
+	case 409:
+	case 429:
+		return false;
+	case 404: /* what was there a moment ago is made anew; what cannot be made has no namespace */
+		return x->is_status && !l->seen.revision;
+	default:
+		return x->is_status && x->status >= 400 && x->status < 500;
+	}
+}
+
+static void put_refusal(const struct kube_lease *l, const struct kube_exchange *x, struct buf *why)
+{
+	const char *failure = (const char *)x->failure.data;
+
+	buf_printf(why, "the Lease %s/%s ", l->ns, l->name);
+	if (x->status == 403)
+		buf_str(why, "may not be written: it takes a Role in that namespace with "
+			     "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, "
+			     "create, update]}, bound to who we are");
+	else if (x->status == 404)
+		buf_printf(why,
+			   "cannot be made: %s: make the namespace %s, or name a Lease in another "
+			   "one (lease, of the source)",
+			   failure, l->ns);
+	else
+		buf_printf(why, "cannot be written: %s", failure);
+}
+
 /* What to do about an answer that did not help: it may be another's fault, or pass. */
 static void on_trouble(struct kube_lease *l, const struct kube_exchange *x)
 {
@@ -168,15 +204,11 @@ static void on_trouble(struct kube_lease *l, const struct kube_exchange *x)
 
 	if (l->leading && since_renewal_ms(l) >= GIVEUP_MS)
 		set_leading(l, false);
-	if (x->status != 403) {
+	if (!is_refusal(l, x)) {
 		again(l, x->retry_now ? 0 : RETRY_MS + kube_api_random(l->api, RETRY_MS));
 		return;
 	}
-	buf_printf(&why,
-		   "the Lease %s/%s may not be written: it takes a Role in that namespace with "
-		   "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, "
-		   "update]}, bound to who we are",
-		   l->ns, l->name);
+	put_refusal(l, x, &why);
 	tell_problem(l, buf_cstr(&why));
 	again(l, DENIED_MS);
 }

@@ -46,6 +46,8 @@ struct world {
 	unsigned revision;
 	unsigned writes, looks;
 	int status; /* what every request is answered with; 0: as it should be */
+	bool no_namespace;
+	unsigned asked;
 };
 
 static mono_t test_mono(void *arg)
@@ -125,10 +127,17 @@ static void serve(void *arg, struct fake_request *r)
 	struct agent *a = arg;
 	struct world *w = a->world;
 
+	w->asked++;
 	if (a->away) {
 		fake_http_end(r, HTTP_REFUSED, "no route");
 	} else if (w->status) {
 		fake_http_answer(r, w->status, "");
+	} else if (w->no_namespace) {
+		fake_http_answer(r, 404,
+				 strcmp(r->method, "GET") == 0
+					 ? "{\"kind\":\"Status\",\"message\":\"no such Lease\"}"
+					 : "{\"kind\":\"Status\",\"message\":\"namespaces "
+					   "\\\"parasaus\\\" not found\"}");
 	} else if (strcmp(r->method, "GET") != 0) {
 		serve_write(w, r);
 	} else if (w->spec) {
@@ -338,6 +347,39 @@ static void a_refusal_says_what_it_takes(void **state)
 	assert_string_equal(w->agents[0].why, "");
 }
 
+static void a_namespace_that_is_not_there_is_told(void **state)
+{
+	struct world *w = *state;
+
+	w->no_namespace = true;
+	start_agent(w, 0);
+	advance(w, 250000);
+	assert_int_equal(w->asked, 2); /* a look and a write; no more for now */
+	assert_string_equal(
+		w->agents[0].why,
+		"the Lease parasaus/writer cannot be made: https://a answered HTTP "
+		"404: namespaces \"parasaus\" not found: make the namespace parasaus, or "
+		"name a Lease in another one (lease, of the source)");
+	w->no_namespace = false;
+	advance(w, 60000);
+	assert_int_equal(leaders(w), 1);
+	assert_string_equal(w->agents[0].why, "");
+}
+
+static void a_lease_that_is_gone_is_made_anew(void **state)
+{
+	struct world *w = *state;
+
+	start_agent(w, 0);
+	advance(w, 30000);
+	free(w->spec);
+	w->spec = NULL;
+	advance(w, 30000);
+	assert_int_equal(leaders(w), 1);
+	assert_non_null(w->spec);
+	assert_string_equal(w->agents[0].why, "");
+}
+
 static void a_lease_that_nobody_can_read_is_not_taken(void **state)
 {
 	struct world *w = *state;
@@ -374,6 +416,8 @@ int main(void)
 		LEASE_TEST(a_leader_that_is_cut_off_stops_before_another_begins),
 		LEASE_TEST(nobody_leads_while_the_server_is_away),
 		LEASE_TEST(a_refusal_says_what_it_takes),
+		LEASE_TEST(a_namespace_that_is_not_there_is_told),
+		LEASE_TEST(a_lease_that_is_gone_is_made_anew),
 		LEASE_TEST(a_lease_that_nobody_can_read_is_not_taken),
 		LEASE_TEST(one_that_was_given_up_is_taken_at_once),
 	};
