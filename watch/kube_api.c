@@ -274,8 +274,8 @@ struct kube_get *kube_get(struct kube_api *a, const char *path, kube_get_fn *fn,
 	return kube_send(a, "GET", path, "", fn, arg);
 }
 
-struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
-			   const char *json, kube_get_fn *fn, void *arg)
+static struct kube_get *get_new(struct kube_api *a, const char *method, const char *path,
+				const char *json, kube_get_fn *fn, void *arg)
 {
 	struct kube_get *g = xcalloc(1, sizeof(*g) + strlen(path) + 1);
 
@@ -288,6 +288,23 @@ struct kube_get *kube_send(struct kube_api *a, const char *method, const char *p
 	g->fn = fn;
 	g->arg = arg;
 	strcpy(g->path, path);
+	return g;
+}
+
+struct kube_get *kube_send_now(struct kube_api *a, const char *method, const char *path,
+			       const char *json, kube_get_fn *fn, void *arg)
+{
+	struct kube_get *g = get_new(a, method, path, json, fn, arg);
+
+	start(g);
+	return g;
+}
+
+struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
+			   const char *json, kube_get_fn *fn, void *arg)
+{
+	struct kube_get *g = get_new(a, method, path, json, fn, arg);
+
 	*a->waiting_end = g;
 	a->waiting_end = &g->next;
 	start_waiting(a);

@@ -18,7 +18,7 @@
 #include "watch/http.h"
 #include "watch/kube_credentials.h"
 
-#define KUBE_GETS_MAX 20 /* of kube_get() and kube_send() under way; others wait for their turn */
+#define KUBE_GETS_MAX 20 /* under way, and others wait for their turn: but for kube_send_now() */
 
 /* The longest that a server's Retry-After is heeded for: one that is wrong would hold us for hours. */
 #define KUBE_RETRY_AFTER_MAX_S 300
@@ -109,6 +109,12 @@ MUST_CHECK struct kube_get *kube_get(struct kube_api *a, const char *path, kube_
 /* The same with another method and a body of JSON, which is copied. */
 MUST_CHECK struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
 				      const char *json, kube_get_fn *fn, void *arg);
+/*
+ * The same for who would be late behind all that others ask: it waits for nobody's turn. For very
+ * few, one at a time of each.
+ */
+MUST_CHECK struct kube_get *kube_send_now(struct kube_api *a, const char *method, const char *path,
+					  const char *json, kube_get_fn *fn, void *arg);
 void kube_get_cancel(struct kube_get *g); /* NULL is fine */
 
 #endif

@@ -37,9 +37,9 @@ struct kube_lease {
 	timer_id timer;
 	int64_t claimed; /* the transitions that the write under way says */
 	bool leading;
-	mono_t renewed;
-	int64_t acquired_ms; /* wall clock */
-	char *why;	     /* as told */
+	timer_id giveup_timer; /* while leading: without a renewal until then, it ends */
+	int64_t acquired_ms;   /* wall clock */
+	char *why;	       /* as told */
 };
 
 static void look(void *arg);
@@ -49,10 +49,30 @@ static void on_written(void *arg, const struct kube_exchange *x, const char *bod
 
 static void set_leading(struct kube_lease *l, bool leading)
 {
+	if (!leading) {
+		loop_cancel(l->api->loop, l->giveup_timer);
+		l->giveup_timer = 0;
+	}
 	if (l->leading == leading)
 		return;
 	l->leading = leading;
 	l->sink.changed(l->sink.arg, leading, (uint64_t)l->seen.transitions);
+}
+
+/* Whether or not an answer comes: another one's time may be near. */
+static void give_up(void *arg)
+{
+	struct kube_lease *l = arg;
+
+	l->giveup_timer = 0;
+	set_leading(l, false);
+}
+
+static void lead(struct kube_lease *l)
+{
+	loop_cancel(l->api->loop, l->giveup_timer);
+	l->giveup_timer = loop_timer_in(l->api->loop, GIVEUP_MS, give_up, l);
+	set_leading(l, true);
 }
 
 static void tell_problem(struct kube_lease *l, const char *why)
@@ -149,17 +169,12 @@ static void write_it(struct kube_lease *l, int64_t transitions)
 		l->acquired_ms = clock_wall_ms(loop_clock(l->api->loop));
 	json = lease_json(l, transitions);
 	l->claimed = transitions;
-	l->request = kube_send(l->api, is_new ? "POST" : "PUT", is_new ? l->list_path : l->path,
-			       json, on_written, l);
+	l->request = kube_send_now(l->api, is_new ? "POST" : "PUT", is_new ? l->list_path : l->path,
+				   json, on_written, l);
 	free(json);
 }
 
 /* --- the election ----------------------------------------------------------------- */
-
-static int64_t since_renewal_ms(const struct kube_lease *l)
-{
-	return mono_sub_ms(loop_now(l->api->loop), l->renewed);
-}
 
 /* The API server itself does not take what we write, nor will it a moment later. */
 static bool is_refusal(const struct kube_lease *l, const struct kube_exchange *x)
@@ -202,8 +217,6 @@ static void on_trouble(struct kube_lease *l, const struct kube_exchange *x)
 {
 	CLEANUP(buf_done) struct buf why = { 0 };
 
-	if (l->leading && since_renewal_ms(l) >= GIVEUP_MS)
-		set_leading(l, false);
 	if (!is_refusal(l, x)) {
 		again(l, x->retry_now ? 0 : RETRY_MS + kube_api_random(l->api, RETRY_MS));
 		return;
@@ -220,9 +233,8 @@ static void on_written(void *arg, const struct kube_exchange *x, const char *bod
 	l->request = NULL;
 	if (kube_exchange_whole(x) && take(l, body, len)) {
 		tell_problem(l, NULL);
-		l->renewed = loop_now(l->api->loop);
 		l->seen.transitions = l->claimed;
-		set_leading(l, true);
+		lead(l);
 		again(l, RENEW_MS);
 		return;
 	}
@@ -272,7 +284,7 @@ static void look(void *arg)
 	struct kube_lease *l = arg;
 
 	l->timer = 0;
-	l->request = kube_get(l->api, l->path, on_seen, l);
+	l->request = kube_send_now(l->api, "GET", l->path, "", on_seen, l);
 }
 
 struct kube_lease *kube_lease_new(const struct kube_lease_config *c, const struct leader_sink *sink)
@@ -303,6 +315,7 @@ void kube_lease_free(struct kube_lease *l)
 		return;
 	kube_get_cancel(l->request);
 	loop_cancel(l->api->loop, l->timer);
+	loop_cancel(l->api->loop, l->giveup_timer);
 	seen_done(&l->seen);
 	free(l->ns);
 	free(l->name);

@@ -271,7 +271,7 @@ static void guard(void *arg)
 	/* The revision is the whole server's: a selector would have it look at more for nothing. */
 	buf_printf(&path, "%s?limit=1", r->config.path);
 	r->guard_revision = r->status.revision;
-	r->guard = kube_get(r->config.api, buf_cstr(&path), on_guard, r);
+	r->guard = kube_send_now(r->config.api, "GET", buf_cstr(&path), "", on_guard, r);
 }
 
 static void on_opened(struct kube_exchange *x)

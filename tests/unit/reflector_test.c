@@ -998,6 +998,28 @@ static void a_step_back_in_the_stream_calls_the_guard(void **state)
 	assert_ptr_equal(asked(f, WATCH_FROM("10")), r);
 }
 
+static void no_matter(void *arg, const struct kube_exchange *x, const char *body, size_t len)
+{
+	(void)arg, (void)x, (void)body, (void)len;
+}
+
+static void the_guard_waits_behind_no_other_question(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_request *r = follow(f);
+	struct kube_get *others[2 * KUBE_GETS_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		others[i] = kube_get(&f->api, "/other", no_matter, NULL);
+	fake_http_text(r, EVENT("ADDED", "b", "9"));
+	settle(f);
+	fake_http_answer(asked(f, GUARD), 200, LIST("12", ""));
+	settle(f);
+	assert_int_equal(f->api.gets, KUBE_GETS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		kube_get_cancel(others[i]);
+}
+
 static void a_guard_that_fails_asks_again(void **state)
 {
 	struct fixture *f = *state;
@@ -1128,6 +1150,7 @@ int main(void)
 		REFLECTOR_TEST(events_that_overtake_the_guard_do_not_make_a_server_old),
 		REFLECTOR_TEST(a_list_takes_the_place_of_the_guard),
 		REFLECTOR_TEST(a_step_back_in_the_stream_calls_the_guard),
+		REFLECTOR_TEST(the_guard_waits_behind_no_other_question),
 		REFLECTOR_TEST(a_guard_that_fails_asks_again),
 		REFLECTOR_TEST(it_resumes_without_a_list_once_the_guard_agrees),
 		REFLECTOR_TEST(a_resumed_one_from_the_future_lists),
