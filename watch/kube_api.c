@@ -73,10 +73,11 @@ static void put_answer(struct kube_exchange *x, struct buf *out)
 	size_t len = x->error.len;
 	const char *message = NULL;
 
-	if (len && x->is_json && doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &s, NULL) == 0)
-		x->is_status = s.count && is_status(s.roots[0]);
-	if (x->is_status)
+	if (len && x->is_json && doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &s, NULL) == 0 &&
+	    s.count && is_status(s.roots[0])) {
+		x->is_status = true;
 		message = doc_string(doc_get(s.roots[0], "message"));
+	}
 	if (message) {
 		text = message;
 		len = strlen(message);

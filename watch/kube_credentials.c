@@ -35,10 +35,9 @@ struct kube_credentials {
 	kube_problem_fn *problem;
 	void *arg;
 	struct trouble troubles[SLOT_COUNT];
-	struct buf
-		gone; /* names, each with its NUL: troubles were told there, and they are read no more */
-	bool telling; /* put off to the end of the turn */
-	char *token;  /* NULL: none (yet) */
+	struct buf gone; /* where troubles were told that are read no more; each with its NUL */
+	bool telling;	 /* put off to the end of the turn */
+	char *token;	 /* NULL: none (yet) */
 	uint32_t token_serial;
 	struct bytes ca, cert, key;
 	bool trusted; /* http_set_trust() has them */
