@@ -46,6 +46,8 @@ void kube_access_done(struct kube_access *a)
 	free(a->token_path);
 	free(a->server_name);
 	free(a->origin);
+	free(a->kubeconfig);
+	free(a->context);
 	*a = (struct kube_access){ 0 };
 }
 
@@ -204,6 +206,7 @@ int kube_access_set_servers(struct kube_access *a, const char *const *servers, s
 	servers_done(a);
 	a->servers = copy;
 	a->server_count = count;
+	a->servers_given = true;
 	return 0;
 }
 

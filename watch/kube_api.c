@@ -51,12 +51,11 @@ uint64_t kube_revision(const char *s)
 
 /* --- what a failure says ------------------------------------------------------ */
 
-/* The message of a Status object, or NULL. */
-static const char *status_message(const struct doc *d)
+static bool is_status(const struct doc *d)
 {
 	const char *kind = doc_string(doc_get(d, "kind"));
 
-	return kind && strcmp(kind, "Status") == 0 ? doc_string(doc_get(d, "message")) : NULL;
+	return kind && strcmp(kind, "Status") == 0;
 }
 
 static void put_bounded(struct buf *out, const char *s, size_t len)
@@ -67,15 +66,18 @@ static void put_bounded(struct buf *out, const char *s, size_t len)
 }
 
 /* An API server's own errors are JSON; those of its filters, and of what is in front of it, text. */
-static void put_answer(const struct kube_exchange *x, struct buf *out)
+static void put_answer(struct kube_exchange *x, struct buf *out)
 {
 	const char *text = (const char *)x->error.data;
 	struct doc_set s = { 0 };
 	size_t len = x->error.len;
 	const char *message = NULL;
 
-	if (len && x->is_json && doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &s, NULL) == 0)
-		message = s.count ? status_message(s.roots[0]) : NULL;
+	if (len && x->is_json && doc_read_json(text, len, &DOC_LIMITS_DEFAULT, &s, NULL) == 0 &&
+	    s.count && is_status(s.roots[0])) {
+		x->is_status = true;
+		message = doc_string(doc_get(s.roots[0], "message"));
+	}
 	if (message) {
 		text = message;
 		len = strlen(message);
@@ -107,6 +109,11 @@ static void say_failure(struct kube_exchange *x, const struct err *err)
 	(void)buf_cstr(out);
 }
 
+bool kube_exchange_says(const struct kube_exchange *x, const char *text)
+{
+	return x->is_status && memmem(x->error.data, x->error.len, text, strlen(text));
+}
+
 /* --- one request -------------------------------------------------------------- */
 
 static void on_status(void *arg, const struct http_status *s)
@@ -114,7 +121,8 @@ static void on_status(void *arg, const struct http_status *s)
 	struct kube_exchange *x = arg;
 
 	x->status = s->status;
-	x->retry_after_s = s->retry_after_s;
+	x->retry_after_s = s->retry_after_s < KUBE_RETRY_AFTER_MAX_S ? s->retry_after_s
+								     : KUBE_RETRY_AFTER_MAX_S;
 	x->is_json = strncmp(s->content_type, "application/json", 16) == 0;
 	if (!kube_exchange_good(x))
 		return;
@@ -168,7 +176,7 @@ void kube_exchange_start(struct kube_exchange *x, const char *path)
 	x->server = kube_credentials_server(x->api->credentials);
 	x->status = 0;
 	x->result = HTTP_DONE;
-	x->is_json = x->retry_now = false;
+	x->is_json = x->is_status = x->retry_now = false;
 	x->retry_after_s = -1;
 	buf_reset(&x->error);
 	buf_reset(&x->failure);
@@ -267,8 +275,8 @@ struct kube_get *kube_get(struct kube_api *a, const char *path, kube_get_fn *fn,
 	return kube_send(a, "GET", path, "", fn, arg);
 }
 
-struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
-			   const char *json, kube_get_fn *fn, void *arg)
+static struct kube_get *get_new(struct kube_api *a, const char *method, const char *path,
+				const char *json, kube_get_fn *fn, void *arg)
 {
 	struct kube_get *g = xcalloc(1, sizeof(*g) + strlen(path) + 1);
 
@@ -281,6 +289,23 @@ struct kube_get *kube_send(struct kube_api *a, const char *method, const char *p
 	g->fn = fn;
 	g->arg = arg;
 	strcpy(g->path, path);
+	return g;
+}
+
+struct kube_get *kube_send_now(struct kube_api *a, const char *method, const char *path,
+			       const char *json, kube_get_fn *fn, void *arg)
+{
+	struct kube_get *g = get_new(a, method, path, json, fn, arg);
+
+	start(g);
+	return g;
+}
+
+struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
+			   const char *json, kube_get_fn *fn, void *arg)
+{
+	struct kube_get *g = get_new(a, method, path, json, fn, arg);
+
 	*a->waiting_end = g;
 	a->waiting_end = &g->next;
 	start_waiting(a);

@@ -18,7 +18,10 @@
 #include "watch/http.h"
 #include "watch/kube_credentials.h"
 
-#define KUBE_GETS_MAX 20 /* of kube_get() and kube_send() under way; others wait for their turn */
+#define KUBE_GETS_MAX 20 /* under way, and others wait for their turn: but for kube_send_now() */
+
+/* The longest that a server's Retry-After is heeded for: one that is wrong would hold us for hours. */
+#define KUBE_RETRY_AFTER_MAX_S 300
 
 struct kube_get;
 struct kube_api {
@@ -60,7 +63,8 @@ struct kube_exchange {
 	uint32_t token_serial;
 	int status; /* 0: there was no answer */
 	bool is_json;
-	int32_t retry_after_s; /* -1: not told */
+	bool is_status; /* once it is over: no good answer, and a Status object: an API server's own */
+	int32_t retry_after_s; /* at most KUBE_RETRY_AFTER_MAX_S; -1: not told */
 	enum http_result result;
 	bool retry_now;	    /* another server, another token: worth a try at once */
 	struct buf error;   /* the beginning of an answer that is not good */
@@ -80,6 +84,18 @@ static inline bool kube_exchange_whole(const struct kube_exchange *x)
 	return kube_exchange_good(x) && x->result == HTTP_DONE;
 }
 
+/*
+ * Once it is over: the API server itself says that there is no such thing. A 404 that is no Status
+ * may come from whatever stands in front of it, and says nothing.
+ */
+static inline bool kube_exchange_not_found(const struct kube_exchange *x)
+{
+	return x->status == 404 && x->is_status;
+}
+
+/* Once it is over: is this in an answer that is not good, and the API server's own? */
+bool kube_exchange_says(const struct kube_exchange *x, const char *text);
+
 #define KUBE_GET_MAX	(8u << 20) /* bytes of an answer */
 #define KUBE_GET_TIME_S 10
 
@@ -93,6 +109,12 @@ MUST_CHECK struct kube_get *kube_get(struct kube_api *a, const char *path, kube_
 /* The same with another method and a body of JSON, which is copied. */
 MUST_CHECK struct kube_get *kube_send(struct kube_api *a, const char *method, const char *path,
 				      const char *json, kube_get_fn *fn, void *arg);
+/*
+ * The same for who would be late behind all that others ask: it waits for nobody's turn. For very
+ * few, one at a time of each.
+ */
+MUST_CHECK struct kube_get *kube_send_now(struct kube_api *a, const char *method, const char *path,
+					  const char *json, kube_get_fn *fn, void *arg);
 void kube_get_cancel(struct kube_get *g); /* NULL is fine */
 
 #endif

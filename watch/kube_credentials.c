@@ -14,11 +14,11 @@
 #include "agent/base/xalloc.h"
 
 /* What can be wrong, each with a place of its own. */
-enum slot { SLOT_TOKEN, SLOT_CA, SLOT_CERT, SLOT_KEY, SLOT_TRUST, SLOT_COUNT };
+enum slot { SLOT_CONFIG, SLOT_TOKEN, SLOT_CA, SLOT_CERT, SLOT_KEY, SLOT_TRUST, SLOT_COUNT };
 
 struct trouble {
-	const char *where;
-	char *text; /* NULL: nothing */
+	char *where; /* NULL: there is no such thing */
+	char *text;  /* NULL: nothing */
 	char *told;
 };
 
@@ -35,12 +35,14 @@ struct kube_credentials {
 	kube_problem_fn *problem;
 	void *arg;
 	struct trouble troubles[SLOT_COUNT];
-	bool telling; /* put off to the end of the turn */
-	char *token;  /* NULL: none (yet) */
+	struct buf gone; /* where troubles were told that are read no more; each with its NUL */
+	bool telling;	 /* put off to the end of the turn */
+	char *token;	 /* NULL: none (yet) */
 	uint32_t token_serial;
 	struct bytes ca, cert, key;
 	bool trusted; /* http_set_trust() has them */
-	timer_id token_timer, trust_timer;
+	timer_id config_timer, token_timer, trust_timer;
+	uint64_t config_hash; /* of the kubeconfig as it was judged last; 0: never */
 	size_t server;
 	uint64_t failed; /* servers, since one answered */
 };
@@ -80,6 +82,9 @@ static void tell(void *arg)
 	struct kube_credentials *c = arg;
 
 	c->telling = false;
+	for (size_t at = 0; at < c->gone.len; at += strlen((char *)c->gone.data + at) + 1)
+		c->problem(c->arg, (char *)c->gone.data + at, NULL);
+	buf_reset(&c->gone);
 	for (size_t i = 0; i < SLOT_COUNT; i++) {
 		struct trouble *t = &c->troubles[i];
 		const char *text;
@@ -95,6 +100,43 @@ static void tell(void *arg)
 	}
 }
 
+static void tell_soon(struct kube_credentials *c)
+{
+	if (c->telling)
+		return;
+	c->telling = true;
+	loop_defer(c->loop, tell, c);
+}
+
+/* What is read for this purpose is another file from now on. */
+static void set_where(struct kube_credentials *c, enum slot slot, const char *where)
+{
+	struct trouble *t = &c->troubles[slot];
+
+	if (is_same(t->where, where))
+		return;
+	if (t->told) {
+		buf_put(&c->gone, t->where, strlen(t->where) + 1);
+		tell_soon(c);
+	}
+	free(t->where);
+	free(t->text);
+	free(t->told);
+	*t = (struct trouble){ .where = where ? xstrdup(where) : NULL };
+}
+
+static void set_wheres(struct kube_credentials *c)
+{
+	const struct kube_access *a = &c->access;
+
+	set_where(c, SLOT_CONFIG, a->kubeconfig);
+	set_where(c, SLOT_TOKEN, a->token_path);
+	set_where(c, SLOT_CA, a->ca.path);
+	set_where(c, SLOT_CERT, a->cert.path);
+	set_where(c, SLOT_KEY, a->key.path);
+	set_where(c, SLOT_TRUST, a->origin ? a->origin : "TLS");
+}
+
 static void set_trouble(struct kube_credentials *c, enum slot slot, const char *text)
 {
 	struct trouble *t = &c->troubles[slot];
@@ -103,10 +145,7 @@ static void set_trouble(struct kube_credentials *c, enum slot slot, const char *
 		return;
 	free(t->text);
 	t->text = text ? xstrdup(text) : NULL;
-	if (c->telling)
-		return;
-	c->telling = true;
-	loop_defer(c->loop, tell, c);
+	tell_soon(c);
 }
 
 /* --- files ------------------------------------------------------------------------ */
@@ -288,6 +327,148 @@ static void on_trust_timer(void *arg)
 	read_trust(c);
 }
 
+/* Of what there is to be read. */
+static void set_timers(struct kube_credentials *c)
+{
+	const struct kube_access *a = &c->access;
+
+	loop_cancel(c->loop, c->token_timer);
+	loop_cancel(c->loop, c->trust_timer);
+	c->token_timer = c->trust_timer = 0;
+	if (a->token_path)
+		c->token_timer = loop_timer_in(c->loop, KUBE_TOKEN_EVERY_MS, on_token_timer, c);
+	if (a->ca.path || a->cert.path || a->key.path)
+		c->trust_timer = loop_timer_in(c->loop, KUBE_TRUST_EVERY_MS, on_trust_timer, c);
+}
+
+/* --- the kubeconfig ------------------------------------------------------------------ */
+
+static bool same_material(const struct kube_material *a, const struct kube_material *b)
+{
+	return is_same(a->path, b->path) && a->len == b->len &&
+	       (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static bool same_trust(const struct kube_access *a, const struct kube_access *b)
+{
+	return same_material(&a->ca, &b->ca) && same_material(&a->cert, &b->cert) &&
+	       same_material(&a->key, &b->key) && is_same(a->server_name, b->server_name) &&
+	       a->insecure == b->insecure;
+}
+
+static bool same_token(const struct kube_access *a, const struct kube_access *b)
+{
+	return is_same(a->token, b->token) && is_same(a->token_path, b->token_path);
+}
+
+static bool same_servers(const struct kube_access *a, const struct kube_access *b)
+{
+	bool same = a->server_count == b->server_count;
+
+	for (size_t i = 0; same && i < a->server_count; i++)
+		same = strcmp(a->servers[i], b->servers[i]) == 0;
+	return same;
+}
+
+/* What the file says now, fit to be taken; `with` is empty otherwise. */
+static int parse_config(const struct kube_credentials *c, const struct bytes *text,
+			struct kube_access *with, struct err *err)
+{
+	const struct kube_access *a = &c->access;
+	int r = kubeconfig_parse(text->data, text->len, a->kubeconfig, a->context, with, err);
+
+	if (r < 0)
+		return r;
+	if (a->servers_given)
+		r = kube_access_set_servers(with, (const char *const *)a->servers, a->server_count,
+					    err);
+	else if (!same_servers(a, with))
+		r = err_set(err, -EINVAL,
+			    "it names another server now, which takes a start of the agent: %s is "
+			    "asked on, as before",
+			    a->servers[0]);
+	if (r < 0)
+		kube_access_done(with);
+	return r;
+}
+
+/* All but the servers, whose names others hold; what was in force is left in *with. */
+static void swap_access(struct kube_access *a, struct kube_access *with)
+{
+	struct kube_access old = *a;
+
+	a->ca = with->ca;
+	a->cert = with->cert;
+	a->key = with->key;
+	a->token = with->token;
+	a->token_path = with->token_path;
+	a->server_name = with->server_name;
+	a->insecure = with->insecure;
+	with->ca = old.ca;
+	with->cert = old.cert;
+	with->key = old.key;
+	with->token = old.token;
+	with->token_path = old.token_path;
+	with->server_name = old.server_name;
+}
+
+/* Takes *with over. True: it is not what was in force. */
+static bool take_config(struct kube_credentials *c, struct kube_access *with)
+{
+	bool trust = !same_trust(&c->access, with), token = !same_token(&c->access, with);
+
+	if (trust || token) {
+		swap_access(&c->access, with);
+		set_wheres(c);
+		set_timers(c);
+	}
+	kube_access_done(with);
+	if (token) {
+		set_token(c, c->access.token, c->access.token ? strlen(c->access.token) : 0);
+		read_token(c);
+	}
+	if (trust) {
+		c->trusted = false; /* a name or a flag may be all that is new */
+		read_trust(c);
+	}
+	return trust || token;
+}
+
+/* True: it says something else than what was in force. One that cannot be used changes nothing. */
+static bool read_config(struct kube_credentials *c)
+{
+	struct bytes text = { 0 };
+	struct kube_access with = { 0 };
+	struct err err = { 0 };
+	uint64_t hash;
+	int r;
+
+	if (!c->access.kubeconfig)
+		return false;
+	if (!read_file(c, SLOT_CONFIG, c->access.kubeconfig, KUBECONFIG_MAX, &text)) {
+		c->config_hash = 0;
+		return false;
+	}
+	hash = hash_id(text.data, text.len);
+	if (hash == c->config_hash) {
+		bytes_done(&text);
+		return false;
+	}
+	c->config_hash = hash;
+	r = parse_config(c, &text, &with, &err);
+	bytes_done(&text);
+	set_trouble(c, SLOT_CONFIG, r < 0 ? err.text : NULL);
+	return r == 0 && take_config(c, &with);
+}
+
+static void on_config_timer(void *arg)
+{
+	struct kube_credentials *c = arg;
+
+	c->config_timer = loop_timer_in(c->loop, KUBE_TOKEN_EVERY_MS, on_config_timer, c);
+	read_config(c);
+}
+
 /* --- the contract --------------------------------------------------------------------- */
 
 struct kube_credentials *kube_credentials_new(struct loop *l, struct http *h,
@@ -303,21 +484,16 @@ struct kube_credentials *kube_credentials_new(struct loop *l, struct http *h,
 	*access = (struct kube_access){ 0 };
 	c->problem = problem;
 	c->arg = arg;
-	c->troubles[SLOT_TOKEN].where = a->token_path;
-	c->troubles[SLOT_CA].where = a->ca.path;
-	c->troubles[SLOT_CERT].where = a->cert.path;
-	c->troubles[SLOT_KEY].where = a->key.path;
-	c->troubles[SLOT_TRUST].where = a->origin ? a->origin : "TLS";
+	set_wheres(c);
 	assert(a->server_count > 0);
 	c->server = hash_id(node, strlen(node)) % a->server_count;
 	if (a->token)
 		set_token(c, a->token, strlen(a->token));
 	read_token(c);
 	read_trust(c);
-	if (a->token_path)
-		c->token_timer = loop_timer_in(l, KUBE_TOKEN_EVERY_MS, on_token_timer, c);
-	if (a->ca.path || a->cert.path || a->key.path)
-		c->trust_timer = loop_timer_in(l, KUBE_TRUST_EVERY_MS, on_trust_timer, c);
+	set_timers(c);
+	if (a->kubeconfig)
+		c->config_timer = loop_timer_in(l, KUBE_TOKEN_EVERY_MS, on_config_timer, c);
 	return c;
 }
 
@@ -326,9 +502,12 @@ void kube_credentials_free(struct kube_credentials *c)
 	if (!c)
 		return;
 	loop_undefer(c->loop, c);
+	loop_cancel(c->loop, c->config_timer);
 	loop_cancel(c->loop, c->token_timer);
 	loop_cancel(c->loop, c->trust_timer);
+	buf_done(&c->gone);
 	for (size_t i = 0; i < SLOT_COUNT; i++) {
+		free(c->troubles[i].where);
 		free(c->troubles[i].text);
 		free(c->troubles[i].told);
 	}
@@ -365,7 +544,7 @@ bool kube_credentials_failed(struct kube_credentials *c, const char *server, enu
 	case HTTP_LOCAL:
 		return false;
 	case HTTP_UNTRUSTED:
-		if (read_trust(c))
+		if (read_config(c) || read_trust(c))
 			return true;
 		break;
 	case HTTP_CUT:
@@ -389,5 +568,5 @@ void kube_credentials_ok(struct kube_credentials *c, const char *server)
 
 bool kube_credentials_unauthorized(struct kube_credentials *c, uint32_t serial)
 {
-	return serial != c->token_serial || read_token(c);
+	return serial != c->token_serial || read_config(c) || read_token(c);
 }

@@ -6,6 +6,9 @@
  *   token file        read again each minute, and at once after a 401
  *   CA, certificate   read again each 5 minutes, and at once after HTTP_UNTRUSTED;
  *                     http_set_trust() only where the bytes are others
+ *   kubeconfig        read again each minute, and at once after a 401 or HTTP_UNTRUSTED; where it
+ *                     says something else it is taken whole, but for other servers: those may be
+ *                     another cluster, with revisions of its own, and take a start
  *   servers           the next one after a failure, the same one for as long as it
  *                     answers; where the round begins hangs on the node's name, so that
  *                     many agents spread over the servers
@@ -27,7 +30,7 @@
 #include "watch/http.h"
 #include "watch/kubeconfig.h"
 
-#define KUBE_TOKEN_EVERY_MS (60 * 1000)
+#define KUBE_TOKEN_EVERY_MS (60 * 1000) /* the kubeconfig too */
 #define KUBE_TRUST_EVERY_MS (5 * 60 * 1000)
 
 struct kube_credentials;

@@ -242,6 +242,19 @@ static void go_on_in(struct kube_events *e, int64_t ms)
 		e->timer = loop_timer_in(e->api->loop, ms, step, e);
 }
 
+/* In the words of every authorizer; a namespace that is going, or admission, has others. */
+static bool is_denied(const struct kube_exchange *x)
+{
+	return x->status == 403 && kube_exchange_says(x, "cannot create resource");
+}
+
+/* It was made already, or this one cannot be: its namespace may be going, or have its own rules. */
+static bool is_settled(const struct kube_exchange *x)
+{
+	return x->status == 409 || x->status == 404 || x->status == 400 || x->status == 422 ||
+	       (x->status == 403 && x->is_status);
+}
+
 static void on_answer(void *arg, const struct kube_exchange *x, const char *body, size_t len)
 {
 	struct kube_events *e = arg;
@@ -250,18 +263,16 @@ static void on_answer(void *arg, const struct kube_exchange *x, const char *body
 	(void)body, (void)len;
 	e->request = NULL;
 	e->telling = NULL;
-	/* 409: it was made already. 400 and 404: this one cannot be; its namespace may be going. */
-	if (kube_exchange_good(x) || x->status == 409 || x->status == 404 || x->status == 400 ||
-	    x->status == 422) {
+	if (is_denied(x)) {
+		tell_denied(e, true);
+		go_on_in(e, DENIED_MS);
+		return;
+	}
+	if (kube_exchange_good(x) || is_settled(x)) {
 		tell_denied(e, false);
 		if (t)
 			was_told(e, t);
 		go_on(e);
-		return;
-	}
-	if (x->status == 403) {
-		tell_denied(e, true);
-		go_on_in(e, DENIED_MS);
 		return;
 	}
 	go_on_in(e, x->retry_after_s > 0 ? x->retry_after_s * 1000 : STEP_MS * 5);

@@ -8,7 +8,8 @@
  * stays so once the server has forgotten it (an hour). Its name
  * comes of what it says, so that whoever leads next makes no second one.
  * No more than KUBE_EVENTS_BURST at once and one a second after that; what has
- * to wait waits, and is not made if it was mended meanwhile. Only while
+ * to wait waits, and is not made if it was mended meanwhile. One that the
+ * server does not take counts as told; where we may make none at all, they wait. Only while
  * kube_events_lead() says so.
  */
 #ifndef WATCH_KUBE_EVENTS_H

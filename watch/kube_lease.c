@@ -13,7 +13,7 @@
 #define RENEW_MS  (KUBE_LEASE_S * 1000 / 3)
 #define GIVEUP_MS (KUBE_LEASE_S * 1000 * 2 / 3) /* without a renewal: another may take it soon */
 #define RETRY_MS  2000
-#define DENIED_MS 300000
+#define DENIED_MS 300000 /* somebody has to do something about it */
 /* A holder may write any duration: bounds on what is believed of it. */
 #define DURATION_MIN_S 1
 #define DURATION_MAX_S 3600
@@ -37,9 +37,9 @@ struct kube_lease {
 	timer_id timer;
 	int64_t claimed; /* the transitions that the write under way says */
 	bool leading;
-	mono_t renewed;
-	int64_t acquired_ms; /* wall clock */
-	char *why;	     /* as told */
+	timer_id giveup_timer; /* while leading: without a renewal until then, it ends */
+	int64_t acquired_ms;   /* wall clock */
+	char *why;	       /* as told */
 };
 
 static void look(void *arg);
@@ -49,10 +49,30 @@ static void on_written(void *arg, const struct kube_exchange *x, const char *bod
 
 static void set_leading(struct kube_lease *l, bool leading)
 {
+	if (!leading) {
+		loop_cancel(l->api->loop, l->giveup_timer);
+		l->giveup_timer = 0;
+	}
 	if (l->leading == leading)
 		return;
 	l->leading = leading;
 	l->sink.changed(l->sink.arg, leading, (uint64_t)l->seen.transitions);
+}
+
+/* Whether or not an answer comes: another one's time may be near. */
+static void give_up(void *arg)
+{
+	struct kube_lease *l = arg;
+
+	l->giveup_timer = 0;
+	set_leading(l, false);
+}
+
+static void lead(struct kube_lease *l)
+{
+	loop_cancel(l->api->loop, l->giveup_timer);
+	l->giveup_timer = loop_timer_in(l->api->loop, GIVEUP_MS, give_up, l);
+	set_leading(l, true);
 }
 
 static void tell_problem(struct kube_lease *l, const char *why)
@@ -149,16 +169,47 @@ static void write_it(struct kube_lease *l, int64_t transitions)
 		l->acquired_ms = clock_wall_ms(loop_clock(l->api->loop));
 	json = lease_json(l, transitions);
 	l->claimed = transitions;
-	l->request = kube_send(l->api, is_new ? "POST" : "PUT", is_new ? l->list_path : l->path,
-			       json, on_written, l);
+	l->request = kube_send_now(l->api, is_new ? "POST" : "PUT", is_new ? l->list_path : l->path,
+				   json, on_written, l);
 	free(json);
 }
 
 /* --- the election ----------------------------------------------------------------- */
 
-static int64_t since_renewal_ms(const struct kube_lease *l)
+/* The API server itself does not take what we write, nor will it a moment later. */
+static bool is_refusal(const struct kube_lease *l, const struct kube_exchange *x)
 {
-	return mono_sub_ms(loop_now(l->api->loop), l->renewed);
+	switch (x->status) {
+	case 403:
+		return true;
+	case 401: /* the token is read again */
+	case 408:
+	case 409:
+	case 429:
+		return false;
+	case 404: /* what was there a moment ago is made anew; what cannot be made has no namespace */
+		return x->is_status && !l->seen.revision;
+	default:
+		return x->is_status && x->status >= 400 && x->status < 500;
+	}
+}
+
+static void put_refusal(const struct kube_lease *l, const struct kube_exchange *x, struct buf *why)
+{
+	const char *failure = (const char *)x->failure.data;
+
+	buf_printf(why, "the Lease %s/%s ", l->ns, l->name);
+	if (x->status == 403)
+		buf_str(why, "may not be written: it takes a Role in that namespace with "
+			     "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, "
+			     "create, update]}, bound to who we are");
+	else if (x->status == 404)
+		buf_printf(why,
+			   "cannot be made: %s: make the namespace %s, or name a Lease in another "
+			   "one (lease, of the source)",
+			   failure, l->ns);
+	else
+		buf_printf(why, "cannot be written: %s", failure);
 }
 
 /* What to do about an answer that did not help: it may be another's fault, or pass. */
@@ -166,17 +217,11 @@ static void on_trouble(struct kube_lease *l, const struct kube_exchange *x)
 {
 	CLEANUP(buf_done) struct buf why = { 0 };
 
-	if (l->leading && since_renewal_ms(l) >= GIVEUP_MS)
-		set_leading(l, false);
-	if (x->status != 403) {
+	if (!is_refusal(l, x)) {
 		again(l, x->retry_now ? 0 : RETRY_MS + kube_api_random(l->api, RETRY_MS));
 		return;
 	}
-	buf_printf(&why,
-		   "the Lease %s/%s may not be written: it takes a Role in that namespace with "
-		   "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, "
-		   "update]}, bound to who we are",
-		   l->ns, l->name);
+	put_refusal(l, x, &why);
 	tell_problem(l, buf_cstr(&why));
 	again(l, DENIED_MS);
 }
@@ -188,9 +233,8 @@ static void on_written(void *arg, const struct kube_exchange *x, const char *bod
 	l->request = NULL;
 	if (kube_exchange_whole(x) && take(l, body, len)) {
 		tell_problem(l, NULL);
-		l->renewed = loop_now(l->api->loop);
 		l->seen.transitions = l->claimed;
-		set_leading(l, true);
+		lead(l);
 		again(l, RENEW_MS);
 		return;
 	}
@@ -240,7 +284,7 @@ static void look(void *arg)
 	struct kube_lease *l = arg;
 
 	l->timer = 0;
-	l->request = kube_get(l->api, l->path, on_seen, l);
+	l->request = kube_send_now(l->api, "GET", l->path, "", on_seen, l);
 }
 
 struct kube_lease *kube_lease_new(const struct kube_lease_config *c, const struct leader_sink *sink)
@@ -271,6 +315,7 @@ void kube_lease_free(struct kube_lease *l)
 		return;
 	kube_get_cancel(l->request);
 	loop_cancel(l->api->loop, l->timer);
+	loop_cancel(l->api->loop, l->giveup_timer);
 	seen_done(&l->seen);
 	free(l->ns);
 	free(l->name);

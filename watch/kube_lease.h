@@ -9,6 +9,13 @@
  * Those who do not hold it look about once in its duration, each at a moment
  * of its own: with 254 agents some four requests a second. After a holder's
  * death it takes up to two durations until there is another.
+ *
+ * A holder that could not renew it for two thirds of its duration leads no
+ * more, whether answers fail or none comes.
+ *
+ * What the server refuses for good (no right to it, no such namespace, a name
+ * that is none) is told as a problem, with what to do, and tried again each
+ * five minutes; anything else, each few seconds.
  */
 #ifndef WATCH_KUBE_LEASE_H
 #define WATCH_KUBE_LEASE_H

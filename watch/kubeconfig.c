@@ -312,6 +312,7 @@ static int read_cluster(const struct reading *r, const struct entry *e)
 		return FAIL(r, doc_get(e->body, "server"), IN_ENTRY "server: %s", ENTRY_ARG(e),
 			    why);
 	}
+	a->servers_given = false; /* they are the file's own */
 	return 0;
 }
 
@@ -453,6 +454,10 @@ int kubeconfig_read(const char *path, const char *context, struct kube_access *o
 
 	if (r == 0)
 		r = kubeconfig_parse(text.data, text.len, path, context, out, err);
+	if (r == 0) {
+		out->kubeconfig = xstrdup(path);
+		out->context = context ? xstrdup(context) : NULL;
+	}
 	if (text.data)
 		explicit_bzero(text.data, text.len);
 	buf_done(&text);

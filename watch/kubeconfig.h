@@ -44,6 +44,9 @@ struct kube_access {
 	char *server_name; /* tls-server-name; NULL: the URL's host */
 	bool insecure;	   /* insecure-skip-tls-verify */
 	char *origin;	   /* where this comes from, for messages: the kubeconfig's path */
+	/* What was read from a kubeconfig file is read again from it; NULL: from none. */
+	char *kubeconfig, *context;
+	bool servers_given; /* by kube_access_set_servers(): the file's do not count */
 };
 
 /* Secrets are overwritten first. A zeroed one is fine. */

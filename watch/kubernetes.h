@@ -9,7 +9,7 @@
  *                                  a finalizer stands for somebody who is not ready yet, such as a
  *                                  load balancer in front. That its endpoints go is then no surprise
  *   Endpoints, or the last slice,  suspect while the Service stays: asked for by name, and gone only
- *   are deleted, or not listed     where the server says 404 to that
+ *   are deleted, or not listed     where the server itself (a Status) says 404 to that
  *   a list lacks more than a       held, and read again after 30 s; believed where the
  *   fifth of 50 or more            second one lacks the same
  *   the server is away             nothing is removed

@@ -3,7 +3,7 @@
  * Endpoints that vanished while their Service stays: an operator's order, or
  * somebody's mistake that would empty a pool (a controller that deletes what it
  * does not know, a list from a server that is not itself). The server is
- * asked for both by name; only its 404 for the endpoints counts.
+ * asked for both by name; only its own 404 for the endpoints counts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +153,7 @@ static void on_answer(void *arg, const struct kube_exchange *x, const char *body
 	struct kube_suspect *s = arg;
 	struct kubernetes *k = s->kind->k;
 	bool found = kube_exchange_whole(x);
-	bool known = found || x->status == 404;
+	bool known = found || kube_exchange_not_found(x);
 
 	(void)body;
 	(void)len;

@@ -30,6 +30,7 @@ struct kube_entry {
 	uint64_t revision;
 	uint32_t list;	/* the last that had it, or that was begun when it was told */
 	uint8_t missed; /* lists in a row that lacked it */
+	uint32_t why;	/* of the problem that was told: a hash of its text */
 	bool told;	/* false: its bad state alone is known */
 	bool bad;	/* a problem was told of it */
 	bool suspect;	/* it may be gone; being asked for by name */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "watch/kubernetes_private.h"
 
@@ -23,10 +24,16 @@ static void tell_bad(struct kube_kind *kind, const char *ns, const char *name, c
 	kind->k->sink.problem(kind->k->sink.arg, where, 0, why);
 }
 
+/* Told when it begins, when its text changes, and when it ends; not each time the object changes. */
 static void set_bad(struct kube_kind *kind, struct kube_entry *e, const char *why)
 {
+	uint32_t hash = why ? (uint32_t)hash_table_str(why) : 0;
+
 	if (!e->bad && (!why || kind->bad == BAD_MAX))
 		return;
+	if (e->bad && why && e->why == hash)
+		return;
+	e->why = hash;
 	if (e->bad != (why != NULL))
 		kind->bad += why ? 1 : -1;
 	e->bad = why != NULL;

@@ -134,9 +134,11 @@ static void on_answer(void *arg, const struct kube_exchange *x, const char *body
 	s->timer = loop_timer_in(s->k->loop, x->retry_now ? 0 : EVERY_MS, ask, s);
 	if (kube_exchange_whole(x)) {
 		take(s, body, len);
-	} else if (x->status == 404) {
+	} else if (kube_exchange_not_found(x)) {
 		tell_removed(s);
 		tell_problem(s, "there is no such Secret");
+	} else if (x->status == 404) { /* of somebody in front: what was read holds */
+		tell_problem(s, (const char *)x->failure.data);
 	} else if (x->status == 403) {
 		on_denied(s);
 	}

@@ -26,6 +26,7 @@
 /* A list waits its turn on a server that has many to answer. */
 #define LIST_IDLE_S	75
 #define MISSING_MS	600000 /* until a resource that the server does not know is asked for again */
+#define UNKNOWN_MIN	3      /* so many 404s without a Status, and it is not known */
 #define GUARD_MS	180000
 #define GUARD_JITTER_MS 60000
 #define GUARD_AGAIN_MS	5000 /* it could not be asked */
@@ -123,10 +124,14 @@ static void ask_later(struct reflector *r, bool list)
 {
 	const struct kube_exchange *x = &r->stream;
 
-	if (x->retry_after_s >= 0)
-		ask_in(r, list, x->retry_after_s * INT64_C(1000));
-	else
-		ask_in(r, list, backoff(r));
+	int64_t ms = backoff(r);
+
+	if (x->retry_after_s * INT64_C(1000) > ms) {
+		uint32_t told_ms = (uint32_t)x->retry_after_s * 1000;
+
+		ms = told_ms + kube_api_random(r->config.api, told_ms / 4);
+	}
+	ask_in(r, list, ms);
 }
 
 /* --- asking --------------------------------------------------------------------- */
@@ -145,6 +150,9 @@ static void ask(void *arg)
 	r->timer = 0;
 	reflector_read_begin(r, r->list_next ? JSON_SPLIT_LIST : JSON_SPLIT_WATCH);
 	if (r->list_next) {
+		/* What the guard was sent for is told by the list itself. */
+		kube_get_cancel(r->guard);
+		r->guard = NULL;
 		loop_cancel(loop_of(r), r->list_timer);
 		r->list_timer = 0;
 		buf_printf(&path, "%s%s%s", r->config.path, *r->config.query ? "?" : "",
@@ -224,7 +232,7 @@ static void went_back(struct reflector *r, uint64_t revision)
 	snprintf(why, sizeof(why),
 		 "the server is at revision %" PRIu64 ", before ours, %" PRIu64
 		 " (restored from a copy?): reading everything again",
-		 revision, r->status.revision);
+		 revision, r->guard_revision);
 	r->resumed = false;
 	set_away(r, why);
 	list_now(r, 0);
@@ -242,7 +250,7 @@ static void on_guard(void *arg, const struct kube_exchange *x, const char *body,
 		guard_in(r, GUARD_AGAIN_MS);
 		return;
 	}
-	if (revision < r->status.revision) {
+	if (revision < r->guard_revision) {
 		went_back(r, revision);
 		return;
 	}
@@ -260,9 +268,10 @@ static void guard(void *arg)
 	r->guard_timer = 0;
 	if (r->guard || r->phase != REFLECTOR_WATCHING)
 		return;
+	/* The revision is the whole server's: a selector would have it look at more for nothing. */
 	buf_printf(&path, "%s?limit=1", r->config.path);
-	put_query(r, &path);
-	r->guard = kube_get(r->config.api, buf_cstr(&path), on_guard, r);
+	r->guard_revision = r->status.revision;
+	r->guard = kube_send_now(r->config.api, "GET", buf_cstr(&path), "", on_guard, r);
 }
 
 static void on_opened(struct kube_exchange *x)
@@ -381,11 +390,34 @@ static void watch_answered(struct reflector *r)
 	}
 }
 
+/* What it said of a resource that it does know is not made undone by a 404. */
+static bool may_be_missing(const struct reflector *r)
+{
+	return r->config.optional && r->phase == REFLECTOR_LISTING && !r->status.revision;
+}
+
+static bool is_page_not_found(const struct kube_exchange *x)
+{
+	static const char text[] = "404 page not found";
+
+	return x->error.len >= sizeof(text) - 1 &&
+	       memcmp(x->error.data, text, sizeof(text) - 1) == 0;
+}
+
 static void missing(struct reflector *r)
 {
+	const struct kube_exchange *x = &r->stream;
+
+	if (!x->is_status && (!is_page_not_found(x) || ++r->unknown < UNKNOWN_MIN)) {
+		failed(r, true, buf_cstr(&r->stream.failure));
+		return;
+	}
 	r->status.missing = true;
 	set_away(r, "the server does not know this resource");
-	ask_in(r, true, MISSING_MS);
+	if (x->is_status)
+		ask_in(r, true, MISSING_MS);
+	else
+		ask_later(r, true);
 }
 
 static void refused(struct reflector *r, bool list)
@@ -393,11 +425,13 @@ static void refused(struct reflector *r, bool list)
 	const struct kube_exchange *x = &r->stream;
 	const char *failure = buf_cstr(&r->stream.failure);
 
+	if (x->status != 404)
+		r->unknown = 0;
 	if (x->retry_now && r->hasty < HASTY_MAX) {
 		/* Another server, or a new token: not a failure before that has failed too. */
 		r->hasty++;
 		ask_in(r, list, 0);
-	} else if (x->status == 404 && r->config.optional && list) {
+	} else if (x->status == 404 && may_be_missing(r)) {
 		missing(r);
 	} else if (x->status == 410 && !list) {
 		expired(r);

@@ -16,13 +16,22 @@
  *   watch: refused, 429, 5xx               again, later each time, no list
  *   watch: 410, as a status or an event    list
  *   watch: what cannot be read             list, later each time
- *   Retry-After                            is heeded to the second
+ *   Retry-After                            never sooner, and up to a quarter later, so that many do
+ *                                          not come back at once; up to 300 s of it, and never less
+ *                                          than without it: 0 is no leave to ask without a pause
  *   another server or token to try         at once
+ *   404 to what was listed before          as any failure
+ *   404, and it never was listed           where it is optional: missing, and again after ten
+ *                                          minutes. Without a Status ("404 page not found": an API
+ *                                          server's word for a group or version that it does not
+ *                                          know, but a proxy's too) only the third in a row, and
+ *                                          again as after any failure
  *   the server's revision is below ours    list: it was restored from a copy
  *
  * A watch from a revision that the server does not know yet is silent and
  * looks healthy: so after each watch that does not follow a list, and every
- * few minutes, the server's revision is asked for.
+ * few minutes, the server's revision is asked for, and compared with ours of
+ * the moment when it was asked: the watch may bring newer ones meanwhile.
  *
  * Nothing here decides what a missing object means: that is the sink's.
  */

@@ -20,11 +20,13 @@ struct reflector {
 	bool resumed;	/* its first watch, not checked by the guard yet */
 	timer_id timer;
 	unsigned hasty;
+	unsigned unknown; /* 404s in a row that are no Status */
 	uint32_t backoff_ms;
 	mono_t failed_at;
 	timer_id list_timer; /* the sink wants it to be read again */
 	/* the guard */
 	struct kube_get *guard;
+	uint64_t guard_revision; /* ours when it was asked: events may come before its answer */
 	timer_id guard_timer;
 	bool fresh; /* the next watch follows a list: nothing to guard against */
 	mono_t listed_at;

@@ -361,9 +361,15 @@ static void get(struct fake_kube *k, struct fake_request *r, enum fake_kube_kind
 		fake_http_answer(r, 403, "");
 		return;
 	}
+	if (k->lost) {
+		fake_http_answer(r, 404, "<html>not found</html>");
+		return;
+	}
 	o = fake_kube_find(k, kind, ns, name);
 	if (o)
 		put_object(&b, o, true);
+	else
+		buf_str(&b, "{\"kind\":\"Status\",\"code\":404,\"message\":\"not found\"}");
 	fake_http_answer(r, o ? 200 : 404, buf_cstr(&b));
 	buf_done(&b);
 }

@@ -41,6 +41,7 @@ struct fake_kube {
 	bool down;		    /* connections are refused */
 	int status;		    /* of every answer; 0: well */
 	bool no_slices;		    /* does not know the resource */
+	bool lost;		    /* somebody in front of it says 404 to what is read by name */
 	bool forbidden[FAKE_KINDS]; /* 403 for lists and watches */
 	bool forbidden_get;	    /* 403 by name */
 	/* May leave an object out of a list (false); NULL: none is. */

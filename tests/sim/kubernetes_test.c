@@ -137,6 +137,7 @@ static void mend(struct sim *s)
 	k->down = false;
 	k->status = 0;
 	k->get_ms = 1;
+	k->lost = false;
 	s->lacking = false;
 }
 
@@ -172,10 +173,10 @@ static void go_back(struct sim *s)
 
 static void trouble(struct sim *s)
 {
-	static const int statuses[] = { 429, 500, 503, 410, 400 };
+	static const int statuses[] = { 429, 500, 503, 410, 400, 404 };
 	struct fake_kube *k = s->world.server;
 
-	switch (below(s, 10)) {
+	switch (below(s, 11)) {
 	case 0:
 		fake_kube_cut(k);
 		return;
@@ -207,6 +208,9 @@ static void trouble(struct sim *s)
 		return;
 	case 8:
 		lack_some(s);
+		return;
+	case 9:
+		k->lost = true;
 		return;
 	default:
 		k->get_ms = below(s, 3000);

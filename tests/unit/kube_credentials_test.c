@@ -88,7 +88,7 @@ static void drop(const struct fixture *f, const char *name)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "token", "ca", "cert", "key" };
+	static const char *const names[] = { "token", "ca", "cert", "key", "config" };
 	struct fixture *f = *state;
 
 	kube_credentials_free(f->c);
@@ -254,6 +254,162 @@ static void an_inline_token_stays(void **state)
 	assert_false(kube_credentials_unauthorized(f->c, serial_of(f)));
 	pass(f, KUBE_TOKEN_EVERY_MS);
 	assert_token(f, "inline");
+}
+
+/* --- a kubeconfig ------------------------------------------------------------------ */
+
+#define CONFIG(server, user)                                                             \
+	"current-context: c\n"                                                           \
+	"contexts: [{name: c, context: {cluster: k, user: u}}]\n"                        \
+	"clusters: [{name: k, cluster: {server: '" server "', tls-server-name: api}}]\n" \
+	"users: [{name: u, user: {" user "}}]\n"
+
+static struct kube_access config_access(struct fixture *f, const char *text)
+{
+	CLEANUP(xfree_ptr) char *path = path_of(f, "config");
+	struct kube_access a = { 0 };
+
+	put(f, "config", text);
+	assert_int_equal(kubeconfig_read(path, NULL, &a, NULL), 0);
+	return a;
+}
+
+static void begin_with_config(struct fixture *f, const char *text)
+{
+	struct kube_access a = config_access(f, text);
+
+	begin(f, &a);
+}
+
+static void a_kubeconfig_is_read_each_minute(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "token: one"));
+	assert_token(f, "one");
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_int_equal(f->trusts, 1);
+	assert_int_equal(serial_of(f), 1);
+	put(f, "config", CONFIG("https://a", "token: two"));
+	pass(f, KUBE_TOKEN_EVERY_MS - 1000);
+	assert_token(f, "one");
+	pass(f, 1000);
+	assert_token(f, "two");
+	assert_int_equal(f->trusts, 1); /* nothing of that has changed */
+	assert_problems(f, "");
+}
+
+static void a_401_reads_the_kubeconfig_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "token: one"));
+	assert_false(kube_credentials_unauthorized(f->c, serial_of(f)));
+	put(f, "config", CONFIG("https://a", "token: two"));
+	assert_true(kube_credentials_unauthorized(f->c, serial_of(f)));
+	assert_token(f, "two");
+	assert_false(kube_credentials_unauthorized(f->c, serial_of(f)));
+}
+
+static void distrust_reads_the_kubeconfig_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "token: one"));
+	assert_string_equal(buf_cstr(&f->trust), "name api");
+	put(f, "ca", CERT("1"));
+	put(f, "config",
+	    "current-context: c\n"
+	    "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+	    "clusters: [{name: k, cluster: {server: 'https://a', certificate-authority: ca}}]\n"
+	    "users: [{name: u, user: {token: one}}]\n");
+	assert_true(kube_credentials_failed(f->c, "https://a", HTTP_UNTRUSTED));
+	assert_string_equal(buf_cstr(&f->trust), "ca " CERT("1"));
+	/* From now on that file is read, too. */
+	put(f, "ca", CERT("2"));
+	pass(f, KUBE_TRUST_EVERY_MS);
+	assert_string_equal(buf_cstr(&f->trust), "ca " CERT("2"));
+}
+
+static void a_bad_kubeconfig_changes_nothing_and_is_told_once(void **state)
+{
+	static const char *const bad[] = {
+		"current-context: c\ncontexts: [{name: c, con", /* half written */
+		"",
+		CONFIG("https://a", "exec: {command: x}"),
+	};
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "token: one"));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		put(f, "config", bad[i]);
+		pass(f, KUBE_TOKEN_EVERY_MS);
+		pass(f, 0);
+		assert_int_equal(strncmp(buf_cstr(&f->problems), "config: ", 8), 0);
+		buf_reset(&f->problems);
+		pass(f, KUBE_TOKEN_EVERY_MS);
+		assert_problems(f, "");
+		assert_token(f, "one");
+	}
+	drop(f, "config");
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_problems(f, "config: No such file or directory\n");
+	put(f, "config", CONFIG("https://a", "token: one"));
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_problems(f, "config: -\n");
+	assert_int_equal(f->trusts, 1);
+	assert_int_equal(serial_of(f), 1);
+}
+
+static void another_server_takes_a_start(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "token: one"));
+	put(f, "config", CONFIG("https://b", "token: two"));
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_problems(f, "config: it names another server now, which takes a start of the "
+			   "agent: https://a is asked on, as before\n");
+	/* Nor does the first one get the second one's token. */
+	assert_token(f, "one");
+	assert_string_equal(kube_credentials_server(f->c), "https://a");
+}
+
+static void servers_of_our_own_stay_whatever_the_kubeconfig_names(void **state)
+{
+	static const char *const ours[] = { "https://c" };
+	struct fixture *f = *state;
+	struct kube_access a = config_access(f, CONFIG("https://a", "token: one"));
+
+	assert_int_equal(kube_access_set_servers(&a, ours, 1, NULL), 0);
+	begin(f, &a);
+	put(f, "config", CONFIG("https://b", "token: two"));
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_token(f, "two");
+	assert_string_equal(kube_credentials_server(f->c), "https://c");
+	assert_problems(f, "");
+}
+
+static void trouble_with_a_file_ends_where_it_is_named_no_more(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_with_config(f, CONFIG("https://a", "tokenFile: token"));
+	assert_token(f, NULL);
+	assert_problems(f, "token: No such file or directory\n");
+	put(f, "config", CONFIG("https://a", "tokenFile: key"));
+	put(f, "key", "three");
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_problems(f, "token: -\n");
+	assert_token(f, "three");
+	put(f, "key", "four");
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_token(f, "four");
+	/* What a file that is gone said is not said any more. */
+	put(f, "config", CONFIG("https://a", "tokenFile: token"));
+	pass(f, KUBE_TOKEN_EVERY_MS);
+	assert_token(f, NULL);
+	assert_problems(f, "token: No such file or directory\n");
 }
 
 /* --- trust -------------------------------------------------------------------------- */
@@ -463,6 +619,13 @@ int main(void)
 		TEST(a_bad_token_file_leaves_the_token),
 		TEST(a_token_file_may_come_later),
 		TEST(an_inline_token_stays),
+		TEST(a_kubeconfig_is_read_each_minute),
+		TEST(a_401_reads_the_kubeconfig_at_once),
+		TEST(distrust_reads_the_kubeconfig_at_once),
+		TEST(a_bad_kubeconfig_changes_nothing_and_is_told_once),
+		TEST(another_server_takes_a_start),
+		TEST(servers_of_our_own_stay_whatever_the_kubeconfig_names),
+		TEST(trouble_with_a_file_ends_where_it_is_named_no_more),
 		TEST(trust_is_set_where_it_changed),
 		TEST(what_is_inline_is_set_once),
 		TEST(distrust_reads_it_at_once),

@@ -24,6 +24,7 @@ struct fixture {
 	struct kube_api api;
 	struct kube_events *events;
 	int status; /* of every answer */
+	const char *answer;
 	unsigned posts;
 	char last[4096]; /* body */
 	char path[256];
@@ -68,7 +69,7 @@ static void serve(void *arg, struct fake_request *r)
 	snprintf(f->path, sizeof(f->path), "%s", r->path);
 	memcpy(f->names[0], f->names[1], sizeof(f->names[0]));
 	name_of(r->body, f->names[1]);
-	fake_http_answer(r, f->status, "{}");
+	fake_http_answer(r, f->status, f->answer ? f->answer : "{}");
 }
 
 static int set_up(void **state)
@@ -227,11 +228,17 @@ static void a_server_in_trouble_is_asked_again_later(void **state)
 	assert_in_range(f->posts, 2, 3);
 }
 
+#define FORBIDDEN(message) \
+	"{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"code\":403,\"message\":\"" message "\"}"
+
 static void a_refusal_says_what_it_takes(void **state)
 {
 	struct fixture *f = *state;
 
 	f->status = 403;
+	f->answer = FORBIDDEN(
+		"events.events.k8s.io is forbidden: User \\\"x\\\" cannot create resource "
+		"\\\"events\\\" in API group \\\"events.k8s.io\\\"");
 	kube_events_lead(f->events, true);
 	set(f, "web", "wrong");
 	advance(f, 60000);
@@ -239,6 +246,39 @@ static void a_refusal_says_what_it_takes(void **state)
 	assert_non_null(strstr(f->why, "resources: [events]"));
 	f->status = 201;
 	advance(f, 300000);
+	assert_int_equal(f->posts, 2);
+	assert_string_equal(f->why, "");
+}
+
+static void one_namespace_that_takes_none_holds_up_no_other(void **state)
+{
+	struct fixture *f = *state;
+
+	f->status = 403;
+	f->answer = FORBIDDEN("events.events.k8s.io \\\"web\\\" is forbidden: unable to create new "
+			      "content in namespace shop because it is being terminated");
+	kube_events_lead(f->events, true);
+	set(f, "web", "wrong");
+	set(f, "other", "wrong");
+	advance(f, SOON);
+	assert_int_equal(f->posts, 2);
+	assert_string_equal(f->why, "");
+	advance(f, 600000);
+	assert_int_equal(f->posts, 2);
+}
+
+static void what_is_no_answer_of_the_server_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->status = 403;
+	f->answer = "<html>log in</html>";
+	kube_events_lead(f->events, true);
+	set(f, "web", "wrong");
+	advance(f, SOON);
+	assert_int_equal(f->posts, 1);
+	f->status = 201;
+	advance(f, SOON);
 	assert_int_equal(f->posts, 2);
 	assert_string_equal(f->why, "");
 }
@@ -306,6 +346,8 @@ int main(void)
 		EVENTS_TEST(many_are_told_slowly_and_the_mended_not_at_all),
 		EVENTS_TEST(a_server_in_trouble_is_asked_again_later),
 		EVENTS_TEST(a_refusal_says_what_it_takes),
+		EVENTS_TEST(one_namespace_that_takes_none_holds_up_no_other),
+		EVENTS_TEST(what_is_no_answer_of_the_server_is_asked_again),
 		EVENTS_TEST(long_texts_are_cut_between_characters),
 		EVENTS_TEST(what_passes_soon_is_not_told),
 		EVENTS_TEST(it_can_change_while_it_is_being_told),

@@ -46,6 +46,9 @@ struct world {
 	unsigned revision;
 	unsigned writes, looks;
 	int status; /* what every request is answered with; 0: as it should be */
+	bool no_namespace;
+	bool silent; /* answers nothing */
+	unsigned asked;
 };
 
 static mono_t test_mono(void *arg)
@@ -125,10 +128,19 @@ static void serve(void *arg, struct fake_request *r)
 	struct agent *a = arg;
 	struct world *w = a->world;
 
+	w->asked++;
+	if (w->silent || strcmp(r->path, "/other") == 0)
+		return;
 	if (a->away) {
 		fake_http_end(r, HTTP_REFUSED, "no route");
 	} else if (w->status) {
 		fake_http_answer(r, w->status, "");
+	} else if (w->no_namespace) {
+		fake_http_answer(r, 404,
+				 strcmp(r->method, "GET") == 0
+					 ? "{\"kind\":\"Status\",\"message\":\"no such Lease\"}"
+					 : "{\"kind\":\"Status\",\"message\":\"namespaces "
+					   "\\\"parasaus\\\" not found\"}");
 	} else if (strcmp(r->method, "GET") != 0) {
 		serve_write(w, r);
 	} else if (w->spec) {
@@ -308,6 +320,56 @@ static void a_leader_that_is_cut_off_stops_before_another_begins(void **state)
 	}
 }
 
+static void the_end_of_a_holders_time_waits_for_no_answer(void **state)
+{
+	static const int answers[] = { 0,
+				       403 }; /* none at all; and one after which it long waits */
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		struct world *w = *state;
+
+		w->silent = false;
+		w->status = 0;
+		start_agent(w, (int)i);
+		advance(w, 3 * KUBE_LEASE_S * 1000);
+		assert_int_equal(leaders(w), 1);
+		for (unsigned writes = w->writes; w->writes == writes;)
+			advance(w, 250);
+		w->status = answers[i];
+		w->silent = answers[i] == 0;
+		advance(w, KUBE_LEASE_S * 1000 * 2 / 3 - 1000);
+		assert_int_equal(leaders(w), 1);
+		advance(w, 1250);
+		assert_int_equal(leaders(w), 0);
+		stop_agent(&w->agents[i]);
+	}
+}
+
+static void count_answer(void *arg, const struct kube_exchange *x, const char *body, size_t len)
+{
+	(void)x, (void)body, (void)len;
+	++*(unsigned *)arg;
+}
+
+/* As many as the suspects of a cluster in trouble, and none of them is answered. */
+static void it_waits_behind_no_other_question(void **state)
+{
+	struct world *w = *state;
+	unsigned over = 0;
+
+	start_agent(w, 0);
+	advance(w, 15000);
+	assert_int_equal(w->writes, 1);
+	for (int i = 0; i < 3 * KUBE_GETS_MAX; i++)
+		(void)!kube_get(&w->agents[0].api, "/other", count_answer, &over);
+	advance(w, 6000);
+	assert_int_equal(w->agents[0].api.gets, KUBE_GETS_MAX);
+	assert_int_equal(over, 0);
+	assert_int_equal(w->writes, 2);
+	advance(w, 3 * KUBE_GET_TIME_S * 1000);
+	assert_int_equal(over, 3 * KUBE_GETS_MAX);
+}
+
 static void nobody_leads_while_the_server_is_away(void **state)
 {
 	struct world *w = *state;
@@ -335,6 +397,39 @@ static void a_refusal_says_what_it_takes(void **state)
 	w->status = 0;
 	advance(w, 301000);
 	assert_int_equal(leaders(w), 1);
+	assert_string_equal(w->agents[0].why, "");
+}
+
+static void a_namespace_that_is_not_there_is_told(void **state)
+{
+	struct world *w = *state;
+
+	w->no_namespace = true;
+	start_agent(w, 0);
+	advance(w, 250000);
+	assert_int_equal(w->asked, 2); /* a look and a write; no more for now */
+	assert_string_equal(
+		w->agents[0].why,
+		"the Lease parasaus/writer cannot be made: https://a answered HTTP "
+		"404: namespaces \"parasaus\" not found: make the namespace parasaus, or "
+		"name a Lease in another one (lease, of the source)");
+	w->no_namespace = false;
+	advance(w, 60000);
+	assert_int_equal(leaders(w), 1);
+	assert_string_equal(w->agents[0].why, "");
+}
+
+static void a_lease_that_is_gone_is_made_anew(void **state)
+{
+	struct world *w = *state;
+
+	start_agent(w, 0);
+	advance(w, 30000);
+	free(w->spec);
+	w->spec = NULL;
+	advance(w, 30000);
+	assert_int_equal(leaders(w), 1);
+	assert_non_null(w->spec);
 	assert_string_equal(w->agents[0].why, "");
 }
 
@@ -372,8 +467,12 @@ int main(void)
 		LEASE_TEST(it_renews_and_the_others_seldom_look),
 		LEASE_TEST(when_the_leader_dies_another_follows),
 		LEASE_TEST(a_leader_that_is_cut_off_stops_before_another_begins),
+		LEASE_TEST(the_end_of_a_holders_time_waits_for_no_answer),
+		LEASE_TEST(it_waits_behind_no_other_question),
 		LEASE_TEST(nobody_leads_while_the_server_is_away),
 		LEASE_TEST(a_refusal_says_what_it_takes),
+		LEASE_TEST(a_namespace_that_is_not_there_is_told),
+		LEASE_TEST(a_lease_that_is_gone_is_made_anew),
 		LEASE_TEST(a_lease_that_nobody_can_read_is_not_taken),
 		LEASE_TEST(one_that_was_given_up_is_taken_at_once),
 	};

@@ -124,7 +124,10 @@ static void a_server_without_slices_is_read_without(void **state)
 	w->server->no_slices = true;
 	fake_kube_endpoints(w->server, "x", "a", 1);
 	kube_world_start(w, NULL, false);
-	kube_world_expect(w, "put Endpoints x/a\ncomplete\n");
+	kube_world_expect(w, "put Endpoints x/a\nincomplete: endpointslices: https://server "
+			     "answered HTTP 404: 404 page not found\n");
+	kube_world_advance(w, 3000); /* it says so again, and again */
+	kube_world_expect(w, "complete\n");
 }
 
 static void what_may_not_be_read_is_a_problem(void **state)
@@ -190,6 +193,26 @@ static void a_bad_object_stops_no_other(void **state)
 	buf_reset(&w->log);
 	fake_kube_delete(w->server, FAKE_SLICES, "x", "c-1");
 	kube_world_expect(w, "endpointslices x/c-1 is well\n");
+}
+
+static void a_bad_object_is_told_again_where_it_is_bad_in_another_way(void **state)
+{
+	static const char no_type[] = ",\"addressType\":\"FQDN\"";
+	static const char named[] = ",\"labels\":{\"kubernetes.io/service-name\":\"a b\"}";
+	struct kube_world *w = *state;
+
+	start(w);
+	fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", "", no_type);
+	kube_world_expect(w, "problem endpointslices x/a-1: EndpointSlice: the label "
+			     "kubernetes.io/service-name is \"\": it has to name a Service\n");
+	for (int i = 0; i < 3; i++)
+		fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", "", no_type);
+	kube_world_expect(w, "");
+	fake_kube_put(w->server, FAKE_SLICES, "x", "a-1", named, no_type);
+	kube_world_expect(w, "problem endpointslices x/a-1: EndpointSlice: the label "
+			     "kubernetes.io/service-name is \"a b\": it has to name a Service\n");
+	fake_kube_delete(w->server, FAKE_SLICES, "x", "a-1");
+	kube_world_expect(w, "endpointslices x/a-1 is well\n");
 }
 
 /* --- what is missing ------------------------------------------------------------- */
@@ -366,6 +389,22 @@ static void they_stay_while_the_server_is_away(void **state)
 	kube_world_advance(w, 61000);
 	assert_int_equal(w->removes, 1);
 	assert_null(kube_world_difference(w));
+}
+
+static void they_stay_while_somebody_in_front_knows_nothing(void **state)
+{
+	struct kube_world *w = *state;
+
+	fake_kube_service(w->server, "x", "a", 1);
+	fake_kube_endpoints(w->server, "x", "a", 1);
+	start(w);
+	w->server->lost = true;
+	fake_kube_delete(w->server, FAKE_ENDPOINTS, "x", "a");
+	kube_world_advance(w, 120000);
+	assert_int_equal(w->removes, 0);
+	w->server->lost = false;
+	kube_world_advance(w, 61000);
+	assert_int_equal(w->removes, 1);
 }
 
 static void endpoints_that_are_back_are_not_suspect(void **state)
@@ -679,6 +718,25 @@ static void secrets_are_read_by_name_alone(void **state)
 	assert_non_null(strstr(buf_cstr(&w->log), "Secret x/db is well"));
 }
 
+static void only_the_servers_own_404_takes_a_secret_away(void **state)
+{
+	struct kube_world *w = *state;
+
+	start(w);
+	fake_kube_put(w->server, FAKE_SECRETS, "x", "db", "", ",\"data\":{\"a\":\"eA==\"}");
+	watch_source_need_secret(w->source, "x", "db", true);
+	kube_world_expect(w, "put Secret x/db\n");
+	w->server->lost = true;
+	kube_world_advance(w, 30000);
+	kube_world_expect(w, "problem Secret x/db: https://server answered HTTP 404\n");
+	w->server->lost = false;
+	kube_world_advance(w, 30000);
+	kube_world_expect(w, "Secret x/db is well\n");
+	fake_kube_delete(w->server, FAKE_SECRETS, "x", "db");
+	kube_world_advance(w, 30000);
+	kube_world_expect(w, "remove Secret x/db\nproblem Secret x/db: there is no such Secret\n");
+}
+
 #define KUBE_TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int main(void)
@@ -693,6 +751,7 @@ int main(void)
 		KUBE_TEST(a_server_that_is_away_removes_nothing),
 		KUBE_TEST(a_server_that_is_away_at_the_start_is_told),
 		KUBE_TEST(a_bad_object_stops_no_other),
+		KUBE_TEST(a_bad_object_is_told_again_where_it_is_bad_in_another_way),
 		KUBE_TEST(a_list_that_lacks_much_is_held_and_read_again),
 		KUBE_TEST(what_a_second_list_has_again_stays),
 		KUBE_TEST(a_fifth_is_believed_at_once),
@@ -701,6 +760,7 @@ int main(void)
 		KUBE_TEST(endpoints_that_vanish_alone_are_asked_for_by_name),
 		KUBE_TEST(what_is_there_by_name_stays),
 		KUBE_TEST(they_stay_while_the_server_is_away),
+		KUBE_TEST(they_stay_while_somebody_in_front_knows_nothing),
 		KUBE_TEST(endpoints_that_are_back_are_not_suspect),
 		KUBE_TEST(endpoints_go_with_their_service_unasked),
 		KUBE_TEST(a_service_that_is_being_deleted_is_served_until_it_is_gone),
@@ -717,6 +777,7 @@ int main(void)
 		KUBE_TEST(what_was_saved_and_is_gone_is_removed),
 		KUBE_TEST(while_something_is_suspect_the_cursor_stands),
 		KUBE_TEST(secrets_are_read_by_name_alone),
+		KUBE_TEST(only_the_servers_own_404_takes_a_secret_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,7 +287,7 @@ static void a_start_may_be_put_off(void **state)
 	(void)list_asked(f);
 }
 
-static void a_selector_goes_with_every_question(void **state)
+static void a_selector_goes_with_lists_and_watches(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct fake_request *r;
@@ -304,7 +304,7 @@ static void a_selector_goes_with_every_question(void **state)
 	end_watch(f, r, HTTP_DONE);
 	fake_http_status(asked(f, WATCH_FROM("10") "&labelSelector=a%3Db"), 200, -1, NULL);
 	settle(f);
-	(void)asked(f, GUARD "&labelSelector=a%3Db");
+	(void)asked(f, GUARD); /* the revision hangs on no selector */
 	unmake(f);
 	free(f);
 }
@@ -561,6 +561,57 @@ static void the_server_may_say_when_to_come_again(void **state)
 	(void)list_asked(f);
 }
 
+static void refuse(struct fixture *f, int32_t retry_after_s)
+{
+	struct fake_request *r = list_asked(f);
+
+	fake_http_status(r, 429, retry_after_s, NULL);
+	fake_http_end(r, HTTP_DONE, NULL);
+	settle(f);
+	assert_int_equal(fake_http_count(f->http), 0);
+}
+
+static void a_server_that_says_at_once_is_not_taken_at_its_word(void **state)
+{
+	struct fixture *f = *state;
+
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	refuse(f, 0);
+	advance(f, 799);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	refuse(f, 1); /* less than the second wait */
+	advance(f, 1599);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	refuse(f, 3600); /* somebody is wrong */
+	advance(f, 299999);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	(void)list_asked(f);
+}
+
+static uint32_t most_jitter(void *arg)
+{
+	(void)arg;
+	return 999; /* below a quarter of seven seconds */
+}
+
+static void who_was_told_to_wait_does_not_come_with_all_the_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->api.random = most_jitter;
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	refuse(f, 7);
+	advance(f, 7998);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1);
+	(void)list_asked(f);
+}
+
 static void a_watch_that_is_refused_makes_no_list(void **state)
 {
 	struct fixture *f = *state;
@@ -732,7 +783,32 @@ static void who_may_not_is_told_what_it_takes(void **state)
 	assert_false(reflector_status(f->reflector)->denied);
 }
 
+#define NOT_FOUND "{\"kind\":\"Status\",\"message\":\"the server could not find it\",\"code\":404}"
+
 static void a_resource_may_be_missing(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	(void)state;
+	now_ms = 1000000;
+	make(f, "", true, 1);
+	reflector_start(f->reflector, 0, 0);
+	settle(f);
+	fake_http_answer(list_asked(f), 404, NOT_FOUND);
+	settle(f);
+	assert_true(reflector_status(f->reflector)->missing);
+	advance(f, 599000);
+	assert_int_equal(fake_http_count(f->http), 0);
+	advance(f, 1000);
+	fake_http_answer(list_asked(f), 200, LIST("10", ""));
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	unmake(f);
+	free(f);
+}
+
+/* Of an API server that does not know the group, or of a proxy that passes by. */
+static void a_404_without_a_status_is_asked_about_again(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
@@ -743,13 +819,43 @@ static void a_resource_may_be_missing(void **state)
 	settle(f);
 	fake_http_answer(list_asked(f), 404, "404 page not found");
 	settle(f);
+	advance(f, 800);
+	fake_http_answer(list_asked(f), 404, "<html>not here</html>");
+	settle(f);
+	advance(f, 1600);
+	fake_http_answer(list_asked(f), 404, "404 page not found");
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	advance(f, 3200);
+	fake_http_answer(list_asked(f), 404, "404 page not found");
+	settle(f);
 	assert_true(reflector_status(f->reflector)->missing);
-	advance(f, 599000);
-	assert_int_equal(fake_http_count(f->http), 0);
-	advance(f, 1000);
+	advance(f, 6400);
 	fake_http_answer(list_asked(f), 200, LIST("10", ""));
 	settle(f);
 	assert_false(reflector_status(f->reflector)->missing);
+	unmake(f);
+	free(f);
+}
+
+static void what_was_listed_is_never_missing(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct fake_request *r;
+
+	(void)state;
+	now_ms = 1000000;
+	make(f, "", true, 1);
+	r = follow(f);
+	fake_http_text(r, "}{");
+	settle(f);
+	advance(f, 800);
+	fake_http_answer(list_asked(f), 404, NOT_FOUND);
+	settle(f);
+	assert_false(reflector_status(f->reflector)->missing);
+	expect_why(f, "services: https://a answered HTTP 404: the server could not find it");
+	advance(f, 1600);
+	(void)list_asked(f);
 	unmake(f);
 	free(f);
 }
@@ -840,6 +946,44 @@ static void a_server_that_went_back_is_read_anew(void **state)
 	expect(f, "begin\nlisted 9\n");
 }
 
+static void events_that_overtake_the_guard_do_not_make_a_server_old(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_request *r = follow(f);
+
+	end_watch(f, r, HTTP_DONE);
+	r = watch_asked(f, WATCH_FROM("10"));
+	fake_http_status(r, 200, -1, NULL);
+	settle(f);
+	(void)asked(f, GUARD);
+	fake_http_text(r, EVENT("ADDED", "b", "15"));
+	expect(f, "event x/b@15\n");
+	fake_http_answer(asked(f, GUARD), 200, LIST("12", ""));
+	settle(f);
+	expect_why(f, "");
+	expect(f, "");
+	assert_ptr_equal(asked(f, WATCH_FROM("10")), r);
+}
+
+/* The list is of the server as it is: an answer from before it says nothing any more. */
+static void a_list_takes_the_place_of_the_guard(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_request *r = follow(f);
+
+	end_watch(f, r, HTTP_DONE);
+	r = watch_asked(f, WATCH_FROM("10"));
+	fake_http_status(r, 200, -1, NULL);
+	settle(f);
+	(void)asked(f, GUARD);
+	fake_http_text(r, "}{");
+	settle(f);
+	advance(f, 800);
+	assert_false(is_asked(f, GUARD));
+	fake_http_answer(list_asked(f), 200, LIST("9", ""));
+	expect(f, "begin\nlisted 9\n");
+}
+
 static void a_step_back_in_the_stream_calls_the_guard(void **state)
 {
 	struct fixture *f = *state;
@@ -852,6 +996,28 @@ static void a_step_back_in_the_stream_calls_the_guard(void **state)
 	settle(f);
 	expect_why(f, "");
 	assert_ptr_equal(asked(f, WATCH_FROM("10")), r);
+}
+
+static void no_matter(void *arg, const struct kube_exchange *x, const char *body, size_t len)
+{
+	(void)arg, (void)x, (void)body, (void)len;
+}
+
+static void the_guard_waits_behind_no_other_question(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_request *r = follow(f);
+	struct kube_get *others[2 * KUBE_GETS_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		others[i] = kube_get(&f->api, "/other", no_matter, NULL);
+	fake_http_text(r, EVENT("ADDED", "b", "9"));
+	settle(f);
+	fake_http_answer(asked(f, GUARD), 200, LIST("12", ""));
+	settle(f);
+	assert_int_equal(f->api.gets, KUBE_GETS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		kube_get_cancel(others[i]);
 }
 
 static void a_guard_that_fails_asks_again(void **state)
@@ -954,7 +1120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		REFLECTOR_TEST(it_lists_and_then_watches_from_there),
 		REFLECTOR_TEST(a_start_may_be_put_off),
-		cmocka_unit_test(a_selector_goes_with_every_question),
+		cmocka_unit_test(a_selector_goes_with_lists_and_watches),
 		REFLECTOR_TEST(pieces_of_any_size_come_to_the_same),
 		REFLECTOR_TEST(a_watch_that_ends_goes_on_where_it_stood),
 		REFLECTOR_TEST(a_silent_watch_is_given_up),
@@ -966,6 +1132,8 @@ int main(void)
 		REFLECTOR_TEST(a_list_that_fails_is_asked_for_again_later_each_time),
 		REFLECTOR_TEST(one_that_is_not_there_is_looked_for_every_few_seconds),
 		REFLECTOR_TEST(the_server_may_say_when_to_come_again),
+		REFLECTOR_TEST(a_server_that_says_at_once_is_not_taken_at_its_word),
+		REFLECTOR_TEST(who_was_told_to_wait_does_not_come_with_all_the_others),
 		REFLECTOR_TEST(a_watch_that_is_refused_makes_no_list),
 		REFLECTOR_TEST(what_expired_is_listed_anew),
 		REFLECTOR_TEST(errors_in_the_stream_are_told_apart),
@@ -974,10 +1142,15 @@ int main(void)
 		REFLECTOR_TEST(a_watch_that_cannot_be_read_is_listed_anew),
 		REFLECTOR_TEST(who_may_not_is_told_what_it_takes),
 		cmocka_unit_test(a_resource_may_be_missing),
+		cmocka_unit_test(a_404_without_a_status_is_asked_about_again),
+		cmocka_unit_test(what_was_listed_is_never_missing),
 		cmocka_unit_test(another_server_is_asked_at_once),
 		cmocka_unit_test(servers_that_break_off_in_turn_are_not_asked_without_end),
 		REFLECTOR_TEST(a_server_that_went_back_is_read_anew),
+		REFLECTOR_TEST(events_that_overtake_the_guard_do_not_make_a_server_old),
+		REFLECTOR_TEST(a_list_takes_the_place_of_the_guard),
 		REFLECTOR_TEST(a_step_back_in_the_stream_calls_the_guard),
+		REFLECTOR_TEST(the_guard_waits_behind_no_other_question),
 		REFLECTOR_TEST(a_guard_that_fails_asks_again),
 		REFLECTOR_TEST(it_resumes_without_a_list_once_the_guard_agrees),
 		REFLECTOR_TEST(a_resumed_one_from_the_future_lists),
