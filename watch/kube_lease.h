@@ -8,7 +8,8 @@
  *
  * Those who do not hold it look about once in its duration, each at a moment
  * of its own: with 254 agents some four requests a second. After a holder's
- * death it takes up to two durations until there is another.
+ * death it takes about two durations until there is another, and four at most:
+ * an agent may have looked just before the last renewal.
  *
  * A holder that could not renew it for two thirds of its duration leads no
  * more, whether answers fail or none comes.

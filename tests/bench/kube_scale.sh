@@ -16,7 +16,7 @@ need_agent
 cluster_fresh
 topology_up scale
 agent_configure_cluster "" 'audit: 30'
-cluster fill --services "$services" --endpoints "$members" --first-port 30000
+cluster fill --direct --services "$services" --endpoints "$members" --first-port 30000
 
 has_list() { status '.sources[0].complete' | grep -qx true; }
 peak() { awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }
