@@ -72,7 +72,7 @@ static void nothing_is_wanted_before_the_kernel_was_read(void **state)
 static void a_first_look_that_takes_long_is_waited_for(void **state)
 {
 	struct world *w = *state;
-	char name[16], text[512];
+	char name[32], text[512];
 
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "%d.yaml", i);
