@@ -71,7 +71,9 @@ override LDLIBS += $(PKG_LIBS)
 # Everything but the two main()s is one library: programs, tests and fuzz targets link the same.
 MAINS	:= agent/main.c agent/ctl/main.c
 SRC	:= $(filter-out $(MAINS),$(wildcard agent/*.c agent/*/*.c ipvs/*.c healthcheck/*.c watch/*.c))
-OBJ	:= $(SRC:%.c=$(B)/%.o)
+# The web page, compressed inside the program; see agent/api/page.h.
+PAGE	:= $(sort $(shell find agent/api/page -name '*.html' -o -name '*.css' -o -name '*.svg' -o -name '*.js' -o -name '*.mjs'))
+OBJ	:= $(SRC:%.c=$(B)/%.o) $(B)/page/files.o
 LIB	:= $(B)/libparasaus.a
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TESTLIB := $(B)/libtest.a
@@ -151,6 +153,14 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+$(B)/page/files.c: agent/api/page/embed $(PAGE)
+	$(call say,EMBED,agent/api/page)
+	$(Q)mkdir -p $(@D)
+	$(Q)agent/api/page/embed $(@D) $(PAGE)
+$(B)/page/files.o: $(B)/page/files.c agent/api/page.h
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does not tell of it
 
