@@ -8,8 +8,8 @@ const SIGNS = { up: '●', synced: '●', degraded: '◐', pending: '◐', down:
 
 /** The interface's own word stands in the tooltip. */
 export function badge(group, raw, title) {
-	return html`<span class=${'badge b-' + raw} title=${title || raw}><span class="sign" aria-hidden="true"
-		>${SIGNS[raw] || '·'}</span> ${word(group, raw)}</span>`;
+	return html`<span class=${'badge b-' + raw} title=${title || raw}>${SIGNS[raw] && html`<span class="sign"
+		aria-hidden="true">${SIGNS[raw]}</span> `}${word(group, raw)}</span>`;
 }
 
 /** "10.0.0.1:80/tcp" or "[2001:db8::1]:80/tcp" in parts. */

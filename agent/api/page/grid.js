@@ -115,15 +115,17 @@ export class Grid extends Component {
 		if (this.moving) {
 			this.moving = false;
 			this.focusActive();
-		} else if (hadFocus && document.activeElement === document.body) {
+		} else if (hadFocus && document.activeElement === document.body && !this.focusActive()) {
 			this.scroller.focus({ preventScroll: true }); // its row was scrolled out of the page
 		}
 	}
 
+	/** False: its row is not there. */
 	focusActive() {
 		const row = this.scroller.querySelector(`tr[data-row="${this.state.active}"]`);
 
 		(row?.querySelector('.expand') || row)?.focus({ preventScroll: true });
+		return !!row;
 	}
 
 	// --- keys -------------------------------------------------------------------
@@ -217,17 +219,21 @@ export class Grid extends Component {
 			>${isOpen ? '▾' : '▸'}</span></button>`;
 
 		return html`<tr key=${row?.id ?? '#' + i} data-row=${i} aria-rowindex=${i + 2}
-			tabindex=${onOpen ? undefined : tab}
+			tabindex=${expand ? undefined : tab}
 			class=${(row ? rowClass?.(row) || '' : 'absent') + (isOpen ? ' open' : '')}>
 			${columns.map((c, n) => html`<td key=${c.key} class=${'c-' + c.key}>${n === 0 && expand}${row
 				? c.cell(row, i) : n === 0 ? html`<span class="skeleton"></span>` : ''}</td>`)}
 		</tr>`;
 	}
 
-	pad(height, key) {
+	/**
+	 * In place of the rows above. Those below are the height of what stands around the table: while rows
+	 * are taken out and put in it must not be less for a moment, or the browser scrolls back.
+	 */
+	pad(height) {
 		const width = this.props.columns.length;
 
-		return height > 0 && html`<tr key=${key} class="pad" aria-hidden="true"><td colspan=${width}
+		return height > 0 && html`<tr key="pad" class="pad" aria-hidden="true"><td colspan=${width}
 			style=${{ height: height + 'px' }}></td></tr>`;
 	}
 
@@ -238,7 +244,6 @@ export class Grid extends Component {
 		const { active } = this.state;
 		const rows = [];
 		const tabbed = active >= first && active <= last ? active : this.indexAt(this.state.top);
-		const after = total ? this.y(total) - this.y(last + 1) : 0;
 
 		for (let i = first; i <= last; i++) {
 			rows.push(this.row(i, i === tabbed ? 0 : -1));
@@ -250,9 +255,10 @@ export class Grid extends Component {
 			this.panel = null;
 		return html`<div class=${'scroller s-' + name} tabindex="-1" ref=${(e) => { this.scroller = e; }}
 			onScroll=${this.look} onKeyDown=${this.onKey} onFocusIn=${this.onFocus} onClick=${this.onClick}>
-			<table class="grid" aria-rowcount=${(total || 0) + 1} aria-label=${this.props.label}>
+			<div style=${{ height: ROW + this.y(total || 0) + 'px' }}><table class="grid"
+				aria-rowcount=${(total || 0) + 1} aria-label=${this.props.label}>
 				<thead><tr aria-rowindex="1">${columns.map((c) => this.head(c))}</tr></thead>
-				<tbody>${this.pad(this.y(first), 'before')}${rows}${this.pad(after, 'after')}</tbody>
-			</table></div>`;
+				<tbody>${this.pad(this.y(first))}${rows}</tbody>
+			</table></div></div>`;
 	}
 }

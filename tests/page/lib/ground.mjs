@@ -4,7 +4,7 @@
 // Content-Security-Policy forbids) is gathered and judged after each test.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,8 +15,17 @@ const PLACE = process.env.PAGE_PLACE || resolve('build/page');
 export const PATIENCE_MS = 20000; // a test that takes that long has failed
 
 const require = createRequire(join(PLACE, 'npm/'));
-const { chromium } = require('playwright-core');
-const AXE = require.resolve('axe-core/axe.min.js');
+const { chromium } = needed(() => require('playwright-core'));
+const AXE = needed(() => require.resolve('axe-core/axe.min.js'));
+
+function needed(get) {
+	try {
+		return get();
+	} catch (e) {
+		console.log(e.message.split('\n')[0] + ': deploy/install-deps page');
+		process.exit(77);
+	}
+}
 
 /** The fixture: do('d') does that to its pools (tests/lib/tools/api_fixture.c). */
 export class Fixture {
@@ -88,8 +97,6 @@ export async function axe(page) {
 	const client = await page.context().newCDPSession(page);
 
 	await client.send('Page.setBypassCSP', { enabled: true });
-	const { readFileSync } = await import('node:fs');
-
 	await page.evaluate(readFileSync(AXE, 'utf8'));
 	const { violations } = await page.evaluate(() => window.axe.run(document,
 		{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
