@@ -70,6 +70,21 @@ const tests = [
 			await page.getByRole('dialog').waitFor({ state: 'detached' });
 		});
 	},
+	async function letters_can_be_no_keys() {
+		await on('#/pools', async (page) => {
+			await page.waitForSelector('tr[data-row="5"] .name');
+			await page.keyboard.press('?');
+			await page.getByLabel('letters, digits and signs are keys').uncheck();
+			await page.keyboard.press('Escape');
+			await page.locator('tr[data-row="0"] .expand').focus();
+			for (const key of ['/', 'j', '2', '?'])
+				await page.keyboard.press(key);
+			await hasFocus(page, 'row 0');
+			assert.match(page.url(), /#\/pools/);
+			await page.keyboard.press('ArrowDown');
+			await hasFocus(page, 'row 1');
+		});
+	},
 	async function a_sort_button_is_reached_before_the_rows() {
 		await on('#/pools', async (page) => {
 			await page.waitForSelector('tr[data-row="5"] .name');

@@ -440,6 +440,33 @@ static void answers_are_guarded(void **state)
 	}
 }
 
+/* Kept by the client, asked for again with its ETag, and not sent again. */
+static void a_file_of_the_page_is_sent_once(void **state)
+{
+	char request[256], *first, *second;
+	const char *etag;
+
+	first = exchange(*state, "GET /page/icon.svg HTTP/1.1\r\nHost: x\r\n"
+				 "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n");
+	assert_int_equal(count_of(first, "HTTP/1.1 200 "), 1);
+	assert_int_equal(count_of(first, "Content-Encoding: gzip\r\n"), 1);
+	assert_int_equal(count_of(first, "Content-Type: image/svg+xml\r\n"), 1);
+	assert_int_equal(count_of(first, "Cache-Control: no-cache\r\n"), 1);
+	assert_int_equal(count_of(first, "Vary: Accept-Encoding\r\n"), 1);
+	assert_int_equal(count_of(first, "ETag: \""), 1);
+	etag = strstr(first, "ETag: ") + 6;
+	snprintf(request, sizeof(request),
+		 "GET /page/icon.svg HTTP/1.1\r\nHost: x\r\nIf-None-Match: %.*s\r\n"
+		 "Connection: close\r\n\r\n",
+		 (int)strcspn(etag, "\r"), etag);
+	second = exchange(*state, request);
+	assert_int_equal(count_of(second, "HTTP/1.1 304 "), 1);
+	assert_int_equal(count_of(second, "ETag: \""), 1);
+	assert_string_equal(strstr(second, "\r\n\r\n"), "\r\n\r\n");
+	free(first);
+	free(second);
+}
+
 static void a_page_of_another_site_cannot_ask_for_changes(void **state)
 {
 	char *got = exchange(*state, "POST /api/v1/pools HTTP/1.1\r\nHost: x\r\n"
@@ -651,6 +678,7 @@ int main(void)
 		cmocka_unit_test(curl_keeps_its_connection),
 		cmocka_unit_test(head_tells_the_headers_alone),
 		cmocka_unit_test(answers_are_guarded),
+		cmocka_unit_test(a_file_of_the_page_is_sent_once),
 		cmocka_unit_test(a_page_of_another_site_cannot_ask_for_changes),
 		cmocka_unit_test(over_tcp_only_loopback_names_are_answered),
 		cmocka_unit_test(a_stream_comes_in_chunks_one_line_an_item),

@@ -7,6 +7,7 @@ import { Bar, Head } from './frame.js';
 import { Help } from './help.js';
 import { Component, html } from './html.js';
 import { chooseLanguage, setLanguage, t } from './i18n.js';
+import { lettersAreKeys } from './keys.js';
 import { Live } from './live.js';
 import { Pools } from './pools.js';
 import { Problems } from './problems.js';
@@ -104,7 +105,7 @@ export class App extends Component {
 	onKey = (e) => {
 		const views = Object.keys(SCREENS);
 
-		if (e.ctrlKey || e.altKey || e.metaKey || e.target.closest('input, select, textarea, dialog'))
+		if (!lettersAreKeys() || e.ctrlKey || e.altKey || e.metaKey || e.target.closest('input, select, textarea, dialog'))
 			return;
 		if (e.key === '/') {
 			document.getElementById('search')?.focus();

@@ -28,19 +28,24 @@ export function choice(name, words, chosen, onChange, text = (w) => w) {
 
 /** One of very many: typed, with suggestions. Takes effect when it is left or with Enter. */
 export class Typed extends Component {
-	state = { text: '' };
+	state = { text: undefined }; // while it is typed
 
 	matching() {
-		const text = this.state.text.toLowerCase();
+		const text = (this.state.text || '').toLowerCase();
 
 		return this.props.words.filter((w) => w.toLowerCase().includes(text)).slice(0, SUGGESTIONS);
 	}
 
-	render({ name, chosen, onChange }) {
+	take = (e) => {
+		this.setState({ text: undefined });
+		this.props.onChange(e.target.value.trim());
+	};
+
+	render({ name, chosen }, { text }) {
 		return html`<label class="choice"><span>${t('filter.' + name)}</span>
-			<input name=${name} list=${'of-' + name} value=${chosen || ''} placeholder=${t('any')} size="12"
-				onInput=${(e) => this.setState({ text: e.target.value })}
-				onChange=${(e) => onChange(e.target.value.trim())} />
+			<input name=${name} list=${'of-' + name} value=${text ?? chosen ?? ''} placeholder=${t('any')} size="12"
+				onInput=${(e) => this.setState({ text: e.target.value })} onChange=${this.take}
+				onKeyDown=${(e) => e.key === 'Enter' && this.take(e)} />
 			<datalist id=${'of-' + name}>${this.matching().map((w) => html`<option key=${w} value=${w} />`)}</datalist>
 		</label>`;
 	}

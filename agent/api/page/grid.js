@@ -2,6 +2,7 @@
 // A table of any length, of which only the rows in sight are there. All rows have one height, but for
 // the panel below the one that is open.
 import { Component, html } from './html.js';
+import { lettersAreKeys } from './keys.js';
 
 export const ROW = 30; // pixels; .grid tbody td in style.css has the same
 const OVER = 8; // rows beyond what is in sight
@@ -153,7 +154,7 @@ export class Grid extends Component {
 		const moves = { ArrowDown: active + 1, j: active + 1, ArrowUp: active - 1, k: active - 1,
 			PageDown: active + page, PageUp: active - page, Home: 0, End: total - 1 };
 
-		if (e.ctrlKey || e.altKey || e.metaKey)
+		if (e.ctrlKey || e.altKey || e.metaKey || (e.key.length === 1 && !lettersAreKeys()))
 			return;
 		if (e.key === 'Escape' && this.props.open) {
 			this.props.onOpen(undefined);

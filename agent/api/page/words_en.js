@@ -219,4 +219,5 @@ export default {
 	'key.refresh': 'refresh the list',
 	'key.views': 'pools, problems, events, agent',
 	'key.help': 'this list',
+	'key.letters': 'letters, digits and signs are keys',
 };

@@ -219,4 +219,5 @@ export default {
 	'key.refresh': '刷新列表',
 	'key.views': '池列表、问题、事件、代理',
 	'key.help': '本列表',
+	'key.letters': '启用字母、数字和符号键',
 };
