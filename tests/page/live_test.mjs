@@ -68,6 +68,23 @@ const tests = [
 			assert.equal(await page.locator('.news').count(), 0);
 		});
 	},
+	async function what_changes_while_a_list_is_on_its_way_is_not_lost() {
+		await on('#/pools', async (page, fixture) => {
+			const isDown = (name) => [...document.querySelectorAll('tr[data-row]')].some((r) =>
+				r.querySelector('.name')?.textContent === name && r.querySelector('.c-health').textContent.includes('down'));
+
+			await page.route('**/api/v1/pools?*', async (route) => {
+				const old = await route.fetch();
+
+				fixture.do('d');
+				await page.waitForFunction(isDown, SNAKE);
+				await route.fulfill({ response: old, json: { ...await old.json(), total: 7 } });
+			}, { times: 1 });
+			await page.keyboard.press('r');
+			await showsCount(page, '7 of 6'); // the one that was held back
+			assert.ok(await page.evaluate(isDown, SNAKE));
+		});
+	},
 	async function a_pool_that_is_gone_is_struck_out_and_then_left_out() {
 		await on('#/pools', async (page, fixture) => {
 			fixture.do('x');

@@ -19,6 +19,7 @@ export class ListStore {
 		this.pages = new Map(); // page number to rows; the last used are last
 		this.asked = new Map(); // page number to AbortController
 		this.patches = new Map();
+		this.fresh = new Map(); // those since the list was asked for
 		this.range = [0, PAGE - 1];
 	}
 
@@ -35,6 +36,7 @@ export class ListStore {
 		const first = Math.floor(this.range[0] / PAGE);
 
 		this.stop();
+		this.fresh = new Map();
 		this.first = new AbortController();
 		try {
 			this.take(first, await this.fetch(first, 2 * PAGE, undefined, this.first.signal));
@@ -56,7 +58,7 @@ export class ListStore {
 
 	take(first, answer) {
 		this.pages = new Map();
-		this.patches = new Map();
+		this.patches = this.fresh; // the answer may be older than they are
 		for (let i = 0; i < answer.items.length; i += PAGE)
 			this.pages.set(first + i / PAGE, answer.items.slice(i, i + PAGE));
 		this.total = answer.total;
@@ -139,6 +141,7 @@ export class ListStore {
 			return true;
 		}
 		this.patches.set(row.id, row);
+		this.fresh.set(row.id, row);
 		for (const rows of this.pages.values())
 			if (rows.some((r) => r.id === row.id))
 				return true;

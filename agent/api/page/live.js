@@ -77,6 +77,7 @@ export class Live {
 		this.abort = new AbortController();
 		const headers = { Accept: 'text/event-stream' };
 
+		this.goesOn = !!this.last;
 		if (this.last)
 			headers['Last-Event-ID'] = this.last;
 		const answer = await ask(target('watch', { resources: 'pools' }), headers, this.abort.signal);
@@ -123,9 +124,10 @@ export class Live {
 			this.gather({ event: f.event, data: JSON.parse(f.data) });
 	}
 
+	/** What was asked for before may be older than the first frame, if the stream does not go on from another. */
 	begin() {
-		if (this.failures > 1)
-			this.on.reset(); // what was asked for meanwhile may be older than it
+		if (!this.goesOn || this.failures > 1)
+			this.on.reset();
 		this.failures = 0;
 		this.say('live');
 	}

@@ -48,6 +48,7 @@ export class Pools extends Component {
 	componentWillUnmount() {
 		this.unsubscribe();
 		clearTimeout(this.typing);
+		clearTimeout(this.calming);
 		this.store.stop();
 	}
 
@@ -56,6 +57,7 @@ export class Pools extends Component {
 	}
 
 	componentDidUpdate(before) {
+		this.total ??= this.props.counts?.pools.total;
 		if (this.question(before.params) === this.question())
 			return;
 		clearTimeout(this.typing);
@@ -85,6 +87,7 @@ export class Pools extends Component {
 	forget() {
 		this.outdated.clear();
 		this.gone.clear();
+		this.flashes.clear();
 		this.total = this.props.counts?.pools.total;
 	}
 
@@ -121,13 +124,14 @@ export class Pools extends Component {
 		return '';
 	};
 
-	/** What is to be clicked for the list as it is now. */
+	/** What is to be clicked for the list as it is now: of new pools only their number is known. */
 	outOfDate() {
-		const { counts } = this.props;
+		const { counts, params } = this.props;
+		const total = FILTERS.some((f) => params[f]) ? this.total : this.store.total;
 
 		if (this.outdated.size)
 			return t('changed', { n: this.outdated.size });
-		return counts && this.total !== undefined && this.total !== counts.pools.total && t('changed.list');
+		return counts && total !== undefined && total !== counts.pools.total && t('changed.list');
 	}
 
 	// --- what is seen ---------------------------------------------------------------
