@@ -36,6 +36,14 @@ await run([
 			}
 		assert.ok(asked > 50);
 	},
+	async function every_module_is_asked_for_at_once() {
+		const html = readFileSync(join(PAGE, 'index.html'), 'utf8');
+		const files = readdirSync(PAGE).filter((f) => f.endsWith('.js'));
+		const vendored = readdirSync(join(PAGE, 'vendor')).filter((f) => f.endsWith('.mjs')).map((f) => 'vendor/' + f);
+		const listed = [...html.matchAll(/(?:href|src)="\/page\/(\S+?js)"/g)].map((m) => m[1]);
+
+		assert.deepEqual(listed.sort(), [...files, ...vendored].sort());
+	},
 	async function every_word_of_the_interface_has_a_text() {
 		const { schemas } = SPEC.components;
 		const groups = {

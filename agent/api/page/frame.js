@@ -31,7 +31,10 @@ export function Head(p) {
 		<button type="button" title=${t('help')} aria-label=${t('help')} onClick=${p.onHelp}>?</button></header>`;
 }
 
-function kernel(status) {
+/** What was so when the agent was last heard of has no colour any more. */
+function kernel(status, stale) {
+	if (stale)
+		return ['dim', t(status.synced ? 'bar.synced' : 'bar.pending')];
 	if (!status.ready)
 		return ['warn', t('bar.notready')];
 	return status.synced ? ['good', t('bar.synced')] : ['warn', t('bar.pending')];
@@ -41,7 +44,7 @@ function kernel(status) {
 export function Bar({ live, status, whoami }) {
 	const tone = { live: 'good', connecting: 'dim', reconnecting: 'warn', polling: 'warn', stale: 'bad' }[live.name];
 	const sources = status?.sources || [], complete = sources.filter((s) => s.complete).length;
-	const [kernelTone, kernelText] = status ? kernel(status) : [];
+	const [kernelTone, kernelText] = status ? kernel(status, live.name === 'stale') : [];
 
 	return html`<footer><span role="status" class=${'live t-' + tone}><span class="sign" aria-hidden="true">●</span> ${t('live.' + live.name,
 			{ at: time(live.since) })}</span>
