@@ -71,7 +71,9 @@ override LDLIBS += $(PKG_LIBS)
 # Everything but the two main()s is one library: programs, tests and fuzz targets link the same.
 MAINS	:= agent/main.c agent/ctl/main.c
 SRC	:= $(filter-out $(MAINS),$(wildcard agent/*.c agent/*/*.c ipvs/*.c healthcheck/*.c watch/*.c))
-OBJ	:= $(SRC:%.c=$(B)/%.o)
+# The web page, compressed inside the program; see agent/api/page.h.
+PAGE	:= $(sort $(shell find agent/api/page -name '*.html' -o -name '*.css' -o -name '*.svg' -o -name '*.js' -o -name '*.mjs'))
+OBJ	:= $(SRC:%.c=$(B)/%.o) $(B)/page/files.o
 LIB	:= $(B)/libparasaus.a
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 TESTLIB := $(B)/libtest.a
@@ -152,6 +154,14 @@ $(B)/fuzzer/%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+$(B)/page/files.c: agent/api/page/embed $(PAGE)
+	$(call say,EMBED,agent/api/page)
+	$(Q)mkdir -p $(@D)
+	$(Q)agent/api/page/embed $(@D) $(PAGE)
+$(B)/page/files.o: $(B)/page/files.c agent/api/page.h
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
 $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does not tell of it
 
 -include $(OBJ:.o=.d) $(wildcard $(SRC:%=$(B)/%.tidy.d) $(SRC:%=$(B)/%.analyzed.d)) $(wildcard $(B)/agent/*.d $(B)/agent/ctl/*.d $(B)/tests/*/*.d $(B)/tests/lib/tools/*.d)
@@ -162,7 +172,7 @@ $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does no
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-cluster \
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-page check-cluster \
 	check-cluster-short check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
@@ -186,6 +196,10 @@ check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a gue
 
 check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
+
+check-page: all $(B)/tools/api_fixture analyze-page	## the web page in a browser: deploy/install-deps page
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
+		$(RUNNER) page$(TIER) $(wildcard tests/page/*_test.mjs)
 
 check-cluster-short: CLUSTER := $(CLUSTER_SHORT)
 check-cluster-short: check-cluster	## those of them that take few minutes
@@ -261,8 +275,14 @@ analyze-scripts:			# SC2317: functions that are called by their name
 # A scheduler, a part of a word, and what tests misspell on purpose.
 analyze-text: MEANT := fo,fro,nd,intervall,adresses
 analyze-text:
-	$(Q)codespell -L $(MEANT) --skip ./build,./.git,./LICENSE,./tests/fuzz/corpus,go.sum .
+	$(Q)codespell -L $(MEANT) --skip ./build,./agent/api/page/vendor,./.git,./LICENSE,./tests/fuzz/corpus,go.sum .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]
+
+# Not a part of `analyze`: it takes a Node.js.
+.PHONY: analyze-page
+analyze-page:				## is the page's JavaScript well-formed?
+	$(Q)for file in $(filter %.js %.mjs,$(PAGE)) $(wildcard tests/page/*.mjs tests/page/*/*.mjs); do \
+		node --check --input-type=module <$$file || { echo "$$file" >&2; exit 1; }; done
 
 # --- housekeeping ------------------------------------------------------------
 

@@ -65,6 +65,20 @@ unsigned accept_type(const char *accept, const char *type)
 	return wanted(accept, type, range_fits);
 }
 
+/* --- codings --------------------------------------------------------------------- */
+
+static size_t coding_fits(const char *range, size_t len, const char *coding)
+{
+	if (len == 1 && *range == '*')
+		return 1;
+	return len == strlen(coding) && strncasecmp(range, coding, len) == 0 ? 2 : 0;
+}
+
+unsigned accept_coding(const char *accept, const char *coding)
+{
+	return wanted(accept, coding, coding_fits);
+}
+
 /* --- languages ------------------------------------------------------------------- */
 
 /* "zh", "zh-CN" and "zh-Hans-CN" all fit "zh"; the longest best, "*" least. */

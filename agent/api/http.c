@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -86,6 +88,25 @@ static void append_value(struct buf *all, const char *value)
 	buf_str(all, value);
 }
 
+/* Headers that are taken as they are; what stands twice, as it stands last. */
+static const struct taken {
+	const char *name;
+	size_t at;
+} takens[] = {
+	{ REST_LAST_EVENT_ID_HEADER, offsetof(struct rest_request, last_event_id) },
+	{ MHD_HTTP_HEADER_ACCEPT_ENCODING, offsetof(struct rest_request, accept_encoding) },
+	{ MHD_HTTP_HEADER_IF_NONE_MATCH, offsetof(struct rest_request, if_none_match) },
+	{ MHD_HTTP_HEADER_ORIGIN, offsetof(struct rest_request, origin) },
+	{ "Sec-Fetch-Site", offsetof(struct rest_request, fetch_site) },
+};
+
+static void take_plain(struct rest_request *r, const char *name, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(takens); i++)
+		if (strcasecmp(name, takens[i].name) == 0)
+			*(const char **)((char *)r + takens[i].at) = value;
+}
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
 				   const char *value)
 {
@@ -107,10 +128,10 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 		append_value(&h->accept, value);
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_LANGUAGE) == 0) {
 		append_value(&h->accept_language, value);
-	} else if (strcasecmp(name, REST_LAST_EVENT_ID_HEADER) == 0) {
-		h->request->last_event_id = value;
 	} else if (strcasecmp(name, REST_REQUEST_ID_HEADER) == 0 && request_id_is_good(value)) {
 		h->request->request_id = value;
+	} else {
+		take_plain(h->request, name, value);
 	}
 	return MHD_YES;
 }
@@ -144,6 +165,10 @@ static struct MHD_Response *make_response(struct http_server *h, struct MHD_Conn
 		return http_stream_response(stream);
 	if (watch)
 		return http_watch_response(&h->watches, c, watch);
+	if (reply->constant)
+		return MHD_create_response_from_buffer(reply->constant_len,
+						       (void *)(uintptr_t)reply->constant,
+						       MHD_RESPMEM_PERSISTENT);
 	m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
 					    MHD_RESPMEM_MUST_FREE);
 	if (m)
@@ -151,19 +176,54 @@ static struct MHD_Response *make_response(struct http_server *h, struct MHD_Conn
 	return m;
 }
 
-static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *c,
-				  const struct rest_request *request, struct rest_reply *reply)
+/*
+ * What a browser is told of every answer: nothing inside it is code, but for our own files; nobody
+ * puts it into a page of theirs, nor learns from where ours went on.
+ */
+static enum MHD_Result add_guards(struct MHD_Response *m)
 {
-	struct MHD_Response *m = make_response(h, c, reply);
-	enum MHD_Result ok = m ? MHD_YES : MHD_NO;
+	static const char *const guards[][2] = {
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+		{ "Content-Security-Policy",
+		  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+		  "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+		  "frame-ancestors 'none'; require-trusted-types-for 'script'" },
+	};
+	enum MHD_Result ok = MHD_YES;
 
-	if (!m)
-		return MHD_NO;
+	for (size_t i = 0; i < ARRAY_LEN(guards); i++)
+		ok &= MHD_add_response_header(m, guards[i][0], guards[i][1]);
+	return ok;
+}
+
+/* "no-cache" is: keep it, and ask whether it still holds. */
+static enum MHD_Result add_caching(struct MHD_Response *m, const struct rest_reply *reply)
+{
+	enum MHD_Result ok = MHD_YES;
+
+	if (!reply->etag) {
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept, Accept-Language");
+		return ok;
+	}
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ETAG, reply->etag);
+	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+	if (reply->gzip)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	return ok;
+}
+
+static enum MHD_Result add_headers(struct MHD_Response *m, const struct rest_request *request,
+				   struct rest_reply *reply)
+{
+	enum MHD_Result ok = add_guards(m) & add_caching(m, reply);
+
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept, Accept-Language");
 	ok &= MHD_add_response_header(m, REST_REQUEST_ID_HEADER, request->request_id);
-	ok &= MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
 	if (reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
 		ok &= MHD_add_response_header(m, "X-Accel-Buffering", "no");
 	if (reply->language)
@@ -176,6 +236,18 @@ static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 	if (reply->close)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
+	return ok;
+}
+
+static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *c,
+				  const struct rest_request *request, struct rest_reply *reply)
+{
+	struct MHD_Response *m = make_response(h, c, reply);
+	enum MHD_Result ok;
+
+	if (!m)
+		return MHD_NO;
+	ok = add_headers(m, request, reply);
 	if (ok)
 		ok = MHD_queue_response(c, reply->status, m);
 	MHD_destroy_response(m);

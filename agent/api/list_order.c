@@ -122,11 +122,14 @@ static int address_compare(const struct list_item *a, const struct list_item *b)
 	return endpoint_cmp(endpoint_of(a), endpoint_of(b));
 }
 
+NUMBER_FIELD(vip_port, endpoint_of(it)->port)
+
 static const struct list_field fields[] = {
 	{ REST_ID, IN_POOLS, id_key, id_compare },
 	{ REST_NAMESPACE, IN_POOLS, namespace_key, namespace_compare },
 	{ REST_SERVICE, IN_POOLS, service_key, service_compare },
 	{ REST_VIP, IN_POOLS, address_key, address_compare },
+	{ REST_VIP_PORT, IN_POOLS, vip_port_key, NULL },
 	{ REST_PROTOCOL, IN_POOLS, protocol_key, NULL },
 	{ REST_CHECK, IN_POOLS, check_key, check_compare },
 	{ REST_HEALTH, IN_POOLS, health_key, NULL },

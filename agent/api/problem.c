@@ -21,6 +21,8 @@ static const struct kind {
 	[PROBLEM_NO_POOL] = { 404, "pool-not-found", "There is no such pool", "没有这个池" },
 	[PROBLEM_NO_MEMBER] = { 404, "member-not-found", "The pool has no such member",
 				"该池没有这个成员" },
+	[PROBLEM_CROSS_SITE] = { 403, "cross-site", "A page of another site must not do this",
+				 "不允许其他网站的页面执行此操作" },
 	[PROBLEM_BAD_METHOD] = { 405, "method-not-allowed", "Only GET and HEAD are answered",
 				 "只接受 GET 和 HEAD" },
 	[PROBLEM_NOT_ACCEPTABLE] = { 406, "not-acceptable",

@@ -6,9 +6,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/api/accept.h"
+#include "agent/api/origin.h"
+#include "agent/api/page.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/api/uri.h"
@@ -17,23 +18,8 @@
 
 /* --- who is asked -------------------------------------------------------------- */
 
-/* A name that only this machine can have: a foreign page cannot point its own name here. */
-static bool host_is_loopback(const char *host)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
-
-	for (size_t i = 0; host && i < ARRAY_LEN(names); i++) {
-		size_t n = strlen(names[i]);
-
-		if (strncasecmp(host, names[i], n) == 0 && (!host[n] || host[n] == ':') &&
-		    strspn(host + n, ":0123456789") == strlen(host + n))
-			return true;
-	}
-	return false;
-}
-
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
-static enum rest_problem transport_problem(const struct rest_request *r)
+static enum rest_problem transport_problem(const struct rest_request *r, const char *node)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
 		return PROBLEM_HEADERS_TOO_LARGE;
@@ -41,8 +27,10 @@ static enum rest_problem transport_problem(const struct rest_request *r)
 		return PROBLEM_BAD_REQUEST;
 	if (r->has_body)
 		return PROBLEM_BODY_REFUSED;
-	if (r->over_tcp && !host_is_loopback(r->host))
+	if (r->over_tcp && !origin_host_is_ours(r->host, node))
 		return PROBLEM_WRONG_HOST;
+	if (!origin_may(r->method, r->fetch_site, r->origin, node))
+		return PROBLEM_CROSS_SITE;
 	return PROBLEM_COUNT;
 }
 
@@ -200,7 +188,7 @@ static void call_route(const struct rest_route *route, const struct rest_call *c
 void rest_answer(const struct rest_request *r, const struct rest_state *s, struct rest_reply *out)
 {
 	struct rest_call c = { .request = r, .state = s, .snapshot = s->snapshot, .out = out };
-	enum rest_problem p = transport_problem(r);
+	enum rest_problem p = transport_problem(r, s->snapshot ? s->snapshot->node : NULL);
 	const struct rest_route *route;
 	struct uri uri;
 	struct err err;
@@ -222,6 +210,8 @@ void rest_answer(const struct rest_request *r, const struct rest_state *s, struc
 		return;
 	}
 	c.uri = &uri;
+	if (page_answer(&c))
+		return;
 	route = find_route(&uri, &c);
 	if (route)
 		call_route(route, &c);

@@ -23,12 +23,15 @@ struct rest_request {
 	const char *target; /* as it came, not decoded */
 	const char *accept; /* NULL: no such header; so are the following */
 	const char *accept_language;
+	const char *accept_encoding;
 	const char *host;
+	const char *origin, *fetch_site; /* what a browser tells of the page that asks */
+	const char *if_none_match;
 	const char *last_event_id;
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
 	size_t header_bytes; /* request line and headers */
-	bool over_tcp;	     /* then Host must name the loopback, or a page of anywhere could ask */
+	bool over_tcp;	     /* then Host must be one of ours, or a page of anywhere could ask */
 	bool has_body;	     /* Content-Length above 0, or any Transfer-Encoding */
 	bool watches_full;   /* as many watches as there is room for are open */
 	bool ambiguous;	     /* two readers could take it for different requests */
@@ -57,8 +60,12 @@ struct rest_reply {
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
 	struct buf body;
-	struct buf link; /* of a page that is not the last */
+	struct buf link;  /* of a page that is not the last */
+	const char *etag; /* static; may be kept, and asked for again with it; NULL: never kept */
+	bool gzip;
 	/* What comes instead of the body, one of them at most: */
+	const void *constant; /* static */
+	size_t constant_len;
 	struct list_stream *stream;
 	struct watch *watch;
 };

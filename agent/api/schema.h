@@ -46,6 +46,7 @@
 #define REST_LIMIT	"limit"
 #define REST_SORT	"sort"
 #define REST_VIP	"vip"
+#define REST_VIP_PORT	"vipPort"   /* to sort by, alone */
 #define REST_NAMESPACE	"namespace" /* a field, too; so are the following */
 #define REST_SERVICE	"service"
 #define REST_HEALTH	"health"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * REST requests: "METHOD TARGET", then Accept, Host, Accept-Language,
- * X-Request-Id and Last-Event-ID on lines of their own, through parsing, routing and listing to the whole answer, over a small
- * snapshot.
+ * X-Request-Id, Last-Event-ID, Origin, Sec-Fetch-Site, Accept-Encoding and
+ * If-None-Match on lines of their own, through parsing, routing and listing to
+ * the whole answer, over a small snapshot.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -38,7 +39,11 @@ static void check_lines(const char *text)
 
 static void check_reply(struct rest_reply *r)
 {
-	if (r->stream) {
+	if (r->etag) { /* a file of the page */
+		assert(r->status == 200 || r->status == 304);
+		assert((r->status == 304) == (r->body.len == 0 && !r->constant));
+		assert(r->gzip == (r->constant != NULL));
+	} else if (r->stream) {
 		assert(r->status == 200 && r->body.len == 0);
 		while (list_stream_read(r->stream, &r->body, 100))
 			;
@@ -59,7 +64,7 @@ static void check_reply(struct rest_reply *r)
 	}
 	for (size_t i = 0; i < r->link.len; i++)
 		assert(r->link.data[i] >= 0x20 && r->link.data[i] < 0x7f);
-	assert((r->status == 200) != (strcmp(r->type, REST_PROBLEM) == 0));
+	assert((r->status == 200 || r->etag) != (strcmp(r->type, REST_PROBLEM) == 0));
 	assert(r->allow == (r->status == 405));
 }
 
@@ -98,6 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (request.request_id && !request_id_is_good(request.request_id))
 		request.request_id = NULL;
 	request.last_event_id = cut(&rest, "\n");
+	request.origin = cut(&rest, "\n");
+	request.fetch_site = cut(&rest, "\n");
+	request.accept_encoding = cut(&rest, "\n");
+	request.if_none_match = cut(&rest, "\n");
 	request.over_tcp = request.host != NULL;
 	if (request.target) {
 		rest_answer(&request, &state, &reply);

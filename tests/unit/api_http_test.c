@@ -413,6 +413,71 @@ static void a_stream_comes_in_chunks_one_line_an_item(void **state)
 	curl_slist_free_all(accept);
 }
 
+/* Every answer tells a browser that nothing in it is code but for our own files. */
+static void answers_are_guarded(void **state)
+{
+	static const char *const paths[] = { "/", "/page/main.js", "/api/v1/pools", "/nothing",
+					     "/metrics" };
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		char request[128], *got;
+
+		snprintf(request, sizeof(request),
+			 "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", paths[i]);
+		got = exchange(*state, request);
+		assert_int_equal(count_of(got, "Content-Security-Policy: default-src 'none'; "
+					       "script-src 'self'; style-src 'self'; "),
+				 1);
+		assert_int_equal(count_of(got, "frame-ancestors 'none'; "
+					       "require-trusted-types-for 'script'\r\n"),
+				 1);
+		assert_int_equal(count_of(got, "X-Content-Type-Options: nosniff\r\n"), 1);
+		assert_int_equal(count_of(got, "Referrer-Policy: no-referrer\r\n"), 1);
+		assert_int_equal(count_of(got, "Cross-Origin-Opener-Policy: same-origin\r\n"), 1);
+		assert_int_equal(count_of(got, "Cross-Origin-Resource-Policy: same-origin\r\n"), 1);
+		assert_null(strstr(got, "Access-Control-"));
+		free(got);
+	}
+}
+
+/* Kept by the client, asked for again with its ETag, and not sent again. */
+static void a_file_of_the_page_is_sent_once(void **state)
+{
+	char request[256], *first, *second;
+	const char *etag;
+
+	first = exchange(*state, "GET /page/icon.svg HTTP/1.1\r\nHost: x\r\n"
+				 "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n");
+	assert_int_equal(count_of(first, "HTTP/1.1 200 "), 1);
+	assert_int_equal(count_of(first, "Content-Encoding: gzip\r\n"), 1);
+	assert_int_equal(count_of(first, "Content-Type: image/svg+xml\r\n"), 1);
+	assert_int_equal(count_of(first, "Cache-Control: no-cache\r\n"), 1);
+	assert_int_equal(count_of(first, "Vary: Accept-Encoding\r\n"), 1);
+	assert_int_equal(count_of(first, "ETag: \""), 1);
+	etag = strstr(first, "ETag: ") + 6;
+	snprintf(request, sizeof(request),
+		 "GET /page/icon.svg HTTP/1.1\r\nHost: x\r\nIf-None-Match: %.*s\r\n"
+		 "Connection: close\r\n\r\n",
+		 (int)strcspn(etag, "\r"), etag);
+	second = exchange(*state, request);
+	assert_int_equal(count_of(second, "HTTP/1.1 304 "), 1);
+	assert_int_equal(count_of(second, "ETag: \""), 1);
+	assert_string_equal(strstr(second, "\r\n\r\n"), "\r\n\r\n");
+	free(first);
+	free(second);
+}
+
+static void a_page_of_another_site_cannot_ask_for_changes(void **state)
+{
+	char *got = exchange(*state, "POST /api/v1/pools HTTP/1.1\r\nHost: x\r\n"
+				     "Sec-Fetch-Site: cross-site\r\n\r\n"
+				     "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+
+	assert_int_equal(count_of(got, "HTTP/1.1 "), 1);
+	assert_int_equal(count_of(got, "HTTP/1.1 403 "), 1);
+	free(got);
+}
+
 static void over_tcp_only_loopback_names_are_answered(void **state)
 {
 	const struct server *s = *state;
@@ -612,6 +677,9 @@ int main(void)
 		cmocka_unit_test(more_connections_than_there_is_room_for_wait_or_are_refused),
 		cmocka_unit_test(curl_keeps_its_connection),
 		cmocka_unit_test(head_tells_the_headers_alone),
+		cmocka_unit_test(answers_are_guarded),
+		cmocka_unit_test(a_file_of_the_page_is_sent_once),
+		cmocka_unit_test(a_page_of_another_site_cannot_ask_for_changes),
 		cmocka_unit_test(over_tcp_only_loopback_names_are_answered),
 		cmocka_unit_test(a_stream_comes_in_chunks_one_line_an_item),
 		cmocka_unit_test(a_watch_tells_what_changes),

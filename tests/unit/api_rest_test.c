@@ -248,6 +248,43 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		  421,
 		  "wrong-host",
 		  "" },
+		{ { .method = "GET", .target = "/", .over_tcp = true, .host = "128.0.0.1" },
+		  421,
+		  "wrong-host",
+		  "" },
+		{ { .method = "GET",
+		    .target = "/",
+		    .over_tcp = true,
+		    .host = "node-1.evil.example" },
+		  421,
+		  "wrong-host",
+		  "" },
+		{ { .method = "POST", .target = "/api/v1/pools", .fetch_site = "cross-site" },
+		  403,
+		  "cross-site",
+		  "another site" },
+		{ { .method = "DELETE", .target = "/page/main.js", .fetch_site = "same-site" },
+		  403,
+		  "cross-site",
+		  "" },
+		{ { .method = "PUT", .target = "/", .origin = "null" }, 403, "cross-site", "" },
+		{ { .method = "PUT", .target = "/", .origin = "http://evil.example" },
+		  403,
+		  "cross-site",
+		  "" },
+		/* Ours, or no browser: refused for what they ask alone. */
+		{ { .method = "PUT", .target = "/", .origin = "http://node-1:9090" },
+		  405,
+		  "method-not-allowed",
+		  "" },
+		{ { .method = "PUT", .target = "/", .fetch_site = "same-origin" },
+		  405,
+		  "method-not-allowed",
+		  "" },
+		{ { .method = "POST", .target = "/page/main.js" }, 405, "method-not-allowed", "" },
+		{ { .method = "GET", .target = "/page/nothing.js" }, 404, "not-found", "" },
+		{ { .method = "GET", .target = "/page/" }, 404, "not-found", "" },
+		{ { .method = "GET", .target = "/page/vendor" }, 404, "not-found", "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -281,10 +318,11 @@ static void a_target_without_end_is_refused_without_repeating_it(void **state)
 	asked_done(&a);
 }
 
-static void loopback_names_are_answered(void **state)
+static void loopback_and_node_names_are_answered(void **state)
 {
-	static const char *const hosts[] = { "localhost", "LOCALHOST:9443", "127.0.0.1",
-					     "127.0.0.1:9443", "[::1]:9443" };
+	static const char *const hosts[] = { "localhost",      "LOCALHOST:9443", "127.0.0.1",
+					     "127.0.0.1:9443", "[::1]:9443",	 "127.8.9.10",
+					     "node-1",	       "NODE-1:9090" };
 
 	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
 		struct asked a = ask_as(&(struct rest_request){ .method = "GET",
@@ -787,7 +825,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_requests_are_told_what_is_wrong),
 		cmocka_unit_test(a_target_without_end_is_refused_without_repeating_it),
-		cmocka_unit_test(loopback_names_are_answered),
+		cmocka_unit_test(loopback_and_node_names_are_answered),
 		cmocka_unit_test(ready_is_a_table_written_and_every_source_read_once),
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which page asks: what a browser tells of where a request comes from. A page of
+ * anywhere can make the browser of someone on this machine ask us; what it must
+ * not reach is answers (a name of its own that it points here) and, once there is
+ * something to change, changes (a form or script of its own).
+ */
+#ifndef AGENT_API_ORIGIN_H
+#define AGENT_API_ORIGIN_H
+
+#include <stdbool.h>
+
+/*
+ * Is that Host, with or without a port, the loopback or `node`, this node's name? NULL for either
+ * is none. 127.0.0.0/8, [::1] and localhost are names that no other page can have.
+ */
+bool origin_host_is_ours(const char *host, const char *node);
+
+/*
+ * May a request of that method come from there? GET and HEAD from anywhere; others not from
+ * another site, which a browser tells by Sec-Fetch-Site, or by Origin where it is older. Who tells
+ * neither is no browser. NULL: no such header.
+ */
+bool origin_may(const char *method, const char *fetch_site, const char *origin, const char *node);
+
+#endif

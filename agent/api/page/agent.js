@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The agent itself: its sources and processes.
+import { html } from './html.js';
+import { age, duration, number, t, time } from './i18n.js';
+
+function read(s) {
+	return s.complete ? t('yes') : s.delivered ? t('no.more') : t('not.yet');
+}
+
+function table(label, heads, rows) {
+	return html`<table class="plain" aria-label=${label}><caption>${label}</caption>
+		<thead><tr>${heads.map((h) => html`<th key=${h} scope="col">${t('agent.' + h)}</th>`)}</tr></thead>
+		<tbody>${rows.map((cells, i) => html`<tr key=${i}>${cells.map((c, n) => html`<td key=${n}>${c}</td>`)}</tr>`)}</tbody></table>`;
+}
+
+/** Props: status. */
+export function Agent({ status: s }) {
+	if (!s)
+		return html`<p class="nothing">${t('loading')}</p>`;
+	const facts = [
+		['node', s.node], ['version', s.version],
+		['started', html`<span title=${time(s.startedAt)}>${age(s.startedAt)}</span>`],
+		['generation', number(s.generation) + ' / ' + number(s.appliedGeneration)],
+		['members', number(s.members)], ['targets', number(s.targets)],
+		['kernelWrites', number(s.kernelWrites)], ['otherWrites', number(s.otherWrites)],
+		['repairs', number(s.repairs)], ['lastSync', t('unit.ms', { n: Math.round(s.lastSyncSeconds * 1000) })],
+	];
+
+	return html`<section class="screen agent" aria-label=${t('title.agent')}>
+		<dl class="facts">${facts.map(([key, v]) => html`<div key=${key}><dt>${t('agent.' + key)}</dt><dd>${v}</dd></div>`)}</dl>
+		${table(t('agent.sources'), ['type', 'complete', 'objects', 'heard', 'why'], s.sources.map((x) =>
+			[x.type + ':' + x.where, read(x), number(x.objects), x.heardAt ? duration((Date.now() - Date.parse(x.heardAt)) / 1000) : '–', x.why || '']))}
+		${table(t('agent.processes'), ['role', 'memory', 'restarts'], Object.entries(s.processes).map(([role, p]) =>
+			[`${role} (${p.pid})`, (p.residentBytes / 2 ** 20).toFixed(1) + ' MiB', number(p.restarts)]))}
+	</section>`;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The whole page: what the URL says is shown, and what is true of every screen.
+import { Agent } from './agent.js';
+import { get } from './api.js';
+import { Events } from './events.js';
+import { Bar, Head } from './frame.js';
+import { Help } from './help.js';
+import { Component, html } from './html.js';
+import { chooseLanguage, setLanguage, t } from './i18n.js';
+import { lettersAreKeys } from './keys.js';
+import { Live } from './live.js';
+import { Pools } from './pools.js';
+import { Problems } from './problems.js';
+import { remember, remembered, setTheme, THEMES } from './theme.js';
+import { kept, makeHash, parseHash, setHash } from './url.js';
+
+const SCREENS = { pools: Pools, problems: Problems, events: Events, agent: Agent };
+const SUMMARY_MS = 1000; // between two answers about the whole, at most one
+const IDLE_MS = 10000;
+
+export class App extends Component {
+	state = { ...parseHash(location.hash), live: { name: 'connecting' } };
+	listeners = new Set();
+
+	componentDidMount() {
+		addEventListener('hashchange', this.arrive);
+		addEventListener('popstate', this.arrive);
+		addEventListener('keydown', this.onKey);
+		this.live = new Live({
+			change: (frames) => this.tell(frames),
+			reset: () => this.tell(undefined),
+			state: (name, since) => this.setState({ live: { name, since } }),
+		});
+		this.live.start();
+		this.summarise();
+		setInterval(() => document.hidden || this.summarise(), IDLE_MS);
+		get('whoami').then((whoami) => this.setState({ whoami }), () => {});
+	}
+
+	// --- the URL -----------------------------------------------------------------
+
+	arrive = () => {
+		this.setState(parseHash(location.hash));
+	};
+
+	/** Some parameters become others; `push`: one can go back to what was before. */
+	set = (changes, push) => {
+		const params = { ...this.state.params, ...changes };
+
+		this.setState({ params });
+		this.state.params = params; // for who sets two before either is shown
+		setHash(this.state.view, params, push);
+	};
+
+	/** Language and theme: of the URL, else as chosen before, else as the browser has them. */
+	choose({ view, params }) {
+		const language = chooseLanguage(params.lang, remembered('lang'));
+		const theme = [params.theme, remembered('theme')].find((x) => THEMES.includes(x)) || 'auto';
+
+		setLanguage(language);
+		setTheme(theme);
+		document.title = t('title.' + view) + ' – Parasaus';
+		return { language, theme };
+	}
+
+	prefer(name, value) {
+		remember(name, value);
+		this.set({ [name]: undefined });
+	}
+
+	// --- news ----------------------------------------------------------------------
+
+	/** Undefined: anything may have changed. */
+	tell(frames) {
+		for (const [change, reset] of this.listeners)
+			frames ? change(frames) : reset();
+		this.summariseSoon();
+	}
+
+	subscribe = (change, reset) => {
+		const both = [change, reset];
+
+		this.listeners.add(both);
+		return () => this.listeners.delete(both);
+	};
+
+	summariseSoon() {
+		this.soon ??= setTimeout(() => {
+			this.soon = undefined;
+			this.summarise();
+		}, Math.max(100, SUMMARY_MS - (Date.now() - (this.summarised || 0))));
+	}
+
+	async summarise() {
+		this.summarised = Date.now();
+		try {
+			const [counts, status] = await Promise.all([get('counts'), get('status')]);
+
+			this.setState({ counts, status });
+		} catch { /* the status bar tells how old it is */ }
+	}
+
+	// --- keys ------------------------------------------------------------------------
+
+	onKey = (e) => {
+		const views = Object.keys(SCREENS);
+
+		if (!lettersAreKeys() || e.ctrlKey || e.altKey || e.metaKey || e.target.closest('input, select, textarea, dialog'))
+			return;
+		if (e.key === '/') {
+			document.getElementById('search')?.focus();
+			e.preventDefault();
+		} else if (e.key === '?') {
+			this.setState({ help: true });
+		} else if (e.key === 'r') {
+			this.tell(undefined);
+		} else if (e.key >= '1' && e.key <= String(views.length)) {
+			location.hash = makeHash(views[e.key - 1], kept(this.state.params));
+		}
+	};
+
+	render(_, state) {
+		const { view, params, counts, status, whoami, live, help } = state;
+		const { language, theme } = this.choose(state);
+
+		return html`<${Head} view=${view} kept=${kept(params)} counts=${counts} language=${language} theme=${theme}
+				onLanguage=${(l) => this.prefer('lang', l)} onTheme=${(x) => this.prefer('theme', x)}
+				onHelp=${() => this.setState({ help: true })} />
+			<main><h1 class="hidden">${t('title.' + view)}</h1><${SCREENS[view]} key=${view} params=${params} set=${this.set}
+				counts=${counts} status=${status} subscribe=${this.subscribe} /></main>
+			<${Bar} live=${live} status=${status} whoami=${whoami} />
+			${help && html`<${Help} onClose=${() => this.setState({ help: false })} />`}`;
+	}
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The keys there are.
+import { Component, html } from './html.js';
+import { t } from './i18n.js';
+import { lettersAreKeys, setLetters } from './keys.js';
+
+const KEYS = [['search', ['/']], ['move', ['↑', '↓', 'j', 'k']], ['page', ['PgUp', 'PgDn', 'Home', 'End']],
+	['open', ['Enter']], ['escape', ['Esc']], ['refresh', ['r']], ['views', ['1', '2', '3', '4']], ['help', ['?']]];
+
+/** Props: onClose. */
+export class Help extends Component {
+	componentDidMount() {
+		this.dialog.showModal();
+	}
+
+	render({ onClose }) {
+		return html`<dialog ref=${(e) => { this.dialog = e; }} onClose=${onClose} aria-label=${t('help')}>
+			<h2>${t('help')}</h2>
+			<dl class="keys">${KEYS.map(([what, keys]) => html`<div key=${what}><dt>${keys.map((k) => html`<kbd key=${k}>${k}</kbd>`)}</dt>
+				<dd>${t('key.' + what)}</dd></div>`)}</dl>
+			<p><label><input type="checkbox" checked=${lettersAreKeys()} onChange=${(e) => setLetters(e.target.checked)}
+				/> ${t('key.letters')}</label></p>
+			<button type="button" onClick=${() => this.dialog.close()}>${t('close')}</button></dialog>`;
+	}
+}

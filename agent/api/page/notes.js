@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is said in place of a list.
+import { html } from './html.js';
+import { t } from './i18n.js';
+
+export function failure(error, again) {
+	return html`<p class="failure" role="alert"><span class="badge b-error"><span aria-hidden="true">✕</span></span> ${error.message}
+		${error.requestId && html` <span class="dim">${t('request', { id: error.requestId })}</span>`}
+		<button type="button" onClick=${again}>${t('retry')}</button></p>`;
+}
+
+export function nothing(text) {
+	return html`<p class="nothing">${text}</p>`;
+}
+
+/** A pool that one can go to. */
+export function poolLink(id) {
+	return id ? html`<a href=${'#/pools?q=' + encodeURIComponent(id) + '&open=' + encodeURIComponent(id)}>${id}</a>` : '–';
+}

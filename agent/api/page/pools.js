@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The list of pools.
+import { badge, frontend, kernelState } from './badges.js';
+import { Copy, listCommand } from './command.js';
+import { chips, choice, search, Typed } from './filters.js';
+import { Grid } from './grid.js';
+import { Component, html } from './html.js';
+import { number, t, word } from './i18n.js';
+import { ListStore } from './list_store.js';
+import { Members } from './members.js';
+import { failure, nothing } from './notes.js';
+
+const HEALTHS = ['down', 'degraded', 'up', 'unmonitored'];
+const FILTERS = ['q', 'health', 'protocol', 'check', 'namespace', 'source'];
+const TYPING_MS = 40;
+const FLASH_MS = 2000;
+
+function name(p) {
+	return html`<span class="name" title=${p.id}><span class="dim">${p.namespace}/</span>${p.service}<span
+		class="dim">:${p.port}</span></span>`;
+}
+
+function address(p) {
+	const more = p.frontends.length - 1;
+
+	return p.frontends.length ? html`<span title=${p.frontends.join('\n')}>${frontend(p.frontends[0]).ip}${more > 0
+		&& html` <span class="dim">+${more}</span>`}</span>` : '–';
+}
+
+function membersUp({ members: m }) {
+	const title = ['up', 'down', 'unknown', 'draining'].map((k) => t('members.' + k, { n: m[k] })).join(', ');
+
+	return html`<span title=${title}>${m.up}<span class="dim">/${m.total}</span></span>`;
+}
+
+/** Props: params, set(params, push), counts, status, subscribe(fn) for changes. */
+export class Pools extends Component {
+	store = new ListStore(() => this.setState({}));
+	flashes = new Map(); // id to when it changed
+	outdated = new Set(); // ids whose place in the list may be another by now
+	gone = new Set();
+
+	componentDidMount() {
+		this.unsubscribe = this.props.subscribe((frames) => this.change(frames), () => this.reload());
+		this.open(Number(this.props.params.at) || 0);
+	}
+
+	componentWillUnmount() {
+		this.unsubscribe();
+		clearTimeout(this.typing);
+		clearTimeout(this.calming);
+		this.store.stop();
+	}
+
+	question(params = this.props.params) {
+		return JSON.stringify([...FILTERS, 'sort'].map((f) => params[f]));
+	}
+
+	componentDidUpdate(before) {
+		this.total ??= this.props.counts?.pools.total;
+		if (this.question(before.params) === this.question())
+			return;
+		clearTimeout(this.typing);
+		if (before.params.q === this.props.params.q)
+			this.open(0);
+		else
+			this.typing = setTimeout(() => this.open(0), TYPING_MS);
+	}
+
+	filters() {
+		const { params } = this.props;
+
+		return Object.fromEntries([...FILTERS, 'sort'].map((f) => [f, params[f]?.trim()]));
+	}
+
+	open(at) {
+		this.forget();
+		this.asked = this.question();
+		this.store.open('pools', this.filters(), at);
+	}
+
+	reload() {
+		this.forget();
+		this.store.reload();
+	}
+
+	forget() {
+		this.outdated.clear();
+		this.gone.clear();
+		this.flashes.clear();
+		this.total = this.props.counts?.pools.total;
+	}
+
+	// --- changes ------------------------------------------------------------------
+
+	/** Rows become what they are at once; none moves under the pointer, that takes a click. */
+	change(frames) {
+		const { sort, health } = this.props.params;
+		const moves = health || (sort && !/^-?(id|vip|vipPort|protocol|check)(,|$)/.test(sort));
+
+		for (const { event, data } of frames) {
+			if (event === 'pool.delete') {
+				this.gone.add(data.id);
+				this.outdated.add(data.id);
+			} else if (event === 'pool.upsert') {
+				this.gone.delete(data.id);
+				if (this.store.patch(data))
+					this.flashes.set(data.id, Date.now());
+				if (moves)
+					this.outdated.add(data.id);
+			}
+		}
+		clearTimeout(this.calming);
+		this.calming = setTimeout(() => this.setState({}), FLASH_MS + 50);
+		this.setState({});
+	}
+
+	rowClass = (p) => {
+		if (this.gone.has(p.id))
+			return 'gone';
+		if (Date.now() - (this.flashes.get(p.id) || 0) < FLASH_MS)
+			return 'flash';
+		this.flashes.delete(p.id);
+		return '';
+	};
+
+	/** What is to be clicked for the list as it is now: of new pools only their number is known. */
+	outOfDate() {
+		const { counts, params } = this.props;
+		const total = FILTERS.some((f) => params[f]) ? this.total : this.store.total;
+
+		if (this.outdated.size)
+			return t('changed', { n: this.outdated.size });
+		return counts && total !== undefined && total !== counts.pools.total && t('changed.list');
+	}
+
+	// --- what is seen ---------------------------------------------------------------
+
+	columns() {
+		const { status } = this.props;
+		const health = (p) => badge('health', this.gone.has(p.id) ? 'gone' : p.health);
+
+		return [
+			{ key: 'name', sort: 'id', cell: name },
+			{ key: 'ip', sort: 'vip', cell: address },
+			{ key: 'port', sort: 'vipPort', cell: (p) => p.frontends.length ? frontend(p.frontends[0]).port : '–' },
+			{ key: 'protocol', sort: 'protocol', cell: (p) => p.protocol },
+			{ key: 'check', sort: 'check', cell: (p) => word('check', p.check.type) },
+			{ key: 'members', sort: 'up', cell: membersUp },
+			{ key: 'health', sort: 'health', cell: health },
+			{ key: 'kernel', sort: 'generation', down: true, title: t('sort.kernel'),
+				cell: (p) => badge('kernel', kernelState(p, status)) },
+			{ key: 'problems', sort: 'problemCount', down: true, cell: (p) => p.problemCount || '' },
+		].map((c) => ({ ...c, label: t('col.' + c.key) }));
+	}
+
+	toolbar() {
+		const { params, counts } = this.props;
+		const set = (name) => (value) => this.props.set({ [name]: value, open: undefined, at: undefined });
+		const names = (list) => list?.map((x) => x.name) || [];
+		const some = FILTERS.some((f) => params[f]);
+
+		return html`<div class="toolbar">
+			${search('pools', params.q, set('q'))}
+			${chips('health', HEALTHS.map((h) => [h, counts?.pools.health[h]]), params.health, set('health'))}
+			${choice('protocol', ['tcp', 'udp'], params.protocol, set('protocol'))}
+			${choice('check', ['http', 'tcp', 'mysql', 'none'], params.check, set('check'), (w) => word('check', w))}
+			<${Typed} name="namespace" words=${names(counts?.pools.namespace)} chosen=${params.namespace} onChange=${set('namespace')} />
+			${choice('source', names(counts?.pools.source), params.source, set('source'))}
+			${some && html`<button type="button" onClick=${() => this.props.set(Object.fromEntries(
+				[...FILTERS, 'open', 'at'].map((f) => [f, undefined])))}>${t('clear')}</button>`}
+		</div>`;
+	}
+
+	summary() {
+		const { counts, params } = this.props, { total } = this.store;
+		const news = this.outOfDate();
+
+		return html`<div class="summary">
+			<span role="status" class="count">${total === undefined ? t('loading')
+				: t('count', { n: total, m: counts ? counts.pools.total : total })}</span>
+			${news && html`<button type="button" class="news" onClick=${() => this.reload()}>${news}</button>`}
+			<span class="space"></span>
+			<${Copy} command=${listCommand('pools', this.filters())} key=${this.question(params)} />
+		</div>`;
+	}
+
+	render({ params, set, counts }) {
+		const { store } = this;
+		const empty = counts?.pools.total === 0 ? 'empty.nothing.pools' : 'empty.pools';
+
+		return html`<section class="screen" aria-label=${t('title.pools')}>
+			${this.toolbar()}${this.summary()}
+			${store.error && failure(store.error, () => store.reload())}
+			<${Grid} name="pools" label=${t('title.pools')} columns=${this.columns()} total=${store.total || 0}
+				rowAt=${(i) => store.rowAt(i)} want=${(a, b) => store.total && store.want(a, b)} list=${store.loaded}
+				question=${this.asked} sort=${params.sort || 'id'} onSort=${(sort) => set({ sort, at: undefined }, true)}
+				at=${Number(params.at) || 0} onAt=${(at) => set({ at: at ? String(at) : undefined })}
+				open=${params.open} onOpen=${(open) => set({ open })} rowClass=${this.rowClass}
+				expandLabel=${(p) => t('expand', { id: p.id })} panel=${(p) => html`<${Members} key=${p.id} pool=${p} />`} />
+			${store.total === 0 && nothing(t(empty))}
+		</section>`;
+	}
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Why a member is as it is, in words.
+import { duration, t, word } from './i18n.js';
+
+function probeWords(check) {
+	const what = word('probe', check.reason);
+
+	return check.detail ? what + ' ' + check.detail : what;
+}
+
+/** The reasons that core has, then what the last probe found where that adds something. */
+export function whyWords(member) {
+	const parts = member.reasons.map((r) => word('reason', r));
+
+	if (member.removeAt)
+		parts.push(t('reason.removeAt', { in: duration((Date.parse(member.removeAt) - Date.now()) / 1000) }));
+	if (member.lastCheck && member.lastCheck.reason !== 'ok')
+		parts.push(probeWords(member.lastCheck));
+	return parts.join('; ');
+}
+
+function ms(n) {
+	return n % 1000 ? t('unit.ms', { n }) : duration(n / 1000);
+}
+
+/** "http /healthz 200-399 every 5 s, ..." */
+export function checkWords(check) {
+	if (check.type === 'none')
+		return t('check.none');
+	const what = [check.type, check.port ? ':' + check.port : '', check.path, check.host, check.expect,
+		check.match && '"' + check.match + '"', check.role && check.role !== 'any' && check.role];
+
+	return t('check.words', {
+		what: what.filter(Boolean).join(' '),
+		interval: ms(check.intervalMilliseconds),
+		timeout: ms(check.timeoutMilliseconds),
+		rise: check.rise,
+		fall: check.fall,
+	});
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What tests of the page stand on: the REST interface over a fixture, and a browser that may reach
+// nothing else. What the page must never do (errors in its console, things its own
+// Content-Security-Policy forbids) is gathered and judged after each test.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const BUILD = process.env.PARASAUS_BUILD || resolve('build/release');
+const PLACE = process.env.PAGE_PLACE || resolve('build/page');
+export const PATIENCE_MS = 20000; // a test that takes that long has failed
+
+const require = createRequire(join(PLACE, 'npm/'));
+const { chromium } = needed(() => require('playwright-core'));
+const AXE = needed(() => require.resolve('axe-core/axe.min.js'));
+
+function needed(get) {
+	try {
+		return get();
+	} catch (e) {
+		console.log(e.message.split('\n')[0] + ': deploy/install-deps page');
+		process.exit(77);
+	}
+}
+
+/** The fixture: do('d') does that to its pools (tests/lib/tools/api_fixture.c). */
+export class Fixture {
+	static async start(...size) {
+		const f = new Fixture();
+
+		f.dir = mkdtempSync(join(tmpdir(), 'page-'));
+		f.child = spawn(join(BUILD, 'tools/api_fixture'), ['--tcp', join(f.dir, 'socket'), ...size],
+			{ stdio: ['pipe', 'pipe', 'inherit'] });
+		for await (const line of createInterface(f.child.stdout)) {
+			f.url = 'http://127.0.0.1:' + /^ready (\d+)$/.exec(line)[1] + '/';
+			break;
+		}
+		return f;
+	}
+
+	do(what) {
+		this.child.stdin.write(what);
+	}
+
+	/** The agent is gone; the address is free. */
+	async stop() {
+		const ended = new Promise((done) => this.child.once('exit', done));
+
+		this.child.stdin.end();
+		await ended;
+		rmSync(this.dir, { recursive: true, force: true });
+	}
+}
+
+export async function startBrowser() {
+	return chromium.launch({
+		executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+		args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+			'--no-first-run', '--disable-quic', '--disable-dev-shm-usage'],
+	});
+}
+
+/** A page of its own: nothing is remembered from others. `hash` is what follows the address. */
+export async function openPage(browser, fixture, hash = '', options = {}) {
+	const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
+	const page = await context.newPage();
+
+	page.faults = [];
+	page.allowed = []; // what a test brings about on purpose
+	page.setDefaultTimeout(PATIENCE_MS);
+	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && page.faults.push('console: ' + m.text()));
+	page.on('pageerror', (e) => page.faults.push('error: ' + e.message));
+	await page.exposeFunction('tellViolation', (text) => page.faults.push('policy: ' + text));
+	await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
+		window.tellViolation(e.violatedDirective + ' ' + e.blockedURI)));
+	await context.route((url) => url.origin + '/' !== fixture.url, (route) => {
+		page.faults.push('asks elsewhere: ' + route.request().url());
+		return route.abort();
+	});
+	await page.goto(fixture.url + hash);
+	return page;
+}
+
+export async function closePage(page) {
+	const faults = page.faults.filter((f) => !page.allowed.some((a) => a.test(f)));
+
+	await page.context().close();
+	assert.deepEqual(faults, []);
+}
+
+/** What axe-core finds against WCAG 2.2 AA. It is not of the page, so its policy does not hold for it. */
+export async function axe(page) {
+	const client = await page.context().newCDPSession(page);
+
+	await client.send('Page.setBypassCSP', { enabled: true });
+	await page.evaluate(readFileSync(AXE, 'utf8'));
+	const { violations } = await page.evaluate(() => window.axe.run(document,
+		{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+
+	return violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => n.target + ' ' + (n.any[0]?.message || '')).join(' | ')}`);
+}
+
+export async function picture(page, name) {
+	mkdirSync(PLACE, { recursive: true });
+	await page.screenshot({ path: join(PLACE, name + '.png') });
+}
+
+/** Runs tests one after the other and tells in TAP what became of them. */
+export async function run(tests) {
+	let bad = 0;
+
+	console.log('1..' + tests.length);
+	for (const [i, test] of tests.entries()) {
+		const name = test.name.replaceAll('_', ' ');
+
+		try {
+			await test();
+			console.log(`ok ${i + 1} - ${name}`);
+		} catch (e) {
+			bad++;
+			console.log(`not ok ${i + 1} - ${name}`);
+			console.log(e.stack.replace(/^/gm, '# '));
+		}
+	}
+	process.exitCode = bad ? 1 : 0;
+}
