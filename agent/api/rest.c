@@ -18,7 +18,7 @@
 /* --- who is asked -------------------------------------------------------------- */
 
 /* A name that only this machine can have: a foreign page cannot point its own name here. */
-static bool host_is_loopback(const char *host)
+bool rest_host_is_ours(const char *host)
 {
 	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
 
@@ -41,7 +41,7 @@ static enum rest_problem transport_problem(const struct rest_request *r)
 		return PROBLEM_BAD_REQUEST;
 	if (r->has_body)
 		return PROBLEM_BODY_REFUSED;
-	if (r->over_tcp && !host_is_loopback(r->host))
+	if (r->over_tcp && !rest_host_is_ours(r->host))
 		return PROBLEM_WRONG_HOST;
 	return PROBLEM_COUNT;
 }
