@@ -25,9 +25,6 @@ struct edits {
 
 static void edit_free(struct edit *e)
 {
-	*e->place = e->next;
-	if (e->next)
-		e->next->place = e->place;
 	edit_documents_done(e);
 	rest_reply_done(&e->reply);
 	free(e);
@@ -40,6 +37,11 @@ void edit_done(struct edit *e)
 	void *arg = e->arg;
 
 	e->reply = (struct rest_reply){ 0 };
+	for (struct edit **i = &e->all->first; *i; i = &(*i)->next)
+		if (*i == e) {
+			*i = e->next;
+			break;
+		}
 	edit_free(e);
 	answer(arg, &reply);
 }
@@ -68,10 +70,13 @@ struct edits *edits_new(void)
 
 void edits_free(struct edits *all)
 {
-	while (all && all->first) {
-		if (all->first->store)
-			store_forget(all->first->store, all->first);
-		edit_free(all->first);
+	struct edit *e;
+
+	while (all && (e = all->first)) {
+		all->first = e->next;
+		if (e->store)
+			store_forget(e->store, e);
+		edit_free(e);
 	}
 	free(all);
 }
@@ -559,9 +564,6 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->arg = arg;
 	e->reply = (struct rest_reply){ .status = 200, .type = REST_JSON };
 	e->next = p->edits->first;
-	e->place = &p->edits->first;
-	if (e->next)
-		e->next->place = &e->next;
 	p->edits->first = e;
 	problem = prepare(e, &err);
 	if (problem == PROBLEM_COUNT)

@@ -38,7 +38,7 @@ MUST_CHECK enum edit_admission edit_admit(const struct rest_request *r, struct r
 struct edits; /* under way */
 MUST_CHECK struct edits *edits_new(void);
 /* Those under way are never answered; before the store is closed. NULL is fine. */
-void edits_free(struct edits *e);
+void edits_free(struct edits *all);
 
 struct edit_place {
 	struct edits *edits;

@@ -150,7 +150,8 @@ static bool read_wish(struct edit *e, uint64_t *out, struct err *err)
 		      &set, err) < 0)
 		return false;
 	for (const struct doc *c = set->roots[0]->first; c; c = c->next)
-		if (!c->key || (strcmp(c->key, REST_TO_REVISION) && strcmp(c->key, REST_REASON))) {
+		if (!c->key ||
+		    (strcmp(c->key, REST_TO_REVISION) != 0 && strcmp(c->key, REST_REASON) != 0)) {
 			err_set(err, -EINVAL, "\"%.64s\" is unknown", c->key ? c->key : "");
 			return false;
 		}

@@ -70,7 +70,7 @@ struct edit_document {
 
 struct edit {
 	struct edits *all;
-	struct edit *next, **place;
+	struct edit *next;
 	struct store *store;
 	const struct pool_rules *rules;
 	const struct rest_request *request;

@@ -111,15 +111,16 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 				   const char *value)
 {
 	struct headers *h = cls;
-	const char **store = store_header(h->request, name);
+	const char **store;
 
 	(void)kind;
 	value = value ? value : "";
+	h->request->header_bytes += strlen(name) + strlen(value) + strlen(": \r\n");
+	store = store_header(h->request, name);
 	if (store) {
 		h->twice |= *store != NULL;
 		*store = value;
 	}
-	h->request->header_bytes += strlen(name) + strlen(value) + strlen(": \r\n");
 	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
 		h->hosts++;
 		h->request->host = value;

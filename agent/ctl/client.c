@@ -139,7 +139,7 @@ static void put_first_error(const struct doc *problem, struct err *err)
 		err_wrap(err, err->code, "%s%sline %d", where, *where ? " " : "", (int)line);
 	else if (*where)
 		err_wrap(err, err->code, "%s", where);
-	if (errors->count > 1)
+	if (errors && errors->count > 1)
 		err_wrap(err, err->code, "%zu errors, the first", errors->count);
 }
 
