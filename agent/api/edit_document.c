@@ -241,6 +241,22 @@ static bool is_shown_secret(const struct doc *d)
 	return doc_get(d, REST_DATA_KEYS) != NULL;
 }
 
+/* What is stored can be read back as what it is, with a namespace that came from the path, too. */
+static void check_stored(struct edit *e, const char *where, const struct edit_document *d)
+{
+	const struct object_origin from = { .path = "" };
+	const struct doc_set *set;
+	struct object *o = NULL;
+	struct err err = { 0 };
+
+	if (edit_read(e, (const char *)d->text.data, d->text.len, false, &set, &err) < 0 ||
+	    object_decode(set->roots[0], &from, &o, &err) < 0)
+		edit_add_error(e, where, err.text);
+	else if (strcmp(o->ns, d->key.ns) != 0 || strcmp(o->name, d->key.name) != 0)
+		edit_add_error(e, where, "metadata.namespace: it cannot be this one");
+	object_free(o);
+}
+
 static void take_object(struct edit *e, const struct doc *d, const struct object *o,
 			const struct store_key *key)
 {
@@ -269,6 +285,7 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 	out = add(e, &own);
 	out->tree = complete_tree(e, d, own.ns);
 	edit_tree_print(out->tree, &out->text);
+	check_stored(e, err.text, out);
 	claim_frontends(e, o, err.text, out);
 }
 

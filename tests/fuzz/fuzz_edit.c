@@ -116,6 +116,13 @@ static void check_reply(struct rest_reply *r)
 		assert(*p > 0x20 && *p < 0x7f);
 }
 
+static bool is_dry_run(const char *target)
+{
+	const char *query = strchr(target, '?');
+
+	return query && (strncmp(query, "?dryRun=all", 11) == 0 || strstr(query, "&dryRun=all"));
+}
+
 static void ask(const struct rest_request *r)
 {
 	const struct edit_place place = { .edits = f.edits, .store = f.store, .rules = &f.rules };
@@ -128,7 +135,7 @@ static void ask(const struct rest_request *r)
 		turn();
 	assert(g.answered);
 	store_status(f.store, &after);
-	if (g.reply.status >= 300 || strstr(r->target, "dryRun=all"))
+	if (g.reply.status >= 300 || is_dry_run(r->target))
 		assert(after.revision == before.revision && after.objects == before.objects);
 	check_reply(&g.reply);
 	rest_reply_done(&g.reply);

@@ -381,6 +381,17 @@ static void what_cannot_be_used_is_refused_with_its_place(void **state)
 	assert_string_equal(field(doc_get(a.root, "errors")->first, "pointer"),
 			    "/spec/ports/0/nodePort");
 	answer_done(&a);
+	/* Nor is there such a namespace. */
+	want(w, 422, "PUT", "/api/v1/namespaces/Not%20One/services/web", YAML,
+	     "kind: Service\napiVersion: v1\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n",
+	     NULL);
+	want(w, 422, "POST", "/api/v1/apply?namespace=Not%20One", YAML,
+	     "kind: Service\napiVersion: v1\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n",
+	     NULL);
+	want(w, 422, "PUT", "/api/v1/namespaces/default/services/web", YAML,
+	     "kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: 5}\n"
+	     "spec: {ports: [{port: 80}]}\n",
+	     NULL);
 	want(w, 422, "PUT", SERVICES "other", JSON, WEB, NULL);
 	want(w, 422, "PUT", ENDPOINTS "web", JSON, WEB, NULL);
 	want(w, 422, "PUT", SERVICES "web", JSON, "", NULL);
