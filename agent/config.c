@@ -478,6 +478,13 @@ static struct config *new_config(void)
 	return c;
 }
 
+/* Who has addresses to give out and names no source keeps the pools here. */
+static void use_own_store(struct config *c)
+{
+	c->sources = xcalloc(CONFIG_SOURCES_MAX, sizeof(*c->sources));
+	c->sources[c->source_count++].type = CONFIG_STORE;
+}
+
 static int read_root(struct schema_reader *r, const struct doc *root, struct config *c)
 {
 	const struct schema_section section = { root_keys, ARRAY_LEN(root_keys), c };
@@ -487,11 +494,14 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 		code = config_check_addresses(r, root, c);
 	if (code < 0)
 		return code;
+	if (!c->sources && (c->address_pool_count || c->vip_range_count))
+		use_own_store(c);
 	/* Without a source everything of ours in the kernel would be surplus, and go. */
 	if (c->source_count == 0)
 		return schema_bad(r, NULL,
 				  "`sources` is missing: say where pools come from, such as "
-				  "'sources: [{directory: /etc/parasaus/pools}]'");
+				  "'sources: [{directory: /etc/parasaus/pools}]', or give "
+				  "addressPools to keep them in the agent's own store");
 	c->rules = (struct pool_rules){
 		.address_pools = c->address_pools,
 		.address_pool_count = c->address_pool_count,

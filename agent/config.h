@@ -54,7 +54,8 @@ struct config {
 	size_t vip_range_count;
 	struct address_pool *address_pools;
 	size_t address_pool_count;
-	struct config_source *sources;
+	struct config_source
+		*sources; /* default: the agent's own store, where there are addresses */
 	size_t source_count;
 	struct pool_settings defaults;
 	struct pool_rules rules; /* points into the above */

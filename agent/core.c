@@ -347,7 +347,7 @@ int core_start(struct role_context *context)
 	if (state_open(c) < 0)
 		return -1;
 	state_load(c);
-	if (sources_start(c) < 0 || view_start(c) < 0)
+	if (sources_start(c) < 0 || writes_start(c) < 0 || view_start(c) < 0)
 		return -1;
 	reports_start(c);
 	supervisor_start(c);
@@ -368,7 +368,9 @@ void core_end(struct role_context *context)
 	loop_cancel(c->loop, c->patience);
 	supervisor_end(c);
 	if (c->pools) {
+		writes_end(c);
 		view_end(c);
+		writes_free(c);
 		reports_end(c);
 		sources_end(c);
 		if (c->planning)

@@ -295,6 +295,15 @@ const struct saved_target *saved_target(const struct core *c, uint64_t id);
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member);
 
+/* --- core_write ------------------------------------------------------------------ */
+
+MUST_CHECK int writes_start(struct core *c); /* before view_start(); negative: logged */
+/* Before view_end() and sources_end(): what is under way is answered that it ends. */
+void writes_end(struct core *c);
+void writes_free(struct core *c); /* after view_end() */
+/* The store that is written to; NULL: there is none. */
+struct store *writes_store(const struct core *c);
+
 /* --- core_view ------------------------------------------------------------------- */
 
 struct view {
@@ -372,6 +381,8 @@ struct core {
 	timer_id save_timer;
 	bool unsaved;
 	struct view view;
+	struct commands *commands; /* agent/api/command.h */
+	struct edits *edits;
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

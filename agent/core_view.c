@@ -418,7 +418,10 @@ int view_start(struct core *c)
 {
 	struct api_config config = { .unix_fd = c->unix_fd,
 				     .tcp_fd = c->tcp_fd,
-				     .metrics_pools = c->config->metrics_pools };
+				     .metrics_pools = c->config->metrics_pools,
+				     .node = c->config->node,
+				     .commands = c->commands,
+				     .writable = writes_store(c) != NULL };
 	struct err err = { 0 };
 	int r;
 

@@ -20,6 +20,7 @@ struct api {
 	struct pictures *pictures;
 	struct feed *feed;
 	size_t metrics_pools;
+	bool writable;
 	struct rest_traffic traffic;
 	struct http_server *local;
 	struct http_server *tcp;
@@ -36,11 +37,19 @@ static void answer(void *arg, const struct rest_request *r, struct rest_reply *o
 				    .feed = a->feed,
 				    .metrics_pools = a->metrics_pools,
 				    .traffic = &a->traffic,
+				    .writable = a->writable,
 				    .now = clock_mono(&clock_system) };
 
 	rest_answer(r, &state, out);
 	atomic_fetch_add_explicit(&a->traffic.answers[out->status / 100], 1, memory_order_relaxed);
 	snapshot_unref(state.snapshot);
+}
+
+static void answered(void *arg, unsigned status)
+{
+	struct api *a = arg;
+
+	atomic_fetch_add_explicit(&a->traffic.answers[status / 100], 1, memory_order_relaxed);
 }
 
 /* --- who compares ------------------------------------------------------------------- */
@@ -99,7 +108,12 @@ static void stop_comparer(struct api *a)
 
 static int start_servers(struct api *a, const struct api_config *c, struct err *err)
 {
-	struct http_config http = { .idle_s = HTTP_IDLE_S, .answer = answer, .arg = a };
+	struct http_config http = { .idle_s = HTTP_IDLE_S,
+				    .answer = answer,
+				    .answered = answered,
+				    .arg = a,
+				    .node = c->node,
+				    .commands = c->commands };
 	int r = 0;
 
 	if (c->unix_fd >= 0) {
@@ -126,6 +140,7 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 	a->pictures = pictures_new();
 	a->feed = feed_new();
 	a->metrics_pools = c->metrics_pools;
+	a->writable = c->writable;
 	a->end_fd = -1;
 	r = start_servers(a, c, err);
 	if (r == 0)

@@ -2,9 +2,11 @@
 /*
  * The HTTP server: a thread of its own for each listening socket, answering
  * from the newest snapshot, and one that compares snapshots for who watches.
- * Read only: nothing a client sends changes anything.
+ * What is of the store goes to the loop that owns it (agent/api/edit.h); nothing
+ * else that a client sends changes anything.
  *
- * Bounds: request line and headers 16 KiB, no body, 64 connections a socket, 32
+ * Bounds: request line and headers 16 KiB, a body of 1 MiB for who may write
+ * and none for others, 64 connections a socket, 32
  * of them watches, 10 s without progress (a watch 30), 60 s for a streamed list.
  * See parasaus-rest(7).
  */
@@ -16,16 +18,22 @@
 #include "agent/plan/snapshot.h"
 
 struct api;
+struct commands; /* agent/api/command.h */
 
 struct api_config {
 	int unix_fd;	      /* listening; taken over, on failure too; -1: none */
 	int tcp_fd;	      /* listening on loopback; taken over, on failure too; -1: none */
 	size_t metrics_pools; /* that have metrics of their own */
+	const char *node;     /* our name; outlives the server */
+	/* Where requests to the store go; NULL: nothing is read of one nor written to it. */
+	struct commands *commands;
+	bool writable; /* there is a store */
 };
 
-/* The slot must outlive the server. */
+/* The slot and the commands must outlive the server. */
 MUST_CHECK int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
 			 struct err *err);
-void api_stop(struct api *a); /* waits for the threads; NULL is fine */
+/* Waits for the threads; after commands_end(). NULL is fine. */
+void api_stop(struct api *a);
 
 #endif

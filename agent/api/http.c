@@ -40,6 +40,7 @@ struct http_server {
 struct exchange {
 	char *target;
 	bool headers_seen;
+	struct command *command; /* NULL: it is not core that answers */
 };
 
 static void *begin_exchange(void *cls, const char *target, struct MHD_Connection *c)
@@ -60,8 +61,10 @@ static void end_exchange(void *cls, struct MHD_Connection *c, void **state,
 	(void)cls;
 	(void)c;
 	(void)why;
-	if (x)
+	if (x) {
+		command_free(x->command);
 		free(x->target);
+	}
 	free(x);
 	*state = NULL;
 }
@@ -73,6 +76,7 @@ struct headers {
 	unsigned hosts;
 	unsigned lengths;
 	unsigned encodings;
+	bool twice;			    /* one of those that stand once */
 	struct buf accept, accept_language; /* they may stand several times */
 };
 
@@ -92,19 +96,29 @@ static void append_value(struct buf *all, const char *value)
 static const struct taken {
 	const char *name;
 	size_t at;
+	bool once; /* twice is no good request */
 } takens[] = {
-	{ REST_LAST_EVENT_ID_HEADER, offsetof(struct rest_request, last_event_id) },
-	{ MHD_HTTP_HEADER_ACCEPT_ENCODING, offsetof(struct rest_request, accept_encoding) },
-	{ MHD_HTTP_HEADER_IF_NONE_MATCH, offsetof(struct rest_request, if_none_match) },
-	{ MHD_HTTP_HEADER_ORIGIN, offsetof(struct rest_request, origin) },
-	{ "Sec-Fetch-Site", offsetof(struct rest_request, fetch_site) },
+	{ REST_LAST_EVENT_ID_HEADER, offsetof(struct rest_request, last_event_id), false },
+	{ MHD_HTTP_HEADER_ACCEPT_ENCODING, offsetof(struct rest_request, accept_encoding), false },
+	{ MHD_HTTP_HEADER_ORIGIN, offsetof(struct rest_request, origin), true },
+	{ "Sec-Fetch-Site", offsetof(struct rest_request, fetch_site), true },
+	{ MHD_HTTP_HEADER_CONTENT_TYPE, offsetof(struct rest_request, content_type), true },
+	{ MHD_HTTP_HEADER_IF_MATCH, offsetof(struct rest_request, if_match), true },
+	{ MHD_HTTP_HEADER_IF_NONE_MATCH, offsetof(struct rest_request, if_none_match), true },
+	{ REST_IDEMPOTENCY_HEADER, offsetof(struct rest_request, idempotency_key), true },
+	{ MHD_HTTP_HEADER_USER_AGENT, offsetof(struct rest_request, user_agent), true },
 };
 
-static void take_plain(struct rest_request *r, const char *name, const char *value)
+static void take_plain(struct headers *h, const char *name, const char *value)
 {
-	for (size_t i = 0; i < ARRAY_LEN(takens); i++)
-		if (strcasecmp(name, takens[i].name) == 0)
-			*(const char **)((char *)r + takens[i].at) = value;
+	for (size_t i = 0; i < ARRAY_LEN(takens); i++) {
+		const char **to = (const char **)((char *)h->request + takens[i].at);
+
+		if (strcasecmp(name, takens[i].name) != 0)
+			continue;
+		h->twice |= takens[i].once && *to;
+		*to = value;
+	}
 }
 
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -121,6 +135,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
 		h->lengths++;
 		h->request->has_body |= strspn(value, "0") != strlen(value);
+		h->request->length = strtoull(value, NULL, 10);
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
 		h->encodings++;
 		h->request->has_body = true;
@@ -131,7 +146,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 	} else if (strcasecmp(name, REST_REQUEST_ID_HEADER) == 0 && request_id_is_good(value)) {
 		h->request->request_id = value;
 	} else {
-		take_plain(h->request, name, value);
+		take_plain(h, name, value);
 	}
 	return MHD_YES;
 }
@@ -146,7 +161,7 @@ static void read_headers(struct MHD_Connection *c, const char *version, struct h
 	if (h->accept_language.len)
 		h->request->accept_language = buf_cstr(&h->accept_language);
 	h->request->ambiguous = h->hosts > 1 || (needs_host && !h->hosts) || h->lengths > 1 ||
-				h->encodings > 1 || (h->lengths && h->encodings);
+				h->encodings > 1 || (h->lengths && h->encodings) || h->twice;
 }
 
 /* --- the answer ------------------------------------------------------------------ */
@@ -204,13 +219,12 @@ static enum MHD_Result add_caching(struct MHD_Response *m, const struct rest_rep
 {
 	enum MHD_Result ok = MHD_YES;
 
-	if (!reply->etag) {
+	if (!reply->keep) {
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept, Accept-Language");
 		return ok;
 	}
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ETAG, reply->etag);
 	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
 	if (reply->gzip)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
@@ -231,7 +245,12 @@ static enum MHD_Result add_headers(struct MHD_Response *m, const struct rest_req
 	if (reply->link.len)
 		ok &= MHD_add_response_header(m, "Link", buf_cstr(&reply->link));
 	if (reply->allow)
-		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW,
+					      reply->methods ? reply->methods : "GET, HEAD");
+	if (*reply->etag)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ETAG, reply->etag);
+	if (reply->unchanged)
+		ok &= MHD_add_response_header(m, REST_CHANGED_HEADER, "false");
 	if (reply->retry)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 	if (reply->close)
@@ -261,11 +280,37 @@ static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-	if (info)
+	if (info) {
 		r->peer = peer_of(info->connect_fd);
+		r->may_write = peer_may_write(info->connect_fd, &r->peer);
+	}
 	r->watches_full = http_watches_full(&h->watches);
 	if (!r->request_id)
 		r->request_id = request_id_make(&h->ids, id);
+}
+
+static enum MHD_Result send_and_free(struct http_server *h, struct MHD_Connection *c,
+				     const struct rest_request *request, struct rest_reply *reply)
+{
+	enum MHD_Result ok = send_reply(h, c, request, reply);
+
+	rest_reply_done(reply);
+	return ok;
+}
+
+/* A command that was begun: its body, then its answer. */
+static enum MHD_Result handle_command(struct http_server *h, struct MHD_Connection *c,
+				      struct command *command, const char *upload,
+				      size_t *upload_size)
+{
+	struct rest_reply reply;
+
+	if (http_command_go_on(h->config.commands, command, c, upload, upload_size, &reply) !=
+	    HTTP_STEP_ANSWER)
+		return MHD_YES;
+	if (h->config.answered)
+		h->config.answered(h->config.arg, reply.status);
+	return send_and_free(h, c, &command->request, &reply);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *decoded,
@@ -276,27 +321,35 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	struct exchange *x = *state;
 	struct rest_request request = { .method = method,
 					.target = x->target,
-					.over_tcp = h->config.over_tcp };
+					.over_tcp = h->config.over_tcp,
+					.node = h->config.node };
 	struct headers headers = { .request = &request };
 	char id[REQUEST_ID_MAX + 1];
+	enum http_step step = HTTP_STEP_OTHER;
 	struct rest_reply reply;
 	enum MHD_Result ok;
 
 	(void)decoded;
-	(void)upload;
+	if (x->command)
+		return handle_command(h, c, x->command, upload, upload_size);
 	*upload_size = 0;
 	request.header_bytes = strlen(method) + strlen(x->target) + strlen(version) + 4;
 	read_headers(c, version, &headers);
+	look_at_connection(h, c, &request, id);
+	if (!x->headers_seen && h->config.commands)
+		step = http_command_begin(&request, &x->command, &reply);
 	/* Answered now, a request ends its connection: right only for one that had a body. */
-	if (!x->headers_seen && !request.has_body && !request.ambiguous) {
+	if (step == HTTP_STEP_MORE || (step == HTTP_STEP_OTHER && !x->headers_seen &&
+				       !request.has_body && !request.ambiguous)) {
 		x->headers_seen = true;
 		headers_done(&headers);
 		return MHD_YES;
 	}
-	look_at_connection(h, c, &request, id);
-	h->config.answer(h->config.arg, &request, &reply);
-	ok = send_reply(h, c, &request, &reply);
-	rest_reply_done(&reply);
+	if (step == HTTP_STEP_OTHER)
+		h->config.answer(h->config.arg, &request, &reply);
+	else if (h->config.answered)
+		h->config.answered(h->config.arg, reply.status);
+	ok = send_and_free(h, c, &request, &reply);
 	headers_done(&headers);
 	return ok;
 }

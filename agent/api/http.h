@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "agent/api/command.h"
 #include "agent/api/rest.h"
 #include "agent/base/attr.h"
 #include "agent/base/err.h"
@@ -23,18 +24,26 @@
 /* Called in the server's thread. */
 typedef void http_answer_fn(void *arg, const struct rest_request *r, struct rest_reply *out);
 
+/* The status of what was answered without `answer`. */
+typedef void http_answered_fn(void *arg, unsigned status);
+
 struct http_config {
 	int fd; /* listening; taken over, on failure too */
 	bool over_tcp;
 	unsigned idle_s; /* HTTP_IDLE_S; shorter in tests */
 	http_answer_fn *answer;
+	http_answered_fn *answered; /* NULL: not counted */
 	void *arg;
+	const char
+		*node; /* our name, which Host may have over TCP; NULL: none; outlives the server */
+	struct commands *commands; /* where what is the store's goes; NULL: to `answer` */
 };
 
 struct http_server;
 MUST_CHECK int http_start(const struct http_config *c, struct http_server **out, struct err *err);
 /* Something may have changed: watches look. From any thread, once a second at least. */
 void http_wake(struct http_server *h);
-void http_stop(struct http_server *h); /* waits for the thread; NULL is fine */
+/* Waits for the thread; after commands_end(). NULL is fine. */
+void http_stop(struct http_server *h);
 
 #endif

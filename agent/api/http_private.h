@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/api/command.h"
 #include "agent/api/list.h"
 #include "agent/api/watch.h"
 #include "agent/base/attr.h"
@@ -36,5 +37,18 @@ MUST_CHECK struct MHD_Response *http_watch_response(struct http_watches *all,
 void http_watches_wake(struct http_watches *all);
 /* All end; the library must not be stopped before. */
 void http_watches_end(struct http_watches *all);
+
+/* Requests that core answers (agent/api/edit.h). */
+enum http_step {
+	HTTP_STEP_OTHER,  /* it is no such request */
+	HTTP_STEP_MORE,	  /* call again: there is more of the body, or the answer is awaited */
+	HTTP_STEP_ANSWER, /* *reply is the answer */
+};
+/* By its headers. HTTP_STEP_MORE: *out is the command. */
+MUST_CHECK enum http_step http_command_begin(const struct rest_request *r, struct command **out,
+					     struct rest_reply *reply);
+MUST_CHECK enum http_step http_command_go_on(struct commands *all, struct command *c,
+					     struct MHD_Connection *connection, const char *upload,
+					     size_t *upload_size, struct rest_reply *reply);
 
 #endif

@@ -51,7 +51,7 @@ static void put_escape(struct buf *b, unsigned char c)
 		buf_printf(b, "\\u%04x", c);
 }
 
-static void put_quoted(struct buf *b, const char *text)
+void json_quote(struct buf *b, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	const unsigned char *plain = s; /* not written yet, needs no escape */
@@ -122,7 +122,7 @@ void json_put_text(struct json_writer *j, const char *key, const char *s)
 {
 	begin(j, key);
 	if (s)
-		put_quoted(j->out, s);
+		json_quote(j->out, s);
 	else
 		buf_put(j->out, "null", 4);
 }
@@ -173,4 +173,10 @@ void json_put_time(struct json_writer *j, const char *key, int64_t ms)
 	}
 	buf_printf(j->out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900,
 		   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+}
+
+void json_put_raw(struct json_writer *j, const char *key, const struct buf *json)
+{
+	begin(j, key);
+	buf_put(j->out, json->data, json->len);
 }

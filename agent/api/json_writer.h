@@ -30,5 +30,9 @@ void json_put_bool(struct json_writer *j, const char *key, bool v);
 void json_put_seconds(struct json_writer *j, const char *key, double v); /* six decimals */
 /* Milliseconds since 1970 as RFC 3339 in UTC; 0 and less: null. */
 void json_put_time(struct json_writer *j, const char *key, int64_t ms);
+/* A value that is JSON already. */
+void json_put_raw(struct json_writer *j, const char *key, const struct buf *json);
+/* In quotes, escaped, without a comma. */
+void json_quote(struct buf *out, const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/page.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -68,7 +69,8 @@ static void answer_file(const struct page_file *f, const struct rest_request *r,
 			struct rest_reply *out)
 {
 	out->type = f->type;
-	out->etag = f->etag;
+	out->keep = true;
+	snprintf(out->etag, sizeof(out->etag), "%s", f->etag);
 	if (header_has(r->if_none_match, f->etag) || header_has(r->if_none_match, "*")) {
 		out->status = 304;
 	} else if (r->accept_encoding && accept_coding(r->accept_encoding, "gzip") > 0) {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "agent/base/buf.h"
 #include "agent/base/file.h"
@@ -21,6 +23,37 @@ struct peer peer_of(int fd)
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return (struct peer){ 0 };
 	return (struct peer){ .known = true, .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
+}
+
+#define GROUPS_MAX 1024 /* more than anybody is in; the kernel's bound is 65,536 */
+
+static bool has_group(int fd, gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t len = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+bool peer_may_write(int fd, const struct peer *p)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(sa) - 1; /* a NUL stays behind it */
+	struct stat st;
+
+	if (!p->known)
+		return false;
+	if (p->uid == 0)
+		return true;
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0 || !sa.sun_path[0] ||
+	    stat(sa.sun_path, &st) < 0)
+		return false;
+	return p->uid == st.st_uid || p->gid == st.st_gid || has_group(fd, st.st_gid);
 }
 
 /* "name:x:uid:..." of that uid? */

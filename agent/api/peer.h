@@ -22,6 +22,12 @@ struct peer {
 /* Of a connected socket. */
 struct peer peer_of(int fd);
 /*
+ * May it write? Root may, the owner of the socket's file, and who is in its group, be that his
+ * own or one of his others. The file is found by the socket's own name; nobody else may where it
+ * is gone. False over TCP.
+ */
+bool peer_may_write(int fd, const struct peer *p);
+/*
  * Its user's name by `passwd` ("/etc/passwd"), its number where that has none; no name service is
  * asked, for that may take seconds. Reads the file, 1 MiB at most. Returns out.
  */

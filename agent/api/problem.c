@@ -23,24 +23,59 @@ static const struct kind {
 				"该池没有这个成员" },
 	[PROBLEM_CROSS_SITE] = { 403, "cross-site", "A page of another site must not do this",
 				 "不允许其他网站的页面执行此操作" },
-	[PROBLEM_BAD_METHOD] = { 405, "method-not-allowed", "Only GET and HEAD are answered",
-				 "只接受 GET 和 HEAD" },
+	[PROBLEM_NO_DOCUMENT] = { 404, "document-not-found", "There is no such document",
+				  "没有这个文档" },
+	[PROBLEM_NO_REVISION] = { 404, "revision-not-found",
+				  "The document has no such revision any more",
+				  "该文档没有这个修订版本" },
+	[PROBLEM_NO_OPERATION] = { 404, "operation-not-found",
+				   "There is no such operation any more", "没有这条操作记录" },
+	[PROBLEM_FORBIDDEN] = { 403, "forbidden", "You may not write here", "无权在此写入" },
+	[PROBLEM_READ_ONLY] = { 403, "read-only", "Nothing is written over this connection",
+				"此连接只读" },
+	[PROBLEM_BAD_METHOD] = { 405, "method-not-allowed", "The path does not take this method",
+				 "该路径不接受此方法" },
 	[PROBLEM_NOT_ACCEPTABLE] = { 406, "not-acceptable",
 				     "No format of this answer is acceptable",
 				     "没有可接受的应答格式" },
+	[PROBLEM_NO_STORE] = { 409, "managed-elsewhere",
+			       "The agent has no store: its documents are kept elsewhere",
+			       "代理没有内置存储，文档由别处管理" },
+	[PROBLEM_FRONTEND_TAKEN] = { 409, "vip-port-in-use",
+				     "A frontend is another document's already",
+				     "该 VIP 和端口已被其他文档占用" },
+	[PROBLEM_IN_USE] = { 409, "address-pool-in-use", "Documents have addresses from it",
+			     "仍有文档使用其中的地址" },
 	[PROBLEM_SNAPSHOT_EXPIRED] = { 410, "snapshot-expired",
 				       "The snapshot is not kept any more; ask for the list anew",
 				       "该快照已过期，请重新获取列表" },
+	[PROBLEM_EXISTS] = { 412, "already-exists", "The document exists already", "文档已存在" },
+	[PROBLEM_STALE] = { 412, "stale-revision", "The document has another revision by now",
+			    "文档已有更新的修订版本" },
+	[PROBLEM_TOO_LARGE] = { 413, "too-large", "The request is too large", "请求过大" },
 	[PROBLEM_TARGET_TOO_LONG] = { 414, "target-too-long", "The request target is too long",
 				      "请求目标过长" },
+	[PROBLEM_BAD_TYPE] = { 415, "unsupported-type", "The body is of a type that is not taken",
+			       "不支持的正文类型" },
 	[PROBLEM_WRONG_HOST] = { 421, "wrong-host", "This server has no such name",
 				 "本服务器没有这个名称" },
+	[PROBLEM_INVALID] = { 422, "validation", "What was sent cannot be used",
+			      "提交的内容无法使用" },
+	[PROBLEM_KEY_REUSED] = { 422, "idempotency-key-reused",
+				 "The Idempotency-Key stood for another request",
+				 "该 Idempotency-Key 已用于其他请求" },
+	[PROBLEM_NO_CONDITION] = { 428, "precondition-required",
+				   "The document exists: say by If-Match which revision is meant",
+				   "文档已存在，请用 If-Match 指明修订版本" },
 	[PROBLEM_TOO_MANY_WATCHES] = { 429, "too-many-watches",
 				       "There are as many watches as this socket takes",
 				       "此套接字上的监视连接已达上限" },
 	[PROBLEM_HEADERS_TOO_LARGE] = { 431, "headers-too-large",
 					"The request's headers are too large", "请求头过大" },
 	[PROBLEM_NOT_READY] = { 503, "not-ready", "The agent is not ready", "代理尚未就绪" },
+	[PROBLEM_BUSY] = { 503, "busy", "Too many writes wait", "等待写入的请求过多" },
+	[PROBLEM_STORE_TROUBLE] = { 503, "store-trouble", "The store cannot do it now",
+				    "存储暂时无法完成" },
 };
 
 unsigned problem_status(enum rest_problem p)
@@ -68,27 +103,40 @@ static void put_words(struct json_writer *j, const struct kind *p, enum language
 	buf_done(&text);
 }
 
-void problem_answer(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
-		    const char *detail)
+void problem_begin(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
+		   const char *detail, struct json_writer *j)
 {
 	enum language language = r->accept_language ? accept_language(r->accept_language)
 						    : LANGUAGE_EN;
 	const struct kind *kind = &problems[p];
-	struct json_writer j = { .out = &out->body };
 
+	*j = (struct json_writer){ .out = &out->body };
 	out->status = kind->status;
 	out->type = REST_PROBLEM;
 	out->language = language_tag(language);
-	json_put_object(&j, NULL);
-	json_put_text(&j, REST_TYPE, "about:blank");
-	json_put_text(&j, REST_TITLE, language == LANGUAGE_ZH_CN ? kind->title_zh : kind->title);
-	json_put_uint(&j, REST_ERROR_STATUS, kind->status);
-	json_put_text(&j, REST_CODE, kind->code);
-	put_words(&j, kind, language, detail);
+	json_put_object(j, NULL);
+	json_put_text(j, REST_TYPE, "about:blank");
+	json_put_text(j, REST_TITLE, language == LANGUAGE_ZH_CN ? kind->title_zh : kind->title);
+	json_put_uint(j, REST_ERROR_STATUS, kind->status);
+	json_put_text(j, REST_CODE, kind->code);
+	put_words(j, kind, language, detail);
 	if (p != PROBLEM_TARGET_TOO_LONG && p != PROBLEM_HEADERS_TOO_LARGE)
-		json_put_text(&j, REST_INSTANCE, r->target);
+		json_put_text(j, REST_INSTANCE, r->target);
 	if (r->request_id)
-		json_put_text(&j, REST_REQUEST_ID, r->request_id);
-	json_end_object(&j);
-	buf_str(&out->body, "\n");
+		json_put_text(j, REST_REQUEST_ID, r->request_id);
+}
+
+void problem_end(struct json_writer *j)
+{
+	json_end_object(j);
+	buf_str(j->out, "\n");
+}
+
+void problem_answer(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
+		    const char *detail)
+{
+	struct json_writer j;
+
+	problem_begin(out, p, r, detail, &j);
+	problem_end(&j);
 }

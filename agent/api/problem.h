@@ -6,6 +6,7 @@
 #ifndef AGENT_API_PROBLEM_H
 #define AGENT_API_PROBLEM_H
 
+#include "agent/api/json_writer.h"
 #include "agent/api/rest.h"
 
 enum rest_problem {
@@ -16,14 +17,31 @@ enum rest_problem {
 	PROBLEM_NO_POOL,
 	PROBLEM_NO_MEMBER,
 	PROBLEM_CROSS_SITE,
+	PROBLEM_NO_DOCUMENT,
+	PROBLEM_NO_REVISION,
+	PROBLEM_NO_OPERATION,
+	PROBLEM_FORBIDDEN,
+	PROBLEM_READ_ONLY,
 	PROBLEM_BAD_METHOD,
 	PROBLEM_NOT_ACCEPTABLE,
+	PROBLEM_NO_STORE,
+	PROBLEM_FRONTEND_TAKEN,
+	PROBLEM_IN_USE,
 	PROBLEM_SNAPSHOT_EXPIRED,
+	PROBLEM_EXISTS,
+	PROBLEM_STALE,
+	PROBLEM_TOO_LARGE,
 	PROBLEM_TARGET_TOO_LONG,
+	PROBLEM_BAD_TYPE,
 	PROBLEM_WRONG_HOST,
+	PROBLEM_INVALID,
+	PROBLEM_KEY_REUSED,
+	PROBLEM_NO_CONDITION,
 	PROBLEM_TOO_MANY_WATCHES,
 	PROBLEM_HEADERS_TOO_LARGE,
 	PROBLEM_NOT_READY,
+	PROBLEM_BUSY,
+	PROBLEM_STORE_TROUBLE,
 	PROBLEM_COUNT,
 };
 
@@ -36,5 +54,9 @@ const char *problem_code(enum rest_problem p);
  */
 void problem_answer(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
 		    const char *detail);
+/* The same in two steps, for what has more to say in between: the object stays open. */
+void problem_begin(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
+		   const char *detail, struct json_writer *j);
+void problem_end(struct json_writer *j);
 
 #endif

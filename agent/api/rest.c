@@ -19,7 +19,7 @@
 /* --- who is asked -------------------------------------------------------------- */
 
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
-static enum rest_problem transport_problem(const struct rest_request *r, const char *node)
+static enum rest_problem transport_problem(const struct rest_request *r)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
 		return PROBLEM_HEADERS_TOO_LARGE;
@@ -27,9 +27,9 @@ static enum rest_problem transport_problem(const struct rest_request *r, const c
 		return PROBLEM_BAD_REQUEST;
 	if (r->has_body)
 		return PROBLEM_BODY_REFUSED;
-	if (r->over_tcp && !origin_host_is_ours(r->host, node))
+	if (r->over_tcp && !origin_host_is_ours(r->host, r->node))
 		return PROBLEM_WRONG_HOST;
-	if (!origin_may(r->method, r->fetch_site, r->origin, node))
+	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
 		return PROBLEM_CROSS_SITE;
 	return PROBLEM_COUNT;
 }
@@ -188,7 +188,7 @@ static void call_route(const struct rest_route *route, const struct rest_call *c
 void rest_answer(const struct rest_request *r, const struct rest_state *s, struct rest_reply *out)
 {
 	struct rest_call c = { .request = r, .state = s, .snapshot = s->snapshot, .out = out };
-	enum rest_problem p = transport_problem(r, s->snapshot ? s->snapshot->node : NULL);
+	enum rest_problem p = transport_problem(r);
 	const struct rest_route *route;
 	struct uri uri;
 	struct err err;

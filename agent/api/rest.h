@@ -25,16 +25,25 @@ struct rest_request {
 	const char *accept_language;
 	const char *accept_encoding;
 	const char *host;
+	const char *node;		 /* our own name, which is good for a Host; NULL: none */
 	const char *origin, *fetch_site; /* what a browser tells of the page that asks */
 	const char *if_none_match;
 	const char *last_event_id;
+	const char *content_type;
+	const char *if_match;
+	const char *idempotency_key;
+	const char *user_agent;
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
 	size_t header_bytes; /* request line and headers */
-	bool over_tcp;	     /* then Host must be one of ours, or a page of anywhere could ask */
-	bool has_body;	     /* Content-Length above 0, or any Transfer-Encoding */
-	bool watches_full;   /* as many watches as there is room for are open */
-	bool ambiguous;	     /* two readers could take it for different requests */
+	const char *body;    /* NULL: none, or none that was read */
+	size_t body_len;
+	uint64_t length;   /* Content-Length; 0: none */
+	bool over_tcp;	   /* then Host must be one of ours, or a page of anywhere could ask */
+	bool has_body;	   /* Content-Length above 0, or any Transfer-Encoding */
+	bool watches_full; /* as many watches as there is room for are open */
+	bool may_write;	   /* by who is at the other end of the connection */
+	bool ambiguous;	   /* two readers could take it for different requests */
 };
 
 /* Answers by the hundreds of their status. */
@@ -47,6 +56,7 @@ struct rest_state {
 	struct snapshot *snapshot; /* the newest; NULL before there is one */
 	struct pictures *pictures; /* NULL: no list can be gone on with later */
 	struct feed *feed;	   /* NULL: nothing can be watched, nothing has happened */
+	bool writable; /* there is a store to write to, and it is written to from here */
 	mono_t now;
 	size_t metrics_pools;		    /* that have metrics of their own */
 	const struct rest_traffic *traffic; /* NULL: not counted */
@@ -57,11 +67,14 @@ struct rest_reply {
 	const char *type;
 	const char *language; /* of the body; NULL: it has none */
 	bool allow;	      /* say which methods there are */
+	const char *methods;  /* those; NULL: GET and HEAD */
+	char etag[32];	      /* "" where it has none */
+	bool unchanged;	      /* of a write: it was like that already */
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
 	struct buf body;
-	struct buf link;  /* of a page that is not the last */
-	const char *etag; /* static; may be kept, and asked for again with it; NULL: never kept */
+	struct buf link; /* of a page that is not the last */
+	bool keep;	 /* may be kept, and asked for again with its etag */
 	bool gzip;
 	/* What comes instead of the body, one of them at most: */
 	const void *constant; /* static */

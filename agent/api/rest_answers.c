@@ -116,16 +116,28 @@ static void answer_watch(const struct rest_call *c)
 /* --- who asks ------------------------------------------------------------------------ */
 
 /* What one may do is a map, so that a page can ask it for each of its buttons. */
-static void put_can(struct json_writer *j)
+static void put_can(struct json_writer *j, bool may_write)
 {
-	static const char *const writes[] = { REST_CAN_CREATE, REST_CAN_EDIT,	  REST_CAN_DELETE,
-					      REST_CAN_DRAIN,  REST_CAN_WEIGHT,	  REST_CAN_ROLLBACK,
-					      REST_CAN_PROBE,  REST_CAN_ADDRESSES };
+	static const char *const writes[] = { REST_CAN_CREATE, REST_CAN_EDIT,	REST_CAN_DELETE,
+					      REST_CAN_DRAIN,  REST_CAN_WEIGHT, REST_CAN_ROLLBACK };
+	static const char *const never[] = { REST_CAN_PROBE, REST_CAN_ADDRESSES };
 
 	json_put_object(j, REST_CAN);
 	for (size_t i = 0; i < ARRAY_LEN(writes); i++)
-		json_put_bool(j, writes[i], false);
+		json_put_bool(j, writes[i], may_write);
+	for (size_t i = 0; i < ARRAY_LEN(never); i++)
+		json_put_bool(j, never[i], false);
 	json_end_object(j);
+}
+
+/* Why one may not write; NULL: one may. */
+static const char *why_not(const struct rest_call *c)
+{
+	if (c->request->over_tcp)
+		return "read-only";
+	if (!c->state->writable)
+		return "managed-elsewhere";
+	return c->request->may_write ? NULL : "forbidden";
 }
 
 static void put_peer(struct json_writer *j, const struct peer *p)
@@ -146,16 +158,19 @@ static void put_peer(struct json_writer *j, const struct peer *p)
 static void answer_whoami(const struct rest_call *c)
 {
 	struct json_writer j = { .out = &c->out->body };
+	const char *why = why_not(c);
 
 	json_put_object(&j, NULL);
 	put_peer(&j, &c->request->peer);
 	json_put_text(&j, REST_VIA, c->request->over_tcp ? "tcp" : "unix");
 	json_put_array(&j, REST_ROLES);
 	json_put_text(&j, NULL, "viewer");
+	if (!why)
+		json_put_text(&j, NULL, "editor");
 	json_end_array(&j);
-	json_put_bool(&j, REST_WRITE_ENABLED, false);
-	json_put_text(&j, REST_REASON, "read-only");
-	put_can(&j);
+	json_put_bool(&j, REST_WRITE_ENABLED, !why);
+	json_put_text(&j, REST_REASON, why);
+	put_can(&j, !why);
 	json_end_object(&j);
 	buf_str(&c->out->body, "\n");
 }

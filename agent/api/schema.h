@@ -30,6 +30,17 @@
 #define REST_TARGETS	  "/api/v1/targets"
 #define REST_PROBLEMS	  "/api/v1/problems"
 
+/* Of the store; {ns}, {kind} (services, ...), {name}, {rev} stand for one segment each. */
+#define REST_APPLY	   "/api/v1/apply"
+#define REST_DOCUMENT	   "/api/v1/namespaces/{ns}/{kind}/{name}"
+#define REST_ROLLBACK	   "/api/v1/namespaces/{ns}/{kind}/{name}:rollback"
+#define REST_REVISIONS	   "/api/v1/namespaces/{ns}/{kind}/{name}/revisions"
+#define REST_REVISION_PATH "/api/v1/namespaces/{ns}/{kind}/{name}/revisions/{rev}"
+#define REST_OPERATIONS	   "/api/v1/operations"
+#define REST_OPERATION	   "/api/v1/operations/{op}"
+
+#define REST_YAML	  "application/yaml"
+#define REST_MERGE_PATCH  "application/merge-patch+json"
 #define REST_JSON	  "application/json"
 #define REST_NDJSON	  "application/x-ndjson"
 #define REST_SSE	  "text/event-stream"
@@ -59,6 +70,41 @@
 #define REST_LIMIT_MAX	   1000
 #define REST_TARGET_MAX	   4096	 /* bytes of a request target */
 #define REST_HEADERS_MAX   16384 /* bytes of request line and headers together */
+
+#define REST_BODY_MAX (1u << 20) /* bytes of a request's body */
+
+/* Of writes: parameters, headers, fields. */
+#define REST_DRY_RUN		"dryRun" /* all */
+#define REST_CHANGED_HEADER	"Parasaus-Changed"
+#define REST_IDEMPOTENCY_HEADER "Idempotency-Key"
+#define REST_OBJECT		"object"
+#define REST_CHANGED		"changed"
+#define REST_DIFF		"diff"
+#define REST_WARNINGS		"warnings"
+#define REST_OP			"op"
+#define REST_VALUE		"value"
+#define REST_DATA_KEYS		"dataKeys" /* instead of a Secret's values */
+#define REST_KIND		"kind"
+#define REST_RESULT		"result"
+#define REST_RESULT_CREATED	"created"
+#define REST_RESULT_CONFIGURED	"configured"
+#define REST_RESULT_UNCHANGED	"unchanged"
+#define REST_TO_REVISION	"toRevision"
+#define REST_ERRORS		"errors"
+#define REST_POINTER		"pointer"
+#define REST_CURRENT		"current"
+#define REST_HOLDER		"holder"
+#define REST_FRONTEND		"frontend"
+/* Of an operation, besides. */
+#define REST_ACTION	   "action"
+#define REST_PEER	   "peer"
+#define REST_BEFORE	   "before"
+#define REST_REMOVED	   "removed"
+#define REST_FORCED	   "forced"
+#define REST_BEFORE_OBJECT "beforeObject"
+#define REST_AFTER_OBJECT  "afterObject"
+#define REST_UNTIL	   "until"
+#define REST_REQUEST	   "request"
 
 /* Of a list. */
 #define REST_ITEMS    "items"

@@ -18,7 +18,8 @@ const struct ctl_option ctl_options[] = {
 	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")", NULL },
 	{ 'o', "output", "FORMAT", "table (the default), wide, json, ndjson, or name",
 	  "table wide json ndjson name" },
-	{ 'n', "namespace", "NAME", "only what is of this namespace", NULL },
+	{ 'n', "namespace", "NAME",
+	  "only what is of this namespace; where a document does not say it", NULL },
 	{ 'q', "query", "TEXT", "only where the name or an address holds this text", NULL },
 	{ 'H', "health", "HEALTH", "only pools that are up, degraded, down or unmonitored",
 	  "up degraded down unmonitored" },
@@ -33,6 +34,9 @@ const struct ctl_option ctl_options[] = {
 	  NULL },
 	{ 'c', "config", "FILE", "the agent's configuration", NULL },
 	{ 'y', "yes", NULL, "do it without asking", NULL },
+	{ 'D', "dry-run", NULL, "say what would change, and change nothing", NULL },
+	{ 'R', "reason", "TEXT", "why, for the record", NULL },
+	{ 'T', "to", "N", "the revision to go back to", NULL },
 	{ 'h', "help", NULL, "this text", NULL },
 	{ 0 },
 };
@@ -130,6 +134,16 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		break;
 	case 'y':
 		a->yes = true;
+		break;
+	case 'D':
+		a->dry_run = true;
+		break;
+	case 'R':
+		a->reason = value;
+		break;
+	case 'T':
+		if (value_uint(value, 1, INT64_MAX, &a->to) < 0)
+			return err_set(err, -EINVAL, "--to: '%.32s' is not a number from 1", value);
 		break;
 	case 'h':
 		a->help = true;
@@ -275,10 +289,12 @@ void ctl_help(const struct ctl_command *command, struct buf *out)
 		return;
 	}
 	buf_str(out, "Usage: parasausctl [OPTION...] COMMAND [OPTION...]\n\n"
-		     "Looks at a Parasaus agent on this machine.\n\nCommands:\n");
+		     "Looks at a Parasaus agent on this machine, and writes to its "
+		     "store.\n\nCommands:\n");
 	for (const struct ctl_command *c = ctl_commands; c->name; c++)
 		buf_printf(out, "  %-10s  %s\n", c->name, c->summary);
 	put_options(NULL, out);
 	buf_str(out, "\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
-		     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint found errors.\n");
+		     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint found errors,\n"
+		     "4 something else is there by now, 5 not allowed.\n");
 }

@@ -14,7 +14,14 @@
 #include "agent/base/err.h"
 
 /* Exit codes. */
-enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_FOUND = 3 };
+enum {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_FOUND = 3,
+	CTL_CONFLICT = 4, /* something else is there */
+	CTL_FORBIDDEN = 5
+};
 
 enum ctl_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_NAME };
 
@@ -36,6 +43,9 @@ struct ctl_args {
 	bool corrected;
 	const char *config;
 	bool yes;
+	bool dry_run;
+	const char *reason;
+	uint64_t to;	 /* a revision; 0: not asked for */
 	char **operands; /* what is left, from argv */
 	int operand_count;
 };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/api/schema.h"
 #include "agent/base/xalloc.h"
@@ -62,8 +63,10 @@ struct answer {
 	struct buf text;      /* of an object, of an error, or of the line that is not whole yet */
 	client_item_fn *item; /* NULL: not a list */
 	void *arg;
-	int result;  /* of item() */
-	long idle_s; /* 0: IDLE_S */
+	int result;			  /* of item() */
+	long idle_s;			  /* 0: IDLE_S */
+	const struct client_write *write; /* NULL: it is a GET */
+	char *etag;			  /* where that goes; NULL: it is not asked for */
 	struct err *err;
 };
 
@@ -104,10 +107,46 @@ static size_t take_bytes(char *data, size_t one, size_t count, void *arg)
 	return a->result < 0 ? 0 : one * count;
 }
 
+static int code_of(long status)
+{
+	switch (status) {
+	case 403:
+		return -EACCES;
+	case 404:
+		return -ENOENT;
+	case 409:
+	case 412:
+	case 428:
+		return -EEXIST;
+	case 503:
+		return -EAGAIN;
+	default:
+		return -EREMOTEIO;
+	}
+}
+
+/* "Service shop/web line 8: ..." of the first of several errors. */
+static void put_first_error(const struct doc *problem, struct err *err)
+{
+	const struct doc *errors = doc_get(problem, REST_ERRORS);
+	const struct doc *first = errors ? errors->first : NULL;
+	const char *where = doc_string(doc_get(first, REST_WHERE));
+	int64_t line = 0;
+
+	if (!where || !doc_integer(doc_get(first, REST_LINE), 0, UINT32_MAX, &line))
+		return;
+	if (line)
+		err_wrap(err, err->code, "%s%sline %d", where, *where ? " " : "", (int)line);
+	else if (*where)
+		err_wrap(err, err->code, "%s", where);
+	if (errors && errors->count > 1)
+		err_wrap(err, err->code, "%zu errors, the first", errors->count);
+}
+
 /* What the agent says is wrong. */
 static int error_answer(const struct answer *a, long status)
 {
-	int code = status == 404 ? -ENOENT : status == 503 ? -EAGAIN : -EREMOTEIO;
+	int code = code_of(status);
 	struct doc_set set = { 0 };
 	const char *detail = NULL;
 	struct err ignored;
@@ -115,10 +154,12 @@ static int error_answer(const struct answer *a, long status)
 	if (doc_read_json(a->text.data, a->text.len, &DOC_LIMITS_DEFAULT, &set, &ignored) == 0 &&
 	    set.count == 1)
 		detail = doc_string(doc_get(set.roots[0], REST_DETAIL));
-	if (detail)
+	if (detail) {
 		err_set(a->err, code, "%s", detail);
-	else
+		put_first_error(set.roots[0], a->err);
+	} else {
 		err_set(a->err, code, "the agent answered with status %ld", status);
+	}
 	doc_set_done(&set);
 	return code;
 }
@@ -143,6 +184,42 @@ static int transfer_fault(const struct client *c, CURLcode code, struct err *err
 	}
 }
 
+static struct curl_slist *add_header(struct curl_slist *list, const char *name, const char *value)
+{
+	char *header = xasprintf("%s: %s", name, value);
+	struct curl_slist *longer = curl_slist_append(list, header);
+
+	free(header);
+	return longer;
+}
+
+static struct curl_slist *set_write(struct client *c, const struct client_write *w,
+				    struct curl_slist *headers)
+{
+	curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, w->method);
+	if (w->if_match)
+		headers = add_header(headers, "If-Match", w->if_match);
+	if (!w->type)
+		return headers;
+	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, w->body->len ? (char *)w->body->data : "");
+	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)w->body->len);
+	return add_header(headers, "Content-Type", w->type);
+}
+
+static size_t take_header(char *data, size_t one, size_t count, void *arg)
+{
+	static const char name[] = "ETag: ";
+	size_t len = one * count, n = sizeof(name) - 1;
+	char *etag = arg;
+
+	if (len > n && strncasecmp(data, name, n) == 0 && len - n < CLIENT_ETAG_MAX) {
+		memcpy(etag, data + n, len - n);
+		etag[len - n] = '\0';
+		etag[strcspn(etag, "\r\n")] = '\0';
+	}
+	return len;
+}
+
 static int ask(struct client *c, const char *path, const char *accept, struct answer *a)
 {
 	char *url = xasprintf("http://localhost%s", path);
@@ -156,6 +233,13 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "parasausctl/" PARASAUS_VERSION);
+	if (a->write)
+		headers = set_write(c, a->write, headers);
+	if (a->etag) {
+		curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, take_header);
+		curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, a->etag);
+	}
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
@@ -172,13 +256,38 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 		return a->result;
 	if (code != CURLE_OK)
 		return transfer_fault(c, code, a->err);
-	return status == 200 ? 0 : error_answer(a, status);
+	return status == 200 || status == 201 ? 0 : error_answer(a, status);
 }
 
 int client_text(struct client *c, const char *path, struct buf *out, struct err *err)
 {
 	struct answer a = { .client = c, .err = err };
 	int r = ask(c, path, REST_JSON, &a);
+
+	if (r == 0)
+		buf_put(out, a.text.data, a.text.len);
+	buf_done(&a.text);
+	return r;
+}
+
+int client_document(struct client *c, const char *path, struct buf *out,
+		    char etag[static CLIENT_ETAG_MAX], struct err *err)
+{
+	struct answer a = { .client = c, .err = err, .etag = etag };
+	int r;
+
+	etag[0] = '\0';
+	r = ask(c, path, REST_JSON, &a);
+	if (r == 0)
+		buf_put(out, a.text.data, a.text.len);
+	buf_done(&a.text);
+	return r;
+}
+
+int client_write(struct client *c, const struct client_write *w, struct buf *out, struct err *err)
+{
+	struct answer a = { .client = c, .err = err, .write = w };
+	int r = ask(c, w->path, REST_JSON, &a);
 
 	if (r == 0)
 		buf_put(out, a.text.data, a.text.len);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking the agent: GET over its unix socket. Waits for the answer, 10 seconds
+ * Asking the agent, and writing, over its unix socket. Waits for the answer, 10 seconds
  * at most without a byte. The connection is kept between calls.
  *
  * -ENOTCONN: nobody is there; -ENOENT: 404; -EAGAIN: 503, it is starting;
+ * -EEXIST: 409, 412 or 428, something else is there; -EACCES: 403;
  * -EREMOTEIO: any other error answer; -EPROTO: not an answer of ours.
  */
 #ifndef AGENT_CTL_CLIENT_H
@@ -25,6 +26,20 @@ MUST_CHECK int client_object(struct client *c, const char *path, struct doc_set 
 			     struct err *err);
 /* The same as it came. */
 MUST_CHECK int client_text(struct client *c, const char *path, struct buf *out, struct err *err);
+
+#define CLIENT_ETAG_MAX 64
+/* The same with its ETag, for a write that means this one. */
+MUST_CHECK int client_document(struct client *c, const char *path, struct buf *out,
+			       char etag[static CLIENT_ETAG_MAX], struct err *err);
+struct client_write {
+	const char *method, *path;
+	const char *type; /* of the body; NULL: there is none */
+	const struct buf *body;
+	const char *if_match; /* NULL: no such header */
+};
+/* The answer as it came is appended to out. */
+MUST_CHECK int client_write(struct client *c, const struct client_write *w, struct buf *out,
+			    struct err *err);
 
 /* Every item of a list, one call each, as it came (no newline); a negative result ends it. */
 typedef int client_item_fn(void *arg, const char *text, size_t len, struct err *err);

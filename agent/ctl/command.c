@@ -40,6 +40,41 @@ const struct ctl_command ctl_commands[] = {
 	  "would refuse or drop. All files are one set. Needs no agent. Exit code 3 when a part\n"
 	  "of a manifest would not be used.",
 	  "fC", command_lint },
+	{ "apply", "-f FILE", "write manifests to the agent's store",
+	  "Writes the documents of all files to the store of the agent, all of them or none, and\n"
+	  "says of each whether it was created, configured or unchanged. With --dry-run it says\n"
+	  "what would change, and nothing does.",
+	  "fnDRo", command_apply },
+	{ "delete", "services|endpoints|endpointslices|secrets NAME",
+	  "remove a document from the store",
+	  "Removes a document from the agent's store, unless it changes meanwhile. NAME is one of\n"
+	  "--namespace (default), or NAMESPACE/NAME.",
+	  "nDRo", command_delete },
+	{ "history", "services|endpoints|endpointslices|secrets NAME",
+	  "list the revisions of a document",
+	  "Lists the revisions of a document of the agent's store, the newest first, also of one\n"
+	  "that was removed. NAME is one of --namespace (default), or NAMESPACE/NAME.",
+	  "no", command_history },
+	{ "rollback", "services|endpoints|endpointslices|secrets NAME",
+	  "bring a document back to an earlier revision",
+	  "Writes what a document was at the revision --to as a new change, unless it changes\n"
+	  "meanwhile; also of one that was removed. NAME is one of --namespace (default), or\n"
+	  "NAMESPACE/NAME.",
+	  "nTDRo", command_rollback },
+	{ "drain", "SERVICE MEMBER", "let a member have no new connections",
+	  "Gives a member weight 0 by the annotation parasaus.io/weights of its Endpoints in the\n"
+	  "agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or ADDRESS:PORT.",
+	  "DRo", command_drain },
+	{ "undrain", "SERVICE MEMBER", "give a member its own weight again",
+	  "Takes a member out of the annotation parasaus.io/weights of its Endpoints, so that it\n"
+	  "has the weight of all others. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
+	  "ADDRESS:PORT, as it was drained.",
+	  "DRo", command_undrain },
+	{ "weight", "SERVICE MEMBER WEIGHT", "give a member a weight",
+	  "Gives a member a weight, 0 to 65535, by the annotation parasaus.io/weights of its\n"
+	  "Endpoints in the agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
+	  "ADDRESS:PORT.",
+	  "DRo", command_weight },
 	{ "cleanup", "-c FILE", "take out of the kernel what the agent put there",
 	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules and\n"
 	  "sets that belong to an agent of this configuration. The agent must not be running.\n"

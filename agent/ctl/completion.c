@@ -100,6 +100,11 @@ static void put_operand(const struct ctl_command *c, unsigned number, const char
 {
 	bool many = len > 4 && memcmp(operand + len - 4, "...]", 4) == 0;
 
+	/* Of the store nothing is listed; NAME is a pool's behind "get" alone. */
+	if (strchr(c->options, 'D') || strcmp(c->name, "history") == 0) {
+		if (!islower((unsigned char)*operand))
+			return;
+	}
 	while (len && (*operand == '[' || *operand == '-')) {
 		operand++;
 		len--;

@@ -39,7 +39,7 @@ static void check_lines(const char *text)
 
 static void check_reply(struct rest_reply *r)
 {
-	if (r->etag) { /* a file of the page */
+	if (r->keep) { /* a file of the page */
 		assert(r->status == 200 || r->status == 304);
 		assert((r->status == 304) == (r->body.len == 0 && !r->constant));
 		assert(r->gzip == (r->constant != NULL));
@@ -64,7 +64,7 @@ static void check_reply(struct rest_reply *r)
 	}
 	for (size_t i = 0; i < r->link.len; i++)
 		assert(r->link.data[i] >= 0x20 && r->link.data[i] < 0x7f);
-	assert((r->status == 200 || r->etag) != (strcmp(r->type, REST_PROBLEM) == 0));
+	assert((r->status == 200 || r->keep) != (strcmp(r->type, REST_PROBLEM) == 0));
 	assert(r->allow == (r->status == 405));
 }
 

@@ -57,7 +57,7 @@ complete_in_zsh() { # WORD...
 
 for shell in bash zsh; do
 	command -v "$shell" >/dev/null || { skip "words are completed ($shell)" "no $shell"; continue; }
-	offers "a command" "describe" d
+	offers "a command" "describe" des
 	offers "what it takes" "pools problems" get p
 	offers "an option" "--socket --sort-by --state" get pools --s
 	offers "no option of another command" "" describe --sort

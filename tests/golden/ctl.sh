@@ -37,7 +37,8 @@ golden() { # NAME ARGUMENT...
 }
 
 golden help help
-for command in get describe explain wait lint cleanup whoami completion version help; do
+for command in get describe explain wait lint apply delete history rollback drain undrain weight \
+	cleanup whoami completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -88,6 +89,12 @@ golden lint-good lint -f deploy/example.yaml
 golden lint-bad lint -f tests/golden/ctl/lint-bad.yaml
 golden lint-no-file lint -f /nonexistent/x.yaml
 golden error-lint-nothing lint
+
+golden error-apply-nothing apply
+golden error-apply-nowhere apply -f deploy/example.yaml
+golden error-delete-kind delete gadgets web
+golden error-rollback-to rollback services shop/web
+golden error-drain-service drain web 10.1.0.1
 
 golden error-no-command
 golden error-command gte

@@ -411,6 +411,7 @@ void pass(struct world *w, int64_t ms)
 		turn(w);
 }
 
+/* NULL: the configuration names no source. */
 static struct config *make_config(const struct world *w, const char *source)
 {
 	struct config *config = NULL;
@@ -420,11 +421,12 @@ static struct config *make_config(const struct world *w, const char *source)
 	snprintf(text, sizeof(text),
 		 "stateDirectory: %s/state\n"
 		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
-		 "sources: [%s]\n"
+		 "%s%s%s"
 		 "api: {socket: %s/api.sock}\n"
 		 "user: root\n"
 		 "logLevel: error\n",
-		 w->dir, source, w->dir);
+		 w->dir, source ? "sources: [" : "", source ? source : "", source ? "]\n" : "",
+		 w->dir);
 	if (config_read("test", text, strlen(text), &config, &err) < 0)
 		fail_msg("%s", err.text);
 	return config;
@@ -491,6 +493,16 @@ int core_world_up_store(void **state)
 
 	config_free(w->config);
 	w->config = make_config(w, "{store: {}}");
+	return r;
+}
+
+int core_world_up_sourceless(void **state)
+{
+	int r = core_world_up(state);
+	struct world *w = *state;
+
+	config_free(w->config);
+	w->config = make_config(w, NULL);
 	return r;
 }
 

@@ -34,7 +34,7 @@ struct server {
 static int start_server(void **state)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
-	struct api_config c;
+	struct api_config c = { 0 };
 	struct err err;
 
 	snprintf(s->path, sizeof(s->path), "/tmp/api_http_test.%d", getpid());

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "agent/api/edit.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/doc.h"
@@ -199,13 +200,37 @@ static void every_path_is_described_and_every_described_one_is_there(void **stat
 {
 	const struct world *w = *state;
 	const struct doc *paths = doc_get(w->root, "paths");
-	size_t routes = 0;
+	size_t routes = 0, of_store = 0;
 
 	assert_string_equal(doc_string(doc_get(w->root, "openapi")), "3.1.0");
 	for (const struct rest_route *r = rest_routes; r->path; r++, routes++)
 		if (!doc_string(doc_get(operation(w, r->path), "operationId")))
 			fail_msg("%s is not in openapi.json", r->path);
-	assert_int_equal(routes, paths->count); /* so there is none besides */
+	for (const struct edit_path *p = edit_paths; p->path; p++, of_store++)
+		if (!doc_get(paths, p->path))
+			fail_msg("%s is not in openapi.json", p->path);
+	assert_int_equal(routes + of_store, paths->count); /* so there is none besides */
+}
+
+/* HEAD is GET without its body: nobody describes it. */
+static void every_method_of_the_store_is_described_and_no_other(void **state)
+{
+	static const char *const methods[][2] = { { "GET", "get" },
+						  { "PUT", "put" },
+						  { "PATCH", "patch" },
+						  { "POST", "post" },
+						  { "DELETE", "delete" } };
+	const struct world *w = *state;
+
+	for (const struct edit_path *p = edit_paths; p->path; p++)
+		for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+			const struct doc *d = doc_get(doc_get(doc_get(w->root, "paths"), p->path),
+						      methods[i][1]);
+
+			if (!!doc_string(doc_get(d, "operationId")) !=
+			    !!strstr(p->methods, methods[i][0]))
+				fail_msg("%s %s", methods[i][0], p->path);
+		}
 }
 
 static void every_answer_is_as_it_is_described(void **state)
@@ -404,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_path_is_described_and_every_described_one_is_there),
+		cmocka_unit_test(every_method_of_the_store_is_described_and_no_other),
 		cmocka_unit_test(every_answer_is_as_it_is_described),
 		cmocka_unit_test(no_other_format_is_there),
 		cmocka_unit_test(every_parameter_is_described_and_every_described_one_is_taken),

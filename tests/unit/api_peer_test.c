@@ -2,12 +2,15 @@
 /* peer.c, request_id.c, accept.c: who asks, by which name, in which language. */
 #include "agent/api/peer.h"
 
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,6 +34,87 @@ static void the_other_end_of_a_unix_socket_is_known(void **state)
 	close(fds[0]);
 	close(fds[1]);
 	close(tcp);
+}
+
+#define STRANGER 54321
+#define OTHER	 54320
+
+/* One end of a connection to a socket that has a file. */
+static int served(const char *path, int *out_client)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int listening = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	assert_int_equal(bind(listening, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	*out_client = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(*out_client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	fd = accept(listening, NULL, NULL);
+	assert_true(fd >= 0);
+	close(listening);
+	return fd;
+}
+
+static void root_the_owner_and_the_group_of_the_socket_may_write(void **state)
+{
+	static const struct {
+		struct peer p;
+		bool may, without_file;
+	} cases[] = {
+		{ { .known = true, .uid = 0, .gid = STRANGER }, true, true },
+		{ { .known = true, .uid = OTHER, .gid = STRANGER }, true, false },
+		{ { .known = true, .uid = STRANGER, .gid = OTHER }, true, false },
+		{ { .known = true, .uid = STRANGER, .gid = STRANGER }, false, false },
+		{ { .known = false, .uid = 0, .gid = 0 }, false, false },
+	};
+	char path[64];
+	int client, fd;
+
+	(void)state;
+	if (getuid() != 0)
+		skip(); /* the file cannot be given to somebody else */
+	snprintf(path, sizeof(path), "/tmp/api_peer_test.%d.sock", getpid());
+	fd = served(path, &client);
+	assert_int_equal(chown(path, OTHER, OTHER), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(peer_may_write(fd, &cases[i].p), cases[i].may);
+	unlink(path);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(peer_may_write(fd, &cases[i].p), cases[i].without_file);
+	close(fd);
+	close(client);
+}
+
+/* Of his groups the kernel knows all that he had when he connected. */
+static void any_of_ones_groups_will_do(void **state)
+{
+	const struct peer p = { .known = true, .uid = STRANGER, .gid = STRANGER };
+	const gid_t groups[] = { 7, OTHER };
+	char path[64];
+	int status, client, fd;
+	pid_t child;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	fflush(stdout);
+	child = fork(); /* groups are a process's for good */
+	assert_true(child >= 0);
+	if (child == 0) {
+		snprintf(path, sizeof(path), "/tmp/api_peer_test.%d.sock", getpid());
+		if (setgroups(ARRAY_LEN(groups), groups) < 0)
+			_exit(1);
+		fd = served(path, &client);
+		if (chown(path, OTHER, OTHER) < 0 || !peer_may_write(fd, &p))
+			_exit(2);
+		if (chown(path, OTHER, STRANGER + 1) < 0 || peer_may_write(fd, &p))
+			_exit(3);
+		unlink(path);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 static void a_user_has_the_name_of_his_line(void **state)
@@ -110,6 +194,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_other_end_of_a_unix_socket_is_known),
+		cmocka_unit_test(root_the_owner_and_the_group_of_the_socket_may_write),
+		cmocka_unit_test(any_of_ones_groups_will_do),
 		cmocka_unit_test(a_user_has_the_name_of_his_line),
 		cmocka_unit_test(a_name_of_a_request_is_short_and_plain),
 		cmocka_unit_test(the_language_that_is_wanted_most_is_spoken),

@@ -28,10 +28,12 @@ static struct pictures *kept; /* what lists may be gone on with */
 
 static struct asked ask_as(const struct rest_request *r, struct snapshot *s)
 {
+	struct rest_request request = *r;
 	struct asked a = { 0 };
 	struct err err;
 
-	rest_answer(r, &(struct rest_state){ .snapshot = s, .pictures = kept }, &a.reply);
+	request.node = "node-1";
+	rest_answer(&request, &(struct rest_state){ .snapshot = s, .pictures = kept }, &a.reply);
 	if (a.reply.stream)
 		while (list_stream_read(a.reply.stream, &a.reply.body, 1))
 			;
@@ -116,15 +118,15 @@ static void bad_requests_are_told_what_is_wrong(void **state)
 		{ { .method = "POST", .target = "/api/v1/pools" },
 		  405,
 		  "method-not-allowed",
-		  "GET and HEAD" },
+		  "does not take" },
 		{ { .method = "get", .target = "/api/v1/pools" },
 		  405,
 		  "method-not-allowed",
-		  "GET and HEAD" },
+		  "does not take" },
 		{ { .method = "DELETE", .target = "/healthz" },
 		  405,
 		  "method-not-allowed",
-		  "GET and HEAD" },
+		  "does not take" },
 		{ { .method = "POST", .target = "/nothing" }, 404, "not-found", "no such path" },
 		{ { .method = "GET", .target = "/api/v1/pools", .accept = "text/html" },
 		  406,
@@ -633,7 +635,7 @@ static void counts_are_those_of_the_lists(void **state)
 	asked_done(&counts);
 }
 
-static void one_learns_who_one_is_and_that_nothing_can_be_written(void **state)
+static void one_learns_who_one_is_and_what_one_may_do(void **state)
 {
 	struct rest_request r = { .method = "GET",
 				  .target = "/api/v1/whoami",
@@ -644,7 +646,7 @@ static void one_learns_who_one_is_and_that_nothing_can_be_written(void **state)
 	assert_string_equal(text_of(a.root, "gid"), "7");
 	assert_string_equal(text_of(a.root, "via"), "unix");
 	assert_string_equal(text_of(a.root, "writeEnabled"), "false");
-	assert_string_equal(text_of(a.root, "reason"), "read-only");
+	assert_string_equal(text_of(a.root, "reason"), "managed-elsewhere");
 	for (const struct doc *can = doc_get(a.root, "can")->first; can; can = can->next)
 		assert_string_equal(can->text, "false");
 	asked_done(&a);
@@ -654,6 +656,7 @@ static void one_learns_who_one_is_and_that_nothing_can_be_written(void **state)
 	a = ask_as(&r, *state);
 	assert_string_equal(text_of(a.root, "user"), "null");
 	assert_string_equal(text_of(a.root, "via"), "tcp");
+	assert_string_equal(text_of(a.root, "reason"), "read-only");
 	asked_done(&a);
 }
 
@@ -834,7 +837,7 @@ int main(void)
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
-		cmocka_unit_test(one_learns_who_one_is_and_that_nothing_can_be_written),
+		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
 		cmocka_unit_test(a_member_is_found_by_its_id),

@@ -578,7 +578,8 @@ static void sources_are_there_and_can_be_used(void **state)
 {
 	static const char missing[] =
 		"`sources` is missing: say where pools come from, such as 'sources: "
-		"[{directory: /etc/parasaus/pools}]'";
+		"[{directory: /etc/parasaus/pools}]', or give addressPools to keep them in the "
+		"agent's own store";
 	static const struct bad_case cases[] = {
 		{ "", missing },
 		{ "# nothing\n", missing },

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes: from a body to a transaction of the store, and from what became of
+ * it to an answer.
+ */
+#include "agent/api/edit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent/api/edit_private.h"
+#include "agent/api/schema.h"
+#include "agent/base/hash.h"
+#include "agent/base/xalloc.h"
+
+struct edits {
+	struct edit *first;
+};
+
+/* --- one of them -------------------------------------------------------------------------- */
+
+static void edit_free(struct edit *e)
+{
+	edit_documents_done(e);
+	rest_reply_done(&e->reply);
+	free(e);
+}
+
+void edit_done(struct edit *e)
+{
+	edit_answer_fn *answer = e->answer;
+	struct rest_reply reply = e->reply;
+	void *arg = e->arg;
+
+	e->reply = (struct rest_reply){ 0 };
+	for (struct edit **i = &e->all->first; *i; i = &(*i)->next)
+		if (*i == e) {
+			*i = e->next;
+			break;
+		}
+	edit_free(e);
+	answer(arg, &reply);
+}
+
+void edit_refuse(struct edit *e, enum rest_problem p, const char *detail)
+{
+	e->reply.retry = problem_status(p) == 503;
+	problem_answer(&e->reply, p, e->request, detail);
+	edit_done(e);
+}
+
+static void refuse_invalid(struct edit *e)
+{
+	struct json_writer j;
+
+	problem_begin(&e->reply, PROBLEM_INVALID, e->request, e->errors.items[0].text, &j);
+	edit_put_problems(&j, REST_ERRORS, &e->errors);
+	problem_end(&j);
+	edit_done(e);
+}
+
+struct edits *edits_new(void)
+{
+	return xcalloc(1, sizeof(struct edits));
+}
+
+void edits_free(struct edits *all)
+{
+	struct edit *e;
+
+	while (all && (e = all->first)) {
+		all->first = e->next;
+		if (e->store)
+			store_forget(e->store, e);
+		edit_free(e);
+	}
+	free(all);
+}
+
+/* --- what was done -------------------------------------------------------------------------- */
+
+static void put_shown(struct edit *e, const struct edit_document *d, const char *key,
+		      struct json_writer *j)
+{
+	CLEANUP(buf_done) struct buf json = { 0 };
+	struct tree *t = d->tree;
+
+	if (t && d->key.kind == STORE_SECRET)
+		t = edit_tree_redact(&e->arena, t);
+	if (t)
+		edit_tree_print(t, &json);
+	else
+		buf_str(&json, "null");
+	json_put_raw(j, key, &json);
+}
+
+/* From what is there to what was asked for. */
+static void put_diff(struct edit *e, const struct edit_document *d,
+		     const struct store_object *before, struct json_writer *j)
+{
+	struct tree *a = before ? edit_shown(e, d->key.kind, before->text, before->len) : NULL;
+	struct tree *b = d->tree;
+
+	if (b && d->key.kind == STORE_SECRET)
+		b = edit_tree_redact(&e->arena, b);
+	edit_tree_put_diff(a, b, REST_DIFF, j);
+}
+
+static void set_etag(struct edit *e, uint64_t revision)
+{
+	snprintf(e->reply.etag, sizeof(e->reply.etag), "\"r%" PRIu64 "\"", revision);
+}
+
+static void put_item(struct edit *e, const struct edit_document *d, const struct store_done *done,
+		     struct json_writer *j)
+{
+	const char *result = !done->changed ? REST_RESULT_UNCHANGED
+			     : !d->tree	    ? REST_REMOVED
+			     : d->before    ? REST_RESULT_CONFIGURED
+					    : REST_RESULT_CREATED;
+
+	json_put_text(j, REST_KIND, store_kind_text(d->key.kind));
+	json_put_text(j, REST_NAMESPACE, d->key.ns);
+	json_put_text(j, REST_NAME, d->key.name);
+	json_put_text(j, REST_RESULT, result);
+	json_put_uint(j, REST_REVISION, done->revision);
+	json_put_bool(j, REST_CHANGED, done->changed);
+	put_diff(e, d, d->before, j);
+	put_shown(e, d, REST_OBJECT, j);
+}
+
+static void answer_one(struct edit *e, const struct store_done *done)
+{
+	const struct edit_document *d = &e->documents[0];
+	struct json_writer j = { .out = &e->reply.body };
+	bool created = done->changed && d->tree && !d->before && !e->params.dry_run;
+
+	e->reply.status = created ? 201 : 200;
+	e->reply.unchanged = !done->changed;
+	if (d->tree && !e->params.dry_run)
+		set_etag(e, done->revision);
+	json_put_object(&j, NULL);
+	put_item(e, d, done, &j);
+	json_put_bool(&j, REST_DRY_RUN, e->params.dry_run);
+	edit_put_problems(&j, REST_WARNINGS, &e->warnings);
+	json_end_object(&j);
+	buf_str(&e->reply.body, "\n");
+}
+
+static void answer_all(struct edit *e, const struct store_done *items)
+{
+	struct json_writer j = { .out = &e->reply.body };
+
+	e->reply.unchanged = true;
+	json_put_object(&j, NULL);
+	json_put_array(&j, REST_ITEMS);
+	for (size_t i = 0; i < e->count; i++) {
+		json_put_object(&j, NULL);
+		put_item(e, &e->documents[i], &items[i], &j);
+		json_end_object(&j);
+		e->reply.unchanged &= !items[i].changed;
+	}
+	json_end_array(&j);
+	json_put_bool(&j, REST_DRY_RUN, e->params.dry_run);
+	edit_put_problems(&j, REST_WARNINGS, &e->warnings);
+	json_end_object(&j);
+	buf_str(&e->reply.body, "\n");
+}
+
+/* --- what was refused ------------------------------------------------------------------------ */
+
+/* What is there instead, who made it, and what would change if it were overwritten. */
+static void put_current(struct edit *e, const struct edit_document *d, uint64_t revision,
+			struct json_writer *j)
+{
+	const struct store_object *now = store_get(e->store, &d->key);
+
+	json_put_object(j, REST_CURRENT);
+	json_put_uint(j, REST_REVISION, now ? now->revision : revision);
+	json_put_text(j, REST_USER, now ? now->user : NULL);
+	json_put_text(j, REST_ACTION, now ? now->action : NULL);
+	json_put_time(j, REST_AT, now ? now->changed_ms : 0);
+	put_diff(e, d, now, j);
+	json_end_object(j);
+	if (now && d->key.kind)
+		set_etag(e, now->revision);
+}
+
+static void put_holder(struct edit *e, const struct edit_document *d, struct json_writer *j)
+{
+	for (size_t i = 0; i < d->claim_count; i++) {
+		const struct store_object *o = store_claimed_by(e->store, &d->claims[i].at);
+		char at[ENDPOINT_TEXT_MAX];
+
+		if (!o || (o->key.kind == d->key.kind && strcmp(o->key.ns, d->key.ns) == 0 &&
+			   strcmp(o->key.name, d->key.name) == 0))
+			continue;
+		json_put_object(j, REST_HOLDER);
+		json_put_text(j, REST_FRONTEND, endpoint_text(&d->claims[i].at, at));
+		json_put_text(j, REST_KIND, store_kind_text(o->key.kind));
+		json_put_text(j, REST_NAMESPACE, o->key.ns);
+		json_put_text(j, REST_NAME, o->key.name);
+		json_end_object(j);
+		return;
+	}
+}
+
+static enum rest_problem problem_of(const struct edit *e, enum store_result r)
+{
+	switch (r) {
+	case STORE_EXISTS:
+		return e->condition.said || e->target.what == EDIT_APPLY ? PROBLEM_EXISTS
+									 : PROBLEM_NO_CONDITION;
+	case STORE_ABSENT:
+		return PROBLEM_NO_DOCUMENT;
+	case STORE_STALE:
+		return PROBLEM_STALE;
+	case STORE_TAKEN:
+		return PROBLEM_FRONTEND_TAKEN;
+	case STORE_IN_USE:
+		return PROBLEM_IN_USE;
+	case STORE_KEY_REUSED:
+		return PROBLEM_KEY_REUSED;
+	case STORE_TOO_LARGE:
+		return PROBLEM_TOO_LARGE;
+	case STORE_BUSY:
+		return PROBLEM_BUSY;
+	case STORE_OK:
+	case STORE_FULL:
+	case STORE_IO:
+	case STORE_READ_ONLY:
+	case STORE_CORRUPT:
+		break;
+	}
+	return PROBLEM_STORE_TROUBLE;
+}
+
+static void refuse_write(struct edit *e, const struct store_outcome *o)
+{
+	enum rest_problem p = problem_of(e, o->result);
+	const struct edit_document *d = &e->documents[o->refused < e->count ? o->refused : 0];
+	struct json_writer j;
+
+	e->reply.retry = problem_status(p) == 503;
+	problem_begin(&e->reply, p, e->request, o->why, &j);
+	if (p == PROBLEM_STALE || p == PROBLEM_EXISTS || p == PROBLEM_NO_CONDITION)
+		put_current(e, d, o->current, &j);
+	if (p == PROBLEM_FRONTEND_TAKEN)
+		put_holder(e, d, &j);
+	problem_end(&j);
+}
+
+static void on_written(void *arg, const struct store_outcome *o)
+{
+	struct edit *e = arg;
+
+	if (o->result != STORE_OK || o->count != e->count)
+		refuse_write(e, o);
+	else if (e->target.what == EDIT_APPLY)
+		answer_all(e, o->items);
+	else
+		answer_one(e, &o->items[0]);
+	edit_done(e);
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+/* Of everything that the request asks for. */
+static uint64_t hash_request(const struct edit *e)
+{
+	const struct rest_request *r = e->request;
+	const char *parts[] = { r->method, r->target, r->if_match, r->if_none_match };
+	CLEANUP(buf_wipe) struct buf all = { 0 };
+
+	buf_reserve(&all, r->body_len + strlen(r->target) + 512);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		buf_put(&all, parts[i] ? parts[i] : "", parts[i] ? strlen(parts[i]) + 1 : 1);
+	buf_put(&all, r->body, r->body_len);
+	return hash_id(all.data, all.len);
+}
+
+static const char *source_of(const struct rest_request *r)
+{
+	if (!r->user_agent)
+		return "rest";
+	if (strncmp(r->user_agent, "parasausctl", 11) == 0)
+		return "cli";
+	return strncmp(r->user_agent, "Mozilla", 7) == 0 ? "web" : "rest";
+}
+
+static void fill_change(const struct edit *e, const struct edit_document *d,
+			struct store_change *out)
+{
+	*out = (struct store_change){ .key = d->key,
+				      .remove = !d->tree,
+				      .expect = e->condition.expect,
+				      .revision = e->condition.revision,
+				      .text = (const char *)d->text.data,
+				      .len = d->text.len,
+				      .claims = d->claims,
+				      .claim_count = d->claim_count };
+	if (e->target.what != EDIT_APPLY)
+		return;
+	/* What was read a moment ago is what is changed. */
+	out->expect = d->before ? STORE_EXPECT_REVISION : STORE_EXPECT_ABSENT;
+	out->revision = d->before ? d->before->revision : 0;
+}
+
+void edit_write(struct edit *e, const char *action)
+{
+	const struct rest_request *r = e->request;
+	char user[PEER_NAME_MAX + 8] = "unix:", name[PEER_NAME_MAX], peer[32];
+	struct store_change *changes;
+	struct store_write w;
+
+	if (e->errors.count) {
+		refuse_invalid(e);
+		return;
+	}
+	changes = arena_take(&e->arena, e->count * sizeof(*changes));
+	for (size_t i = 0; i < e->count; i++)
+		fill_change(e, &e->documents[i], &changes[i]);
+	strcat(user, r->peer.known ? peer_user(&r->peer, "/etc/passwd", name) : "?");
+	snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
+	w = (struct store_write){
+		.who = { .user = user,
+			 .source = source_of(r),
+			 .peer = peer,
+			 .request = r->request_id,
+			 .action = action,
+			 .reason = e->params.reason },
+		.changes = changes,
+		.count = e->count,
+		.dry_run = e->params.dry_run,
+		.idempotency_key = r->idempotency_key,
+		.idempotency_hash = r->idempotency_key ? hash_request(e) : 0,
+	};
+	store_write(e->store, &w, on_written, e);
+}
+
+static bool is_yaml(const struct rest_request *r)
+{
+	return r->content_type && strncasecmp(r->content_type, REST_YAML, strlen(REST_YAML)) == 0;
+}
+
+/* The body as documents; false: it was refused. */
+static bool read_body(struct edit *e, const struct doc_set **out)
+{
+	struct err err = { 0 };
+
+	if (edit_read(e, e->request->body ? e->request->body : "", e->request->body_len,
+		      is_yaml(e->request), out, &err) == 0 &&
+	    (*out)->count > 0)
+		return true;
+	edit_add_error(e, "", err.text[0] ? err.text : "there is no document");
+	refuse_invalid(e);
+	return false;
+}
+
+static void put_document(struct edit *e)
+{
+	const struct doc_set *set;
+
+	if (!read_body(e, &set))
+		return;
+	if (set->count != 1)
+		problems_add(&e->errors, true, 0, "%zu documents instead of one", set->count);
+	else
+		(void)edit_take(e, set->roots[0], &e->target.key);
+	edit_write(e, e->count && e->documents[0].before ? "update" : "create");
+}
+
+/* A change of what exists needs to say which revision is meant. True: it may go on. */
+static bool is_conditional(struct edit *e, const struct store_object *now)
+{
+	struct json_writer j;
+	struct err err;
+
+	if (!now && !e->request->idempotency_key) {
+		err_set(&err, -ENOENT, "there is no %s %.253s/%.100s",
+			store_kind_text(e->target.key.kind), e->target.key.ns, e->target.key.name);
+		edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
+		return false;
+	}
+	if (e->condition.said && e->condition.expect != STORE_EXPECT_ABSENT)
+		return true;
+	problem_begin(&e->reply, PROBLEM_NO_CONDITION, e->request, NULL, &j);
+	if (now) {
+		set_etag(e, now->revision);
+		json_put_object(&j, REST_CURRENT);
+		json_put_uint(&j, REST_REVISION, now->revision);
+		json_put_text(&j, REST_USER, now->user);
+		json_put_text(&j, REST_ACTION, now->action);
+		json_put_time(&j, REST_AT, now->changed_ms);
+		json_end_object(&j);
+	}
+	problem_end(&j);
+	edit_done(e);
+	return false;
+}
+
+static void delete_document(struct edit *e)
+{
+	if (!is_conditional(e, store_get(e->store, &e->target.key)))
+		return;
+	edit_take_removal(e, &e->target.key);
+	edit_write(e, "delete");
+}
+
+/* Merged with what is there now, and written only while that is there. */
+static void patch_document(struct edit *e)
+{
+	const struct store_object *now = store_get(e->store, &e->target.key);
+	CLEANUP(buf_wipe) struct buf merged = { 0 };
+	const struct doc_set *set;
+	struct tree *tree, *patch;
+	struct err err = { 0 };
+
+	if (!is_conditional(e, now) || !read_body(e, &set))
+		return;
+	tree = now ? edit_tree_of_text(e, now->text, now->len) : NULL;
+	if (!tree) {
+		edit_refuse(e, PROBLEM_NO_DOCUMENT, NULL);
+		return;
+	}
+	set = &e->sets[0]; /* they may have moved */
+	patch = tree_of(&e->arena, set->roots[0]);
+	if (patch->type != DOC_MAP) {
+		problems_add(&e->errors, true, 0, "a merge patch is an object");
+		refuse_invalid(e);
+		return;
+	}
+	if (e->condition.expect == STORE_EXPECT_ANY)
+		e->condition = (struct edit_condition){ .said = true,
+							.expect = STORE_EXPECT_REVISION,
+							.revision = now->revision };
+	edit_tree_merge(&e->arena, tree, patch);
+	edit_tree_print(tree, &merged);
+	if (edit_read(e, (const char *)merged.data, merged.len, false, &set, &err) < 0)
+		edit_add_error(e, "", err.text);
+	else
+		(void)edit_take(e, set->roots[0], &e->target.key);
+	edit_write(e, "patch");
+}
+
+static void apply(struct edit *e)
+{
+	const struct store_key any = { .ns = e->params.ns };
+	const struct doc_set *set;
+	struct doc_set all;
+
+	if (!read_body(e, &set))
+		return;
+	all = *set;
+	for (size_t i = 0; i < all.count; i++) {
+		const struct doc *list = object_list(all.roots[i]);
+
+		if (!list)
+			(void)edit_take(e, all.roots[i], &any);
+		for (const struct doc *d = list ? list->first : NULL; d; d = d->next)
+			(void)edit_take(e, d, &any);
+	}
+	if (!e->count && !e->errors.count)
+		problems_add(&e->errors, true, 0, "there is no document to apply");
+	edit_write(e, "apply");
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+static void get_document(struct edit *e)
+{
+	const struct store_object *o = store_get(e->store, &e->target.key);
+	struct tree *t;
+	struct err err;
+
+	if (!o) {
+		err_set(&err, -ENOENT, "there is no %s %.253s/%.100s",
+			store_kind_text(e->target.key.kind), e->target.key.ns, e->target.key.name);
+		edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
+		return;
+	}
+	t = edit_shown(e, o->key.kind, o->text, o->len);
+	set_etag(e, o->revision);
+	if (t)
+		edit_tree_print(t, &e->reply.body);
+	else
+		buf_str(&e->reply.body, "null"); /* another program wrote it, and badly */
+	buf_str(&e->reply.body, "\n");
+	edit_done(e);
+}
+
+/* --- what to do -------------------------------------------------------------------------------- */
+
+static bool is_method(const struct edit *e, const char *method)
+{
+	return strcmp(e->request->method, method) == 0;
+}
+
+static void begin(struct edit *e)
+{
+	switch (e->target.what) {
+	case EDIT_DOCUMENT:
+		if (is_method(e, "PUT"))
+			put_document(e);
+		else if (is_method(e, "PATCH"))
+			patch_document(e);
+		else if (is_method(e, "DELETE"))
+			delete_document(e);
+		else
+			get_document(e);
+		return;
+	case EDIT_ROLLBACK:
+		edit_rollback(e);
+		return;
+	case EDIT_REVISIONS:
+	case EDIT_REVISION:
+		edit_answer_revisions(e);
+		return;
+	case EDIT_APPLY:
+		apply(e);
+		return;
+	case EDIT_OPERATIONS:
+	case EDIT_OPERATION:
+		edit_answer_operations(e);
+		return;
+	}
+}
+
+static enum rest_problem prepare(struct edit *e, struct err *err)
+{
+	const struct rest_request *r = e->request;
+	bool is_write = strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0;
+
+	if (uri_parse(r->target, &e->uri, err) < 0 || !edit_target_of(&e->uri, &e->target))
+		return PROBLEM_BAD_REQUEST;
+	if (edit_params_of(&e->uri, &e->target, is_write, &e->params, err) < 0)
+		return PROBLEM_BAD_PARAMETER;
+	if (edit_condition_of(r, &e->condition, err) < 0)
+		return PROBLEM_BAD_REQUEST;
+	if (r->idempotency_key &&
+	    (!*r->idempotency_key || strlen(r->idempotency_key) > STORE_WORD_MAX)) {
+		err_set(err, -EINVAL, "Idempotency-Key: 1 to %d bytes", STORE_WORD_MAX);
+		return PROBLEM_BAD_REQUEST;
+	}
+	return e->store ? PROBLEM_COUNT : PROBLEM_NO_STORE;
+}
+
+void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_answer_fn *fn,
+		void *arg)
+{
+	struct edit *e = xcalloc(1, sizeof(*e));
+	struct err err = { 0 };
+	enum rest_problem problem;
+
+	e->all = p->edits;
+	e->store = p->store;
+	e->rules = p->rules;
+	e->request = r;
+	e->answer = fn;
+	e->arg = arg;
+	e->reply = (struct rest_reply){ .status = 200, .type = REST_JSON };
+	e->next = p->edits->first;
+	p->edits->first = e;
+	problem = prepare(e, &err);
+	if (problem == PROBLEM_COUNT)
+		begin(e);
+	else
+		edit_refuse(e, problem, err.text[0] ? err.text : NULL);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a document must be before it is stored: what the agent's sources would
+ * take it for, without a part that they would leave out.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/edit_private.h"
+#include "agent/api/schema.h"
+#include "agent/base/xalloc.h"
+#include "agent/pool/model.h"
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+int edit_read(struct edit *e, const char *text, size_t len, bool yaml, const struct doc_set **out,
+	      struct err *err)
+{
+	const struct doc_limits limits = DOC_LIMITS_DEFAULT;
+	struct doc_set set = { 0 };
+	int r = yaml ? doc_read_yaml(text, len, &limits, &set, err)
+		     : doc_read_json(text, len, &limits, &set, err);
+
+	if (r < 0)
+		return r;
+	e->sets = xreallocarray(e->sets, e->set_count + 1, sizeof(*e->sets));
+	e->sets[e->set_count++] = set;
+	*out = &e->sets[e->set_count - 1];
+	return 0;
+}
+
+struct tree *edit_tree_of_text(struct edit *e, const char *text, size_t len)
+{
+	bool json = text[strspn(text, " \t\r\n")] == '{';
+	const struct doc_set *set;
+	struct err err;
+
+	if (edit_read(e, text, len, !json, &set, &err) < 0 || set->count != 1)
+		return NULL;
+	return tree_of(&e->arena, set->roots[0]);
+}
+
+struct tree *edit_shown(struct edit *e, enum store_kind kind, const char *text, size_t len)
+{
+	struct tree *t = edit_tree_of_text(e, text, len);
+
+	return t && kind == STORE_SECRET ? edit_tree_redact(&e->arena, t) : t;
+}
+
+/* --- problems ------------------------------------------------------------------------------ */
+
+/* "Service: spec.ports[0].port is ..." begins with the field. Returns its length, 0: none. */
+static size_t field_of(const char *text, const char **out)
+{
+	const char *colon = strstr(text, ": "), *s = text;
+	size_t n;
+
+	if (colon && isupper((unsigned char)*text) && (size_t)(colon - text) < 16)
+		s = colon + 2;
+	if (strncmp(s, "annotation ", 11) == 0) {
+		*out = s + 11;
+		return strcspn(s + 11, ": ");
+	}
+	n = strcspn(s, " :");
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr(".[]_-", s[i]))
+			return 0;
+	*out = s;
+	return memchr(s, '.', n) ? n : 0; /* a word without a dot is rather one of the sentence */
+}
+
+/* "spec.ports[0].port" to "/spec/ports/0/port". */
+static void put_pointer(const char *text, struct buf *out)
+{
+	const char *s;
+	size_t n = field_of(text, &s);
+	bool annotation = n && s > text && s[-1] == ' ' && strstr(text, "annotation ");
+
+	if (n)
+		buf_str(out, annotation ? "/metadata/annotations/" : "/");
+	for (size_t i = 0; i < n; i++) {
+		if (annotation)
+			buf_str(out, s[i] == '/' ? "~1" : (char[]){ s[i], '\0' });
+		else if (s[i] == '.' || s[i] == '[')
+			buf_str(out, "/");
+		else if (s[i] != ']')
+			buf_put(out, s + i, 1);
+	}
+}
+
+void edit_put_problems(struct json_writer *j, const char *key, const struct problems *p)
+{
+	json_put_array(j, key);
+	for (size_t i = 0; i < p->count; i++) {
+		CLEANUP(buf_done) struct buf pointer = { 0 };
+		const struct problem *one = &p->items[i];
+
+		put_pointer(one->text, &pointer);
+		json_put_object(j, NULL);
+		json_put_text(j, REST_WHERE, one->path);
+		json_put_text(j, REST_POINTER, buf_cstr(&pointer));
+		json_put_uint(j, REST_LINE, one->line);
+		json_put_text(j, REST_DETAIL, one->text);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+void edit_add_error(struct edit *e, const char *where, const char *text)
+{
+	unsigned line = 0;
+
+	if (strncmp(text, "line ", 5) == 0) {
+		char *rest;
+
+		line = (unsigned)strtoul(text + 5, &rest, 10);
+		text = rest + strspn(rest, ": ");
+	}
+	problems_add_in(&e->errors, true, where, line, "%s", text);
+}
+
+static void sort_out(struct edit *e, const char *where, const struct problems *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		problems_add_in(p->items[i].error ? &e->errors : &e->warnings, p->items[i].error,
+				where, p->items[i].line, "%s", p->items[i].text);
+}
+
+/* --- claims --------------------------------------------------------------------------------- */
+
+static const char *address_pool_of(const struct pool_rules *rules, uint16_t port)
+{
+	for (size_t i = 0; i < rules->address_pool_count; i++)
+		if (port >= rules->address_pools[i].ports.first &&
+		    port <= rules->address_pools[i].ports.last)
+			return rules->address_pools[i].name;
+	return "";
+}
+
+static void claim_frontends(struct edit *e, const struct object *o, const char *where,
+			    struct edit_document *d)
+{
+	if (o->kind != OBJECT_SERVICE || o->type != SERVICE_NODE_PORT)
+		return;
+	d->claims = arena_take(&e->arena, (o->port_count + 1) * sizeof(*d->claims));
+	for (size_t i = 0; i < o->port_count; i++) {
+		CLEANUP(buf_done) struct buf why = { 0 };
+		struct store_claim *c = &d->claims[d->claim_count];
+
+		if (!frontend_of(e->rules, &o->ports[i], &c->at, &why)) {
+			problems_add_in(&e->errors, true, where, o->line,
+					"spec.ports[%zu].nodePort: no frontend: %s", i,
+					buf_cstr(&why));
+			continue;
+		}
+		c->pool = address_pool_of(e->rules, o->ports[i].node_port);
+		d->claim_count++;
+	}
+}
+
+/* --- one document ---------------------------------------------------------------------------- */
+
+static enum store_kind store_kind_of(enum object_kind k)
+{
+	switch (k) {
+	case OBJECT_SERVICE:
+		return STORE_SERVICE;
+	case OBJECT_ENDPOINTS:
+		return STORE_ENDPOINTS;
+	case OBJECT_SLICE:
+		return STORE_SLICE;
+	case OBJECT_SECRET:
+		return STORE_SECRET;
+	}
+	return (enum store_kind)0;
+}
+
+static void check_annotations(struct edit *e, const struct object *o, const char *where)
+{
+	const struct pool_home home = { .ns = o->ns, .source = o->source };
+	struct pool_settings set = e->rules->defaults;
+	struct problems found = { 0 };
+
+	if (o->kind == OBJECT_SECRET)
+		return;
+	if (set.check)
+		set.check = check_ref(set.check);
+	pool_annotations(o->annotations, o->annotation_count, &home, &set, &found);
+	check_unref(set.check);
+	sort_out(e, where, &found);
+	problems_done(&found);
+}
+
+static struct edit_document *add(struct edit *e, const struct store_key *key)
+{
+	const struct store_object *before = store_get(e->store, key);
+	struct edit_document *d;
+
+	e->documents = xreallocarray(e->documents, e->count + 1, sizeof(*e->documents));
+	d = &e->documents[e->count++];
+	*d = (struct edit_document){ .key = *key };
+	if (before)
+		d->before = store_object_ref(before);
+	return d;
+}
+
+void edit_take_removal(struct edit *e, const struct store_key *key)
+{
+	add(e, key);
+}
+
+/* A namespace that is not written is that of the path, and written from then on. */
+static struct tree *complete_tree(struct edit *e, const struct doc *d, const char *ns)
+{
+	struct tree *t = tree_of(&e->arena, d);
+	struct tree *metadata = tree_need_map(&e->arena, t, "metadata");
+
+	if (!tree_text(metadata, "namespace") && strcmp(ns, "default") != 0)
+		tree_set(metadata, "namespace",
+			 tree_new(&e->arena, DOC_STRING, arena_strndup(&e->arena, ns, strlen(ns))));
+	return t;
+}
+
+static bool is_taken_already(const struct edit *e, const struct store_key *key)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		const struct store_key *k = &e->documents[i].key;
+
+		if (k->kind == key->kind && strcmp(k->ns, key->ns) == 0 &&
+		    strcmp(k->name, key->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What a Secret is shown as would wipe it. */
+static bool is_shown_secret(const struct doc *d)
+{
+	return doc_get(d, REST_DATA_KEYS) != NULL;
+}
+
+/* What is stored can be read back as what it is, with a namespace that came from the path, too. */
+static void check_stored(struct edit *e, const char *where, const struct edit_document *d)
+{
+	const struct object_origin from = { .path = "" };
+	const struct doc_set *set;
+	struct object *o = NULL;
+	struct err err = { 0 };
+
+	if (edit_read(e, (const char *)d->text.data, d->text.len, false, &set, &err) < 0 ||
+	    object_decode(set->roots[0], &from, &o, &err) < 0)
+		edit_add_error(e, where, err.text);
+	else if (strcmp(o->ns, d->key.ns) != 0 || strcmp(o->name, d->key.name) != 0)
+		edit_add_error(e, where, "metadata.namespace: it cannot be this one");
+	object_free(o);
+}
+
+static void take_object(struct edit *e, const struct doc *d, const struct object *o,
+			const struct store_key *key)
+{
+	const char *ns = doc_string(doc_get(doc_get(d, "metadata"), "namespace"));
+	struct store_key own = { store_kind_of(o->kind), ns ? ns : key->ns, o->name };
+	struct edit_document *out;
+	struct err err;
+
+	own.ns = arena_strndup(&e->arena, own.ns, strlen(own.ns));
+	own.name = arena_strndup(&e->arena, o->name, strlen(o->name));
+	err_set(&err, 0, "%s %s/%s", store_kind_text(own.kind), own.ns, own.name);
+	if (key->kind && (own.kind != key->kind || strcmp(own.ns, key->ns) != 0 ||
+			  strcmp(own.name, key->name) != 0)) {
+		edit_add_error(e, err.text, "the path names another document");
+		return;
+	}
+	if (is_taken_already(e, &own)) {
+		problems_add_in(&e->errors, true, err.text, o->line, "it is written twice");
+		return;
+	}
+	if (own.kind == STORE_SECRET && is_shown_secret(d))
+		edit_add_error(e, err.text,
+			       "dataKeys: this is what a Secret is shown as, without values");
+	sort_out(e, err.text, &o->problems);
+	check_annotations(e, o, err.text);
+	out = add(e, &own);
+	out->tree = complete_tree(e, d, own.ns);
+	edit_tree_print(out->tree, &out->text);
+	check_stored(e, err.text, out);
+	claim_frontends(e, o, err.text, out);
+}
+
+bool edit_take(struct edit *e, const struct doc *d, const struct store_key *key)
+{
+	const struct object_origin from = { .path = "" };
+	const char *kind = doc_string(doc_get(d, "kind"));
+	struct object *o = NULL;
+	struct err err = { 0 };
+
+	if (object_decode(d, &from, &o, &err) < 0) {
+		/* Whoever writes one with his pools need not take it out. */
+		if (!key->kind && kind && strcmp(kind, "Namespace") == 0)
+			return true;
+		edit_add_error(e, kind ? kind : "", err.text);
+		return false;
+	}
+	take_object(e, d, o, key);
+	object_free(o);
+	return true;
+}
+
+void edit_documents_done(struct edit *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		store_object_unref(e->documents[i].before);
+		buf_wipe(&e->documents[i].text);
+	}
+	free(e->documents);
+	for (size_t i = 0; i < e->set_count; i++)
+		doc_set_wipe(&e->sets[i]);
+	free(e->sets);
+	arena_wipe(&e->arena);
+	problems_done(&e->warnings);
+	problems_done(&e->errors);
+}

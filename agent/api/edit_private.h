@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside edit.h: a request on its way, and what the parts share.
+ *
+ * edit_route.c knows paths, parameters and conditions; edit_document.c what a
+ * document must be; edit.c writes; edit_past.c answers from the past.
+ */
+#ifndef AGENT_API_EDIT_PRIVATE_H
+#define AGENT_API_EDIT_PRIVATE_H
+
+#include "agent/api/edit.h"
+#include "agent/api/edit_tree.h"
+#include "agent/api/problem.h"
+#include "agent/api/uri.h"
+#include "agent/store/history.h"
+
+enum edit_what {
+	EDIT_DOCUMENT,
+	EDIT_ROLLBACK,
+	EDIT_REVISIONS,
+	EDIT_REVISION,
+	EDIT_APPLY,
+	EDIT_OPERATIONS,
+	EDIT_OPERATION,
+};
+
+/* What a path says. */
+struct edit_target {
+	enum edit_what what;
+	struct store_key key; /* kind 0 where the path names no document */
+	char name[STORE_NAME_MAX + 1];
+	uint64_t number; /* of a revision or an operation */
+};
+/* False: none of these paths. Points into u and into itself. */
+MUST_CHECK bool edit_target_of(const struct uri *u, struct edit_target *out);
+
+/* What a request says of what it expects to be there. */
+struct edit_condition {
+	bool said;
+	enum store_expect expect;
+	uint64_t revision;
+};
+/* -EINVAL: not one of "rN" and *, or both headers. */
+MUST_CHECK int edit_condition_of(const struct rest_request *r, struct edit_condition *out,
+				 struct err *err);
+
+struct edit_params {
+	bool dry_run;
+	const char *reason;
+	const char *ns;			    /* of documents that do not say theirs */
+	struct store_operations_query past; /* limit, and the filters of operations */
+	enum store_result result;
+};
+/* -EINVAL: one that this path and method do not take, or a bad value. */
+MUST_CHECK int edit_params_of(const struct uri *u, const struct edit_target *t, bool is_write,
+			      struct edit_params *out, struct err *err);
+
+/* Documents as they are called in paths: "services". 0: none of ours. */
+enum store_kind edit_kind_of(const char *word);
+
+/* One document that is to be written or removed. */
+struct edit_document {
+	struct store_key key;
+	const struct store_object *before; /* a reference; NULL: there was none */
+	struct tree *tree;		   /* NULL: it is to be removed */
+	struct buf text;
+	struct store_claim *claims;
+	size_t claim_count;
+};
+
+struct edit {
+	struct edits *all;
+	struct edit *next;
+	struct store *store;
+	const struct pool_rules *rules;
+	const struct rest_request *request;
+	edit_answer_fn *answer;
+	void *arg;
+	struct uri uri;
+	struct edit_target target;
+	struct edit_params params;
+	struct edit_condition condition;
+	struct arena arena;
+	struct doc_set *sets; /* what trees borrow from */
+	size_t set_count;
+	struct edit_document *documents;
+	size_t count;
+	struct problems warnings, errors;
+	struct rest_reply reply;
+};
+
+/* Ends it: its reply goes, e is freed. */
+void edit_done(struct edit *e);
+void edit_refuse(struct edit *e, enum rest_problem p, const char *detail); /* and ends it */
+
+/* --- edit_document.c ------------------------------------------------------------------------- */
+
+/* A text of the store or of a request, as documents kept by e. */
+MUST_CHECK int edit_read(struct edit *e, const char *text, size_t len, bool yaml,
+			 const struct doc_set **out, struct err *err);
+/* The tree of a stored text; NULL: it cannot be read. */
+struct tree *edit_tree_of_text(struct edit *e, const char *text, size_t len);
+/* The same as it may be shown: a Secret without its values. */
+struct tree *edit_shown(struct edit *e, enum store_kind kind, const char *text, size_t len);
+/*
+ * One more document to be written: what is wrong with it goes to e->errors, what is odd to
+ * e->warnings. Where `key` is given it has to be that one. False: it cannot even be named.
+ */
+bool edit_take(struct edit *e, const struct doc *d, const struct store_key *key);
+/* To e->errors; a decoder's "line 7: ..." knows its line. */
+void edit_add_error(struct edit *e, const char *where, const char *text);
+/* A document that is to be removed. */
+void edit_take_removal(struct edit *e, const struct store_key *key);
+void edit_documents_done(struct edit *e);
+/* "errors" or "warnings" of a body: [{pointer, line, detail}]. */
+void edit_put_problems(struct json_writer *j, const char *key, const struct problems *p);
+
+/* --- edit.c ------------------------------------------------------------------------------------ */
+
+/* All documents of e in one transaction, recorded as this; the answer follows. */
+void edit_write(struct edit *e, const char *action);
+
+/* --- edit_past.c ------------------------------------------------------------------------------- */
+
+void edit_rollback(struct edit *e);
+void edit_answer_revisions(struct edit *e);
+void edit_answer_operations(struct edit *e);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * parasausctl apply, delete, history, rollback, drain, undrain, weight: what
+ * changes documents of the agent's store.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/api/schema.h"
+#include "agent/base/endpoint.h"
+#include "agent/base/file.h"
+#include "agent/base/value.h"
+#include "agent/base/xalloc.h"
+#include "agent/ctl/commands.h"
+#include "agent/ctl/table.h"
+#include "agent/ctl/words.h"
+
+#define DOCUMENTS  "/api/v1/namespaces/"
+#define ANNOTATION "parasaus.io/weights"
+#define WEIGHT_MAX 65535
+
+/* --- what they share -------------------------------------------------------------------------- */
+
+static int exit_code(int r)
+{
+	switch (r) {
+	case -EEXIST:
+		return CTL_CONFLICT;
+	case -EACCES:
+		return CTL_FORBIDDEN;
+	default:
+		return CTL_FAILED;
+	}
+}
+
+static int failed(int r, const struct err *err)
+{
+	(void)command_failed("%s", err->text);
+	return exit_code(r);
+}
+
+/* "?dryRun=all&reason=..." of the options; `between` is "?" or "&". */
+static void put_params(const struct ctl_args *args, const char *between, struct buf *path)
+{
+	if (args->dry_run) {
+		buf_printf(path, "%s" REST_DRY_RUN "=all", between);
+		between = "&";
+	}
+	if (args->reason) {
+		buf_printf(path, "%s" REST_REASON "=", between);
+		client_encode(path, args->reason);
+	}
+}
+
+static const char *const kinds[][4] = {
+	{ "services", "service", "svc", "Service" },
+	{ "endpoints", "endpoint", "ep", "Endpoints" },
+	{ "endpointslices", "endpointslice", "slice", "EndpointSlice" },
+	{ "secrets", "secret", "secrets", "Secret" },
+};
+
+/* As paths have it; NULL: none of them. */
+static const char *kind_word(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		for (size_t k = 0; k < ARRAY_LEN(kinds[i]); k++)
+			if (strcmp(kinds[i][k], text) == 0)
+				return kinds[i][0];
+	return NULL;
+}
+
+static void put_document(struct buf *path, const char *kind, const char *ns, const char *name)
+{
+	buf_str(path, DOCUMENTS);
+	client_encode(path, ns);
+	buf_printf(path, "/%s/", kind);
+	client_encode(path, name);
+}
+
+/* "KIND NAME" or "KIND/NAME", the namespace from -n or before a slash of NAME. -EINVAL: neither. */
+static int find_document(const struct ctl_args *args, struct buf *path, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *name = NULL;
+	const char *kind, *ns = args->ns ? args->ns : "default";
+	char *slash;
+
+	if (args->operand_count != 2)
+		return err_set(err, -EINVAL, "say which document: KIND [NAMESPACE/]NAME");
+	kind = kind_word(args->operands[0]);
+	if (!kind)
+		return err_set(err, -EINVAL,
+			       "'%.64s' is none of services, endpoints, endpointslices, secrets",
+			       args->operands[0]);
+	name = xstrdup(args->operands[1]);
+	slash = strchr(name, '/');
+	if (slash) {
+		*slash = '\0';
+		ns = name;
+	}
+	put_document(path, kind, ns, slash ? slash + 1 : name);
+	return 0;
+}
+
+/* --- what was done ------------------------------------------------------------------------------ */
+
+static void put_scalar(const struct doc *d, struct buf *out)
+{
+	if (!d)
+		return;
+	if (d->text) {
+		buf_printf(out, " %s", d->text);
+		return;
+	}
+	buf_printf(out, " (%s)", d->type == DOC_MAP ? "an object" : "a list");
+}
+
+static void put_diff(const struct doc *diff, struct buf *out)
+{
+	for (const struct doc *d = diff ? diff->first : NULL; d; d = d->next) {
+		const char *op = words_text(d, REST_OP);
+
+		buf_printf(out, "  %c %s",
+			   *op == 'a'			? '+'
+			   : *op == 'r' && op[2] == 'm' ? '-'
+							: '~',
+			   words_text(d, REST_PATH));
+		put_scalar(doc_get(d, REST_VALUE), out);
+		buf_str(out, "\n");
+	}
+}
+
+/* "Service shop/web configured (dry run)" */
+static void put_change(const struct doc *d, bool dry_run, struct buf *out)
+{
+	buf_printf(out, "%s %s/%s %s%s\n", words_text(d, REST_KIND), words_text(d, REST_NAMESPACE),
+		   words_text(d, REST_NAME), words_text(d, REST_RESULT),
+		   dry_run ? " (dry run)" : "");
+	if (dry_run)
+		put_diff(doc_get(d, REST_DIFF), out);
+}
+
+static void put_warnings(const struct doc *d, struct buf *out)
+{
+	const struct doc *all = doc_get(d, REST_WARNINGS);
+
+	for (const struct doc *w = all ? all->first : NULL; w; w = w->next) {
+		buf_printf(out, "warning: %s", words_text(w, REST_WHERE));
+		if (words_int(w, REST_LINE))
+			buf_printf(out, " line %" PRId64, words_int(w, REST_LINE));
+		buf_printf(out, ": %s\n", words_text(w, REST_DETAIL));
+	}
+}
+
+/* What the agent says of a write: of one document, or of several. */
+static int report(const struct ctl_args *args, const struct buf *answer)
+{
+	struct doc_set set = { 0 };
+	struct buf out = { 0 }, warnings = { 0 };
+	const struct doc *items;
+	struct err err;
+	int r;
+
+	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON)
+		return command_print(answer);
+	if (doc_read_json(answer->data, answer->len, &DOC_LIMITS_DEFAULT, &set, &err) < 0)
+		return command_failed("the agent's answer: %s", err.text);
+	items = doc_get(set.roots[0], REST_ITEMS);
+	if (!items)
+		put_change(set.roots[0], args->dry_run, &out);
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next)
+		put_change(i, args->dry_run, &out);
+	put_warnings(set.roots[0], &warnings);
+	fputs(buf_cstr(&warnings), stderr);
+	r = command_print(&out);
+	buf_done(&out);
+	buf_done(&warnings);
+	doc_set_done(&set);
+	return r;
+}
+
+static int send_and_report(const struct ctl_args *args, struct client *c,
+			   const struct client_write *w)
+{
+	struct buf answer = { 0 };
+	struct err err;
+	int r = client_write(c, w, &answer, &err);
+
+	r = r < 0 ? failed(r, &err) : report(args, &answer);
+	buf_done(&answer);
+	return r;
+}
+
+/* --- apply ---------------------------------------------------------------------------------------- */
+
+/* All files as one text of documents: they are one transaction. */
+static int read_files(const struct ctl_args *args, struct buf *out, struct err *err)
+{
+	for (size_t i = 0; i < args->file_count; i++) {
+		CLEANUP(buf_wipe) struct buf text = { 0 };
+		const char *name = args->files[i];
+		bool is_stdin = strcmp(name, "-") == 0;
+		int r = is_stdin ? file_read_fd(STDIN_FILENO, REST_BODY_MAX, &text, err)
+				 : file_read(name, REST_BODY_MAX, &text, err);
+
+		if (r < 0)
+			return is_stdin ? err_wrap(err, r, "standard input") : r;
+		if (i)
+			buf_str(out, "\n---\n");
+		buf_put(out, text.data, text.len);
+	}
+	return out->len <= REST_BODY_MAX
+		       ? 0
+		       : err_set(err, -EFBIG, "the files have more than %u bytes together",
+				 REST_BODY_MAX);
+}
+
+int command_apply(const struct ctl_args *args)
+{
+	CLEANUP(buf_wipe) struct buf body = { 0 };
+	struct buf path = { 0 };
+	struct client *c;
+	struct err err;
+	int r;
+
+	if (args->operand_count || !args->file_count)
+		return command_misused("apply", "apply needs -f FILE for each file, or -f -");
+	r = read_files(args, &body, &err);
+	if (r < 0)
+		return command_failed("%s", err.text);
+	buf_str(&path, REST_APPLY);
+	if (args->ns) {
+		buf_str(&path, "?" REST_NAMESPACE "=");
+		client_encode(&path, args->ns);
+	}
+	put_params(args, args->ns ? "&" : "?", &path);
+	c = client_new(args->socket);
+	r = send_and_report(args, c,
+			    &(struct client_write){ .method = "POST",
+						    .path = buf_cstr(&path),
+						    .type = REST_YAML,
+						    .body = &body });
+	client_free(c);
+	buf_done(&path);
+	return r;
+}
+
+/* --- one document ------------------------------------------------------------------------------------ */
+
+/* The revision that is there, as If-Match has it; "": there is none. */
+static int read_etag(struct client *c, const char *path, char out[static CLIENT_ETAG_MAX],
+		     struct buf *document, struct err *err)
+{
+	int r = client_document(c, path, document, out, err);
+
+	if (r == -ENOENT)
+		out[0] = '\0';
+	return r;
+}
+
+int command_delete(const struct ctl_args *args)
+{
+	struct buf path = { 0 }, document = { 0 };
+	char etag[CLIENT_ETAG_MAX];
+	struct client *c;
+	struct err err;
+	int r = find_document(args, &path, &err);
+
+	if (r < 0) {
+		buf_done(&path);
+		return command_misused("delete", "%s", err.text);
+	}
+	c = client_new(args->socket);
+	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
+	put_params(args, "?", &path);
+	if (r < 0)
+		r = failed(r, &err);
+	else
+		r = send_and_report(args, c,
+				    &(struct client_write){ .method = "DELETE",
+							    .path = buf_cstr(&path),
+							    .if_match = etag });
+	client_free(c);
+	buf_done(&document);
+	buf_done(&path);
+	return r;
+}
+
+static void put_revisions(const struct doc *d, struct buf *out)
+{
+	const struct doc *items = doc_get(d, REST_ITEMS);
+	static const char *const heads[] = { ">REVISION", "TIME", "USER", "ACTION", NULL };
+	struct table t;
+
+	table_init(&t, heads);
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next) {
+		table_cellf(&t, "%" PRId64, words_int(i, REST_REVISION));
+		table_cell(&t, words_text(i, REST_AT));
+		table_cell(&t, words_text(i, REST_USER));
+		table_cell(&t, words_text(i, REST_ACTION));
+	}
+	table_print(&t, out);
+	table_done(&t);
+}
+
+int command_history(const struct ctl_args *args)
+{
+	struct buf path = { 0 }, out = { 0 };
+	struct doc_set set = { 0 };
+	struct client *c;
+	struct err err;
+	int r = find_document(args, &path, &err);
+
+	if (r < 0) {
+		buf_done(&path);
+		return command_misused("history", "%s", err.text);
+	}
+	buf_str(&path, "/revisions");
+	c = client_new(args->socket);
+	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
+		r = client_text(c, buf_cstr(&path), &out, &err);
+	} else {
+		r = client_object(c, buf_cstr(&path), &set, &err);
+		if (r == 0)
+			put_revisions(set.roots[0], &out);
+	}
+	r = r < 0 ? failed(r, &err) : command_print(&out);
+	client_free(c);
+	doc_set_done(&set);
+	buf_done(&out);
+	buf_done(&path);
+	return r;
+}
+
+int command_rollback(const struct ctl_args *args)
+{
+	struct buf path = { 0 }, body = { 0 }, document = { 0 };
+	char etag[CLIENT_ETAG_MAX];
+	struct client *c;
+	struct err err;
+	int r = find_document(args, &path, &err);
+
+	if (r == 0 && !args->to)
+		r = err_set(&err, -EINVAL, "to which revision? --to N; 'history' lists them");
+	if (r < 0) {
+		buf_done(&path);
+		return command_misused("rollback", "%s", err.text);
+	}
+	c = client_new(args->socket);
+	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
+	buf_str(&path, ":rollback");
+	put_params(args, "?", &path);
+	buf_printf(&body, "{\"" REST_TO_REVISION "\":%" PRIu64 "}", args->to);
+	if (r < 0 && r != -ENOENT)
+		r = failed(r, &err);
+	else
+		r = send_and_report(args, c,
+				    &(struct client_write){ .method = "POST",
+							    .path = buf_cstr(&path),
+							    .type = REST_JSON,
+							    .body = &body,
+							    .if_match = *etag ? etag : NULL });
+	client_free(c);
+	buf_done(&document);
+	buf_done(&body);
+	buf_done(&path);
+	return r;
+}
+
+/* --- members ------------------------------------------------------------------------------------------ */
+
+/* Is that item of "10.0.0.1:80=5,..." about this member? */
+static bool is_about(const char *item, size_t len, const char *member)
+{
+	size_t n = strlen(member);
+
+	return len > n && memcmp(item, member, n) == 0 && item[n] == '=';
+}
+
+/* The annotation without the member, and with its new weight; NULL weight: without. */
+static void put_weights(const char *old, const char *member, const char *weight, struct buf *out)
+{
+	while (*old) {
+		size_t n = strcspn(old, ",");
+
+		if (n && !is_about(old, n, member))
+			buf_printf(out, "%s%.*s", out->len ? "," : "", (int)n, old);
+		old += n + (old[n] == ',');
+	}
+	if (weight)
+		buf_printf(out, "%s%s=%s", out->len ? "," : "", member, weight);
+}
+
+/* A merge patch; where nothing is left of the annotation it goes. */
+static int make_patch(const struct buf *document, const char *member, const char *weight,
+		      struct buf *out, struct err *err)
+{
+	struct doc_set set = { 0 };
+	struct buf value = { 0 };
+	const char *old;
+	int r = doc_read_json(document->data, document->len, &DOC_LIMITS_DEFAULT, &set, err);
+
+	if (r < 0)
+		return err_wrap(err, -EPROTO, "the agent's answer");
+	old = doc_string(
+		doc_get(doc_get(doc_get(set.roots[0], "metadata"), "annotations"), ANNOTATION));
+	put_weights(old ? old : "", member, weight, &value);
+	if (old && strpbrk(old, "\"\\"))
+		r = err_set(err, -EINVAL, "the annotation " ANNOTATION " is not one of weights");
+	else if (value.len)
+		buf_printf(out, "{\"metadata\":{\"annotations\":{\"" ANNOTATION "\":\"%s\"}}}",
+			   buf_cstr(&value));
+	else
+		buf_str(out, "{\"metadata\":{\"annotations\":{\"" ANNOTATION "\":null}}}");
+	buf_done(&value);
+	doc_set_done(&set);
+	return r;
+}
+
+/* "NAMESPACE/SERVICE" to its Endpoints; the member is checked. */
+static int find_member(const char *service, const char *member, struct buf *path, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *ns = xstrdup(service);
+	char *slash = strchr(ns, '/');
+	struct addr a;
+
+	if (!slash || slash == ns || !slash[1])
+		return err_set(err, -EINVAL, "'%.64s' is not NAMESPACE/SERVICE", service);
+	if (strpbrk(member, "=,\"\\ ") || (addr_parse(member, &a) < 0 && !strchr(member, ':')))
+		return err_set(err, -EINVAL, "'%.64s' is not ADDRESS or ADDRESS:PORT", member);
+	*slash = '\0';
+	put_document(path, "endpoints", ns, slash + 1);
+	return 0;
+}
+
+/* Read, changed and written only while it is what was read. */
+static int set_weight(const struct ctl_args *args, const char *command, const char *weight)
+{
+	struct buf path = { 0 }, document = { 0 }, patch = { 0 };
+	char etag[CLIENT_ETAG_MAX];
+	struct client *c;
+	struct err err;
+	int r = find_member(args->operands[0], args->operands[1], &path, &err);
+
+	if (r < 0) {
+		buf_done(&path);
+		return command_misused(command, "%s", err.text);
+	}
+	c = client_new(args->socket);
+	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
+	put_params(args, "?", &path);
+	if (r == 0)
+		r = make_patch(&document, args->operands[1], weight, &patch, &err);
+	if (r < 0)
+		r = failed(r, &err);
+	else
+		r = send_and_report(args, c,
+				    &(struct client_write){ .method = "PATCH",
+							    .path = buf_cstr(&path),
+							    .type = REST_MERGE_PATCH,
+							    .body = &patch,
+							    .if_match = etag });
+	client_free(c);
+	buf_done(&patch);
+	buf_done(&document);
+	buf_done(&path);
+	return r;
+}
+
+int command_drain(const struct ctl_args *args)
+{
+	if (args->operand_count != 2)
+		return command_misused("drain", "drain what? NAMESPACE/SERVICE ADDRESS[:PORT]");
+	return set_weight(args, "drain", "0");
+}
+
+int command_undrain(const struct ctl_args *args)
+{
+	if (args->operand_count != 2)
+		return command_misused("undrain", "undrain what? NAMESPACE/SERVICE ADDRESS[:PORT]");
+	return set_weight(args, "undrain", NULL);
+}
+
+int command_weight(const struct ctl_args *args)
+{
+	uint64_t weight;
+
+	if (args->operand_count != 3)
+		return command_misused("weight",
+				       "weight of what? NAMESPACE/SERVICE ADDRESS[:PORT] WEIGHT");
+	if (value_uint(args->operands[2], 0, WEIGHT_MAX, &weight) < 0)
+		return command_misused("weight", "'%.32s' is not a weight from 0 to %d",
+				       args->operands[2], WEIGHT_MAX);
+	return set_weight(args, "weight", args->operands[2]);
+}

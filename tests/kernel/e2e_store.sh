@@ -1,0 +1,115 @@
+#!/bin/bash
+# The agent with a store of its own: the origin's YAML is applied, seen in
+# `ipvsadm -Ln`, edited, brought back and removed, each on record; a dry run,
+# a refused write and a restart change nothing.
+set -euo pipefail
+here=$(dirname "$0")
+# shellcheck source=../lib/tap.sh
+. "$here/../lib/tap.sh"
+# shellcheck source=../lib/topology_agent.sh
+. "$here/../lib/topology_agent.sh"
+
+topology_up store
+server_add s1 10.100.1.53
+server_add s2 10.100.1.77
+server_start s1 10.100.1.53:8090
+server_start s2 10.100.1.77:30253
+# No source: the agent's own store is the one.
+agent_configure "$quick_checks"
+sed -i '/^sources:/d; /^- directory:/d' "$run/parasaus.yaml"
+agent_start
+check "it is synced" agent_synced
+
+origin=$project/deploy/example-origin.yaml
+frontend=$vip:40796 first=10.100.1.53:8090 second=10.100.1.77:30253
+name=parasaus/snake-demo-svc4
+
+# rest PATH: an answer of the agent, by the socket.
+rest() { curl -sS -m 10 --unix-socket "$run/api.sock" "http://localhost$1"; }
+# operations FILTER: of the record, by jq, the newest first.
+operations() { rest /api/v1/operations | jq -r "$1"; }
+newest() { operations ".items[0] | \"\\(.user) \\(.source) \\(.action) \\(.kind) \\(.result)\""; }
+revision() { ctl history endpoints $name -o json | jq -r '.items[0].revision'; }
+has_no_service() { ! table | grep -q " $frontend "; }
+
+# --- apply ----------------------------------------------------------------------------
+
+ctl apply -f "$origin" --dry-run >"$run/dry" 2>&1
+note <"$run/dry"
+check "a dry run says what would be" grep -q "^Service $name created (dry run)" "$run/dry"
+check "and does nothing" has_no_service
+equal "nor is it recorded" 0 "$(operations .total)"
+
+ctl apply -f "$origin" >"$run/applied" 2>"$run/warnings"
+note <"$run/applied"
+check "what was applied is said" grep -q "^Endpoints $name created" "$run/applied"
+check "the misplaced fields are warned of" grep -q "warning: " "$run/warnings"
+check "the first member is in the kernel" wait_for 10 has_weight "$frontend" "$first" 1
+check "the second as well" wait_for 10 has_weight "$frontend" "$second" 1
+in_box director ipvsadm -Ln >"$run/table"
+note <"$run/table"
+check "ipvsadm shows the frontend" grep -q "^TCP  $vip:40796 " "$run/table"
+equal "the record has it" "unix:root cli apply Endpoints ok" "$(newest)"
+
+answers() { for _ in 1 2 3 4; do in_box client curl -sS -m 3 "http://$frontend/"; done | sort | uniq -c; }
+equal "both servers answer through the VIP" "2 s1 2 s2" "$(answers | xargs)"
+equal "applied again nothing changes" "Service $name unchanged Endpoints $name unchanged" \
+	"$(ctl apply -f "$origin" 2>/dev/null | xargs)"
+good=$(revision)
+
+# --- edit -----------------------------------------------------------------------------
+
+table >"$run/before"
+sed 's/nodePort: 40796/nodePort: 1/' "$origin" >"$run/bad.yaml"
+rc=0
+ctl apply -f "$run/bad.yaml" >"$run/refused" 2>&1 || rc=$?
+note <"$run/refused"
+equal "a port outside the address pools is refused" 1 "$rc"
+table >"$run/after"
+check "and changes nothing" cmp "$run/before" "$run/after"
+
+ctl weight $name "$first" 3 --reason "a larger machine" | note
+check "a weight reaches the kernel" wait_for 10 has_weight "$frontend" "$first" 3
+equal "with its reason" "patch a larger machine" \
+	"$(operations '.items[0] | "\(.action) \(.reason)"')"
+ctl drain $name "$second" | note
+check "a drained member has weight 0" wait_for 10 has_weight "$frontend" "$second" 0
+equal "and no new connections" "4 s1" "$(answers | xargs)"
+equal "the record tells what was and what is" "$first=3 $first=3,$second=0" "$(
+	id=$(operations '.items[0].id')
+	rest "/api/v1/operations/$id" | jq -r '[.beforeObject, .afterObject
+		| .metadata.annotations["parasaus.io/weights"]] | join(" ")'
+)"
+
+# --- restart --------------------------------------------------------------------------
+
+check "it ends when told to" agent_stop
+agent_start
+check "it is synced again" agent_synced
+check "the store outlived it" has_weight "$frontend" "$first" 3
+
+# --- rollback -------------------------------------------------------------------------
+
+ctl rollback endpoints $name --to "$good" | note
+check "a rollback reaches the kernel" wait_for 10 has_weight "$frontend" "$first" 1
+check "of the drained member, too" wait_for 10 has_weight "$frontend" "$second" 1
+equal "it is on record" "unix:root cli rollback Endpoints ok" "$(newest)"
+
+# --- delete ---------------------------------------------------------------------------
+
+ctl delete service $name | note
+check "a removed Service gets no new connections" wait_for 10 has_weight "$frontend" "$first" 0
+equal "it is on record" "unix:root cli delete Service ok" "$(newest)"
+service_revision=$(ctl history service $name -o json |
+	jq -r '[.items[] | select(.removed | not)][0].revision')
+ctl rollback service $name --to "$service_revision" | note
+check "and comes back" wait_for 10 has_weight "$frontend" "$first" 1
+
+# --- who may --------------------------------------------------------------------------
+
+equal "another user of the machine may not even ask" "" "$(
+	setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$build/parasausctl" -s "$run/api.sock" get pools -o name 2>/dev/null || true
+)"
+check "it ends" agent_stop
+tap_done
