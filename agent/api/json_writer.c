@@ -51,12 +51,12 @@ static void put_escape(struct buf *b, unsigned char c)
 		buf_printf(b, "\\u%04x", c);
 }
 
-void json_quote(struct buf *b, const char *text)
+void json_quote(struct buf *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	const unsigned char *plain = s; /* not written yet, needs no escape */
 
-	buf_put(b, "\"", 1);
+	buf_put(out, "\"", 1);
 	while (*s) {
 		size_t n = utf8_len(s);
 
@@ -64,12 +64,12 @@ void json_quote(struct buf *b, const char *text)
 			s += n;
 			continue;
 		}
-		buf_put(b, plain, (size_t)(s - plain));
-		put_escape(b, *s);
+		buf_put(out, plain, (size_t)(s - plain));
+		put_escape(out, *s);
 		plain = ++s;
 	}
-	buf_put(b, plain, (size_t)(s - plain));
-	buf_put(b, "\"", 1);
+	buf_put(out, plain, (size_t)(s - plain));
+	buf_put(out, "\"", 1);
 }
 
 static void begin(struct json_writer *j, const char *key)
