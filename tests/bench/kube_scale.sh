@@ -18,7 +18,7 @@ topology_up scale
 agent_configure_cluster "" 'audit: 30'
 cluster fill --direct --services "$services" --endpoints "$members" --first-port 30000
 
-has_list() { status '.sources[0].complete' | grep -qx true; }
+has_list() { status '.sources[0].complete' | found -x true; }
 peak() { awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }
 resident() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$(agent_process "$1")/status"; }
 # As the director's side of the proxy counts them: bodies, compressed as they came.

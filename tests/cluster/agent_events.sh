@@ -22,7 +22,7 @@ notes() {
 		jq -r --arg kind "$1" --arg name "$2" \
 			'.items[] | select(.regarding.kind == $kind and .regarding.name == $name) | .note'
 }
-told() { notes "$1" "$2" | grep -q -- "$3"; }
+told() { notes "$1" "$2" | found -- "$3"; }
 count() { api GET /apis/events.k8s.io/v1/namespaces/test/events | jq '.items | length'; }
 
 service good 30001 'health-check-type: none' <<<'10.100.1.11 80' | apply

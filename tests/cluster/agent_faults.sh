@@ -121,7 +121,7 @@ fault clear >"$run/fault"
 check "and is made up for when it is over" wait_for 60 has_weight "$vip:30102" 10.100.1.12:80 9
 mine=$(table)
 fault down >"$run/fault"
-unread() { status '.sources[0].complete' | grep -qx false; }
+unread() { status '.sources[0].complete' | found -x false; }
 check "connections refused: it is told that the source cannot be read" wait_for 60 unread
 check "and all is as it was" others_kept
 fault up >"$run/fault"
@@ -138,7 +138,7 @@ fault clear >"$run/fault"
 wait_for 240 is_watched
 fault old-token >"$run/fault"
 fault close >"$run/fault"
-denied() { ctl get problems | grep -Eqi 'unauthorized|401|token'; }
+denied() { ctl get problems | found -Ei 'unauthorized|401|token'; }
 check "401: it is told" wait_for 60 denied
 agent_token 35000
 survived "401 until there is another token" 120
@@ -147,7 +147,7 @@ fault clear >"$run/fault"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout "$run/other.key" \
 	-out "$run/other.crt" -subj /CN=other -addext subjectAltName=IP:127.0.0.1 2>/dev/null
 fault certificate cert="$run/other.crt" key="$run/other.key" >"$run/fault"
-untrusted() { ctl get problems | grep -Eqi 'certificate|trust|CA'; }
+untrusted() { ctl get problems | found -Ei 'certificate|trust|CA'; }
 check "a certificate of another CA: it is told" wait_for 60 untrusted
 check "and all is as it was" others_kept
 cat "$cluster_ca" "$run/other.crt" >"$run/ca.new"

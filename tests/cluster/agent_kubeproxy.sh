@@ -91,7 +91,7 @@ swept
 # not fought.
 kubeproxy_start ipvs --nodeport-addresses primary
 wait_for 120 kubeproxy_ready || note "kube-proxy does not come up"
-told() { ctl get problems | grep -q 'excludeCIDRs has to hold the VIPs'; }
+told() { ctl get problems | found 'excludeCIDRs has to hold the VIPs'; }
 check "ipvs without excludeCIDRs: it is told as a problem" wait_for 120 told
 equal "of each service" 3 "$(ctl get problems -o json | jq '[.[] | select(.text | test("excludeCIDRs"))] | length')"
 quiet=$(status .kernelWrites)

@@ -70,7 +70,7 @@ others() { table | grep -v " $vip:30010 "; }
 mine=$(others) quiet=$(writes)
 away=$SECONDS
 cluster stop-api
-unread() { ! status '.sources[0].complete' | grep -qx true; }
+unread() { ! status '.sources[0].complete' | found -x true; }
 check "the API server gone: the source is told to be incomplete" wait_for 60 unread
 equal "nothing is written" "$quiet" "$(writes)"
 equal "it is still ready" true "$(status .ready)"

@@ -102,8 +102,8 @@ patch Service again '{"spec": {"type": "NodePort", "externalName": null, "ports"
 becomes "and back: served" "$vip:30021" 10.100.1.32:80=1
 
 # "should have session affinity work", switched on and off in place
-is_persistent() { table | grep -q -- "^-A -t $1 .*-p $2$"; }
-is_not_persistent() { has_service "$1" && ! table | grep -q -- "^-A -t $1 .* -p "; }
+is_persistent() { table | found -- "^-A -t $1 .*-p $2$"; }
+is_not_persistent() { has_service "$1" && ! table | found -- "^-A -t $1 .* -p "; }
 poll_start
 patch Service again '{"spec": {"sessionAffinity": "ClientIP"}}'
 check "affinity on: the default timeout" wait_for 10 is_persistent "$vip:30021" 10800

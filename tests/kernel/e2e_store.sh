@@ -30,7 +30,7 @@ rest() { curl -sS -m 10 --unix-socket "$run/api.sock" "http://localhost$1"; }
 operations() { rest /api/v1/operations | jq -r "$1"; }
 newest() { operations ".items[0] | \"\\(.user) \\(.source) \\(.action) \\(.kind) \\(.result)\""; }
 revision() { ctl history endpoints $name -o json | jq -r '.items[0].revision'; }
-has_no_service() { ! table | grep -q " $frontend "; }
+has_no_service() { ! table | found " $frontend "; }
 
 # --- apply ----------------------------------------------------------------------------
 

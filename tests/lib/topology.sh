@@ -132,6 +132,10 @@ server_kill() {
 	wait "$pid" 2>/dev/null || true
 }
 
+# found PATTERN: as grep -q, but reads to the end: who still writes is not cut off, which pipefail
+# would take for a failure.
+found() { grep "$@" >/dev/null; }
+
 # wait_for SECONDS CMD...: until CMD succeeds. CMD may be a function.
 wait_for() {
 	local end=$((SECONDS + $1 + 1))

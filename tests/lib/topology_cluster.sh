@@ -197,7 +197,7 @@ cluster_agent() {
 }
 
 # has_service VIP:PORT: the kernel has it, with real servers or without.
-has_service() { table | grep -q -- "^-A -[tu] $1 "; }
+has_service() { table | found -- "^-A -[tu] $1 "; }
 has_no_service() { ! has_service "$1"; }
 # servers_of VIP:PORT: its real servers with their weights, on one line.
 servers_of() { table | awk -v s="$1" '$1 == "-a" && $3 == s { print $5 "=" $NF }' | xargs; }
