@@ -108,7 +108,8 @@ static void put_first(struct command **list, struct command *c)
 
 static void refuse(struct command *c)
 {
-	problem_answer(&c->reply, PROBLEM_NOT_READY, &c->request, "the agent ends");
+	problem_answer(&c->reply, PROBLEM_NOT_READY, &c->request,
+		       "the agent ends; whether it was done, a look will tell when it is back");
 	c->reply.retry = true;
 	c->answered = true;
 }

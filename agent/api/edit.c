@@ -25,6 +25,8 @@ struct edits {
 
 static void edit_free(struct edit *e)
 {
+	if (e->opening)
+		store_unwatch(e->store, e->opening);
 	edit_documents_done(e);
 	rest_reply_done(&e->reply);
 	free(e);
@@ -447,22 +449,36 @@ static void patch_document(struct edit *e)
 	edit_write(e, "patch");
 }
 
-static void apply(struct edit *e)
+/* False: there are more than one write takes. */
+static bool apply_one(struct edit *e, const struct doc *d)
 {
 	const struct store_key any = { .ns = e->params.ns };
+
+	if (e->count == STORE_CHANGES_MAX) {
+		problems_add(&e->errors, true, 0, "more documents than one write takes: %d",
+			     STORE_CHANGES_MAX);
+		return false;
+	}
+	(void)edit_take(e, d, &any);
+	return true;
+}
+
+static void apply(struct edit *e)
+{
 	const struct doc_set *set;
+	bool more = true;
 	struct doc_set all;
 
 	if (!read_body(e, &set))
 		return;
 	all = *set;
-	for (size_t i = 0; i < all.count; i++) {
+	for (size_t i = 0; i < all.count && more; i++) {
 		const struct doc *list = object_list(all.roots[i]);
 
 		if (!list)
-			(void)edit_take(e, all.roots[i], &any);
-		for (const struct doc *d = list ? list->first : NULL; d; d = d->next)
-			(void)edit_take(e, d, &any);
+			more = apply_one(e, all.roots[i]);
+		for (const struct doc *d = list ? list->first : NULL; d && more; d = d->next)
+			more = apply_one(e, d);
 	}
 	if (!e->count && !e->errors.count)
 		problems_add(&e->errors, true, 0, "there is no document to apply");
@@ -485,7 +501,9 @@ static void get_document(struct edit *e)
 	}
 	t = edit_shown(e, o->key.kind, o->text, o->len);
 	set_etag(e, o->revision);
-	if (t)
+	if (e->request->if_none_match && strcmp(e->request->if_none_match, e->reply.etag) == 0)
+		e->reply.status = 304; /* whoever asks has it already */
+	else if (t)
 		edit_tree_print(t, &e->reply.body);
 	else
 		buf_str(&e->reply.body, "null"); /* another program wrote it, and badly */
@@ -530,6 +548,20 @@ static void begin(struct edit *e)
 	}
 }
 
+/* Before all is in memory nothing can be said of what is there. */
+static enum rest_problem store_problem(const struct edit *e, struct err *err)
+{
+	struct store_status s;
+
+	if (!e->store)
+		return PROBLEM_NO_STORE;
+	store_status(e->store, &s);
+	if (s.complete)
+		return PROBLEM_COUNT;
+	err_set(err, -EAGAIN, "%s", s.why[0] ? s.why : "the store is being opened");
+	return s.trouble == STORE_OK ? PROBLEM_NOT_READY : PROBLEM_STORE_TROUBLE;
+}
+
 static enum rest_problem prepare(struct edit *e, struct err *err)
 {
 	const struct rest_request *r = e->request;
@@ -539,14 +571,36 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 		return PROBLEM_BAD_REQUEST;
 	if (edit_params_of(&e->uri, &e->target, is_write, &e->params, err) < 0)
 		return PROBLEM_BAD_PARAMETER;
-	if (edit_condition_of(r, &e->condition, err) < 0)
+	if (is_write && edit_condition_of(r, &e->condition, err) < 0)
 		return PROBLEM_BAD_REQUEST;
 	if (r->idempotency_key &&
 	    (!*r->idempotency_key || strlen(r->idempotency_key) > STORE_WORD_MAX)) {
 		err_set(err, -EINVAL, "Idempotency-Key: 1 to %d bytes", STORE_WORD_MAX);
 		return PROBLEM_BAD_REQUEST;
 	}
-	return e->store ? PROBLEM_COUNT : PROBLEM_NO_STORE;
+	return store_problem(e, err);
+}
+
+static void go_on(struct edit *e, enum rest_problem p, const struct err *err)
+{
+	if (p == PROBLEM_COUNT)
+		begin(e);
+	else
+		edit_refuse(e, p, err->text[0] ? err->text : NULL);
+}
+
+static void on_store(void *arg, const struct store_event *event)
+{
+	struct edit *e = arg;
+	struct err err = { 0 };
+	enum rest_problem p = store_problem(e, &err);
+
+	(void)event;
+	if (p == PROBLEM_NOT_READY)
+		return;
+	store_unwatch(e->store, e->opening);
+	e->opening = 0;
+	go_on(e, p, &err);
 }
 
 void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_answer_fn *fn,
@@ -566,8 +620,9 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->next = p->edits->first;
 	p->edits->first = e;
 	problem = prepare(e, &err);
-	if (problem == PROBLEM_COUNT)
-		begin(e);
+	/* That takes a moment, and whoever starts an agent does not have to know of it. */
+	if (problem == PROBLEM_NOT_READY)
+		e->opening = store_watch(e->store, on_store, e);
 	else
-		edit_refuse(e, problem, err.text[0] ? err.text : NULL);
+		go_on(e, problem, &err);
 }

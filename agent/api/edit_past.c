@@ -181,7 +181,8 @@ void edit_rollback(struct edit *e)
 		edit_write(e, "rollback"); /* says what is wrong */
 		return;
 	}
-	if (now && !e->condition.said) {
+	/* A repetition of what made it is answered by its key; the store expects none all the same. */
+	if (now && !e->condition.said && !e->request->idempotency_key) {
 		snprintf(e->reply.etag, sizeof(e->reply.etag), "\"r%" PRIu64 "\"", now->revision);
 		edit_refuse(e, PROBLEM_NO_CONDITION, NULL);
 		return;

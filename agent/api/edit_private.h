@@ -72,6 +72,7 @@ struct edit {
 	struct edits *all;
 	struct edit *next;
 	struct store *store;
+	store_watch_id opening; /* 0: not waiting for the store to be opened */
 	const struct pool_rules *rules;
 	const struct rest_request *request;
 	edit_answer_fn *answer;

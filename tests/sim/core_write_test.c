@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "agent/base/doc.h"
+#include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 #include "agent/store/history.h"
 #include "tests/lib/core_world.h"
@@ -204,6 +205,15 @@ static void has_code(const struct answer *a, const char *code)
 	assert_string_equal(field(a->root, "code"), code);
 }
 
+static uint64_t revision_of(struct world *w, enum store_kind kind, const char *name)
+{
+	const struct store_object *o = store_get(store_of(w),
+						 &(struct store_key){ kind, "shop", name });
+
+	assert_non_null(o);
+	return o->revision;
+}
+
 /* The header If-Match for what is there now. */
 static const char *if_match(struct world *w, enum store_kind kind, const char *name,
 			    const char *more, char out[static 200])
@@ -244,12 +254,61 @@ static void what_is_put_is_wanted_of_the_kernel_and_read_back(void **state)
 {
 	struct world *w = *state;
 	struct answer a;
+	char tag[64];
 
 	start_with_web(w);
 	want(w, 200, "GET", SERVICES "web", "", NULL, &a);
 	assert_string_equal(a.body, WEB "\n");
 	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r"));
 	answer_done(&a);
+	/* Who has it already is not told again; of another one's ETag it is all. */
+	snprintf(tag, sizeof(tag), "If-None-Match: \"r%" PRIu64 "\"\r\n",
+		 revision_of(w, STORE_SERVICE, "web"));
+	want(w, 304, "GET", SERVICES "web", tag, NULL, &a);
+	assert_string_equal(a.body, "");
+	answer_done(&a);
+	want(w, 200, "GET", SERVICES "web", "If-None-Match: \"r9999\"\r\n", NULL, NULL);
+}
+
+static void more_documents_than_one_write_takes_are_not_even_compared(void **state)
+{
+	CLEANUP(buf_done) struct buf many = { 0 };
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	for (int i = 0; i <= STORE_CHANGES_MAX; i++)
+		buf_printf(&many,
+			   "kind: Endpoints\napiVersion: v1\nmetadata: {name: e%d, namespace: "
+			   "shop}\nsubsets: []\n---\n",
+			   i);
+	want(w, 422, "POST", "/api/v1/apply", YAML, buf_cstr(&many), &a);
+	assert_non_null(strstr(a.body, "more documents than one write takes: 1000"));
+	answer_done(&a);
+}
+
+static void before_the_store_is_known_nothing_is_said_to_be_absent(void **state)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct world *w = *state;
+	const char *path;
+	struct answer a;
+
+	start_with_web(w);
+	pass(w, 3000); /* the list is saved */
+	stop_core(w);
+	path = path_in(w, "state/store.db");
+	assert_int_equal(file_read(path, 64u << 20, &b, NULL), 0);
+	memset(b.data + 4096, 0x5a, b.len - 4096);
+	assert_int_equal(file_write(path, b.data, b.len, NULL), 0);
+	start_all(w, VIP D1("1"));
+	pass(w, 3000);
+	want(w, 503, "GET", SERVICES "web", "", NULL, &a);
+	has_code(&a, "store-trouble");
+	assert_non_null(strstr(a.body, "damaged"));
+	answer_done(&a);
+	want(w, 503, "PUT", SERVICES "web", JSON "If-Match: *\r\n", WEB, NULL);
+	want(w, 503, "DELETE", SERVICES "web", "If-Match: *\r\n", NULL, NULL);
 }
 
 static void yaml_is_taken_as_well_and_a_namespace_comes_from_the_path(void **state)
@@ -583,15 +642,6 @@ static void the_origin_systems_example_is_applied_with_warnings(void **state)
 
 /* --- the past --------------------------------------------------------------------------------- */
 
-static uint64_t revision_of(struct world *w, enum store_kind kind, const char *name)
-{
-	const struct store_object *o = store_get(store_of(w),
-						 &(struct store_key){ kind, "shop", name });
-
-	assert_non_null(o);
-	return o->revision;
-}
-
 static void a_document_goes_back_to_what_it_was_also_when_it_is_gone(void **state)
 {
 	struct world *w = *state;
@@ -611,7 +661,9 @@ static void a_document_goes_back_to_what_it_was_also_when_it_is_gone(void **stat
 	assert_true(revision_of(w, STORE_ENDPOINTS, "web") > first);
 	await_wanted(w, VIP D1("1") D2("0"));
 	want(w, 200, "DELETE", ENDPOINTS "web", "If-Match: *\r\n", NULL, NULL);
-	want(w, 201, "POST", ENDPOINTS "web:rollback", JSON, body, NULL);
+	want(w, 201, "POST", ENDPOINTS "web:rollback", JSON "Idempotency-Key: k1\r\n", body, NULL);
+	/* The answer was lost, so it is asked for again: it has been done. */
+	want(w, 200, "POST", ENDPOINTS "web:rollback", JSON "Idempotency-Key: k1\r\n", body, NULL);
 	want(w, 200, "GET", ENDPOINTS "web", "", NULL, &a);
 	assert_string_equal(a.body, WEB_ENDPOINTS(ONE) "\n");
 	answer_done(&a);
@@ -802,6 +854,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_put_is_wanted_of_the_kernel_and_read_back),
+		T(more_documents_than_one_write_takes_are_not_even_compared),
+		T(before_the_store_is_known_nothing_is_said_to_be_absent),
 		T(yaml_is_taken_as_well_and_a_namespace_comes_from_the_path),
 		T(a_change_of_what_exists_says_which_revision_it_means),
 		T(the_same_again_changes_nothing),
