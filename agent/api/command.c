@@ -33,9 +33,11 @@ static void own(const char **text)
 	*text = *text ? xstrdup(*text) : NULL;
 }
 
+/* Every text of a request but `node`, which outlives it. */
 #define TEXTS(r)                                                                                   \
 	{                                                                                          \
-		&(r)->method, &(r)->target, &(r)->accept, &(r)->accept_language, &(r)->host,       \
+		&(r)->method, &(r)->target, &(r)->accept, &(r)->accept_language,                   \
+			&(r)->accept_encoding, &(r)->host, &(r)->origin, &(r)->fetch_site,         \
 			&(r)->last_event_id, &(r)->request_id, &(r)->content_type, &(r)->if_match, \
 			&(r)->if_none_match, &(r)->idempotency_key, &(r)->user_agent               \
 	}
@@ -106,12 +108,16 @@ static void put_first(struct command **list, struct command *c)
 	*list = c;
 }
 
-static void refuse(struct command *c)
+/* Of one that core has seen it is not known what becomes of it. */
+static struct rest_reply refusal(const struct command *c, bool seen)
 {
-	problem_answer(&c->reply, PROBLEM_NOT_READY, &c->request,
-		       "the agent ends; whether it was done, a look will tell when it is back");
-	c->reply.retry = true;
-	c->answered = true;
+	struct rest_reply reply = { 0 };
+
+	problem_answer(&reply, PROBLEM_NOT_READY, &c->request,
+		       seen ? "the agent ends; a look will tell whether it was done"
+			    : "the agent ends");
+	reply.retry = true;
+	return reply;
 }
 
 void command_post(struct commands *all, struct command *c)
@@ -127,7 +133,8 @@ void command_post(struct commands *all, struct command *c)
 	pthread_mutex_lock(&all->lock);
 	ended = all->ended;
 	if (ended) {
-		refuse(c);
+		c->reply = refusal(c, false);
+		c->answered = true;
 	} else {
 		c->next = NULL;
 		*all->queue_end = c;
@@ -194,13 +201,14 @@ void commands_end(struct commands *all)
 	pthread_mutex_lock(&all->lock);
 	all->ended = true;
 	pthread_mutex_unlock(&all->lock);
-	while (take_first(all))
-		;
 	while ((c = all->taken)) {
-		struct rest_reply reply = { 0 };
+		struct rest_reply reply = refusal(c, true);
 
-		problem_answer(&reply, PROBLEM_NOT_READY, &c->request, "the agent ends");
-		reply.retry = true;
+		command_answer(c, &reply);
+	}
+	while ((c = take_first(all))) {
+		struct rest_reply reply = refusal(c, false);
+
 		command_answer(c, &reply);
 	}
 }
