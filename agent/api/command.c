@@ -116,7 +116,6 @@ static struct rest_reply refusal(const struct command *c, bool seen)
 	problem_answer(&reply, PROBLEM_NOT_READY, &c->request,
 		       seen ? "the agent ends; a look will tell whether it was done"
 			    : "the agent ends");
-	reply.retry = true;
 	return reply;
 }
 

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "agent/api/edit_private.h"
+#include "agent/api/origin.h"
 #include "agent/api/schema.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
@@ -50,7 +51,6 @@ void edit_done(struct edit *e)
 
 void edit_refuse(struct edit *e, enum rest_problem p, const char *detail)
 {
-	e->reply.retry = problem_status(p) == 503;
 	problem_answer(&e->reply, p, e->request, detail);
 	edit_done(e);
 }
@@ -247,7 +247,6 @@ static void refuse_write(struct edit *e, const struct store_outcome *o)
 	const struct edit_document *d = &e->documents[o->refused < e->count ? o->refused : 0];
 	struct json_writer j;
 
-	e->reply.retry = problem_status(p) == 503;
 	problem_begin(&e->reply, p, e->request, o->why, &j);
 	if (p == PROBLEM_STALE || p == PROBLEM_EXISTS || p == PROBLEM_NO_CONDITION)
 		put_current(e, d, o->current, &j);
@@ -565,7 +564,7 @@ static enum rest_problem store_problem(const struct edit *e, struct err *err)
 static enum rest_problem prepare(struct edit *e, struct err *err)
 {
 	const struct rest_request *r = e->request;
-	bool is_write = strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0;
+	bool is_write = !origin_is_safe(r->method);
 
 	if (uri_parse(r->target, &e->uri, err) < 0 || !edit_target_of(&e->uri, &e->target))
 		return PROBLEM_BAD_REQUEST;

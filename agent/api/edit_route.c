@@ -8,6 +8,7 @@
 #include "agent/api/accept.h"
 #include "agent/api/edit_private.h"
 #include "agent/api/origin.h"
+#include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/value.h"
 
@@ -245,11 +246,6 @@ int edit_params_of(const struct uri *u, const struct edit_target *t, bool is_wri
 
 /* --- admission ---------------------------------------------------------------------------- */
 
-static bool is_read(const char *method)
-{
-	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
 static bool takes_method(const char *methods, const char *method)
 {
 	size_t n = strlen(method);
@@ -310,21 +306,17 @@ static enum rest_problem write_problem(const struct rest_request *r, enum edit_w
 static enum rest_problem problem_of(const struct rest_request *r, enum edit_what what,
 				    const char **detail)
 {
-	if (r->header_bytes > REST_HEADERS_MAX)
-		return PROBLEM_HEADERS_TOO_LARGE;
-	if (r->ambiguous)
-		return PROBLEM_BAD_REQUEST;
-	if (r->over_tcp && !origin_host_is_ours(r->host, r->node))
-		return PROBLEM_WRONG_HOST;
-	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
-		return PROBLEM_CROSS_SITE;
+	enum rest_problem p = rest_transport_problem(r, true);
+
+	if (p != PROBLEM_COUNT)
+		return p;
 	if (!takes_method(edit_paths[what].methods, r->method))
 		return PROBLEM_BAD_METHOD;
 	if (accept_type(r->accept, REST_JSON) == 0) {
 		*detail = "there is " REST_JSON;
 		return PROBLEM_NOT_ACCEPTABLE;
 	}
-	if (!is_read(r->method))
+	if (!origin_is_safe(r->method))
 		return write_problem(r, what, detail);
 	return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
 }
@@ -343,7 +335,6 @@ enum edit_admission edit_admit(const struct rest_request *r, struct rest_reply *
 	if (p == PROBLEM_COUNT)
 		return EDIT_ADMITTED;
 	*out = (struct rest_reply){ .close = true };
-	out->allow = p == PROBLEM_BAD_METHOD;
 	out->methods = edit_paths[t.what].methods;
 	problem_answer(out, p, r, detail);
 	return EDIT_REFUSED;

@@ -40,7 +40,7 @@ bool origin_host_is_ours(const char *host, const char *node)
 			(node && is_name(host, node)));
 }
 
-static bool is_safe(const char *method)
+bool origin_is_safe(const char *method)
 {
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
@@ -49,7 +49,7 @@ bool origin_may(const char *method, const char *fetch_site, const char *origin, 
 {
 	static const char *const schemes[] = { "http://", "https://" };
 
-	if (is_safe(method))
+	if (origin_is_safe(method))
 		return true;
 	if (fetch_site)
 		return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;

@@ -16,6 +16,9 @@
  */
 bool origin_host_is_ours(const char *host, const char *node);
 
+/* A method that changes nothing: GET or HEAD. */
+bool origin_is_safe(const char *method);
+
 /*
  * May a request of that method come from there? GET and HEAD from anywhere; others not from
  * another site, which a browser tells by Sec-Fetch-Site, or by Origin where it is older. Who tells

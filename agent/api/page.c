@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/page.h"
+#include "agent/api/origin.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "agent/api/accept.h"
+#include "agent/api/origin.h"
 #include "agent/api/rest_private.h"
 
 #define INDEX "/page/index.html"
@@ -85,15 +87,12 @@ static void answer_file(const struct page_file *f, const struct rest_request *r,
 bool page_answer(const struct rest_call *c)
 {
 	const struct page_file *f = find_file(c->uri);
-	const char *method = c->request->method;
 
 	if (!f)
 		return false;
-	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+	if (origin_is_safe(c->request->method))
 		answer_file(f, c->request, c->out);
-	} else {
-		c->out->allow = true;
+	else
 		problem_answer(c->out, PROBLEM_BAD_METHOD, c->request, NULL);
-	}
 	return true;
 }

@@ -112,6 +112,8 @@ void problem_begin(struct rest_reply *out, enum rest_problem p, const struct res
 
 	*j = (struct json_writer){ .out = &out->body };
 	out->status = kind->status;
+	out->allow = kind->status == 405;
+	out->retry = kind->status == 503 || kind->status == 429;
 	out->type = REST_PROBLEM;
 	out->language = language_tag(language);
 	json_put_object(j, NULL);

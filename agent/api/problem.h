@@ -49,7 +49,7 @@ unsigned problem_status(enum rest_problem p);
 const char *problem_code(enum rest_problem p);
 
 /*
- * Makes the reply that error. `detail` names what is wrong with this request, in English; NULL:
+ * Makes the reply that error, with the headers that belong to its status. `detail` names what is wrong with this request, in English; NULL:
  * the title says it all. In Chinese it follows the title.
  */
 void problem_answer(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,

@@ -18,14 +18,13 @@
 
 /* --- who is asked -------------------------------------------------------------- */
 
-/* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
-static enum rest_problem transport_problem(const struct rest_request *r)
+enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
 		return PROBLEM_HEADERS_TOO_LARGE;
 	if (r->ambiguous)
 		return PROBLEM_BAD_REQUEST;
-	if (r->has_body)
+	if (r->has_body && !takes_body)
 		return PROBLEM_BODY_REFUSED;
 	if (r->over_tcp && !origin_host_is_ours(r->host, r->node))
 		return PROBLEM_WRONG_HOST;
@@ -120,7 +119,7 @@ static enum rest_problem call_problem(const struct rest_route *route, const stru
 	const struct rest_request *r = c->request;
 
 	*detail = NULL;
-	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
+	if (!origin_is_safe(r->method))
 		return PROBLEM_BAD_METHOD;
 	if (!is_acceptable(route, r->accept)) {
 		*detail = formats(route->kind);
@@ -175,8 +174,6 @@ static void call_route(const struct rest_route *route, const struct rest_call *c
 	enum rest_problem p = call_problem(route, c, &err, &detail);
 
 	if (p != PROBLEM_COUNT) {
-		c->out->allow = p == PROBLEM_BAD_METHOD;
-		c->out->retry = p == PROBLEM_NOT_READY;
 		problem_answer(c->out, p, c->request, detail);
 	} else if (route->kind == ROUTE_LIST) {
 		call_list(route, c);
@@ -188,7 +185,7 @@ static void call_route(const struct rest_route *route, const struct rest_call *c
 void rest_answer(const struct rest_request *r, const struct rest_state *s, struct rest_reply *out)
 {
 	struct rest_call c = { .request = r, .state = s, .snapshot = s->snapshot, .out = out };
-	enum rest_problem p = transport_problem(r);
+	enum rest_problem p = rest_transport_problem(r, false);
 	const struct rest_route *route;
 	struct uri uri;
 	struct err err;

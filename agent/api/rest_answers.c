@@ -31,7 +31,6 @@ static void answer_readyz(const struct rest_call *c)
 		answer_healthz(c);
 		return;
 	}
-	c->out->retry = true;
 	problem_answer(c->out, PROBLEM_NOT_READY, c->request, why);
 }
 
@@ -103,7 +102,6 @@ static void answer_watch(const struct rest_call *c)
 	if (watch_query_parse(c->uri, c->request->last_event_id, &q, &err) < 0) {
 		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
 	} else if (c->request->watches_full) {
-		c->out->retry = true;
 		problem_answer(c->out, PROBLEM_TOO_MANY_WATCHES, c->request, NULL);
 	} else if (c->state->feed) {
 		c->out->type = REST_SSE;

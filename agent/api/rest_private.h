@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Between the router (rest.c) and what answers (rest_answers.c).
+ * Between the router (rest.c) and what answers (rest_answers.c, edit_route.c).
  */
 #ifndef AGENT_API_REST_PRIVATE_H
 #define AGENT_API_REST_PRIVATE_H
@@ -8,6 +8,9 @@
 #include "agent/api/problem.h"
 #include "agent/api/rest.h"
 #include "agent/api/uri.h"
+
+/* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
+enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body);
 
 /* A request that was routed. */
 struct rest_call {
