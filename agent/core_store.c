@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/hash.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
@@ -60,12 +59,6 @@ static struct store_source *of(struct watch_source *s)
 
 /* --- what is known --------------------------------------------------------------------- */
 
-static uint64_t key_hash(const struct store_key *k)
-{
-	return hash_table_str(k->name) ^ hash_table_str(k->ns) * 3 ^
-	       hash_table_u64((uint64_t)k->kind);
-}
-
 static struct store_key key_of(const struct known *k)
 {
 	return (struct store_key){ k->kind, k->ns, k->name };
@@ -73,15 +66,14 @@ static struct store_key key_of(const struct known *k)
 
 static bool is_known(const void *object, const void *key)
 {
-	const struct known *a = object;
-	const struct store_key *b = key;
+	const struct store_key own = key_of(object);
 
-	return a->kind == b->kind && strcmp(a->name, b->name) == 0 && strcmp(a->ns, b->ns) == 0;
+	return store_key_same(&own, key);
 }
 
 static struct known *need(struct store_source *s, const struct store_key *key)
 {
-	struct known *k = map_get(&s->known, key_hash(key), key);
+	struct known *k = map_get(&s->known, store_key_hash(key), key);
 	size_t ns = strlen(key->ns) + 1, name = strlen(key->name) + 1;
 
 	if (k)
@@ -90,7 +82,7 @@ static struct known *need(struct store_source *s, const struct store_key *key)
 	k->kind = key->kind;
 	memcpy(k->ns, key->ns, ns);
 	k->name = memcpy(k->ns + ns, key->name, name);
-	map_put(&s->known, key_hash(key), k);
+	map_put(&s->known, store_key_hash(key), k);
 	return k;
 }
 
@@ -138,7 +130,7 @@ static void forget(struct store_source *s, struct known *k)
 	tell_bad(s, k, NULL);
 	if (k->told)
 		s->sink.remove(s->sink.arg, &o);
-	free(map_take(&s->known, key_hash(&key), &key));
+	free(map_take(&s->known, store_key_hash(&key), &key));
 }
 
 /* --- documents -------------------------------------------------------------------------- */
@@ -146,9 +138,7 @@ static void forget(struct store_source *s, struct known *k)
 static int read_document(const struct store_object *d, struct doc_set *out, struct err *err)
 {
 	const struct doc_limits limits = DOC_LIMITS_DEFAULT;
-	const char *first = d->text + strspn(d->text, " \t\r\n");
-	int r = *first == '{' ? doc_read_json(d->text, d->len, &limits, out, err)
-			      : doc_read_yaml(d->text, d->len, &limits, out, err);
+	int r = doc_read_any(d->text, d->len, &limits, out, err);
 
 	if (r == 0 && out->count != 1)
 		return err_set(err, -EINVAL, "%zu documents instead of one", out->count);
@@ -181,7 +171,7 @@ static int decode(const struct store_source *s, const struct store_object *d, st
 static void take(struct store_source *s, const struct news *n)
 {
 	const struct store_key *key = &n->object->key;
-	struct known *k = map_get(&s->known, key_hash(key), key);
+	struct known *k = map_get(&s->known, store_key_hash(key), key);
 	struct object *o = NULL;
 	struct err err = { 0 };
 

@@ -401,25 +401,6 @@ static int read_root(const struct reading *r, const struct doc *root, const char
 
 /* --- the file ---------------------------------------------------------------------------- */
 
-/* Its depth is bounded by doc_limits. */
-static void wipe_texts(const struct doc *d)
-{
-	for (; d; d = d->next) {
-		if (d->text)
-			explicit_bzero((char *)(uintptr_t)d->text, strlen(d->text));
-		wipe_texts(d->first);
-	}
-}
-
-static bool is_json(const char *text, size_t len)
-{
-	while (len && isspace((unsigned char)*text)) {
-		text++;
-		len--;
-	}
-	return len && *text == '{';
-}
-
 int kubeconfig_parse(const void *text, size_t len, const char *path, const char *context,
 		     struct kube_access *out, struct err *err)
 {
@@ -428,8 +409,7 @@ int kubeconfig_parse(const void *text, size_t len, const char *path, const char 
 	struct err unread;
 	const struct reading reading = { path, &a, err ? err : &unread };
 	struct doc_set set = { 0 };
-	int r = is_json(text, len) ? doc_read_json(text, len, &limits, &set, err)
-				   : doc_read_yaml(text, len, &limits, &set, err);
+	int r = doc_read_any(text, len, &limits, &set, err);
 
 	if (r < 0)
 		r = err_wrap(err, r, "%s", path);
@@ -437,9 +417,7 @@ int kubeconfig_parse(const void *text, size_t len, const char *path, const char 
 		r = FAIL(&reading, NULL, set.count ? "more than one document" : "it is empty");
 	else
 		r = read_root(&reading, set.roots[0], context);
-	for (size_t i = 0; i < set.count; i++)
-		wipe_texts(set.roots[i]);
-	doc_set_done(&set);
+	doc_set_wipe(&set);
 	if (r < 0)
 		kube_access_done(&a);
 	else
@@ -449,7 +427,7 @@ int kubeconfig_parse(const void *text, size_t len, const char *path, const char 
 
 int kubeconfig_read(const char *path, const char *context, struct kube_access *out, struct err *err)
 {
-	struct buf text = { 0 };
+	CLEANUP(buf_wipe) struct buf text = { 0 };
 	int r = file_read(path, KUBECONFIG_MAX, &text, err);
 
 	if (r == 0)
@@ -458,8 +436,5 @@ int kubeconfig_read(const char *path, const char *context, struct kube_access *o
 		out->kubeconfig = xstrdup(path);
 		out->context = context ? xstrdup(context) : NULL;
 	}
-	if (text.data)
-		explicit_bzero(text.data, text.len);
-	buf_done(&text);
 	return r;
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/api/edit_private.h"
 #include "agent/api/origin.h"
@@ -85,19 +84,11 @@ void edits_free(struct edits *all)
 
 /* --- what was done -------------------------------------------------------------------------- */
 
-static void put_shown(struct edit *e, const struct edit_document *d, const char *key,
-		      struct json_writer *j)
+/* What was asked for, as it may be shown; NULL: that it goes. */
+static struct tree *shown(struct edit *e, const struct edit_document *d)
 {
-	CLEANUP(buf_done) struct buf json = { 0 };
-	struct tree *t = d->tree;
-
-	if (t && d->key.kind == STORE_SECRET)
-		t = edit_tree_redact(&e->arena, t);
-	if (t)
-		edit_tree_print(t, &json);
-	else
-		buf_str(&json, "null");
-	json_put_raw(j, key, &json);
+	return d->tree && d->key.kind == STORE_SECRET ? edit_tree_redact(&e->arena, d->tree)
+						      : d->tree;
 }
 
 /* From what is there to what was asked for. */
@@ -105,14 +96,11 @@ static void put_diff(struct edit *e, const struct edit_document *d,
 		     const struct store_object *before, struct json_writer *j)
 {
 	struct tree *a = before ? edit_shown(e, d->key.kind, before->text, before->len) : NULL;
-	struct tree *b = d->tree;
 
-	if (b && d->key.kind == STORE_SECRET)
-		b = edit_tree_redact(&e->arena, b);
-	edit_tree_put_diff(a, b, REST_DIFF, j);
+	edit_tree_put_diff(a, shown(e, d), REST_DIFF, j);
 }
 
-static void set_etag(struct edit *e, uint64_t revision)
+void edit_set_etag(struct edit *e, uint64_t revision)
 {
 	snprintf(e->reply.etag, sizeof(e->reply.etag), "\"r%" PRIu64 "\"", revision);
 }
@@ -132,7 +120,15 @@ static void put_item(struct edit *e, const struct edit_document *d, const struct
 	json_put_uint(j, REST_REVISION, done->revision);
 	json_put_bool(j, REST_CHANGED, done->changed);
 	put_diff(e, d, d->before, j);
-	put_shown(e, d, REST_OBJECT, j);
+	edit_put_tree(j, REST_OBJECT, shown(e, d));
+}
+
+static void end_answer(struct edit *e, struct json_writer *j)
+{
+	json_put_bool(j, REST_DRY_RUN, e->params.dry_run);
+	edit_put_problems(j, REST_WARNINGS, &e->warnings);
+	json_end_object(j);
+	buf_str(&e->reply.body, "\n");
 }
 
 static void answer_one(struct edit *e, const struct store_done *done)
@@ -144,13 +140,10 @@ static void answer_one(struct edit *e, const struct store_done *done)
 	e->reply.status = created ? 201 : 200;
 	e->reply.unchanged = !done->changed;
 	if (d->tree && !e->params.dry_run)
-		set_etag(e, done->revision);
+		edit_set_etag(e, done->revision);
 	json_put_object(&j, NULL);
 	put_item(e, d, done, &j);
-	json_put_bool(&j, REST_DRY_RUN, e->params.dry_run);
-	edit_put_problems(&j, REST_WARNINGS, &e->warnings);
-	json_end_object(&j);
-	buf_str(&e->reply.body, "\n");
+	end_answer(e, &j);
 }
 
 static void answer_all(struct edit *e, const struct store_done *items)
@@ -167,13 +160,19 @@ static void answer_all(struct edit *e, const struct store_done *items)
 		e->reply.unchanged &= !items[i].changed;
 	}
 	json_end_array(&j);
-	json_put_bool(&j, REST_DRY_RUN, e->params.dry_run);
-	edit_put_problems(&j, REST_WARNINGS, &e->warnings);
-	json_end_object(&j);
-	buf_str(&e->reply.body, "\n");
+	end_answer(e, &j);
 }
 
 /* --- what was refused ------------------------------------------------------------------------ */
+
+/* Which revision is there, and whose; `now` NULL: no more than its number is known. */
+static void put_maker(const struct store_object *now, uint64_t revision, struct json_writer *j)
+{
+	json_put_uint(j, REST_REVISION, now ? now->revision : revision);
+	json_put_text(j, REST_USER, now ? now->user : NULL);
+	json_put_text(j, REST_ACTION, now ? now->action : NULL);
+	json_put_time(j, REST_AT, now ? now->changed_ms : 0);
+}
 
 /* What is there instead, who made it, and what would change if it were overwritten. */
 static void put_current(struct edit *e, const struct edit_document *d, uint64_t revision,
@@ -182,14 +181,11 @@ static void put_current(struct edit *e, const struct edit_document *d, uint64_t 
 	const struct store_object *now = store_get(e->store, &d->key);
 
 	json_put_object(j, REST_CURRENT);
-	json_put_uint(j, REST_REVISION, now ? now->revision : revision);
-	json_put_text(j, REST_USER, now ? now->user : NULL);
-	json_put_text(j, REST_ACTION, now ? now->action : NULL);
-	json_put_time(j, REST_AT, now ? now->changed_ms : 0);
+	put_maker(now, revision, j);
 	put_diff(e, d, now, j);
 	json_end_object(j);
 	if (now && d->key.kind)
-		set_etag(e, now->revision);
+		edit_set_etag(e, now->revision);
 }
 
 static void put_holder(struct edit *e, const struct edit_document *d, struct json_writer *j)
@@ -198,8 +194,7 @@ static void put_holder(struct edit *e, const struct edit_document *d, struct jso
 		const struct store_object *o = store_claimed_by(e->store, &d->claims[i].at);
 		char at[ENDPOINT_TEXT_MAX];
 
-		if (!o || (o->key.kind == d->key.kind && strcmp(o->key.ns, d->key.ns) == 0 &&
-			   strcmp(o->key.name, d->key.name) == 0))
+		if (!o || store_key_same(&o->key, &d->key))
 			continue;
 		json_put_object(j, REST_HOLDER);
 		json_put_text(j, REST_FRONTEND, endpoint_text(&d->claims[i].at, at));
@@ -343,18 +338,14 @@ void edit_write(struct edit *e, const char *action)
 	store_write(e->store, &w, on_written, e);
 }
 
-static bool is_yaml(const struct rest_request *r)
-{
-	return r->content_type && strncasecmp(r->content_type, REST_YAML, strlen(REST_YAML)) == 0;
-}
-
 /* The body as documents; false: it was refused. */
 static bool read_body(struct edit *e, const struct doc_set **out)
 {
+	const struct rest_request *r = e->request;
 	struct err err = { 0 };
 
-	if (edit_read(e, e->request->body ? e->request->body : "", e->request->body_len,
-		      is_yaml(e->request), out, &err) == 0 &&
+	if (edit_read(e, edit_is_type(r->content_type, REST_YAML) ? doc_read_yaml : doc_read_json,
+		      r->body ? r->body : "", r->body_len, out, &err) == 0 &&
 	    (*out)->count > 0)
 		return true;
 	edit_add_error(e, "", err.text[0] ? err.text : "there is no document");
@@ -375,28 +366,32 @@ static void put_document(struct edit *e)
 	edit_write(e, e->count && e->documents[0].before ? "update" : "create");
 }
 
+static void refuse_absent(struct edit *e)
+{
+	const struct store_key *key = &e->target.key;
+	struct err err;
+
+	err_set(&err, -ENOENT, "there is no %s %.253s/%.100s", store_kind_text(key->kind), key->ns,
+		key->name);
+	edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
+}
+
 /* A change of what exists needs to say which revision is meant. True: it may go on. */
 static bool is_conditional(struct edit *e, const struct store_object *now)
 {
 	struct json_writer j;
-	struct err err;
 
 	if (!now && !e->request->idempotency_key) {
-		err_set(&err, -ENOENT, "there is no %s %.253s/%.100s",
-			store_kind_text(e->target.key.kind), e->target.key.ns, e->target.key.name);
-		edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
+		refuse_absent(e);
 		return false;
 	}
 	if (e->condition.said && e->condition.expect != STORE_EXPECT_ABSENT)
 		return true;
 	problem_begin(&e->reply, PROBLEM_NO_CONDITION, e->request, NULL, &j);
 	if (now) {
-		set_etag(e, now->revision);
+		edit_set_etag(e, now->revision);
 		json_put_object(&j, REST_CURRENT);
-		json_put_uint(&j, REST_REVISION, now->revision);
-		json_put_text(&j, REST_USER, now->user);
-		json_put_text(&j, REST_ACTION, now->action);
-		json_put_time(&j, REST_AT, now->changed_ms);
+		put_maker(now, 0, &j);
 		json_end_object(&j);
 	}
 	problem_end(&j);
@@ -441,7 +436,7 @@ static void patch_document(struct edit *e)
 							.revision = now->revision };
 	edit_tree_merge(&e->arena, tree, patch);
 	edit_tree_print(tree, &merged);
-	if (edit_read(e, (const char *)merged.data, merged.len, false, &set, &err) < 0)
+	if (edit_read(e, doc_read_json, (const char *)merged.data, merged.len, &set, &err) < 0)
 		edit_add_error(e, "", err.text);
 	else
 		(void)edit_take(e, set->roots[0], &e->target.key);
@@ -490,16 +485,13 @@ static void get_document(struct edit *e)
 {
 	const struct store_object *o = store_get(e->store, &e->target.key);
 	struct tree *t;
-	struct err err;
 
 	if (!o) {
-		err_set(&err, -ENOENT, "there is no %s %.253s/%.100s",
-			store_kind_text(e->target.key.kind), e->target.key.ns, e->target.key.name);
-		edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
+		refuse_absent(e);
 		return;
 	}
 	t = edit_shown(e, o->key.kind, o->text, o->len);
-	set_etag(e, o->revision);
+	edit_set_etag(e, o->revision);
 	if (e->request->if_none_match && strcmp(e->request->if_none_match, e->reply.etag) == 0)
 		e->reply.status = 304; /* whoever asks has it already */
 	else if (t)

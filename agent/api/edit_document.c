@@ -15,13 +15,12 @@
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-int edit_read(struct edit *e, const char *text, size_t len, bool yaml, const struct doc_set **out,
-	      struct err *err)
+int edit_read(struct edit *e, doc_read_fn *read, const char *text, size_t len,
+	      const struct doc_set **out, struct err *err)
 {
 	const struct doc_limits limits = DOC_LIMITS_DEFAULT;
 	struct doc_set set = { 0 };
-	int r = yaml ? doc_read_yaml(text, len, &limits, &set, err)
-		     : doc_read_json(text, len, &limits, &set, err);
+	int r = read(text, len, &limits, &set, err);
 
 	if (r < 0)
 		return r;
@@ -33,11 +32,10 @@ int edit_read(struct edit *e, const char *text, size_t len, bool yaml, const str
 
 struct tree *edit_tree_of_text(struct edit *e, const char *text, size_t len)
 {
-	bool json = text[strspn(text, " \t\r\n")] == '{';
 	const struct doc_set *set;
 	struct err err;
 
-	if (edit_read(e, text, len, !json, &set, &err) < 0 || set->count != 1)
+	if (edit_read(e, doc_read_any, text, len, &set, &err) < 0 || set->count != 1)
 		return NULL;
 	return tree_of(&e->arena, set->roots[0]);
 }
@@ -106,6 +104,17 @@ void edit_put_problems(struct json_writer *j, const char *key, const struct prob
 		json_end_object(j);
 	}
 	json_end_array(j);
+}
+
+void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t)
+{
+	CLEANUP(buf_done) struct buf json = { 0 };
+
+	if (t)
+		edit_tree_print(t, &json);
+	else
+		buf_str(&json, "null");
+	json_put_raw(j, key, &json);
 }
 
 void edit_add_error(struct edit *e, const char *where, const char *text)
@@ -226,10 +235,7 @@ static struct tree *complete_tree(struct edit *e, const struct doc *d, const cha
 static bool is_taken_already(const struct edit *e, const struct store_key *key)
 {
 	for (size_t i = 0; i < e->count; i++) {
-		const struct store_key *k = &e->documents[i].key;
-
-		if (k->kind == key->kind && strcmp(k->ns, key->ns) == 0 &&
-		    strcmp(k->name, key->name) == 0)
+		if (store_key_same(&e->documents[i].key, key))
 			return true;
 	}
 	return false;
@@ -249,7 +255,7 @@ static void check_stored(struct edit *e, const char *where, const struct edit_do
 	struct object *o = NULL;
 	struct err err = { 0 };
 
-	if (edit_read(e, (const char *)d->text.data, d->text.len, false, &set, &err) < 0 ||
+	if (edit_read(e, doc_read_json, (const char *)d->text.data, d->text.len, &set, &err) < 0 ||
 	    object_decode(set->roots[0], &from, &o, &err) < 0)
 		edit_add_error(e, where, err.text);
 	else if (strcmp(o->ns, d->key.ns) != 0 || strcmp(o->name, d->key.name) != 0)
@@ -268,8 +274,7 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 	own.ns = arena_strndup(&e->arena, own.ns, strlen(own.ns));
 	own.name = arena_strndup(&e->arena, o->name, strlen(o->name));
 	err_set(&err, 0, "%s %s/%s", store_kind_text(own.kind), own.ns, own.name);
-	if (key->kind && (own.kind != key->kind || strcmp(own.ns, key->ns) != 0 ||
-			  strcmp(own.name, key->name) != 0)) {
+	if (key->kind && !store_key_same(&own, key)) {
 		edit_add_error(e, err.text, "the path names another document");
 		return;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Revisions, operations, and back to what was. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/api/edit_private.h"
@@ -11,20 +9,7 @@
 
 /* --- what both have ------------------------------------------------------------------------- */
 
-/* A text as it may be shown; nothing where it is not kept. Texts of Secrets are never. */
-static void put_text(struct edit *e, enum store_kind kind, const char *key, const char *text,
-		     struct json_writer *j)
-{
-	CLEANUP(buf_done) struct buf json = { 0 };
-	struct tree *t = text ? edit_shown(e, kind, text, strlen(text)) : NULL;
-
-	if (t)
-		edit_tree_print(t, &json);
-	else
-		buf_str(&json, "null");
-	json_put_raw(j, key, &json);
-}
-
+/* A text as it may be shown; NULL where it is not kept. Texts of Secrets are never. */
 static struct tree *shown(struct edit *e, enum store_kind kind, const char *text)
 {
 	return text ? edit_shown(e, kind, text, strlen(text)) : NULL;
@@ -80,6 +65,7 @@ static void on_revision(void *arg, enum store_result r, const struct store_revis
 	struct edit *e = arg;
 	const struct store_key *key = &e->target.key;
 	const struct store_object *now;
+	struct tree *then;
 	struct json_writer j = { .out = &e->reply.body };
 
 	if (r != STORE_OK || !count) {
@@ -87,11 +73,11 @@ static void on_revision(void *arg, enum store_result r, const struct store_revis
 		return;
 	}
 	now = store_get(e->store, key);
+	then = shown(e, key->kind, items[0].text);
 	json_put_object(&j, NULL);
 	put_revision(&items[0], &j);
-	put_text(e, key->kind, REST_OBJECT, items[0].text, &j);
-	edit_tree_put_diff(now ? shown(e, key->kind, now->text) : NULL,
-			   shown(e, key->kind, items[0].text), REST_DIFF, &j);
+	edit_put_tree(&j, REST_OBJECT, then);
+	edit_tree_put_diff(now ? shown(e, key->kind, now->text) : NULL, then, REST_DIFF, &j);
 	json_end_object(&j);
 	buf_str(&e->reply.body, "\n");
 	edit_done(e);
@@ -116,7 +102,6 @@ static void on_old(void *arg, enum store_result r, const struct store_revision *
 	struct edit *e = arg;
 	const struct doc_set *set;
 	struct err err = { 0 };
-	bool yaml;
 
 	if (r != STORE_OK) {
 		edit_refuse(e, PROBLEM_STORE_TROUBLE, NULL);
@@ -129,8 +114,7 @@ static void on_old(void *arg, enum store_result r, const struct store_revision *
 					       : "of a Secret only the newest revision is kept");
 		return;
 	}
-	yaml = items[0].text[strspn(items[0].text, " \t\r\n")] != '{';
-	if (edit_read(e, items[0].text, items[0].len, yaml, &set, &err) < 0)
+	if (edit_read(e, doc_read_any, items[0].text, items[0].len, &set, &err) < 0)
 		edit_add_error(e, "", err.text);
 	else if (set->count == 1)
 		(void)edit_take(e, set->roots[0], &e->target.key);
@@ -146,8 +130,8 @@ static bool read_wish(struct edit *e, uint64_t *out, struct err *err)
 	const struct doc *reason;
 	int64_t to;
 
-	if (edit_read(e, e->request->body ? e->request->body : "", e->request->body_len, false,
-		      &set, err) < 0)
+	if (edit_read(e, doc_read_json, e->request->body ? e->request->body : "",
+		      e->request->body_len, &set, err) < 0)
 		return false;
 	for (const struct doc *c = set->roots[0]->first; c; c = c->next)
 		if (!c->key ||
@@ -183,7 +167,7 @@ void edit_rollback(struct edit *e)
 	}
 	/* A repetition of what made it is answered by its key; the store expects none all the same. */
 	if (now && !e->condition.said && !e->request->idempotency_key) {
-		snprintf(e->reply.etag, sizeof(e->reply.etag), "\"r%" PRIu64 "\"", now->revision);
+		edit_set_etag(e, now->revision);
 		edit_refuse(e, PROBLEM_NO_CONDITION, NULL);
 		return;
 	}
@@ -191,6 +175,16 @@ void edit_rollback(struct edit *e)
 }
 
 /* --- operations ------------------------------------------------------------------------------- */
+
+static void put_texts(struct edit *e, const struct store_operation *o, struct json_writer *j)
+{
+	struct tree *before = shown(e, o->key.kind, o->before_text);
+	struct tree *after = shown(e, o->key.kind, o->after_text);
+
+	edit_put_tree(j, REST_BEFORE_OBJECT, before);
+	edit_put_tree(j, REST_AFTER_OBJECT, after);
+	edit_tree_put_diff(before, after, REST_DIFF, j);
+}
 
 static void put_operation(struct edit *e, const struct store_operation *o, struct json_writer *j)
 {
@@ -211,12 +205,8 @@ static void put_operation(struct edit *e, const struct store_operation *o, struc
 	json_put_bool(j, REST_FORCED, o->forced);
 	json_put_text(j, REST_RESULT, store_result_text(o->result));
 	json_put_text(j, REST_DETAIL, o->detail);
-	if (e->target.what != EDIT_OPERATION)
-		return;
-	put_text(e, o->key.kind, REST_BEFORE_OBJECT, o->before_text, j);
-	put_text(e, o->key.kind, REST_AFTER_OBJECT, o->after_text, j);
-	edit_tree_put_diff(shown(e, o->key.kind, o->before_text),
-			   shown(e, o->key.kind, o->after_text), REST_DIFF, j);
+	if (e->target.what == EDIT_OPERATION)
+		put_texts(e, o, j);
 }
 
 static void on_operations(void *arg, enum store_result r, const struct store_operations *o)

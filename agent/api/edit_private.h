@@ -96,8 +96,10 @@ void edit_refuse(struct edit *e, enum rest_problem p, const char *detail); /* an
 
 /* --- edit_document.c ------------------------------------------------------------------------- */
 
-/* A text of the store or of a request, as documents kept by e. */
-MUST_CHECK int edit_read(struct edit *e, const char *text, size_t len, bool yaml,
+/* A text as documents kept by e: doc_read_yaml() of a request, doc_read_any() of the store. */
+typedef int doc_read_fn(const void *text, size_t len, const struct doc_limits *limits,
+			struct doc_set *out, struct err *err);
+MUST_CHECK int edit_read(struct edit *e, doc_read_fn *read, const char *text, size_t len,
 			 const struct doc_set **out, struct err *err);
 /* The tree of a stored text; NULL: it cannot be read. */
 struct tree *edit_tree_of_text(struct edit *e, const char *text, size_t len);
@@ -115,9 +117,17 @@ void edit_take_removal(struct edit *e, const struct store_key *key);
 void edit_documents_done(struct edit *e);
 /* "errors" or "warnings" of a body: [{pointer, line, detail}]. */
 void edit_put_problems(struct json_writer *j, const char *key, const struct problems *p);
+/* A tree as it is; NULL: null. */
+void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t);
+
+/* --- edit_route.c ------------------------------------------------------------------------------ */
+
+/* Is a Content-Type this type, whatever its parameters? */
+bool edit_is_type(const char *header, const char *type);
 
 /* --- edit.c ------------------------------------------------------------------------------------ */
 
+void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);
 

@@ -261,7 +261,7 @@ static bool takes_method(const char *methods, const char *method)
 }
 
 /* The type alone, without parameters such as charset. */
-static bool is_type(const char *header, const char *type)
+bool edit_is_type(const char *header, const char *type)
 {
 	size_t n = strlen(type);
 
@@ -272,10 +272,10 @@ static bool is_type(const char *header, const char *type)
 static bool type_is_taken(const struct rest_request *r, enum edit_what what)
 {
 	if (strcmp(r->method, "PATCH") == 0)
-		return is_type(r->content_type, REST_MERGE_PATCH);
-	if (is_type(r->content_type, REST_JSON))
+		return edit_is_type(r->content_type, REST_MERGE_PATCH);
+	if (edit_is_type(r->content_type, REST_JSON))
 		return true;
-	return what != EDIT_ROLLBACK && is_type(r->content_type, REST_YAML);
+	return what != EDIT_ROLLBACK && edit_is_type(r->content_type, REST_YAML);
 }
 
 static const char *types_of(const struct rest_request *r, enum edit_what what)

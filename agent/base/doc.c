@@ -6,6 +6,7 @@
 #include "agent/base/doc.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,18 @@ int doc_end(struct doc_builder *b, struct err *err)
 	const struct doc *d = b->open[--b->depth].node;
 
 	return d->type == DOC_MAP ? check_keys(d, err) : 0;
+}
+
+int doc_read_any(const void *text, size_t len, const struct doc_limits *limits, struct doc_set *out,
+		 struct err *err)
+{
+	const char *s = text;
+	size_t i = 0;
+
+	while (i < len && isspace((unsigned char)s[i]))
+		i++;
+	return i < len && s[i] == '{' ? doc_read_json(text, len, limits, out, err)
+				      : doc_read_yaml(text, len, limits, out, err);
 }
 
 void doc_set_done(struct doc_set *s)

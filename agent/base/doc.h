@@ -75,6 +75,9 @@ MUST_CHECK int doc_read_yaml(const void *text, size_t len, const struct doc_limi
 /* One JSON value; lines are all 0. */
 MUST_CHECK int doc_read_json(const void *text, size_t len, const struct doc_limits *limits,
 			     struct doc_set *out, struct err *err);
+/* What begins with { is JSON, anything else YAML. */
+MUST_CHECK int doc_read_any(const void *text, size_t len, const struct doc_limits *limits,
+			    struct doc_set *out, struct err *err);
 void doc_set_done(struct doc_set *s); /* a zeroed one is fine */
 void doc_set_wipe(struct doc_set *s); /* the same, for secrets: what was read is overwritten */
 

@@ -96,17 +96,9 @@ void store_object_unref(const struct store_object *o)
 
 /* --- tables ---------------------------------------------------------------------- */
 
-static uint64_t key_hash(const struct store_key *k)
-{
-	return hash_table_str(k->name) ^ hash_table_str(k->ns) * 3 ^
-	       hash_table_u64((uint64_t)k->kind);
-}
-
 static bool key_eq(const void *object, const void *key)
 {
-	const struct store_key *a = &((const struct store_object *)object)->key, *b = key;
-
-	return a->kind == b->kind && strcmp(a->name, b->name) == 0 && strcmp(a->ns, b->ns) == 0;
+	return store_key_same(&((const struct store_object *)object)->key, key);
 }
 
 static uint64_t endpoint_hash(const struct endpoint *e)
@@ -195,7 +187,7 @@ void memory_load(struct memory *m, uint64_t epoch, uint64_t revision, struct sto
 {
 	forget_objects(m);
 	for (size_t i = 0; i < count; i++) {
-		map_put(&m->objects, key_hash(&objects[i]->key), objects[i]);
+		map_put(&m->objects, store_key_hash(&objects[i]->key), objects[i]);
 		add_claims(m, objects[i]);
 	}
 	m->epoch = epoch;
@@ -219,7 +211,7 @@ static void remember(struct memory *m, uint64_t revision, bool removed,
 
 static struct store_object *take(struct memory *m, const struct store_key *key)
 {
-	struct store_object *o = map_take(&m->objects, key_hash(key), key);
+	struct store_object *o = map_take(&m->objects, store_key_hash(key), key);
 
 	if (o)
 		drop_claims(m, o);
@@ -229,7 +221,7 @@ static struct store_object *take(struct memory *m, const struct store_key *key)
 void memory_put(struct memory *m, struct store_object *o)
 {
 	store_object_unref(take(m, &o->key));
-	map_put(&m->objects, key_hash(&o->key), o);
+	map_put(&m->objects, store_key_hash(&o->key), o);
 	add_claims(m, o);
 	remember(m, o->revision, false, store_object_ref(o));
 }
@@ -246,7 +238,7 @@ const struct store_object *memory_remove(struct memory *m, const struct store_ke
 
 const struct store_object *memory_get(const struct memory *m, const struct store_key *key)
 {
-	return map_get(&m->objects, key_hash(key), key);
+	return map_get(&m->objects, store_key_hash(key), key);
 }
 
 /* --- ports ----------------------------------------------------------------------- */

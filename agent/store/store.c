@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "agent/store/store_private.h"
 
@@ -25,6 +26,17 @@ const char *store_kind_text(enum store_kind k)
 		return "AddressPool";
 	}
 	return "?";
+}
+
+bool store_key_same(const struct store_key *a, const struct store_key *b)
+{
+	return a->kind == b->kind && strcmp(a->name, b->name) == 0 && strcmp(a->ns, b->ns) == 0;
+}
+
+uint64_t store_key_hash(const struct store_key *k)
+{
+	return hash_table_str(k->name) ^ hash_table_str(k->ns) * 3 ^
+	       hash_table_u64((uint64_t)k->kind);
 }
 
 const char *store_result_text(enum store_result r)

@@ -80,6 +80,9 @@ struct store_key {
 	const char *ns, *name; /* ns: "" where there is none */
 };
 
+bool store_key_same(const struct store_key *a, const struct store_key *b);
+uint64_t store_key_hash(const struct store_key *k); /* for tables in memory */
+
 /* A frontend that is a document's alone: no two have the same. */
 struct store_claim {
 	struct endpoint at;
