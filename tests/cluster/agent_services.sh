@@ -116,8 +116,7 @@ equal "the service was there all the time" 0 "$(grep -c "service-gone TCP $vip:3
 becomes "with its server" "$vip:30021" 10.100.1.32:80=1
 
 # "should be rejected when no endpoints exist"
-service empty 30031 "$no_check" <<<'' >"$run/empty"
-sed '/^---/,$d' "$run/empty" | apply
+service_alone empty 30031 "$no_check" | apply
 check "no endpoints: the service is there" wait_for 10 has_service "$vip:30031"
 refused() {
 	local rc=0

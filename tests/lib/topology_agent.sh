@@ -101,36 +101,49 @@ weight() {
 }
 has_weight() { [ "$(weight "$1" "$2")" = "$3" ]; }
 
-# service NAME PORT [ANNOTATION...]: a NodePort Service and its Endpoints; the members,
-# one "ADDRESS PORT" a line, are read. To be put in place by `place`.
-service() {
-	local name=$1 port=$2 annotation address member_port
-	shift 2
+# annotations ANNOTATION...: of the metadata before it.
+annotations() {
+	(($# > 0)) || return 0
+	echo '  annotations:'
+	printf '    parasaus.io/%s\n' "$@"
+}
+
+# service_alone NAME PORT [ANNOTATION...]: a NodePort Service without Endpoints.
+service_alone() {
 	cat <<-END
 		apiVersion: v1
 		kind: Service
 		metadata:
-		  name: $name
+		  name: $1
 		  namespace: test
+	END
+	annotations "${@:3}"
+	cat <<-END
 		spec:
 		  type: NodePort
 		  ports:
-		  - {name: web, protocol: TCP, port: $port, nodePort: $port}
+		  - {name: web, protocol: TCP, port: $2, nodePort: $2}
+	END
+}
+
+# service NAME PORT [ANNOTATION...]: a NodePort Service and its Endpoints, which are annotated;
+# the members, one "ADDRESS PORT" a line, are read. To be put in place by `place`.
+service() {
+	local address port
+	service_alone "$1" "$2"
+	cat <<-END
 		---
 		apiVersion: v1
 		kind: Endpoints
 		metadata:
-		  name: $name
+		  name: $1
 		  namespace: test
 	END
-	(($# == 0)) || echo "  annotations:"
-	for annotation in "$@"; do
-		printf '    parasaus.io/%s\n' "$annotation"
-	done
+	annotations "${@:3}"
 	echo subsets:
-	while read -r address member_port; do
+	while read -r address port; do
 		printf -- '- addresses: [{ip: %s}]\n  ports: [{name: web, port: %s}]\n' \
-			"$address" "$member_port"
+			"$address" "$port"
 	done
 }
 
