@@ -192,6 +192,7 @@ static struct kube_entry *move(struct kube_index *x, struct kube_entry *old, con
 	e->missed = old->missed;
 	e->told = old->told;
 	e->bad = old->bad;
+	e->why = old->why;
 	e->deleting = old->deleting;
 	free(old);
 	return e;
