@@ -417,9 +417,7 @@ static void answer(struct store *s, struct write_job *group)
 	for (struct write_job *j = group, *next; j; j = next) {
 		next = j->next;
 		j->ran = true;
-		j->can_write = w->ready;
-		j->trouble = w->trouble;
-		j->trouble_err = w->err;
+		j->after = writer_state(w);
 		worker_answer(s, &j->job);
 	}
 }

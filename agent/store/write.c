@@ -180,7 +180,7 @@ static void write_done(struct store *s, struct job *job)
 	}
 	/* An opening under way has more to say than a write that came before its end. */
 	if (j->ran && !s->opening)
-		store_state_is(s, j->can_write, j->trouble, &j->trouble_err);
+		store_state_is(s, &j->after);
 	call_back(j);
 }
 
