@@ -366,6 +366,7 @@ static void publish(void *arg)
 	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
 		remake_targets(c);
 	read_memory(c);
+	s->rules = &c->config->rules;
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);

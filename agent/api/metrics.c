@@ -4,9 +4,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "agent/api/address_pools.h"
 #include "agent/api/counts.h"
 #include "agent/api/metric_writer.h"
 #include "agent/api/view.h"
+#include "agent/base/xalloc.h"
 
 /* A family of one sample without labels. */
 static void put_one(struct buf *out, const char *name, enum metric_type type, const char *help,
@@ -176,6 +178,25 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 		"Changes by others that were undone.", s->repairs);
 }
 
+static void put_address_pools(struct buf *out, const struct snapshot *s)
+{
+	CLEANUP(xfree_ptr) size_t *used = address_pools_used(s);
+	const struct address_pool *all;
+	struct metric m;
+
+	if (!used)
+		return;
+	all = s->rules->address_pools;
+	m = metric_begin(out, "parasaus_address_pool_ports", METRIC_GAUGE,
+			 "Ports at which a NodePort service can be served.");
+	for (size_t i = 0; i < s->rules->address_pool_count; i++)
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), address_pool_size(&all[i]));
+	m = metric_begin(out, "parasaus_address_pool_ports_used", METRIC_GAUGE,
+			 "Those of them that are given out.");
+	for (size_t i = 0; i < s->rules->address_pool_count; i++)
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), used[i]);
+}
+
 /* --- pools that have their own ---------------------------------------------------------- */
 
 static void put_pools(struct buf *out, const struct snapshot *s, size_t count)
@@ -209,6 +230,7 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 	put_processes(out, s);
 	put_sources(out, s);
 	put_states(out, &n);
+	put_address_pools(out, s);
 	put_probes(out, &s->probing);
 	put_kernel(out, s);
 	if (state->traffic)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/api/accept.h"
+#include "agent/api/address_pools.h"
 #include "agent/api/counts.h"
 #include "agent/api/events.h"
 #include "agent/api/json_writer.h"
@@ -68,6 +69,14 @@ static void answer_counts(const struct rest_call *c)
 	struct json_writer j = { .out = &c->out->body };
 
 	counts_put(&j, c->snapshot);
+	buf_str(&c->out->body, "\n");
+}
+
+static void answer_address_pools(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	address_pools_put(&j, c->snapshot);
 	buf_str(&c->out->body, "\n");
 }
 
@@ -299,5 +308,6 @@ const struct rest_route rest_routes[] = {
 	{ REST_MEMBERS, ROUTE_LIST, answer_members },
 	{ REST_TARGETS, ROUTE_LIST, answer_targets },
 	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },
+	{ REST_ADDRESS_POOLS, ROUTE_OBJECT, answer_address_pools },
 	{ 0 },
 };

@@ -15,7 +15,7 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems|events [NAME...]",
+	{ "get", "pools|members|targets|status|problems|events|address-pools [NAME...]",
 	  "list what the agent has",
 	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
 	  "pools and members), or shows the agent's status. NAME is a pool's id, or for pools and "

@@ -72,6 +72,9 @@ golden get-members-by-name get members shop.web.https-tcp
 golden get-members-down get members shop.web.http-tcp --state down
 golden get-members-none get members team.empty.80-tcp
 golden get-targets-by-name get targets 10.100.1.77:30253
+golden get-address-pools get address-pools
+golden get-address-pools-json get address-pools -o json
+golden error-address-pools get address-pools main
 golden get-problems-by-name get problems shop.web.https-tcp
 
 for pool in db/orders default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do

@@ -635,6 +635,28 @@ static void counts_are_those_of_the_lists(void **state)
 	asked_done(&counts);
 }
 
+static void address_pools_tell_what_is_given_out(void **state)
+{
+	struct asked a = ask(state, "/api/v1/address-pools");
+	const struct doc *items = doc_get(a.root, "items"), *p = items->first;
+
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(text_of(a.root, "total"), "2");
+	assert_string_equal(text_of(p, "name"), "main");
+	assert_string_equal(doc_string(doc_get(p, "addresses")->first), "10.0.0.1-10.0.0.9");
+	assert_string_equal(doc_string(doc_get(p, "addresses")->first->next), "10.0.1.0/24");
+	assert_string_equal(text_of(p, "ports"), "30000-64999");
+	assert_string_equal(text_of(p, "vip"), "10.0.0.1");
+	assert_string_equal(text_of(p, "size"), "35000");
+	assert_string_equal(text_of(p, "used"), "5");
+	assert_string_equal(text_of(p, "free"), "34995");
+	p = p->next;
+	assert_string_equal(text_of(p, "ports"), "40443");
+	assert_string_equal(text_of(p, "used"), "1");
+	assert_string_equal(text_of(p, "free"), "0");
+	asked_done(&a);
+}
+
 static void one_learns_who_one_is_and_what_one_may_do(void **state)
 {
 	struct rest_request r = { .method = "GET",
@@ -837,6 +859,7 @@ int main(void)
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
+		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
