@@ -372,6 +372,7 @@ struct core {
 	bool health_known; /* a healthcheck process has told its verdicts */
 	struct hc_status health_status;
 	struct hc_status health_before; /* sums of healthcheck processes that are gone */
+	uint32_t health_lag_max_ms;	/* of all of them */
 	uint64_t *health_ids;
 	size_t health_count, health_next;
 	struct bulk health_bulk;

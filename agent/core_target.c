@@ -375,6 +375,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		if (!wire_end(body))
 			return false;
 		c->health_status = s;
+		if (s.lag_ms > c->health_lag_max_ms)
+			c->health_lag_max_ms = s.lag_ms;
 		return true;
 	case HC_MSG_EVENT:
 		return core_log_event("health", body);

@@ -337,6 +337,7 @@ static void view_numbers(struct core *c, struct snapshot *s)
 		.inconclusive = c->health_before.inconclusive + c->health_status.inconclusive,
 		.in_flight = c->health_status.in_flight,
 		.lag_ms = c->health_status.lag_ms,
+		.lag_max_ms = c->health_lag_max_ms,
 	};
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
 }

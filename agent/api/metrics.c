@@ -147,6 +147,9 @@ static void put_probes(struct buf *out, const struct probe_view *p)
 	m = metric_begin(out, "parasaus_probe_loop_lag_seconds", METRIC_GAUGE,
 			 "The worst lateness of the prober's loop in the last second.");
 	metric_seconds_ms(&m, METRIC_NO_LABELS, p->lag_ms);
+	m = metric_begin(out, "parasaus_probe_loop_lag_max_seconds", METRIC_GAUGE,
+			 "The worst of all since the start.");
+	metric_seconds_ms(&m, METRIC_NO_LABELS, p->lag_max_ms);
 }
 
 /* With the names that kube-proxy has for it, in a namespace of our own. */

@@ -195,6 +195,12 @@
 #define REST_KERNEL_WRITES     "kernelWrites"
 #define REST_OTHER_WRITES      "otherWrites"
 #define REST_REPAIRS	       "repairs"
+#define REST_PROBING	       "probing" /* of it: */
+#define REST_PROBES	       "probes"
+#define REST_INCONCLUSIVE      "inconclusive"
+#define REST_IN_FLIGHT	       "inFlight"
+#define REST_LAG_MS	       "lagMs"
+#define REST_LAG_MAX_MS	       "lagMaxMs"
 #define REST_LAST_SYNC_SECONDS "lastSyncSeconds"
 #define REST_PROCESSES	       "processes"
 #define REST_PID	       "pid"

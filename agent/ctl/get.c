@@ -291,6 +291,15 @@ static void put_sources(const struct doc *status, int64_t now_ms, struct buf *ou
 	table_done(&t);
 }
 
+static void put_probing(const struct doc *p, struct buf *out)
+{
+	put_line(out, "Probes", "%" PRId64 " (%" PRId64 " under way, %" PRId64 " inconclusive)",
+		 words_int(p, REST_PROBES), words_int(p, REST_IN_FLIGHT),
+		 words_int(p, REST_INCONCLUSIVE));
+	put_line(out, "Probes late", "%" PRId64 " ms (at most %" PRId64 " ms since the start)",
+		 words_int(p, REST_LAG_MS), words_int(p, REST_LAG_MAX_MS));
+}
+
 static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 {
 	const struct doc *seconds = doc_get(s, REST_LAST_SYNC_SECONDS);
@@ -312,6 +321,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Kernel writes", "%" PRId64, words_int(s, REST_KERNEL_WRITES));
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
+	put_probing(doc_get(s, REST_PROBING), out);
 	put_processes(s, out);
 	put_sources(s, now_ms, out);
 }

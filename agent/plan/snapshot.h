@@ -112,7 +112,8 @@ struct probe_view {
 	uint64_t probes;
 	uint64_t inconclusive; /* could not be run, or told nothing */
 	uint32_t in_flight;
-	uint32_t lag_ms; /* the worst lateness of its loop in the last second */
+	uint32_t lag_ms;     /* the worst lateness of its loop in the last second */
+	uint32_t lag_max_ms; /* the worst of all since core's start */
 };
 
 struct kernel_view {

@@ -325,6 +325,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->kernel_writes = 42;
 	s->other_writes = 11;
 	s->repairs = 1;
+	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31 };
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
 		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);
