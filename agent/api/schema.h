@@ -198,7 +198,7 @@
 #define REST_PROBING	       "probing" /* of it: */
 #define REST_PROBES	       "probes"
 #define REST_INCONCLUSIVE      "inconclusive"
-#define REST_IN_FLIGHT	       "inFlight"
+#define REST_RUNNING	       "running"
 #define REST_LAG_MS	       "lagMs"
 #define REST_LAG_MAX_MS	       "lagMaxMs"
 #define REST_LAST_SYNC_SECONDS "lastSyncSeconds"

@@ -46,7 +46,7 @@ static void put_probing(struct json_writer *j, const struct probe_view *p)
 	json_put_object(j, REST_PROBING);
 	json_put_uint(j, REST_PROBES, p->probes);
 	json_put_uint(j, REST_INCONCLUSIVE, p->inconclusive);
-	json_put_uint(j, REST_IN_FLIGHT, p->in_flight);
+	json_put_uint(j, REST_RUNNING, p->in_flight);
 	json_put_uint(j, REST_LAG_MS, p->lag_ms);
 	json_put_uint(j, REST_LAG_MAX_MS, p->lag_max_ms);
 	json_end_object(j);

@@ -294,7 +294,7 @@ static void put_sources(const struct doc *status, int64_t now_ms, struct buf *ou
 static void put_probing(const struct doc *p, struct buf *out)
 {
 	put_line(out, "Probes", "%" PRId64 " (%" PRId64 " under way, %" PRId64 " inconclusive)",
-		 words_int(p, REST_PROBES), words_int(p, REST_IN_FLIGHT),
+		 words_int(p, REST_PROBES), words_int(p, REST_RUNNING),
 		 words_int(p, REST_INCONCLUSIVE));
 	put_line(out, "Probes late", "%" PRId64 " ms (at most %" PRId64 " ms since the start)",
 		 words_int(p, REST_LAG_MS), words_int(p, REST_LAG_MAX_MS));
