@@ -294,7 +294,8 @@ void ctl_help(const struct ctl_command *command, struct buf *out)
 	for (const struct ctl_command *c = ctl_commands; c->name; c++)
 		buf_printf(out, "  %-10s  %s\n", c->name, c->summary);
 	put_options(NULL, out);
-	buf_str(out, "\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
-		     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint found errors,\n"
-		     "4 something else is there by now, 5 not allowed.\n");
+	buf_str(out,
+		"\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
+		"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint or diff found something,\n"
+		"4 something else is there by now, 5 not allowed.\n");
 }

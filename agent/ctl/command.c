@@ -45,6 +45,17 @@ const struct ctl_command ctl_commands[] = {
 	  "says of each whether it was created, configured or unchanged. With --dry-run it says\n"
 	  "what would change, and nothing does.",
 	  "fnDRo", command_apply },
+	{ "diff", "-f FILE", "say what apply would change",
+	  "Says what 'apply' of the same files would change, and changes nothing. Exit code 3 "
+	  "when\n"
+	  "that is anything.",
+	  "fno", command_diff },
+	{ "edit", "services|endpoints|endpointslices NAME", "change a document in an editor",
+	  "Opens a document of the agent's store as YAML in $VISUAL or $EDITOR, and writes it "
+	  "back\n"
+	  "unless it changes meanwhile. What the agent refuses stays in its file, which is named.\n"
+	  "NAME is one of --namespace (default), or NAMESPACE/NAME.",
+	  "nDRo", command_edit },
 	{ "delete", "services|endpoints|endpointslices|secrets NAME",
 	  "remove a document from the store",
 	  "Removes a document from the agent's store, unless it changes meanwhile. NAME is one of\n"

@@ -18,6 +18,8 @@ int command_explain(const struct ctl_args *args);
 int command_wait(const struct ctl_args *args);
 int command_lint(const struct ctl_args *args);
 int command_apply(const struct ctl_args *args);
+int command_diff(const struct ctl_args *args);
+int command_edit(const struct ctl_args *args);
 int command_delete(const struct ctl_args *args);
 int command_history(const struct ctl_args *args);
 int command_rollback(const struct ctl_args *args);

@@ -37,8 +37,8 @@ golden() { # NAME ARGUMENT...
 }
 
 golden help help
-for command in get describe explain wait lint apply delete history rollback drain undrain weight \
-	cleanup whoami completion version help; do
+for command in get describe explain wait lint apply diff edit delete history rollback \
+	drain undrain weight cleanup whoami completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -60,6 +60,9 @@ golden get-pools-ndjson get pools -n shop -o ndjson
 golden get-pools-name get pools -o name
 golden get-members-name get members -n shop -o name
 golden error-name get problems -o name
+golden error-diff diff
+golden error-edit edit service
+golden error-edit-secret edit secret a/b
 golden error-completion completion fish
 golden get-pools-sorted get pools --sort-by health,-problemCount
 golden get-members-sorted get members --sort-by=-address,state -n shop
