@@ -116,16 +116,21 @@ static enum object_kind kind_of(enum store_kind k)
 	return (enum object_kind)0;
 }
 
-static void forget(struct store_source *s, struct known *k)
+static struct object identity_of(const struct store_source *s, const struct store_key *key)
 {
-	const struct object o = {
-		.kind = kind_of(k->kind),
+	return (struct object){
+		.kind = kind_of(key->kind),
 		.source = s->source,
 		.path = (char *)(uintptr_t) "",
-		.ns = k->ns,
-		.name = (char *)(uintptr_t)k->name,
+		.ns = (char *)(uintptr_t)key->ns,
+		.name = (char *)(uintptr_t)key->name,
 	};
+}
+
+static void forget(struct store_source *s, struct known *k)
+{
 	const struct store_key key = key_of(k);
+	const struct object o = identity_of(s, &key);
 
 	tell_bad(s, k, NULL);
 	if (k->told)
@@ -395,4 +400,19 @@ struct watch_source *source_store_new(struct core_source *cs, const struct watch
 struct store *source_store(struct watch_source *w)
 {
 	return w && w->ops == &store_ops ? of(w)->store : NULL;
+}
+
+struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
+				   const char *text, size_t len)
+{
+	const struct store_object d = { .key = *key, .text = text, .len = len };
+	struct object *o = NULL;
+	struct err err;
+
+	return decode(of(w), &d, &o, &err) == 0 ? o : NULL;
+}
+
+struct object source_store_identity(struct watch_source *w, const struct store_key *key)
+{
+	return identity_of(of(w), key);
 }

@@ -30,6 +30,14 @@ static struct target *target_get(const struct core *c, uint64_t id)
 	return map_get(&c->targets, hash_table_u64(id), &id);
 }
 
+struct target *target_find(const struct core *c, const struct check *check,
+			   const struct endpoint *member)
+{
+	struct target *t = target_get(c, check_target_id(check, member));
+
+	return t && t->check ? t : NULL;
+}
+
 void targets_start(struct core *c)
 {
 	map_init(&c->targets, target_is);

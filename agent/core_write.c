@@ -10,15 +10,18 @@
 #include "agent/base/log.h"
 #include "agent/core_private.h"
 
-struct store *writes_store(const struct core *c)
+struct watch_source *writes_source(const struct core *c)
 {
 	for (size_t i = 0; i < c->config->source_count; i++) {
-		struct store *s = source_store(c->sources[i].watch);
-
-		if (s)
-			return s;
+		if (source_store(c->sources[i].watch))
+			return c->sources[i].watch;
 	}
 	return NULL;
+}
+
+struct store *writes_store(const struct core *c)
+{
+	return source_store(writes_source(c));
 }
 
 static void on_answer(void *arg, struct rest_reply *reply)
@@ -31,7 +34,9 @@ static void on_command(void *arg, struct command *command)
 	struct core *c = arg;
 	const struct edit_place place = { .edits = c->edits,
 					  .store = writes_store(c),
-					  .rules = &c->config->rules };
+					  .rules = &c->config->rules,
+					  .plan = core_preview,
+					  .plan_arg = c };
 
 	edit_begin(&place, &command->request, on_answer, command);
 }

@@ -123,8 +123,26 @@ static void put_item(struct edit *e, const struct edit_document *d, const struct
 	edit_put_tree(j, REST_OBJECT, shown(e, d));
 }
 
+static void put_plan(struct edit *e, struct json_writer *j)
+{
+	struct edit_wish *wishes = arena_take(&e->arena, (e->count + 1) * sizeof(*wishes));
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct edit_document *d = &e->documents[i];
+
+		wishes[i] = (struct edit_wish){ .key = d->key };
+		if (!d->tree)
+			continue;
+		wishes[i].text = (const char *)d->text.data;
+		wishes[i].len = d->text.len;
+	}
+	e->plan(e->plan_arg, wishes, e->count, j);
+}
+
 static void end_answer(struct edit *e, struct json_writer *j)
 {
+	if (e->params.dry_run && e->plan)
+		put_plan(e, j);
 	json_put_bool(j, REST_DRY_RUN, e->params.dry_run);
 	edit_put_problems(j, REST_WARNINGS, &e->warnings);
 	json_end_object(j);
@@ -604,6 +622,8 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->all = p->edits;
 	e->store = p->store;
 	e->rules = p->rules;
+	e->plan = p->plan;
+	e->plan_arg = p->plan_arg;
 	e->request = r;
 	e->answer = fn;
 	e->arg = arg;

@@ -16,6 +16,7 @@
 #ifndef AGENT_API_EDIT_H
 #define AGENT_API_EDIT_H
 
+#include "agent/api/json_writer.h"
 #include "agent/api/rest.h"
 #include "agent/pool/pool.h"
 #include "agent/store/store.h"
@@ -40,10 +41,22 @@ MUST_CHECK struct edits *edits_new(void);
 /* Those under way are never answered; before the store is closed. NULL is fine. */
 void edits_free(struct edits *all);
 
+/* A document as it would be; text NULL: it would not be there. */
+struct edit_wish {
+	struct store_key key;
+	const char *text;
+	size_t len;
+};
+/* Puts "plan" and "planTotal": what the kernel would be told if the documents were these. */
+typedef void edit_plan_fn(void *arg, const struct edit_wish *wishes, size_t count,
+			  struct json_writer *j);
+
 struct edit_place {
 	struct edits *edits;
 	struct store *store;		/* NULL: there is none */
 	const struct pool_rules *rules; /* which frontends there are */
+	edit_plan_fn *plan;		/* of a dry run; NULL: it has none */
+	void *plan_arg;
 };
 /* Takes the reply's parts over (rest_reply_done()). */
 typedef void edit_answer_fn(void *arg, struct rest_reply *reply);

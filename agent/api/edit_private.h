@@ -74,6 +74,8 @@ struct edit {
 	struct store *store;
 	store_watch_id opening; /* 0: not waiting for the store to be opened */
 	const struct pool_rules *rules;
+	edit_plan_fn *plan;
+	void *plan_arg;
 	const struct rest_request *request;
 	edit_answer_fn *answer;
 	void *arg;

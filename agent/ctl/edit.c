@@ -141,6 +141,27 @@ static void put_change(const struct doc *d, bool dry_run, struct buf *out)
 		put_diff(doc_get(d, REST_DIFF), out);
 }
 
+/* "kernel: set-server 10.0.0.1:30080/tcp 10.1.0.1:8080 weight 0" */
+static void put_plan(const struct doc *d, struct buf *out)
+{
+	const struct doc *plan = doc_get(d, REST_PLAN);
+	int64_t total = words_int(d, REST_PLAN_TOTAL);
+
+	for (const struct doc *op = plan ? plan->first : NULL; op; op = op->next) {
+		buf_printf(out, "kernel: %s %s/%s", words_text(op, REST_OP),
+			   words_text(op, REST_FRONTEND), words_text(op, REST_PROTOCOL));
+		if (doc_get(op, REST_SCHEDULER))
+			buf_printf(out, " %s", words_text(op, REST_SCHEDULER));
+		if (doc_get(op, REST_SERVER))
+			buf_printf(out, " %s", words_text(op, REST_SERVER));
+		if (doc_get(op, REST_WEIGHT))
+			buf_printf(out, " weight %" PRId64, words_int(op, REST_WEIGHT));
+		buf_str(out, "\n");
+	}
+	if (plan && total > (int64_t)plan->count)
+		buf_printf(out, "kernel: and %" PRId64 " more\n", total - (int64_t)plan->count);
+}
+
 static void put_warnings(const struct doc *d, struct buf *out)
 {
 	const struct doc *all = doc_get(d, REST_WARNINGS);
@@ -172,6 +193,7 @@ static int report(const struct ctl_args *args, const struct buf *answer, bool *c
 		put_change(i, args->dry_run, &out);
 		*changed = *changed || words_bool(i, REST_CHANGED);
 	}
+	put_plan(set.roots[0], &out);
 	put_warnings(set.roots[0], &warnings);
 	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
 		r = command_print(answer);

@@ -101,6 +101,22 @@ void pools_remove(struct pools *p, const struct object *o);
 typedef void pools_change_fn(void *arg, const char *id, struct pool *pool);
 void pools_update(struct pools *p, pools_change_fn *fn, void *arg);
 
+/*
+ * What pools_update() would come to after these objects were put and those removed (by identity):
+ * each pool of their Services, and of Services that want a frontend of theirs, as it is and as it
+ * would be; NULL: there is none, or there would be none. Both are the call's. p stays as it is, and
+ * the objects are the caller's. Secrets are left out: what is said of a check's login is not meant.
+ */
+struct pools_edit {
+	const struct object *const *put;
+	size_t put_count;
+	const struct object *const *gone;
+	size_t gone_count;
+};
+typedef void pools_preview_fn(void *arg, const struct pool *now, const struct pool *then);
+void pools_preview(const struct pools *p, const struct pools_edit *e, pools_preview_fn *fn,
+		   void *arg);
+
 /* Objects that no pool carries (an Endpoints without its Service, a Service without ports). */
 typedef void pools_orphan_fn(void *arg, const struct object *o, const struct problems *problems);
 void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);

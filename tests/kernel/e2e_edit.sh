@@ -38,6 +38,8 @@ kept() { sed -n 's/^parasausctl: what you wrote is in //p' "$run/said"; }
 
 check "what would be created is a difference" exits 3 ctl diff -f "$run/web.yaml"
 check "which is told" grep -q '^Service test/web created (dry run)' "$run/said"
+check "with what the kernel would be told" \
+	grep -qx "kernel: new-server $vip:30001/tcp 10.100.1.11:80 weight 1" "$run/said"
 check "and nothing happens" has_no_service 30001
 ctl apply -f "$run/web.yaml" >/dev/null
 check "applied, it is there" wait_for 10 has_service 30001

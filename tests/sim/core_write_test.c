@@ -512,6 +512,80 @@ static void a_dry_run_tells_what_would_be_and_does_nothing(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+/* "set-server 10.0.0.1:30080 10.1.0.1:8080 0; ..." */
+static const char *plan_text(const struct answer *a, struct buf *out)
+{
+	static const char *const fields[] = { "op", "frontend", "scheduler", "server", "weight" };
+	const struct doc *plan = doc_get(a->root, "plan");
+
+	buf_reset(out);
+	assert_non_null(plan);
+	for (const struct doc *op = plan->first; op; op = op->next) {
+		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+			const struct doc *d = doc_get(op, fields[i]);
+
+			if (d)
+				buf_printf(out, "%s%s", i ? " " : "", d->text);
+		}
+		buf_str(out, "; ");
+	}
+	return buf_cstr(out);
+}
+
+/* The dry run tells this plan, and the write then comes to that table. */
+static void planned(struct world *w, const char *method, const char *target, const char *headers,
+		    const char *body, const char *plan, const char *table)
+{
+	CLEANUP(buf_done) struct buf dry = { 0 }, text = { 0 };
+	struct answer a;
+
+	buf_printf(&dry, "%s?dryRun=all", target);
+	ask(w, method, buf_cstr(&dry), headers, body, &a);
+	assert_in_range(a.status, 200, 201);
+	assert_string_equal(plan_text(&a, &text), plan);
+	answer_done(&a);
+	ask(w, method, target, headers, body, &a);
+	assert_in_range(a.status, 200, 201);
+	assert_null(doc_get(a.root, "plan"));
+	answer_done(&a);
+	await_wanted(w, table);
+}
+
+#define OTHER "-A -t 10.0.0.1:30099 -s wrr\n"
+#define ANY   JSON "If-Match: *\r\n"
+
+static void a_dry_run_tells_what_the_kernel_would_be_told(void **state)
+{
+	struct world *w = *state;
+
+	start_with_web(w);
+	planned(w, "PUT", SERVICES "new", JSON, SERVICE_AT("new", "30099"),
+		"new-service 10.0.0.1:30099 wrr; ", VIP D1("1") OTHER);
+	planned(w, "PUT", SERVICES "new", ANY, SERVICE_AT("new", "30099"), "", VIP D1("1") OTHER);
+	/* The one that leaves drains. */
+	planned(w, "PUT", ENDPOINTS "web", ANY, WEB_ENDPOINTS(TWO),
+		"set-server 10.0.0.1:30080 10.1.0.1:8080 0; "
+		"new-server 10.0.0.1:30080 10.1.0.2:8080 1; ",
+		VIP D1("0") D2("1") OTHER);
+	planned(w, "PATCH", ENDPOINTS "web", MERGE "If-Match: *\r\n",
+		"{\"metadata\":{\"annotations\":{\"parasaus.io/weight\":\"3\","
+		"\"parasaus.io/scheduler\":\"rr\"}}}",
+		"set-server 10.0.0.1:30080 10.1.0.2:8080 3; set-service 10.0.0.1:30080 rr; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0") D2("3") OTHER);
+	/* To another port: it drains at the old one. */
+	planned(w, "PUT", SERVICES "web", ANY, SERVICE_AT("web", "30098"),
+		"new-service 10.0.0.1:30098 rr; new-server 10.0.0.1:30098 10.1.0.2:8080 3; "
+		"set-server 10.0.0.1:30080 10.1.0.2:8080 0; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0")
+			D2("0") "-A -t 10.0.0.1:30098 -s rr\n"
+				"-a -t 10.0.0.1:30098 -r 10.1.0.2:8080 -m -w 3\n" OTHER);
+	planned(w, "DELETE", SERVICES "new", "If-Match: *\r\n", NULL,
+		"delete-service 10.0.0.1:30099; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0")
+			D2("0") "-A -t 10.0.0.1:30098 -s rr\n"
+				"-a -t 10.0.0.1:30098 -r 10.1.0.2:8080 -m -w 3\n");
+}
+
 static void a_repetition_by_its_key_has_the_first_answer(void **state)
 {
 	struct world *w = *state;
@@ -863,6 +937,7 @@ int main(void)
 		T(what_cannot_be_used_is_refused_with_its_place),
 		T(a_frontend_is_one_documents_alone),
 		T(a_dry_run_tells_what_would_be_and_does_nothing),
+		T(a_dry_run_tells_what_the_kernel_would_be_told),
 		T(a_repetition_by_its_key_has_the_first_answer),
 		T(no_answer_holds_the_value_of_a_secret),
 		T(documents_are_applied_together_or_not_at_all),
