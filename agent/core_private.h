@@ -311,6 +311,11 @@ void state_save(struct core *c);    /* now */
 void state_forget(struct core *c);  /* `saved` is used up */
 void state_close(struct core *c);
 void state_save_source(struct core *c, const struct core_source *s);
+/*
+ * The place of a source whose pools are in the state directory while the agent's own store was
+ * never begun; the caller frees. NULL: there is none.
+ */
+MUST_CHECK char *state_other_source(const struct core *c);
 typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
 /* *cursor: as saved with the objects, the caller's; NULL where there is none. */
 void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg,
