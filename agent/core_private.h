@@ -324,7 +324,7 @@ const struct saved_target *saved_target(const struct core *c, uint64_t id);
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member);
 
-/* --- core_write ------------------------------------------------------------------ */
+/* --- core_write: the store and tokens, by REST ------------------------------------- */
 
 MUST_CHECK int writes_start(struct core *c); /* before view_start(); negative: logged */
 /* Before view_end() and sources_end(): what is under way is answered that it ends. */
@@ -415,6 +415,7 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
+	struct tokens *tokens; /* agent/api/tokens.h */
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

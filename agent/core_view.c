@@ -423,6 +423,7 @@ int view_start(struct core *c)
 				     .metrics_pools = c->config->metrics_pools,
 				     .node = c->config->node,
 				     .commands = c->commands,
+				     .tokens = c->tokens,
 				     .writable = writes_store(c) != NULL };
 	struct err err = { 0 };
 	int r;

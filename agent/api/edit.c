@@ -13,6 +13,7 @@
 
 #include "agent/api/edit_private.h"
 #include "agent/api/origin.h"
+#include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
@@ -327,7 +328,7 @@ static void fill_change(const struct edit *e, const struct edit_document *d,
 void edit_write(struct edit *e, const char *action)
 {
 	const struct rest_request *r = e->request;
-	char user[PEER_NAME_MAX + 8] = "unix:", name[PEER_NAME_MAX], peer[32];
+	char user[REST_USER_TEXT_MAX], peer[32] = "tcp";
 	struct store_change *changes;
 	struct store_write w;
 
@@ -338,10 +339,10 @@ void edit_write(struct edit *e, const char *action)
 	changes = arena_take(&e->arena, e->count * sizeof(*changes));
 	for (size_t i = 0; i < e->count; i++)
 		fill_change(e, &e->documents[i], &changes[i]);
-	strcat(user, r->peer.known ? peer_user(&r->peer, "/etc/passwd", name) : "?");
-	snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
+	if (!r->over_tcp)
+		snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
 	w = (struct store_write){
-		.who = { .user = user,
+		.who = { .user = rest_user(r, user) ? user : "unix:?",
 			 .source = source_of(r),
 			 .peer = peer,
 			 .request = r->request_id,

@@ -126,6 +126,8 @@ void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t)
 
 /* Is a Content-Type this type, whatever its parameters? */
 bool edit_is_type(const char *header, const char *type);
+/* Is the method one of "GET, HEAD, PUT"? */
+bool edit_takes_method(const char *methods, const char *method);
 
 /* --- edit.c ------------------------------------------------------------------------------------ */
 

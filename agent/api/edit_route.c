@@ -246,7 +246,7 @@ int edit_params_of(const struct uri *u, const struct edit_target *t, bool is_wri
 
 /* --- admission ---------------------------------------------------------------------------- */
 
-static bool takes_method(const char *methods, const char *method)
+bool edit_takes_method(const char *methods, const char *method)
 {
 	size_t n = strlen(method);
 
@@ -290,10 +290,9 @@ static const char *types_of(const struct rest_request *r, enum edit_what what)
 static enum rest_problem write_problem(const struct rest_request *r, enum edit_what what,
 				       const char **detail)
 {
-	if (r->over_tcp)
-		return PROBLEM_READ_ONLY;
 	if (!r->may_write)
-		return PROBLEM_FORBIDDEN;
+		return r->over_tcp && r->bearer.claim == BEARER_NONE ? PROBLEM_TOKEN_NEEDED
+								     : PROBLEM_FORBIDDEN;
 	if (strcmp(r->method, "DELETE") == 0)
 		return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
 	if (!type_is_taken(r, what)) {
@@ -310,7 +309,7 @@ static enum rest_problem problem_of(const struct rest_request *r, enum edit_what
 
 	if (p != PROBLEM_COUNT)
 		return p;
-	if (!takes_method(edit_paths[what].methods, r->method))
+	if (!edit_takes_method(edit_paths[what].methods, r->method))
 		return PROBLEM_BAD_METHOD;
 	if (accept_type(r->accept, REST_JSON) == 0) {
 		*detail = "there is " REST_JSON;

@@ -140,23 +140,23 @@ static void put_can(struct json_writer *j, bool may_write)
 /* Why one may not write; NULL: one may. */
 static const char *why_not(const struct rest_call *c)
 {
-	if (c->request->over_tcp)
-		return "read-only";
+	const struct rest_request *r = c->request;
+
 	if (!c->state->writable)
-		return "managed-elsewhere";
-	return c->request->may_write ? NULL : "forbidden";
+		return "no-store";
+	if (r->may_write)
+		return NULL;
+	return r->over_tcp && r->bearer.claim == BEARER_NONE ? "token-needed" : "forbidden";
 }
 
-static void put_peer(struct json_writer *j, const struct peer *p)
+static void put_user(struct json_writer *j, const struct rest_request *r)
 {
-	char name[PEER_NAME_MAX], user[PEER_NAME_MAX + 8] = "unix:";
+	const struct peer *p = &r->peer;
+	char user[REST_USER_TEXT_MAX];
 
-	if (!p->known) {
-		json_put_text(j, REST_USER, NULL);
+	json_put_text(j, REST_USER, rest_user(r, user));
+	if (!p->known)
 		return;
-	}
-	strcat(user, peer_user(p, "/etc/passwd", name));
-	json_put_text(j, REST_USER, user);
 	json_put_uint(j, REST_UID, p->uid);
 	json_put_uint(j, REST_GID, p->gid);
 	json_put_int(j, REST_PID, p->pid);
@@ -168,7 +168,7 @@ static void answer_whoami(const struct rest_call *c)
 	const char *why = why_not(c);
 
 	json_put_object(&j, NULL);
-	put_peer(&j, &c->request->peer);
+	put_user(&j, c->request);
 	json_put_text(&j, REST_VIA, c->request->over_tcp ? "tcp" : "unix");
 	json_put_array(&j, REST_ROLES);
 	json_put_text(&j, NULL, "viewer");

@@ -40,6 +40,10 @@
 #define REST_OPERATIONS	   "/api/v1/operations"
 #define REST_OPERATION	   "/api/v1/operations/{op}"
 
+/* Of tokens, over the unix socket alone; {name} is one's. */
+#define REST_TOKENS "/api/v1/tokens"
+#define REST_TOKEN  "/api/v1/tokens/{name}"
+
 #define REST_YAML	  "application/yaml"
 #define REST_MERGE_PATCH  "application/merge-patch+json"
 #define REST_JSON	  "application/json"
@@ -264,6 +268,10 @@
 #define REST_CAN_ROLLBACK  "rollback"
 #define REST_CAN_PROBE	   "probe"
 #define REST_CAN_ADDRESSES "addresses"
+
+/* Of a token; besides names of fields. */
+#define REST_TOKEN_FIELD "token"
+#define REST_CREATED_AT	 "createdAt"
 
 /* Of an error (RFC 9457); `code` is the stable one. */
 #define REST_TITLE	  "title"

@@ -93,6 +93,11 @@ const struct ctl_command ctl_commands[] = {
 	  "cy", command_cleanup },
 	{ "whoami", "", "who one is to the agent",
 	  "Says who one is to the agent, and what one may do.", "o", command_whoami },
+	{ "token", "create|list|delete [NAME]", "let users write over TCP",
+	  "Makes a token and prints it, this once: who has it writes to the agent over TCP, and "
+	  "is\n"
+	  "on record as token:NAME. Lists tokens, or deletes one, which holds at once.",
+	  "oL", command_token },
 	{ "completion", "bash|zsh", "print a script that completes words in a shell",
 	  "Prints a script for the shell: source <(parasausctl completion bash). For zsh it is\n"
 	  "written to a file _parasausctl in a directory of its fpath.",
@@ -127,6 +132,18 @@ int command_misused(const char *command, const char *fmt, ...)
 	fprintf(stderr, "\nTry 'parasausctl %s%s--help'.\n", command ? command : "",
 		command ? " " : "");
 	return CTL_USAGE;
+}
+
+int command_exit_code(int r)
+{
+	switch (r) {
+	case -EEXIST:
+		return CTL_CONFLICT;
+	case -EACCES:
+		return CTL_FORBIDDEN;
+	default:
+		return CTL_FAILED;
+	}
 }
 
 int command_print(const struct buf *text)

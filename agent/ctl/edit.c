@@ -25,22 +25,10 @@
 
 /* --- what they share -------------------------------------------------------------------------- */
 
-static int exit_code(int r)
-{
-	switch (r) {
-	case -EEXIST:
-		return CTL_CONFLICT;
-	case -EACCES:
-		return CTL_FORBIDDEN;
-	default:
-		return CTL_FAILED;
-	}
-}
-
 int document_failed(int r, const struct err *err)
 {
 	(void)command_failed("%s", err->text);
-	return exit_code(r);
+	return command_exit_code(r);
 }
 
 void document_params(const struct ctl_args *args, const char *between, struct buf *path)

@@ -38,7 +38,7 @@ golden() { # NAME ARGUMENT...
 
 golden help help
 for command in get describe explain wait lint apply diff edit delete history rollback \
-	drain undrain weight cleanup whoami completion version help; do
+	drain undrain weight cleanup whoami token completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -101,6 +101,13 @@ golden error-apply-nowhere apply -f deploy/example.yaml
 golden error-delete-kind delete gadgets web
 golden error-rollback-to rollback services shop/web
 golden error-drain-service drain web 10.1.0.1
+
+golden error-token token
+golden error-token-no-name token create
+golden error-token-bad-name token create 'a b'
+golden error-token-names token list alice
+golden error-token-role token create alice --role king
+golden error-token-role-of token delete alice --role editor
 
 golden error-no-command
 golden error-command gte

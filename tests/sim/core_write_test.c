@@ -920,7 +920,7 @@ static void without_a_store_documents_are_managed_elsewhere(void **state)
 	has_code(&a, "managed-elsewhere");
 	answer_done(&a);
 	ask(w, "GET", "/api/v1/whoami", "", NULL, &a);
-	assert_string_equal(field(a.root, "reason"), "managed-elsewhere");
+	assert_string_equal(field(a.root, "reason"), "no-store");
 	answer_done(&a);
 }
 

@@ -668,7 +668,7 @@ static void one_learns_who_one_is_and_what_one_may_do(void **state)
 	assert_string_equal(text_of(a.root, "gid"), "7");
 	assert_string_equal(text_of(a.root, "via"), "unix");
 	assert_string_equal(text_of(a.root, "writeEnabled"), "false");
-	assert_string_equal(text_of(a.root, "reason"), "managed-elsewhere");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
 	for (const struct doc *can = doc_get(a.root, "can")->first; can; can = can->next)
 		assert_string_equal(can->text, "false");
 	asked_done(&a);
@@ -678,8 +678,79 @@ static void one_learns_who_one_is_and_what_one_may_do(void **state)
 	a = ask_as(&r, *state);
 	assert_string_equal(text_of(a.root, "user"), "null");
 	assert_string_equal(text_of(a.root, "via"), "tcp");
-	assert_string_equal(text_of(a.root, "reason"), "read-only");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
 	asked_done(&a);
+	r.bearer = (struct bearer){ .claim = BEARER_KNOWN, .role = TOKEN_EDITOR, .name = "alice" };
+	r.may_write = true;
+	a = ask_as(&r, *state);
+	assert_string_equal(text_of(a.root, "user"), "token:alice");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
+	asked_done(&a);
+}
+
+/* Where there is a store: why one may not write, in a word that programs compare. */
+static void one_learns_why_one_may_not_write(void **state)
+{
+	static const struct {
+		struct rest_request r;
+		const char *reason;
+	} cases[] = {
+		{ { .may_write = true }, "null" },
+		{ { .may_write = false }, "forbidden" },
+		{ { .over_tcp = true }, "token-needed" },
+		{ { .over_tcp = true, .bearer = { .claim = BEARER_KNOWN, .role = TOKEN_VIEWER } },
+		  "forbidden" },
+		{ { .over_tcp = true,
+		    .may_write = true,
+		    .bearer = { .claim = BEARER_KNOWN, .role = TOKEN_EDITOR } },
+		  "null" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rest_request r = cases[i].r;
+		struct rest_state s = { .snapshot = *state, .writable = true };
+		struct rest_reply reply;
+		char want[64];
+
+		r.method = "GET";
+		r.target = "/api/v1/whoami";
+		r.host = "localhost";
+		rest_answer(&r, &s, &reply);
+		snprintf(want, sizeof(want), "\"reason\":%s%s%s",
+			 strcmp(cases[i].reason, "null") ? "\"" : "", cases[i].reason,
+			 strcmp(cases[i].reason, "null") ? "\"" : "");
+		if (!strstr(buf_cstr(&reply.body), want))
+			fail_msg("%s: %s", want, buf_cstr(&reply.body));
+		rest_reply_done(&reply);
+	}
+}
+
+/* A token that is none is told wherever it could have counted, and nowhere else. */
+static void a_wrong_token_is_not_ignored(void **state)
+{
+	static const struct {
+		const char *target;
+		unsigned status;
+	} cases[] = { { "/api/v1/pools", 401 },	   { "/api/v1/pools?limit=1", 401 },
+		      { "/api/v1", 401 },	   { "/api/%761/whoami", 401 },
+		      { "/api/v1/nothing", 401 },  { "/api/v10/pools", 404 },
+		      { "/healthz", 200 },	   { "/metrics", 200 },
+		      { "/openapi.json", 200 },	   { "/nothing", 404 },
+		      { "/api/v1/pools?%zz", 400 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a =
+			ask_as(&(struct rest_request){ .method = "GET",
+						       .target = cases[i].target,
+						       .bearer = { .claim = BEARER_UNKNOWN } },
+			       *state);
+
+		if (a.reply.status != cases[i].status)
+			fail_msg("%s: %u", cases[i].target, a.reply.status);
+		if (cases[i].status == 401)
+			assert_string_equal(text_of(a.root, "code"), "bad-token");
+		asked_done(&a);
+	}
 }
 
 static void errors_speak_the_language_that_is_asked_for(void **state)
@@ -861,6 +932,8 @@ int main(void)
 		cmocka_unit_test(counts_are_those_of_the_lists),
 		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
+		cmocka_unit_test(one_learns_why_one_may_not_write),
+		cmocka_unit_test(a_wrong_token_is_not_ignored),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
 		cmocka_unit_test(a_member_is_found_by_its_id),
