@@ -249,6 +249,21 @@ static void suit_protocol(struct part *t)
 	p->set.check = t->b->p->no_check;
 }
 
+/* Of all that it is made of, be it what another object outdoes. */
+static struct object_change *newest_change(const struct build *b)
+{
+	struct object_change *newest = b->service->change;
+
+	for (size_t i = 0; i < b->s->object_count; i++) {
+		const struct object *o = b->s->objects[i];
+
+		if (o->source == b->service->source && o->change &&
+		    (!newest || o->change->revision > newest->revision))
+			newest = o->change;
+	}
+	return newest;
+}
+
 struct pool *build_pool(struct build *b, size_t index)
 {
 	const struct object *o = b->service;
@@ -263,6 +278,7 @@ struct pool *build_pool(struct build *b, size_t index)
 		.protocol = port->protocol,
 		.persistence_s = o->affinity_s,
 		.set = b->set,
+		.change = newest_change(b),
 	};
 	struct part t = { .b = b, .port = port, .pool = &parts };
 	struct pool *made;

@@ -94,6 +94,13 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
+/* The change of a store that made a document what it is. */
+struct object_change {
+	uint64_t revision;
+	int64_t at_ms; /* wall clock */
+	char *user, *action;
+};
+
 /* One block of memory but for its problems and a Secret's values; object_free() frees them all. */
 struct object {
 	enum object_kind kind;
@@ -109,6 +116,7 @@ struct object {
 	char *revision;	    /* opaque; "" outside a cluster */
 	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
 	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */
+	struct object_change *change; /* NULL: from no store */
 	struct object_annotation *annotations;
 	size_t annotation_count;
 	struct problems problems;
@@ -140,6 +148,7 @@ struct object_origin {
 	bool from_cluster;
 	bool exposed; /* everybody on this machine may read the file: no place for a Secret */
 	const char *path;
+	const struct object_change *change; /* copied; NULL: none */
 	/* Of a document that does not say it, as the items of an API server's lists; 0: it has to. */
 	enum object_kind kind;
 };

@@ -214,7 +214,8 @@ static void replace(struct pools *p, struct object *old, struct object *o)
 {
 	struct service *s = service_of(p, old);
 
-	if (has_problems(s) || s->dirty) {
+	/* A pool tells who changed it last, whatever was changed. */
+	if (has_problems(s) || s->dirty || o->change) {
 		detach(p, old);
 		attach(p, o);
 		return;

@@ -78,7 +78,8 @@ struct pool {
 	size_t frontend_count;
 	struct pool_member *members; /* sorted by endpoint, unique */
 	size_t member_count;
-	struct problems problems; /* of its objects and of itself */
+	struct object_change *change; /* the newest of its objects; NULL: they are from no store */
+	struct problems problems;     /* of its objects and of itself */
 };
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool *p);

@@ -270,6 +270,30 @@ static void what_is_put_is_wanted_of_the_kernel_and_read_back(void **state)
 	want(w, 200, "GET", SERVICES "web", "If-None-Match: \"r9999\"\r\n", NULL, NULL);
 }
 
+/* Of its two documents the newer one, also when that was written again as it was. */
+static void a_pool_tells_who_changed_it_last(void **state)
+{
+	struct world *w = *state;
+	uint64_t revision;
+	char want_tag[64];
+	struct answer a;
+
+	start_with_web(w);
+	want(w, 200, "PUT", ENDPOINTS "web", JSON "If-Match: *\r\n", WEB_ENDPOINTS(ONE) " ", NULL);
+	want(w, 200, "PATCH", SERVICES "web", MERGE "If-Match: *\r\n",
+	     "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", NULL);
+	revision = revision_of(w, STORE_SERVICE, "web");
+	pass(w, 100);
+	want(w, 200, "GET", "/api/v1/pools/shop.web.p-tcp", "", NULL, &a);
+	snprintf(want_tag, sizeof(want_tag), "ETag: \"r%" PRIu64 "\"\r\n", revision);
+	assert_non_null(strstr(buf_cstr(&a.text), want_tag));
+	assert_int_equal(strtoull(field(a.root, "revision"), NULL, 10), revision);
+	assert_string_equal(field(a.root, "lastAction"), "patch");
+	assert_memory_equal(field(a.root, "lastOperator"), "unix:", 5);
+	assert_memory_equal(field(a.root, "lastOperationTime"), "20", 2);
+	answer_done(&a);
+}
+
 static void more_documents_than_one_write_takes_are_not_even_compared(void **state)
 {
 	CLEANUP(buf_done) struct buf many = { 0 };
@@ -854,6 +878,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_put_is_wanted_of_the_kernel_and_read_back),
+		T(a_pool_tells_who_changed_it_last),
 		T(more_documents_than_one_write_takes_are_not_even_compared),
 		T(before_the_store_is_known_nothing_is_said_to_be_absent),
 		T(yaml_is_taken_as_well_and_a_namespace_comes_from_the_path),
