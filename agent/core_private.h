@@ -383,6 +383,7 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
+	struct edit_source *edit_sources; /* one a source */
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

@@ -73,8 +73,9 @@ struct rest_reply {
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
 	struct buf body;
-	struct buf link; /* of a page that is not the last */
-	bool keep;	 /* may be kept, and asked for again with its etag */
+	struct buf link;     /* of a page that is not the last */
+	struct buf location; /* of what was made */
+	bool keep;	     /* may be kept, and asked for again with its etag */
 	bool gzip;
 	/* What comes instead of the body, one of them at most: */
 	const void *constant; /* static */

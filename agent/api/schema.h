@@ -26,6 +26,7 @@
 #define REST_POOL	  "/api/v1/pools/{id}"
 #define REST_POOL_MEMBERS "/api/v1/pools/{id}/members"
 #define REST_POOL_MEMBER  "/api/v1/pools/{id}/members/{mid}"
+#define REST_POOL_SPEC	  "/api/v1/pools/{id}/spec"
 #define REST_MEMBERS	  "/api/v1/members"
 #define REST_TARGETS	  "/api/v1/targets"
 #define REST_PROBLEMS	  "/api/v1/problems"
@@ -95,6 +96,11 @@
 #define REST_CURRENT		"current"
 #define REST_HOLDER		"holder"
 #define REST_FRONTEND		"frontend"
+/* Of a pool as its documents have it; besides those of a pool. */
+#define REST_PORT_NAME "portName"
+#define REST_SETTINGS  "settings"
+#define REST_DOCUMENTS "documents"
+#define REST_DRAIN     "drain"
 /* Of an operation, besides. */
 #define REST_ACTION	   "action"
 #define REST_PEER	   "peer"

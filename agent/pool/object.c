@@ -132,6 +132,19 @@ bool object_is_name(const char *s)
 	}
 }
 
+const struct object_port *object_match_port(const struct object_port *port, size_t service_ports,
+					    const struct object_port *ports, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (ports[i].protocol == port->protocol && strcmp(ports[i].name, port->name) == 0)
+			return &ports[i];
+	}
+	if (count == 1 && service_ports == 1 && ports[0].protocol == port->protocol &&
+	    (!*ports[0].name || !*port->name))
+		return &ports[0];
+	return NULL;
+}
+
 static struct object_port *pack_ports(struct pack *p, struct object_port *from, size_t count)
 {
 	struct object_port *to = pack_bytes(p, from, count * sizeof(*from));

@@ -135,6 +135,15 @@ struct object {
 	struct secret *secret;
 };
 
+/* As decoding takes an address: with leading zeros, and IPv4 in its IPv6 form. False: none. */
+MUST_CHECK bool object_address(const char *s, struct addr *out);
+/*
+ * Which of a subset's ports is that of the Service: by name and protocol; but where each side has
+ * one port, a name on one side alone does no harm: there is nothing to mistake it for. NULL: none.
+ */
+const struct object_port *object_match_port(const struct object_port *port, size_t service_ports,
+					    const struct object_port *ports, size_t count);
+
 /* The objects of a `List` (their documents are the children), or NULL: it is none. */
 const struct doc *object_list(const struct doc *d);
 

@@ -110,6 +110,10 @@ void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
 struct pool *pools_find(const struct pools *p, const char *id);
 /* Of the Service in force; "" where there is none, or none outside a cluster. */
 const char *pools_service_uid(const struct pools *p, const char *ns, const char *service);
+/* The Service in force of this name, from whichever source; NULL: none. */
+const struct object *pools_service(const struct pools *p, const char *ns, const char *service);
+/* The Service that has this frontend, from whichever source; NULL: none. */
+const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend);
 size_t pools_count(const struct pools *p);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it

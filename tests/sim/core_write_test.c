@@ -664,6 +664,48 @@ static void the_origin_systems_example_is_applied_with_warnings(void **state)
 			"-a -t 10.0.0.1:40796 -r 10.100.1.53:8090 -m -w 1\n");
 }
 
+/* --- pools ----------------------------------------------------------------------------------- */
+
+#define NEW_POOL                                                                           \
+	"{\"namespace\":\"shop\",\"name\":\"web\",\"portName\":\"p\",\"port\":30080,"      \
+	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":8080},{\"address\":\"10.1.0.2\"," \
+	"\"port\":8080,\"weight\":3}]}"
+#define WEB_POOL "/api/v1/pools/shop.web.p-tcp"
+
+static void a_pool_is_made_and_edited_as_a_pool(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 201, "POST", "/api/v1/pools", JSON, NEW_POOL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Location: " WEB_POOL "\r\n"));
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r2\"\r\n"));
+	answer_done(&a);
+	await_wanted(w, VIP D1("1") D2("3"));
+	want(w, 200, "PATCH", WEB_POOL "/members/10.1.0.2-8080", MERGE "If-Match: \"r2\"\r\n",
+	     "{\"drain\":true}", NULL);
+	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 100);
+	/* What reads them is another part: they agree on the revision. */
+	want(w, 200, "GET", WEB_POOL, "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	assert_string_equal(field(a.root, "lastAction"), "drain");
+	answer_done(&a);
+	want(w, 200, "GET", WEB_POOL "/spec", "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	answer_done(&a);
+	want(w, 304, "GET", WEB_POOL "/spec", "If-None-Match: \"r3\"\r\n", NULL, NULL);
+	want(w, 405, "PUT", WEB_POOL, JSON, "{}", &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Allow: GET, HEAD, PATCH, DELETE\r\n"));
+	answer_done(&a);
+	want(w, 415, "PATCH", WEB_POOL, JSON "If-Match: *\r\n", "{}", NULL);
+	want(w, 415, "POST", "/api/v1/pools", YAML, NEW_POOL, NULL);
+	want(w, 200, "DELETE", WEB_POOL, "If-Match: \"r3\"\r\n", NULL, NULL);
+	await_wanted(w, VIP D1("0") D2("0"));
+	want(w, 404, "GET", WEB_POOL "/spec", "", NULL, NULL);
+}
+
 /* --- the past --------------------------------------------------------------------------------- */
 
 static void a_document_goes_back_to_what_it_was_also_when_it_is_gone(void **state)
@@ -892,6 +934,7 @@ int main(void)
 		T(no_answer_holds_the_value_of_a_secret),
 		T(documents_are_applied_together_or_not_at_all),
 		T(the_origin_systems_example_is_applied_with_warnings),
+		T(a_pool_is_made_and_edited_as_a_pool),
 		T(a_document_goes_back_to_what_it_was_also_when_it_is_gone),
 		T(going_back_does_not_take_what_is_anothers),
 		T(who_did_what_when_and_why_is_on_record),

@@ -206,9 +206,11 @@ static void every_path_is_described_and_every_described_one_is_there(void **stat
 	for (const struct rest_route *r = rest_routes; r->path; r++, routes++)
 		if (!doc_string(doc_get(operation(w, r->path), "operationId")))
 			fail_msg("%s is not in openapi.json", r->path);
-	for (const struct edit_path *p = edit_paths; p->path; p++, of_store++)
+	for (const struct edit_path *p = edit_paths; p->path; p++) {
 		if (!doc_get(paths, p->path))
 			fail_msg("%s is not in openapi.json", p->path);
+		of_store += !p->read_elsewhere;
+	}
 	assert_int_equal(routes + of_store, paths->count); /* so there is none besides */
 }
 
