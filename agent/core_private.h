@@ -415,7 +415,8 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
-	struct tokens *tokens; /* agent/api/tokens.h */
+	struct tokens *tokens;		  /* agent/api/tokens.h */
+	struct edit_source *edit_sources; /* one a source */
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

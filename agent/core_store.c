@@ -153,7 +153,11 @@ static int read_document(const struct store_object *d, struct doc_set *out, stru
 static int decode(const struct store_source *s, const struct store_object *d, struct object **out,
 		  struct err *err)
 {
-	const struct object_origin from = { .source = s->source, .path = "" };
+	const struct object_change change = { .revision = d->revision,
+					      .at_ms = d->changed_ms,
+					      .user = (char *)(uintptr_t)d->user,
+					      .action = (char *)(uintptr_t)d->action };
+	const struct object_origin from = { .source = s->source, .path = "", .change = &change };
 	CLEANUP(doc_set_wipe) struct doc_set docs = { 0 };
 	struct object *o = NULL;
 	int r = read_document(d, &docs, err);
@@ -405,7 +409,9 @@ struct store *source_store(struct watch_source *w)
 struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
 				   const char *text, size_t len)
 {
-	const struct store_object d = { .key = *key, .text = text, .len = len };
+	const struct store_object d = {
+		.key = *key, .user = "", .action = "", .text = text, .len = len
+	};
 	struct object *o = NULL;
 	struct err err;
 

@@ -3,6 +3,7 @@
  * Writes over REST: what the HTTP server's threads post is done here, on the
  * loop that owns the store and the tokens of who may write.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/command.h"
@@ -57,22 +58,44 @@ static void refuse_late(struct command *command)
 	command_answer(command, &reply);
 }
 
+static struct edit_place place_of(struct core *c)
+{
+	struct watch_source *own = writes_source(c);
+	struct edit_place p = { .edits = c->edits,
+				.store = source_store(own),
+				.rules = &c->config->rules,
+				.pools = c->pools,
+				.sources = c->edit_sources,
+				.source_count = c->config->source_count,
+				.store_source = CONFIG_SOURCES_MAX,
+				.plan = core_preview,
+				.plan_arg = c };
+
+	for (unsigned i = 0; i < p.source_count; i++) {
+		struct watch_source *w = c->sources[i].watch;
+
+		c->edit_sources[i] = (struct edit_source){ w->ops->type,
+							   source_where(&c->sources[i]) };
+		if (w == own)
+			p.store_source = i;
+	}
+	return p;
+}
+
 static void on_command(void *arg, struct command *command)
 {
 	const struct bearer *bearer = &command->request.bearer;
 	struct core *c = arg;
-	const struct edit_place place = { .edits = c->edits,
-					  .store = writes_store(c),
-					  .rules = &c->config->rules,
-					  .plan = core_preview,
-					  .plan_arg = c };
+	struct edit_place place;
 
-	if (bearer->claim == BEARER_KNOWN && !tokens_hold(c->tokens, bearer))
+	if (bearer->claim == BEARER_KNOWN && !tokens_hold(c->tokens, bearer)) {
 		refuse_late(command);
-	else if (token_is_asked_for(&command->request))
+	} else if (token_is_asked_for(&command->request)) {
 		answer_token(c, command);
-	else
+	} else {
+		place = place_of(c);
 		edit_begin(&place, &command->request, on_answer, command);
+	}
 }
 
 static void tell_fault(const char *path, const struct problem *p)
@@ -106,6 +129,7 @@ int writes_start(struct core *c)
 		log_error("api", "no descriptor for writes: %s", strerror(-r));
 	else
 		c->edits = edits_new();
+	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
 	return r;
 }
 
@@ -113,6 +137,8 @@ void writes_end(struct core *c)
 {
 	edits_free(c->edits);
 	c->edits = NULL;
+	free(c->edit_sources);
+	c->edit_sources = NULL;
 	commands_end(c->commands);
 }
 

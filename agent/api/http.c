@@ -270,6 +270,9 @@ static enum MHD_Result add_headers(struct MHD_Response *m, const struct rest_req
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);
 	if (reply->link.len)
 		ok &= MHD_add_response_header(m, "Link", buf_cstr(&reply->link));
+	if (reply->location.len)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_LOCATION,
+					      buf_cstr(&reply->location));
 	if (reply->allow)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW,
 					      reply->methods ? reply->methods : "GET, HEAD");

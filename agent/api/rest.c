@@ -250,6 +250,7 @@ void rest_reply_done(struct rest_reply *r)
 		buf_wipe(&r->body);
 	buf_done(&r->body);
 	buf_done(&r->link);
+	buf_done(&r->location);
 	list_stream_free(r->stream);
 	watch_free(r->watch);
 	*r = (struct rest_reply){ 0 };

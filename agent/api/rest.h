@@ -76,8 +76,9 @@ struct rest_reply {
 	bool retry;	      /* worth trying again in a second */
 	bool secret;	      /* the body is to be overwritten when it has been sent */
 	struct buf body;
-	struct buf link; /* of a page that is not the last */
-	bool keep;	 /* may be kept, and asked for again with its etag */
+	struct buf link;     /* of a page that is not the last */
+	struct buf location; /* of what was made */
+	bool keep;	     /* may be kept, and asked for again with its etag */
 	bool gzip;
 	/* What comes instead of the body, one of them at most: */
 	const void *constant; /* static */

@@ -3,6 +3,8 @@
  * What is behind each path.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/api/accept.h"
@@ -203,6 +205,10 @@ static void answer_pool(const struct rest_call *c)
 
 	if (!v)
 		return;
+	/* What of it can be edited; what was observed since is other each time. */
+	if (v->pool->change)
+		snprintf(c->out->etag, sizeof(c->out->etag), "\"r%" PRIu64 "\"",
+			 v->pool->change->revision);
 	view_put_pool(&j, c->snapshot, v);
 	buf_str(&c->out->body, "\n");
 }

@@ -19,8 +19,8 @@ enum what { TOKEN_LIST, TOKEN_ONE };
 
 /* In the order of enum what. */
 const struct edit_path token_paths[] = {
-	{ REST_TOKENS, "GET, HEAD, POST" },
-	{ REST_TOKEN, "DELETE" },
+	{ REST_TOKENS, "GET, HEAD, POST", false },
+	{ REST_TOKEN, "DELETE", false },
 	{ 0 },
 };
 

@@ -219,6 +219,13 @@ const struct claim *claim_of(const struct service *s, size_t port)
 	return NULL;
 }
 
+const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend)
+{
+	const struct contest *c = map_get(&p->contests, claim_frontend_hash(frontend), frontend);
+
+	return c && c->winner ? service_object(c->winner->service) : NULL;
+}
+
 static bool claim_precedes(const struct claim *a, const struct claim *b)
 {
 	if (a->service == b->service)

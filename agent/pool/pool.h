@@ -78,7 +78,8 @@ struct pool {
 	size_t frontend_count;
 	struct pool_member *members; /* sorted by endpoint, unique */
 	size_t member_count;
-	struct problems problems; /* of its objects and of itself */
+	struct object_change *change; /* the newest of its objects; NULL: they are from no store */
+	struct problems problems;     /* of its objects and of itself */
 };
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool *p);
@@ -125,6 +126,10 @@ void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
 struct pool *pools_find(const struct pools *p, const char *id);
 /* Of the Service in force; "" where there is none, or none outside a cluster. */
 const char *pools_service_uid(const struct pools *p, const char *ns, const char *service);
+/* The Service in force of this name, from whichever source; NULL: none. */
+const struct object *pools_service(const struct pools *p, const char *ns, const char *service);
+/* The Service that has this frontend, from whichever source; NULL: none. */
+const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend);
 size_t pools_count(const struct pools *p);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it

@@ -270,6 +270,30 @@ static void what_is_put_is_wanted_of_the_kernel_and_read_back(void **state)
 	want(w, 200, "GET", SERVICES "web", "If-None-Match: \"r9999\"\r\n", NULL, NULL);
 }
 
+/* Of its two documents the newer one, also when that was written again as it was. */
+static void a_pool_tells_who_changed_it_last(void **state)
+{
+	struct world *w = *state;
+	uint64_t revision;
+	char want_tag[64];
+	struct answer a;
+
+	start_with_web(w);
+	want(w, 200, "PUT", ENDPOINTS "web", JSON "If-Match: *\r\n", WEB_ENDPOINTS(ONE) " ", NULL);
+	want(w, 200, "PATCH", SERVICES "web", MERGE "If-Match: *\r\n",
+	     "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", NULL);
+	revision = revision_of(w, STORE_SERVICE, "web");
+	pass(w, 100);
+	want(w, 200, "GET", "/api/v1/pools/shop.web.p-tcp", "", NULL, &a);
+	snprintf(want_tag, sizeof(want_tag), "ETag: \"r%" PRIu64 "\"\r\n", revision);
+	assert_non_null(strstr(buf_cstr(&a.text), want_tag));
+	assert_int_equal(strtoull(field(a.root, "revision"), NULL, 10), revision);
+	assert_string_equal(field(a.root, "lastAction"), "patch");
+	assert_memory_equal(field(a.root, "lastOperator"), "unix:", 5);
+	assert_memory_equal(field(a.root, "lastOperationTime"), "20", 2);
+	answer_done(&a);
+}
+
 static void more_documents_than_one_write_takes_are_not_even_compared(void **state)
 {
 	CLEANUP(buf_done) struct buf many = { 0 };
@@ -714,6 +738,48 @@ static void the_origin_systems_example_is_applied_with_warnings(void **state)
 			"-a -t 10.0.0.1:40796 -r 10.100.1.53:8090 -m -w 1\n");
 }
 
+/* --- pools ----------------------------------------------------------------------------------- */
+
+#define NEW_POOL                                                                           \
+	"{\"namespace\":\"shop\",\"name\":\"web\",\"portName\":\"p\",\"port\":30080,"      \
+	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":8080},{\"address\":\"10.1.0.2\"," \
+	"\"port\":8080,\"weight\":3}]}"
+#define WEB_POOL "/api/v1/pools/shop.web.p-tcp"
+
+static void a_pool_is_made_and_edited_as_a_pool(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 201, "POST", "/api/v1/pools", JSON, NEW_POOL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Location: " WEB_POOL "\r\n"));
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r2\"\r\n"));
+	answer_done(&a);
+	await_wanted(w, VIP D1("1") D2("3"));
+	want(w, 200, "PATCH", WEB_POOL "/members/10.1.0.2-8080", MERGE "If-Match: \"r2\"\r\n",
+	     "{\"drain\":true}", NULL);
+	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 100);
+	/* What reads them is another part: they agree on the revision. */
+	want(w, 200, "GET", WEB_POOL, "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	assert_string_equal(field(a.root, "lastAction"), "drain");
+	answer_done(&a);
+	want(w, 200, "GET", WEB_POOL "/spec", "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	answer_done(&a);
+	want(w, 304, "GET", WEB_POOL "/spec", "If-None-Match: \"r3\"\r\n", NULL, NULL);
+	want(w, 405, "PUT", WEB_POOL, JSON, "{}", &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Allow: GET, HEAD, PATCH, DELETE\r\n"));
+	answer_done(&a);
+	want(w, 415, "PATCH", WEB_POOL, JSON "If-Match: *\r\n", "{}", NULL);
+	want(w, 415, "POST", "/api/v1/pools", YAML, NEW_POOL, NULL);
+	want(w, 200, "DELETE", WEB_POOL, "If-Match: \"r3\"\r\n", NULL, NULL);
+	await_wanted(w, VIP D1("0") D2("0"));
+	want(w, 404, "GET", WEB_POOL "/spec", "", NULL, NULL);
+}
+
 /* --- the past --------------------------------------------------------------------------------- */
 
 static void a_document_goes_back_to_what_it_was_also_when_it_is_gone(void **state)
@@ -928,6 +994,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_put_is_wanted_of_the_kernel_and_read_back),
+		T(a_pool_tells_who_changed_it_last),
 		T(more_documents_than_one_write_takes_are_not_even_compared),
 		T(before_the_store_is_known_nothing_is_said_to_be_absent),
 		T(yaml_is_taken_as_well_and_a_namespace_comes_from_the_path),
@@ -942,6 +1009,7 @@ int main(void)
 		T(no_answer_holds_the_value_of_a_secret),
 		T(documents_are_applied_together_or_not_at_all),
 		T(the_origin_systems_example_is_applied_with_warnings),
+		T(a_pool_is_made_and_edited_as_a_pool),
 		T(a_document_goes_back_to_what_it_was_also_when_it_is_gone),
 		T(going_back_does_not_take_what_is_anothers),
 		T(who_did_what_when_and_why_is_on_record),

@@ -211,9 +211,11 @@ static void every_path_is_described_and_every_described_one_is_there(void **stat
 		if (!doc_string(doc_get(operation(w, r->path), "operationId")))
 			fail_msg("%s is not in openapi.json", r->path);
 	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
-		for (const struct edit_path *p = tables[t]; p->path; p++, of_core++)
+		for (const struct edit_path *p = tables[t]; p->path; p++) {
 			if (!doc_get(paths, p->path))
 				fail_msg("%s is not in openapi.json", p->path);
+			of_core += !p->read_elsewhere;
+		}
 	assert_int_equal(routes + of_core, paths->count); /* so there is none besides */
 }
 

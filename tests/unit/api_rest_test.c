@@ -476,6 +476,40 @@ static void lists_are_filtered_and_cut_into_pages(void **state)
 	}
 }
 
+/* Those of a store, here two of the sample, tell who changed them last, and when. */
+static void pools_are_found_and_sorted_by_their_last_change(void **state)
+{
+	static struct object_change changes[] = {
+		{ 12, NOW, (char *)(uintptr_t) "unix:alice", (char *)(uintptr_t) "update" },
+		{ 9, NOW - 1000, (char *)(uintptr_t) "unix:bob", (char *)(uintptr_t) "create" },
+	};
+	struct snapshot *s = *state;
+	char found[512];
+	struct asked a;
+
+	s->pools[1]->pool->change = &changes[0];
+	s->pools[3]->pool->change = &changes[1];
+	a = ask(state, "/api/v1/pools?sort=-lastOperationTime&limit=2");
+	assert_string_equal(names(&a, "lastOperator", found), "unix:alice unix:bob");
+	assert_string_equal(names(&a, "revision", found), "12 9");
+	assert_string_equal(names(&a, "lastAction", found), "update create");
+	assert_string_equal(names(&a, "lastOperationTime", found),
+			    "2026-11-22T03:00:00.000Z 2026-11-22T02:59:59.000Z");
+	asked_done(&a);
+	a = ask(state, "/api/v1/pools?q=ALICE");
+	assert_string_equal(names(&a, "id", found), "default.dns.dns-udp");
+	asked_done(&a);
+	a = ask(state, "/api/v1/pools/default.dns.dns-udp");
+	assert_string_equal(a.reply.etag, "\"r12\"");
+	asked_done(&a);
+	s->pools[1]->pool->change = s->pools[3]->pool->change = NULL;
+	a = ask(state, "/api/v1/pools/default.dns.dns-udp");
+	assert_string_equal(a.reply.etag, "");
+	assert_string_equal(text_of(a.root, "revision"), "null");
+	assert_string_equal(text_of(a.root, "lastOperationTime"), "null");
+	asked_done(&a);
+}
+
 static void a_page_says_where_it_is_and_of_which_picture(void **state)
 {
 	struct asked a = ask(state, "/api/v1/pools?limit=2&offset=1"), b;
@@ -925,6 +959,7 @@ int main(void)
 		cmocka_unit_test(ready_is_a_table_written_and_every_source_read_once),
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
+		cmocka_unit_test(pools_are_found_and_sorted_by_their_last_change),
 		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
 		cmocka_unit_test(a_page_names_the_next_one),
 		cmocka_unit_test(a_stream_gives_every_item_a_line),

@@ -490,6 +490,54 @@ static void only_what_changed_is_told(void **state)
 	pools_free(p);
 }
 
+static void put_of_store(struct pools *p, uint64_t revision, const char *user, const char *text)
+{
+	const struct object_change change = { revision, (int64_t)revision * 1000,
+					      (char *)(uintptr_t)user,
+					      (char *)(uintptr_t) "update" };
+	const struct object_origin from = { .path = "", .change = &change };
+
+	put_from(p, &from, text);
+}
+
+static void was_changed(const struct pools *p, uint64_t revision, const char *user)
+{
+	const struct pool *pool = pools_find(p, "default.a.80-tcp");
+
+	assert_non_null(pool->change);
+	assert_int_equal(pool->change->revision, revision);
+	assert_int_equal(pool->change->at_ms, revision * 1000);
+	assert_string_equal(pool->change->user, user);
+	assert_string_equal(pool->change->action, "update");
+}
+
+/* Also one that was written again as it was. */
+static void a_pool_tells_the_newest_change_of_its_objects(void **state)
+{
+	static const char line[] = "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.1:8080\n";
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put_of_store(p, 3, "alice", SERVICE("a", NODE_PORT("30001")));
+	put_of_store(p, 2, "bob", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, line);
+	was_changed(p, 3, "alice");
+	put_of_store(p, 7, "carol", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, line);
+	was_changed(p, 7, "carol");
+	put_of_store(p, 7, "carol", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, "");
+	put_of_store(
+		p, 9, "dave",
+		SLICE("a-1", "a", "endpoints: [{addresses: [10.0.0.1]}], ports: [{port: 8080}]"));
+	expect(p, line);
+	was_changed(p, 9, "dave");
+	take(p, "", OBJECT_SLICE, "a-1");
+	expect(p, line);
+	was_changed(p, 7, "carol");
+	pools_free(p);
+}
+
 static void moved_lines_move_in_what_is_told(void **state)
 {
 	struct pools *p = pools_new(&rules);
@@ -1052,6 +1100,7 @@ int main(void)
 		cmocka_unit_test(a_single_port_needs_no_name),
 		cmocka_unit_test(annotations_of_endpoints_win),
 		cmocka_unit_test(only_what_changed_is_told),
+		cmocka_unit_test(a_pool_tells_the_newest_change_of_its_objects),
 		cmocka_unit_test(moved_lines_move_in_what_is_told),
 		cmocka_unit_test(of_two_that_want_a_frontend_the_first_by_name_has_it),
 		cmocka_unit_test(two_ports_of_one_service_do_not_share_a_frontend),
