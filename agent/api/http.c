@@ -264,7 +264,7 @@ static enum MHD_Result add_headers(struct MHD_Response *m, const struct rest_req
 	if (reply->type)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	ok &= MHD_add_response_header(m, REST_REQUEST_ID_HEADER, request->request_id);
-	if (reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
+	if (reply->type && reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
 		ok &= MHD_add_response_header(m, "X-Accel-Buffering", "no");
 	if (reply->language)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);

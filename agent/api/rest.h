@@ -66,7 +66,7 @@ struct rest_state {
 
 struct rest_reply {
 	unsigned status;
-	const char *type;
+	const char *type;     /* of the body; NULL: there is none, nor can be */
 	const char *language; /* of the body; NULL: it has none */
 	bool allow;	      /* say which methods there are */
 	const char *methods;  /* those; NULL: GET and HEAD */

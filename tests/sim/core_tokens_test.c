@@ -257,6 +257,30 @@ static void what_is_no_token_is_refused_wherever_it_is_shown(void **state)
 	want(w, 400, "bad-request", TCP, "GET", WHOAMI, NO_TOKEN NO_TOKEN, NULL);
 }
 
+/* What is wiped of one request is not the next one's, which has come with it. */
+static void each_request_of_a_connection_shows_its_own(void **state)
+{
+	static const char next[] = "GET " WHOAMI " HTTP/1.1\r\nHost: localhost\r\n";
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct world *w = *state;
+	struct shown alice, bob;
+	struct answer a;
+	int fd;
+
+	start(w);
+	alice = make_token(w, "alice", "editor");
+	bob = make_token(w, "bob", "viewer");
+	buf_printf(&text, "%s%s\r\n%s%s\r\n%sConnection: close\r\n\r\n", next, alice.text, next,
+		   bob.text, next);
+	fd = dial(w, TCP);
+	say(fd, (const char *)text.data, text.len);
+	hear(w, fd, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":\"token:alice\""));
+	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":\"token:bob\""));
+	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":null"));
+	answer_done(&a);
+}
+
 /* A token is no leave for a page of another site, nor for a name that is not ours. */
 static void where_a_request_comes_from_counts_as_before(void **state)
 {
@@ -458,6 +482,7 @@ int main(void)
 		T(without_a_token_all_is_read_and_nothing_written),
 		T(a_viewer_writes_nothing),
 		T(what_is_no_token_is_refused_wherever_it_is_shown),
+		T(each_request_of_a_connection_shows_its_own),
 		T(where_a_request_comes_from_counts_as_before),
 		T(tokens_are_none_of_tcp),
 		T(tokens_are_listed_without_what_they_are),
