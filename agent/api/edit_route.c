@@ -343,7 +343,7 @@ static enum rest_problem write_problem(const struct rest_request *r, enum edit_w
 static enum rest_problem problem_of(const struct rest_request *r, enum edit_what what,
 				    const char **detail)
 {
-	enum rest_problem p = rest_transport_problem(r, true);
+	enum rest_problem p = rest_transport_problem(r);
 
 	if (p != PROBLEM_COUNT)
 		return p;
