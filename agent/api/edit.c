@@ -636,6 +636,12 @@ static void begin(struct edit *e)
 	case EDIT_POOL_MEMBER:
 		edit_pool(e);
 		return;
+	case EDIT_POOL_REVISIONS:
+		edit_pool_revisions(e);
+		return;
+	case EDIT_POOL_ROLLBACK:
+		edit_pool_rollback(e);
+		return;
 	}
 }
 

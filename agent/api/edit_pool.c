@@ -75,7 +75,8 @@ static bool is_as_seen(struct pool_documents *d)
 	const struct edit_condition *c = &d->e->condition;
 	struct err err;
 
-	if (c->expect == STORE_EXPECT_ANY || c->revision == d->newest->revision)
+	/* What is not there any more has no revision that one could have seen. */
+	if (!c->said || c->expect != STORE_EXPECT_REVISION || c->revision == d->newest->revision)
 		return true;
 	err_set(&err, -ESTALE, "the pool is at revision %" PRIu64 ", not %" PRIu64,
 		d->newest->revision, c->revision);

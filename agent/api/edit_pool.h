@@ -51,6 +51,11 @@ struct pool_place {
 /* ":" or whatever else is wrong: *err says it. PROBLEM_COUNT: found. */
 MUST_CHECK enum rest_problem pool_documents_find(struct edit *e, struct pool_documents *out,
 						 struct err *err);
+/*
+ * What of it is there, perhaps nothing, of a Service whose names are set; `node` is NULL where that
+ * has no such port. What cannot be read goes to the edit's errors.
+ */
+void pool_documents_look(struct pool_documents *d);
 /* Namespace and Service of an id, in the edit's arena. False: it is none. */
 MUST_CHECK bool pool_id_split(struct edit *e, const char *id, const char **ns, const char **name);
 /* The Service that an EndpointSlice's label names; NULL: none. */

@@ -219,22 +219,30 @@ static enum rest_problem no_pool(const struct pool_documents *d, struct err *err
 	return PROBLEM_NO_POOL;
 }
 
+void pool_documents_look(struct pool_documents *d)
+{
+	const struct store_object *service, *endpoints;
+
+	d->service.key = (struct store_key){ STORE_SERVICE, d->ns, d->name };
+	d->endpoints.key = (struct store_key){ STORE_ENDPOINTS, d->ns, d->name };
+	service = store_get(d->e->store, &d->service.key);
+	endpoints = store_get(d->e->store, &d->endpoints.key);
+	if ((service && !read_document(d, service, &d->service)) ||
+	    (endpoints && !read_document(d, endpoints, &d->endpoints)) || !find_slices(d))
+		return;
+	(void)!pool_find_port(d);
+}
+
 enum rest_problem pool_documents_find(struct edit *e, struct pool_documents *out, struct err *err)
 {
 	struct pool_documents d = { .e = e, .id = e->target.name };
-	const struct store_object *service, *endpoints;
 
 	if (!pool_id_split(e, d.id, &d.ns, &d.name))
 		return no_pool(&d, err);
-	service = store_get(e->store, &(struct store_key){ STORE_SERVICE, d.ns, d.name });
-	endpoints = store_get(e->store, &(struct store_key){ STORE_ENDPOINTS, d.ns, d.name });
-	if (!service)
-		return no_pool(&d, err);
-	d.endpoints.key = (struct store_key){ STORE_ENDPOINTS, d.ns, d.name };
-	if (!read_document(&d, service, &d.service) ||
-	    (endpoints && !read_document(&d, endpoints, &d.endpoints)) || !find_slices(&d))
+	pool_documents_look(&d);
+	if (e->errors.count)
 		return PROBLEM_INVALID;
-	if (!pool_find_port(&d))
+	if (!d.node)
 		return no_pool(&d, err);
 	*out = d;
 	return PROBLEM_COUNT;
