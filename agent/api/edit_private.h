@@ -106,6 +106,8 @@ struct edit {
 	const char *pool;     /* its id, in the answer */
 	const char *location; /* of what is made by it; NULL: nothing is */
 	bool is_new;	      /* none of its documents may be there yet */
+	/* Whose revision If-Match names; NULL: nothing of it is there. */
+	const struct store_key *newest;
 	/* A frontend is another document's: true, and another one is being tried. */
 	bool (*again)(struct edit *e);
 	void *wish; /* what it is about, in the arena */
@@ -157,8 +159,7 @@ bool edit_is_type(const char *header, const char *type);
 void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);
-/* 412 and 428: with what is there now, and what writing these documents would change of it. */
-void edit_refuse_stale(struct edit *e, const char *detail);
+/* 428, with who made what is there now. */
 void edit_refuse_unconditional(struct edit *e, const struct store_object *now);
 /* The body as documents; false: it was refused. */
 MUST_CHECK bool edit_read_body(struct edit *e, const struct doc_set **out);

@@ -223,6 +223,30 @@ static void slices_go_and_come_back_with_their_pool(void **state)
 	assert_int_equal(store_world_status(&w->store).objects, 4);
 }
 
+/* Its name was given to another Service's in the meantime: that is left alone. */
+static void a_slice_that_is_anothers_by_now_stays(void **state)
+{
+	struct edit_world *w = *state;
+	uint64_t with, without;
+	char body[64];
+
+	want(w, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
+	without = store_world_status(&w->store).revision;
+	put(w, "endpointslices/web-a", SLICE("10.1.0.8"));
+	with = store_world_status(&w->store).revision;
+	want(w, 200, "PUT", "/api/v1/namespaces/shop/endpointslices/web-a", "*",
+	     "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{"
+	     "\"name\":\"web-a\",\"labels\":{\"kubernetes.io/service-name\":\"other\"}},"
+	     "\"addressType\":\"IPv4\",\"endpoints\":[]}",
+	     NULL);
+	edit(w, 200, "PATCH", POOL, "{\"port\":30002}", NULL);
+	refused(w, 422, "validation", "is another Service's by now", "POST", ROLLBACK, "*",
+		to(with, body));
+	edit(w, 200, "POST", ROLLBACK, to(without, body), NULL);
+	assert_non_null(strstr(store_world_text(&w->store, STORE_SLICE, "web-a"), "other"));
+	pool_is(w, ID, states[0]);
+}
+
 /* Another program may have written one between the question and the answer. */
 static void what_is_written_meanwhile_is_not_overwritten(void **state)
 {
@@ -283,6 +307,7 @@ int main(void)
 		T(going_back_says_which_revision_it_means),
 		T(what_cannot_be_any_more_says_why),
 		T(slices_go_and_come_back_with_their_pool),
+		T(a_slice_that_is_anothers_by_now_stays),
 		T(what_is_written_meanwhile_is_not_overwritten),
 		T(operations_are_those_of_the_pools_documents),
 	};

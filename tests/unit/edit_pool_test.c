@@ -186,12 +186,16 @@ static void a_change_says_which_revision_it_means(void **state)
 		answer_done(&a);
 		want(w, 400, changes[i].method, changes[i].target, "r2", changes[i].body, NULL);
 	}
-	/* By force. */
+	/* Those five are on record, and so have ids. By force. */
 	want(w, 200, "PATCH", MEMBERS "/10.1.0.1-80", "*", "{\"drain\":true}", &a);
-	assert_string_equal(a.reply.etag, "\"r3\"");
+	assert_string_equal(a.reply.etag, "\"r8\"");
 	answer_done(&a);
-	refused(w, 412, "stale-revision", "the pool is at revision 3, not 2", "PATCH", POOL,
-		"\"r2\"", "{\"port\":30002}");
+	refused(w, 412, "stale-revision", "Endpoints shop/web is at revision 8, not 2", "PATCH",
+		POOL, "\"r2\"", "{\"port\":30002}");
+	want(w, 200, "GET", "/api/v1/operations?result=stale&pool=shop.web.http-tcp", NULL, NULL,
+	     &a);
+	assert_string_equal(field(a.root, "total"), "6");
+	answer_done(&a);
 }
 
 /* Read at the same revision, by two: what one has written the other has not seen. */
