@@ -81,6 +81,11 @@ static void put_document(struct buf *path, const char *kind, const char *ns, con
 	client_encode(path, name);
 }
 
+static bool is_pool(const char *kind)
+{
+	return strcmp(kind, "pool") == 0 || strcmp(kind, "pools") == 0;
+}
+
 /* "KIND NAME" or "KIND/NAME", the namespace from -n or before a slash of NAME. -EINVAL: neither. */
 static int find_document(const struct ctl_args *args, struct buf *path, struct err *err)
 {
@@ -90,10 +95,16 @@ static int find_document(const struct ctl_args *args, struct buf *path, struct e
 
 	if (args->operand_count != 2)
 		return err_set(err, -EINVAL, "say which document: KIND [NAMESPACE/]NAME");
+	if (is_pool(args->operands[0])) {
+		buf_str(path, REST_POOLS "/");
+		client_encode(path, args->operands[1]);
+		return 0;
+	}
 	kind = kind_word(args->operands[0]);
 	if (!kind)
 		return err_set(err, -EINVAL,
-			       "'%.64s' is none of services, endpoints, endpointslices, secrets",
+			       "'%.64s' is none of services, endpoints, endpointslices, "
+			       "secrets, pool",
 			       args->operands[0]);
 	name = xstrdup(args->operands[1]);
 	slash = strchr(name, '/');
@@ -250,11 +261,16 @@ int command_apply(const struct ctl_args *args)
 
 /* --- one document ------------------------------------------------------------------------------------ */
 
-/* The revision that is there, as If-Match has it; "": there is none. */
+/*
+ * The revision that is there, as If-Match has it; "": there is none. A pool's is told by what of it
+ * can be edited: the picture of the others is a moment behind.
+ */
 static int read_etag(struct client *c, const char *path, char out[static CLIENT_ETAG_MAX],
 		     struct buf *document, struct err *err)
 {
-	int r = client_document(c, path, document, out, err);
+	bool pool = strncmp(path, REST_POOLS "/", strlen(REST_POOLS "/")) == 0;
+	CLEANUP(xfree_ptr) char *whole = xasprintf("%s%s", path, pool ? "/spec" : "");
+	int r = client_document(c, whole, document, out, err);
 
 	if (r == -ENOENT)
 		out[0] = '\0';
