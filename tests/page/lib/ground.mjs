@@ -64,8 +64,11 @@ export async function startBrowser() {
 	});
 }
 
-/** A page of its own: nothing is remembered from others. `hash` is what follows the address. */
-export async function openPage(browser, fixture, hash = '', options = {}) {
+/**
+ * A page of its own: nothing is remembered from others. `hash` is what follows the address; `writable` of the
+ * options stands before the fixture (writable.mjs).
+ */
+export async function openPage(browser, fixture, hash = '', { writable, ...options } = {}) {
 	const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
 	const page = await context.newPage();
 
@@ -77,6 +80,7 @@ export async function openPage(browser, fixture, hash = '', options = {}) {
 	await page.exposeFunction('tellViolation', (text) => page.faults.push('policy: ' + text));
 	await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
 		window.tellViolation(e.violatedDirective + ' ' + e.blockedURI)));
+	await writable?.install(context);
 	await context.route((url) => url.origin + '/' !== fixture.url, (route) => {
 		page.faults.push('asks elsewhere: ' + route.request().url());
 		return route.abort();
