@@ -73,6 +73,7 @@ export class App extends Component {
 	/** { text, undo() }: what was done, until something else is. */
 	note = (notice) => {
 		this.setState({ notice });
+		this.summariseSoon();
 	};
 
 	undo() {

@@ -6,6 +6,8 @@ import { t, word } from './i18n.js';
 const LINES = 40;
 const SIGNS = { add: '+', remove: '−', replace: '~' };
 
+const SAID = /^(apiVersion|kind|metadata\.(name|namespace))$/; // of a document as a whole: it stands above
+
 const isBranch = (v) => typeof v === 'object' && v !== null;
 
 export function words(pointer) {
@@ -51,7 +53,7 @@ export function lines(diff, before) {
 		else
 			compare(at, was, op === 'remove' ? undefined : value, out);
 	}
-	return out;
+	return out.filter((l) => !SAID.test(l.path.join('.')));
 }
 
 function place(path) {

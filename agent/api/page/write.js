@@ -79,7 +79,8 @@ export class Write extends Component {
 			if (dry) {
 				const items = await withBefore(answer.body.items || [answer.body]);
 
-				this.setState({ preview: { ...answer.body, items }, previewed: JSON.stringify(request) });
+				this.setState({ preview: { ...answer.body, items }, previewed: JSON.stringify(request) },
+					() => document.querySelector('.preview')?.scrollIntoView({ block: 'nearest' }));
 			} else {
 				this.props.onDone(answer, request);
 				this.shut();
