@@ -134,7 +134,7 @@ $(B)/kernel/%: $(B)/tests/kernel/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
-$(B)/tools/api_fixture: $(B)/tests/lib/snapshots.o
+$(B)/tools/api_fixture $(B)/tools/token_fixture: $(B)/tests/lib/snapshots.o
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -483,6 +483,7 @@ static void use_own_store(struct config *c)
 {
 	c->sources = xcalloc(CONFIG_SOURCES_MAX, sizeof(*c->sources));
 	c->sources[c->source_count++].type = CONFIG_STORE;
+	c->sources_assumed = true;
 }
 
 static int read_root(struct schema_reader *r, const struct doc *root, struct config *c)

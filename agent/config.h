@@ -21,6 +21,7 @@
 #define CONFIG_BYTES_MAX   (1 << 20)
 #define CONFIG_SOURCES_MAX 16
 #define METRICS_POOLS_MAX  10000
+#define CONFIG_STORE_FILE  "store.db" /* in the state directory */
 
 enum config_source_type { CONFIG_DIRECTORY, CONFIG_KUBERNETES, CONFIG_STORE };
 /* What becomes of a store's file that is damaged. */
@@ -55,7 +56,8 @@ struct config {
 	struct address_pool *address_pools;
 	size_t address_pool_count;
 	struct config_source
-		*sources; /* default: the agent's own store, where there are addresses */
+		*sources;     /* default: the agent's own store, where there are addresses */
+	bool sources_assumed; /* ... and it was not written down */
 	size_t source_count;
 	struct pool_settings defaults;
 	struct pool_rules rules; /* points into the above */

@@ -12,7 +12,6 @@
 #define VIP_RANGES_MAX	  1024
 #define ADDRESS_POOLS_MAX 64
 #define POOL_RANGES_MAX	  256
-#define RANGE_TEXT_MAX	  (2 * ADDR_TEXT_MAX)
 
 /* --- ranges and prefixes ------------------------------------------------------------ */
 
@@ -30,46 +29,6 @@ static bool ranges_meet(const struct addr_range *a, const struct addr_range *b)
 {
 	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
 	       addr_cmp(&b->first, &a->last) <= 0;
-}
-
-/* Is p's address the first of its block, and the last of it no later than `last`? */
-static bool is_block_up_to(const struct prefix *p, const struct addr *last)
-{
-	struct addr_range block = prefix_range(p);
-
-	for (size_t i = p->len; i < addr_len(&p->addr) * 8; i++) {
-		if (p->addr.bytes[i / 8] & 0x80 >> i % 8)
-			return false;
-	}
-	return addr_cmp(&block.last, last) <= 0;
-}
-
-/* The largest prefix that begins where r does and is inside r; a single address always is one. */
-static struct prefix first_prefix(const struct addr_range *r)
-{
-	struct prefix p = { .addr = r->first };
-
-	while (!is_block_up_to(&p, &r->last))
-		p.len++;
-	return p;
-}
-
-/* In the form that reads back as the same range. */
-static const char *range_text(const struct addr_range *r, char out[static RANGE_TEXT_MAX])
-{
-	char first[ADDR_TEXT_MAX];
-	char last[ADDR_TEXT_MAX];
-	struct prefix p = first_prefix(r);
-	struct addr_range block = prefix_range(&p);
-
-	addr_text(&r->first, first);
-	if (addr_cmp(&r->first, &r->last) == 0)
-		snprintf(out, RANGE_TEXT_MAX, "%s", first);
-	else if (addr_cmp(&block.last, &r->last) == 0)
-		snprintf(out, RANGE_TEXT_MAX, "%s/%u", first, p.len);
-	else
-		snprintf(out, RANGE_TEXT_MAX, "%s-%s", first, addr_text(&r->last, last));
-	return out;
 }
 
 /* Quoted where there is a colon: a plain "2001:db8::" would be the key of a mapping. */
@@ -187,11 +146,11 @@ static void print_addresses(const struct schema_key *k, const void *base, unsign
 			    struct buf *out)
 {
 	const struct address_pool *p = base;
-	char text[RANGE_TEXT_MAX];
+	char text[ADDR_RANGE_TEXT_MAX];
 
 	(void)k;
 	for (size_t i = 0; i < p->address_count; i++)
-		print_item(range_text(&p->addresses[i], text), depth, out);
+		print_item(addr_range_text(&p->addresses[i], text), depth, out);
 }
 
 static const struct schema_type addresses_type = { read_addresses, print_addresses };
@@ -362,7 +321,7 @@ static bool inside_vip_ranges(const struct config *c, const struct addr_range *r
 static void add_as_prefixes(struct config *c, struct addr_range r)
 {
 	for (;;) {
-		struct prefix p = first_prefix(&r);
+		struct prefix p = addr_range_first_prefix(&r);
 
 		add_vip_range(c, &p);
 		r.first = prefix_range(&p).last;
@@ -398,9 +357,9 @@ static int check_range(struct schema_reader *r, const struct doc *d, const struc
 {
 	const struct addr_range *range = &c->address_pools[pool].addresses[item];
 	const struct address_pool *owner = other_owner(c, pool, item);
-	char text[RANGE_TEXT_MAX];
+	char text[ADDR_RANGE_TEXT_MAX];
 
-	range_text(range, text);
+	addr_range_text(range, text);
 	if (!inside_vip_ranges(c, range))
 		return schema_bad(r, d,
 				  "%s is not inside vipRanges: add its network there, or "

@@ -152,6 +152,28 @@ static int listen_tcp(const struct endpoint *e)
 	return fd;
 }
 
+/*
+ * An empty store is right for a fresh agent. For one that had its pools from elsewhere it would end
+ * all of them, and `sources` may only have been lost.
+ */
+static bool has_lost_sources(const struct core *c)
+{
+	CLEANUP(xfree_ptr) char *where = NULL;
+
+	if (!c->config->sources_assumed)
+		return false;
+	where = state_other_source(c);
+	if (where)
+		log_error(
+			"core",
+			"`sources` is missing, and the pools came from %s before: name it, or "
+			"write "
+			"'sources: [{store: {}}]' to begin with an empty store of the agent's own, "
+			"which ends those pools",
+			where);
+	return where != NULL;
+}
+
 int core_prepare(struct role_context *context)
 {
 	const struct config *config = context->config;
@@ -169,6 +191,8 @@ int core_prepare(struct role_context *context)
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
 		return -1;
 	}
+	if (has_lost_sources(c))
+		return -1;
 	c->unix_fd = listen_unix(config->api_socket);
 	if (c->unix_fd < 0) {
 		log_error("core", "api.socket %s: %s%s", config->api_socket, strerror(-c->unix_fd),

@@ -64,20 +64,21 @@ static struct plan_drain *drain_find(const struct frontend *f, const struct endp
 	return NULL;
 }
 
-static void drain_add(struct frontend *f, const struct plan_drain *d)
+/* True: there is one more. */
+static bool add_drain(struct frontend *f, const struct plan_drain *d)
 {
 	/* A datagram has no connection to wait for. */
 	if (f->key.protocol != IPPROTO_TCP || drain_find(f, &d->endpoint))
-		return;
+		return false;
 	f->drains = xreallocarray(f->drains, f->drain_count + 1, sizeof(*f->drains));
 	f->drains[f->drain_count++] = *d;
-	state_changed(f->core);
+	return true;
 }
 
-static void drain_drop(struct frontend *f, struct plan_drain *d)
+static void drain_add(struct frontend *f, const struct plan_drain *d)
 {
-	*d = f->drains[--f->drain_count];
-	state_changed(f->core);
+	if (add_drain(f, d))
+		state_changed(f->core);
 }
 
 static bool is_terminating(const struct frontend *f, const struct endpoint *e)
@@ -97,18 +98,27 @@ static bool is_back(const struct frontend *f, const struct endpoint *e)
 }
 
 /* Those that are over go, but a terminating member's is kept as the mark that it is through. */
-static void drains_sweep(struct frontend *f, mono_t now)
+static bool drop_drains(struct frontend *f, mono_t now)
 {
+	size_t before = f->drain_count;
+
 	for (size_t i = 0; i < f->drain_count;) {
 		struct plan_drain *d = &f->drains[i];
 
 		if (!mono_before(now, d->deadline))
 			d->done = true;
 		if (is_back(f, &d->endpoint) || (d->done && !is_terminating(f, &d->endpoint)))
-			drain_drop(f, d);
+			*d = f->drains[--f->drain_count];
 		else
 			i++;
 	}
+	return f->drain_count != before;
+}
+
+static void drains_sweep(struct frontend *f, mono_t now)
+{
+	if (drop_drains(f, now))
+		state_changed(f->core);
 }
 
 /* Planning its pool applies it, and shows it. */
@@ -171,11 +181,12 @@ void frontend_apply(struct frontend *f)
 	kernel_tell(c, f);
 }
 
-/* Members of `old` that `now` no longer has begin to drain on f. */
-static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
-		       const struct pool *now)
+/* Members of `old` that `now` no longer has begin to drain on f. True: there are any. */
+static bool add_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+		     const struct pool *now)
 {
 	mono_t deadline = mono_add_ms(core_now(f->core), (int64_t)old->set.drain_s * 1000);
+	bool any = false;
 
 	for (size_t i = 0; i < old->member_count; i++) {
 		const struct pool_member *m = &old->members[i];
@@ -183,25 +194,42 @@ static void drain_lost(struct frontend *f, const struct pool *old, const struct 
 		/* One that is down and out of the table has nothing left to drain. */
 		if (pool_member_find(now, &m->endpoint) || (plan && !plan[i].in_table))
 			continue;
-		drain_add(f, &(struct plan_drain){ .endpoint = m->endpoint,
-						   .deadline = deadline,
-						   .forward = (uint8_t)plan_forward(old) });
+		any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
+							  .deadline = deadline,
+							  .forward = (uint8_t)plan_forward(old) });
 	}
+	return any;
+}
+
+static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+		       const struct pool *now)
+{
+	if (add_lost(f, old, plan, now))
+		state_changed(f->core);
 }
 
 /* Those that terminate begin to drain; those that came back go on until they are in the table. */
-static void drain_match(struct frontend *f, const struct pool *now)
+static bool add_terminating(struct frontend *f, const struct pool *now)
 {
 	mono_t deadline = mono_add_ms(core_now(f->core), (int64_t)now->set.drain_s * 1000);
+	bool any = false;
 
 	for (size_t i = 0; i < now->member_count; i++) {
 		const struct pool_member *m = &now->members[i];
 
 		if (m->terminating)
-			drain_add(f, &(struct plan_drain){ .endpoint = m->endpoint,
-							   .deadline = deadline,
-							   .forward = (uint8_t)plan_forward(now) });
+			any |= add_drain(
+				f, &(struct plan_drain){ .endpoint = m->endpoint,
+							 .deadline = deadline,
+							 .forward = (uint8_t)plan_forward(now) });
 	}
+	return any;
+}
+
+static void drain_match(struct frontend *f, const struct pool *now)
+{
+	if (add_terminating(f, now))
+		state_changed(f->core);
 }
 
 static bool has_frontend(const struct pool *pool, const struct endpoint *key)
@@ -236,6 +264,31 @@ void frontends_move(struct pool_state *ps, struct pool *now)
 		f->owner = ps;
 		drain_match(f, now);
 	}
+}
+
+bool frontend_preview(struct core *c, const struct endpoint *key, const struct pool_state *then,
+		      struct ipvs_service *out)
+{
+	const struct frontend *now = frontend_get(c, key);
+	struct frontend f = { .core = c,
+			      .key = *key,
+			      .owner = (struct pool_state *)(uintptr_t)then };
+
+	if (now) {
+		f.shape = now->shape;
+		for (size_t i = 0; i < now->drain_count; i++)
+			(void)add_drain(&f, &now->drains[i]);
+	}
+	if (now && now->owner)
+		(void)add_lost(&f, now->owner->pool, now->owner->plan, then ? then->pool : NULL);
+	if (then) {
+		(void)add_terminating(&f, then->pool);
+		f.shape = plan_service(then->pool, key);
+	}
+	(void)drop_drains(&f, core_now(c));
+	frontend_wanted(&f, out);
+	free(f.drains);
+	return then || f.drain_count > 0;
 }
 
 void frontend_idle(struct core *c, const struct endpoint *key, const struct endpoint *dest)

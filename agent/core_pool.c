@@ -18,6 +18,11 @@ static bool state_is(const void *object, const void *key)
 	return strcmp(((const struct pool_state *)object)->id, key) == 0;
 }
 
+static struct pool_state *pool_state_find(const struct core *c, const char *id)
+{
+	return map_get(&c->states, hash_table_str(id), id);
+}
+
 void pool_states_start(struct core *c)
 {
 	map_init(&c->states, state_is);
@@ -205,7 +210,7 @@ static void forget(struct core *c, struct pool_state *ps)
 static void on_change(void *arg, const char *id, struct pool *pool)
 {
 	struct core *c = arg;
-	struct pool_state *ps = map_get(&c->states, hash_table_str(id), id);
+	struct pool_state *ps = pool_state_find(c, id);
 	struct member_state *members;
 	bool is_new = !ps;
 
@@ -299,28 +304,84 @@ static bool claims_writes(const struct pool *pool, const struct target *t)
 	       !t->inherited && t->verdict.reason == HC_REASON_OK;
 }
 
+static struct plan_fact fact_of(const struct pool *pool, const struct member_state *m)
+{
+	const struct target *t = m->target;
+	struct plan_fact f = {
+		.state = t ? t->verdict.state : VERDICT_UP,
+		.good = !t || is_good(t),
+		.last_good = m->last_good,
+		.claims = claims_writes(pool, t),
+		.writer = m->writer,
+		.serving = m->serving,
+		.retired = m->retired,
+	};
+
+	if (!t)
+		return f;
+	f.saturated = t->verdict.reason == HC_REASON_SATURATED;
+	f.other_role = t->verdict.reason == HC_REASON_ROLE;
+	if (t->verdict.state == VERDICT_DOWN)
+		f.down_since = t->since;
+	return f;
+}
+
 static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 {
-	for (size_t i = 0; i < ps->pool->member_count; i++) {
-		const struct member_state *m = &ps->members[i];
-		const struct target *t = m->target;
+	for (size_t i = 0; i < ps->pool->member_count; i++)
+		facts[i] = fact_of(ps->pool, &ps->members[i]);
+}
 
-		facts[i] = (struct plan_fact){
-			.state = t ? t->verdict.state : VERDICT_UP,
-			.good = !t || is_good(t),
-			.last_good = m->last_good,
-			.claims = claims_writes(ps->pool, t),
-			.writer = m->writer,
-			.serving = m->serving,
-			.retired = m->retired,
-		};
-		if (!t)
-			continue;
-		facts[i].saturated = t->verdict.reason == HC_REASON_SATURATED;
-		facts[i].other_role = t->verdict.reason == HC_REASON_ROLE;
-		if (t->verdict.state == VERDICT_DOWN)
-			facts[i].down_since = t->since;
-	}
+/* Of one that `then` would have: as it is, as it is in another pool, or as a new one begins. */
+static struct plan_fact fact_then(struct core *c, const struct pool_state *ps,
+				  const struct pool *then, const struct pool_member *m)
+{
+	const struct pool_member *now = ps ? pool_member_find(ps->pool, &m->endpoint) : NULL;
+	struct member_state s = { 0 };
+	struct plan_fact f;
+	struct plan_first first;
+
+	if (now)
+		s = ps->members[now - ps->pool->members];
+	if (m->terminating || then->set.check->type == CHECK_NONE)
+		s.target = NULL;
+	else if (!s.target)
+		s.target = target_find(c, then->set.check, &m->endpoint);
+	f = fact_of(then, &s);
+	if (s.target || m->terminating || then->set.check->type == CHECK_NONE)
+		return f;
+	plan_first_facts(c, then, m, &first);
+	first.pool_proven = ps && is_proven(ps);
+	f.state = plan_first_state(&first);
+	f.good = false;
+	return f;
+}
+
+struct pool_state *pool_state_preview(struct core *c, const struct pool *then)
+{
+	const struct pool_state *now = pool_state_find(c, then->id);
+	struct pool_state *ps = xcalloc(1, sizeof(*ps));
+	struct plan_fact *facts = xcalloc(then->member_count, sizeof(*facts));
+	struct plan_outcome outcome;
+
+	ps->core = c;
+	ps->pool = pool_ref((struct pool *)(uintptr_t)then);
+	ps->plan = xcalloc(then->member_count, sizeof(*ps->plan));
+	for (size_t i = 0; i < then->member_count; i++)
+		facts[i] = fact_then(c, now, then, &then->members[i]);
+	plan_last_good(then, facts, core_now(c));
+	plan_pool(then, facts, core_now(c), ps->plan, &outcome);
+	free(facts);
+	return ps;
+}
+
+void pool_state_preview_done(struct pool_state *ps)
+{
+	if (!ps)
+		return;
+	pool_unref(ps->pool);
+	free(ps->plan);
+	free(ps);
 }
 
 static size_t count_serving(const struct pool_state *ps)

@@ -85,6 +85,9 @@ void targets_connect(struct core *c, int fd);
  * Find or make it; adds a user. A new one's state is that of `old`, the same member under
  * another check, or without that is decided by `first`.
  */
+/* One that somebody uses; NULL: nobody does. */
+struct target *target_find(const struct core *c, const struct check *check,
+			   const struct endpoint *member);
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
 			  const struct plan_first *first, const struct target *old,
 			  struct pool_state *user);
@@ -135,6 +138,9 @@ void pool_states_end(struct core *c);
 /* Take changes of the model over and plan them; does nothing before core_planning. */
 void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
+/* A pool that is not there yet, planned as it would be now: its pool and plan, and nothing else. */
+MUST_CHECK struct pool_state *pool_state_preview(struct core *c, const struct pool *then);
+void pool_state_preview_done(struct pool_state *ps); /* NULL is fine */
 /* What is wrong between its members, for the caller to free; NULL: nothing. */
 char *pool_state_fault(const struct pool_state *ps);
 /* A source has delivered: its pools are not inherited any more. */
@@ -150,6 +156,12 @@ void frontends_move(struct pool_state *ps, struct pool *now);
 void frontend_apply(struct frontend *f);
 struct frontend *frontend_get(const struct core *c, const struct endpoint *key);
 /* What the kernel should hold for it now; dests are the caller's (ipvs_service_done). */
+/*
+ * What a frontend would be wanted to be if `then` (NULL: nobody) owned it, without a change to
+ * anything; the caller frees *out with ipvs_service_done(). False: it would not be there.
+ */
+MUST_CHECK bool frontend_preview(struct core *c, const struct endpoint *key,
+				 const struct pool_state *then, struct ipvs_service *out);
 void frontend_wanted(const struct frontend *f, struct ipvs_service *out);
 /* A draining destination has no connection left. */
 void frontend_idle(struct core *c, const struct endpoint *key, const struct endpoint *dest);
@@ -199,6 +211,13 @@ void kernel_tell(struct core *c, struct frontend *f); /* if it differs from what
 void kernel_tell_gone(struct core *c, struct frontend *f);
 void kernel_commit(struct core *c); /* at the end of the turn */
 bool kernel_synced(const struct core *c);
+
+/* --- core_preview -------------------------------------------------------------- */
+
+struct edit_wish;
+struct json_writer;
+/* An edit_plan_fn of the core `arg`: what the kernel would be told for these documents. */
+void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struct json_writer *j);
 
 /* --- core_source --------------------------------------------------------------- */
 
@@ -257,6 +276,11 @@ MUST_CHECK struct watch_source *source_store_new(struct core_source *s,
 						 const struct watch_sink *sink);
 /* The store behind this source, to write to; NULL: it is another kind of source. */
 struct store *source_store(struct watch_source *w);
+/* A document as this source would tell it; NULL: not at all. */
+struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
+				   const char *text, size_t len);
+/* Who it is, for pools_remove(); its names are those of the key. */
+struct object source_store_identity(struct watch_source *w, const struct store_key *key);
 
 /* --- core_state ------------------------------------------------------------------ */
 
@@ -287,6 +311,11 @@ void state_save(struct core *c);    /* now */
 void state_forget(struct core *c);  /* `saved` is used up */
 void state_close(struct core *c);
 void state_save_source(struct core *c, const struct core_source *s);
+/*
+ * The place of a source whose pools are in the state directory while the agent's own store was
+ * never begun; the caller frees. NULL: there is none.
+ */
+MUST_CHECK char *state_other_source(const struct core *c);
 typedef void state_object_fn(void *arg, struct object *o); /* takes o over */
 /* *cursor: as saved with the objects, the caller's; NULL where there is none. */
 void state_load_source(struct core *c, const struct core_source *s, state_object_fn *fn, void *arg,
@@ -295,7 +324,7 @@ const struct saved_target *saved_target(const struct core *c, uint64_t id);
 bool saved_last_good(const struct core *c, const char *pool_id, const struct endpoint *member);
 bool saved_writer(const struct core *c, const char *pool_id, const struct endpoint *member);
 
-/* --- core_write ------------------------------------------------------------------ */
+/* --- core_write: the store and tokens, by REST ------------------------------------- */
 
 MUST_CHECK int writes_start(struct core *c); /* before view_start(); negative: logged */
 /* Before view_end() and sources_end(): what is under way is answered that it ends. */
@@ -303,6 +332,8 @@ void writes_end(struct core *c);
 void writes_free(struct core *c); /* after view_end() */
 /* The store that is written to; NULL: there is none. */
 struct store *writes_store(const struct core *c);
+/* The source that is written to over REST; NULL: there is none. */
+struct watch_source *writes_source(const struct core *c);
 
 /* --- core_view ------------------------------------------------------------------- */
 
@@ -372,6 +403,7 @@ struct core {
 	bool health_known; /* a healthcheck process has told its verdicts */
 	struct hc_status health_status;
 	struct hc_status health_before; /* sums of healthcheck processes that are gone */
+	uint32_t health_lag_max_ms;	/* of all of them */
 	uint64_t *health_ids;
 	size_t health_count, health_next;
 	struct bulk health_bulk;
@@ -383,6 +415,8 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
+	struct tokens *tokens;		  /* agent/api/tokens.h */
+	struct edit_source *edit_sources; /* one a source */
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

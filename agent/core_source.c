@@ -34,7 +34,7 @@ static char *where_of(const struct core *core, const struct config_source *c)
 				 c->label_selector ? " labels " : "",
 				 c->label_selector ? c->label_selector : "");
 	case CONFIG_STORE:
-		return xasprintf("%s/store.db", core->config->state_directory);
+		return xasprintf("%s/" CONFIG_STORE_FILE, core->config->state_directory);
 	}
 	return xstrdup("");
 }

@@ -11,6 +11,7 @@
  * A file is magic, version, body, CRC-32C of all before it. One that is torn,
  * of another version, or not ours is reported, left aside, and written anew.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 
 #define MAGIC	      "parasaus"
 #define VERSION	      2
+#define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
 #define FLUSH_BYTES   65536
 #define SAVE_DELAY_MS 20
@@ -434,8 +436,40 @@ static void source_name(const struct core_source *s, char *out, size_t size)
 	struct buf b = { 0 };
 
 	put_identity(s, &b);
-	snprintf(out, size, "source-%016llx", (unsigned long long)hash_id(b.data, b.len));
+	snprintf(out, size, SOURCE_PREFIX "%016llx", (unsigned long long)hash_id(b.data, b.len));
 	buf_done(&b);
+}
+
+/* The place of the source that a file is of; the caller frees. NULL: none that is known. */
+static char *read_place(const struct core *c, const char *name)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	char where[4096];
+	struct wire w;
+
+	if (strncmp(name, SOURCE_PREFIX, strlen(SOURCE_PREFIX)) != 0 ||
+	    read_state(c, name, &text, &w) < 0)
+		return NULL;
+	(void)wire_u8(&w);
+	wire_str(&w, where, sizeof(where));
+	return w.bad ? NULL : xstrdup(where);
+}
+
+char *state_other_source(const struct core *c)
+{
+	CLEANUP(xfree_ptr) char *store = path_of(c, CONFIG_STORE_FILE);
+	char *found = NULL;
+	struct dirent *e;
+	DIR *d;
+
+	if (access(store, F_OK) == 0)
+		return NULL;
+	d = opendir(c->config->state_directory);
+	while (d && !found && (e = readdir(d)))
+		found = read_place(c, e->d_name);
+	if (d)
+		closedir(d);
+	return found;
 }
 
 /* A source's file on its way to the disk, never all of it in memory. */

@@ -116,16 +116,21 @@ static enum object_kind kind_of(enum store_kind k)
 	return (enum object_kind)0;
 }
 
-static void forget(struct store_source *s, struct known *k)
+static struct object identity_of(const struct store_source *s, const struct store_key *key)
 {
-	const struct object o = {
-		.kind = kind_of(k->kind),
+	return (struct object){
+		.kind = kind_of(key->kind),
 		.source = s->source,
 		.path = (char *)(uintptr_t) "",
-		.ns = k->ns,
-		.name = (char *)(uintptr_t)k->name,
+		.ns = (char *)(uintptr_t)key->ns,
+		.name = (char *)(uintptr_t)key->name,
 	};
+}
+
+static void forget(struct store_source *s, struct known *k)
+{
 	const struct store_key key = key_of(k);
+	const struct object o = identity_of(s, &key);
 
 	tell_bad(s, k, NULL);
 	if (k->told)
@@ -148,7 +153,11 @@ static int read_document(const struct store_object *d, struct doc_set *out, stru
 static int decode(const struct store_source *s, const struct store_object *d, struct object **out,
 		  struct err *err)
 {
-	const struct object_origin from = { .source = s->source, .path = "" };
+	const struct object_change change = { .revision = d->revision,
+					      .at_ms = d->changed_ms,
+					      .user = (char *)(uintptr_t)d->user,
+					      .action = (char *)(uintptr_t)d->action };
+	const struct object_origin from = { .source = s->source, .path = "", .change = &change };
 	CLEANUP(doc_set_wipe) struct doc_set docs = { 0 };
 	struct object *o = NULL;
 	int r = read_document(d, &docs, err);
@@ -395,4 +404,21 @@ struct watch_source *source_store_new(struct core_source *cs, const struct watch
 struct store *source_store(struct watch_source *w)
 {
 	return w && w->ops == &store_ops ? of(w)->store : NULL;
+}
+
+struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
+				   const char *text, size_t len)
+{
+	const struct store_object d = {
+		.key = *key, .user = "", .action = "", .text = text, .len = len
+	};
+	struct object *o = NULL;
+	struct err err;
+
+	return decode(of(w), &d, &o, &err) == 0 ? o : NULL;
+}
+
+struct object source_store_identity(struct watch_source *w, const struct store_key *key)
+{
+	return identity_of(of(w), key);
 }

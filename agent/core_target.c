@@ -30,6 +30,14 @@ static struct target *target_get(const struct core *c, uint64_t id)
 	return map_get(&c->targets, hash_table_u64(id), &id);
 }
 
+struct target *target_find(const struct core *c, const struct check *check,
+			   const struct endpoint *member)
+{
+	struct target *t = target_get(c, check_target_id(check, member));
+
+	return t && t->check ? t : NULL;
+}
+
 void targets_start(struct core *c)
 {
 	map_init(&c->targets, target_is);
@@ -375,6 +383,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		if (!wire_end(body))
 			return false;
 		c->health_status = s;
+		if (s.lag_ms > c->health_lag_max_ms)
+			c->health_lag_max_ms = s.lag_ms;
 		return true;
 	case HC_MSG_EVENT:
 		return core_log_event("health", body);

@@ -337,6 +337,7 @@ static void view_numbers(struct core *c, struct snapshot *s)
 		.inconclusive = c->health_before.inconclusive + c->health_status.inconclusive,
 		.in_flight = c->health_status.in_flight,
 		.lag_ms = c->health_status.lag_ms,
+		.lag_max_ms = c->health_lag_max_ms,
 	};
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
 }
@@ -366,6 +367,7 @@ static void publish(void *arg)
 	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
 		remake_targets(c);
 	read_memory(c);
+	s->rules = &c->config->rules;
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);
@@ -421,6 +423,7 @@ int view_start(struct core *c)
 				     .metrics_pools = c->config->metrics_pools,
 				     .node = c->config->node,
 				     .commands = c->commands,
+				     .tokens = c->tokens,
 				     .writable = writes_store(c) != NULL };
 	struct err err = { 0 };
 	int r;

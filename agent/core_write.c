@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes over REST: what the HTTP server's threads post is done here, on the
- * loop that owns the store.
+ * loop that owns the store and the tokens of who may write.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/command.h"
 #include "agent/api/edit.h"
+#include "agent/api/problem.h"
+#include "agent/api/token_route.h"
 #include "agent/base/log.h"
+#include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+
+struct watch_source *writes_source(const struct core *c)
+{
+	for (size_t i = 0; i < c->config->source_count; i++) {
+		if (source_store(c->sources[i].watch))
+			return c->sources[i].watch;
+	}
+	return NULL;
+}
 
 struct store *writes_store(const struct core *c)
 {
-	for (size_t i = 0; i < c->config->source_count; i++) {
-		struct store *s = source_store(c->sources[i].watch);
-
-		if (s)
-			return s;
-	}
-	return NULL;
+	return source_store(writes_source(c));
 }
 
 static void on_answer(void *arg, struct rest_reply *reply)
@@ -26,24 +33,103 @@ static void on_answer(void *arg, struct rest_reply *reply)
 	command_answer(arg, reply);
 }
 
+static void answer_token(struct core *c, struct command *command)
+{
+	const struct token_place place = { .tokens = c->tokens,
+					   .writable = writes_store(c) != NULL,
+					   .now_ms = clock_wall_ms(loop_clock(c->loop)) };
+	struct rest_reply reply;
+	struct err said;
+
+	token_answer(&place, &command->request, &reply, &said);
+	if (said.code < 0)
+		log_error("api", "%s", said.text);
+	else if (said.text[0])
+		log_info("api", "%s", said.text);
+	command_answer(command, &reply);
+}
+
+/* Its token was deleted while its body came. */
+static void refuse_late(struct command *command)
+{
+	struct rest_reply reply = { 0 };
+
+	problem_answer(&reply, PROBLEM_BAD_TOKEN, &command->request, NULL);
+	command_answer(command, &reply);
+}
+
+static struct edit_place place_of(struct core *c)
+{
+	struct watch_source *own = writes_source(c);
+	struct edit_place p = { .edits = c->edits,
+				.store = source_store(own),
+				.rules = &c->config->rules,
+				.pools = c->pools,
+				.sources = c->edit_sources,
+				.source_count = c->config->source_count,
+				.store_source = CONFIG_SOURCES_MAX,
+				.plan = core_preview,
+				.plan_arg = c };
+
+	for (unsigned i = 0; i < p.source_count; i++) {
+		struct watch_source *w = c->sources[i].watch;
+
+		c->edit_sources[i] = (struct edit_source){ w->ops->type,
+							   source_where(&c->sources[i]) };
+		if (w == own)
+			p.store_source = i;
+	}
+	return p;
+}
+
 static void on_command(void *arg, struct command *command)
 {
+	const struct bearer *bearer = &command->request.bearer;
 	struct core *c = arg;
-	const struct edit_place place = { .edits = c->edits,
-					  .store = writes_store(c),
-					  .rules = &c->config->rules };
+	struct edit_place place;
 
-	edit_begin(&place, &command->request, on_answer, command);
+	if (bearer->claim == BEARER_KNOWN && !tokens_hold(c->tokens, bearer)) {
+		refuse_late(command);
+	} else if (token_is_asked_for(&command->request)) {
+		answer_token(c, command);
+	} else {
+		place = place_of(c);
+		edit_begin(&place, &command->request, on_answer, command);
+	}
+}
+
+static void tell_fault(const char *path, const struct problem *p)
+{
+	if (p->line)
+		log_error("api", "%s: line %u is not used: %s", path, p->line, p->text);
+	else if (p->error)
+		log_error("api", "%s: %s", path, p->text);
+	else
+		log_warn("api", "%s: %s", path, p->text);
+}
+
+static void open_tokens(struct core *c)
+{
+	CLEANUP(xfree_ptr) char *path = xasprintf("%s/tokens", c->config->state_directory);
+	struct problems faults = { 0 };
+
+	c->tokens = tokens_open(path, &faults);
+	for (size_t i = 0; i < faults.count; i++)
+		tell_fault(path, &faults.items[i]);
+	problems_done(&faults);
 }
 
 int writes_start(struct core *c)
 {
-	int r = commands_new(c->loop, on_command, c, &c->commands);
+	int r;
 
+	open_tokens(c);
+	r = commands_new(c->loop, on_command, c, &c->commands);
 	if (r < 0)
 		log_error("api", "no descriptor for writes: %s", strerror(-r));
 	else
 		c->edits = edits_new();
+	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
 	return r;
 }
 
@@ -51,10 +137,13 @@ void writes_end(struct core *c)
 {
 	edits_free(c->edits);
 	c->edits = NULL;
+	free(c->edit_sources);
+	c->edit_sources = NULL;
 	commands_end(c->commands);
 }
 
 void writes_free(struct core *c)
 {
 	commands_free(c->commands);
+	tokens_free(c->tokens);
 }

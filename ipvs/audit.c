@@ -182,7 +182,7 @@ static int compare_places(const void *a, const void *b)
 static void find_missing(struct ipvs_role *r)
 {
 	struct ipvs_row **missing = xcalloc(r->image.services + 1, sizeof(struct ipvs_row *)), *row;
-	const char *rival = NULL;
+	const char *rival;
 	size_t count = 0;
 
 	for (size_t pos = 0; (row = map_next(&r->image.rows, &pos));) {
@@ -191,10 +191,7 @@ static void find_missing(struct ipvs_role *r)
 	}
 	if (count > 1)
 		qsort(missing, count, sizeof(struct ipvs_row *), compare_places);
-	if (count)
-		rival = ipvs_rival_found(r, count);
-	else
-		ipvs_rival_look(r);
+	rival = ipvs_rival_found(r, count);
 	for (size_t i = 0; i < count; i++) {
 		r->found.missing += !missing[i]->doubted && !rival;
 		missing[i]->doubted = false;

@@ -12,7 +12,6 @@
 #include "ipvs/role_parts.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "agent/base/attr.h"
 
@@ -82,14 +81,30 @@ static void on_timer(void *arg)
 	resume(r);
 }
 
+/* Whoever took them may be gone. */
+static void look(struct ipvs_role *r)
+{
+	struct ipvs_rival *v = &r->rival;
+
+	if (v->strikes == 0)
+		return;
+	if (mono_sub_ms(loop_now(r->loop), v->at) < FORGIVE_MS && rival_of(r))
+		return;
+	if (v->strikes >= STRIKES)
+		ipvs_tell_event(r, LOG_LEVEL_INFO,
+				"nobody deletes services of ours any more; all are written again");
+	*v = (struct ipvs_rival){ .timer = v->timer };
+	resume(r);
+}
+
 const char *ipvs_rival_found(struct ipvs_role *r, size_t missing)
 {
 	struct ipvs_rival *v = &r->rival;
-	const char *text = rival_of(r);
+	const char *text = missing ? rival_of(r) : NULL;
 	bool known = v->strikes >= STRIKES;
 
 	if (!text) {
-		ipvs_rival_look(r);
+		look(r);
 		return NULL;
 	}
 	v->strikes++;
@@ -111,21 +126,6 @@ const char *ipvs_rival_found(struct ipvs_role *r, size_t missing)
 void ipvs_rival_give_up(struct ipvs_role *r, struct ipvs_row *row, const char *text)
 {
 	ipvs_trouble(r, row, NULL, ERROR_OF, false, text);
-}
-
-void ipvs_rival_look(struct ipvs_role *r)
-{
-	struct ipvs_rival *v = &r->rival;
-
-	if (v->strikes == 0)
-		return;
-	if (mono_sub_ms(loop_now(r->loop), v->at) < FORGIVE_MS && rival_of(r))
-		return;
-	if (v->strikes >= STRIKES)
-		ipvs_tell_event(r, LOG_LEVEL_INFO,
-				"nobody deletes services of ours any more; all are written again");
-	*v = (struct ipvs_rival){ .timer = v->timer };
-	resume(r);
 }
 
 void ipvs_rival_done(struct ipvs_role *r)

@@ -187,7 +187,10 @@ void ipvs_audit_timers(struct ipvs_role *r);
 void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
 
 /* --- rival.c --- */
-/* An audit misses so many services. NULL: they are put back. Else they are given up, for this reason. */
+/*
+ * An audit misses so many services, or none. NULL: they are put back. Else they are given up, for
+ * this reason.
+ */
 const char *ipvs_rival_found(struct ipvs_role *r, size_t missing);
 void ipvs_rival_give_up(struct ipvs_role *r, struct ipvs_row *row, const char *text);
 /*
@@ -195,8 +198,6 @@ void ipvs_rival_give_up(struct ipvs_role *r, struct ipvs_row *row, const char *t
  * says of it meanwhile; NULL: none.
  */
 const struct ipvs_trouble *ipvs_rival_holds(const struct ipvs_role *r, const struct ipvs_row *row);
-/* An audit misses none: whoever took them may be gone. */
-void ipvs_rival_look(struct ipvs_role *r);
 void ipvs_rival_done(struct ipvs_role *r);
 
 /* --- hosting.c --- */

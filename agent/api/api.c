@@ -113,7 +113,8 @@ static int start_servers(struct api *a, const struct api_config *c, struct err *
 				    .answered = answered,
 				    .arg = a,
 				    .node = c->node,
-				    .commands = c->commands };
+				    .commands = c->commands,
+				    .tokens = c->tokens };
 	int r = 0;
 
 	if (c->unix_fd >= 0) {

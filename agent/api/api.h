@@ -2,8 +2,9 @@
 /*
  * The HTTP server: a thread of its own for each listening socket, answering
  * from the newest snapshot, and one that compares snapshots for who watches.
- * What is of the store goes to the loop that owns it (agent/api/edit.h); nothing
- * else that a client sends changes anything.
+ * What is of the store goes to the loop that owns it (agent/api/edit.h), and so
+ * do tokens (agent/api/token_route.h); nothing else that a client sends changes
+ * anything.
  *
  * Bounds: request line and headers 16 KiB, a body of 1 MiB for who may write
  * and none for others, 64 connections a socket, 32
@@ -19,6 +20,7 @@
 
 struct api;
 struct commands; /* agent/api/command.h */
+struct tokens;	 /* agent/api/tokens.h */
 
 struct api_config {
 	int unix_fd;	      /* listening; taken over, on failure too; -1: none */
@@ -27,7 +29,8 @@ struct api_config {
 	const char *node;     /* our name; outlives the server */
 	/* Where requests to the store go; NULL: nothing is read of one nor written to it. */
 	struct commands *commands;
-	bool writable; /* there is a store */
+	bool writable;	       /* there is a store */
+	struct tokens *tokens; /* outlive the server; NULL: nobody has one */
 };
 
 /* The slot and the commands must outlive the server. */

@@ -13,6 +13,7 @@
 
 #include "agent/api/edit_private.h"
 #include "agent/api/origin.h"
+#include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
@@ -91,13 +92,21 @@ static struct tree *shown(struct edit *e, const struct edit_document *d)
 						      : d->tree;
 }
 
-/* From what is there to what was asked for. */
-static void put_diff(struct edit *e, const struct edit_document *d,
-		     const struct store_object *before, struct json_writer *j)
+/* From what is there to what was asked for, as a part of a list. */
+static void put_operations(struct edit *e, const struct edit_document *d,
+			   const struct store_object *before, struct json_writer *j)
 {
 	struct tree *a = before ? edit_shown(e, d->key.kind, before->text, before->len) : NULL;
 
-	edit_tree_put_diff(a, shown(e, d), REST_DIFF, j);
+	edit_tree_put_operations(a, shown(e, d), j);
+}
+
+static void put_diff(struct edit *e, const struct edit_document *d,
+		     const struct store_object *before, struct json_writer *j)
+{
+	json_put_array(j, REST_DIFF);
+	put_operations(e, d, before, j);
+	json_end_array(j);
 }
 
 void edit_set_etag(struct edit *e, uint64_t revision)
@@ -123,8 +132,30 @@ static void put_item(struct edit *e, const struct edit_document *d, const struct
 	edit_put_tree(j, REST_OBJECT, shown(e, d));
 }
 
+static void put_plan(struct edit *e, struct json_writer *j)
+{
+	struct edit_wish *wishes = arena_take(&e->arena, (e->count + 1) * sizeof(*wishes));
+	size_t count = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct edit_document *d = &e->documents[i];
+
+		if (d->guard)
+			continue;
+		wishes[count] = (struct edit_wish){ .key = d->key };
+		if (d->tree) {
+			wishes[count].text = (const char *)d->text.data;
+			wishes[count].len = d->text.len;
+		}
+		count++;
+	}
+	e->place->plan(e->place->plan_arg, wishes, count, j);
+}
+
 static void end_answer(struct edit *e, struct json_writer *j)
 {
+	if (e->params.dry_run && e->place->plan)
+		put_plan(e, j);
 	json_put_bool(j, REST_DRY_RUN, e->params.dry_run);
 	edit_put_problems(j, REST_WARNINGS, &e->warnings);
 	json_end_object(j);
@@ -146,21 +177,49 @@ static void answer_one(struct edit *e, const struct store_done *done)
 	end_answer(e, &j);
 }
 
+static void put_items(struct edit *e, const struct store_done *items, struct json_writer *j)
+{
+	e->reply.unchanged = true;
+	json_put_array(j, REST_ITEMS);
+	for (size_t i = 0; i < e->count; i++) {
+		if (e->documents[i].guard)
+			continue;
+		json_put_object(j, NULL);
+		put_item(e, &e->documents[i], &items[i], j);
+		json_end_object(j);
+		e->reply.unchanged &= !items[i].changed;
+	}
+	json_end_array(j);
+}
+
 static void answer_all(struct edit *e, const struct store_done *items)
 {
 	struct json_writer j = { .out = &e->reply.body };
 
-	e->reply.unchanged = true;
 	json_put_object(&j, NULL);
-	json_put_array(&j, REST_ITEMS);
-	for (size_t i = 0; i < e->count; i++) {
-		json_put_object(&j, NULL);
-		put_item(e, &e->documents[i], &items[i], &j);
-		json_end_object(&j);
-		e->reply.unchanged &= !items[i].changed;
-	}
-	json_end_array(&j);
+	put_items(e, items, &j);
 	end_answer(e, &j);
+}
+
+/* The revision of a pool is the highest of its documents. */
+static void answer_pool(struct edit *e, const struct store_done *items)
+{
+	struct json_writer j = { .out = &e->reply.body };
+	uint64_t revision = 0;
+
+	json_put_object(&j, NULL);
+	put_items(e, items, &j);
+	json_put_text(&j, REST_POOL_FIELD, e->pool);
+	end_answer(e, &j);
+	for (size_t i = 0; i < e->count; i++)
+		if ((e->documents[i].tree || e->documents[i].guard) && items[i].revision > revision)
+			revision = items[i].revision;
+	if (revision && !e->params.dry_run)
+		edit_set_etag(e, revision);
+	if (!e->location || e->params.dry_run || e->reply.unchanged)
+		return;
+	e->reply.status = 201;
+	buf_str(&e->reply.location, e->location);
 }
 
 /* --- what was refused ------------------------------------------------------------------------ */
@@ -172,6 +231,30 @@ static void put_maker(const struct store_object *now, uint64_t revision, struct 
 	json_put_text(j, REST_USER, now ? now->user : NULL);
 	json_put_text(j, REST_ACTION, now ? now->action : NULL);
 	json_put_time(j, REST_AT, now ? now->changed_ms : 0);
+}
+
+/* Of a pool: the newest of its documents, and what would change of all. */
+static void put_pool_current(struct edit *e, struct json_writer *j)
+{
+	const struct store_object *newest = NULL;
+
+	json_put_object(j, REST_CURRENT);
+	for (size_t i = 0; i < e->count; i++) {
+		const struct store_object *now = store_get(e->store, &e->documents[i].key);
+
+		if (now && (!newest || now->revision > newest->revision))
+			newest = now;
+	}
+	put_maker(newest, 0, j);
+	json_put_array(j, REST_DIFF);
+	for (size_t i = 0; i < e->count; i++)
+		if (!e->documents[i].guard)
+			put_operations(e, &e->documents[i],
+				       store_get(e->store, &e->documents[i].key), j);
+	json_end_array(j);
+	json_end_object(j);
+	if (newest)
+		edit_set_etag(e, newest->revision);
 }
 
 /* What is there instead, who made it, and what would change if it were overwritten. */
@@ -210,6 +293,8 @@ static enum rest_problem problem_of(const struct edit *e, enum store_result r)
 {
 	switch (r) {
 	case STORE_EXISTS:
+		if (edit_is_of_pool(e->target.what))
+			return e->is_new ? PROBLEM_NAME_TAKEN : PROBLEM_STALE;
 		return e->condition.said || e->target.what == EDIT_APPLY ? PROBLEM_EXISTS
 									 : PROBLEM_NO_CONDITION;
 	case STORE_ABSENT:
@@ -243,19 +328,35 @@ static void refuse_write(struct edit *e, const struct store_outcome *o)
 	struct json_writer j;
 
 	problem_begin(&e->reply, p, e->request, o->why, &j);
-	if (p == PROBLEM_STALE || p == PROBLEM_EXISTS || p == PROBLEM_NO_CONDITION)
+	if (p == PROBLEM_STALE && edit_is_of_pool(e->target.what))
+		put_pool_current(e, &j);
+	else if (p == PROBLEM_STALE || p == PROBLEM_EXISTS || p == PROBLEM_NO_CONDITION)
 		put_current(e, d, o->current, &j);
 	if (p == PROBLEM_FRONTEND_TAKEN)
 		put_holder(e, d, &j);
 	problem_end(&j);
 }
 
+void edit_refuse_stale(struct edit *e, const char *detail)
+{
+	struct json_writer j;
+
+	problem_begin(&e->reply, PROBLEM_STALE, e->request, detail, &j);
+	put_pool_current(e, &j);
+	problem_end(&j);
+	edit_done(e);
+}
+
 static void on_written(void *arg, const struct store_outcome *o)
 {
 	struct edit *e = arg;
 
+	if (o->result == STORE_TAKEN && e->again && e->again(e))
+		return;
 	if (o->result != STORE_OK || o->count != e->count)
 		refuse_write(e, o);
+	else if (edit_is_of_pool(e->target.what))
+		answer_pool(e, o->items);
 	else if (e->target.what == EDIT_APPLY)
 		answer_all(e, o->items);
 	else
@@ -299,17 +400,26 @@ static void fill_change(const struct edit *e, const struct edit_document *d,
 				      .len = d->text.len,
 				      .claims = d->claims,
 				      .claim_count = d->claim_count };
-	if (e->target.what != EDIT_APPLY)
+	if (d->guard) {
+		out->remove = false;
+		out->text = d->before->text;
+		out->len = d->before->len;
+		out->claims = d->before->claims;
+		out->claim_count = d->before->claim_count;
+	}
+	if (e->target.what != EDIT_APPLY && !edit_is_of_pool(e->target.what))
 		return;
 	/* What was read a moment ago is what is changed. */
-	out->expect = d->before ? STORE_EXPECT_REVISION : STORE_EXPECT_ABSENT;
+	out->expect = d->before && !e->is_new ? STORE_EXPECT_REVISION : STORE_EXPECT_ABSENT;
 	out->revision = d->before ? d->before->revision : 0;
 }
 
 void edit_write(struct edit *e, const char *action)
 {
 	const struct rest_request *r = e->request;
-	char user[PEER_NAME_MAX + 8] = "unix:", name[PEER_NAME_MAX], peer[32];
+	char user[REST_USER_TEXT_MAX], peer[32] = "tcp";
+	/* A pool's request names a revision, or a name that nobody has: no repetition is done twice. */
+	const char *key = edit_is_of_pool(e->target.what) ? NULL : r->idempotency_key;
 	struct store_change *changes;
 	struct store_write w;
 
@@ -320,10 +430,10 @@ void edit_write(struct edit *e, const char *action)
 	changes = arena_take(&e->arena, e->count * sizeof(*changes));
 	for (size_t i = 0; i < e->count; i++)
 		fill_change(e, &e->documents[i], &changes[i]);
-	strcat(user, r->peer.known ? peer_user(&r->peer, "/etc/passwd", name) : "?");
-	snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
+	if (!r->over_tcp)
+		snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
 	w = (struct store_write){
-		.who = { .user = user,
+		.who = { .user = rest_user(r, user) ? user : "unix:?",
 			 .source = source_of(r),
 			 .peer = peer,
 			 .request = r->request_id,
@@ -332,14 +442,13 @@ void edit_write(struct edit *e, const char *action)
 		.changes = changes,
 		.count = e->count,
 		.dry_run = e->params.dry_run,
-		.idempotency_key = r->idempotency_key,
-		.idempotency_hash = r->idempotency_key ? hash_request(e) : 0,
+		.idempotency_key = key,
+		.idempotency_hash = key ? hash_request(e) : 0,
 	};
 	store_write(e->store, &w, on_written, e);
 }
 
-/* The body as documents; false: it was refused. */
-static bool read_body(struct edit *e, const struct doc_set **out)
+bool edit_read_body(struct edit *e, const struct doc_set **out)
 {
 	const struct rest_request *r = e->request;
 	struct err err = { 0 };
@@ -357,7 +466,7 @@ static void put_document(struct edit *e)
 {
 	const struct doc_set *set;
 
-	if (!read_body(e, &set))
+	if (!edit_read_body(e, &set))
 		return;
 	if (set->count != 1)
 		problems_add(&e->errors, true, 0, "%zu documents instead of one", set->count);
@@ -376,17 +485,10 @@ static void refuse_absent(struct edit *e)
 	edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
 }
 
-/* A change of what exists needs to say which revision is meant. True: it may go on. */
-static bool is_conditional(struct edit *e, const struct store_object *now)
+void edit_refuse_unconditional(struct edit *e, const struct store_object *now)
 {
 	struct json_writer j;
 
-	if (!now && !e->request->idempotency_key) {
-		refuse_absent(e);
-		return false;
-	}
-	if (e->condition.said && e->condition.expect != STORE_EXPECT_ABSENT)
-		return true;
 	problem_begin(&e->reply, PROBLEM_NO_CONDITION, e->request, NULL, &j);
 	if (now) {
 		edit_set_etag(e, now->revision);
@@ -396,6 +498,18 @@ static bool is_conditional(struct edit *e, const struct store_object *now)
 	}
 	problem_end(&j);
 	edit_done(e);
+}
+
+/* A change of what exists needs to say which revision is meant. True: it may go on. */
+static bool is_conditional(struct edit *e, const struct store_object *now)
+{
+	if (!now && !e->request->idempotency_key) {
+		refuse_absent(e);
+		return false;
+	}
+	if (e->condition.said && e->condition.expect != STORE_EXPECT_ABSENT)
+		return true;
+	edit_refuse_unconditional(e, now);
 	return false;
 }
 
@@ -411,12 +525,10 @@ static void delete_document(struct edit *e)
 static void patch_document(struct edit *e)
 {
 	const struct store_object *now = store_get(e->store, &e->target.key);
-	CLEANUP(buf_wipe) struct buf merged = { 0 };
 	const struct doc_set *set;
 	struct tree *tree, *patch;
-	struct err err = { 0 };
 
-	if (!is_conditional(e, now) || !read_body(e, &set))
+	if (!is_conditional(e, now) || !edit_read_body(e, &set))
 		return;
 	tree = now ? edit_tree_of_text(e, now->text, now->len) : NULL;
 	if (!tree) {
@@ -435,11 +547,7 @@ static void patch_document(struct edit *e)
 							.expect = STORE_EXPECT_REVISION,
 							.revision = now->revision };
 	edit_tree_merge(&e->arena, tree, patch);
-	edit_tree_print(tree, &merged);
-	if (edit_read(e, doc_read_json, (const char *)merged.data, merged.len, &set, &err) < 0)
-		edit_add_error(e, "", err.text);
-	else
-		(void)edit_take(e, set->roots[0], &e->target.key);
+	edit_take_tree(e, tree, &e->target.key);
 	edit_write(e, "patch");
 }
 
@@ -463,7 +571,7 @@ static void apply(struct edit *e)
 	bool more = true;
 	struct doc_set all;
 
-	if (!read_body(e, &set))
+	if (!edit_read_body(e, &set))
 		return;
 	all = *set;
 	for (size_t i = 0; i < all.count && more; i++) {
@@ -481,6 +589,16 @@ static void apply(struct edit *e)
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
+bool edit_is_known(struct edit *e)
+{
+	const char *known = e->request->if_none_match;
+
+	if (!known || strcmp(known, e->reply.etag) != 0)
+		return false;
+	e->reply.status = 304; /* whoever asks has it already */
+	return true;
+}
+
 static void get_document(struct edit *e)
 {
 	const struct store_object *o = store_get(e->store, &e->target.key);
@@ -492,11 +610,9 @@ static void get_document(struct edit *e)
 	}
 	t = edit_shown(e, o->key.kind, o->text, o->len);
 	edit_set_etag(e, o->revision);
-	if (e->request->if_none_match && strcmp(e->request->if_none_match, e->reply.etag) == 0)
-		e->reply.status = 304; /* whoever asks has it already */
-	else if (t)
+	if (!edit_is_known(e) && t)
 		edit_tree_print(t, &e->reply.body);
-	else
+	else if (!t)
 		buf_str(&e->reply.body, "null"); /* another program wrote it, and badly */
 	buf_str(&e->reply.body, "\n");
 	edit_done(e);
@@ -536,6 +652,13 @@ static void begin(struct edit *e)
 	case EDIT_OPERATION:
 		edit_answer_operations(e);
 		return;
+	case EDIT_POOLS:
+	case EDIT_POOL:
+	case EDIT_POOL_SPEC:
+	case EDIT_POOL_MEMBERS:
+	case EDIT_POOL_MEMBER:
+		edit_pool(e);
+		return;
 	}
 }
 
@@ -569,6 +692,8 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 		err_set(err, -EINVAL, "Idempotency-Key: 1 to %d bytes", STORE_WORD_MAX);
 		return PROBLEM_BAD_REQUEST;
 	}
+	if (edit_is_of_pool(e->target.what) && edit_pool_is_foreign(e, err))
+		return PROBLEM_NOT_OF_STORE;
 	return store_problem(e, err);
 }
 
@@ -604,6 +729,7 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->all = p->edits;
 	e->store = p->store;
 	e->rules = p->rules;
+	e->place = memcpy(arena_take(&e->arena, sizeof(*p)), p, sizeof(*p));
 	e->request = r;
 	e->answer = fn;
 	e->arg = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Documents of the store over REST: reading, writing and rolling back, and the
- * record of what was done.
+ * Documents of the store over REST, and pools as the documents that they are
+ * made of: reading, writing and rolling back, and the record of what was done.
  *
  * Two halves. edit_admit() is pure and looks at a request's headers, in any
  * thread: whether it is one of ours, and what is wrong with it before its body
@@ -16,6 +16,7 @@
 #ifndef AGENT_API_EDIT_H
 #define AGENT_API_EDIT_H
 
+#include "agent/api/json_writer.h"
 #include "agent/api/rest.h"
 #include "agent/pool/pool.h"
 #include "agent/store/store.h"
@@ -24,6 +25,7 @@
 struct edit_path {
 	const char *path;    /* as in schema.h */
 	const char *methods; /* "GET, HEAD, PUT, PATCH, DELETE" */
+	bool read_elsewhere; /* GET and HEAD are rest_answer()'s */
 };
 extern const struct edit_path edit_paths[]; /* ends with a NULL path */
 
@@ -40,10 +42,31 @@ MUST_CHECK struct edits *edits_new(void);
 /* Those under way are never answered; before the store is closed. NULL is fine. */
 void edits_free(struct edits *all);
 
+/* A document as it would be; text NULL: it would not be there. */
+struct edit_wish {
+	struct store_key key;
+	const char *text;
+	size_t len;
+};
+/* Puts "plan" and "planTotal": what the kernel would be told if the documents were these. */
+typedef void edit_plan_fn(void *arg, const struct edit_wish *wishes, size_t count,
+			  struct json_writer *j);
+
+/* For people: where what is not in the store is edited. */
+struct edit_source {
+	const char *type, *where; /* "directory", "/etc/parasaus/pools" */
+};
+
 struct edit_place {
 	struct edits *edits;
-	struct store *store;		/* NULL: there is none */
-	const struct pool_rules *rules; /* which frontends there are */
+	struct store *store;		   /* NULL: there is none */
+	const struct pool_rules *rules;	   /* which frontends there are */
+	const struct pools *pools;	   /* of all sources; NULL: nothing is known of others */
+	const struct edit_source *sources; /* they stay until edits_free() */
+	size_t source_count;
+	unsigned store_source; /* which of them the store is */
+	edit_plan_fn *plan;    /* of a dry run; NULL: it has none */
+	void *plan_arg;
 };
 /* Takes the reply's parts over (rest_reply_done()). */
 typedef void edit_answer_fn(void *arg, struct rest_reply *reply);

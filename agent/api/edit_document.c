@@ -220,6 +220,11 @@ void edit_take_removal(struct edit *e, const struct store_key *key)
 	add(e, key);
 }
 
+void edit_take_guard(struct edit *e, const struct store_key *key)
+{
+	add(e, key)->guard = true;
+}
+
 /* A namespace that is not written is that of the path, and written from then on. */
 static struct tree *complete_tree(struct edit *e, const struct doc *d, const char *ns)
 {
@@ -313,17 +318,37 @@ bool edit_take(struct edit *e, const struct doc *d, const struct store_key *key)
 	return true;
 }
 
-void edit_documents_done(struct edit *e)
+void edit_take_tree(struct edit *e, const struct tree *t, const struct store_key *key)
+{
+	CLEANUP(buf_wipe) struct buf text = { 0 };
+	const struct doc_set *set;
+	struct err err = { 0 };
+
+	edit_tree_print(t, &text);
+	if (edit_read(e, doc_read_json, (const char *)text.data, text.len, &set, &err) < 0)
+		edit_add_error(e, "", err.text);
+	else
+		(void)edit_take(e, set->roots[0], key);
+}
+
+void edit_drop_documents(struct edit *e)
 {
 	for (size_t i = 0; i < e->count; i++) {
 		store_object_unref(e->documents[i].before);
 		buf_wipe(&e->documents[i].text);
 	}
 	free(e->documents);
+	e->documents = NULL;
+	e->count = 0;
+	problems_done(&e->warnings);
+	problems_done(&e->errors);
+}
+
+void edit_documents_done(struct edit *e)
+{
+	edit_drop_documents(e);
 	for (size_t i = 0; i < e->set_count; i++)
 		doc_set_wipe(&e->sets[i]);
 	free(e->sets);
 	arena_wipe(&e->arena);
-	problems_done(&e->warnings);
-	problems_done(&e->errors);
 }

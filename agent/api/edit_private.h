@@ -22,15 +22,25 @@ enum edit_what {
 	EDIT_APPLY,
 	EDIT_OPERATIONS,
 	EDIT_OPERATION,
+	EDIT_POOLS,
+	EDIT_POOL,
+	EDIT_POOL_SPEC,
+	EDIT_POOL_MEMBERS,
+	EDIT_POOL_MEMBER,
 };
 
 /* What a path says. */
 struct edit_target {
 	enum edit_what what;
-	struct store_key key; /* kind 0 where the path names no document */
-	char name[STORE_NAME_MAX + 1];
-	uint64_t number; /* of a revision or an operation */
+	struct store_key key;	       /* kind 0 where the path names no document */
+	char name[STORE_NAME_MAX + 1]; /* or a pool's id */
+	const char *member;	       /* its id */
+	uint64_t number;	       /* of a revision or an operation */
 };
+static inline bool edit_is_of_pool(enum edit_what what)
+{
+	return what >= EDIT_POOLS;
+}
 /* False: none of these paths. Points into u and into itself. */
 MUST_CHECK bool edit_target_of(const struct uri *u, struct edit_target *out);
 
@@ -63,6 +73,7 @@ struct edit_document {
 	struct store_key key;
 	const struct store_object *before; /* a reference; NULL: there was none */
 	struct tree *tree;		   /* NULL: it is to be removed */
+	bool guard; /* neither: the others are written only while it is what it was */
 	struct buf text;
 	struct store_claim *claims;
 	size_t claim_count;
@@ -74,6 +85,7 @@ struct edit {
 	struct store *store;
 	store_watch_id opening; /* 0: not waiting for the store to be opened */
 	const struct pool_rules *rules;
+	const struct edit_place *place; /* a copy in the arena */
 	const struct rest_request *request;
 	edit_answer_fn *answer;
 	void *arg;
@@ -87,6 +99,13 @@ struct edit {
 	struct edit_document *documents;
 	size_t count;
 	struct problems warnings, errors;
+	/* Of a pool's request: */
+	const char *pool;     /* its id, in the answer */
+	const char *location; /* of what is made by it; NULL: nothing is */
+	bool is_new;	      /* none of its documents may be there yet */
+	/* A frontend is another document's: true, and another one is being tried. */
+	bool (*again)(struct edit *e);
+	void *wish; /* of `again` */
 	struct rest_reply reply;
 };
 
@@ -112,8 +131,13 @@ struct tree *edit_shown(struct edit *e, enum store_kind kind, const char *text, 
 bool edit_take(struct edit *e, const struct doc *d, const struct store_key *key);
 /* To e->errors; a decoder's "line 7: ..." knows its line. */
 void edit_add_error(struct edit *e, const char *where, const char *text);
+/* The same for a tree, which is printed and read again. */
+void edit_take_tree(struct edit *e, const struct tree *t, const struct store_key *key);
 /* A document that is to be removed. */
 void edit_take_removal(struct edit *e, const struct store_key *key);
+void edit_take_guard(struct edit *e, const struct store_key *key);
+/* As if none had been taken; what they were made of stays. */
+void edit_drop_documents(struct edit *e);
 void edit_documents_done(struct edit *e);
 /* "errors" or "warnings" of a body: [{pointer, line, detail}]. */
 void edit_put_problems(struct json_writer *j, const char *key, const struct problems *p);
@@ -124,17 +148,38 @@ void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t)
 
 /* Is a Content-Type this type, whatever its parameters? */
 bool edit_is_type(const char *header, const char *type);
+/* Is the method one of "GET, HEAD, PUT"? */
+bool edit_takes_method(const char *methods, const char *method);
 
 /* --- edit.c ------------------------------------------------------------------------------------ */
 
 void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);
+/* 412 and 428: with what is there now, and what writing these documents would change of it. */
+void edit_refuse_stale(struct edit *e, const char *detail);
+void edit_refuse_unconditional(struct edit *e, const struct store_object *now);
+/* The body as documents; false: it was refused. */
+MUST_CHECK bool edit_read_body(struct edit *e, const struct doc_set **out);
+/* "rN" of If-None-Match is that of the reply: it is 304 then. */
+MUST_CHECK bool edit_is_known(struct edit *e);
 
 /* --- edit_past.c ------------------------------------------------------------------------------- */
 
 void edit_rollback(struct edit *e);
 void edit_answer_revisions(struct edit *e);
 void edit_answer_operations(struct edit *e);
+
+/* --- edit_pool.c ------------------------------------------------------------------------------- */
+
+/* The pool is another source's: true, and *err says whose and where to edit it. */
+MUST_CHECK bool edit_pool_is_foreign(const struct edit *e, struct err *err);
+void edit_pool(struct edit *e);
+/* "directory:/etc/parasaus/pools, whose files are edited there", of a source of the place. */
+void edit_put_source(const struct edit *e, unsigned source, struct buf *out);
+
+/* --- edit_pool_create.c -------------------------------------------------------------------------- */
+
+void edit_pool_create(struct edit *e);
 
 #endif

@@ -13,17 +13,23 @@
 #include "agent/base/value.h"
 
 #define DOCUMENT_METHODS "GET, HEAD, PUT, PATCH, DELETE"
+#define POOL_METHODS	 "GET, HEAD, PATCH, DELETE"
 #define READ_METHODS	 "GET, HEAD"
 
 /* In the order of enum edit_what. */
 const struct edit_path edit_paths[] = {
-	{ REST_DOCUMENT, DOCUMENT_METHODS },
-	{ REST_ROLLBACK, "POST" },
-	{ REST_REVISIONS, READ_METHODS },
-	{ REST_REVISION_PATH, READ_METHODS },
-	{ REST_APPLY, "POST" },
-	{ REST_OPERATIONS, READ_METHODS },
-	{ REST_OPERATION, READ_METHODS },
+	{ REST_DOCUMENT, DOCUMENT_METHODS, false },
+	{ REST_ROLLBACK, "POST", false },
+	{ REST_REVISIONS, READ_METHODS, false },
+	{ REST_REVISION_PATH, READ_METHODS, false },
+	{ REST_APPLY, "POST", false },
+	{ REST_OPERATIONS, READ_METHODS, false },
+	{ REST_OPERATION, READ_METHODS, false },
+	{ REST_POOLS, "GET, HEAD, POST", true },
+	{ REST_POOL, POOL_METHODS, true },
+	{ REST_POOL_SPEC, READ_METHODS, false },
+	{ REST_POOL_MEMBERS, "GET, HEAD, POST", true },
+	{ REST_POOL_MEMBER, POOL_METHODS, true },
 	{ 0 },
 };
 
@@ -86,11 +92,38 @@ static bool document_target(const struct uri *u, struct edit_target *out)
 	return out->key.kind && below_document(u, out);
 }
 
+static bool pool_target(const struct uri *u, struct edit_target *out)
+{
+	const char *below = u->segment_count > 4 ? u->segments[4] : "";
+
+	if (u->segment_count > 6)
+		return false;
+	if (u->segment_count == 3) {
+		out->what = EDIT_POOLS;
+		return true;
+	}
+	if (strlen(u->segments[3]) >= sizeof(out->name))
+		return false;
+	strcpy(out->name, u->segments[3]);
+	if (u->segment_count == 6) {
+		out->what = EDIT_POOL_MEMBER;
+		out->member = u->segments[5];
+		return strcmp(below, "members") == 0;
+	}
+	out->what = u->segment_count == 4	 ? EDIT_POOL
+		    : strcmp(below, "spec") == 0 ? EDIT_POOL_SPEC
+						 : EDIT_POOL_MEMBERS;
+	return u->segment_count == 4 || out->what == EDIT_POOL_SPEC ||
+	       strcmp(below, "members") == 0;
+}
+
 bool edit_target_of(const struct uri *u, struct edit_target *out)
 {
 	*out = (struct edit_target){ 0 };
 	if (starts_with(u, "namespaces"))
 		return document_target(u, out);
+	if (starts_with(u, "pools"))
+		return pool_target(u, out);
 	if (starts_with(u, "apply") && u->segment_count == 3) {
 		out->what = EDIT_APPLY;
 		return true;
@@ -246,7 +279,7 @@ int edit_params_of(const struct uri *u, const struct edit_target *t, bool is_wri
 
 /* --- admission ---------------------------------------------------------------------------- */
 
-static bool takes_method(const char *methods, const char *method)
+bool edit_takes_method(const char *methods, const char *method)
 {
 	size_t n = strlen(method);
 
@@ -269,20 +302,25 @@ bool edit_is_type(const char *header, const char *type)
 	       (header[n] == '\0' || header[n] == ';' || header[n] == ' ');
 }
 
+static bool takes_yaml(enum edit_what what)
+{
+	return what == EDIT_DOCUMENT || what == EDIT_APPLY;
+}
+
 static bool type_is_taken(const struct rest_request *r, enum edit_what what)
 {
 	if (strcmp(r->method, "PATCH") == 0)
 		return edit_is_type(r->content_type, REST_MERGE_PATCH);
 	if (edit_is_type(r->content_type, REST_JSON))
 		return true;
-	return what != EDIT_ROLLBACK && edit_is_type(r->content_type, REST_YAML);
+	return takes_yaml(what) && edit_is_type(r->content_type, REST_YAML);
 }
 
 static const char *types_of(const struct rest_request *r, enum edit_what what)
 {
 	if (strcmp(r->method, "PATCH") == 0)
 		return "Content-Type has to be " REST_MERGE_PATCH;
-	if (what == EDIT_ROLLBACK)
+	if (!takes_yaml(what))
 		return "Content-Type has to be " REST_JSON;
 	return "Content-Type has to be " REST_JSON " or " REST_YAML;
 }
@@ -290,10 +328,9 @@ static const char *types_of(const struct rest_request *r, enum edit_what what)
 static enum rest_problem write_problem(const struct rest_request *r, enum edit_what what,
 				       const char **detail)
 {
-	if (r->over_tcp)
-		return PROBLEM_READ_ONLY;
 	if (!r->may_write)
-		return PROBLEM_FORBIDDEN;
+		return r->over_tcp && r->bearer.claim == BEARER_NONE ? PROBLEM_TOKEN_NEEDED
+								     : PROBLEM_FORBIDDEN;
 	if (strcmp(r->method, "DELETE") == 0)
 		return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
 	if (!type_is_taken(r, what)) {
@@ -310,7 +347,7 @@ static enum rest_problem problem_of(const struct rest_request *r, enum edit_what
 
 	if (p != PROBLEM_COUNT)
 		return p;
-	if (!takes_method(edit_paths[what].methods, r->method))
+	if (!edit_takes_method(edit_paths[what].methods, r->method))
 		return PROBLEM_BAD_METHOD;
 	if (accept_type(r->accept, REST_JSON) == 0) {
 		*detail = "there is " REST_JSON;
@@ -330,6 +367,8 @@ enum edit_admission edit_admit(const struct rest_request *r, struct rest_reply *
 	struct uri uri;
 
 	if (uri_parse(r->target, &uri, &err) < 0 || !edit_target_of(&uri, &t))
+		return EDIT_NOT_OURS;
+	if (edit_paths[t.what].read_elsewhere && origin_is_safe(r->method))
 		return EDIT_NOT_OURS;
 	p = problem_of(r, t.what, &detail);
 	if (p == PROBLEM_COUNT)

@@ -262,20 +262,26 @@ static void compare(struct diff *d, const struct tree *a, const struct tree *b)
 		put_operation(d, "replace", b);
 }
 
-void edit_tree_put_diff(const struct tree *before, const struct tree *after, const char *key,
-			struct json_writer *j)
+void edit_tree_put_operations(const struct tree *before, const struct tree *after,
+			      struct json_writer *j)
 {
 	struct diff d = { .j = j };
 
-	json_put_array(j, key);
 	if (before && after)
 		compare(&d, before, after);
 	else if (after)
 		put_operation(&d, "add", after);
 	else if (before)
 		put_operation(&d, "remove", NULL);
-	json_end_array(j);
 	buf_done(&d.path);
+}
+
+void edit_tree_put_diff(const struct tree *before, const struct tree *after, const char *key,
+			struct json_writer *j)
+{
+	json_put_array(j, key);
+	edit_tree_put_operations(before, after, j);
+	json_end_array(j);
 }
 
 /* --- secrets ------------------------------------------------------------------------------- */

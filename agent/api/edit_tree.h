@@ -24,6 +24,9 @@ void edit_tree_merge(struct arena *a, struct tree *into, struct tree *patch);
  */
 void edit_tree_put_diff(const struct tree *before, const struct tree *after, const char *key,
 			struct json_writer *j);
+/* The operations alone, into an array that is open. */
+void edit_tree_put_operations(const struct tree *before, const struct tree *after,
+			      struct json_writer *j);
 /* What may be shown of a Secret: who it is and the names of its keys, none of its values. */
 MUST_CHECK struct tree *edit_tree_redact(struct arena *a, const struct tree *secret);
 

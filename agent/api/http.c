@@ -53,14 +53,25 @@ static void *begin_exchange(void *cls, const char *target, struct MHD_Connection
 	return x;
 }
 
+/* The library keeps a request's text in memory of its own, and lets that go as it is. */
+static enum MHD_Result wipe_secret(void *cls, enum MHD_ValueKind kind, const char *name,
+				   const char *value)
+{
+	(void)cls;
+	(void)kind;
+	if (value && strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0)
+		explicit_bzero((char *)(uintptr_t)value, strlen(value));
+	return MHD_YES;
+}
+
 static void end_exchange(void *cls, struct MHD_Connection *c, void **state,
 			 enum MHD_RequestTerminationCode why)
 {
 	struct exchange *x = *state;
 
 	(void)cls;
-	(void)c;
 	(void)why;
+	MHD_get_connection_values(c, MHD_HEADER_KIND, wipe_secret, NULL);
 	if (x) {
 		command_free(x->command);
 		free(x->target);
@@ -76,7 +87,8 @@ struct headers {
 	unsigned hosts;
 	unsigned lengths;
 	unsigned encodings;
-	bool twice;			    /* one of those that stand once */
+	bool twice; /* one of those that stand once */
+	const char *authorization;
 	struct buf accept, accept_language; /* they may stand several times */
 };
 
@@ -139,6 +151,9 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
 		h->encodings++;
 		h->request->has_body = true;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
+		h->twice |= h->authorization != NULL;
+		h->authorization = value;
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT) == 0) {
 		append_value(&h->accept, value);
 	} else if (strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_LANGUAGE) == 0) {
@@ -166,6 +181,12 @@ static void read_headers(struct MHD_Connection *c, const char *version, struct h
 
 /* --- the answer ------------------------------------------------------------------ */
 
+static void wipe_and_free(void *text)
+{
+	explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 /* Takes the body or the stream out of the reply. */
 static struct MHD_Response *make_response(struct http_server *h, struct MHD_Connection *c,
 					  struct rest_reply *reply)
@@ -184,8 +205,12 @@ static struct MHD_Response *make_response(struct http_server *h, struct MHD_Conn
 		return MHD_create_response_from_buffer(reply->constant_len,
 						       (void *)(uintptr_t)reply->constant,
 						       MHD_RESPMEM_PERSISTENT);
-	m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
-					    MHD_RESPMEM_MUST_FREE);
+	if (reply->secret)
+		m = MHD_create_response_from_buffer_with_free_callback(
+			strlen(buf_cstr(&reply->body)), reply->body.data, wipe_and_free);
+	else
+		m = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
+						    MHD_RESPMEM_MUST_FREE);
 	if (m)
 		reply->body = (struct buf){ 0 };
 	return m;
@@ -236,17 +261,23 @@ static enum MHD_Result add_headers(struct MHD_Response *m, const struct rest_req
 {
 	enum MHD_Result ok = add_guards(m) & add_caching(m, reply);
 
-	ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+	if (reply->type)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	ok &= MHD_add_response_header(m, REST_REQUEST_ID_HEADER, request->request_id);
-	if (reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
+	if (reply->type && reply->status == 200 && strcmp(reply->type, REST_SSE) == 0)
 		ok &= MHD_add_response_header(m, "X-Accel-Buffering", "no");
 	if (reply->language)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_LANGUAGE, reply->language);
 	if (reply->link.len)
 		ok &= MHD_add_response_header(m, "Link", buf_cstr(&reply->link));
+	if (reply->location.len)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_LOCATION,
+					      buf_cstr(&reply->location));
 	if (reply->allow)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW,
 					      reply->methods ? reply->methods : "GET, HEAD");
+	if (reply->status == 401)
+		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (*reply->etag)
 		ok &= MHD_add_response_header(m, MHD_HTTP_HEADER_ETAG, reply->etag);
 	if (reply->unchanged)
@@ -275,7 +306,8 @@ static enum MHD_Result send_reply(struct http_server *h, struct MHD_Connection *
 
 /* What the connection tells, besides the request itself. */
 static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
-			       struct rest_request *r, char id[static REQUEST_ID_MAX + 1])
+			       const char *authorization, struct rest_request *r,
+			       char id[static REQUEST_ID_MAX + 1])
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -284,6 +316,10 @@ static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
 		r->peer = peer_of(info->connect_fd);
 		r->may_write = peer_may_write(info->connect_fd, &r->peer);
 	}
+	r->bearer = tokens_bearer(h->config.tokens, authorization);
+	/* On the unix socket the kernel tells who it is, and a token adds nothing to that. */
+	if (r->over_tcp)
+		r->may_write = r->bearer.claim == BEARER_KNOWN && r->bearer.role == TOKEN_EDITOR;
 	r->watches_full = http_watches_full(&h->watches);
 	if (!r->request_id)
 		r->request_id = request_id_make(&h->ids, id);
@@ -335,7 +371,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *d
 	*upload_size = 0;
 	request.header_bytes = strlen(method) + strlen(x->target) + strlen(version) + 4;
 	read_headers(c, version, &headers);
-	look_at_connection(h, c, &request, id);
+	look_at_connection(h, c, headers.authorization, &request, id);
 	if (!x->headers_seen && h->config.commands)
 		step = http_command_begin(&request, &x->command, &reply);
 	/* Answered now, a request ends its connection: right only for one that had a body. */

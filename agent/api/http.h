@@ -37,6 +37,7 @@ struct http_config {
 	const char
 		*node; /* our name, which Host may have over TCP; NULL: none; outlives the server */
 	struct commands *commands; /* where what is the store's goes; NULL: to `answer` */
+	struct tokens *tokens;	   /* outlive the server; NULL: nobody has one */
 };
 
 struct http_server;

@@ -5,9 +5,9 @@
  */
 #include <microhttpd.h>
 
-#include "agent/api/edit.h"
 #include "agent/api/http_private.h"
 #include "agent/api/problem.h"
+#include "agent/api/token_route.h"
 
 static void resume(void *connection)
 {
@@ -17,7 +17,11 @@ static void resume(void *connection)
 enum http_step http_command_begin(const struct rest_request *r, struct command **out,
 				  struct rest_reply *reply)
 {
-	switch (edit_admit(r, reply)) {
+	enum edit_admission admission = token_admit(r, reply);
+
+	if (admission == EDIT_NOT_OURS)
+		admission = edit_admit(r, reply);
+	switch (admission) {
 	case EDIT_NOT_OURS:
 		return HTTP_STEP_OTHER;
 	case EDIT_REFUSED:

@@ -169,6 +169,8 @@ static bool pool_matches(const struct list_needle *n, const struct pool_view *v)
 	/* The id begins with namespace and service. */
 	if (strcasestr(v->pool->id, n->text))
 		return true;
+	if (v->pool->change && strcasestr(v->pool->change->user, n->text))
+		return true;
 	for (size_t i = 0; i < v->pool->frontend_count; i++)
 		if (endpoint_has(&v->pool->frontends[i], n))
 			return true;

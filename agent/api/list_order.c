@@ -87,6 +87,8 @@ NUMBER_FIELD(up, view_pool_counts(it->pool).up)
 NUMBER_FIELD(down, view_pool_counts(it->pool).down)
 NUMBER_FIELD(draining, view_pool_counts(it->pool).draining)
 NUMBER_FIELD(generation, it->pool->generation)
+/* Of no store: before all. */
+NUMBER_FIELD(last_operation, it->pool->pool->change ? it->pool->pool->change->at_ms : 0)
 NUMBER_FIELD(problem_count, pool_view_problems(it->pool))
 NUMBER_FIELD(weight, it->member->nominal)
 NUMBER_FIELD(effective_weight, it->member->weight)
@@ -138,6 +140,7 @@ static const struct list_field fields[] = {
 	{ REST_DOWN, IN_POOLS, down_key, NULL },
 	{ REST_DRAINING, IN_POOLS, draining_key, NULL },
 	{ REST_GENERATION, IN_POOLS, generation_key, NULL },
+	{ REST_LAST_OPERATION_TIME, IN_POOLS, last_operation_key, NULL },
 	{ REST_PROBLEM_COUNT, IN_POOLS, problem_count_key, NULL },
 	{ REST_POOL_FIELD, LIST_KIND(LIST_MEMBERS) | LIST_KIND(LIST_PROBLEMS), pool_key,
 	  pool_compare },

@@ -4,9 +4,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "agent/api/address_pools.h"
 #include "agent/api/counts.h"
 #include "agent/api/metric_writer.h"
 #include "agent/api/view.h"
+#include "agent/base/xalloc.h"
 
 /* A family of one sample without labels. */
 static void put_one(struct buf *out, const char *name, enum metric_type type, const char *help,
@@ -145,6 +147,9 @@ static void put_probes(struct buf *out, const struct probe_view *p)
 	m = metric_begin(out, "parasaus_probe_loop_lag_seconds", METRIC_GAUGE,
 			 "The worst lateness of the prober's loop in the last second.");
 	metric_seconds_ms(&m, METRIC_NO_LABELS, p->lag_ms);
+	m = metric_begin(out, "parasaus_probe_loop_lag_max_seconds", METRIC_GAUGE,
+			 "The worst of all since the start.");
+	metric_seconds_ms(&m, METRIC_NO_LABELS, p->lag_max_ms);
 }
 
 /* With the names that kube-proxy has for it, in a namespace of our own. */
@@ -174,6 +179,25 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 		"Changes of routes, rules, sets and sysctls.", s->other_writes);
 	put_one(out, "parasaus_repairs_total", METRIC_COUNTER,
 		"Changes by others that were undone.", s->repairs);
+}
+
+static void put_address_pools(struct buf *out, const struct snapshot *s)
+{
+	CLEANUP(xfree_ptr) size_t *used = address_pools_used(s);
+	const struct address_pool *all;
+	struct metric m;
+
+	if (!used)
+		return;
+	all = s->rules->address_pools;
+	m = metric_begin(out, "parasaus_address_pool_ports", METRIC_GAUGE,
+			 "Ports at which a NodePort service can be served.");
+	for (size_t i = 0; i < s->rules->address_pool_count; i++)
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), address_pool_size(&all[i]));
+	m = metric_begin(out, "parasaus_address_pool_ports_used", METRIC_GAUGE,
+			 "Those of them that are given out.");
+	for (size_t i = 0; i < s->rules->address_pool_count; i++)
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), used[i]);
 }
 
 /* --- pools that have their own ---------------------------------------------------------- */
@@ -209,6 +233,7 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 	put_processes(out, s);
 	put_sources(out, s);
 	put_states(out, &n);
+	put_address_pools(out, s);
 	put_probes(out, &s->probing);
 	put_kernel(out, s);
 	if (state->traffic)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/page.h"
-#include "agent/api/origin.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "agent/api/rest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/api/accept.h"
@@ -16,7 +17,17 @@
 #include "agent/api/view.h"
 #include "agent/base/err.h"
 
-/* --- who is asked -------------------------------------------------------------- */
+/* --- who is asked, and by whom ------------------------------------------------- */
+
+/* However it is written: what the router takes for one. */
+static bool is_of_api(const char *target)
+{
+	struct uri uri;
+	struct err err;
+
+	return uri_parse(target, &uri, &err) == 0 && uri.segment_count >= 2 &&
+	       strcmp(uri.segments[0], "api") == 0 && strcmp(uri.segments[1], "v1") == 0;
+}
 
 enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body)
 {
@@ -30,7 +41,24 @@ enum rest_problem rest_transport_problem(const struct rest_request *r, bool take
 		return PROBLEM_WRONG_HOST;
 	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
 		return PROBLEM_CROSS_SITE;
+	/* Not taken for nobody's: who shows a token wants to know that it does not hold. */
+	if (r->bearer.claim == BEARER_UNKNOWN && is_of_api(r->target))
+		return PROBLEM_BAD_TOKEN;
 	return PROBLEM_COUNT;
+}
+
+const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX])
+{
+	char name[PEER_NAME_MAX];
+
+	if (r->over_tcp && r->bearer.claim == BEARER_KNOWN)
+		snprintf(out, REST_USER_TEXT_MAX, "token:%s", r->bearer.name);
+	else if (r->peer.known)
+		snprintf(out, REST_USER_TEXT_MAX, "unix:%s",
+			 peer_user(&r->peer, "/etc/passwd", name));
+	else
+		return NULL;
+	return out;
 }
 
 /* --- routing ------------------------------------------------------------------- */
@@ -218,8 +246,11 @@ void rest_answer(const struct rest_request *r, const struct rest_state *s, struc
 
 void rest_reply_done(struct rest_reply *r)
 {
+	if (r->secret)
+		buf_wipe(&r->body);
 	buf_done(&r->body);
 	buf_done(&r->link);
+	buf_done(&r->location);
 	list_stream_free(r->stream);
 	watch_free(r->watch);
 	*r = (struct rest_reply){ 0 };

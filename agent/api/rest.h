@@ -13,6 +13,7 @@
 #include "agent/api/list.h"
 #include "agent/api/peer.h"
 #include "agent/api/picture.h"
+#include "agent/api/tokens.h"
 #include "agent/api/watch.h"
 #include "agent/base/buf.h"
 #include "agent/base/clock.h"
@@ -35,14 +36,15 @@ struct rest_request {
 	const char *user_agent;
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
-	size_t header_bytes; /* request line and headers */
-	const char *body;    /* NULL: none, or none that was read */
+	struct bearer bearer; /* by its Authorization header, whose text is not kept */
+	size_t header_bytes;  /* request line and headers */
+	const char *body;     /* NULL: none, or none that was read */
 	size_t body_len;
 	uint64_t length;   /* Content-Length; 0: none */
 	bool over_tcp;	   /* then Host must be one of ours, or a page of anywhere could ask */
 	bool has_body;	   /* Content-Length above 0, or any Transfer-Encoding */
 	bool watches_full; /* as many watches as there is room for are open */
-	bool may_write;	   /* by who is at the other end of the connection */
+	bool may_write;	   /* by who is at the other end of the connection, over TCP by its token */
 	bool ambiguous;	   /* two readers could take it for different requests */
 };
 
@@ -64,7 +66,7 @@ struct rest_state {
 
 struct rest_reply {
 	unsigned status;
-	const char *type;
+	const char *type;     /* of the body; NULL: there is none, nor can be */
 	const char *language; /* of the body; NULL: it has none */
 	bool allow;	      /* say which methods there are */
 	const char *methods;  /* those; NULL: GET and HEAD */
@@ -72,9 +74,11 @@ struct rest_reply {
 	bool unchanged;	      /* of a write: it was like that already */
 	bool close;	      /* the connection is of no more use */
 	bool retry;	      /* worth trying again in a second */
+	bool secret;	      /* the body is to be overwritten when it has been sent */
 	struct buf body;
-	struct buf link; /* of a page that is not the last */
-	bool keep;	 /* may be kept, and asked for again with its etag */
+	struct buf link;     /* of a page that is not the last */
+	struct buf location; /* of what was made */
+	bool keep;	     /* may be kept, and asked for again with its etag */
 	bool gzip;
 	/* What comes instead of the body, one of them at most: */
 	const void *constant; /* static */

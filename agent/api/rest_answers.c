@@ -3,9 +3,12 @@
  * What is behind each path.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/api/accept.h"
+#include "agent/api/address_pools.h"
 #include "agent/api/counts.h"
 #include "agent/api/events.h"
 #include "agent/api/json_writer.h"
@@ -71,6 +74,14 @@ static void answer_counts(const struct rest_call *c)
 	buf_str(&c->out->body, "\n");
 }
 
+static void answer_address_pools(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	address_pools_put(&j, c->snapshot);
+	buf_str(&c->out->body, "\n");
+}
+
 static bool prefers_lines(const struct rest_request *r)
 {
 	return accept_type(r->accept, REST_NDJSON) > accept_type(r->accept, REST_JSON);
@@ -131,23 +142,23 @@ static void put_can(struct json_writer *j, bool may_write)
 /* Why one may not write; NULL: one may. */
 static const char *why_not(const struct rest_call *c)
 {
-	if (c->request->over_tcp)
-		return "read-only";
+	const struct rest_request *r = c->request;
+
 	if (!c->state->writable)
-		return "managed-elsewhere";
-	return c->request->may_write ? NULL : "forbidden";
+		return "no-store";
+	if (r->may_write)
+		return NULL;
+	return r->over_tcp && r->bearer.claim == BEARER_NONE ? "token-needed" : "forbidden";
 }
 
-static void put_peer(struct json_writer *j, const struct peer *p)
+static void put_user(struct json_writer *j, const struct rest_request *r)
 {
-	char name[PEER_NAME_MAX], user[PEER_NAME_MAX + 8] = "unix:";
+	const struct peer *p = &r->peer;
+	char user[REST_USER_TEXT_MAX];
 
-	if (!p->known) {
-		json_put_text(j, REST_USER, NULL);
+	json_put_text(j, REST_USER, rest_user(r, user));
+	if (!p->known)
 		return;
-	}
-	strcat(user, peer_user(p, "/etc/passwd", name));
-	json_put_text(j, REST_USER, user);
 	json_put_uint(j, REST_UID, p->uid);
 	json_put_uint(j, REST_GID, p->gid);
 	json_put_int(j, REST_PID, p->pid);
@@ -159,7 +170,7 @@ static void answer_whoami(const struct rest_call *c)
 	const char *why = why_not(c);
 
 	json_put_object(&j, NULL);
-	put_peer(&j, &c->request->peer);
+	put_user(&j, c->request);
 	json_put_text(&j, REST_VIA, c->request->over_tcp ? "tcp" : "unix");
 	json_put_array(&j, REST_ROLES);
 	json_put_text(&j, NULL, "viewer");
@@ -194,6 +205,10 @@ static void answer_pool(const struct rest_call *c)
 
 	if (!v)
 		return;
+	/* What of it can be edited; what was observed since is other each time. */
+	if (v->pool->change)
+		snprintf(c->out->etag, sizeof(c->out->etag), "\"r%" PRIu64 "\"",
+			 v->pool->change->revision);
 	view_put_pool(&j, c->snapshot, v);
 	buf_str(&c->out->body, "\n");
 }
@@ -299,5 +314,6 @@ const struct rest_route rest_routes[] = {
 	{ REST_MEMBERS, ROUTE_LIST, answer_members },
 	{ REST_TARGETS, ROUTE_LIST, answer_targets },
 	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },
+	{ REST_ADDRESS_POOLS, ROUTE_OBJECT, answer_address_pools },
 	{ 0 },
 };

@@ -12,6 +12,10 @@
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
 enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body);
 
+/* "unix:root" or "token:alice"; NULL: nobody that is known. Reads a file. Returns out. */
+#define REST_USER_TEXT_MAX (PEER_NAME_MAX + 8)
+const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX]);
+
 /* A request that was routed. */
 struct rest_call {
 	const struct rest_request *request;

@@ -170,6 +170,18 @@ static void put_port(struct json_writer *j, const struct pool *p)
 	json_put_text(j, REST_PORT, text);
 }
 
+/* Nulls where it is from no store. */
+static void put_change(struct json_writer *j, const struct object_change *c)
+{
+	if (c)
+		json_put_uint(j, REST_REVISION, c->revision);
+	else
+		json_put_text(j, REST_REVISION, NULL);
+	json_put_text(j, REST_LAST_OPERATOR, c ? c->user : NULL);
+	json_put_text(j, REST_LAST_ACTION, c ? c->action : NULL);
+	json_put_time(j, REST_LAST_OPERATION_TIME, c ? c->at_ms : 0);
+}
+
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v)
 {
 	const struct pool *p = v->pool;
@@ -188,6 +200,7 @@ void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct
 	json_put_bool(j, REST_FAIL_OPEN, v->fail_open);
 	json_put_bool(j, REST_INHERITED, v->inherited);
 	json_put_uint(j, REST_GENERATION, v->generation);
+	put_change(j, p->change);
 	put_member_counts(j, v);
 	put_pool_problems(j, v);
 	json_end_object(j);

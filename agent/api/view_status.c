@@ -41,6 +41,17 @@ static void put_sources(struct json_writer *j, const struct snapshot *s)
 	json_end_array(j);
 }
 
+static void put_probing(struct json_writer *j, const struct probe_view *p)
+{
+	json_put_object(j, REST_PROBING);
+	json_put_uint(j, REST_PROBES, p->probes);
+	json_put_uint(j, REST_INCONCLUSIVE, p->inconclusive);
+	json_put_uint(j, REST_RUNNING, p->in_flight);
+	json_put_uint(j, REST_LAG_MS, p->lag_ms);
+	json_put_uint(j, REST_LAG_MAX_MS, p->lag_max_ms);
+	json_end_object(j);
+}
+
 void view_put_status(struct json_writer *j, const struct snapshot *s)
 {
 	json_put_object(j, NULL);
@@ -59,6 +70,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_uint(j, REST_OTHER_WRITES, s->other_writes);
 	json_put_uint(j, REST_REPAIRS, s->repairs);
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
+	put_probing(j, &s->probing);
 	put_processes(j, s);
 	put_sources(j, s);
 	json_end_object(j);

@@ -207,6 +207,44 @@ int addr_range_parse(const char *s, struct addr_range *out)
 	return 0;
 }
 
+/* Is p's address the first of its block, and the last of it no later than `last`? */
+static bool is_block_up_to(const struct prefix *p, const struct addr *last)
+{
+	struct addr_range block = prefix_range(p);
+
+	for (size_t i = p->len; i < addr_len(&p->addr) * 8; i++) {
+		if (p->addr.bytes[i / 8] & 0x80 >> i % 8)
+			return false;
+	}
+	return addr_cmp(&block.last, last) <= 0;
+}
+
+struct prefix addr_range_first_prefix(const struct addr_range *r)
+{
+	struct prefix p = { .addr = r->first };
+
+	while (!is_block_up_to(&p, &r->last))
+		p.len++;
+	return p;
+}
+
+const char *addr_range_text(const struct addr_range *r, char out[static ADDR_RANGE_TEXT_MAX])
+{
+	char first[ADDR_TEXT_MAX];
+	char last[ADDR_TEXT_MAX];
+	struct prefix p = addr_range_first_prefix(r);
+	struct addr_range block = prefix_range(&p);
+
+	addr_text(&r->first, first);
+	if (addr_cmp(&r->first, &r->last) == 0)
+		snprintf(out, ADDR_RANGE_TEXT_MAX, "%s", first);
+	else if (addr_cmp(&block.last, &r->last) == 0)
+		snprintf(out, ADDR_RANGE_TEXT_MAX, "%s/%u", first, p.len);
+	else
+		snprintf(out, ADDR_RANGE_TEXT_MAX, "%s-%s", first, addr_text(&r->last, last));
+	return out;
+}
+
 bool addr_range_has(const struct addr_range *r, const struct addr *a)
 {
 	return r->first.family == a->family && addr_cmp(&r->first, a) <= 0 &&

@@ -15,8 +15,9 @@
 #include "agent/base/attr.h"
 #include "agent/base/buf.h"
 
-#define ADDR_TEXT_MAX	  46 /* INET6_ADDRSTRLEN */
-#define ENDPOINT_TEXT_MAX 64
+#define ADDR_TEXT_MAX	    46 /* INET6_ADDRSTRLEN */
+#define ENDPOINT_TEXT_MAX   64
+#define ADDR_RANGE_TEXT_MAX (2 * ADDR_TEXT_MAX)
 
 struct addr {
 	uint8_t bytes[16]; /* network order; IPv4 uses the first 4 */
@@ -63,8 +64,12 @@ MUST_CHECK int prefix_parse(const char *s, struct prefix *out);
 bool prefix_has(const struct prefix *p, const struct addr *a);
 /* "10.0.0.1", "10.0.0.0/24", "10.0.0.1-10.0.0.9". */
 MUST_CHECK int addr_range_parse(const char *s, struct addr_range *out);
+/* The same form back: what parses to r. Returns out. */
+const char *addr_range_text(const struct addr_range *r, char out[static ADDR_RANGE_TEXT_MAX]);
 bool addr_range_has(const struct addr_range *r, const struct addr *a);
 struct addr_range prefix_range(const struct prefix *p);
+/* The largest prefix that begins where r does and is inside r; a single address always is one. */
+struct prefix addr_range_first_prefix(const struct addr_range *r);
 /* Is every address of r inside p? */
 bool prefix_covers(const struct prefix *p, const struct addr_range *r);
 /* "30000-64999" or "80". */

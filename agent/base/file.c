@@ -80,7 +80,6 @@ static int write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* So that the rename itself survives a crash. */
 static int sync_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -94,6 +93,11 @@ static int sync_directory(const char *path)
 	r = fsync(fd) < 0 ? -errno : 0;
 	close(fd);
 	return r;
+}
+
+int file_rename(const char *from, const char *to)
+{
+	return rename(from, to) < 0 ? -errno : sync_directory(to);
 }
 
 void file_writer_begin(struct file_writer *w, const char *path)
@@ -122,11 +126,10 @@ static int settle(const struct file_writer *w, const char *tmp)
 		r = -errno;
 	if (close(w->fd) < 0 && r == 0)
 		r = -errno;
-	if (r == 0 && rename(tmp, w->path) < 0)
-		r = -errno;
 	if (r == 0)
-		return sync_directory(w->path);
-	unlink(tmp);
+		r = file_rename(tmp, w->path);
+	if (r < 0)
+		unlink(tmp); /* gone already where the directory's sync alone failed */
 	return r;
 }
 

@@ -18,9 +18,13 @@ MUST_CHECK int file_read_fd(int fd, size_t max, struct buf *out, struct err *err
 /* Writes path.tmp, fsyncs, renames, fsyncs the directory. Mode 0600. */
 MUST_CHECK int file_write(const char *path, const void *data, size_t len, struct err *err);
 
+/* rename(2), and fsyncs the directory, so that it survives a crash. -errno. */
+MUST_CHECK int file_rename(const char *from, const char *to);
+
 /*
- * The same in pieces, for what need not be in memory as a whole. The first failure is kept
- * until file_writer_end(), which is always called, and takes the new file back where there was one.
+ * Writes a file as file_write() does, in pieces, for what need not be in memory as a whole. The
+ * first failure is kept until file_writer_end(), which is always called, and takes the new file
+ * back where there was one.
  */
 struct file_writer {
 	char *path;

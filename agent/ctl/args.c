@@ -37,6 +37,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'D', "dry-run", NULL, "say what would change, and change nothing", NULL },
 	{ 'R', "reason", "TEXT", "why, for the record", NULL },
 	{ 'T', "to", "N", "the revision to go back to", NULL },
+	{ 'L', "role", "ROLE", "of a new token: editor (the default) or viewer", "editor viewer" },
 	{ 'h', "help", NULL, "this text", NULL },
 	{ 0 },
 };
@@ -144,6 +145,12 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 	case 'T':
 		if (value_uint(value, 1, INT64_MAX, &a->to) < 0)
 			return err_set(err, -EINVAL, "--to: '%.32s' is not a number from 1", value);
+		break;
+	case 'L':
+		a->role = value;
+		if (strcmp(value, "editor") != 0 && strcmp(value, "viewer") != 0)
+			return err_set(err, -EINVAL, "--role: '%.32s' is neither editor nor viewer",
+				       value);
 		break;
 	case 'h':
 		a->help = true;
@@ -294,7 +301,8 @@ void ctl_help(const struct ctl_command *command, struct buf *out)
 	for (const struct ctl_command *c = ctl_commands; c->name; c++)
 		buf_printf(out, "  %-10s  %s\n", c->name, c->summary);
 	put_options(NULL, out);
-	buf_str(out, "\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
-		     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint found errors,\n"
-		     "4 something else is there by now, 5 not allowed.\n");
+	buf_str(out,
+		"\n'parasausctl COMMAND --help' tells more; parasausctl(8) all of it.\n"
+		"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 lint or diff found something,\n"
+		"4 something else is there by now, 5 not allowed.\n");
 }

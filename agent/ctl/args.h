@@ -45,8 +45,9 @@ struct ctl_args {
 	bool yes;
 	bool dry_run;
 	const char *reason;
-	uint64_t to;	 /* a revision; 0: not asked for */
-	char **operands; /* what is left, from argv */
+	const char *role; /* NULL: not given */
+	uint64_t to;	  /* a revision; 0: not asked for */
+	char **operands;  /* what is left, from argv */
 	int operand_count;
 };
 

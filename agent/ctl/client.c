@@ -110,6 +110,7 @@ static size_t take_bytes(char *data, size_t one, size_t count, void *arg)
 static int code_of(long status)
 {
 	switch (status) {
+	case 401:
 	case 403:
 		return -EACCES;
 	case 404:
@@ -256,7 +257,7 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 		return a->result;
 	if (code != CURLE_OK)
 		return transfer_fault(c, code, a->err);
-	return status == 200 || status == 201 ? 0 : error_answer(a, status);
+	return status == 200 || status == 201 || status == 204 ? 0 : error_answer(a, status);
 }
 
 int client_text(struct client *c, const char *path, struct buf *out, struct err *err)
@@ -291,7 +292,7 @@ int client_write(struct client *c, const struct client_write *w, struct buf *out
 
 	if (r == 0)
 		buf_put(out, a.text.data, a.text.len);
-	buf_done(&a.text);
+	buf_wipe(&a.text); /* there may be a token in it */
 	return r;
 }
 

@@ -4,7 +4,7 @@
  * at most without a byte. The connection is kept between calls.
  *
  * -ENOTCONN: nobody is there; -ENOENT: 404; -EAGAIN: 503, it is starting;
- * -EEXIST: 409, 412 or 428, something else is there; -EACCES: 403;
+ * -EEXIST: 409, 412 or 428, something else is there; -EACCES: 401 or 403;
  * -EREMOTEIO: any other error answer; -EPROTO: not an answer of ours.
  */
 #ifndef AGENT_CTL_CLIENT_H

@@ -15,7 +15,7 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems|events [NAME...]",
+	{ "get", "pools|members|targets|status|problems|events|address-pools [NAME...]",
 	  "list what the agent has",
 	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
 	  "pools and members), or shows the agent's status. NAME is a pool's id, or for pools and "
@@ -45,6 +45,17 @@ const struct ctl_command ctl_commands[] = {
 	  "says of each whether it was created, configured or unchanged. With --dry-run it says\n"
 	  "what would change, and nothing does.",
 	  "fnDRo", command_apply },
+	{ "diff", "-f FILE", "say what apply would change",
+	  "Says what 'apply' of the same files would change, and changes nothing. Exit code 3 "
+	  "when\n"
+	  "that is anything.",
+	  "fno", command_diff },
+	{ "edit", "services|endpoints|endpointslices NAME", "change a document in an editor",
+	  "Opens a document of the agent's store as YAML in $VISUAL or $EDITOR, and writes it "
+	  "back\n"
+	  "unless it changes meanwhile. What the agent refuses stays in its file, which is named.\n"
+	  "NAME is one of --namespace (default), or NAMESPACE/NAME.",
+	  "nDRo", command_edit },
 	{ "delete", "services|endpoints|endpointslices|secrets NAME",
 	  "remove a document from the store",
 	  "Removes a document from the agent's store, unless it changes meanwhile. NAME is one of\n"
@@ -82,6 +93,11 @@ const struct ctl_command ctl_commands[] = {
 	  "cy", command_cleanup },
 	{ "whoami", "", "who one is to the agent",
 	  "Says who one is to the agent, and what one may do.", "o", command_whoami },
+	{ "token", "create|list|delete [NAME]", "let users write over TCP",
+	  "Makes a token and prints it, this once: who has it writes to the agent over TCP, and "
+	  "is\n"
+	  "on record as token:NAME. Lists tokens, or deletes one, which holds at once.",
+	  "oL", command_token },
 	{ "completion", "bash|zsh", "print a script that completes words in a shell",
 	  "Prints a script for the shell: source <(parasausctl completion bash). For zsh it is\n"
 	  "written to a file _parasausctl in a directory of its fpath.",
@@ -116,6 +132,18 @@ int command_misused(const char *command, const char *fmt, ...)
 	fprintf(stderr, "\nTry 'parasausctl %s%s--help'.\n", command ? command : "",
 		command ? " " : "");
 	return CTL_USAGE;
+}
+
+int command_exit_code(int r)
+{
+	switch (r) {
+	case -EEXIST:
+		return CTL_CONFLICT;
+	case -EACCES:
+		return CTL_FORBIDDEN;
+	default:
+		return CTL_FAILED;
+	}
 }
 
 int command_print(const struct buf *text)

@@ -18,6 +18,8 @@ int command_explain(const struct ctl_args *args);
 int command_wait(const struct ctl_args *args);
 int command_lint(const struct ctl_args *args);
 int command_apply(const struct ctl_args *args);
+int command_diff(const struct ctl_args *args);
+int command_edit(const struct ctl_args *args);
 int command_delete(const struct ctl_args *args);
 int command_history(const struct ctl_args *args);
 int command_rollback(const struct ctl_args *args);
@@ -26,6 +28,7 @@ int command_undrain(const struct ctl_args *args);
 int command_weight(const struct ctl_args *args);
 int command_cleanup(const struct ctl_args *args);
 int command_whoami(const struct ctl_args *args);
+int command_token(const struct ctl_args *args);
 int command_completion(const struct ctl_args *args);
 int command_version(const struct ctl_args *args);
 int command_help(const struct ctl_args *args);
@@ -33,6 +36,9 @@ int command_help(const struct ctl_args *args);
 /* "parasausctl: ..." on standard error; return CTL_FAILED, and CTL_USAGE with a hint at --help. */
 int command_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int command_misused(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Of a negative result of client.h. */
+int command_exit_code(int r);
 
 /* To standard output; CTL_FAILED where it cannot be written (a full disk, a closed pipe). */
 int command_print(const struct buf *text);

@@ -15,7 +15,7 @@
 #include "agent/base/file.h"
 #include "agent/base/value.h"
 #include "agent/base/xalloc.h"
-#include "agent/ctl/commands.h"
+#include "agent/ctl/document.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
 
@@ -25,26 +25,13 @@
 
 /* --- what they share -------------------------------------------------------------------------- */
 
-static int exit_code(int r)
-{
-	switch (r) {
-	case -EEXIST:
-		return CTL_CONFLICT;
-	case -EACCES:
-		return CTL_FORBIDDEN;
-	default:
-		return CTL_FAILED;
-	}
-}
-
-static int failed(int r, const struct err *err)
+int document_failed(int r, const struct err *err)
 {
 	(void)command_failed("%s", err->text);
-	return exit_code(r);
+	return command_exit_code(r);
 }
 
-/* "?dryRun=all&reason=..." of the options; `between` is "?" or "&". */
-static void put_params(const struct ctl_args *args, const char *between, struct buf *path)
+void document_params(const struct ctl_args *args, const char *between, struct buf *path)
 {
 	if (args->dry_run) {
 		buf_printf(path, "%s" REST_DRY_RUN "=all", between);
@@ -81,8 +68,7 @@ static void put_document(struct buf *path, const char *kind, const char *ns, con
 	client_encode(path, name);
 }
 
-/* "KIND NAME" or "KIND/NAME", the namespace from -n or before a slash of NAME. -EINVAL: neither. */
-static int find_document(const struct ctl_args *args, struct buf *path, struct err *err)
+int document_find(const struct ctl_args *args, struct buf *path, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *name = NULL;
 	const char *kind, *ns = args->ns ? args->ns : "default";
@@ -143,6 +129,27 @@ static void put_change(const struct doc *d, bool dry_run, struct buf *out)
 		put_diff(doc_get(d, REST_DIFF), out);
 }
 
+/* "kernel: set-server 10.0.0.1:30080/tcp 10.1.0.1:8080 weight 0" */
+static void put_plan(const struct doc *d, struct buf *out)
+{
+	const struct doc *plan = doc_get(d, REST_PLAN);
+	int64_t total = words_int(d, REST_PLAN_TOTAL);
+
+	for (const struct doc *op = plan ? plan->first : NULL; op; op = op->next) {
+		buf_printf(out, "kernel: %s %s/%s", words_text(op, REST_OP),
+			   words_text(op, REST_FRONTEND), words_text(op, REST_PROTOCOL));
+		if (doc_get(op, REST_SCHEDULER))
+			buf_printf(out, " %s", words_text(op, REST_SCHEDULER));
+		if (doc_get(op, REST_SERVER))
+			buf_printf(out, " %s", words_text(op, REST_SERVER));
+		if (doc_get(op, REST_WEIGHT))
+			buf_printf(out, " weight %" PRId64, words_int(op, REST_WEIGHT));
+		buf_str(out, "\n");
+	}
+	if (plan && total > (int64_t)plan->count)
+		buf_printf(out, "kernel: and %" PRId64 " more\n", total - (int64_t)plan->count);
+}
+
 static void put_warnings(const struct doc *d, struct buf *out)
 {
 	const struct doc *all = doc_get(d, REST_WARNINGS);
@@ -156,7 +163,7 @@ static void put_warnings(const struct doc *d, struct buf *out)
 }
 
 /* What the agent says of a write: of one document, or of several. */
-static int report(const struct ctl_args *args, const struct buf *answer)
+static int report(const struct ctl_args *args, const struct buf *answer, bool *changed)
 {
 	struct doc_set set = { 0 };
 	struct buf out = { 0 }, warnings = { 0 };
@@ -164,32 +171,39 @@ static int report(const struct ctl_args *args, const struct buf *answer)
 	struct err err;
 	int r;
 
-	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON)
-		return command_print(answer);
 	if (doc_read_json(answer->data, answer->len, &DOC_LIMITS_DEFAULT, &set, &err) < 0)
 		return command_failed("the agent's answer: %s", err.text);
 	items = doc_get(set.roots[0], REST_ITEMS);
+	*changed = words_bool(set.roots[0], REST_CHANGED);
 	if (!items)
 		put_change(set.roots[0], args->dry_run, &out);
-	for (const struct doc *i = items ? items->first : NULL; i; i = i->next)
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next) {
 		put_change(i, args->dry_run, &out);
+		*changed = *changed || words_bool(i, REST_CHANGED);
+	}
+	put_plan(set.roots[0], &out);
 	put_warnings(set.roots[0], &warnings);
-	fputs(buf_cstr(&warnings), stderr);
-	r = command_print(&out);
+	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
+		r = command_print(answer);
+	} else {
+		fputs(buf_cstr(&warnings), stderr);
+		r = command_print(&out);
+	}
 	buf_done(&out);
 	buf_done(&warnings);
 	doc_set_done(&set);
 	return r;
 }
 
-static int send_and_report(const struct ctl_args *args, struct client *c,
-			   const struct client_write *w)
+int document_send(const struct ctl_args *args, struct client *c, const struct client_write *w,
+		  bool *changed)
 {
 	struct buf answer = { 0 };
+	bool unasked;
 	struct err err;
 	int r = client_write(c, w, &answer, &err);
 
-	r = r < 0 ? failed(r, &err) : report(args, &answer);
+	r = r < 0 ? document_failed(r, &err) : report(args, &answer, changed ? changed : &unasked);
 	buf_done(&answer);
 	return r;
 }
@@ -218,17 +232,14 @@ static int read_files(const struct ctl_args *args, struct buf *out, struct err *
 				 REST_BODY_MAX);
 }
 
-int command_apply(const struct ctl_args *args)
+static int apply(const struct ctl_args *args, bool *changed)
 {
 	CLEANUP(buf_wipe) struct buf body = { 0 };
-	struct buf path = { 0 };
+	CLEANUP(buf_done) struct buf path = { 0 };
 	struct client *c;
 	struct err err;
-	int r;
+	int r = read_files(args, &body, &err);
 
-	if (args->operand_count || !args->file_count)
-		return command_misused("apply", "apply needs -f FILE for each file, or -f -");
-	r = read_files(args, &body, &err);
 	if (r < 0)
 		return command_failed("%s", err.text);
 	buf_str(&path, REST_APPLY);
@@ -236,30 +247,39 @@ int command_apply(const struct ctl_args *args)
 		buf_str(&path, "?" REST_NAMESPACE "=");
 		client_encode(&path, args->ns);
 	}
-	put_params(args, args->ns ? "&" : "?", &path);
+	document_params(args, args->ns ? "&" : "?", &path);
 	c = client_new(args->socket);
-	r = send_and_report(args, c,
-			    &(struct client_write){ .method = "POST",
-						    .path = buf_cstr(&path),
-						    .type = REST_YAML,
-						    .body = &body });
+	r = document_send(args, c,
+			  &(struct client_write){ .method = "POST",
+						  .path = buf_cstr(&path),
+						  .type = REST_YAML,
+						  .body = &body },
+			  changed);
 	client_free(c);
-	buf_done(&path);
 	return r;
+}
+
+int command_apply(const struct ctl_args *args)
+{
+	if (args->operand_count || !args->file_count)
+		return command_misused("apply", "apply needs -f FILE for each file, or -f -");
+	return apply(args, NULL);
+}
+
+int command_diff(const struct ctl_args *args)
+{
+	struct ctl_args dry = *args;
+	bool changed = false;
+	int r;
+
+	if (args->operand_count || !args->file_count)
+		return command_misused("diff", "diff needs -f FILE for each file, or -f -");
+	dry.dry_run = true;
+	r = apply(&dry, &changed);
+	return r == CTL_OK && changed ? CTL_FOUND : r;
 }
 
 /* --- one document ------------------------------------------------------------------------------------ */
-
-/* The revision that is there, as If-Match has it; "": there is none. */
-static int read_etag(struct client *c, const char *path, char out[static CLIENT_ETAG_MAX],
-		     struct buf *document, struct err *err)
-{
-	int r = client_document(c, path, document, out, err);
-
-	if (r == -ENOENT)
-		out[0] = '\0';
-	return r;
-}
 
 int command_delete(const struct ctl_args *args)
 {
@@ -267,22 +287,23 @@ int command_delete(const struct ctl_args *args)
 	char etag[CLIENT_ETAG_MAX];
 	struct client *c;
 	struct err err;
-	int r = find_document(args, &path, &err);
+	int r = document_find(args, &path, &err);
 
 	if (r < 0) {
 		buf_done(&path);
 		return command_misused("delete", "%s", err.text);
 	}
 	c = client_new(args->socket);
-	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
-	put_params(args, "?", &path);
+	r = client_document(c, buf_cstr(&path), &document, etag, &err);
+	document_params(args, "?", &path);
 	if (r < 0)
-		r = failed(r, &err);
+		r = document_failed(r, &err);
 	else
-		r = send_and_report(args, c,
-				    &(struct client_write){ .method = "DELETE",
-							    .path = buf_cstr(&path),
-							    .if_match = etag });
+		r = document_send(args, c,
+				  &(struct client_write){ .method = "DELETE",
+							  .path = buf_cstr(&path),
+							  .if_match = etag },
+				  NULL);
 	client_free(c);
 	buf_done(&document);
 	buf_done(&path);
@@ -312,7 +333,7 @@ int command_history(const struct ctl_args *args)
 	struct doc_set set = { 0 };
 	struct client *c;
 	struct err err;
-	int r = find_document(args, &path, &err);
+	int r = document_find(args, &path, &err);
 
 	if (r < 0) {
 		buf_done(&path);
@@ -327,7 +348,7 @@ int command_history(const struct ctl_args *args)
 		if (r == 0)
 			put_revisions(set.roots[0], &out);
 	}
-	r = r < 0 ? failed(r, &err) : command_print(&out);
+	r = r < 0 ? document_failed(r, &err) : command_print(&out);
 	client_free(c);
 	doc_set_done(&set);
 	buf_done(&out);
@@ -341,7 +362,7 @@ int command_rollback(const struct ctl_args *args)
 	char etag[CLIENT_ETAG_MAX];
 	struct client *c;
 	struct err err;
-	int r = find_document(args, &path, &err);
+	int r = document_find(args, &path, &err);
 
 	if (r == 0 && !args->to)
 		r = err_set(&err, -EINVAL, "to which revision? --to N; 'history' lists them");
@@ -350,19 +371,20 @@ int command_rollback(const struct ctl_args *args)
 		return command_misused("rollback", "%s", err.text);
 	}
 	c = client_new(args->socket);
-	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
+	r = client_document(c, buf_cstr(&path), &document, etag, &err);
 	buf_str(&path, ":rollback");
-	put_params(args, "?", &path);
+	document_params(args, "?", &path);
 	buf_printf(&body, "{\"" REST_TO_REVISION "\":%" PRIu64 "}", args->to);
 	if (r < 0 && r != -ENOENT)
-		r = failed(r, &err);
+		r = document_failed(r, &err);
 	else
-		r = send_and_report(args, c,
-				    &(struct client_write){ .method = "POST",
-							    .path = buf_cstr(&path),
-							    .type = REST_JSON,
-							    .body = &body,
-							    .if_match = *etag ? etag : NULL });
+		r = document_send(args, c,
+				  &(struct client_write){ .method = "POST",
+							  .path = buf_cstr(&path),
+							  .type = REST_JSON,
+							  .body = &body,
+							  .if_match = *etag ? etag : NULL },
+				  NULL);
 	client_free(c);
 	buf_done(&document);
 	buf_done(&body);
@@ -450,19 +472,20 @@ static int set_weight(const struct ctl_args *args, const char *command, const ch
 		return command_misused(command, "%s", err.text);
 	}
 	c = client_new(args->socket);
-	r = read_etag(c, buf_cstr(&path), etag, &document, &err);
-	put_params(args, "?", &path);
+	r = client_document(c, buf_cstr(&path), &document, etag, &err);
+	document_params(args, "?", &path);
 	if (r == 0)
 		r = make_patch(&document, args->operands[1], weight, &patch, &err);
 	if (r < 0)
-		r = failed(r, &err);
+		r = document_failed(r, &err);
 	else
-		r = send_and_report(args, c,
-				    &(struct client_write){ .method = "PATCH",
-							    .path = buf_cstr(&path),
-							    .type = REST_MERGE_PATCH,
-							    .body = &patch,
-							    .if_match = etag });
+		r = document_send(args, c,
+				  &(struct client_write){ .method = "PATCH",
+							  .path = buf_cstr(&path),
+							  .type = REST_MERGE_PATCH,
+							  .body = &patch,
+							  .if_match = etag },
+				  NULL);
 	client_free(c);
 	buf_done(&patch);
 	buf_done(&document);

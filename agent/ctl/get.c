@@ -291,6 +291,15 @@ static void put_sources(const struct doc *status, int64_t now_ms, struct buf *ou
 	table_done(&t);
 }
 
+static void put_probing(const struct doc *p, struct buf *out)
+{
+	put_line(out, "Probes", "%" PRId64 " (%" PRId64 " under way, %" PRId64 " inconclusive)",
+		 words_int(p, REST_PROBES), words_int(p, REST_RUNNING),
+		 words_int(p, REST_INCONCLUSIVE));
+	put_line(out, "Probes late", "%" PRId64 " ms (at most %" PRId64 " ms since the start)",
+		 words_int(p, REST_LAG_MS), words_int(p, REST_LAG_MAX_MS));
+}
+
 static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 {
 	const struct doc *seconds = doc_get(s, REST_LAST_SYNC_SECONDS);
@@ -312,11 +321,62 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Kernel writes", "%" PRId64, words_int(s, REST_KERNEL_WRITES));
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
+	put_probing(doc_get(s, REST_PROBING), out);
 	put_processes(s, out);
 	put_sources(s, now_ms, out);
 }
 
-static int get_status(struct client *c, const struct ctl_args *args)
+/* --- address pools ------------------------------------------------------------------- */
+
+static void put_address_pools(const struct doc *items, struct buf *out)
+{
+	static const char *const heads[] = { "NAME",  "VIP",   "PORTS",	    ">SIZE",
+					     ">USED", ">FREE", "ADDRESSES", NULL };
+	struct table t;
+
+	table_init(&t, heads);
+	for (const struct doc *p = items ? items->first : NULL; p; p = p->next) {
+		table_cell(&t, words_text(p, REST_NAME));
+		table_cell(&t, words_text(p, REST_VIP));
+		table_cell(&t, words_text(p, REST_PORTS));
+		table_cellf(&t, "%" PRId64, words_int(p, REST_SIZE));
+		table_cellf(&t, "%" PRId64, words_int(p, REST_USED));
+		table_cellf(&t, "%" PRId64, words_int(p, REST_FREE));
+		rows_cell_joined(&t, doc_get(p, REST_ADDRESSES));
+	}
+	table_print(&t, out);
+	table_done(&t);
+}
+
+/* --- what is one object ---------------------------------------------------------------- */
+
+static void put_status_now(const struct doc *d, struct buf *out)
+{
+	put_status(d, clock_wall_ms(&clock_system), out);
+}
+
+static void put_items(const struct doc *d, struct buf *out)
+{
+	put_address_pools(doc_get(d, REST_ITEMS), out);
+}
+
+static const struct single {
+	const char *name, *path;
+	void (*put)(const struct doc *d, struct buf *out);
+} singles[] = {
+	{ "status", REST_STATUS, put_status_now },
+	{ "address-pools", REST_ADDRESS_POOLS, put_items },
+};
+
+static const struct single *find_single(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(singles); i++)
+		if (strcmp(singles[i].name, name) == 0)
+			return &singles[i];
+	return NULL;
+}
+
+static int get_single(struct client *c, const struct single *one, const struct ctl_args *args)
 {
 	struct buf text = { 0 };
 	struct doc_set set = { 0 };
@@ -324,13 +384,13 @@ static int get_status(struct client *c, const struct ctl_args *args)
 	int r;
 
 	if (args->operand_count > 1)
-		return command_misused("get", "'get status' takes no name");
+		return command_misused("get", "'get %s' takes no name", one->name);
 	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
-		r = client_text(c, REST_STATUS, &text, &err);
+		r = client_text(c, one->path, &text, &err);
 	} else {
-		r = client_object(c, REST_STATUS, &set, &err);
+		r = client_object(c, one->path, &set, &err);
 		if (r == 0)
-			put_status(set.roots[0], clock_wall_ms(&clock_system), &text);
+			one->put(set.roots[0], &text);
 	}
 	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
 	doc_set_done(&set);
@@ -340,15 +400,17 @@ static int get_status(struct client *c, const struct ctl_args *args)
 
 int command_get(const struct ctl_args *args)
 {
+	const struct single *single;
 	const struct rows *rows;
 	struct client *c;
 	int r;
 
 	if (args->operand_count == 0)
 		return command_misused("get", "get what? pools, members, targets, status, "
-					      "problems or events");
+					      "problems, events or address-pools");
 	rows = rows_find(args->operands[0]);
-	if (!rows && strcmp(args->operands[0], "status") != 0)
+	single = find_single(args->operands[0]);
+	if (!rows && !single)
 		return command_misused("get", "cannot get '%s'", args->operands[0]);
 	c = client_new(args->socket);
 	if (args->output == OUTPUT_NAME && (!rows || args->watch || !rows->has_id)) {
@@ -356,7 +418,7 @@ int command_get(const struct ctl_args *args)
 	} else if (args->watch)
 		r = watch_list(c, rows, args);
 	else
-		r = rows ? get_list(c, rows, args) : get_status(c, args);
+		r = rows ? get_list(c, rows, args) : get_single(c, single, args);
 	client_free(c);
 	return r;
 }

@@ -7,8 +7,7 @@
 #include "agent/api/schema.h"
 #include "agent/ctl/words.h"
 
-/* The texts of a list, with commas. */
-static void cell_joined(struct table *t, const struct doc *list)
+void rows_cell_joined(struct table *t, const struct doc *list)
 {
 	struct buf text = { 0 };
 
@@ -49,7 +48,7 @@ static void add_pool(struct table *t, const struct doc *d, bool wide, int64_t no
 
 	(void)now_ms;
 	table_cell(t, words_text(d, REST_ID));
-	cell_joined(t, doc_get(d, REST_FRONTENDS));
+	rows_cell_joined(t, doc_get(d, REST_FRONTENDS));
 	cell_health(t, d);
 	table_cellf(t, "%" PRId64, words_int(members, REST_TOTAL));
 	table_cellf(t, "%" PRId64, words_int(members, REST_UP));
@@ -76,7 +75,7 @@ static void add_own_member(struct table *t, const struct doc *d, bool wide, int6
 		    words_int(d, REST_WEIGHT));
 	table_cell(t, words_bool(d, REST_IN_TABLE) ? "yes" : "no");
 	cell_age(t, d, now_ms);
-	cell_joined(t, doc_get(d, REST_REASONS));
+	rows_cell_joined(t, doc_get(d, REST_REASONS));
 	if (!wide)
 		return;
 	table_cell(t, words_until(d, REST_REMOVE_AT, now_ms, span));

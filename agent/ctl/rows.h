@@ -25,5 +25,7 @@ struct rows {
 
 const struct rows *rows_find(const char *name); /* NULL: there is no such list */
 const struct rows *rows_of_pool(void);		/* members, without the pool's name in each row */
+/* The texts of a list, with commas. */
+void rows_cell_joined(struct table *t, const struct doc *list);
 
 #endif

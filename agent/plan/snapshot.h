@@ -112,7 +112,8 @@ struct probe_view {
 	uint64_t probes;
 	uint64_t inconclusive; /* could not be run, or told nothing */
 	uint32_t in_flight;
-	uint32_t lag_ms; /* the worst lateness of its loop in the last second */
+	uint32_t lag_ms;     /* the worst lateness of its loop in the last second */
+	uint32_t lag_max_ms; /* the worst of all since core's start */
 };
 
 struct kernel_view {
@@ -138,7 +139,8 @@ struct snapshot {
 	double last_sync_seconds;
 	struct kernel_view kernel;
 	struct probe_view probing;
-	size_t member_count; /* over all pools */
+	size_t member_count;		/* over all pools */
+	const struct pool_rules *rules; /* which frontends there are; outlives it; NULL: none */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	size_t source_count;
 	struct source_view *sources;

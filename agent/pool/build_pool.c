@@ -99,27 +99,12 @@ static void add_member(struct part *t, const struct object *o, const struct obje
 	(void)!weights_find(&t->b->weights, &m->endpoint, &m->weight);
 }
 
-/*
- * By name and protocol. Where the Service has one port and the subset has one, a name on one side
- * alone does no harm: there is nothing to mistake it for.
- */
-static const struct object_port *match_port(const struct part *t, const struct object_subset *s)
-{
-	for (size_t i = 0; i < s->port_count; i++) {
-		if (s->ports[i].protocol == t->port->protocol &&
-		    strcmp(s->ports[i].name, t->port->name) == 0)
-			return &s->ports[i];
-	}
-	if (s->port_count == 1 && t->b->service->port_count == 1 &&
-	    s->ports[0].protocol == t->port->protocol && (!*s->ports[0].name || !*t->port->name))
-		return &s->ports[0];
-	return NULL;
-}
-
 static void add_members_of(struct part *t, const struct object *o, bool *matched)
 {
 	for (size_t i = 0; i < o->subset_count; i++) {
-		const struct object_port *port = match_port(t, &o->subsets[i]);
+		const struct object_port *port =
+			object_match_port(t->port, t->b->service->port_count, o->subsets[i].ports,
+					  o->subsets[i].port_count);
 
 		if (!port)
 			continue;
@@ -249,6 +234,21 @@ static void suit_protocol(struct part *t)
 	p->set.check = t->b->p->no_check;
 }
 
+/* Of all that it is made of, be it what another object outdoes. */
+static struct object_change *newest_change(const struct build *b)
+{
+	struct object_change *newest = b->service->change;
+
+	for (size_t i = 0; i < b->s->object_count; i++) {
+		const struct object *o = b->s->objects[i];
+
+		if (o->source == b->service->source && o->change &&
+		    (!newest || o->change->revision > newest->revision))
+			newest = o->change;
+	}
+	return newest;
+}
+
 struct pool *build_pool(struct build *b, size_t index)
 {
 	const struct object *o = b->service;
@@ -263,6 +263,7 @@ struct pool *build_pool(struct build *b, size_t index)
 		.protocol = port->protocol,
 		.persistence_s = o->affinity_s,
 		.set = b->set,
+		.change = newest_change(b),
 	};
 	struct part t = { .b = b, .port = port, .pool = &parts };
 	struct pool *made;

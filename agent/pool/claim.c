@@ -119,7 +119,7 @@ bool frontend_of(const struct pool_rules *rules, const struct object_port *port,
 	return false;
 }
 
-static uint64_t hash_frontend(const struct endpoint *e)
+uint64_t claim_frontend_hash(const struct endpoint *e)
 {
 	return hash_table(e, sizeof(*e));
 }
@@ -135,7 +135,7 @@ static void touch(struct pools *p, struct contest *c)
 
 static struct contest *contest_for(struct pools *p, const struct endpoint *frontend)
 {
-	uint64_t h = hash_frontend(frontend);
+	uint64_t h = claim_frontend_hash(frontend);
 	struct contest *c = map_get(&p->contests, h, frontend);
 
 	if (c)
@@ -219,6 +219,13 @@ const struct claim *claim_of(const struct service *s, size_t port)
 	return NULL;
 }
 
+const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend)
+{
+	const struct contest *c = map_get(&p->contests, claim_frontend_hash(frontend), frontend);
+
+	return c && c->winner ? service_object(c->winner->service) : NULL;
+}
+
 static bool claim_precedes(const struct claim *a, const struct claim *b)
 {
 	if (a->service == b->service)
@@ -262,7 +269,7 @@ void claims_decide(struct pools *p)
 			decide(p, c);
 			continue;
 		}
-		(void)map_take(&p->contests, hash_frontend(&c->frontend), &c->frontend);
+		(void)map_take(&p->contests, claim_frontend_hash(&c->frontend), &c->frontend);
 		free(c);
 	}
 }

@@ -486,6 +486,19 @@ const struct doc *object_list(const struct doc *d)
 	return kind && strcmp(kind, "List") == 0 && items && items->type == DOC_LIST ? items : NULL;
 }
 
+static struct object_change *copy_change(struct arena *a, const struct object_change *from)
+{
+	struct object_change *to;
+
+	if (!from)
+		return NULL;
+	to = arena_take(a, sizeof(*to));
+	*to = *from;
+	to->user = arena_strndup(a, from->user, strlen(from->user));
+	to->action = arena_strndup(a, from->action, strlen(from->action));
+	return to;
+}
+
 int object_decode(const struct doc *d, const struct object_origin *from, struct object **out,
 		  struct err *err)
 {
@@ -502,6 +515,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.exposed = from->exposed;
 	c.parts.path = arena_strndup(&c.arena, from->path, strlen(from->path));
 	c.parts.line = d->line;
+	c.parts.change = copy_change(&c.arena, from->change);
 	r = read_metadata(&c, d, err);
 	if (r == 0)
 		r = k->decode(&c, d, err);

@@ -36,6 +36,18 @@ static bool unmap(struct addr *a)
 	return true;
 }
 
+bool object_address(const char *s, struct addr *out)
+{
+	char plain[ADDR_TEXT_MAX];
+	struct addr a;
+
+	if (addr_parse(s, &a) < 0 && (!without_zeros(s, plain) || addr_parse(plain, &a) < 0))
+		return false;
+	(void)unmap(&a);
+	*out = a;
+	return true;
+}
+
 static bool read_address(struct decode *c, const struct doc *v, const char *where, struct addr *out)
 {
 	const char *s = doc_string(v);

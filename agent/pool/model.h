@@ -101,6 +101,8 @@ MUST_CHECK bool frontend_of(const struct pool_rules *rules, const struct object_
 void claims_renew(struct pools *p, struct service *s);
 /* Decide what was touched; whoever wins or loses by it is marked dirty. */
 void claims_decide(struct pools *p);
+/* Of the tables of contests. */
+uint64_t claim_frontend_hash(const struct endpoint *e);
 /* The claim of this port, NULL if it has none. */
 const struct claim *claim_of(const struct service *s, size_t port);
 

@@ -10,7 +10,6 @@
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "agent/pool/object_build.h"
-#include "agent/pool/pack.h"
 
 #define PROBLEM_TEXT_MAX 512
 
@@ -133,6 +132,19 @@ bool object_is_name(const char *s)
 	}
 }
 
+const struct object_port *object_match_port(const struct object_port *port, size_t service_ports,
+					    const struct object_port *ports, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (ports[i].protocol == port->protocol && strcmp(ports[i].name, port->name) == 0)
+			return &ports[i];
+	}
+	if (count == 1 && service_ports == 1 && ports[0].protocol == port->protocol &&
+	    (!*ports[0].name || !*port->name))
+		return &ports[0];
+	return NULL;
+}
+
 static struct object_port *pack_ports(struct pack *p, struct object_port *from, size_t count)
 {
 	struct object_port *to = pack_bytes(p, from, count * sizeof(*from));
@@ -181,6 +193,23 @@ static struct object_annotation *pack_annotations(struct pack *p, const struct o
 	return to;
 }
 
+struct object_change *object_pack_change(struct pack *p, struct object_change *from)
+{
+	struct object_change *to;
+	char *user, *action;
+
+	if (!from)
+		return NULL;
+	to = pack_bytes(p, from, sizeof(*from));
+	user = pack_str(p, from->user);
+	action = pack_str(p, from->action);
+	if (p->block) {
+		to->user = user;
+		to->action = action;
+	}
+	return to;
+}
+
 /* Returns the copy, or `from` itself while measuring. */
 static struct object *pack_object(struct pack *p, struct object *from)
 {
@@ -194,6 +223,7 @@ static struct object *pack_object(struct pack *p, struct object *from)
 							       : pack_str(p, from->service);
 	parts.uid = pack_str(p, from->uid);
 	parts.revision = pack_str(p, from->revision);
+	parts.change = object_pack_change(p, from->change);
 	parts.annotations = pack_annotations(p, from);
 	parts.ports = pack_ports(p, from->ports, from->port_count);
 	parts.subsets = pack_subsets(p, from);
@@ -223,6 +253,7 @@ static uint64_t hash_place(const struct object *o)
 
 	wire_put_u32(&b, o->line);
 	wire_put_str(&b, o->revision);
+	wire_put_u64(&b, o->change ? o->change->revision : 0);
 	for (size_t i = 0; i < o->annotation_count; i++)
 		wire_put_u32(&b, o->annotations[i].line);
 	for (size_t i = 0; i < o->problems.count; i++)

@@ -94,6 +94,13 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
+/* The change of a store that made a document what it is. */
+struct object_change {
+	uint64_t revision;
+	int64_t at_ms; /* wall clock */
+	char *user, *action;
+};
+
 /* One block of memory but for its problems and a Secret's values; object_free() frees them all. */
 struct object {
 	enum object_kind kind;
@@ -109,6 +116,7 @@ struct object {
 	char *revision;	    /* opaque; "" outside a cluster */
 	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
 	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */
+	struct object_change *change; /* NULL: from no store */
 	struct object_annotation *annotations;
 	size_t annotation_count;
 	struct problems problems;
@@ -127,6 +135,15 @@ struct object {
 	struct secret *secret;
 };
 
+/* As decoding takes an address: with leading zeros, and IPv4 in its IPv6 form. False: none. */
+MUST_CHECK bool object_address(const char *s, struct addr *out);
+/*
+ * Which of a subset's ports is that of the Service: by name and protocol; but where each side has
+ * one port, a name on one side alone does no harm: there is nothing to mistake it for. NULL: none.
+ */
+const struct object_port *object_match_port(const struct object_port *port, size_t service_ports,
+					    const struct object_port *ports, size_t count);
+
 /* The objects of a `List` (their documents are the children), or NULL: it is none. */
 const struct doc *object_list(const struct doc *d);
 
@@ -140,6 +157,7 @@ struct object_origin {
 	bool from_cluster;
 	bool exposed; /* everybody on this machine may read the file: no place for a Secret */
 	const char *path;
+	const struct object_change *change; /* copied; NULL: none */
 	/* Of a document that does not say it, as the items of an API server's lists; 0: it has to. */
 	enum object_kind kind;
 };

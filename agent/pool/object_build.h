@@ -7,6 +7,7 @@
 #define AGENT_POOL_OBJECT_BUILD_H
 
 #include "agent/pool/object.h"
+#include "agent/pool/pack.h"
 
 /*
  * An object of its own from one whose parts lie anywhere. Strings may not be NULL. The problems
@@ -21,5 +22,8 @@ bool object_is_name(const char *s);
 
 /* What makes an object what it is, without lines, source, path and a Secret's values. */
 void object_put_values(struct buf *b, const struct object *o);
+
+/* As of pack.h; NULL is NULL. */
+struct object_change *object_pack_change(struct pack *p, struct object_change *from);
 
 #endif

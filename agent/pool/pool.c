@@ -214,7 +214,8 @@ static void replace(struct pools *p, struct object *old, struct object *o)
 {
 	struct service *s = service_of(p, old);
 
-	if (has_problems(s) || s->dirty) {
+	/* A pool tells who changed it last, whatever was changed. */
+	if (has_problems(s) || s->dirty || o->change) {
 		detach(p, old);
 		attach(p, o);
 		return;
@@ -467,10 +468,16 @@ struct pool *pools_find(const struct pools *p, const char *id)
 	return NULL;
 }
 
-const char *pools_service_uid(const struct pools *p, const char *ns, const char *service)
+const struct object *pools_service(const struct pools *p, const char *ns, const char *service)
 {
 	const struct service *s = find_service(p, ns, service);
-	const struct object *o = s ? service_object(s) : NULL;
+
+	return s ? service_object(s) : NULL;
+}
+
+const char *pools_service_uid(const struct pools *p, const char *ns, const char *service)
+{
+	const struct object *o = pools_service(p, ns, service);
 
 	return o ? o->uid : "";
 }

@@ -78,7 +78,8 @@ struct pool {
 	size_t frontend_count;
 	struct pool_member *members; /* sorted by endpoint, unique */
 	size_t member_count;
-	struct problems problems; /* of its objects and of itself */
+	struct object_change *change; /* the newest of its objects; NULL: they are from no store */
+	struct problems problems;     /* of its objects and of itself */
 };
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool *p);
@@ -101,6 +102,22 @@ void pools_remove(struct pools *p, const struct object *o);
 typedef void pools_change_fn(void *arg, const char *id, struct pool *pool);
 void pools_update(struct pools *p, pools_change_fn *fn, void *arg);
 
+/*
+ * What pools_update() would come to after these objects were put and those removed (by identity):
+ * each pool of their Services, and of Services that want a frontend of theirs, as it is and as it
+ * would be; NULL: there is none, or there would be none. Both are the call's. p stays as it is, and
+ * the objects are the caller's. Secrets are left out: what is said of a check's login is not meant.
+ */
+struct pools_edit {
+	const struct object *const *put;
+	size_t put_count;
+	const struct object *const *gone;
+	size_t gone_count;
+};
+typedef void pools_preview_fn(void *arg, const struct pool *now, const struct pool *then);
+void pools_preview(const struct pools *p, const struct pools_edit *e, pools_preview_fn *fn,
+		   void *arg);
+
 /* Objects that no pool carries (an Endpoints without its Service, a Service without ports). */
 typedef void pools_orphan_fn(void *arg, const struct object *o, const struct problems *problems);
 void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
@@ -109,6 +126,10 @@ void pools_orphans(const struct pools *p, pools_orphan_fn *fn, void *arg);
 struct pool *pools_find(const struct pools *p, const char *id);
 /* Of the Service in force; "" where there is none, or none outside a cluster. */
 const char *pools_service_uid(const struct pools *p, const char *ns, const char *service);
+/* The Service in force of this name, from whichever source; NULL: none. */
+const struct object *pools_service(const struct pools *p, const char *ns, const char *service);
+/* The Service that has this frontend, from whichever source; NULL: none. */
+const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend);
 size_t pools_count(const struct pools *p);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "agent/base/xalloc.h"
-#include "agent/pool/pack.h"
+#include "agent/pool/object_build.h"
 
 void pool_id(const struct pool *p, uint16_t port, char *out, size_t size)
 {
@@ -30,6 +30,7 @@ static struct pool *pack_pool(struct pack *p, struct pool *from)
 						from->frontend_count * sizeof(*frontends));
 	struct pool_member *members = pack_bytes(p, from->members,
 						 from->member_count * sizeof(*members));
+	struct object_change *change = object_pack_change(p, from->change);
 
 	if (p->block) {
 		to->id = id;
@@ -38,6 +39,7 @@ static struct pool *pack_pool(struct pack *p, struct pool *from)
 		to->port_name = port_name;
 		to->frontends = frontends;
 		to->members = members;
+		to->change = change;
 	}
 	return to;
 }
@@ -123,11 +125,17 @@ static bool problems_equal(const struct problems *a, const struct problems *b)
 	return a->count == b->count;
 }
 
+static uint64_t revision_of(const struct pool *p)
+{
+	return p->change ? p->change->revision : 0;
+}
+
 bool pool_equal(const struct pool *a, const struct pool *b)
 {
 	return strcmp(a->id, b->id) == 0 && a->source == b->source &&
-	       a->persistence_s == b->persistence_s && a->frontend_count == b->frontend_count &&
-	       a->member_count == b->member_count && settings_equal(&a->set, &b->set) &&
+	       revision_of(a) == revision_of(b) && a->persistence_s == b->persistence_s &&
+	       a->frontend_count == b->frontend_count && a->member_count == b->member_count &&
+	       settings_equal(&a->set, &b->set) &&
 	       memcmp(a->frontends, b->frontends, a->frontend_count * sizeof(*a->frontends)) == 0 &&
 	       members_equal(a, b) && problems_equal(&a->problems, &b->problems);
 }

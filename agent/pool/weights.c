@@ -61,6 +61,98 @@ static int by_where(const void *a, const void *b)
 	return endpoint_cmp(&x->where, &y->where);
 }
 
+/* The next item of a list, without the spaces around it; *s goes behind it. False: there is none. */
+static bool next_item(const char **s, const char **item, size_t *len)
+{
+	*s += strspn(*s, " ,");
+	*item = *s;
+	*len = strcspn(*s, ", ");
+	*s += *len;
+	return *len > 0;
+}
+
+static bool same_where(const struct endpoint *a, const struct endpoint *b)
+{
+	return addr_cmp(&a->addr, &b->addr) == 0 && a->port == b->port;
+}
+
+static int check_list(const char *s)
+{
+	struct weights w;
+	int r = s && *s ? weights_parse(s, &w) : 0;
+
+	if (r == 0 && s && *s)
+		weights_done(&w);
+	return r;
+}
+
+static void put_one(struct buf *out, const struct endpoint *where, uint32_t weight)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	buf_printf(out, "%s%s=%u", out->len ? "," : "",
+		   where->port ? endpoint_text(where, text) : addr_text(&where->addr, text),
+		   weight);
+}
+
+int weights_change(const char *s, const struct endpoint *where, const uint32_t *weight,
+		   struct buf *out)
+{
+	bool said = weight == NULL;
+	struct weight w;
+	const char *item;
+	size_t len;
+
+	if (check_list(s) < 0)
+		return -EINVAL;
+	while (s && next_item(&s, &item, &len)) {
+		if (parse_one(item, len, &w) < 0)
+			return -EINVAL;
+		if (!same_where(&w.where, where))
+			buf_printf(out, "%s%.*s", out->len ? "," : "", (int)len, item);
+		else if (weight)
+			put_one(out, where, *weight);
+		said |= same_where(&w.where, where);
+	}
+	if (!said)
+		put_one(out, where, *weight);
+	return 0;
+}
+
+int weights_filter(const char *s, weights_keep_fn *keep, void *arg, struct buf *out)
+{
+	struct weight w;
+	const char *item;
+	size_t len;
+
+	if (check_list(s) < 0)
+		return -EINVAL;
+	while (s && next_item(&s, &item, &len)) {
+		if (parse_one(item, len, &w) < 0)
+			return -EINVAL;
+		if (keep(arg, &w.where))
+			buf_printf(out, "%s%.*s", out->len ? "," : "", (int)len, item);
+	}
+	return 0;
+}
+
+bool weights_say(const char *s, const struct endpoint *where, uint32_t *out)
+{
+	struct weight w;
+	const char *item;
+	size_t len;
+
+	if (check_list(s) < 0)
+		return false;
+	while (s && next_item(&s, &item, &len)) {
+		if (parse_one(item, len, &w) == 0 && same_where(&w.where, where)) {
+			*out = w.weight;
+			return true;
+		}
+	}
+	return false;
+}
+
 int weights_parse(const char *s, struct weights *out)
 {
 	struct weights w = { 0 };

@@ -136,14 +136,32 @@ static bool refuse_claim(struct db *db, struct write_job *j, size_t i, uint64_t 
 	return false;
 }
 
+static void drop_claims(struct db *db, const struct store_key *key)
+{
+	db_run(db, "DELETE FROM claim WHERE kind = ? AND ns = ? AND name = ?", "iss", KEY(key));
+}
+
+/* Documents of one write may hand theirs to each other, all the way round: marks those that do. */
+static void let_go(struct db *db, struct write_job *j)
+{
+	const struct store_write *w = &j->write;
+
+	for (size_t i = 0; w->count > 1 && i < w->count && db_ok(db); i++) {
+		const struct store_change *c = &w->changes[i];
+
+		j->items[i].changed = c->remove || !has_claims(db, c);
+		if (j->items[i].changed)
+			drop_claims(db, &c->key);
+	}
+}
+
 static bool put_claims(struct db *db, struct write_job *j, size_t i, uint64_t current)
 {
 	const struct store_change *c = &j->write.changes[i];
 	char vip[ADDR_TEXT_MAX];
 
 	if (current)
-		db_run(db, "DELETE FROM claim WHERE kind = ? AND ns = ? AND name = ?", "iss",
-		       KEY(&c->key));
+		drop_claims(db, &c->key);
 	for (size_t n = 0; n < c->claim_count && db_ok(db); n++) {
 		const struct store_claim *claim = &c->claims[n];
 
@@ -247,7 +265,8 @@ static bool apply_change(struct store *s, struct write_job *j, size_t i)
 		return false;
 	if (c->remove && !may_go(db, j, i, now.revision))
 		return false;
-	if (!c->remove && now.revision && now.same_text && has_claims(db, c)) {
+	if (!c->remove && !j->items[i].changed && now.revision && now.same_text &&
+	    has_claims(db, c)) {
 		j->items[i] = (struct store_done){ now.revision, false };
 		return db_ok(db);
 	}
@@ -356,6 +375,7 @@ static void apply(struct store *s, struct write_job *j)
 
 	db_exec(db, "SAVEPOINT one");
 	if (!is_answered(db, j)) {
+		let_go(db, j);
 		for (size_t i = 0; i < j->write.count && done; i++)
 			done = apply_change(s, j, i);
 		if (done && !j->write.dry_run)
@@ -417,9 +437,7 @@ static void answer(struct store *s, struct write_job *group)
 	for (struct write_job *j = group, *next; j; j = next) {
 		next = j->next;
 		j->ran = true;
-		j->can_write = w->ready;
-		j->trouble = w->trouble;
-		j->trouble_err = w->err;
+		j->after = writer_state(w);
 		worker_answer(s, &j->job);
 	}
 }

@@ -19,10 +19,7 @@ struct write_job {
 	size_t refused;
 	uint64_t current;
 	bool repeated;
-	/* How the writer is after it. */
-	bool can_write;
-	enum store_result trouble;
-	struct err trouble_err;
+	struct writer_state after;
 };
 
 /* An operation and what goes for it, within a transaction. Returns its id; 0: trouble. */

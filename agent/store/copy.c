@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 #include "agent/store/commit.h"
 
@@ -23,11 +24,8 @@ struct copy_job {
 	struct store_who who; /* restore */
 	int64_t now_ms;
 	store_copied_fn *fn;
-	struct loaded loaded; /* restored */
-	/* How the writer is after a restore. */
-	bool can_write;
-	enum store_result trouble;
-	struct err trouble_err;
+	struct loaded loaded;	   /* restored */
+	struct writer_state after; /* a restore */
 };
 
 static void fail(struct job *j, const struct db *db)
@@ -38,21 +36,10 @@ static void fail(struct job *j, const struct db *db)
 	j->err = db->err;
 }
 
-static void fail_errno(struct job *j, const char *path)
+static void fail_errno(struct job *j, const char *path, int r)
 {
-	j->result = errno == ENOSPC || errno == EDQUOT ? STORE_FULL : STORE_IO;
-	err_set(&j->err, -errno, "%s: %s", path, strerror(errno));
-}
-
-static void remove_file(const char *path)
-{
-	static const char *const endings[] = { "-journal", "-wal", "-shm", "" };
-
-	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
-		CLEANUP(xfree_ptr) char *file = xasprintf("%s%s", path, endings[i]);
-
-		unlink(file);
-	}
+	j->result = r == -ENOSPC || r == -EDQUOT ? STORE_FULL : STORE_IO;
+	err_set(&j->err, r, "%s: %s", path, strerror(-r));
 }
 
 /* Empty, and nobody else's to read. */
@@ -60,10 +47,10 @@ static bool make_file(struct job *j, const char *path)
 {
 	int fd;
 
-	remove_file(path);
+	db_remove(path);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
-		fail_errno(j, path);
+		fail_errno(j, path, -errno);
 		return false;
 	}
 	close(fd);
@@ -76,22 +63,6 @@ static bool is_store_itself(struct store *s, const char *path)
 
 	return stat(s->path, &own) == 0 && stat(path, &other) == 0 && own.st_dev == other.st_dev &&
 	       own.st_ino == other.st_ino;
-}
-
-static int sync_directory_of(const char *path)
-{
-	CLEANUP(xfree_ptr) char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
-	int fd, r;
-
-	if (slash)
-		slash[1] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	r = fsync(fd);
-	close(fd);
-	return r;
 }
 
 /* --- backup ---------------------------------------------------------------------------- */
@@ -112,6 +83,7 @@ static void backup_run(struct store *s, struct job *j)
 {
 	const char *path = ((struct copy_job *)j)->path;
 	CLEANUP(xfree_ptr) char *tmp = xasprintf("%s.tmp", path);
+	int r;
 
 	if (is_store_itself(s, path)) {
 		j->result = STORE_IN_USE;
@@ -122,10 +94,11 @@ static void backup_run(struct store *s, struct job *j)
 		return;
 	copy_out(s, j, tmp);
 	reader_end(s, j);
-	if (j->result == STORE_OK && (rename(tmp, path) < 0 || sync_directory_of(path) < 0))
-		fail_errno(j, path);
+	r = j->result == STORE_OK ? file_rename(tmp, path) : 0;
+	if (r < 0)
+		fail_errno(j, path, r);
 	if (j->result != STORE_OK)
-		remove_file(tmp);
+		db_remove(tmp);
 }
 
 static void backup_done(struct store *s, struct job *j)
@@ -217,7 +190,7 @@ static void restore(struct store *s, struct copy_job *c, const char *tmp)
 		w->secrets = true; /* the old ones */
 	}
 	db_close(&db);
-	remove_file(tmp);
+	db_remove(tmp);
 }
 
 static void restore_run(struct store *s, struct job *j)
@@ -239,9 +212,7 @@ static void restore_run(struct store *s, struct job *j)
 	}
 	if (j->result != STORE_OK)
 		loaded_done(&c->loaded);
-	c->can_write = w->ready;
-	c->trouble = w->trouble;
-	c->trouble_err = w->err;
+	c->after = writer_state(w);
 }
 
 static void restore_done(struct store *s, struct job *j)
@@ -251,7 +222,7 @@ static void restore_done(struct store *s, struct job *j)
 	if (j->result == STORE_OK)
 		store_took(s, &c->loaded);
 	if (!s->opening)
-		store_state_is(s, c->can_write, c->trouble, &c->trouble_err);
+		store_state_is(s, &c->after);
 	backup_done(s, j);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/base/xalloc.h"
 
@@ -319,6 +320,17 @@ void db_close(struct db *db)
 		sqlite3_finalize(db->statements[i].statement);
 	sqlite3_close(db->handle);
 	*db = (struct db){ 0 };
+}
+
+void db_remove(const char *path)
+{
+	static const char *const endings[] = { "-journal", "-wal", "-shm", "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		CLEANUP(xfree_ptr) char *file = xasprintf("%s%s", path, endings[i]);
+
+		unlink(file);
+	}
 }
 
 bool db_has_moved(struct db *db)

@@ -44,6 +44,8 @@ void db_open(struct db *db, const char *path, enum db_mode mode, const char *vfs
 /* Once it is known to be ours: what makes a commit durable. */
 void db_begin_writing(struct db *db);
 void db_close(struct db *db); /* a zeroed one is fine; leaves a zeroed one */
+/* A file that nobody has open, with what may be beside it. */
+void db_remove(const char *path);
 void db_clear(struct db *db);
 static inline bool db_ok(const struct db *db)
 {

@@ -20,6 +20,7 @@ struct held {
 struct block {
 	struct store_object object; /* first */
 	struct held *held;	    /* as many as it has claims */
+	bool holds;		    /* they are in the table of claims */
 	size_t size;
 };
 
@@ -60,6 +61,7 @@ struct store_object *object_of_store(const struct store_object *parts)
 	*o = *parts;
 	atomic_init(&o->refs, 1);
 	b->size = size;
+	b->holds = false;
 	b->held = (struct held *)(b + 1);
 	claims = (struct store_claim *)(b->held + o->claim_count);
 	at = (char *)(claims + o->claim_count);
@@ -168,16 +170,23 @@ void memory_done(struct memory *m)
 	free_all(&m->given);
 }
 
-static void add_claims(struct memory *m, const struct store_object *o)
+static void add_claims(struct memory *m, struct store_object *o)
 {
-	const struct block *b = (const struct block *)o;
+	struct block *b = (struct block *)o;
 
+	b->holds = true;
 	for (size_t i = 0; i < o->claim_count; i++)
 		map_put(&m->claims, endpoint_hash(&b->held[i].at), &b->held[i]);
 }
 
-static void drop_claims(struct memory *m, const struct store_object *o)
+/* Once: they may be another's by then. */
+static void drop_claims(struct memory *m, struct store_object *o)
 {
+	struct block *b = (struct block *)o;
+
+	if (!b->holds)
+		return;
+	b->holds = false;
 	for (size_t i = 0; i < o->claim_count; i++)
 		map_take(&m->claims, endpoint_hash(&o->claims[i].at), &o->claims[i].at);
 }
@@ -216,6 +225,14 @@ static struct store_object *take(struct memory *m, const struct store_key *key)
 	if (o)
 		drop_claims(m, o);
 	return o;
+}
+
+void memory_let_go(struct memory *m, const struct store_key *key)
+{
+	struct store_object *o = map_get(&m->objects, store_key_hash(key), key);
+
+	if (o)
+		drop_claims(m, o);
 }
 
 void memory_put(struct memory *m, struct store_object *o)

@@ -38,6 +38,11 @@ void memory_done(struct memory *m);
 /* Takes the objects over in place of all that was known. */
 void memory_load(struct memory *m, uint64_t epoch, uint64_t revision, struct store_object **objects,
 		 size_t count);
+/*
+ * Its claims are nobody's from here on; its next change is to follow. For what one write does to
+ * several documents, which may hand theirs to each other.
+ */
+void memory_let_go(struct memory *m, const struct store_key *key);
 /* Takes the object over; revisions only grow. */
 void memory_put(struct memory *m, struct store_object *o);
 /* What it was, until its next change but MEMORY_CHANGES; NULL: it was not there. */

@@ -395,13 +395,6 @@ static void keep_private(struct store *s, struct db *db)
 	close(fd);
 }
 
-static void remove_with(const char *path, const char *ending)
-{
-	CLEANUP(xfree_ptr) char *file = xasprintf("%s%s", path, ending);
-
-	unlink(file);
-}
-
 static bool set_aside(struct store *s)
 {
 	static const char *const endings[] = { "-wal", "-shm", "" };
@@ -424,8 +417,15 @@ void writer_failed(struct writer *w)
 	w->err = w->db.err;
 }
 
+struct writer_state writer_state(const struct writer *w)
+{
+	return (struct writer_state){ w->ready, w->trouble, w->err };
+}
+
 static void open_to_write(struct store *s, struct writer *w, struct loaded *out)
 {
+	CLEANUP(xfree_ptr) char *half_restored = xasprintf("%s.restore", s->path);
+
 	db_close(&w->db);
 	check_place(s, &w->db);
 	if (db_ok(&w->db))
@@ -433,8 +433,7 @@ static void open_to_write(struct store *s, struct writer *w, struct loaded *out)
 	keep_private(s, &w->db);
 	if (!db_ok(&w->db))
 		return;
-	remove_with(s->path, ".restore");
-	remove_with(s->path, ".restore-journal");
+	db_remove(half_restored);
 	db_open(&w->db, s->path, DB_WRITE, s->options.vfs);
 	file_check(&w->db, true);
 	/* What an end in the midst of a commit has left in the log may not be on the disk yet, and

@@ -200,19 +200,18 @@ bool store_changes_since(const struct store *s, uint64_t epoch, uint64_t revisio
 
 /* --- state ------------------------------------------------------------------------- */
 
-void store_state_is(struct store *s, bool can_write, enum store_result trouble,
-		    const struct err *err)
+void store_state_is(struct store *s, const struct writer_state *w)
 {
 	const struct store_event e = { .type = STORE_STATUS };
-	enum store_state state = !can_write	       ? STORE_READ_LOCKED
-				 : trouble == STORE_OK ? STORE_READY
-						       : STORE_TROUBLED;
+	enum store_state state = !w->ready		  ? STORE_READ_LOCKED
+				 : w->trouble == STORE_OK ? STORE_READY
+							  : STORE_TROUBLED;
 
-	if (state == s->state && trouble == s->trouble && strcmp(err->text, s->why.text) == 0)
+	if (state == s->state && w->trouble == s->trouble && strcmp(w->err.text, s->why.text) == 0)
 		return;
 	s->state = state;
-	s->trouble = trouble;
-	s->why = *err;
+	s->trouble = w->trouble;
+	s->why = w->err;
 	store_tell(s, &e);
 }
 
@@ -245,7 +244,8 @@ void store_status(const struct store *s, struct store_status *out)
 struct open_job {
 	struct job job;
 	struct loaded loaded;
-	bool complete, ready;
+	bool complete;
+	struct writer_state after;
 };
 
 static void open_run(struct store *s, struct job *j)
@@ -254,9 +254,7 @@ static void open_run(struct store *s, struct job *j)
 	struct writer *w = &s->writer;
 
 	writer_open(s, w, &o->loaded, &o->complete);
-	o->ready = w->ready;
-	j->result = w->trouble;
-	j->err = w->err;
+	o->after = writer_state(w);
 }
 
 static void try_again(void *arg);
@@ -268,7 +266,7 @@ static void open_done(struct store *s, struct job *j)
 	s->opening = false;
 	if (o->complete)
 		store_took(s, &o->loaded);
-	store_state_is(s, o->ready, j->result, &j->err);
+	store_state_is(s, &o->after);
 	*s->held_end = NULL;
 	while (s->held) {
 		struct job *next = s->held->next;
@@ -277,7 +275,7 @@ static void open_done(struct store *s, struct job *j)
 		s->held = next;
 	}
 	s->held_end = &s->held;
-	if (!o->ready && j->result != STORE_CORRUPT)
+	if (!o->after.ready && o->after.trouble != STORE_CORRUPT)
 		s->retry = loop_timer_in(s->loop, RETRY_MS, try_again, s);
 }
 

@@ -100,6 +100,13 @@ struct writer {
 	bool secrets; /* one was replaced: to be overwritten in the log too */
 };
 
+/* How it was after a job of its, for the loop. */
+struct writer_state {
+	bool ready;
+	enum store_result trouble;
+	struct err err;
+};
+
 /* --- the store --------------------------------------------------------------------- */
 
 struct watcher {
@@ -144,9 +151,7 @@ struct store {
 /* Done on the loop, in this order: memory, watchers, answer. */
 void store_took(struct store *s, struct loaded *l);
 void store_tell(struct store *s, const struct store_event *e);
-/* The writer's state as of a job of its. */
-void store_state_is(struct store *s, bool can_write, enum store_result trouble,
-		    const struct err *err);
+void store_state_is(struct store *s, const struct writer_state *w);
 /* Takes the job; it is answered. */
 void store_post(struct store *s, struct queue *q, struct job *j);
 /* The same for one that cannot be done, from the loop. */
@@ -163,6 +168,7 @@ char *job_str_or_null(struct job *j, const char *s);
 void writer_open(struct store *s, struct writer *w, struct loaded *out, bool *complete);
 void writer_close(struct writer *w);
 void writer_failed(struct writer *w); /* takes over what w->db says */
+struct writer_state writer_state(const struct writer *w);
 /* Ours, whole, and of this version, or it is made so (not where it is only read). */
 void file_check(struct db *db, bool write);
 void file_load(struct db *db, struct loaded *out);

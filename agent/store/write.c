@@ -152,6 +152,18 @@ static void take_change(struct store *s, struct write_job *j, size_t i)
 		store_tell(s, &e);
 }
 
+static void take_changes(struct store *s, struct write_job *j)
+{
+	for (size_t i = 0; i < j->write.count; i++) {
+		if (j->items[i].changed)
+			memory_let_go(&s->memory, &j->write.changes[i].key);
+	}
+	for (size_t i = 0; i < j->write.count; i++) {
+		if (j->items[i].changed)
+			take_change(s, j, i);
+	}
+}
+
 static void call_back(struct write_job *j)
 {
 	const struct store_outcome outcome = {
@@ -173,14 +185,11 @@ static void write_done(struct store *s, struct job *job)
 	struct write_job *j = (struct write_job *)job;
 
 	unask(s, j);
-	for (size_t i = 0; i < j->write.count; i++) {
-		if (job->result == STORE_OK && !j->repeated && !j->write.dry_run &&
-		    j->items[i].changed)
-			take_change(s, j, i);
-	}
+	if (job->result == STORE_OK && !j->repeated && !j->write.dry_run)
+		take_changes(s, j);
 	/* An opening under way has more to say than a write that came before its end. */
 	if (j->ran && !s->opening)
-		store_state_is(s, j->can_write, j->trouble, &j->trouble_err);
+		store_state_is(s, &j->after);
 	call_back(j);
 }
 

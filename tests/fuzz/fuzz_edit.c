@@ -32,7 +32,8 @@ static struct fuzzed {
 
 static void clean_up(void)
 {
-	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm" };
+	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm",
+					     "store.db.lock" };
 	char path[64];
 
 	edits_free(f.edits);

@@ -69,6 +69,9 @@ for shell in bash zsh; do
 	offers "a pool to be explained" "db.orders.mysql-tcp default.dns.dns-udp" --socket "$tmp/api.sock" explain d
 	offers "a command to be helped with" "version" help v
 	offers "a shell" "bash" completion b
+	offers "what is done to tokens" "create delete list" token ''
+	offers "no pool for the name of a token" "" -s "$tmp/api.sock" token delete s
+	offers "a role" "editor viewer" token create alice --role ''
 	offers "nothing without an agent" "" -s /nonexistent explain x
 	# In zsh it takes the editor to know where in the line it is.
 	[ "$shell" = zsh ] || offers "a file" "$tmp/bash" lint -f "$tmp/ba"

@@ -37,8 +37,8 @@ golden() { # NAME ARGUMENT...
 }
 
 golden help help
-for command in get describe explain wait lint apply delete history rollback drain undrain weight \
-	cleanup whoami completion version help; do
+for command in get describe explain wait lint apply diff edit delete history rollback \
+	drain undrain weight cleanup whoami token completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -60,6 +60,9 @@ golden get-pools-ndjson get pools -n shop -o ndjson
 golden get-pools-name get pools -o name
 golden get-members-name get members -n shop -o name
 golden error-name get problems -o name
+golden error-diff diff
+golden error-edit edit service
+golden error-edit-secret edit secret a/b
 golden error-completion completion fish
 golden get-pools-sorted get pools --sort-by health,-problemCount
 golden get-members-sorted get members --sort-by=-address,state -n shop
@@ -72,6 +75,9 @@ golden get-members-by-name get members shop.web.https-tcp
 golden get-members-down get members shop.web.http-tcp --state down
 golden get-members-none get members team.empty.80-tcp
 golden get-targets-by-name get targets 10.100.1.77:30253
+golden get-address-pools get address-pools
+golden get-address-pools-json get address-pools -o json
+golden error-address-pools get address-pools main
 golden get-problems-by-name get problems shop.web.https-tcp
 
 for pool in db/orders default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do
@@ -95,6 +101,13 @@ golden error-apply-nowhere apply -f deploy/example.yaml
 golden error-delete-kind delete gadgets web
 golden error-rollback-to rollback services shop/web
 golden error-drain-service drain web 10.1.0.1
+
+golden error-token token
+golden error-token-no-name token create
+golden error-token-bad-name token create 'a b'
+golden error-token-names token list alice
+golden error-token-role token create alice --role king
+golden error-token-role-of token delete alice --role editor
 
 golden error-no-command
 golden error-command gte

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The agent with a store of its own: the origin's YAML is applied, seen in
 # `ipvsadm -Ln`, edited, brought back and removed, each on record; a dry run,
-# a refused write and a restart change nothing.
+# a refused write and a restart change nothing. By a token the same is written over TCP.
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh
@@ -16,7 +16,8 @@ server_start s1 10.100.1.53:8090
 server_start s2 10.100.1.77:30253
 # No source: the agent's own store is the one.
 agent_configure "$quick_checks"
-sed -i '/^sources:/d; /^- directory:/d' "$run/parasaus.yaml"
+sed -i '/^sources:/d; /^- directory:/d; s/^  socket:.*/&\n  listen: 127.0.0.1:9090/' \
+	"$run/parasaus.yaml"
 agent_start
 check "it is synced" agent_synced
 
@@ -30,6 +31,8 @@ rest() { curl -sS -m 10 --unix-socket "$run/api.sock" "http://localhost$1"; }
 operations() { rest /api/v1/operations | jq -r "$1"; }
 newest() { operations ".items[0] | \"\\(.user) \\(.source) \\(.action) \\(.kind) \\(.result)\""; }
 revision() { ctl history endpoints $name -o json | jq -r '.items[0].revision'; }
+has_frontend() { table | found -e "-A -t $1 "; }
+has_no_token() { ! grep -rqF -e "$alice" -e "$bob" "$1"; }
 has_no_service() { ! table | found " $frontend "; }
 
 # --- apply ----------------------------------------------------------------------------
@@ -104,6 +107,47 @@ service_revision=$(ctl history service $name -o json |
 	jq -r '[.items[] | select(.removed | not)][0].revision')
 ctl rollback service $name --to "$service_revision" | note
 check "and comes back" wait_for 10 has_weight "$frontend" "$first" 1
+
+# --- by a token -----------------------------------------------------------------------
+
+# over_tcp TOKEN METHOD PATH [FILE]: the status of the answer; "" is no token.
+over_tcp() {
+	in_box director curl -sS -m 10 -o "$run/answer" -w '%{http_code}' -X "$2" \
+		${1:+-H "Authorization: Bearer $1"} ${4:+-H 'Content-Type: application/yaml' --data-binary "@$4"} \
+		"http://127.0.0.1:9090$3"
+}
+document=/api/v1/namespaces/token/services/web
+cat >"$run/web.yaml" <<-END
+	kind: Service
+	apiVersion: v1
+	metadata: {name: web, namespace: token}
+	spec: {type: NodePort, ports: [{name: http, port: 80, nodePort: 40797}]}
+END
+
+equal "without a token nothing is written over TCP" 401 "$(over_tcp '' PUT $document "$run/web.yaml")"
+equal "while all is read" 200 "$(over_tcp '' GET /api/v1/pools)"
+ctl token create alice >"$run/alice"
+ctl token create bob --role viewer >"$run/bob"
+alice=$(cat "$run/alice") bob=$(cat "$run/bob")
+equal "a viewer's is not enough" 403 "$(over_tcp "$bob" PUT $document "$run/web.yaml")"
+equal "an editor's is" 201 "$(over_tcp "$alice" PUT $document "$run/web.yaml")"
+note <"$run/answer"
+equal "the record has its name" "token:alice rest create Service ok" "$(newest)"
+check "the kernel has the frontend" wait_for 10 has_frontend "$vip:40797"
+equal "no token makes another" 403 "$(over_tcp "$alice" GET /api/v1/tokens)"
+
+equal "their file is the agent's alone" 600 "$(stat -c %a "$run/state/tokens")"
+check "no token is in the state directory" has_no_token "$run/state"
+check "nor in the log" has_no_token "$run/agent.log"
+check "it ends" agent_stop
+agent_start
+check "it is synced once more" agent_synced
+equal "a token outlives a restart" 200 "$(over_tcp "$alice" GET /api/v1/whoami)"
+equal "as who it was" token:alice "$(jq -r .user "$run/answer")"
+equal "tokens are listed" "alice bob" "$(ctl token list -o name | xargs)"
+ctl token delete alice | note
+equal "deleted it is refused at once" 401 "$(over_tcp "$alice" PUT $document "$run/web.yaml")"
+equal "for reading, too" 401 "$(over_tcp "$alice" GET /api/v1/pools)"
 
 # --- who may --------------------------------------------------------------------------
 

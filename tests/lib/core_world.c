@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/lib/core_world.h"
 #include "tests/lib/fake_kube.h"
+#include "tests/lib/snapshots.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -341,6 +342,8 @@ void start_core(struct world *w)
 	assert_int_equal(core_prepare(&w->context), 0);
 	http_server = w->server;
 	((struct core *)w->context.arg)->http_new = http_of_server;
+	if (w->over_tcp) /* a port that is free, which no configuration can say */
+		((struct core *)w->context.arg)->tcp_fd = snapshot_listen_tcp(&w->tcp_port);
 	assert_int_equal(core_start(&w->context), 0);
 }
 

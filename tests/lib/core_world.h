@@ -41,6 +41,8 @@ struct world {
 	struct hc_secret secrets[SECRETS];
 	size_t secret_count;
 	struct fake_kube *server; /* NULL: the source is a directory */
+	bool over_tcp;		  /* to be set before start_core(): it listens there, too */
+	uint16_t tcp_port;
 	/* everything that is logged */
 	struct buf log;
 };

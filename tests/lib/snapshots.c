@@ -295,6 +295,23 @@ static void add_targets(struct snapshot *s)
 	s->targets = list;
 }
 
+static const struct pool_rules *sample_rules(void)
+{
+	static struct addr_range ranges[3];
+	static struct address_pool pools[] = {
+		{ (char *)(uintptr_t) "main", &ranges[0], 2, { 30000, 64999 } },
+		{ (char *)(uintptr_t) "six", &ranges[2], 1, { 40443, 40443 } },
+	};
+	static const struct pool_rules rules = { .address_pools = pools,
+						 .address_pool_count = ARRAY_LEN(pools) };
+
+	if (addr_range_parse("10.0.0.1-10.0.0.9", &ranges[0]) < 0 ||
+	    addr_range_parse("10.0.1.0/24", &ranges[1]) < 0 ||
+	    addr_range_parse("2001:db8:1::1", &ranges[2]) < 0)
+		abort();
+	return &rules;
+}
+
 static void add_frame(struct snapshot *s, int64_t now)
 {
 	static const char *const names[] = { "parent", "core", "healthcheck", "ipvs" };
@@ -304,9 +321,11 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->started_ms = now - HOURS(72);
 	s->generation = s->applied_generation = 7;
 	s->synced = s->ready = true;
+	s->rules = sample_rules();
 	s->kernel_writes = 42;
 	s->other_writes = 11;
 	s->repairs = 1;
+	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31 };
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
 		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);

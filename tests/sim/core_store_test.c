@@ -241,6 +241,38 @@ static void secrets_of_the_store_reach_the_checks_that_name_them(void **state)
 	assert_false(was_logged(w, "hunter2"));
 }
 
+static void lost_sources_do_not_end_their_pools(void **state)
+{
+	struct world *w = *state;
+	struct config *with = w->config;
+	struct err err = { 0 };
+	char text[300];
+
+	write_pool(w, "web.yaml", WEB_SERVICE "---\n" WEB_ENDPOINTS(ONE));
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	pass(w, 1000); /* it is saved by now */
+	stop_core(w);
+	snprintf(text, sizeof(text),
+		 "stateDirectory: %s/state\n"
+		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
+		 "api: {socket: %s/api.sock}\nuser: root\n",
+		 w->dir, w->dir);
+	if (config_read("test", text, strlen(text), &w->config, &err) < 0)
+		fail_msg("%s", err.text);
+	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
+	assert_int_equal(core_prepare(&w->context), -1);
+	snprintf(text, sizeof(text), "`sources` is missing, and the pools came from %s before",
+		 path_in(w, "pools"));
+	assert_true(was_logged(w, text));
+	core_end(&w->context);
+	/* Once they are back, all goes on. */
+	config_free(w->config);
+	w->config = with;
+	start_all(w, VIP D1("1"));
+	await_wanted(w, VIP D1("1"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 int main(void)
@@ -254,6 +286,8 @@ int main(void)
 		T(a_restored_store_is_followed),
 		T(a_damaged_store_deletes_nothing),
 		T(secrets_of_the_store_reach_the_checks_that_name_them),
+		cmocka_unit_test_setup_teardown(lost_sources_do_not_end_their_pools, core_world_up,
+						core_world_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

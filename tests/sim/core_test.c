@@ -408,9 +408,9 @@ static struct snapshot *newest(struct world *w)
 	return snapshot_slot_get(c->view.slot);
 }
 
-static void send_probes(struct world *w, uint64_t probes)
+static void send_probes(struct world *w, uint64_t probes, uint32_t lag_ms)
 {
-	struct hc_status s = { .probes = probes, .inconclusive = 1, .lag_ms = 3 };
+	struct hc_status s = { .probes = probes, .inconclusive = 1, .lag_ms = lag_ms };
 	struct buf b = { 0 };
 
 	wire_put_hc_status(&b, &s);
@@ -424,17 +424,20 @@ static void probes_are_counted_over_the_deaths_of_the_prober(void **state)
 	struct snapshot *s;
 
 	start_with_two(w);
-	send_probes(w, 10);
+	send_probes(w, 9, 7);
+	send_probes(w, 10, 3);
 	s = newest(w);
 	assert_int_equal(s->probing.probes, 10);
 	assert_int_equal(s->probing.lag_ms, 3);
+	assert_int_equal(s->probing.lag_max_ms, 7);
 	snapshot_unref(s);
 	connect_health(w);
 	health_is_told(w);
-	send_probes(w, 4);
+	send_probes(w, 4, 5);
 	s = newest(w);
 	assert_int_equal(s->probing.probes, 14);
 	assert_int_equal(s->probing.inconclusive, 2);
+	assert_int_equal(s->probing.lag_max_ms, 7);
 	snapshot_unref(s);
 }
 

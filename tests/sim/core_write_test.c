@@ -270,6 +270,30 @@ static void what_is_put_is_wanted_of_the_kernel_and_read_back(void **state)
 	want(w, 200, "GET", SERVICES "web", "If-None-Match: \"r9999\"\r\n", NULL, NULL);
 }
 
+/* Of its two documents the newer one, also when that was written again as it was. */
+static void a_pool_tells_who_changed_it_last(void **state)
+{
+	struct world *w = *state;
+	uint64_t revision;
+	char want_tag[64];
+	struct answer a;
+
+	start_with_web(w);
+	want(w, 200, "PUT", ENDPOINTS "web", JSON "If-Match: *\r\n", WEB_ENDPOINTS(ONE) " ", NULL);
+	want(w, 200, "PATCH", SERVICES "web", MERGE "If-Match: *\r\n",
+	     "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", NULL);
+	revision = revision_of(w, STORE_SERVICE, "web");
+	pass(w, 100);
+	want(w, 200, "GET", "/api/v1/pools/shop.web.p-tcp", "", NULL, &a);
+	snprintf(want_tag, sizeof(want_tag), "ETag: \"r%" PRIu64 "\"\r\n", revision);
+	assert_non_null(strstr(buf_cstr(&a.text), want_tag));
+	assert_int_equal(strtoull(field(a.root, "revision"), NULL, 10), revision);
+	assert_string_equal(field(a.root, "lastAction"), "patch");
+	assert_memory_equal(field(a.root, "lastOperator"), "unix:", 5);
+	assert_memory_equal(field(a.root, "lastOperationTime"), "20", 2);
+	answer_done(&a);
+}
+
 static void more_documents_than_one_write_takes_are_not_even_compared(void **state)
 {
 	CLEANUP(buf_done) struct buf many = { 0 };
@@ -512,6 +536,80 @@ static void a_dry_run_tells_what_would_be_and_does_nothing(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+/* "set-server 10.0.0.1:30080 10.1.0.1:8080 0; ..." */
+static const char *plan_text(const struct answer *a, struct buf *out)
+{
+	static const char *const fields[] = { "op", "frontend", "scheduler", "server", "weight" };
+	const struct doc *plan = doc_get(a->root, "plan");
+
+	buf_reset(out);
+	assert_non_null(plan);
+	for (const struct doc *op = plan->first; op; op = op->next) {
+		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+			const struct doc *d = doc_get(op, fields[i]);
+
+			if (d)
+				buf_printf(out, "%s%s", i ? " " : "", d->text);
+		}
+		buf_str(out, "; ");
+	}
+	return buf_cstr(out);
+}
+
+/* The dry run tells this plan, and the write then comes to that table. */
+static void planned(struct world *w, const char *method, const char *target, const char *headers,
+		    const char *body, const char *plan, const char *table)
+{
+	CLEANUP(buf_done) struct buf dry = { 0 }, text = { 0 };
+	struct answer a;
+
+	buf_printf(&dry, "%s?dryRun=all", target);
+	ask(w, method, buf_cstr(&dry), headers, body, &a);
+	assert_in_range(a.status, 200, 201);
+	assert_string_equal(plan_text(&a, &text), plan);
+	answer_done(&a);
+	ask(w, method, target, headers, body, &a);
+	assert_in_range(a.status, 200, 201);
+	assert_null(doc_get(a.root, "plan"));
+	answer_done(&a);
+	await_wanted(w, table);
+}
+
+#define OTHER "-A -t 10.0.0.1:30099 -s wrr\n"
+#define ANY   JSON "If-Match: *\r\n"
+
+static void a_dry_run_tells_what_the_kernel_would_be_told(void **state)
+{
+	struct world *w = *state;
+
+	start_with_web(w);
+	planned(w, "PUT", SERVICES "new", JSON, SERVICE_AT("new", "30099"),
+		"new-service 10.0.0.1:30099 wrr; ", VIP D1("1") OTHER);
+	planned(w, "PUT", SERVICES "new", ANY, SERVICE_AT("new", "30099"), "", VIP D1("1") OTHER);
+	/* The one that leaves drains. */
+	planned(w, "PUT", ENDPOINTS "web", ANY, WEB_ENDPOINTS(TWO),
+		"set-server 10.0.0.1:30080 10.1.0.1:8080 0; "
+		"new-server 10.0.0.1:30080 10.1.0.2:8080 1; ",
+		VIP D1("0") D2("1") OTHER);
+	planned(w, "PATCH", ENDPOINTS "web", MERGE "If-Match: *\r\n",
+		"{\"metadata\":{\"annotations\":{\"parasaus.io/weight\":\"3\","
+		"\"parasaus.io/scheduler\":\"rr\"}}}",
+		"set-server 10.0.0.1:30080 10.1.0.2:8080 3; set-service 10.0.0.1:30080 rr; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0") D2("3") OTHER);
+	/* To another port: it drains at the old one. */
+	planned(w, "PUT", SERVICES "web", ANY, SERVICE_AT("web", "30098"),
+		"new-service 10.0.0.1:30098 rr; new-server 10.0.0.1:30098 10.1.0.2:8080 3; "
+		"set-server 10.0.0.1:30080 10.1.0.2:8080 0; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0")
+			D2("0") "-A -t 10.0.0.1:30098 -s rr\n"
+				"-a -t 10.0.0.1:30098 -r 10.1.0.2:8080 -m -w 3\n" OTHER);
+	planned(w, "DELETE", SERVICES "new", "If-Match: *\r\n", NULL,
+		"delete-service 10.0.0.1:30099; ",
+		"-A -t 10.0.0.1:30080 -s rr\n" D1("0")
+			D2("0") "-A -t 10.0.0.1:30098 -s rr\n"
+				"-a -t 10.0.0.1:30098 -r 10.1.0.2:8080 -m -w 3\n");
+}
+
 static void a_repetition_by_its_key_has_the_first_answer(void **state)
 {
 	struct world *w = *state;
@@ -638,6 +736,48 @@ static void the_origin_systems_example_is_applied_with_warnings(void **state)
 	answer_done(&a);
 	await_wanted(w, "-A -t 10.0.0.1:40796 -s wrr\n"
 			"-a -t 10.0.0.1:40796 -r 10.100.1.53:8090 -m -w 1\n");
+}
+
+/* --- pools ----------------------------------------------------------------------------------- */
+
+#define NEW_POOL                                                                           \
+	"{\"namespace\":\"shop\",\"name\":\"web\",\"portName\":\"p\",\"port\":30080,"      \
+	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":8080},{\"address\":\"10.1.0.2\"," \
+	"\"port\":8080,\"weight\":3}]}"
+#define WEB_POOL "/api/v1/pools/shop.web.p-tcp"
+
+static void a_pool_is_made_and_edited_as_a_pool(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 201, "POST", "/api/v1/pools", JSON, NEW_POOL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Location: " WEB_POOL "\r\n"));
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r2\"\r\n"));
+	answer_done(&a);
+	await_wanted(w, VIP D1("1") D2("3"));
+	want(w, 200, "PATCH", WEB_POOL "/members/10.1.0.2-8080", MERGE "If-Match: \"r2\"\r\n",
+	     "{\"drain\":true}", NULL);
+	await_wanted(w, VIP D1("1") D2("0"));
+	pass(w, 100);
+	/* What reads them is another part: they agree on the revision. */
+	want(w, 200, "GET", WEB_POOL, "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	assert_string_equal(field(a.root, "lastAction"), "drain");
+	answer_done(&a);
+	want(w, 200, "GET", WEB_POOL "/spec", "", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "ETag: \"r3\"\r\n"));
+	answer_done(&a);
+	want(w, 304, "GET", WEB_POOL "/spec", "If-None-Match: \"r3\"\r\n", NULL, NULL);
+	want(w, 405, "PUT", WEB_POOL, JSON, "{}", &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Allow: GET, HEAD, PATCH, DELETE\r\n"));
+	answer_done(&a);
+	want(w, 415, "PATCH", WEB_POOL, JSON "If-Match: *\r\n", "{}", NULL);
+	want(w, 415, "POST", "/api/v1/pools", YAML, NEW_POOL, NULL);
+	want(w, 200, "DELETE", WEB_POOL, "If-Match: \"r3\"\r\n", NULL, NULL);
+	await_wanted(w, VIP D1("0") D2("0"));
+	want(w, 404, "GET", WEB_POOL "/spec", "", NULL, NULL);
 }
 
 /* --- the past --------------------------------------------------------------------------------- */
@@ -846,7 +986,7 @@ static void without_a_store_documents_are_managed_elsewhere(void **state)
 	has_code(&a, "managed-elsewhere");
 	answer_done(&a);
 	ask(w, "GET", "/api/v1/whoami", "", NULL, &a);
-	assert_string_equal(field(a.root, "reason"), "managed-elsewhere");
+	assert_string_equal(field(a.root, "reason"), "no-store");
 	answer_done(&a);
 }
 
@@ -854,6 +994,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_put_is_wanted_of_the_kernel_and_read_back),
+		T(a_pool_tells_who_changed_it_last),
 		T(more_documents_than_one_write_takes_are_not_even_compared),
 		T(before_the_store_is_known_nothing_is_said_to_be_absent),
 		T(yaml_is_taken_as_well_and_a_namespace_comes_from_the_path),
@@ -863,10 +1004,12 @@ int main(void)
 		T(what_cannot_be_used_is_refused_with_its_place),
 		T(a_frontend_is_one_documents_alone),
 		T(a_dry_run_tells_what_would_be_and_does_nothing),
+		T(a_dry_run_tells_what_the_kernel_would_be_told),
 		T(a_repetition_by_its_key_has_the_first_answer),
 		T(no_answer_holds_the_value_of_a_secret),
 		T(documents_are_applied_together_or_not_at_all),
 		T(the_origin_systems_example_is_applied_with_warnings),
+		T(a_pool_is_made_and_edited_as_a_pool),
 		T(a_document_goes_back_to_what_it_was_also_when_it_is_gone),
 		T(going_back_does_not_take_what_is_anothers),
 		T(who_did_what_when_and_why_is_on_record),

@@ -396,6 +396,44 @@ static void weights_are_found_by_address_and_port(void **state)
 	assert_false(weights_find(&w, &e, &n));
 }
 
+static void weights_are_changed_one_by_one(void **state)
+{
+	static const struct {
+		const char *list, *where, *weight,
+			*want; /* weight NULL: none; want NULL: refused */
+	} cases[] = {
+		{ NULL, "10.0.0.1:80", "5", "10.0.0.1:80=5" },
+		{ "", "10.0.0.1:80", NULL, "" },
+		{ "10.0.0.1=5", "10.0.0.1:80", "0", "10.0.0.1=5,10.0.0.1:80=0" },
+		{ "10.0.0.1=5, 10.0.0.1:80=1 ,10.0.0.2=2", "10.0.0.1:80", "7",
+		  "10.0.0.1=5,10.0.0.1:80=7,10.0.0.2=2" },
+		{ "10.0.0.1=5,10.0.0.1:80=1,10.0.0.2=2", "10.0.0.1:80", NULL,
+		  "10.0.0.1=5,10.0.0.2=2" },
+		{ "10.0.0.1:80=1", "10.0.0.1:80", NULL, "" },
+		{ NULL, "[2001:db8::1]:80", "3", "[2001:db8::1]:80=3" },
+		{ "[2001:db8:0::1]:80=2", "[2001:db8::1]:80", NULL, "" },
+		{ "10.0.0.1", "10.0.0.1:80", "1", NULL },
+		{ "10.0.0.1=1,", "10.0.0.1:80", "1", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint32_t weight = cases[i].weight ? (uint32_t)atoi(cases[i].weight) : 0, said = 77;
+		CLEANUP(buf_done) struct buf out = { 0 };
+		struct endpoint e;
+		int r;
+
+		assert_int_equal(endpoint_parse(cases[i].where, IPPROTO_TCP, &e), 0);
+		r = weights_change(cases[i].list, &e, cases[i].weight ? &weight : NULL, &out);
+		assert_int_equal(r, cases[i].want ? 0 : -EINVAL);
+		if (!cases[i].want)
+			continue;
+		assert_string_equal(buf_cstr(&out), cases[i].want);
+		assert_int_equal(weights_say(buf_cstr(&out), &e, &said), cases[i].weight != NULL);
+		assert_int_equal(said, cases[i].weight ? weight : 77);
+	}
+}
+
 static void bad_weights_are_refused_as_a_whole(void **state)
 {
 	static const char *const bad[] = { "",
@@ -439,6 +477,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_effect_is_told),
 		cmocka_unit_test(nothing_of_the_check_keeps_the_very_same_check),
 		cmocka_unit_test(weights_are_found_by_address_and_port),
+		cmocka_unit_test(weights_are_changed_one_by_one),
 		cmocka_unit_test(bad_weights_are_refused_as_a_whole),
 	};
 

@@ -16,6 +16,7 @@
 #include "agent/api/edit.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
+#include "agent/api/token_route.h"
 #include "agent/base/doc.h"
 #include "tests/lib/snapshots.h"
 
@@ -194,26 +195,39 @@ static const struct doc *operation(const struct world *w, const char *path)
 	return doc_get(doc_get(doc_get(w->root, "paths"), path), "get");
 }
 
+/* What core answers, with methods of its own. */
+static const struct edit_path *const tables[] = { edit_paths, token_paths };
+
 /* --- tests ------------------------------------------------------------------------------------ */
 
 static void every_path_is_described_and_every_described_one_is_there(void **state)
 {
 	const struct world *w = *state;
 	const struct doc *paths = doc_get(w->root, "paths");
-	size_t routes = 0, of_store = 0;
+	size_t routes = 0, of_core = 0;
 
 	assert_string_equal(doc_string(doc_get(w->root, "openapi")), "3.1.0");
 	for (const struct rest_route *r = rest_routes; r->path; r++, routes++)
 		if (!doc_string(doc_get(operation(w, r->path), "operationId")))
 			fail_msg("%s is not in openapi.json", r->path);
-	for (const struct edit_path *p = edit_paths; p->path; p++, of_store++)
-		if (!doc_get(paths, p->path))
-			fail_msg("%s is not in openapi.json", p->path);
-	assert_int_equal(routes + of_store, paths->count); /* so there is none besides */
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (const struct edit_path *p = tables[t]; p->path; p++) {
+			if (!doc_get(paths, p->path))
+				fail_msg("%s is not in openapi.json", p->path);
+			of_core += !p->read_elsewhere;
+		}
+	assert_int_equal(routes + of_core, paths->count); /* so there is none besides */
+}
+
+static bool is_described(const struct world *w, const char *path, const char *method)
+{
+	const struct doc *d = doc_get(doc_get(doc_get(w->root, "paths"), path), method);
+
+	return doc_string(doc_get(d, "operationId"));
 }
 
 /* HEAD is GET without its body: nobody describes it. */
-static void every_method_of_the_store_is_described_and_no_other(void **state)
+static void every_method_of_core_is_described_and_no_other(void **state)
 {
 	static const char *const methods[][2] = { { "GET", "get" },
 						  { "PUT", "put" },
@@ -222,15 +236,12 @@ static void every_method_of_the_store_is_described_and_no_other(void **state)
 						  { "DELETE", "delete" } };
 	const struct world *w = *state;
 
-	for (const struct edit_path *p = edit_paths; p->path; p++)
-		for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-			const struct doc *d = doc_get(doc_get(doc_get(w->root, "paths"), p->path),
-						      methods[i][1]);
-
-			if (!!doc_string(doc_get(d, "operationId")) !=
-			    !!strstr(p->methods, methods[i][0]))
-				fail_msg("%s %s", methods[i][0], p->path);
-		}
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (const struct edit_path *p = tables[t]; p->path; p++)
+			for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+				if (is_described(w, p->path, methods[i][1]) !=
+				    !!strstr(p->methods, methods[i][0]))
+					fail_msg("%s %s", methods[i][0], p->path);
 }
 
 static void every_answer_is_as_it_is_described(void **state)
@@ -425,17 +436,30 @@ static void errors_of_a_path_are_among_its_answers(void **state)
 	}
 }
 
+/* A wrong token is told everywhere below /api/v1. */
+static void every_path_of_the_api_may_refuse_a_token(void **state)
+{
+	const struct world *w = *state;
+
+	for (const struct doc *p = doc_get(w->root, "paths")->first; p; p = p->next)
+		for (const struct doc *m = p->first; m; m = m->next)
+			if (strncmp(p->key, "/api/v1/", 8) == 0 &&
+			    !doc_get(doc_get(m, "responses"), "401"))
+				fail_msg("%s %s", m->key, p->key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_path_is_described_and_every_described_one_is_there),
-		cmocka_unit_test(every_method_of_the_store_is_described_and_no_other),
+		cmocka_unit_test(every_method_of_core_is_described_and_no_other),
 		cmocka_unit_test(every_answer_is_as_it_is_described),
 		cmocka_unit_test(no_other_format_is_there),
 		cmocka_unit_test(every_parameter_is_described_and_every_described_one_is_taken),
 		cmocka_unit_test(every_word_of_a_parameter_is_taken_and_no_other),
 		cmocka_unit_test(every_error_is_described),
 		cmocka_unit_test(errors_of_a_path_are_among_its_answers),
+		cmocka_unit_test(every_path_of_the_api_may_refuse_a_token),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

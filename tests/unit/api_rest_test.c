@@ -476,6 +476,40 @@ static void lists_are_filtered_and_cut_into_pages(void **state)
 	}
 }
 
+/* Those of a store, here two of the sample, tell who changed them last, and when. */
+static void pools_are_found_and_sorted_by_their_last_change(void **state)
+{
+	static struct object_change changes[] = {
+		{ 12, NOW, (char *)(uintptr_t) "unix:alice", (char *)(uintptr_t) "update" },
+		{ 9, NOW - 1000, (char *)(uintptr_t) "unix:bob", (char *)(uintptr_t) "create" },
+	};
+	struct snapshot *s = *state;
+	char found[512];
+	struct asked a;
+
+	s->pools[1]->pool->change = &changes[0];
+	s->pools[3]->pool->change = &changes[1];
+	a = ask(state, "/api/v1/pools?sort=-lastOperationTime&limit=2");
+	assert_string_equal(names(&a, "lastOperator", found), "unix:alice unix:bob");
+	assert_string_equal(names(&a, "revision", found), "12 9");
+	assert_string_equal(names(&a, "lastAction", found), "update create");
+	assert_string_equal(names(&a, "lastOperationTime", found),
+			    "2026-11-22T03:00:00.000Z 2026-11-22T02:59:59.000Z");
+	asked_done(&a);
+	a = ask(state, "/api/v1/pools?q=ALICE");
+	assert_string_equal(names(&a, "id", found), "default.dns.dns-udp");
+	asked_done(&a);
+	a = ask(state, "/api/v1/pools/default.dns.dns-udp");
+	assert_string_equal(a.reply.etag, "\"r12\"");
+	asked_done(&a);
+	s->pools[1]->pool->change = s->pools[3]->pool->change = NULL;
+	a = ask(state, "/api/v1/pools/default.dns.dns-udp");
+	assert_string_equal(a.reply.etag, "");
+	assert_string_equal(text_of(a.root, "revision"), "null");
+	assert_string_equal(text_of(a.root, "lastOperationTime"), "null");
+	asked_done(&a);
+}
+
 static void a_page_says_where_it_is_and_of_which_picture(void **state)
 {
 	struct asked a = ask(state, "/api/v1/pools?limit=2&offset=1"), b;
@@ -635,6 +669,28 @@ static void counts_are_those_of_the_lists(void **state)
 	asked_done(&counts);
 }
 
+static void address_pools_tell_what_is_given_out(void **state)
+{
+	struct asked a = ask(state, "/api/v1/address-pools");
+	const struct doc *items = doc_get(a.root, "items"), *p = items->first;
+
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(text_of(a.root, "total"), "2");
+	assert_string_equal(text_of(p, "name"), "main");
+	assert_string_equal(doc_string(doc_get(p, "addresses")->first), "10.0.0.1-10.0.0.9");
+	assert_string_equal(doc_string(doc_get(p, "addresses")->first->next), "10.0.1.0/24");
+	assert_string_equal(text_of(p, "ports"), "30000-64999");
+	assert_string_equal(text_of(p, "vip"), "10.0.0.1");
+	assert_string_equal(text_of(p, "size"), "35000");
+	assert_string_equal(text_of(p, "used"), "5");
+	assert_string_equal(text_of(p, "free"), "34995");
+	p = p->next;
+	assert_string_equal(text_of(p, "ports"), "40443");
+	assert_string_equal(text_of(p, "used"), "1");
+	assert_string_equal(text_of(p, "free"), "0");
+	asked_done(&a);
+}
+
 static void one_learns_who_one_is_and_what_one_may_do(void **state)
 {
 	struct rest_request r = { .method = "GET",
@@ -646,7 +702,7 @@ static void one_learns_who_one_is_and_what_one_may_do(void **state)
 	assert_string_equal(text_of(a.root, "gid"), "7");
 	assert_string_equal(text_of(a.root, "via"), "unix");
 	assert_string_equal(text_of(a.root, "writeEnabled"), "false");
-	assert_string_equal(text_of(a.root, "reason"), "managed-elsewhere");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
 	for (const struct doc *can = doc_get(a.root, "can")->first; can; can = can->next)
 		assert_string_equal(can->text, "false");
 	asked_done(&a);
@@ -656,8 +712,79 @@ static void one_learns_who_one_is_and_what_one_may_do(void **state)
 	a = ask_as(&r, *state);
 	assert_string_equal(text_of(a.root, "user"), "null");
 	assert_string_equal(text_of(a.root, "via"), "tcp");
-	assert_string_equal(text_of(a.root, "reason"), "read-only");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
 	asked_done(&a);
+	r.bearer = (struct bearer){ .claim = BEARER_KNOWN, .role = TOKEN_EDITOR, .name = "alice" };
+	r.may_write = true;
+	a = ask_as(&r, *state);
+	assert_string_equal(text_of(a.root, "user"), "token:alice");
+	assert_string_equal(text_of(a.root, "reason"), "no-store");
+	asked_done(&a);
+}
+
+/* Where there is a store: why one may not write, in a word that programs compare. */
+static void one_learns_why_one_may_not_write(void **state)
+{
+	static const struct {
+		struct rest_request r;
+		const char *reason;
+	} cases[] = {
+		{ { .may_write = true }, "null" },
+		{ { .may_write = false }, "forbidden" },
+		{ { .over_tcp = true }, "token-needed" },
+		{ { .over_tcp = true, .bearer = { .claim = BEARER_KNOWN, .role = TOKEN_VIEWER } },
+		  "forbidden" },
+		{ { .over_tcp = true,
+		    .may_write = true,
+		    .bearer = { .claim = BEARER_KNOWN, .role = TOKEN_EDITOR } },
+		  "null" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rest_request r = cases[i].r;
+		struct rest_state s = { .snapshot = *state, .writable = true };
+		struct rest_reply reply;
+		char want[64];
+
+		r.method = "GET";
+		r.target = "/api/v1/whoami";
+		r.host = "localhost";
+		rest_answer(&r, &s, &reply);
+		snprintf(want, sizeof(want), "\"reason\":%s%s%s",
+			 strcmp(cases[i].reason, "null") ? "\"" : "", cases[i].reason,
+			 strcmp(cases[i].reason, "null") ? "\"" : "");
+		if (!strstr(buf_cstr(&reply.body), want))
+			fail_msg("%s: %s", want, buf_cstr(&reply.body));
+		rest_reply_done(&reply);
+	}
+}
+
+/* A token that is none is told wherever it could have counted, and nowhere else. */
+static void a_wrong_token_is_not_ignored(void **state)
+{
+	static const struct {
+		const char *target;
+		unsigned status;
+	} cases[] = { { "/api/v1/pools", 401 },	   { "/api/v1/pools?limit=1", 401 },
+		      { "/api/v1", 401 },	   { "/api/%761/whoami", 401 },
+		      { "/api/v1/nothing", 401 },  { "/api/v10/pools", 404 },
+		      { "/healthz", 200 },	   { "/metrics", 200 },
+		      { "/openapi.json", 200 },	   { "/nothing", 404 },
+		      { "/api/v1/pools?%zz", 400 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct asked a =
+			ask_as(&(struct rest_request){ .method = "GET",
+						       .target = cases[i].target,
+						       .bearer = { .claim = BEARER_UNKNOWN } },
+			       *state);
+
+		if (a.reply.status != cases[i].status)
+			fail_msg("%s: %u", cases[i].target, a.reply.status);
+		if (cases[i].status == 401)
+			assert_string_equal(text_of(a.root, "code"), "bad-token");
+		asked_done(&a);
+	}
 }
 
 static void errors_speak_the_language_that_is_asked_for(void **state)
@@ -832,12 +959,16 @@ int main(void)
 		cmocka_unit_test(ready_is_a_table_written_and_every_source_read_once),
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
+		cmocka_unit_test(pools_are_found_and_sorted_by_their_last_change),
 		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
 		cmocka_unit_test(a_page_names_the_next_one),
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
+		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
+		cmocka_unit_test(one_learns_why_one_may_not_write),
+		cmocka_unit_test(a_wrong_token_is_not_ignored),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
 		cmocka_unit_test(a_member_is_found_by_its_id),

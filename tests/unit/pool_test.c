@@ -490,6 +490,54 @@ static void only_what_changed_is_told(void **state)
 	pools_free(p);
 }
 
+static void put_of_store(struct pools *p, uint64_t revision, const char *user, const char *text)
+{
+	const struct object_change change = { revision, (int64_t)revision * 1000,
+					      (char *)(uintptr_t)user,
+					      (char *)(uintptr_t) "update" };
+	const struct object_origin from = { .path = "", .change = &change };
+
+	put_from(p, &from, text);
+}
+
+static void was_changed(const struct pools *p, uint64_t revision, const char *user)
+{
+	const struct pool *pool = pools_find(p, "default.a.80-tcp");
+
+	assert_non_null(pool->change);
+	assert_int_equal(pool->change->revision, revision);
+	assert_int_equal(pool->change->at_ms, revision * 1000);
+	assert_string_equal(pool->change->user, user);
+	assert_string_equal(pool->change->action, "update");
+}
+
+/* Also one that was written again as it was. */
+static void a_pool_tells_the_newest_change_of_its_objects(void **state)
+{
+	static const char line[] = "default.a.80-tcp @192.0.2.10:30001/tcp tcp 10.0.0.1:8080\n";
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put_of_store(p, 3, "alice", SERVICE("a", NODE_PORT("30001")));
+	put_of_store(p, 2, "bob", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, line);
+	was_changed(p, 3, "alice");
+	put_of_store(p, 7, "carol", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, line);
+	was_changed(p, 7, "carol");
+	put_of_store(p, 7, "carol", ENDPOINTS("a", ONE("10.0.0.1")));
+	expect(p, "");
+	put_of_store(
+		p, 9, "dave",
+		SLICE("a-1", "a", "endpoints: [{addresses: [10.0.0.1]}], ports: [{port: 8080}]"));
+	expect(p, line);
+	was_changed(p, 9, "dave");
+	take(p, "", OBJECT_SLICE, "a-1");
+	expect(p, line);
+	was_changed(p, 7, "carol");
+	pools_free(p);
+}
+
 static void moved_lines_move_in_what_is_told(void **state)
 {
 	struct pools *p = pools_new(&rules);
@@ -782,19 +830,28 @@ static void join(struct lines *l, struct buf *out)
 static const struct object_origin origins[2] = { { .path = "m.yaml" },
 						 { .path = "n.yaml", .source = 1 } };
 
-static void put_slot(struct pools *p, size_t slot, unsigned variant)
+static struct object *slot_object(size_t slot, unsigned variant)
 {
-	struct buf b = { 0 };
+	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	struct object *o = NULL;
+	struct err err;
 
 	slot_text(slot, variant, &b);
-	put_from(p, &origins[slot / 12], buf_cstr(&b));
-	buf_done(&b);
+	if (doc_read_yaml(b.data, b.len, &DOC_LIMITS_DEFAULT, &set, &err) < 0 ||
+	    object_decode(set.roots[0], &origins[slot / 12], &o, &err) < 0)
+		fail_msg("%s", err.text);
+	return o;
 }
 
-static void remove_slot(struct pools *p, size_t slot)
+static void put_slot(struct pools *p, size_t slot, unsigned variant)
+{
+	pools_put(p, slot_object(slot, variant));
+}
+
+static struct object slot_identity(size_t slot, char name[static 8])
 {
 	static const enum object_kind kinds[] = { OBJECT_SERVICE, OBJECT_ENDPOINTS, OBJECT_SLICE };
-	char name[8];
 	struct object o = { .kind = kinds[slot / 4 % 3],
 			    .source = origins[slot / 12].source,
 			    .path = (char *)(uintptr_t)origins[slot / 12].path,
@@ -802,9 +859,17 @@ static void remove_slot(struct pools *p, size_t slot)
 			    .name = name };
 
 	if (o.kind == OBJECT_SLICE)
-		snprintf(name, sizeof(name), "s%zu", slot);
+		snprintf(name, 8, "s%zu", slot);
 	else
-		snprintf(name, sizeof(name), "%c", (char)('a' + slot % 4));
+		snprintf(name, 8, "%c", (char)('a' + slot % 4));
+	return o;
+}
+
+static void remove_slot(struct pools *p, size_t slot)
+{
+	char name[8];
+	struct object o = slot_identity(slot, name);
+
 	pools_remove(p, &o);
 }
 
@@ -871,6 +936,126 @@ static void compare(struct pools *p, const struct known *k, const unsigned varia
 	buf_done(&got);
 }
 
+/* --- what would be is what then is ------------------------------------------- */
+
+struct foreseen {
+	const struct pool *now[64];
+	char *id[64], *then[64]; /* NULL: none */
+	size_t count;
+};
+
+static void foresee(void *arg, const struct pool *now, const struct pool *then)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct foreseen *f = arg;
+
+	assert_true(now || then);
+	f->now[f->count] = now;
+	f->id[f->count] = xstrdup(now ? now->id : then->id);
+	if (then)
+		print_pool(&b, then);
+	f->then[f->count++] = then ? xstrdup(buf_cstr(&b)) : NULL;
+}
+
+/* Removes from f. */
+static void check_foreseen(struct pools *p, struct foreseen *f, uint64_t seed)
+{
+	while (f->count) {
+		size_t i = --f->count;
+		struct pool *is = pools_find(p, f->id[i]);
+		CLEANUP(buf_done) struct buf b = { 0 };
+
+		if (is)
+			print_pool(&b, is);
+		if (!is != !f->then[i] || (is && strcmp(buf_cstr(&b), f->then[i]) != 0))
+			fail_msg("seed %" PRIu64 ": is\n%s\nforeseen was\n%s", seed,
+				 is ? buf_cstr(&b) : "nothing",
+				 f->then[i] ? f->then[i] : "nothing");
+		free(f->id[i]);
+		free(f->then[i]);
+	}
+}
+
+static bool is_foreseen(const struct foreseen *f, const char *id)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		if (strcmp(f->id[i], id) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct edits_of_slots {
+	size_t slots[4];
+	unsigned variants[4];
+	size_t count;
+};
+
+static void preview_slots(const struct pools *p, const struct edits_of_slots *e,
+			  struct foreseen *out)
+{
+	const struct object *put_list[4], *gone_list[4];
+	struct pools_edit edit = { .put = put_list, .gone = gone_list };
+	struct object *objects[4] = { 0 }, gone[4];
+	char names[4][8];
+
+	for (size_t i = 0; i < e->count; i++) {
+		gone[i] = slot_identity(e->slots[i], names[i]);
+		if (e->variants[i])
+			put_list[edit.put_count++] = objects[i] = slot_object(e->slots[i],
+									      e->variants[i]);
+		else
+			gone_list[edit.gone_count++] = &gone[i];
+	}
+	pools_preview(p, &edit, foresee, out);
+	for (size_t i = 0; i < e->count; i++)
+		object_free(objects[i]);
+}
+
+static void a_preview_is_what_then_comes(void **state)
+{
+	uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
+
+	(void)state;
+	for (uint64_t seed = first; seed < first + 20; seed++) {
+		struct pools *p = pools_new(&rules);
+		struct known k = { .count = 0 };
+
+		random_state = seed;
+		for (int step = 0; step < 60; step++) {
+			struct edits_of_slots e = { .count = 1 + random_below(4) };
+			struct foreseen f = { .count = 0 };
+			struct known before = k;
+
+			for (size_t i = 0; i < e.count; i++) {
+				e.slots[i] = (random_below(SLOTS / 4) * 4 + i) % SLOTS;
+				e.variants[i] = random_below(3) ? 1 + random_below(60) : 0;
+			}
+			preview_slots(p, &e, &f);
+			for (size_t i = 0; i < before.count; i++)
+				(void)pool_ref(before.pools[i]);
+			for (size_t i = 0; i < e.count; i++) {
+				if (e.variants[i])
+					put_slot(p, e.slots[i], e.variants[i]);
+				else
+					remove_slot(p, e.slots[i]);
+			}
+			pools_update(p, follow, &k);
+			for (size_t i = 0; i < before.count; i++) {
+				/* What was not foreseen did not change. */
+				if (!is_foreseen(&f, before.pools[i]->id))
+					assert_ptr_equal(pools_find(p, before.pools[i]->id),
+							 before.pools[i]);
+				pool_unref(before.pools[i]);
+			}
+			check_foreseen(p, &f, seed);
+		}
+		while (k.count)
+			pool_unref(k.pools[--k.count]);
+		pools_free(p);
+	}
+}
+
 static void any_order_of_changes_gives_the_same_pools(void **state)
 {
 	uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
@@ -915,6 +1100,7 @@ int main(void)
 		cmocka_unit_test(a_single_port_needs_no_name),
 		cmocka_unit_test(annotations_of_endpoints_win),
 		cmocka_unit_test(only_what_changed_is_told),
+		cmocka_unit_test(a_pool_tells_the_newest_change_of_its_objects),
 		cmocka_unit_test(moved_lines_move_in_what_is_told),
 		cmocka_unit_test(of_two_that_want_a_frontend_the_first_by_name_has_it),
 		cmocka_unit_test(two_ports_of_one_service_do_not_share_a_frontend),
@@ -925,6 +1111,7 @@ int main(void)
 		cmocka_unit_test(others_objects_in_a_cluster_are_no_problem),
 		cmocka_unit_test(objects_of_a_source_can_be_walked),
 		cmocka_unit_test(any_order_of_changes_gives_the_same_pools),
+		cmocka_unit_test(a_preview_is_what_then_comes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_rules, tear_down_rules);

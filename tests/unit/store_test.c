@@ -506,6 +506,48 @@ static void one_write_may_hand_a_frontend_over(void **state)
 	assert_string_equal(holder("10.0.0.1:80"), "b");
 }
 
+/* a has 80, b 81, c 82, and each the next one's afterwards. */
+static void one_write_may_pass_frontends_round(void **state)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	static const char *const ports[] = { "10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82" };
+	struct store_claim claims[3];
+	struct store_change changes[3];
+	struct store_write write = { .changes = changes, .count = 3 };
+	struct store_answer a;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		put_claiming(names[i], ports[i], "");
+		claims[i] = claim_of(ports[(i + 1) % 3], IPPROTO_TCP, "");
+		changes[i] = put_of(names[i], "another");
+		changes[i].claims = &claims[i];
+		changes[i].claim_count = 1;
+	}
+	/* Refused as a whole, it hands nothing over. */
+	put_claiming("d", "10.0.0.1:83", "");
+	claims[2] = claim_of("10.0.0.1:83", IPPROTO_TCP, "");
+	a = store_world_write(&w, &write);
+	assert_int_equal(a.result, STORE_TAKEN);
+	assert_int_equal(a.refused, 2);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(holder(ports[i]), names[i]);
+	claims[2] = claim_of(ports[0], IPPROTO_TCP, "");
+	write.dry_run = true;
+	assert_int_equal(store_world_write(&w, &write).result, STORE_OK);
+	assert_string_equal(holder(ports[0]), "a");
+	write.dry_run = false;
+	assert_int_equal(store_world_write(&w, &write).result, STORE_OK);
+	for (int times = 0; times < 2; times++) {
+		for (size_t i = 0; i < 3; i++)
+			assert_string_equal(holder(ports[(i + 1) % 3]), names[i]);
+		store_world_reopen(&w);
+	}
+	/* What is like that already changes nothing. */
+	assert_false(store_world_write(&w, &write).changed);
+	assert_string_equal(holder(ports[1]), "a");
+}
+
 static void the_same_text_with_another_frontend_is_a_change(void **state)
 {
 	struct store_claim claim = claim_of("10.0.0.1:80", IPPROTO_TCP, "");
@@ -669,6 +711,7 @@ int main(void)
 		TEST(changes_too_long_ago_are_not_known_any_more),
 		TEST(watchers_may_leave_while_they_are_told),
 		TEST(a_frontend_is_one_documents),
+		TEST(one_write_may_pass_frontends_round),
 		TEST(one_write_may_hand_a_frontend_over),
 		TEST(the_same_text_with_another_frontend_is_a_change),
 		TEST(of_two_who_claim_at_once_one_wins),

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests to a pool of the store: read as what can be edited, and changed by
+ * changing the documents that it is made of, all in one transaction.
+ *
+ * If-Match names the pool's revision, the highest of its documents. Each of
+ * these is written as it was read in this turn, and those that stay as they are
+ * go with the write as guards: what was decided on all of them holds for all.
+ */
+#include "agent/api/edit_pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/edit_pool_body.h"
+#include "agent/api/schema.h"
+#include "agent/pool/weights.h"
+
+/* --- whose it is ------------------------------------------------------------------------------ */
+
+void edit_put_source(const struct edit *e, unsigned source, struct buf *out)
+{
+	const struct edit_source *s = source < e->place->source_count ? &e->place->sources[source]
+								      : NULL;
+
+	if (!s)
+		buf_str(out, "another source: edit it there");
+	else if (strcmp(s->type, "kubernetes") == 0)
+		buf_printf(out, "%s:%.200s: edit it in that cluster", s->type, s->where);
+	else
+		buf_printf(out, "%s:%.200s: edit it in the files there", s->type, s->where);
+}
+
+bool edit_pool_is_foreign(const struct edit *e, struct err *err)
+{
+	const struct edit_place *p = e->place;
+	const struct pool *pool = p->pools && e->target.what != EDIT_POOLS &&
+						  !strchr(e->target.name, '/')
+					  ? pools_find(p->pools, e->target.name)
+					  : NULL;
+	CLEANUP(buf_done) struct buf where = { 0 };
+
+	if (!pool || pool->source == p->store_source)
+		return false;
+	edit_put_source(e, pool->source, &where);
+	err_set(err, -EPERM, "the pool is from %s", buf_cstr(&where));
+	return true;
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+static void take_documents(struct pool_documents *d)
+{
+	const struct pool_document *p;
+
+	for (size_t i = 0; (p = pool_document_at(d, i)); i++) {
+		if (!p->tree)
+			continue;
+		if (p->removed)
+			edit_take_removal(d->e, &p->key);
+		else if (p->changed)
+			edit_take_tree(d->e, p->tree, &p->key);
+		else
+			edit_take_guard(d->e, &p->key);
+	}
+}
+
+/* What the client had seen is what is there. */
+static bool is_as_seen(struct pool_documents *d)
+{
+	const struct edit_condition *c = &d->e->condition;
+	struct err err;
+
+	if (c->expect == STORE_EXPECT_ANY || c->revision == d->newest->revision)
+		return true;
+	err_set(&err, -ESTALE, "the pool is at revision %" PRIu64 ", not %" PRIu64,
+		d->newest->revision, c->revision);
+	edit_refuse_stale(d->e, err.text);
+	return false;
+}
+
+void pool_write(struct pool_documents *d, const char *action)
+{
+	struct edit *e = d->e;
+
+	e->pool = d->id;
+	if (!e->errors.count)
+		take_documents(d);
+	if (!e->errors.count)
+		pool_try(d);
+	if (!e->errors.count && d->newest && !is_as_seen(d))
+		return;
+	edit_write(e, action); /* or says what is wrong */
+}
+
+/* --- one pool ------------------------------------------------------------------------------------- */
+
+static void patch_pool(struct pool_documents *d)
+{
+	static const char *const fields[] = { REST_PORT, REST_SETTINGS };
+	const struct doc *body = pool_body(d->e, fields, ARRAY_LEN(fields));
+	uint64_t port;
+
+	if (body && pool_body_number(d->e, body, "", REST_PORT, 1, UINT16_MAX, &port))
+		pool_set_port(d, (uint16_t)port);
+	if (body)
+		pool_body_settings(d, doc_get(body, REST_SETTINGS));
+	pool_write(d, "patch");
+}
+
+static void delete_pool(struct pool_documents *d)
+{
+	pool_drop_port(d);
+	pool_write(d, "delete");
+}
+
+/* --- members ---------------------------------------------------------------------------------------- */
+
+static void add_member(struct pool_documents *d)
+{
+	static const char *const fields[] = { REST_ADDRESS, REST_PORT, REST_WEIGHT };
+	const struct doc *body = pool_body(d->e, fields, ARRAY_LEN(fields));
+	char id[VIEW_MEMBER_ID_MAX];
+	struct pool_member m;
+	struct endpoint found;
+	struct err err;
+	bool own;
+
+	if (body && pool_body_member(d, body, "", &m, &own)) {
+		view_member_id(&m.endpoint, id);
+		if (pool_find_member(d, id, &found)) {
+			err_set(&err, -EEXIST, "the pool has the member %s already", id);
+			edit_refuse(d->e, PROBLEM_MEMBER_EXISTS, err.text);
+			return;
+		}
+		pool_add_member(d, &m.endpoint);
+		if (own)
+			pool_set_weight(d, &m.endpoint, &m.weight);
+		d->e->location = pool_path(d->e, d->id, id);
+	}
+	pool_write(d, "add-member");
+}
+
+/* What to record it as; NULL: an error was noted. */
+static const char *read_wish(struct edit *e, const struct doc *body, struct endpoint *at,
+			     struct pool_documents *d)
+{
+	const struct doc *weight = doc_get(body, REST_WEIGHT), *drain = doc_get(body, REST_DRAIN);
+	const uint32_t none = 0;
+	uint64_t n;
+	bool v;
+
+	if (!weight == !drain) {
+		problems_add(&e->errors, true, 0, "say one of weight and drain");
+		return NULL;
+	}
+	if (drain && !doc_bool(drain, &v)) {
+		problems_add(&e->errors, true, 0, "drain is true or false");
+		return NULL;
+	}
+	if (drain) {
+		pool_set_weight(d, at, v ? &none : NULL);
+		return v ? "drain" : "resume";
+	}
+	if (weight->type == DOC_NULL) {
+		pool_set_weight(d, at, NULL);
+		return "set-weight";
+	}
+	if (!pool_body_number(e, body, "", REST_WEIGHT, 0, POOL_WEIGHT_MAX, &n))
+		return NULL;
+	pool_set_weight(d, at, &(uint32_t){ (uint32_t)n });
+	return "set-weight";
+}
+
+static void patch_member(struct pool_documents *d, struct endpoint *at)
+{
+	static const char *const fields[] = { REST_WEIGHT, REST_DRAIN };
+	const struct doc *body = pool_body(d->e, fields, ARRAY_LEN(fields));
+	const char *action = body ? read_wish(d->e, body, at, d) : NULL;
+
+	pool_write(d, action ? action : "patch");
+}
+
+static void change_member(struct pool_documents *d)
+{
+	struct endpoint at;
+	struct err err;
+
+	if (!pool_find_member(d, d->e->target.member, &at)) {
+		err_set(&err, -ENOENT, "the pool has no member '%.64s'", d->e->target.member);
+		edit_refuse(d->e, PROBLEM_NO_MEMBER, err.text);
+		return;
+	}
+	if (strcmp(d->e->request->method, "PATCH") == 0) {
+		patch_member(d, &at);
+		return;
+	}
+	pool_remove_member(d, &at);
+	pool_write(d, "delete-member");
+}
+
+/* --- as it can be edited ------------------------------------------------------------------------------ */
+
+struct listing {
+	struct endpoint *items;
+	size_t count;
+};
+
+static bool count_place(void *arg, const struct pool_place *p)
+{
+	(void)p;
+	((struct listing *)arg)->count++;
+	return true;
+}
+
+static bool list_place(void *arg, const struct pool_place *p)
+{
+	struct listing *l = arg;
+
+	l->items[l->count++] = p->at;
+	return true;
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	return endpoint_cmp(a, b);
+}
+
+static void put_member(struct json_writer *j, const struct endpoint *at, struct weights *weights)
+{
+	char id[VIEW_MEMBER_ID_MAX], address[ADDR_TEXT_MAX];
+	uint32_t weight;
+
+	json_put_object(j, NULL);
+	json_put_text(j, REST_ID, view_member_id(at, id));
+	json_put_text(j, REST_ADDRESS, addr_text(&at->addr, address));
+	json_put_uint(j, REST_PORT, at->port);
+	if (weights_find(weights, at, &weight))
+		json_put_uint(j, REST_WEIGHT, weight);
+	else
+		json_put_text(j, REST_WEIGHT, NULL);
+	json_end_object(j);
+}
+
+static void put_members(struct pool_documents *d, struct json_writer *j)
+{
+	const char *text = pool_setting(d, "weights");
+	struct weights weights = { 0 };
+	struct listing l = { 0 };
+
+	pool_each_place(d, count_place, &l);
+	l.items = arena_take(&d->e->arena, (l.count + 1) * sizeof(*l.items));
+	l.count = 0;
+	pool_each_place(d, list_place, &l);
+	if (l.count > 1)
+		qsort(l.items, l.count, sizeof(*l.items), by_endpoint);
+	if (text && weights_parse(text, &weights) < 0)
+		weights = (struct weights){ 0 }; /* then nobody has one */
+	json_put_array(j, REST_MEMBERS_FIELD);
+	for (size_t i = 0; i < l.count; i++)
+		if (i == 0 || endpoint_cmp(&l.items[i - 1], &l.items[i]) != 0)
+			put_member(j, &l.items[i], &weights);
+	json_end_array(j);
+	weights_done(&weights);
+}
+
+static void put_setting(void *arg, const char *key, const char *value)
+{
+	json_put_text(arg, key, value);
+}
+
+static void put_documents(struct pool_documents *d, struct json_writer *j)
+{
+	const struct pool_document *p;
+
+	json_put_array(j, REST_DOCUMENTS);
+	for (size_t i = 0; (p = pool_document_at(d, i)); i++) {
+		if (!p->object)
+			continue;
+		json_put_object(j, NULL);
+		json_put_text(j, REST_KIND, store_kind_text(p->key.kind));
+		json_put_text(j, REST_NAME, p->key.name);
+		json_put_uint(j, REST_REVISION, p->object->revision);
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
+static void put_spec(struct pool_documents *d, struct json_writer *j)
+{
+	json_put_object(j, NULL);
+	json_put_text(j, REST_ID, d->id);
+	json_put_text(j, REST_NAMESPACE, d->ns);
+	json_put_text(j, REST_NAME, d->name);
+	json_put_text(j, REST_PORT_NAME, *d->port.name ? d->port.name : NULL);
+	json_put_text(j, REST_PROTOCOL, d->port.protocol == IPPROTO_UDP ? "UDP" : "TCP");
+	if (d->port.node_port)
+		json_put_uint(j, REST_PORT, d->port.node_port);
+	else
+		json_put_text(j, REST_PORT, NULL);
+	json_put_object(j, REST_SETTINGS);
+	pool_each_setting(d, put_setting, j);
+	json_end_object(j);
+	put_members(d, j);
+	json_put_uint(j, REST_REVISION, d->newest->revision);
+	put_documents(d, j);
+	json_end_object(j);
+}
+
+static void answer_spec(struct pool_documents *d)
+{
+	struct edit *e = d->e;
+	struct json_writer j = { .out = &e->reply.body };
+
+	edit_set_etag(e, d->newest->revision);
+	if (!edit_is_known(e))
+		put_spec(d, &j);
+	buf_str(&e->reply.body, "\n");
+	edit_done(e);
+}
+
+/* --- what to do ------------------------------------------------------------------------------------------ */
+
+static void change(struct pool_documents *d)
+{
+	bool is_delete = strcmp(d->e->request->method, "DELETE") == 0;
+
+	if (!d->e->condition.said || d->e->condition.expect == STORE_EXPECT_ABSENT)
+		edit_refuse_unconditional(d->e, d->newest);
+	else if (d->e->target.what == EDIT_POOL_MEMBERS)
+		add_member(d);
+	else if (d->e->target.what == EDIT_POOL_MEMBER)
+		change_member(d);
+	else if (is_delete)
+		delete_pool(d);
+	else
+		patch_pool(d);
+}
+
+void edit_pool(struct edit *e)
+{
+	struct pool_documents d;
+	struct err err = { 0 };
+	enum rest_problem p;
+
+	if (e->target.what == EDIT_POOLS) {
+		edit_pool_create(e);
+		return;
+	}
+	p = pool_documents_find(e, &d, &err);
+	if (p == PROBLEM_INVALID)
+		edit_write(e, ""); /* says what is wrong */
+	else if (p != PROBLEM_COUNT)
+		edit_refuse(e, p, err.text);
+	else if (e->target.what == EDIT_POOL_SPEC)
+		answer_spec(&d);
+	else
+		change(&d);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an edit would come to: worked out in a small model of its own, made of
+ * copies of all that the edit can touch.
+ */
+#include <string.h>
+
+#include "agent/base/xalloc.h"
+#include "agent/pool/model.h"
+
+#define SERVICES_MAX \
+	256 /* in the small model: who has more that want one frontend is told of those */
+
+struct preview {
+	const struct pools *from;
+	struct pools *to;
+	struct service_key seen[SERVICES_MAX]; /* names are those of `from` or of the edit */
+	size_t seen_count;
+};
+
+static void put_copy(struct pools *to, const struct object *o)
+{
+	CLEANUP(buf_done) struct buf bytes = { 0 };
+	struct object *copy;
+	struct wire w;
+
+	if (o->kind == OBJECT_SECRET)
+		return;
+	wire_put_object(&bytes, o);
+	w = wire_of(bytes.data, bytes.len);
+	copy = wire_object(&w);
+	if (copy)
+		pools_put(to, copy);
+}
+
+/* With all of its objects. */
+static void take_service(struct preview *v, const char *ns, const char *name)
+{
+	const struct service_key key = { .ns = ns, .name = name };
+	const struct service *s;
+
+	for (size_t i = 0; i < v->seen_count; i++) {
+		if (strcmp(v->seen[i].ns, ns) == 0 && strcmp(v->seen[i].name, name) == 0)
+			return;
+	}
+	if (v->seen_count == SERVICES_MAX)
+		return;
+	v->seen[v->seen_count++] = key;
+	s = model_find(v->from, &key);
+	for (size_t i = 0; s && i < s->object_count; i++)
+		put_copy(v->to, s->objects[i]);
+}
+
+/* That which an object belongs to now. */
+static void take_service_now(struct preview *v, const struct object *o)
+{
+	const struct object *now = map_get(&v->from->objects, object_hash(o), o);
+
+	if (now && now->kind != OBJECT_SECRET)
+		take_service(v, now->ns, now->service);
+}
+
+static void edit(struct preview *v, const struct pools_edit *e)
+{
+	for (size_t i = 0; i < e->gone_count; i++)
+		pools_remove(v->to, e->gone[i]);
+	for (size_t i = 0; i < e->put_count; i++)
+		put_copy(v->to, e->put[i]);
+}
+
+static void ignore(void *arg, const char *id, struct pool *pool)
+{
+	(void)arg;
+	(void)id;
+	(void)pool;
+}
+
+static void take_claimants(struct preview *v, const struct contest *c)
+{
+	for (const struct claim *k = c ? c->claims : NULL; k; k = k->next)
+		take_service(v, k->service->ns, k->service->name);
+}
+
+/* Whoever wants a frontend that one in the small model wants, or has wanted. True: there was one. */
+static bool take_rivals(struct preview *v)
+{
+	size_t before = v->seen_count;
+	const struct contest *c;
+
+	for (size_t i = 0; i < v->seen_count; i++) {
+		const struct service *s = model_find(v->from, &v->seen[i]);
+
+		for (size_t k = 0; s && k < s->claim_count; k++)
+			take_claimants(v, s->claims[k].contest);
+	}
+	for (size_t pos = 0; (c = map_next(&v->to->contests, &pos));)
+		take_claimants(v, map_get(&v->from->contests, claim_frontend_hash(&c->frontend),
+					  &c->frontend));
+	return v->seen_count > before;
+}
+
+static const struct pool *find(const struct service *s, const char *id)
+{
+	for (size_t i = 0; s && i < s->pool_count; i++) {
+		if (strcmp(s->pools[i]->id, id) == 0)
+			return s->pools[i];
+	}
+	return NULL;
+}
+
+static void tell(const struct preview *v, pools_preview_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < v->seen_count; i++) {
+		const struct service *now = model_find(v->from, &v->seen[i]);
+		const struct service *then = model_find(v->to, &v->seen[i]);
+
+		for (size_t k = 0; now && k < now->pool_count; k++)
+			fn(arg, now->pools[k], find(then, now->pools[k]->id));
+		for (size_t k = 0; then && k < then->pool_count; k++) {
+			if (!find(now, then->pools[k]->id))
+				fn(arg, NULL, then->pools[k]);
+		}
+	}
+}
+
+void pools_preview(const struct pools *p, const struct pools_edit *e, pools_preview_fn *fn,
+		   void *arg)
+{
+	struct preview v = { .from = p, .to = pools_new(p->rules) };
+
+	for (size_t i = 0; i < e->gone_count; i++)
+		take_service_now(&v, e->gone[i]);
+	for (size_t i = 0; i < e->put_count; i++) {
+		take_service_now(&v, e->put[i]);
+		if (e->put[i]->kind != OBJECT_SECRET)
+			take_service(&v, e->put[i]->ns, e->put[i]->service);
+	}
+	edit(&v, e);
+	do
+		pools_update(v.to, ignore, NULL);
+	while (take_rivals(&v));
+	tell(&v, fn, arg);
+	pools_free(v.to);
+}

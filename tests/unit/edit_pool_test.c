@@ -1,0 +1,915 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * edit_pool*.c: pools edited over the real store. After each answer that is not
+ * 2xx, and each of a dry run, the documents and the store's revision are
+ * compared with what they were.
+ */
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/api/edit.h"
+#include "agent/api/schema.h"
+#include "agent/base/doc.h"
+#include "agent/base/xalloc.h"
+#include "tests/lib/store_world.h"
+
+#define POOL	"/api/v1/pools/shop.web.http-tcp"
+#define MEMBERS POOL "/members"
+#define SPEC	POOL "/spec"
+
+/* --- a store, and what its pools come to ------------------------------------------------------- */
+
+struct world {
+	struct store_world store;
+	struct edits *edits;
+	struct addr_range vip, other_vip;
+	struct address_pool address_pools[2];
+	struct pool_rules rules;
+	struct pools *others; /* of the source before the store */
+	struct pools *model;  /* of the store, as of model_of() */
+};
+
+static const struct edit_source sources[] = { { "directory", "/etc/pools" }, { "store", "db" } };
+
+static int set_up(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	store_world_init(&w->store);
+	store_world_open(&w->store);
+	w->edits = edits_new();
+	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);
+	assert_int_equal(addr_range_parse("10.0.0.2", &w->other_vip), 0);
+	w->address_pools[0] =
+		(struct address_pool){ (char *)(uintptr_t) "main", &w->vip, 1, { 30000, 30003 } };
+	w->address_pools[1] = (struct address_pool){
+		(char *)(uintptr_t) "more", &w->other_vip, 1, { 40000, 40000 }
+	};
+	w->rules = (struct pool_rules){
+		.address_pools = w->address_pools,
+		.address_pool_count = 2,
+		.defaults = { .scheduler = "wrr",
+			      .masquerade = true,
+			      .drain_s = 300,
+			      .weight = 1,
+			      .check = check_new(CHECK_TCP) },
+	};
+	w->others = pools_new(&w->rules);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	edits_free(w->edits);
+	pools_free(w->others);
+	pools_free(w->model);
+	check_unref(w->rules.defaults.check);
+	store_world_done(&w->store);
+	free(w);
+	return 0;
+}
+
+static void put_object(void *arg, const struct store_object *o)
+{
+	const struct object_origin from = { .path = "", .source = 1 };
+	struct doc_set set;
+	struct object *object;
+	struct err err;
+
+	assert_int_equal(doc_read_any(o->text, o->len, &DOC_LIMITS_DEFAULT, &set, &err), 0);
+	assert_int_equal(object_decode(set.roots[0], &from, &object, &err), 0);
+	pools_put(arg, object);
+	doc_set_done(&set);
+}
+
+static void ignore_change(void *arg, const char *id, struct pool *pool)
+{
+	(void)arg;
+	(void)id;
+	(void)pool;
+}
+
+static const struct pool *pool_of(struct world *w, const char *id)
+{
+	pools_free(w->model);
+	w->model = pools_new(&w->rules);
+	store_each(w->store.store, (enum store_kind)0, NULL, put_object, w->model);
+	pools_update(w->model, ignore_change, NULL);
+	return pools_find(w->model, id);
+}
+
+/* "10.0.0.1:30000 10.1.0.1:80*1 ..."; problems follow. */
+static void pool_is(struct world *w, const char *id, const char *want)
+{
+	const struct pool *p = pool_of(w, id);
+	CLEANUP(buf_done) struct buf b = { 0 };
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; p && i < p->frontend_count; i++)
+		buf_str(&b, endpoint_text(&p->frontends[i], text));
+	for (size_t i = 0; p && i < p->member_count; i++)
+		buf_printf(&b, " %s*%u", endpoint_text(&p->members[i].endpoint, text),
+			   p->members[i].weight);
+	for (size_t i = 0; p && i < p->problems.count; i++)
+		buf_printf(&b, " (%s)", p->problems.items[i].text);
+	assert_string_equal(p ? buf_cstr(&b) : "none", want);
+}
+
+/* --- asking --------------------------------------------------------------------------------------- */
+
+struct answer {
+	bool called;
+	struct rest_reply reply;
+	struct doc_set set;
+	const struct doc *root;
+};
+
+static void answer_done(struct answer *a)
+{
+	rest_reply_done(&a->reply);
+	doc_set_done(&a->set);
+}
+
+static void on_answer(void *arg, struct rest_reply *reply)
+{
+	struct answer *a = arg;
+
+	a->called = true;
+	a->reply = *reply;
+}
+
+struct lines {
+	char *items[64];
+	size_t count;
+};
+
+static void add_line(void *arg, const struct store_object *o)
+{
+	struct lines *l = arg;
+
+	assert_true(l->count < 64);
+	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
+					 o->key.ns, o->key.name, o->revision, o->claim_count,
+					 o->text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The store's revision, and every document with its revision, claims and text. */
+static char *everything(struct world *w)
+{
+	struct lines l = { 0 };
+	struct buf all = { 0 };
+
+	store_each(w->store.store, (enum store_kind)0, NULL, add_line, &l);
+	qsort(l.items, l.count, sizeof(char *), by_text);
+	buf_printf(&all, "%" PRIu64 "\n", store_world_status(&w->store).revision);
+	for (size_t i = 0; i < l.count; i++) {
+		buf_str(&all, l.items[i]);
+		free(l.items[i]);
+	}
+	(void)buf_cstr(&all);
+	return (char *)all.data;
+}
+
+static void begin(struct world *w, const struct rest_request *r, struct answer *a)
+{
+	const struct edit_place place = { .edits = w->edits,
+					  .store = w->store.store,
+					  .rules = &w->rules,
+					  .pools = w->others,
+					  .sources = sources,
+					  .source_count = 2,
+					  .store_source = 1 };
+	struct rest_reply refused;
+
+	assert_int_equal(edit_admit(r, &refused), EDIT_ADMITTED);
+	edit_begin(&place, r, on_answer, a);
+}
+
+static struct rest_request request_of(const char *method, const char *target, const char *match,
+				      const char *body)
+{
+	return (struct rest_request){
+		.method = method,
+		.target = target,
+		.if_match = match,
+		.content_type = strcmp(method, "PATCH") == 0 ? REST_MERGE_PATCH : REST_JSON,
+		.body = body,
+		.body_len = body ? strlen(body) : 0,
+		.length = body ? strlen(body) : 0,
+		.has_body = body != NULL,
+		.may_write = true,
+		.request_id = "r1",
+		.peer = { .known = true },
+	};
+}
+
+static void wait_for(struct world *w, struct answer *a)
+{
+	struct err err;
+
+	store_world_wait(&w->store, &a->called);
+	if (a->reply.body.len > 1 && doc_read_json(a->reply.body.data, a->reply.body.len,
+						   &DOC_LIMITS_DEFAULT, &a->set, &err) == 0)
+		a->root = a->set.roots[0];
+}
+
+static void want(struct world *w, unsigned status, const char *method, const char *target,
+		 const char *match, const char *body, struct answer *out)
+{
+	CLEANUP(xfree_ptr) char *before = everything(w);
+	const struct rest_request r = request_of(method, target, match, body);
+	struct answer a = { 0 };
+
+	begin(w, &r, &a);
+	wait_for(w, &a);
+	if (a.reply.status != status)
+		fail_msg("%s %s: %u instead of %u\n%s", method, target, a.reply.status, status,
+			 buf_cstr(&a.reply.body));
+	if (status >= 300 || strstr(target, "dryRun=all") || strcmp(method, "GET") == 0) {
+		CLEANUP(xfree_ptr) char *after = everything(w);
+
+		assert_string_equal(before, after);
+	}
+	if (out)
+		*out = a;
+	else
+		answer_done(&a);
+}
+
+static const char *field(const struct doc *d, const char *key)
+{
+	const struct doc *v = doc_get(d, key);
+
+	return v && v->text ? v->text : v && v->type == DOC_NULL ? "null" : "";
+}
+
+static void refused(struct world *w, unsigned status, const char *code, const char *says,
+		    const char *method, const char *target, const char *match, const char *body)
+{
+	struct answer a;
+
+	want(w, status, method, target, match, body, &a);
+	assert_string_equal(field(a.root, "code"), code);
+	if (!strstr(buf_cstr(&a.reply.body), says))
+		fail_msg("'%s' is not in %s", says, buf_cstr(&a.reply.body));
+	answer_done(&a);
+}
+
+/* The ETag of what is there now. */
+static const char *tag_of(struct world *w, const char *id, char out[static 32])
+{
+	char target[256];
+	struct answer a;
+
+	snprintf(target, sizeof(target), "/api/v1/pools/%s/spec", id);
+	want(w, 200, "GET", target, NULL, NULL, &a);
+	snprintf(out, 32, "%s", a.reply.etag);
+	answer_done(&a);
+	return out;
+}
+
+/* With the ETag of now. */
+static void edit(struct world *w, unsigned status, const char *method, const char *target,
+		 const char *body, struct answer *out)
+{
+	const char *id = target + strlen("/api/v1/pools/");
+	size_t n = strcspn(id, "/?:");
+	char tag[32], copy[256];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)n, id);
+	want(w, status, method, target, tag_of(w, copy, tag), body, out);
+}
+
+static void put(struct world *w, const char *path, const char *body)
+{
+	char target[256];
+	struct answer a;
+
+	snprintf(target, sizeof(target), "/api/v1/namespaces/shop/%s", path);
+	want(w, 201, "PUT", target, NULL, body, &a);
+	answer_done(&a);
+}
+
+#define WEB                                                                              \
+	"{\"name\":\"web\",\"namespace\":\"shop\",\"portName\":\"http\",\"port\":30001," \
+	"\"settings\":{\"scheduler\":\"rr\"},"                                           \
+	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":80},"                           \
+	"{\"address\":\"10.1.0.2\",\"port\":80,\"weight\":5}]}"
+
+static struct world *with_web(void **state)
+{
+	want(*state, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
+	return *state;
+}
+
+/* --- making ---------------------------------------------------------------------------------------- */
+
+static void a_pool_is_made_of_a_service_and_its_endpoints(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	want(w, 200, "POST", "/api/v1/pools?dryRun=all", NULL, WEB, &a);
+	assert_string_equal(a.reply.etag, "");
+	assert_int_equal(a.reply.location.len, 0);
+	answer_done(&a);
+	want(w, 201, "POST", "/api/v1/pools", NULL, WEB, &a);
+	assert_string_equal(buf_cstr(&a.reply.location), POOL);
+	assert_string_equal(field(a.root, "pool"), "shop.web.http-tcp");
+	assert_string_equal(a.reply.etag, "\"r2\"");
+	assert_int_equal(doc_get(a.root, "items")->count, 2);
+	assert_string_equal(field(doc_get(a.root, "items")->first, "result"), "created");
+	answer_done(&a);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*5");
+	assert_string_equal(store_world_text(&w->store, STORE_SERVICE, "web"),
+			    "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":"
+			    "\"web\",\"namespace\":\"shop\"},\"spec\":{\"type\":\"NodePort\","
+			    "\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":30001,"
+			    "\"nodePort\":30001}]}}");
+	want(w, 200, "GET", SPEC, NULL, NULL, &a);
+	assert_string_equal(
+		buf_cstr(&a.reply.body),
+		"{\"id\":\"shop.web.http-tcp\",\"namespace\":\"shop\",\"name\":\"web\","
+		"\"portName\":\"http\",\"protocol\":\"TCP\",\"port\":30001,"
+		"\"settings\":{\"scheduler\":\"rr\",\"weights\":\"10.1.0.2:80=5\"},"
+		"\"members\":[{\"id\":\"10.1.0.1-80\",\"address\":\"10.1.0.1\",\"port\":80,"
+		"\"weight\":null},{\"id\":\"10.1.0.2-80\",\"address\":\"10.1.0.2\",\"port\":80,"
+		"\"weight\":5}],\"revision\":2,\"documents\":[{\"kind\":\"Endpoints\","
+		"\"name\":\"web\",\"revision\":1},{\"kind\":\"Service\",\"name\":\"web\","
+		"\"revision\":2}]}\n");
+	answer_done(&a);
+}
+
+static void a_name_that_is_taken_is_refused(void **state)
+{
+	struct world *w = with_web(state);
+
+	refused(w, 409, "name-exists", "web", "POST", "/api/v1/pools", NULL, WEB);
+	refused(w, 409, "vip-port-in-use", "\"holder\"", "POST", "/api/v1/pools", NULL,
+		"{\"name\":\"b\",\"port\":30001}");
+}
+
+static void port_of(struct world *w, const char *body, const char *id, unsigned port)
+{
+	const struct pool *p;
+	struct answer a;
+
+	want(w, 201, "POST", "/api/v1/pools", NULL, body, &a);
+	assert_string_equal(field(a.root, "pool"), id);
+	answer_done(&a);
+	p = pool_of(w, id);
+	assert_non_null(p);
+	assert_int_equal(p->frontends[0].port, port);
+}
+
+/* Through one address pool after the other; what was given back is given out again. */
+static void without_a_port_the_lowest_free_one_is_given_out(void **state)
+{
+	struct world *w = with_web(state);
+	char tag[32];
+
+	port_of(w, "{\"name\":\"a\",\"portName\":\"p\"}", "default.a.p-tcp", 30000);
+	port_of(w, "{\"name\":\"b\",\"portName\":\"p\"}", "default.b.p-tcp", 30002);
+	port_of(w, "{\"name\":\"c\",\"portName\":\"p\"}", "default.c.p-tcp", 30003);
+	port_of(w, "{\"name\":\"u\",\"protocol\":\"UDP\"}", "default.u.30000-udp", 30000);
+	port_of(w, "{\"name\":\"d\"}", "default.d.40000-tcp", 40000);
+	refused(w, 409, "no-free-port", "address pool main has 4 ports (30000-30003)", "POST",
+		"/api/v1/pools", NULL, "{\"name\":\"e\"}");
+	want(w, 200, "DELETE", "/api/v1/pools/default.b.p-tcp", tag_of(w, "default.b.p-tcp", tag),
+	     NULL, NULL);
+	port_of(w, "{\"name\":\"e\",\"portName\":\"p\"}", "default.e.p-tcp", 30002);
+}
+
+static void of_two_at_once_each_has_a_port(void **state)
+{
+	static const char *const bodies[] = { "{\"name\":\"a\",\"portName\":\"p\"}",
+					      "{\"name\":\"b\",\"portName\":\"p\"}",
+					      "{\"name\":\"c\",\"portName\":\"p\"}" };
+	struct rest_request requests[3];
+	struct world *w = *state;
+	struct answer answers[3] = { 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		requests[i] = request_of("POST", "/api/v1/pools", NULL, bodies[i]);
+		begin(w, &requests[i], &answers[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		wait_for(w, &answers[i]);
+		assert_int_equal(answers[i].reply.status, 201);
+		answer_done(&answers[i]);
+	}
+#define EMPTY " (Endpoints: no port is named \"p\" with protocol TCP: no members)"
+	pool_is(w, "default.a.p-tcp", "10.0.0.1:30000" EMPTY);
+	pool_is(w, "default.b.p-tcp", "10.0.0.1:30001" EMPTY);
+	pool_is(w, "default.c.p-tcp", "10.0.0.1:30002" EMPTY);
+}
+
+/* Both name it themselves: the second is refused, and nothing of it is there. */
+static void of_two_that_name_a_port_one_has_it(void **state)
+{
+	const struct rest_request first = request_of("POST", "/api/v1/pools", NULL,
+						     "{\"name\":\"a\",\"port\":30000}");
+	const struct rest_request second = request_of("POST", "/api/v1/pools", NULL,
+						      "{\"name\":\"b\",\"port\":30000}");
+	struct answer a = { 0 }, b = { 0 };
+	struct world *w = *state;
+
+	begin(w, &first, &a);
+	begin(w, &second, &b);
+	wait_for(w, &a);
+	wait_for(w, &b);
+	assert_int_equal(a.reply.status, 201);
+	assert_int_equal(b.reply.status, 409);
+	answer_done(&a);
+	answer_done(&b);
+	assert_int_equal(store_world_status(&w->store).objects, 2);
+}
+
+/* --- conditions -------------------------------------------------------------------------------------- */
+
+static void a_change_says_which_revision_it_means(void **state)
+{
+	static const struct {
+		const char *method, *target, *body;
+	} changes[] = {
+		{ "PATCH", POOL, "{\"settings\":{\"scheduler\":\"wlc\"}}" },
+		{ "DELETE", POOL, NULL },
+		{ "POST", MEMBERS, "{\"address\":\"10.1.0.3\",\"port\":80}" },
+		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"drain\":true}" },
+		{ "DELETE", MEMBERS "/10.1.0.1-80", NULL },
+	};
+	struct world *w = with_web(state);
+	const struct doc *current;
+	struct answer a;
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		want(w, 428, changes[i].method, changes[i].target, NULL, changes[i].body, &a);
+		assert_string_equal(field(a.root, "code"), "precondition-required");
+		assert_string_equal(a.reply.etag, "\"r2\"");
+		answer_done(&a);
+		want(w, 412, changes[i].method, changes[i].target, "\"r1\"", changes[i].body, &a);
+		assert_string_equal(field(a.root, "code"), "stale-revision");
+		current = doc_get(a.root, "current");
+		assert_string_equal(field(current, "revision"), "2");
+		assert_memory_equal(field(current, "user"), "unix:", 5);
+		assert_string_equal(field(current, "action"), "create");
+		assert_true(doc_get(current, "diff")->count > 0);
+		answer_done(&a);
+		want(w, 400, changes[i].method, changes[i].target, "r2", changes[i].body, NULL);
+	}
+	/* By force. */
+	want(w, 200, "PATCH", MEMBERS "/10.1.0.1-80", "*", "{\"drain\":true}", &a);
+	assert_string_equal(a.reply.etag, "\"r3\"");
+	answer_done(&a);
+	refused(w, 412, "stale-revision", "the pool is at revision 3, not 2", "PATCH", POOL,
+		"\"r2\"", "{\"port\":30002}");
+}
+
+/* Read at the same revision, by two: what one has written the other has not seen. */
+static void of_two_changes_of_one_revision_one_is_made(void **state)
+{
+	const struct rest_request first = request_of("PATCH", POOL, "\"r2\"",
+						     "{\"settings\":{\"scheduler\":\"lc\"}}");
+	const struct rest_request second = request_of("PATCH", POOL, "\"r2\"", "{\"port\":30002}");
+	struct answer a = { 0 }, b = { 0 };
+	struct world *w = with_web(state);
+
+	begin(w, &first, &a);
+	begin(w, &second, &b);
+	wait_for(w, &a);
+	wait_for(w, &b);
+	assert_int_equal(a.reply.status, 200);
+	assert_int_equal(b.reply.status, 412); /* of other documents, all the same */
+	assert_string_equal(field(doc_get(b.root, "current"), "revision"), "3");
+	answer_done(&a);
+	answer_done(&b);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*5");
+}
+
+/* --- settings ------------------------------------------------------------------------------------------ */
+
+/* Every annotation there is, with a value that is not its default, and what else it needs. */
+static const struct {
+	const char *key, *value, *with;
+} settings[] = {
+	{ "health-check-type", "http", NULL },
+	{ "health-check-port", "8080", NULL },
+	{ "health-check-path", "/up", "\"health-check-type\":\"http\"" },
+	{ "health-check-host", "a.example", "\"health-check-type\":\"http\"" },
+	{ "health-check-expect", "204", "\"health-check-type\":\"http\"" },
+	{ "health-check-match", "fine", "\"health-check-type\":\"http\"" },
+	{ "health-check-interval", "7s", NULL },
+	{ "health-check-timeout", "1500ms", NULL },
+	{ "health-check-fast", "700ms", NULL },
+	{ "health-check-rise", "4", NULL },
+	{ "health-check-fall", "5", NULL },
+	{ "health-check-secret", "login", "\"health-check-type\":\"mysql\"" },
+	{ "health-check-tls", "off", "\"health-check-type\":\"mysql\"" },
+	{ "health-check-role", "writer",
+	  "\"health-check-type\":\"mysql\",\"health-check-secret\":\"login\"" },
+	{ "health-check-max-lag", "30",
+	  "\"health-check-type\":\"mysql\",\"health-check-secret\":\"login\","
+	  "\"health-check-role\":\"reader\"" },
+	{ "scheduler", "sh", NULL },
+	{ "scheduler-flags", "port", "\"scheduler\":\"sh\"" },
+	{ "forwarding", "dr", NULL },
+	{ "snat", "none", NULL },
+	{ "weight", "9", NULL },
+	{ "weights", "10.1.0.1=7", NULL },
+	{ "drain-seconds", "12", NULL },
+	{ "on-unhealthy", "keep", NULL },
+	{ "fail-policy", "closed", NULL },
+	{ "max-connections", "77", NULL },
+	{ "udp-one-packet", "true", NULL }, /* without a use for TCP */
+};
+
+static void setting_in_spec(struct world *w, const char *key, const char *value)
+{
+	struct answer a;
+
+	want(w, 200, "GET", SPEC, NULL, NULL, &a);
+	assert_string_equal(field(doc_get(a.root, "settings"), key), value);
+	answer_done(&a);
+}
+
+static bool same_settings(const struct pool *a, const struct pool *b)
+{
+	bool same = a->member_count == b->member_count &&
+		    strcmp(a->set.scheduler, b->set.scheduler) == 0 &&
+		    a->set.scheduler_flags == b->set.scheduler_flags &&
+		    a->set.forward == b->set.forward && a->set.masquerade == b->set.masquerade &&
+		    a->set.drain_s == b->set.drain_s && a->set.weight == b->set.weight &&
+		    a->set.max_connections == b->set.max_connections &&
+		    a->set.unhealthy == b->set.unhealthy &&
+		    a->set.fail_policy == b->set.fail_policy &&
+		    check_equal(a->set.check, b->set.check);
+
+	for (size_t i = 0; i < a->member_count && same; i++)
+		same = a->members[i].weight == b->members[i].weight;
+	return same;
+}
+
+static const char *all_gone(char out[static 1024])
+{
+	strcpy(out, "{\"settings\":{\"pin\":null");
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		snprintf(out + strlen(out), 1024 - strlen(out), ",\"%s\":null", settings[i].key);
+	return strcat(out, "}}");
+}
+
+static void every_setting_reaches_the_pool_and_goes_again(void **state)
+{
+	struct world *w = with_web(state);
+	char body[1024];
+
+	put(w, "secrets/login",
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"login\"},"
+	    "\"stringData\":{\"username\":\"u\",\"password\":\"p\"}}");
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		const char *with = settings[i].with ? settings[i].with : "";
+		struct pool *before, *after;
+
+		if (*with) {
+			snprintf(body, sizeof(body), "{\"settings\":{%s}}", with);
+			edit(w, 200, "PATCH", POOL, body, NULL);
+		}
+		before = pool_ref((struct pool *)(uintptr_t)pool_of(w, "shop.web.http-tcp"));
+		snprintf(body, sizeof(body), "{\"settings\":{\"%s\":\"%s\"}}", settings[i].key,
+			 settings[i].value);
+		edit(w, 200, "PATCH", POOL, body, NULL);
+		setting_in_spec(w, settings[i].key, settings[i].value);
+		after = pool_ref((struct pool *)(uintptr_t)pool_of(w, "shop.web.http-tcp"));
+		assert_int_equal(after->problems.count, 0);
+		if (same_settings(before, after) && strcmp(settings[i].key, "udp-one-packet") != 0)
+			fail_msg("%s does not reach the pool", settings[i].key);
+		pool_unref(before);
+		pool_unref(after);
+		edit(w, 200, "PATCH", POOL, all_gone(body), NULL);
+		setting_in_spec(w, settings[i].key, "");
+	}
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*1");
+}
+
+static void a_port_is_changed_and_all_else_stays(void **state)
+{
+	struct world *w = with_web(state);
+	struct answer a;
+
+	edit(w, 200, "PATCH", POOL "?dryRun=all", "{\"port\":30002}", NULL);
+	edit(w, 200, "PATCH", POOL, "{\"port\":30002}", &a);
+	assert_int_equal(doc_get(a.root, "items")->count, 1);
+	assert_string_equal(field(doc_get(doc_get(a.root, "items")->first, "diff")->first, "path"),
+			    "/spec/ports/0/nodePort");
+	answer_done(&a);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30002 10.1.0.1:80*1 10.1.0.2:80*5");
+	/* The same again changes nothing. */
+	edit(w, 200, "PATCH", POOL, "{\"port\":30002,\"settings\":{\"scheduler\":\"rr\"}}", &a);
+	assert_true(a.reply.unchanged);
+	assert_int_equal(doc_get(a.root, "items")->count, 0);
+	answer_done(&a);
+}
+
+/* The first that says it counts: there it is changed, and what we do not know of is left alone. */
+static void a_setting_is_changed_where_it_is_said(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "services/web",
+	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\","
+	    "\"labels\":{\"a\":\"b\"},\"annotations\":{\"parasaus.io/scheduler\":\"lc\","
+	    "\"parasaus.io/weight\":\"3\",\"other/one\":\"x\"}},\"spec\":{\"type\":\"NodePort\","
+	    "\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30001}]}}");
+	put(w, "endpoints/web",
+	    "{\"kind\":\"Endpoints\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},"
+	    "\"annotations\":{\"healthCheckType\":\"HTTP\",\"parasaus.io/weight\":\"4\"},"
+	    "\"subsets\":[{\"ports\":[{\"name\":\"http\",\"port\":80}],\"addresses\":"
+	    "[{\"ip\":\"10.1.0.1\",\"nodeName\":\"n1\"}]}]}");
+	edit(w, 200, "PATCH", POOL,
+	     "{\"settings\":{\"scheduler\":\"wlc\",\"weight\":\"6\",\"health-check-type\":\"tcp\"}"
+	     "}",
+	     NULL);
+	assert_string_equal(
+		store_world_text(&w->store, STORE_SERVICE, "web"),
+		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\","
+		"\"labels\":{\"a\":\"b\"},\"annotations\":{\"parasaus.io/scheduler\":\"wlc\","
+		"\"parasaus.io/weight\":\"3\",\"other/one\":\"x\"},\"namespace\":\"shop\"},"
+		"\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,"
+		"\"nodePort\":30001}]}}");
+	assert_string_equal(
+		store_world_text(&w->store, STORE_ENDPOINTS, "web"),
+		"{\"kind\":\"Endpoints\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\","
+		"\"namespace\":\"shop\"},\"annotations\":{\"parasaus.io/weight\":\"6\","
+		"\"parasaus.io/health-check-type\":\"tcp\"},\"subsets\":[{\"ports\":"
+		"[{\"name\":\"http\",\"port\":80}],\"addresses\":[{\"ip\":\"10.1.0.1\","
+		"\"nodeName\":\"n1\"}]}]}");
+	edit(w, 200, "PATCH", POOL, "{\"settings\":{\"weight\":null}}", NULL);
+	setting_in_spec(w, "weight", "");
+}
+
+static void what_cannot_be_used_is_refused_with_its_name(void **state)
+{
+	static const struct {
+		const char *method, *target, *body, *says;
+	} cases[] = {
+		{ "POST", "/api/v1/pools", "[]", "the body is a list where an object belongs" },
+		{ "POST", "/api/v1/pools", "{", "" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"A\"}", "name is \\\"A\\\": lower-case" },
+		{ "POST", "/api/v1/pools", "{}", "name is \\\"\\\"" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"colour\":1}", "colour is none of" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"port\":0}", "from 1 to 65535" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"port\":29999}",
+		  "/spec/ports/0/nodePort" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"protocol\":\"SCTP\"}",
+		  "write TCP or UDP" },
+		{ "POST", "/api/v1/pools",
+		  "{\"name\":\"a\",\"members\":[{\"address\":\"10.1.0.1\",\"port\":1},{\"port\":1}]"
+		  "}",
+		  "members[1].address is missing" },
+		{ "POST", "/api/v1/pools",
+		  "{\"name\":\"a\",\"members\":[{\"address\":\"a.example\",\"port\":1}]}",
+		  "names are not looked up" },
+		{ "POST", "/api/v1/pools",
+		  "{\"name\":\"a\",\"members\":[{\"address\":\"10.1.0.1\",\"port\":1},"
+		  "{\"address\":\"10.1.0.1\",\"port\":1}]}",
+		  "10.1.0.1:1 is there twice" },
+		/* What the agent would not use. */
+		{ "POST", "/api/v1/pools",
+		  "{\"name\":\"a\",\"members\":[{\"address\":\"10.0.0.2\",\"port\":1}]}",
+		  "it is one of the address pool more" },
+		{ "POST", MEMBERS, "{\"address\":\"127.0.0.1\",\"port\":1}",
+		  "loopback addresses are no real servers" },
+		{ "POST", MEMBERS, "{\"address\":\"2001:db8::1\",\"port\":1}",
+		  "the frontend is of the other family" },
+		{ "POST", MEMBERS, "{\"address\":\"10.1.0.9\",\"port\":1,\"weight\":65536}",
+		  "from 0 to 65535" },
+		{ "PATCH", POOL, "{\"settings\":{\"scheduler\":\"best\"}}", "is not a scheduler" },
+		{ "PATCH", POOL, "{\"settings\":{\"shceduler\":\"rr\"}}", "did you mean" },
+		{ "PATCH", POOL, "{\"settings\":{\"scheduler\":1}}", "settings.scheduler is" },
+		{ "PATCH", POOL, "{\"settings\":[]}", "settings is a list" },
+		{ "PATCH", POOL, "{\"name\":\"b\"}", "name is none of port, settings" },
+		{ "PATCH", POOL,
+		  "{\"settings\":{\"health-check-type\":\"mysql\",\"health-check-secret\":\"s\"}}",
+		  "Secret shop/s is not there" },
+		{ "PATCH", MEMBERS "/10.1.0.1-80", "{}", "say one of weight and drain" },
+		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"weight\":1,\"drain\":false}",
+		  "say one of weight and drain" },
+		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"drain\":\"yes\"}", "true or false" },
+		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"weight\":-1}", "from 0 to 65535" },
+	};
+	struct world *w = with_web(state);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		refused(w, 422, "validation", cases[i].says, cases[i].method, cases[i].target,
+			"\"r2\"", cases[i].body);
+	refused(w, 404, "pool-not-found", "shop.web.x-tcp", "PATCH", "/api/v1/pools/shop.web.x-tcp",
+		"\"r2\"", "{}");
+	refused(w, 404, "pool-not-found", "nothing", "DELETE", "/api/v1/pools/nothing", "*", NULL);
+	refused(w, 404, "member-not-found", "10.1.0.9-80", "DELETE", MEMBERS "/10.1.0.9-80", "*",
+		NULL);
+	refused(w, 409, "member-exists", "10.1.0.1-80", "POST", MEMBERS, "\"r2\"",
+		"{\"address\":\"10.1.0.1\",\"port\":80}");
+	refused(w, 409, "vip-port-in-use", "", "POST", "/api/v1/pools", NULL,
+		"{\"name\":\"a\",\"port\":30001}");
+}
+
+/* --- members -------------------------------------------------------------------------------------------- */
+
+static void members_come_drain_come_back_and_go(void **state)
+{
+	struct world *w = with_web(state);
+	struct answer a;
+
+	edit(w, 200, "POST", MEMBERS "?dryRun=all", "{\"address\":\"10.1.0.3\",\"port\":80}", NULL);
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.3\",\"port\":80}", &a);
+	assert_string_equal(buf_cstr(&a.reply.location), MEMBERS "/10.1.0.3-80");
+	answer_done(&a);
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.3\",\"port\":81,\"weight\":2}", NULL);
+	pool_is(w, "shop.web.http-tcp",
+		"10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*5 10.1.0.3:80*1 10.1.0.3:81*2");
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.3-81", "{\"drain\":true}", NULL);
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.2-80", "{\"weight\":0}", NULL);
+	pool_is(w, "shop.web.http-tcp",
+		"10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*0 10.1.0.3:80*1 10.1.0.3:81*0");
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.3-81", "{\"drain\":false}", NULL);
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.2-80", "{\"weight\":null}", NULL);
+	pool_is(w, "shop.web.http-tcp",
+		"10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*1 10.1.0.3:80*1 10.1.0.3:81*1");
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.3-81", "{\"weight\":4}", NULL);
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.3-81", NULL, NULL);
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.1-80", NULL, NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.2:80*1 10.1.0.3:80*1");
+	setting_in_spec(w, "weights", "");
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.2-80", NULL, NULL);
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.3-80", NULL, NULL);
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.7\",\"port\":82}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.7:82*1");
+}
+
+/* Taken away from one of them it stays said of the other. */
+static void a_weight_of_an_address_is_that_of_each_of_its_members(void **state)
+{
+	struct world *w = with_web(state);
+
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.1\",\"port\":81}", NULL);
+	edit(w, 200, "PATCH", POOL, "{\"settings\":{\"weights\":\"10.1.0.1=3\"}}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:80*3 10.1.0.1:81*3 10.1.0.2:80*1");
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.1-80", "{\"weight\":null}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:80*1 10.1.0.1:81*3 10.1.0.2:80*1");
+	setting_in_spec(w, "weights", "10.1.0.1:81=3");
+}
+
+#define TWO_PORTS                                                                      \
+	"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"}," \
+	"\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,"   \
+	"\"nodePort\":30001},{\"name\":\"https\",\"port\":443,\"nodePort\":30002}]}}"
+#define TWO_ENDPOINTS                                                                   \
+	"{\"kind\":\"Endpoints\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"," \
+	"\"annotations\":{\"parasaus.io/weights\":\"10.1.0.1:80=2,10.1.0.1:443=3\"}},"  \
+	"\"subsets\":[{\"ports\":[{\"name\":\"http\",\"port\":80},"                     \
+	"{\"name\":\"https\",\"port\":443}],\"addresses\":[{\"ip\":\"10.1.0.1\"},"      \
+	"{\"ip\":\"10.1.0.2\"}]}]}"
+
+static void a_member_of_one_of_two_ports_goes_alone(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "services/web", TWO_PORTS);
+	put(w, "endpoints/web", TWO_ENDPOINTS);
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.1-80", NULL, NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.2:80*1");
+	pool_is(w, "shop.web.https-tcp", "10.0.0.1:30002 10.1.0.1:443*3 10.1.0.2:443*1");
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.9\",\"port\":80}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.2:80*1 10.1.0.9:80*1");
+	pool_is(w, "shop.web.https-tcp", "10.0.0.1:30002 10.1.0.1:443*3 10.1.0.2:443*1");
+}
+
+static void one_of_two_ports_goes_and_the_last_takes_all_along(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "services/web", TWO_PORTS);
+	put(w, "endpoints/web", TWO_ENDPOINTS);
+	edit(w, 200, "DELETE", POOL "?dryRun=all", NULL, NULL);
+	edit(w, 200, "DELETE", POOL, NULL, NULL);
+	pool_is(w, "shop.web.http-tcp", "none");
+	pool_is(w, "shop.web.https-tcp", "10.0.0.1:30002 10.1.0.1:443*3 10.1.0.2:443*1");
+	edit(w, 200, "DELETE", "/api/v1/pools/shop.web.https-tcp", NULL, NULL);
+	assert_int_equal(store_world_status(&w->store).objects, 0);
+	refused(w, 404, "pool-not-found", "", "DELETE", "/api/v1/pools/shop.web.https-tcp", "*",
+		NULL);
+}
+
+#define SLICE(name, port, address)                                                            \
+	"{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{"   \
+	"\"name\":\"" name "\",\"labels\":{\"kubernetes.io/service-name\":\"web\"}},"         \
+	"\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":" port "}],"         \
+	"\"endpoints\":[{\"addresses\":[\"" address "\"],\"hints\":{\"forZones\":[{\"name\":" \
+	"\"z\"}]}}]}"
+
+/* Those of another Service, of a name that this one's begins with, are left alone. */
+static void members_of_slices_are_edited_where_they_stand(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "services/web",
+	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},\"spec\":"
+	    "{\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,\"nodePort\":30001}"
+	    "]}}");
+	put(w, "endpointslices/web-a", SLICE("web-a", "8080", "10.1.0.1"));
+	put(w, "endpointslices/web-b", SLICE("web-b", "8081", "10.1.0.2"));
+	put(w, "endpointslices/web2-a",
+	    "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{"
+	    "\"name\":\"web2-a\",\"labels\":{\"kubernetes.io/service-name\":\"web2\"}},"
+	    "\"addressType\":\"IPv4\",\"endpoints\":[]}");
+	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.3\",\"port\":8081,\"weight\":7}",
+	     NULL);
+	pool_is(w, "shop.web.http-tcp",
+		"10.0.0.1:30001 10.1.0.1:8080*1 10.1.0.2:8081*1 10.1.0.3:8081*7");
+	edit(w, 200, "PATCH", MEMBERS "/10.1.0.1-8080", "{\"drain\":true}", NULL);
+	edit(w, 200, "DELETE", MEMBERS "/10.1.0.2-8081", NULL, NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.1:8080*0 10.1.0.3:8081*7");
+	refused(w, 422, "validation", "with port 99 alone: write one", "POST", MEMBERS, "*",
+		"{\"address\":\"10.1.0.4\",\"port\":99}");
+	assert_string_equal(
+		store_world_text(&w->store, STORE_SLICE, "web-a"),
+		"{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\","
+		"\"metadata\":{\"name\":\"web-a\",\"labels\":{"
+		"\"kubernetes.io/service-name\":\"web\"},\"namespace\":\"shop\"},"
+		"\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":8080}],"
+		"\"endpoints\":[{\"addresses\":[\"10.1.0.1\"],\"hints\":{\"forZones\":"
+		"[{\"name\":\"z\"}]}}]}");
+	edit(w, 200, "DELETE", POOL, NULL, NULL);
+	assert_int_equal(store_world_status(&w->store).objects, 1);
+}
+
+/* --- other sources ---------------------------------------------------------------------------------------- */
+
+static void a_pool_of_another_source_is_not_edited_here(void **state)
+{
+	static const char text[] =
+		"kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: shop}\nspec: "
+		"{type: NodePort, ports: [{name: http, port: 80, nodePort: 30000}]}\n";
+	const struct object_origin from = { .path = "a.yaml" };
+	struct world *w = *state;
+	struct doc_set set;
+	struct object *o;
+	struct err err;
+
+	assert_int_equal(doc_read_yaml(text, strlen(text), &DOC_LIMITS_DEFAULT, &set, &err), 0);
+	assert_int_equal(object_decode(set.roots[0], &from, &o, &err), 0);
+	pools_put(w->others, o);
+	pools_update(w->others, ignore_change, NULL);
+	doc_set_done(&set);
+	refused(w, 409, "not-of-the-store", "directory:/etc/pools: edit it in the files there",
+		"GET", SPEC, NULL, NULL);
+	refused(w, 409, "not-of-the-store", "directory:/etc/pools", "PATCH", POOL, "*", "{}");
+	refused(w, 409, "not-of-the-store", "directory:/etc/pools", "DELETE", POOL, "*", NULL);
+	refused(w, 409, "not-of-the-store", "directory:/etc/pools", "POST", MEMBERS, "*",
+		"{\"address\":\"10.1.0.1\",\"port\":80}");
+	refused(w, 409, "name-exists", "Service shop/web is from directory:/etc/pools", "POST",
+		"/api/v1/pools", NULL, WEB);
+	refused(w, 409, "vip-port-in-use", "port 30000 is that of Service shop/web", "POST",
+		"/api/v1/pools", NULL, "{\"name\":\"a\",\"port\":30000}");
+	port_of(w, "{\"name\":\"a\",\"portName\":\"p\"}", "default.a.p-tcp", 30001);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_pool_is_made_of_a_service_and_its_endpoints),
+		T(a_name_that_is_taken_is_refused),
+		T(without_a_port_the_lowest_free_one_is_given_out),
+		T(of_two_at_once_each_has_a_port),
+		T(of_two_that_name_a_port_one_has_it),
+		T(a_change_says_which_revision_it_means),
+		T(of_two_changes_of_one_revision_one_is_made),
+		T(every_setting_reaches_the_pool_and_goes_again),
+		T(a_port_is_changed_and_all_else_stays),
+		T(a_setting_is_changed_where_it_is_said),
+		T(what_cannot_be_used_is_refused_with_its_name),
+		T(members_come_drain_come_back_and_go),
+		T(a_weight_of_an_address_is_that_of_each_of_its_members),
+		T(a_member_of_one_of_two_ports_goes_alone),
+		T(one_of_two_ports_goes_and_the_last_takes_all_along),
+		T(members_of_slices_are_edited_where_they_stand),
+		T(a_pool_of_another_source_is_not_edited_here),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
