@@ -337,16 +337,6 @@ static void refuse_write(struct edit *e, const struct store_outcome *o)
 	problem_end(&j);
 }
 
-void edit_refuse_stale(struct edit *e, const char *detail)
-{
-	struct json_writer j;
-
-	problem_begin(&e->reply, PROBLEM_STALE, e->request, detail, &j);
-	put_pool_current(e, &j);
-	problem_end(&j);
-	edit_done(e);
-}
-
 static void on_written(void *arg, const struct store_outcome *o)
 {
 	struct edit *e = arg;
@@ -412,6 +402,9 @@ static void fill_change(const struct edit *e, const struct edit_document *d,
 	/* What was read a moment ago is what is changed. */
 	out->expect = d->before && !e->is_new ? STORE_EXPECT_REVISION : STORE_EXPECT_ABSENT;
 	out->revision = d->before ? d->before->revision : 0;
+	if (e->condition.expect == STORE_EXPECT_REVISION && e->newest &&
+	    store_key_same(&d->key, e->newest))
+		out->revision = e->condition.revision;
 }
 
 void edit_write(struct edit *e, const char *action)
@@ -658,6 +651,12 @@ static void begin(struct edit *e)
 	case EDIT_POOL_MEMBERS:
 	case EDIT_POOL_MEMBER:
 		edit_pool(e);
+		return;
+	case EDIT_POOL_REVISIONS:
+		edit_pool_revisions(e);
+		return;
+	case EDIT_POOL_ROLLBACK:
+		edit_pool_rollback(e);
 		return;
 	}
 }

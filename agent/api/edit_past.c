@@ -123,8 +123,7 @@ static void on_old(void *arg, enum store_result r, const struct store_revision *
 	edit_write(e, "rollback");
 }
 
-/* {"toRevision": 12, "reason": "..."} */
-static bool read_wish(struct edit *e, uint64_t *out, struct err *err)
+bool edit_read_rollback(struct edit *e, uint64_t *out, struct err *err)
 {
 	const struct doc_set *set;
 	const struct doc *reason;
@@ -160,7 +159,7 @@ void edit_rollback(struct edit *e)
 	struct err err = { 0 };
 	uint64_t revision;
 
-	if (!read_wish(e, &revision, &err)) {
+	if (!edit_read_rollback(e, &revision, &err)) {
 		edit_add_error(e, "", err.text);
 		edit_write(e, "rollback"); /* says what is wrong */
 		return;
@@ -238,14 +237,23 @@ static void on_operations(void *arg, enum store_result r, const struct store_ope
 	edit_done(e);
 }
 
+void edit_ask_operations(struct edit *e, const struct store_operations_query *q)
+{
+	store_operations(e->store, q, on_operations, e);
+}
+
 void edit_answer_operations(struct edit *e)
 {
 	struct store_operations_query q = e->params.past;
 
+	if (e->params.pool) {
+		edit_pool_operations(e);
+		return;
+	}
 	if (e->target.what == EDIT_OPERATION) {
 		q.id = e->target.number;
 		q.limit = 1;
 		q.texts = true;
 	}
-	store_operations(e->store, &q, on_operations, e);
+	edit_ask_operations(e, &q);
 }

@@ -3,14 +3,14 @@
  * Requests to a pool of the store: read as what can be edited, and changed by
  * changing the documents that it is made of, all in one transaction.
  *
- * If-Match names the pool's revision, the highest of its documents. Each of
- * these is written as it was read in this turn, and those that stay as they are
- * go with the write as guards: what was decided on all of them holds for all.
+ * If-Match names the pool's revision, the highest of its documents: the newest
+ * of them is expected at that, and each other as it was read in this turn. Those
+ * that stay as they are go with the write as guards, so that what was decided on
+ * all of them holds for all.
  */
 #include "agent/api/edit_pool.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,20 +69,6 @@ static void take_documents(struct pool_documents *d)
 	}
 }
 
-/* What the client had seen is what is there. */
-static bool is_as_seen(struct pool_documents *d)
-{
-	const struct edit_condition *c = &d->e->condition;
-	struct err err;
-
-	if (c->expect == STORE_EXPECT_ANY || c->revision == d->newest->revision)
-		return true;
-	err_set(&err, -ESTALE, "the pool is at revision %" PRIu64 ", not %" PRIu64,
-		d->newest->revision, c->revision);
-	edit_refuse_stale(d->e, err.text);
-	return false;
-}
-
 void pool_write(struct pool_documents *d, const char *action)
 {
 	struct edit *e = d->e;
@@ -92,8 +78,7 @@ void pool_write(struct pool_documents *d, const char *action)
 		take_documents(d);
 	if (!e->errors.count)
 		pool_try(d);
-	if (!e->errors.count && d->newest && !is_as_seen(d))
-		return;
+	e->newest = d->newest ? &d->newest->key : NULL;
 	edit_write(e, action); /* or says what is wrong */
 }
 

@@ -4,9 +4,10 @@
  * looked into and changed as trees, so that what we do not know of stays as it
  * is.
  *
- * edit_pool_find.c finds and looks, edit_pool_change.c changes, edit_pool_try.c
- * tells what the agent would make of it; edit_pool.c has the requests, and
- * edit_pool_past.c those to the past.
+ * edit_pool_find.c finds and looks, edit_pool_change.c and edit_pool_weight.c
+ * change, edit_pool_try.c tells what the agent would make of it; edit_pool.c and
+ * edit_pool_create.c have the requests, edit_pool_past.c those to the past, which
+ * edit_pool_steps.c finds.
  */
 #ifndef AGENT_API_EDIT_POOL_H
 #define AGENT_API_EDIT_POOL_H
@@ -48,16 +49,21 @@ struct pool_place {
 	struct endpoint at;
 };
 
-/* ":" or whatever else is wrong: *err says it. PROBLEM_COUNT: found. */
+/* PROBLEM_COUNT: found; else *err says what is wrong, or the edit's errors do (PROBLEM_INVALID). */
 MUST_CHECK enum rest_problem pool_documents_find(struct edit *e, struct pool_documents *out,
 						 struct err *err);
+/*
+ * What of it is there, perhaps nothing, of a Service whose names are set; `node` is NULL where that
+ * has no such port. What cannot be read goes to the edit's errors.
+ */
+void pool_documents_look(struct pool_documents *d);
 /* Namespace and Service of an id, in the edit's arena. False: it is none. */
 MUST_CHECK bool pool_id_split(struct edit *e, const char *id, const char **ns, const char **name);
 /* The Service that an EndpointSlice's label names; NULL: none. */
 const char *pool_slice_service(const struct tree *slice);
 /* What the pool is, of its Service's tree; false: that has no such port. */
 MUST_CHECK bool pool_find_port(struct pool_documents *d);
-/* -EINVAL: no port that could be used. The name points into the tree. */
+/* False: no port that could be used. The name points into the tree. */
 MUST_CHECK bool pool_read_port(const struct tree *t, struct object_port *out);
 /* The port of a subset that is the pool's; NULL: none. *count: how many it has. */
 struct tree *pool_subset_port(const struct pool_documents *d, const struct tree *subset,
@@ -75,11 +81,9 @@ void pool_each_endpoint(struct pool_documents *d, pool_endpoint_fn *fn, void *ar
 const char *pool_setting(struct pool_documents *d, const char *key);
 /* "parasaus.io/scheduler" or "healthCheckType" as its short key; NULL: none of ours. */
 const char *pool_setting_key(const char *annotation);
-/* The maps of a document that have annotations: fn's key is short. Each key once, the first counts. */
+/* Each key once, by its short name, as the first says it that counts. */
 typedef void pool_setting_fn(void *arg, const char *key, const char *value);
 void pool_each_setting(struct pool_documents *d, pool_setting_fn *fn, void *arg);
-/* The member's own weight; false: it has none. */
-MUST_CHECK bool pool_weight(struct pool_documents *d, const struct endpoint *at, uint32_t *out);
 
 /* --- edit_pool_change.c: what is wrong goes to the edit's errors -------------------------------- */
 
@@ -94,8 +98,13 @@ void pool_add_member(struct pool_documents *d, const struct endpoint *at);
 /* The members of a new pool, sorted by port. */
 void pool_make_members(struct pool_documents *d, const struct endpoint *all, size_t count);
 void pool_remove_member(struct pool_documents *d, const struct endpoint *at);
+
+/* --- edit_pool_weight.c: the same -------------------------------------------------------------- */
+
 void pool_set_weight(struct pool_documents *d, const struct endpoint *at,
 		     const uint32_t *weight); /* NULL: none of its own */
+/* Of members that are gone: what is said of one that is nowhere any more would be warned of. */
+void pool_forget_weights(struct pool_documents *d, const struct endpoint *gone, size_t count);
 
 /* --- edit_pool_try.c --------------------------------------------------------------------------- */
 

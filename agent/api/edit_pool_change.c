@@ -5,12 +5,10 @@
  */
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/edit_pool.h"
 #include "agent/pool/annotations.h"
-#include "agent/pool/weights.h"
 
 #define ARENA(d) (&(d)->e->arena)
 
@@ -221,65 +219,6 @@ void pool_set_setting(struct pool_documents *d, const char *key, const char *val
 			remove_from(p, key);
 }
 
-/* --- weights -------------------------------------------------------------------------------------- */
-
-static const char *change_weights(struct pool_documents *d, const char *text,
-				  const struct endpoint *where, const uint32_t *weight)
-{
-	CLEANUP(buf_done) struct buf out = { 0 };
-
-	if (weights_change(text, where, weight, &out) == 0)
-		return keep(d, buf_cstr(&out));
-	problems_add(&d->e->errors, true, 0,
-		     "annotation " ANNOTATION_PREFIX "weights: \"%.64s\" is no list of weights: "
-		     "mend it first",
-		     text);
-	return text;
-}
-
-struct spread {
-	struct pool_documents *d;
-	const char *weights;
-	struct endpoint but; /* this one */
-	uint32_t weight;
-};
-
-static void spread_to(void *arg, const struct endpoint *at)
-{
-	struct spread *s = arg;
-	uint32_t own;
-
-	if (addr_cmp(&at->addr, &s->but.addr) == 0 && at->port != s->but.port &&
-	    !weights_say(s->weights, at, &own))
-		s->weights = change_weights(s->d, s->weights, at, &s->weight);
-}
-
-/* What was said of the address with any port is said of its other members from then on. */
-static const char *take_weight(struct pool_documents *d, const char *text,
-			       const struct endpoint *at)
-{
-	struct spread s = { .d = d, .but = *at };
-	const struct endpoint any = { .addr = at->addr };
-
-	s.weights = change_weights(d, text, at, NULL);
-	if (!weights_say(s.weights, &any, &s.weight))
-		return s.weights;
-	s.weights = change_weights(d, s.weights, &any, NULL);
-	pool_each_endpoint(d, spread_to, &s);
-	return s.weights;
-}
-
-void pool_set_weight(struct pool_documents *d, const struct endpoint *at, const uint32_t *weight)
-{
-	const char *before = pool_setting(d, "weights"), *now;
-
-	if (!weight && !before)
-		return;
-	now = weight ? change_weights(d, before, at, weight) : take_weight(d, before, at);
-	if (!before || strcmp(before, now) != 0)
-		pool_set_setting(d, "weights", *now ? now : NULL);
-}
-
 /* --- ports ----------------------------------------------------------------------------------------- */
 
 void pool_set_port(struct pool_documents *d, uint16_t port)
@@ -322,115 +261,44 @@ static void drop_from_endpoints(struct pool_documents *d)
 	}
 }
 
-/* Members that go, sorted; is there anything left of one, or of its address? */
-struct leaver {
-	struct endpoint at;
-	bool stays, address_stays; /* the latter in the first of an address */
-};
-struct leaving {
-	struct leaver *items;
-	size_t count, room;
+struct gone {
+	struct endpoint *items;
+	size_t count;
 };
 
 static bool count_member(void *arg, const struct pool_place *p)
 {
-	struct leaving *l = arg;
-
 	(void)p;
-	l->room++;
+	((struct gone *)arg)->count++;
 	return true;
-}
-
-/* Weights know no protocol. */
-static struct endpoint plain(const struct endpoint *at)
-{
-	return (struct endpoint){ .addr = at->addr, .port = at->port };
 }
 
 static bool note_member(void *arg, const struct pool_place *p)
 {
-	struct leaving *l = arg;
+	struct gone *g = arg;
 
-	l->items[l->count++].at = plain(&p->at);
+	g->items[g->count++] = p->at;
 	return true;
-}
-
-static int by_endpoint(const void *a, const void *b)
-{
-	return endpoint_cmp(&((const struct leaver *)a)->at, &((const struct leaver *)b)->at);
-}
-
-/* The first that is not before it; NULL: none. */
-static struct leaver *first_from(const struct leaving *l, const struct endpoint *at)
-{
-	size_t low = 0, high = l->count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (endpoint_cmp(&l->items[mid].at, at) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < l->count ? &l->items[low] : NULL;
-}
-
-static void mark_stays(void *arg, const struct endpoint *at)
-{
-	const struct endpoint any = { .addr = at->addr }, exact = plain(at);
-	struct leaver *address = first_from(arg, &any), *own = first_from(arg, &exact);
-
-	if (address && addr_cmp(&address->at.addr, &at->addr) == 0)
-		address->address_stays = true;
-	if (own && endpoint_cmp(&own->at, &exact) == 0)
-		own->stays = true;
-}
-
-static bool is_of_use(void *arg, const struct endpoint *where)
-{
-	const struct endpoint key = plain(where);
-	const struct leaver *l = first_from(arg, &key);
-
-	if (!l || addr_cmp(&l->at.addr, &key.addr) != 0)
-		return true;
-	if (!key.port)
-		return l->address_stays;
-	return l->at.port != key.port || l->stays;
-}
-
-/* What is said of one that is nowhere any more would be warned of. */
-static void forget_weights(struct pool_documents *d, struct leaving *l)
-{
-	const char *weights = pool_setting(d, "weights");
-	CLEANUP(buf_done) struct buf left = { 0 };
-
-	if (!weights || !l->count)
-		return;
-	qsort(l->items, l->count, sizeof(*l->items), by_endpoint);
-	pool_each_endpoint(d, mark_stays, l);
-	if (weights_filter(weights, is_of_use, l, &left) == 0 &&
-	    strcmp(buf_cstr(&left), weights) != 0)
-		pool_set_setting(d, "weights", left.len ? keep(d, buf_cstr(&left)) : NULL);
 }
 
 void pool_drop_port(struct pool_documents *d)
 {
 	struct pool_document *p;
-	struct leaving l = { 0 };
+	struct gone g = { 0 };
 
 	for (size_t i = 0; d->port_count == 1 && (p = pool_document_at(d, i)); i++)
 		remove_document(p);
 	if (d->port_count == 1)
 		return;
-	pool_each_place(d, count_member, &l);
-	l.items = arena_take(ARENA(d), (l.room + 1) * sizeof(*l.items));
-	pool_each_place(d, note_member, &l);
+	pool_each_place(d, count_member, &g);
+	g.items = arena_take(ARENA(d), (g.count + 1) * sizeof(*g.items));
+	g.count = 0;
+	pool_each_place(d, note_member, &g);
 	drop_from_endpoints(d);
 	for (size_t i = 0; i < d->slice_count; i++)
 		if (drop_subset_port(d, &d->slices[i], d->slices[i].tree))
 			remove_document(&d->slices[i]);
-	forget_weights(d, &l);
+	pool_forget_weights(d, g.items, g.count);
 	unlink_item(tree_get(tree_get(d->service.tree, "spec"), "ports"), d->node);
 	d->service.changed = true;
 }
@@ -580,8 +448,6 @@ static bool find_place(void *arg, const struct pool_place *p)
 void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 {
 	struct removal r = { .at = *at };
-	struct leaver leaver = { .at = plain(at) };
-	struct leaving l = { .items = &leaver, .count = 1 };
 
 	/* It may stand in several places. */
 	do {
@@ -590,5 +456,5 @@ void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 		if (r.found)
 			remove_place(d, &r.place);
 	} while (r.found && !d->e->errors.count);
-	forget_weights(d, &l);
+	pool_forget_weights(d, at, 1);
 }

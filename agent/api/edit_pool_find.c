@@ -15,7 +15,6 @@
 #include "agent/api/edit_pool.h"
 #include "agent/pool/annotations.h"
 #include "agent/pool/pool_make.h"
-#include "agent/pool/weights.h"
 
 #define SLICES_MAX   (STORE_CHANGES_MAX - 2) /* with the two others they are one write */
 #define SETTINGS_MAX 128		     /* of all documents: the model takes no more */
@@ -219,22 +218,30 @@ static enum rest_problem no_pool(const struct pool_documents *d, struct err *err
 	return PROBLEM_NO_POOL;
 }
 
+void pool_documents_look(struct pool_documents *d)
+{
+	const struct store_object *service, *endpoints;
+
+	d->service.key = (struct store_key){ STORE_SERVICE, d->ns, d->name };
+	d->endpoints.key = (struct store_key){ STORE_ENDPOINTS, d->ns, d->name };
+	service = store_get(d->e->store, &d->service.key);
+	endpoints = store_get(d->e->store, &d->endpoints.key);
+	if ((service && !read_document(d, service, &d->service)) ||
+	    (endpoints && !read_document(d, endpoints, &d->endpoints)) || !find_slices(d))
+		return;
+	(void)!pool_find_port(d);
+}
+
 enum rest_problem pool_documents_find(struct edit *e, struct pool_documents *out, struct err *err)
 {
 	struct pool_documents d = { .e = e, .id = e->target.name };
-	const struct store_object *service, *endpoints;
 
 	if (!pool_id_split(e, d.id, &d.ns, &d.name))
 		return no_pool(&d, err);
-	service = store_get(e->store, &(struct store_key){ STORE_SERVICE, d.ns, d.name });
-	endpoints = store_get(e->store, &(struct store_key){ STORE_ENDPOINTS, d.ns, d.name });
-	if (!service)
-		return no_pool(&d, err);
-	d.endpoints.key = (struct store_key){ STORE_ENDPOINTS, d.ns, d.name };
-	if (!read_document(&d, service, &d.service) ||
-	    (endpoints && !read_document(&d, endpoints, &d.endpoints)) || !find_slices(&d))
+	pool_documents_look(&d);
+	if (e->errors.count)
 		return PROBLEM_INVALID;
-	if (!pool_find_port(&d))
+	if (!d.node)
 		return no_pool(&d, err);
 	*out = d;
 	return PROBLEM_COUNT;
@@ -375,14 +382,13 @@ bool pool_find_member(struct pool_documents *d, const char *mid, struct endpoint
 	return n.found;
 }
 
-static void each_endpoint_of(struct pool_documents *d, const struct tree *subset,
-			     const struct tree *list, bool slice, pool_endpoint_fn *fn, void *arg)
+static void each_endpoint_of(const struct tree *subset, const struct tree *list, bool slice,
+			     pool_endpoint_fn *fn, void *arg)
 {
 	const struct tree *ports = tree_get(subset, "ports");
 	struct object_port port;
 	struct endpoint at = { 0 };
 
-	(void)d;
 	for (const struct tree *i = list && list->type == DOC_LIST ? list->first : NULL; i;
 	     i = i->next) {
 		const char *text = address_of(i, slice);
@@ -403,11 +409,11 @@ void pool_each_endpoint(struct pool_documents *d, pool_endpoint_fn *fn, void *ar
 {
 	for (size_t i = 0; i < d->slice_count; i++)
 		if (d->slices[i].in_force && !d->slices[i].removed)
-			each_endpoint_of(d, d->slices[i].tree,
+			each_endpoint_of(d->slices[i].tree,
 					 tree_get(d->slices[i].tree, "endpoints"), true, fn, arg);
 	for (const struct tree *s = d->sliced ? NULL : first_subset(d); s; s = s->next) {
-		each_endpoint_of(d, s, tree_get(s, "addresses"), false, fn, arg);
-		each_endpoint_of(d, s, tree_get(s, "notReadyAddresses"), false, fn, arg);
+		each_endpoint_of(s, tree_get(s, "addresses"), false, fn, arg);
+		each_endpoint_of(s, tree_get(s, "notReadyAddresses"), false, fn, arg);
 	}
 }
 
@@ -497,12 +503,4 @@ const char *pool_setting(struct pool_documents *d, const char *key)
 
 	pool_each_setting(d, take_wanted, &w);
 	return w.value;
-}
-
-bool pool_weight(struct pool_documents *d, const struct endpoint *at, uint32_t *out)
-{
-	const char *weights = pool_setting(d, "weights");
-	const struct endpoint any = { .addr = at->addr };
-
-	return weights_say(weights, at, out) || weights_say(weights, &any, out);
 }

@@ -27,6 +27,8 @@ enum edit_what {
 	EDIT_POOL_SPEC,
 	EDIT_POOL_MEMBERS,
 	EDIT_POOL_MEMBER,
+	EDIT_POOL_REVISIONS,
+	EDIT_POOL_ROLLBACK,
 };
 
 /* What a path says. */
@@ -59,6 +61,7 @@ struct edit_params {
 	const char *reason;
 	const char *ns;			    /* of documents that do not say theirs */
 	struct store_operations_query past; /* limit, and the filters of operations */
+	const char *pool;		    /* operations of its documents; NULL: of any */
 	enum store_result result;
 };
 /* -EINVAL: one that this path and method do not take, or a bad value. */
@@ -103,9 +106,11 @@ struct edit {
 	const char *pool;     /* its id, in the answer */
 	const char *location; /* of what is made by it; NULL: nothing is */
 	bool is_new;	      /* none of its documents may be there yet */
+	/* Whose revision If-Match names; NULL: nothing of it is there. */
+	const struct store_key *newest;
 	/* A frontend is another document's: true, and another one is being tried. */
 	bool (*again)(struct edit *e);
-	void *wish; /* of `again` */
+	void *wish; /* what it is about, in the arena */
 	struct rest_reply reply;
 };
 
@@ -156,8 +161,7 @@ bool edit_takes_method(const char *methods, const char *method);
 void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);
-/* 412 and 428: with what is there now, and what writing these documents would change of it. */
-void edit_refuse_stale(struct edit *e, const char *detail);
+/* 428, with who made what is there now. */
 void edit_refuse_unconditional(struct edit *e, const struct store_object *now);
 /* The body as documents; false: it was refused. */
 MUST_CHECK bool edit_read_body(struct edit *e, const struct doc_set **out);
@@ -166,6 +170,8 @@ MUST_CHECK bool edit_is_known(struct edit *e);
 
 /* --- edit_past.c ------------------------------------------------------------------------------- */
 
+/* {"toRevision": 12, "reason": "..."}; false: *err says what is wrong. */
+MUST_CHECK bool edit_read_rollback(struct edit *e, uint64_t *out, struct err *err);
 void edit_rollback(struct edit *e);
 void edit_answer_revisions(struct edit *e);
 void edit_answer_operations(struct edit *e);
@@ -177,6 +183,14 @@ MUST_CHECK bool edit_pool_is_foreign(const struct edit *e, struct err *err);
 void edit_pool(struct edit *e);
 /* "directory:/etc/parasaus/pools, whose files are edited there", of a source of the place. */
 void edit_put_source(const struct edit *e, unsigned source, struct buf *out);
+
+/* --- edit_pool_past.c ---------------------------------------------------------------------------- */
+
+void edit_pool_revisions(struct edit *e);
+void edit_pool_rollback(struct edit *e);
+void edit_pool_operations(struct edit *e); /* of e->params.pool */
+/* Answers these; with the keys of the query, or without. */
+void edit_ask_operations(struct edit *e, const struct store_operations_query *q);
 
 /* --- edit_pool_create.c -------------------------------------------------------------------------- */
 

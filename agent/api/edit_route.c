@@ -30,6 +30,8 @@ const struct edit_path edit_paths[] = {
 	{ REST_POOL_SPEC, READ_METHODS, false },
 	{ REST_POOL_MEMBERS, "GET, HEAD, POST", true },
 	{ REST_POOL_MEMBER, POOL_METHODS, true },
+	{ REST_POOL_REVISIONS, READ_METHODS, false },
+	{ REST_POOL_ROLLBACK, "POST", false },
 	{ 0 },
 };
 
@@ -94,6 +96,12 @@ static bool document_target(const struct uri *u, struct edit_target *out)
 
 static bool pool_target(const struct uri *u, struct edit_target *out)
 {
+	static const struct {
+		const char *word;
+		enum edit_what what;
+	} parts[] = { { "spec", EDIT_POOL_SPEC },
+		      { "members", EDIT_POOL_MEMBERS },
+		      { "revisions", EDIT_POOL_REVISIONS } };
 	const char *below = u->segment_count > 4 ? u->segments[4] : "";
 
 	if (u->segment_count > 6)
@@ -110,11 +118,16 @@ static bool pool_target(const struct uri *u, struct edit_target *out)
 		out->member = u->segments[5];
 		return strcmp(below, "members") == 0;
 	}
-	out->what = u->segment_count == 4	 ? EDIT_POOL
-		    : strcmp(below, "spec") == 0 ? EDIT_POOL_SPEC
-						 : EDIT_POOL_MEMBERS;
-	return u->segment_count == 4 || out->what == EDIT_POOL_SPEC ||
-	       strcmp(below, "members") == 0;
+	if (u->segment_count == 4) {
+		out->what = cut_rollback(out->name) ? EDIT_POOL_ROLLBACK : EDIT_POOL;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strcmp(below, parts[i].word) == 0) {
+			out->what = parts[i].what;
+			return true;
+		}
+	return false;
 }
 
 bool edit_target_of(const struct uri *u, struct edit_target *out)
@@ -255,7 +268,12 @@ static int take_param(const struct uri_param *p, enum edit_what what, bool is_wr
 		out->ns = p->value;
 		return *p->value && strlen(p->value) <= STORE_NAME_MAX ? 1 : -1;
 	}
-	if ((what == EDIT_REVISIONS || what == EDIT_OPERATIONS) && strcmp(p->name, REST_LIMIT) == 0)
+	if (what == EDIT_OPERATIONS && strcmp(p->name, REST_POOL_FIELD) == 0) {
+		out->pool = p->value;
+		return *p->value && strlen(p->value) <= STORE_NAME_MAX ? 1 : -1;
+	}
+	if ((what == EDIT_REVISIONS || what == EDIT_OPERATIONS || what == EDIT_POOL_REVISIONS) &&
+	    strcmp(p->name, REST_LIMIT) == 0)
 		return take_number(p->value, 1, REST_LIMIT_MAX, &out->past.limit) ? 1 : -1;
 	return what == EDIT_OPERATIONS ? take_filter(p, out) : 0;
 }

@@ -32,6 +32,9 @@
 #define REST_PROBLEMS	   "/api/v1/problems"
 #define REST_ADDRESS_POOLS "/api/v1/address-pools"
 
+#define REST_POOL_REVISIONS "/api/v1/pools/{id}/revisions"
+#define REST_POOL_ROLLBACK  "/api/v1/pools/{id}:rollback"
+
 /* Of the store; {ns}, {kind} (services, ...), {name}, {rev} stand for one segment each. */
 #define REST_APPLY	   "/api/v1/apply"
 #define REST_DOCUMENT	   "/api/v1/namespaces/{ns}/{kind}/{name}"

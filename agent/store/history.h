@@ -24,13 +24,15 @@ struct store_revision {
 	uint64_t revision;
 	int64_t at_ms;
 	const char *user, *action;
-	bool removed;	  /* the document was removed by it */
+	const char *reason, *request; /* of the operation that made it; "" once that is not kept */
+	bool removed;		      /* the document was removed by it */
 	const char *text; /* NULL: removed, not asked for, or a secret that was replaced */
 	size_t len;
 };
 struct store_revisions_query {
 	struct store_key key; /* may be removed by now */
 	uint64_t revision;    /* this one alone; 0: all */
+	uint64_t until;	      /* and none that is newer; 0: no bound */
 	size_t limit;	      /* 1..STORE_ROWS_MAX */
 	bool texts;
 };
@@ -58,6 +60,9 @@ struct store_operations_query {
 	uint64_t id;	       /* this one alone; 0: all */
 	enum store_kind kind;  /* 0: any */
 	const char *ns, *name; /* NULL: any; so of the next four */
+	/* Of these documents alone, all of them in ns; then `name` does not count. */
+	const struct store_key *keys;
+	size_t key_count; /* 0: of any */
 	const char *user, *action;
 	const char *source, *request;
 	const enum store_result *result; /* NULL: any */

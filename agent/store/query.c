@@ -63,12 +63,15 @@ static void revisions_run(struct store *s, struct job *j)
 	if (!reader_open(s, j))
 		return;
 	q = db_bind(&s->reader,
-		    "SELECT revision, at, user, action, removed, CASE WHEN ?5 THEN text END"
-		    " FROM revision WHERE kind = ?1 AND ns = ?2 AND name = ?3"
-		    " AND (?4 = 0 OR revision = ?4) ORDER BY revision DESC LIMIT ?6",
-		    "issiii", (int64_t)query->key.kind, query->key.ns, query->key.name,
-		    (int64_t)query->revision, (int64_t)query->texts,
-		    (int64_t)bounded(query->limit));
+		    "SELECT r.revision, r.at, r.user, r.action, r.removed,"
+		    " CASE WHEN ?5 THEN r.text END, coalesce(o.reason, ''), coalesce(o.request, '')"
+		    " FROM revision r LEFT JOIN operation o ON o.id = r.revision"
+		    " WHERE r.kind = ?1 AND r.ns = ?2 AND r.name = ?3"
+		    " AND (?4 = 0 OR r.revision = ?4) AND (?7 = 0 OR r.revision <= ?7)"
+		    " ORDER BY r.revision DESC LIMIT ?6",
+		    "issiiii", (int64_t)query->key.kind, query->key.ns, query->key.name,
+		    (int64_t)query->revision, (int64_t)query->texts, (int64_t)bounded(query->limit),
+		    (int64_t)query->until);
 	r->items = arena_take(&j->arena, bounded(query->limit) * sizeof(*r->items));
 	while (db_row(&s->reader, q)) {
 		r->items[r->count++] = (struct store_revision){
@@ -80,6 +83,8 @@ static void revisions_run(struct store *s, struct job *j)
 			.removed = db_int(q, 4),
 			.text = copy(j, q, 5),
 			.len = db_text_len(q, 5),
+			.reason = copy(j, q, 6),
+			.request = copy(j, q, 7),
 		};
 	}
 	reader_end(s, j);
@@ -127,6 +132,8 @@ struct operations_job {
 #define FILTER_TYPES "iiissssssiii"
 #define ANY_OBJECT   " AND (?4 IS NULL OR ns = ?4) AND (?5 IS NULL OR name = ?5)"
 #define ONE_OBJECT   " AND ns = ?4 AND name = ?5" /* which has an index */
+/* Then the name is a list of "1/web", each between two line breaks. */
+#define SOME_OBJECTS " AND ns = ?4 AND instr(?5, char(10) || kind || '/' || name || char(10))"
 #define ROWS                                                                          \
 	"SELECT id, at, user, source, peer, request, action, reason, kind, ns, name," \
 	" before, changed, removed, forced, result, detail,"                          \
@@ -176,19 +183,25 @@ static void operations_run(struct store *s, struct job *j)
 	struct operations_job *o = (struct operations_job *)j;
 	const struct store_operations_query *query = &o->query;
 	size_t limit = bounded(query->limit);
-	bool one = query->ns && query->name;
+	bool one = query->ns && query->name && !query->key_count;
+	bool some = query->key_count > 0;
 	struct sqlite3_stmt *q;
 
 	if (!reader_open(s, j))
 		return;
 	q = db_bind(&s->reader,
-		    one ? "SELECT count(*)" FILTER ONE_OBJECT : "SELECT count(*)" FILTER ANY_OBJECT,
+		    one	   ? "SELECT count(*)" FILTER ONE_OBJECT
+		    : some ? "SELECT count(*)" FILTER SOME_OBJECTS
+			   : "SELECT count(*)" FILTER ANY_OBJECT,
 		    FILTER_TYPES, FILTER_ARGS(query));
 	if (db_row(&s->reader, q)) {
 		o->answer.total = (size_t)db_int(q, 0);
 		db_reset(q);
 	}
-	q = db_bind(&s->reader, one ? ROWS FILTER ONE_OBJECT PAGE : ROWS FILTER ANY_OBJECT PAGE,
+	q = db_bind(&s->reader,
+		    one	   ? ROWS FILTER ONE_OBJECT PAGE
+		    : some ? ROWS FILTER SOME_OBJECTS PAGE
+			   : ROWS FILTER ANY_OBJECT PAGE,
 		    FILTER_TYPES "iii", FILTER_ARGS(query), (int64_t)query->texts, (int64_t)limit,
 		    (int64_t)query->offset);
 	o->items = arena_take(&j->arena, limit * sizeof(*o->items));
@@ -211,6 +224,18 @@ static void operations_done(struct store *s, struct job *j)
 
 static const struct job_ops operations_ops = { operations_run, operations_done, NULL };
 
+static char *key_list(struct job *j, const struct store_operations_query *q)
+{
+	struct buf list = { 0 };
+	char *text;
+
+	for (size_t i = 0; i < q->key_count; i++)
+		buf_printf(&list, "\n%d/%s\n", (int)q->keys[i].kind, q->keys[i].name);
+	text = job_str(j, buf_cstr(&list));
+	buf_done(&list);
+	return text;
+}
+
 void store_operations(struct store *s, const struct store_operations_query *q,
 		      store_operations_fn *fn, void *arg)
 {
@@ -220,7 +245,8 @@ void store_operations(struct store *s, const struct store_operations_query *q,
 	o->fn = fn;
 	*c = *q;
 	c->ns = job_str_or_null(&o->job, q->ns);
-	c->name = job_str_or_null(&o->job, q->name);
+	c->name = q->key_count ? key_list(&o->job, q) : job_str_or_null(&o->job, q->name);
+	c->keys = NULL;
 	c->user = job_str_or_null(&o->job, q->user);
 	c->action = job_str_or_null(&o->job, q->action);
 	c->source = job_str_or_null(&o->job, q->source);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # The agent with a store of its own: the origin's YAML is applied, seen in
 # `ipvsadm -Ln`, edited, brought back and removed, each on record; a dry run,
-# a refused write and a restart change nothing. By a token the same is written over TCP.
+# a refused write and a restart change nothing. By a token the same is written over
+# TCP. Then a pool as such, by REST.
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh
@@ -148,6 +149,67 @@ equal "tokens are listed" "alice bob" "$(ctl token list -o name | xargs)"
 ctl token delete alice | note
 equal "deleted it is refused at once" 401 "$(over_tcp "$alice" PUT $document "$run/web.yaml")"
 equal "for reading, too" 401 "$(over_tcp "$alice" GET /api/v1/pools)"
+
+# --- pools ----------------------------------------------------------------------------
+
+pool=/api/v1/pools/shop.web.http-tcp
+made=$vip:30000 # the lowest of the address pool
+
+# tag: the pool's ETag as it is now.
+tag() {
+	curl -sS -m 10 --unix-socket "$run/api.sock" -o /dev/null -D - "http://localhost$pool/spec" |
+		tr -d '\r' | sed -n 's/^ETag: //Ip'
+}
+# ask METHOD PATH [BODY [HEADER]]: the status; the answer is in $run/answer.
+ask() {
+	local type=application/json
+	[ "$1" != PATCH ] || type=application/merge-patch+json
+	curl -sS -m 10 --unix-socket "$run/api.sock" -X "$1" ${3:+-H "Content-Type: $type" -d "$3"} \
+		${4:+-H "$4"} -o "$run/answer" -w '%{http_code}' "http://localhost$2"
+}
+# edit METHOD PATH [BODY]: of the pool, as it is now.
+edit() { ask "$1" "$pool$2" "${3:-}" "If-Match: $(tag)"; }
+has_no_pool() { ! table | found " $made "; }
+
+new="{\"namespace\": \"shop\", \"name\": \"web\", \"portName\": \"http\",
+	\"settings\": {\"scheduler\": \"rr\"},
+	\"members\": [{\"address\": \"${first%:*}\", \"port\": ${first#*:}}]}"
+equal "a dry run of a new pool" 200 "$(ask POST '/api/v1/pools?dryRun=all' "$new")"
+check "makes nothing" has_no_pool
+equal "a pool is made without naming a port" 201 "$(ask POST /api/v1/pools "$new")"
+check "it is in the kernel at the lowest free one" wait_for 10 has_weight "$made" "$first" 1
+table | grep " $made " | note
+check "with its scheduler" eval "table | found -- '-A -t $made -s rr'"
+made_at=$(rest $pool/spec | jq .revision)
+
+equal "a member is added" 201 \
+	"$(edit POST /members "{\"address\": \"${second%:*}\", \"port\": ${second#*:}, \"weight\": 3}")"
+check "with its weight" wait_for 10 has_weight "$made" "$second" 3
+member=/members/${first/:/-}
+equal "one is drained" 200 "$(edit PATCH "$member" '{"drain": true}')"
+check "to weight 0" wait_for 10 has_weight "$made" "$first" 0
+equal "and resumed" 200 "$(edit PATCH "$member" '{"drain": false}')"
+check "to what it had" wait_for 10 has_weight "$made" "$first" 1
+
+table >"$run/before"
+equal "an edit of another revision is refused" 412 \
+	"$(ask PATCH $pool '{"port": 30001}' "If-Match: \"r$made_at\"")"
+equal "it is told whose is there" "resume" "$(jq -r .current.action "$run/answer")"
+table >"$run/after"
+check "and changes nothing" cmp "$run/before" "$run/after"
+
+equal "it goes back to what it was made as" 200 "$(edit POST :rollback "{\"toRevision\": $made_at}")"
+check "without the member that came later" wait_for 10 has_weight "$made" "$second" 0
+check "and with the other" has_weight "$made" "$first" 1
+equal "the steps are on record" "rollback resume drain add-member create" \
+	"$(rest $pool/revisions | jq -r '[.items[].action] | join(" ")')"
+
+equal "it is deleted" 200 "$(edit DELETE "")"
+check "gets no new connections" wait_for 10 has_weight "$made" "$first" 0
+equal "and is no pool any more" 404 "$(ask GET $pool/spec)"
+equal "but comes back" 201 "$(ask POST $pool:rollback "{\"toRevision\": $made_at}")"
+check "in the kernel, too" wait_for 10 has_weight "$made" "$first" 1
+equal "and is deleted again" 200 "$(edit DELETE "")"
 
 # --- who may --------------------------------------------------------------------------
 

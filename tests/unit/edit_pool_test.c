@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * edit_pool*.c: pools edited over the real store. After each answer that is not
- * 2xx, and each of a dry run, the documents and the store's revision are
- * compared with what they were.
+ * edit_pool*.c: pools made, edited and removed over the real store
+ * (tests/lib/edit_world.h).
  */
-#include <inttypes.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,296 +11,13 @@
 
 #include <cmocka.h>
 
-#include "agent/api/edit.h"
 #include "agent/api/schema.h"
-#include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
-#include "tests/lib/store_world.h"
+#include "tests/lib/edit_world.h"
 
 #define POOL	"/api/v1/pools/shop.web.http-tcp"
 #define MEMBERS POOL "/members"
 #define SPEC	POOL "/spec"
-
-/* --- a store, and what its pools come to ------------------------------------------------------- */
-
-struct world {
-	struct store_world store;
-	struct edits *edits;
-	struct addr_range vip, other_vip;
-	struct address_pool address_pools[2];
-	struct pool_rules rules;
-	struct pools *others; /* of the source before the store */
-	struct pools *model;  /* of the store, as of model_of() */
-};
-
-static const struct edit_source sources[] = { { "directory", "/etc/pools" }, { "store", "db" } };
-
-static int set_up(void **state)
-{
-	struct world *w = xcalloc(1, sizeof(*w));
-
-	store_world_init(&w->store);
-	store_world_open(&w->store);
-	w->edits = edits_new();
-	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);
-	assert_int_equal(addr_range_parse("10.0.0.2", &w->other_vip), 0);
-	w->address_pools[0] =
-		(struct address_pool){ (char *)(uintptr_t) "main", &w->vip, 1, { 30000, 30003 } };
-	w->address_pools[1] = (struct address_pool){
-		(char *)(uintptr_t) "more", &w->other_vip, 1, { 40000, 40000 }
-	};
-	w->rules = (struct pool_rules){
-		.address_pools = w->address_pools,
-		.address_pool_count = 2,
-		.defaults = { .scheduler = "wrr",
-			      .masquerade = true,
-			      .drain_s = 300,
-			      .weight = 1,
-			      .check = check_new(CHECK_TCP) },
-	};
-	w->others = pools_new(&w->rules);
-	*state = w;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct world *w = *state;
-
-	edits_free(w->edits);
-	pools_free(w->others);
-	pools_free(w->model);
-	check_unref(w->rules.defaults.check);
-	store_world_done(&w->store);
-	free(w);
-	return 0;
-}
-
-static void put_object(void *arg, const struct store_object *o)
-{
-	const struct object_origin from = { .path = "", .source = 1 };
-	struct doc_set set;
-	struct object *object;
-	struct err err;
-
-	assert_int_equal(doc_read_any(o->text, o->len, &DOC_LIMITS_DEFAULT, &set, &err), 0);
-	assert_int_equal(object_decode(set.roots[0], &from, &object, &err), 0);
-	pools_put(arg, object);
-	doc_set_done(&set);
-}
-
-static void ignore_change(void *arg, const char *id, struct pool *pool)
-{
-	(void)arg;
-	(void)id;
-	(void)pool;
-}
-
-static const struct pool *pool_of(struct world *w, const char *id)
-{
-	pools_free(w->model);
-	w->model = pools_new(&w->rules);
-	store_each(w->store.store, (enum store_kind)0, NULL, put_object, w->model);
-	pools_update(w->model, ignore_change, NULL);
-	return pools_find(w->model, id);
-}
-
-/* "10.0.0.1:30000 10.1.0.1:80*1 ..."; problems follow. */
-static void pool_is(struct world *w, const char *id, const char *want)
-{
-	const struct pool *p = pool_of(w, id);
-	CLEANUP(buf_done) struct buf b = { 0 };
-	char text[ENDPOINT_TEXT_MAX];
-
-	for (size_t i = 0; p && i < p->frontend_count; i++)
-		buf_str(&b, endpoint_text(&p->frontends[i], text));
-	for (size_t i = 0; p && i < p->member_count; i++)
-		buf_printf(&b, " %s*%u", endpoint_text(&p->members[i].endpoint, text),
-			   p->members[i].weight);
-	for (size_t i = 0; p && i < p->problems.count; i++)
-		buf_printf(&b, " (%s)", p->problems.items[i].text);
-	assert_string_equal(p ? buf_cstr(&b) : "none", want);
-}
-
-/* --- asking --------------------------------------------------------------------------------------- */
-
-struct answer {
-	bool called;
-	struct rest_reply reply;
-	struct doc_set set;
-	const struct doc *root;
-};
-
-static void answer_done(struct answer *a)
-{
-	rest_reply_done(&a->reply);
-	doc_set_done(&a->set);
-}
-
-static void on_answer(void *arg, struct rest_reply *reply)
-{
-	struct answer *a = arg;
-
-	a->called = true;
-	a->reply = *reply;
-}
-
-struct lines {
-	char *items[64];
-	size_t count;
-};
-
-static void add_line(void *arg, const struct store_object *o)
-{
-	struct lines *l = arg;
-
-	assert_true(l->count < 64);
-	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
-					 o->key.ns, o->key.name, o->revision, o->claim_count,
-					 o->text);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The store's revision, and every document with its revision, claims and text. */
-static char *everything(struct world *w)
-{
-	struct lines l = { 0 };
-	struct buf all = { 0 };
-
-	store_each(w->store.store, (enum store_kind)0, NULL, add_line, &l);
-	qsort(l.items, l.count, sizeof(char *), by_text);
-	buf_printf(&all, "%" PRIu64 "\n", store_world_status(&w->store).revision);
-	for (size_t i = 0; i < l.count; i++) {
-		buf_str(&all, l.items[i]);
-		free(l.items[i]);
-	}
-	(void)buf_cstr(&all);
-	return (char *)all.data;
-}
-
-static void begin(struct world *w, const struct rest_request *r, struct answer *a)
-{
-	const struct edit_place place = { .edits = w->edits,
-					  .store = w->store.store,
-					  .rules = &w->rules,
-					  .pools = w->others,
-					  .sources = sources,
-					  .source_count = 2,
-					  .store_source = 1 };
-	struct rest_reply refused;
-
-	assert_int_equal(edit_admit(r, &refused), EDIT_ADMITTED);
-	edit_begin(&place, r, on_answer, a);
-}
-
-static struct rest_request request_of(const char *method, const char *target, const char *match,
-				      const char *body)
-{
-	return (struct rest_request){
-		.method = method,
-		.target = target,
-		.if_match = match,
-		.content_type = strcmp(method, "PATCH") == 0 ? REST_MERGE_PATCH : REST_JSON,
-		.body = body,
-		.body_len = body ? strlen(body) : 0,
-		.length = body ? strlen(body) : 0,
-		.has_body = body != NULL,
-		.may_write = true,
-		.request_id = "r1",
-		.peer = { .known = true },
-	};
-}
-
-static void wait_for(struct world *w, struct answer *a)
-{
-	struct err err;
-
-	store_world_wait(&w->store, &a->called);
-	if (a->reply.body.len > 1 && doc_read_json(a->reply.body.data, a->reply.body.len,
-						   &DOC_LIMITS_DEFAULT, &a->set, &err) == 0)
-		a->root = a->set.roots[0];
-}
-
-static void want(struct world *w, unsigned status, const char *method, const char *target,
-		 const char *match, const char *body, struct answer *out)
-{
-	CLEANUP(xfree_ptr) char *before = everything(w);
-	const struct rest_request r = request_of(method, target, match, body);
-	struct answer a = { 0 };
-
-	begin(w, &r, &a);
-	wait_for(w, &a);
-	if (a.reply.status != status)
-		fail_msg("%s %s: %u instead of %u\n%s", method, target, a.reply.status, status,
-			 buf_cstr(&a.reply.body));
-	if (status >= 300 || strstr(target, "dryRun=all") || strcmp(method, "GET") == 0) {
-		CLEANUP(xfree_ptr) char *after = everything(w);
-
-		assert_string_equal(before, after);
-	}
-	if (out)
-		*out = a;
-	else
-		answer_done(&a);
-}
-
-static const char *field(const struct doc *d, const char *key)
-{
-	const struct doc *v = doc_get(d, key);
-
-	return v && v->text ? v->text : v && v->type == DOC_NULL ? "null" : "";
-}
-
-static void refused(struct world *w, unsigned status, const char *code, const char *says,
-		    const char *method, const char *target, const char *match, const char *body)
-{
-	struct answer a;
-
-	want(w, status, method, target, match, body, &a);
-	assert_string_equal(field(a.root, "code"), code);
-	if (!strstr(buf_cstr(&a.reply.body), says))
-		fail_msg("'%s' is not in %s", says, buf_cstr(&a.reply.body));
-	answer_done(&a);
-}
-
-/* The ETag of what is there now. */
-static const char *tag_of(struct world *w, const char *id, char out[static 32])
-{
-	char target[256];
-	struct answer a;
-
-	snprintf(target, sizeof(target), "/api/v1/pools/%s/spec", id);
-	want(w, 200, "GET", target, NULL, NULL, &a);
-	snprintf(out, 32, "%s", a.reply.etag);
-	answer_done(&a);
-	return out;
-}
-
-/* With the ETag of now. */
-static void edit(struct world *w, unsigned status, const char *method, const char *target,
-		 const char *body, struct answer *out)
-{
-	const char *id = target + strlen("/api/v1/pools/");
-	size_t n = strcspn(id, "/?:");
-	char tag[32], copy[256];
-
-	snprintf(copy, sizeof(copy), "%.*s", (int)n, id);
-	want(w, status, method, target, tag_of(w, copy, tag), body, out);
-}
-
-static void put(struct world *w, const char *path, const char *body)
-{
-	char target[256];
-	struct answer a;
-
-	snprintf(target, sizeof(target), "/api/v1/namespaces/shop/%s", path);
-	want(w, 201, "PUT", target, NULL, body, &a);
-	answer_done(&a);
-}
 
 #define WEB                                                                              \
 	"{\"name\":\"web\",\"namespace\":\"shop\",\"portName\":\"http\",\"port\":30001," \
@@ -311,7 +25,7 @@ static void put(struct world *w, const char *path, const char *body)
 	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":80},"                           \
 	"{\"address\":\"10.1.0.2\",\"port\":80,\"weight\":5}]}"
 
-static struct world *with_web(void **state)
+static struct edit_world *with_web(void **state)
 {
 	want(*state, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
 	return *state;
@@ -321,8 +35,8 @@ static struct world *with_web(void **state)
 
 static void a_pool_is_made_of_a_service_and_its_endpoints(void **state)
 {
-	struct world *w = *state;
-	struct answer a;
+	struct edit_world *w = *state;
+	struct edit_answer a;
 
 	want(w, 200, "POST", "/api/v1/pools?dryRun=all", NULL, WEB, &a);
 	assert_string_equal(a.reply.etag, "");
@@ -357,17 +71,17 @@ static void a_pool_is_made_of_a_service_and_its_endpoints(void **state)
 
 static void a_name_that_is_taken_is_refused(void **state)
 {
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 
 	refused(w, 409, "name-exists", "web", "POST", "/api/v1/pools", NULL, WEB);
 	refused(w, 409, "vip-port-in-use", "\"holder\"", "POST", "/api/v1/pools", NULL,
 		"{\"name\":\"b\",\"port\":30001}");
 }
 
-static void port_of(struct world *w, const char *body, const char *id, unsigned port)
+static void port_of(struct edit_world *w, const char *body, const char *id, unsigned port)
 {
 	const struct pool *p;
-	struct answer a;
+	struct edit_answer a;
 
 	want(w, 201, "POST", "/api/v1/pools", NULL, body, &a);
 	assert_string_equal(field(a.root, "pool"), id);
@@ -380,7 +94,7 @@ static void port_of(struct world *w, const char *body, const char *id, unsigned 
 /* Through one address pool after the other; what was given back is given out again. */
 static void without_a_port_the_lowest_free_one_is_given_out(void **state)
 {
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 	char tag[32];
 
 	port_of(w, "{\"name\":\"a\",\"portName\":\"p\"}", "default.a.p-tcp", 30000);
@@ -401,15 +115,15 @@ static void of_two_at_once_each_has_a_port(void **state)
 					      "{\"name\":\"b\",\"portName\":\"p\"}",
 					      "{\"name\":\"c\",\"portName\":\"p\"}" };
 	struct rest_request requests[3];
-	struct world *w = *state;
-	struct answer answers[3] = { 0 };
+	struct edit_world *w = *state;
+	struct edit_answer answers[3] = { 0 };
 
 	for (size_t i = 0; i < 3; i++) {
 		requests[i] = request_of("POST", "/api/v1/pools", NULL, bodies[i]);
-		begin(w, &requests[i], &answers[i]);
+		edit_world_begin(w, &requests[i], &answers[i]);
 	}
 	for (size_t i = 0; i < 3; i++) {
-		wait_for(w, &answers[i]);
+		edit_world_wait(w, &answers[i]);
 		assert_int_equal(answers[i].reply.status, 201);
 		answer_done(&answers[i]);
 	}
@@ -426,13 +140,13 @@ static void of_two_that_name_a_port_one_has_it(void **state)
 						     "{\"name\":\"a\",\"port\":30000}");
 	const struct rest_request second = request_of("POST", "/api/v1/pools", NULL,
 						      "{\"name\":\"b\",\"port\":30000}");
-	struct answer a = { 0 }, b = { 0 };
-	struct world *w = *state;
+	struct edit_answer a = { 0 }, b = { 0 };
+	struct edit_world *w = *state;
 
-	begin(w, &first, &a);
-	begin(w, &second, &b);
-	wait_for(w, &a);
-	wait_for(w, &b);
+	edit_world_begin(w, &first, &a);
+	edit_world_begin(w, &second, &b);
+	edit_world_wait(w, &a);
+	edit_world_wait(w, &b);
 	assert_int_equal(a.reply.status, 201);
 	assert_int_equal(b.reply.status, 409);
 	answer_done(&a);
@@ -453,9 +167,9 @@ static void a_change_says_which_revision_it_means(void **state)
 		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"drain\":true}" },
 		{ "DELETE", MEMBERS "/10.1.0.1-80", NULL },
 	};
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 	const struct doc *current;
-	struct answer a;
+	struct edit_answer a;
 
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
 		want(w, 428, changes[i].method, changes[i].target, NULL, changes[i].body, &a);
@@ -472,12 +186,16 @@ static void a_change_says_which_revision_it_means(void **state)
 		answer_done(&a);
 		want(w, 400, changes[i].method, changes[i].target, "r2", changes[i].body, NULL);
 	}
-	/* By force. */
+	/* Those five are on record, and so have ids. By force. */
 	want(w, 200, "PATCH", MEMBERS "/10.1.0.1-80", "*", "{\"drain\":true}", &a);
-	assert_string_equal(a.reply.etag, "\"r3\"");
+	assert_string_equal(a.reply.etag, "\"r8\"");
 	answer_done(&a);
-	refused(w, 412, "stale-revision", "the pool is at revision 3, not 2", "PATCH", POOL,
-		"\"r2\"", "{\"port\":30002}");
+	refused(w, 412, "stale-revision", "Endpoints shop/web is at revision 8, not 2", "PATCH",
+		POOL, "\"r2\"", "{\"port\":30002}");
+	want(w, 200, "GET", "/api/v1/operations?result=stale&pool=shop.web.http-tcp", NULL, NULL,
+	     &a);
+	assert_string_equal(field(a.root, "total"), "6");
+	answer_done(&a);
 }
 
 /* Read at the same revision, by two: what one has written the other has not seen. */
@@ -486,13 +204,13 @@ static void of_two_changes_of_one_revision_one_is_made(void **state)
 	const struct rest_request first = request_of("PATCH", POOL, "\"r2\"",
 						     "{\"settings\":{\"scheduler\":\"lc\"}}");
 	const struct rest_request second = request_of("PATCH", POOL, "\"r2\"", "{\"port\":30002}");
-	struct answer a = { 0 }, b = { 0 };
-	struct world *w = with_web(state);
+	struct edit_answer a = { 0 }, b = { 0 };
+	struct edit_world *w = with_web(state);
 
-	begin(w, &first, &a);
-	begin(w, &second, &b);
-	wait_for(w, &a);
-	wait_for(w, &b);
+	edit_world_begin(w, &first, &a);
+	edit_world_begin(w, &second, &b);
+	edit_world_wait(w, &a);
+	edit_world_wait(w, &b);
 	assert_int_equal(a.reply.status, 200);
 	assert_int_equal(b.reply.status, 412); /* of other documents, all the same */
 	assert_string_equal(field(doc_get(b.root, "current"), "revision"), "3");
@@ -538,9 +256,9 @@ static const struct {
 	{ "udp-one-packet", "true", NULL }, /* without a use for TCP */
 };
 
-static void setting_in_spec(struct world *w, const char *key, const char *value)
+static void setting_in_spec(struct edit_world *w, const char *key, const char *value)
 {
-	struct answer a;
+	struct edit_answer a;
 
 	want(w, 200, "GET", SPEC, NULL, NULL, &a);
 	assert_string_equal(field(doc_get(a.root, "settings"), key), value);
@@ -574,7 +292,7 @@ static const char *all_gone(char out[static 1024])
 
 static void every_setting_reaches_the_pool_and_goes_again(void **state)
 {
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 	char body[1024];
 
 	put(w, "secrets/login",
@@ -607,8 +325,8 @@ static void every_setting_reaches_the_pool_and_goes_again(void **state)
 
 static void a_port_is_changed_and_all_else_stays(void **state)
 {
-	struct world *w = with_web(state);
-	struct answer a;
+	struct edit_world *w = with_web(state);
+	struct edit_answer a;
 
 	edit(w, 200, "PATCH", POOL "?dryRun=all", "{\"port\":30002}", NULL);
 	edit(w, 200, "PATCH", POOL, "{\"port\":30002}", &a);
@@ -627,7 +345,7 @@ static void a_port_is_changed_and_all_else_stays(void **state)
 /* The first that says it counts: there it is changed, and what we do not know of is left alone. */
 static void a_setting_is_changed_where_it_is_said(void **state)
 {
-	struct world *w = *state;
+	struct edit_world *w = *state;
 
 	put(w, "services/web",
 	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\","
@@ -711,7 +429,7 @@ static void what_cannot_be_used_is_refused_with_its_name(void **state)
 		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"drain\":\"yes\"}", "true or false" },
 		{ "PATCH", MEMBERS "/10.1.0.1-80", "{\"weight\":-1}", "from 0 to 65535" },
 	};
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		refused(w, 422, "validation", cases[i].says, cases[i].method, cases[i].target,
@@ -731,8 +449,8 @@ static void what_cannot_be_used_is_refused_with_its_name(void **state)
 
 static void members_come_drain_come_back_and_go(void **state)
 {
-	struct world *w = with_web(state);
-	struct answer a;
+	struct edit_world *w = with_web(state);
+	struct edit_answer a;
 
 	edit(w, 200, "POST", MEMBERS "?dryRun=all", "{\"address\":\"10.1.0.3\",\"port\":80}", NULL);
 	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.3\",\"port\":80}", &a);
@@ -763,7 +481,7 @@ static void members_come_drain_come_back_and_go(void **state)
 /* Taken away from one of them it stays said of the other. */
 static void a_weight_of_an_address_is_that_of_each_of_its_members(void **state)
 {
-	struct world *w = with_web(state);
+	struct edit_world *w = with_web(state);
 
 	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.1\",\"port\":81}", NULL);
 	edit(w, 200, "PATCH", POOL, "{\"settings\":{\"weights\":\"10.1.0.1=3\"}}", NULL);
@@ -786,7 +504,7 @@ static void a_weight_of_an_address_is_that_of_each_of_its_members(void **state)
 
 static void a_member_of_one_of_two_ports_goes_alone(void **state)
 {
-	struct world *w = *state;
+	struct edit_world *w = *state;
 
 	put(w, "services/web", TWO_PORTS);
 	put(w, "endpoints/web", TWO_ENDPOINTS);
@@ -800,7 +518,7 @@ static void a_member_of_one_of_two_ports_goes_alone(void **state)
 
 static void one_of_two_ports_goes_and_the_last_takes_all_along(void **state)
 {
-	struct world *w = *state;
+	struct edit_world *w = *state;
 
 	put(w, "services/web", TWO_PORTS);
 	put(w, "endpoints/web", TWO_ENDPOINTS);
@@ -824,7 +542,7 @@ static void one_of_two_ports_goes_and_the_last_takes_all_along(void **state)
 /* Those of another Service, of a name that this one's begins with, are left alone. */
 static void members_of_slices_are_edited_where_they_stand(void **state)
 {
-	struct world *w = *state;
+	struct edit_world *w = *state;
 
 	put(w, "services/web",
 	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},\"spec\":"
@@ -859,13 +577,20 @@ static void members_of_slices_are_edited_where_they_stand(void **state)
 
 /* --- other sources ---------------------------------------------------------------------------------------- */
 
+static void ignore_change(void *arg, const char *id, struct pool *pool)
+{
+	(void)arg;
+	(void)id;
+	(void)pool;
+}
+
 static void a_pool_of_another_source_is_not_edited_here(void **state)
 {
 	static const char text[] =
 		"kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: shop}\nspec: "
 		"{type: NodePort, ports: [{name: http, port: 80, nodePort: 30000}]}\n";
 	const struct object_origin from = { .path = "a.yaml" };
-	struct world *w = *state;
+	struct edit_world *w = *state;
 	struct doc_set set;
 	struct object *o;
 	struct err err;
@@ -890,7 +615,7 @@ static void a_pool_of_another_source_is_not_edited_here(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, edit_world_up, edit_world_down)
 	const struct CMUnitTest tests[] = {
 		T(a_pool_is_made_of_a_service_and_its_endpoints),
 		T(a_name_that_is_taken_is_refused),

@@ -87,6 +87,37 @@ static void one_revision_can_be_asked_for_alone(void **state)
 	store_world_wait(&w, &called);
 }
 
+static void on_what_was(void *arg, enum store_result r, const struct store_revision *items,
+			size_t count)
+{
+	bool *called = arg;
+
+	*called = true;
+	assert_int_equal(r, STORE_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(items[0].revision, 3);
+	assert_string_equal(items[0].text, "two");
+	assert_string_equal(items[0].reason, "");
+	assert_string_equal(items[0].request, "");
+}
+
+static void what_was_at_a_revision_can_be_asked_for(void **state)
+{
+	const struct store_revisions_query q = {
+		.key = { SVC, "shop", "web" }, .until = 4, .limit = 1, .texts = true
+	};
+	bool called = false;
+
+	(void)state;
+	store_world_put(&w, SVC, "web", "one");
+	store_world_put(&w, SVC, "other", "x");
+	store_world_put(&w, SVC, "web", "two");
+	store_world_put(&w, SVC, "other", "y");
+	store_world_put(&w, SVC, "web", "three");
+	store_revisions(w.store, &q, on_what_was, &called);
+	store_world_wait(&w, &called);
+}
+
 static void put_numbered(const char *name, int first, int last)
 {
 	for (int i = first; i <= last; i++) {
@@ -178,6 +209,9 @@ static const char *asked(struct store_operations_query q, struct buf *b)
 
 static void operations_are_found_by_what_they_are(void **state)
 {
+	static const struct store_key keys[] = { { SVC, "shop", "a" },
+						 { SVC, "shop", "b" },
+						 { STORE_SLICE, "shop", "a" } };
 	const enum store_result absent = STORE_ABSENT;
 	CLEANUP(buf_done) struct buf b = { 0 };
 	int64_t start = now_ms;
@@ -208,6 +242,11 @@ static void operations_are_found_by_what_they_are(void **state)
 	assert_string_equal(ASK(.limit = 1, .offset = 1), THIRD "of 4\n");
 	assert_string_equal(ASK(.limit = 2, .offset = 3), FIRST "of 4\n");
 	assert_string_equal(ASK(.user = "x' OR 1=1 --"), "of 0\n");
+	assert_string_equal(ASK(.ns = "shop", .keys = keys, .key_count = 2), SECOND FIRST "of 2\n");
+	assert_string_equal(ASK(.ns = "shop", .keys = keys, .key_count = 1), FIRST "of 1\n");
+	assert_string_equal(ASK(.ns = "shop", .keys = keys + 2, .key_count = 1), "of 0\n");
+	assert_string_equal(ASK(.ns = "team", .keys = keys, .key_count = 3, .user = "bob"),
+			    THIRD "of 1\n");
 }
 
 /* --- secrets --------------------------------------------------------------------------------- */
@@ -428,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(revisions_are_newest_first_and_outlive_their_document),
 		TEST(one_revision_can_be_asked_for_alone),
+		TEST(what_was_at_a_revision_can_be_asked_for),
 		TEST(of_the_past_so_much_is_kept),
 		TEST(operations_that_are_too_old_go_but_for_the_newest),
 		TEST(operations_are_found_by_what_they_are),
