@@ -155,7 +155,7 @@ const tests = [
 			await page.waitForSelector('.add[aria-disabled=true]');
 			assert.equal(await page.locator('.act:not([aria-disabled=true])').count(), 0);
 			await page.locator('.add').click({ force: true });
-			await page.getByRole('dialog').getByText(/Nothing is written over this connection/).waitFor();
+			await page.getByRole('dialog').getByText(/has no store of its own/).waitFor();
 			await page.keyboard.press('Escape');
 			await page.getByRole('button', { name: 'Edit team.empty.80-tcp' }).click({ force: true });
 			await page.getByText(/comes from a manifest below \/srv\/team\/pools/).waitFor();

@@ -41,11 +41,16 @@ function compare(path, before, after, out) {
 	}
 }
 
-/** What the interface tells as operations of RFC 6902, with what was there where that is known. */
-export function lines(diff, before) {
+/**
+ * What the interface tells as operations of RFC 6902, with what was there where that is known. Where both are,
+ * items of lists are told apart by name: it knows them by place alone.
+ */
+function lines({ diff, before, after }) {
 	const out = [];
 
-	for (const { op, path, value } of diff) {
+	if (before && after)
+		compare([], before, after, out);
+	for (const { op, path, value } of out.length ? [] : diff) {
 		const at = words(path), was = valueAt(before, at);
 
 		if (before === undefined && op !== 'add' && !isBranch(value))
@@ -56,8 +61,12 @@ export function lines(diff, before) {
 	return out.filter((l) => !SAID.test(l.path.join('.')));
 }
 
-function place(path) {
+/** "10.0.0.1 › ip" with the value 10.0.0.1 says it twice. */
+function place({ path, before, after }) {
 	const [first, second, ...rest] = path;
+
+	if (path.length > 2 && path.at(-2) === String(after ?? before))
+		path = path.slice(0, -2);
 
 	return first === 'metadata' && second === 'annotations' && rest.length ? rest.join('/').replace(/^parasaus\.io\//, '')
 		: path.join(' › ');
@@ -67,20 +76,20 @@ function value(v) {
 	return v === undefined ? html`<span class="dim">–</span>` : html`<code>${isBranch(v) ? JSON.stringify(v) : String(v)}</code>`;
 }
 
-/** Items { kind, namespace, name, result, changed, diff, before }; `before`: the document as it was, where known. */
+/** Items { kind, namespace, name, result, diff, before, after }: the document as it was and as it will be, where known. */
 export function difference(items) {
 	const changed = items.filter((x) => x.diff?.length);
 
 	if (!changed.length)
 		return html`<p class="dim">${t('diff.none')}</p>`;
 	return changed.map((x) => {
-		const all = lines(x.diff, x.before);
+		const all = lines(x);
 
 		return html`<table key=${x.kind + x.name} class="plain diff"><caption>${x.kind} ${x.namespace}/${x.name}${' '}
-				<span class="dim">${word('result', x.result || x.action || '')}</span></caption>
+				<span class="dim">${word('result', x.result || '')}</span></caption>
 			<thead><tr>${['field', 'before', 'after'].map((c) => html`<th key=${c} scope="col">${t('diff.' + c)}</th>`)}</tr></thead>
 			<tbody>${all.slice(0, LINES).map((l, i) => html`<tr key=${i} class=${'d-' + l.op}>
-				<td><span class="sign" title=${word('op', l.op)}>${SIGNS[l.op]}</span> ${place(l.path)}</td>
+				<td><span class="sign" title=${word('op', l.op)}>${SIGNS[l.op]}</span> ${place(l)}</td>
 				<td>${value(l.before)}</td><td>${value(l.after)}</td></tr>`)}
 			${all.length > LINES && html`<tr><td colspan="3" class="dim">${t('count', { n: LINES, m: all.length })}</td></tr>`}
 			</tbody></table>`;

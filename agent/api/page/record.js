@@ -58,7 +58,7 @@ export class Record extends Component {
 			<td>${o.reason || ''}</td></tr>
 			${open && html`<tr key=${o.id + '-more'} class="more"><td colspan=${COLUMNS.length}>
 				${o.detail && html`<p class="t-bad">${o.detail}</p>`}
-				${one ? difference([{ ...one, before: one.beforeObject ?? undefined }]) : html`<p class="dim">${t('loading')}</p>`}
+				${one ? difference([{ ...one, result: undefined, before: one.beforeObject ?? undefined, after: one.afterObject ?? undefined }]) : html`<p class="dim">${t('loading')}</p>`}
 				${o.requestId && html`<p class="dim">${t('request', { id: o.requestId })}</p>`}</td></tr>`}`;
 	}
 

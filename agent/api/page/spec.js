@@ -46,7 +46,7 @@ export async function withBefore(items) {
 		try {
 			const kind = x.kind.toLowerCase().replace(/service$|slice$/, '$&s');
 
-			return { ...x, before: await get(`namespaces/${x.namespace}/${kind}/${encodeURIComponent(x.name)}`) };
+			return { ...x, after: x.object ?? undefined, before: await get(`namespaces/${x.namespace}/${kind}/${encodeURIComponent(x.name)}`) };
 		} catch {
 			return x; // gone meanwhile, say: then without it
 		}

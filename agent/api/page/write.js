@@ -23,7 +23,7 @@ function fieldOf(pointer, detail) {
 }
 
 /** An error's findings as { field: text }; what belongs to none of `fields` stands together under ''. */
-export function sortFindings(error, fields) {
+function sortFindings(error, fields) {
 	const out = {};
 	const put = (at, text) => { out[at] = out[at] ? out[at] + '; ' + text : text; };
 
