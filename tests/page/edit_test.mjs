@@ -185,7 +185,10 @@ const tests = [
 			assert.match(rows.join('\n'), /drain-seconds\s+90\s+60\s+60/);
 			assert.match(rows.join('\n'), /scheduler\s+wrr\s+wlc\s+wrr/);
 			await picture(alice, 'conflict-light-en');
-			await alice.getByRole('button', { name: choice }).click();
+			await alice.waitForFunction(() => document.activeElement.className === 'conflict');
+			for (let i = 0; i <= ['Take theirs', 'Apply mine on top', 'Overwrite'].indexOf(choice); i++)
+				await alice.keyboard.press('Tab');
+			await alice.keyboard.press('Enter');
 			if (choice === 'Take theirs') {
 				assert.equal(await alice.locator('[id="f-settings.drain-seconds"]').inputValue(), '60');
 				await alice.keyboard.press('Escape');
@@ -515,9 +518,11 @@ const tests = [
 		const w = agent();
 
 		w.size = 35000;
+		w.pools.get(WEB).members = Array.from({ length: 40 }, (_, i) => ({ address: '10.9.3.' + i, port: 80, weight: null }));
 		await on(w, async (page) => {
 			await page.waitForFunction(() => document.querySelector('.count').textContent.includes('35,000'));
 			await page.locator('tr[data-row="3"] .expand').click();
+			await page.waitForFunction(() => document.querySelectorAll('.members tbody tr').length === 20);
 			const n = await page.evaluate(() => document.querySelectorAll('*').length);
 
 			console.log(`# nodes: ${n}`);

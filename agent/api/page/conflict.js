@@ -27,7 +27,7 @@ export function Conflict({ base, theirs, mine, who, onTheirs, onTop, onOver }) {
 	const a = flat(base), b = flat(theirs);
 	const rows = names(a, b, mine);
 
-	return html`<div class="conflict">
+	return html`<div class="conflict" tabindex="-1">
 		<p role="alert"><span class="badge b-warning"><span aria-hidden="true">▲</span></span> ${theirs
 			? t('conflict.changed', { user: who?.user || '?', at: time(who?.at) || '?' })
 			: t('conflict.removed')}</p>
@@ -37,7 +37,7 @@ export function Conflict({ base, theirs, mine, who, onTheirs, onTop, onOver }) {
 				<td>${a[k] === undefined ? html`<span class="dim">–</span>` : html`<code>${a[k]}</code>`}</td></tr>`)}</tbody></table></div>`}
 		${theirs && !rows.length && html`<p class="dim">${t('conflict.nothing')}</p>`}
 		<dl class="choices">
-			${[['theirs', onTheirs], ['top', onTop], ['over', onOver]].filter(([, go]) => go).map(([what, go], i) =>
-				html`<div key=${what}><dt><button type="button" autofocus=${i === 0} onClick=${go}>${t('conflict.take.' + what)}</button></dt>
+			${[['theirs', onTheirs], ['top', onTop], ['over', onOver]].filter(([, go]) => go).map(([what, go]) =>
+				html`<div key=${what}><dt><button type="button" onClick=${go}>${t('conflict.take.' + what)}</button></dt>
 					<dd>${t('conflict.hint.' + what)}</dd></div>`)}</dl></div>`;
 }

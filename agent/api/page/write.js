@@ -52,6 +52,12 @@ export class Write extends Component {
 			this.attempt(true);
 	}
 
+	/** What had focus went with what was shown before. */
+	componentDidUpdate(_, was) {
+		if (!was.conflict !== !this.state.conflict)
+			(document.querySelector('.conflict') || document.querySelector('.sheet form input, .sheet form button'))?.focus();
+	}
+
 	shut() {
 		this.dialog.shut();
 	}

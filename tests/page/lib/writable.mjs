@@ -143,7 +143,7 @@ export class Writable {
 		const own = [...this.pools.values()].sort((a, b) => a.id < b.id ? -1 : 1);
 
 		if (this.size)
-			return Array.from({ length: this.size }, (_, i) => this.json({ ...own[0], id: `ns.s${String(i).padStart(5, '0')}.http-tcp`,
+			return Array.from({ length: this.size }, (_, i) => this.json({ ...this.pools.values().next().value, id: `ns.s${String(i).padStart(5, '0')}.http-tcp`,
 				name: 's' + String(i).padStart(5, '0') }));
 		return own.map((p) => this.json(p)).concat(this.foreign || []);
 	}
@@ -183,10 +183,11 @@ export class Writable {
 		}
 		if (what !== 'pools')
 			return undefined;
-		if (more === 'members' && !this.size) {
-			const p = this.foreign?.some((f) => f.id === id) ? { members: [] } : this.find(id);
+		if (more === 'members') {
+			const p = this.foreign?.some((f) => f.id === id) ? { members: [] } : this.pools.get(id) || this.pools.values().next().value;
 
-			return { body: { items: p.members.map((m) => this.member(m, p)), total: p.members.length, offset: 0, limit: 20, snapshot: 's' } };
+			return { body: { items: p.members.slice(offset, offset + limit).map((m) => this.member(m, p)), total: p.members.length, offset, limit,
+				snapshot: 's' } };
 		}
 		if (more === 'spec')
 			return { body: this.spec(this.find(id)), etag: `"r${this.find(id).revision}"` };
