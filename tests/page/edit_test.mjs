@@ -511,6 +511,15 @@ const tests = [
 					await is(name);
 					await leave();
 				}
+				await page.locator('.under button').first().click();
+				await page.locator('#f-address').fill('10.9.0.9:80');
+				await page.locator('button.main:not(:disabled)').click();
+				await previews(page);
+				await is('member-add');
+				await page.locator('button.main:not(:disabled)').click();
+				await closed(page);
+				await page.locator('.notice button').first().waitFor();
+				await is('done');
 				await closePage(page);
 			}
 	},

@@ -18,7 +18,7 @@ export function elsewhere(pool) {
 		return { text: t('elsewhere.kubernetes'),
 			command: `kubectl -n ${quote(pool.namespace)} edit endpoints,services ${quote(pool.service)}` };
 	if (kind === 'directory')
-		return { text: t('elsewhere.directory', { where }), command: `grep -rl ${quote(pool.service)} ${quote(where)}` };
+		return { text: t('elsewhere.directory', { where }), command: `grep -rl ${quote('name: ' + pool.service)} ${quote(where)}` };
 	return { text: t('elsewhere.other', { source: pool.source || '?' }) };
 }
 
