@@ -135,6 +135,10 @@ $(B)/kernel/%: $(B)/tests/kernel/%.o $(TESTLIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(B)/tools/api_fixture $(B)/tools/token_fixture: $(B)/tests/lib/snapshots.o
+$(B)/tools/core_fixture: $(B)/tests/lib/tools/core_fixture.o $(TESTLIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -197,7 +201,7 @@ check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a gue
 check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
 
-check-page: all $(B)/tools/api_fixture analyze-page	## the web page in a browser: deploy/install-deps page
+check-page: all $(B)/tools/api_fixture $(B)/tools/core_fixture analyze-page	## the web page in a browser: deploy/install-deps page
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
 		$(RUNNER) page$(TIER) $(wildcard tests/page/*_test.mjs)
 

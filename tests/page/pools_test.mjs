@@ -148,11 +148,20 @@ const tests = [
 				/^curl --unix-socket .* 'http:\/\/localhost\/api\/v1\/pools\?q=web&health=down&check=tcp&sort=-vip'$/);
 		});
 	},
-	async function nothing_is_offered_that_may_not_be_done() {
+	async function what_may_not_be_done_says_why() {
 		await on('', async (page) => {
 			await showsNames(page, ALL);
 			await page.getByText('read only').waitFor();
-			assert.equal(await page.getByRole('button', { name: /edit|delete|rollback|add/i }).count(), 0);
+			await page.waitForSelector('.add[aria-disabled=true]');
+			assert.equal(await page.locator('.act:not([aria-disabled=true])').count(), 0);
+			await page.locator('.add').click({ force: true });
+			await page.getByRole('dialog').getByText(/has no store of its own/).waitFor();
+			await page.keyboard.press('Escape');
+			await page.getByRole('button', { name: 'Edit team.empty.80-tcp' }).click({ force: true });
+			await page.getByText(/comes from a manifest below \/srv\/team\/pools/).waitFor();
+			await picture(page, 'why-light-en');
+			await page.keyboard.press('Escape');
+			await page.getByRole('dialog').waitFor({ state: 'detached' });
 		});
 	},
 	async function an_error_is_told_with_the_request_and_can_be_tried_again() {

@@ -7,12 +7,16 @@ import { Bar, Head } from './frame.js';
 import { Help } from './help.js';
 import { Component, html } from './html.js';
 import { chooseLanguage, setLanguage, t } from './i18n.js';
-import { lettersAreKeys } from './keys.js';
+import { isForPage, lettersAreKeys } from './keys.js';
 import { Live } from './live.js';
+import { Notice } from './notes.js';
 import { Pools } from './pools.js';
 import { Problems } from './problems.js';
 import { remember, remembered, setTheme, THEMES } from './theme.js';
+import { dropToken, onToken, token } from './token.js';
+import { TokenDialog } from './token_dialog.js';
 import { kept, makeHash, parseHash, setHash } from './url.js';
+import { readOnlyWords, WhyNot } from './why_not.js';
 
 const SCREENS = { pools: Pools, problems: Problems, events: Events, agent: Agent };
 const SUMMARY_MS = 1000; // between two answers about the whole, at most one
@@ -34,7 +38,49 @@ export class App extends Component {
 		this.live.start();
 		this.summarise();
 		setInterval(() => document.hidden || this.summarise(), IDLE_MS);
-		get('whoami').then((whoami) => this.setState({ whoami }), () => {});
+		onToken(() => this.askWho().catch(() => {}));
+		this.askWho().catch(() => {});
+	}
+
+	// --- who may do what ---------------------------------------------------------
+
+	async askWho() {
+		const whoami = await get('whoami');
+
+		this.setState({ whoami });
+		return whoami;
+	}
+
+	/** May one write? Asks for a token where that would help, else says why not. `expired`: the last one was refused. */
+	allow = async (expired = false) => {
+		const whoami = await this.askWho();
+
+		if (whoami.writeEnabled)
+			return true;
+		return new Promise((done) => this.setState({ asking: { whoami, expired, done } }));
+	};
+
+	asking({ whoami, expired, done }) {
+		const end = (may) => {
+			this.setState({ asking: undefined });
+			done(may);
+		};
+
+		return whoami.reason === 'token-needed' ? html`<${TokenDialog} expired=${expired} onDone=${end} />`
+			: html`<${WhyNot} title=${t('bar.readonly')} text=${readOnlyWords(whoami)} onClose=${() => end(false)} />`;
+	}
+
+	/** { text, undo() }: what was done, until something else is. */
+	note = (notice) => {
+		this.setState({ notice });
+		this.summariseSoon();
+	};
+
+	undo() {
+		const { notice } = this.state;
+
+		if (notice?.undo)
+			notice.undo();
 	}
 
 	// --- the URL -----------------------------------------------------------------
@@ -105,7 +151,7 @@ export class App extends Component {
 	onKey = (e) => {
 		const views = Object.keys(SCREENS);
 
-		if (!lettersAreKeys() || e.ctrlKey || e.altKey || e.metaKey || e.target.closest('input, select, textarea, dialog'))
+		if (!lettersAreKeys() || !isForPage(e))
 			return;
 		if (e.key === '/') {
 			document.getElementById('search')?.focus();
@@ -114,21 +160,26 @@ export class App extends Component {
 			this.setState({ help: true });
 		} else if (e.key === 'r') {
 			this.tell(undefined);
+		} else if (e.key === 'u') {
+			this.undo();
 		} else if (e.key >= '1' && e.key <= String(views.length)) {
 			location.hash = makeHash(views[e.key - 1], kept(this.state.params));
 		}
 	};
 
 	render(_, state) {
-		const { view, params, counts, status, whoami, live, help } = state;
+		const { view, params, counts, status, whoami, live, help, asking, notice } = state;
 		const { language, theme } = this.choose(state);
 
 		return html`<${Head} view=${view} kept=${kept(params)} counts=${counts} language=${language} theme=${theme}
 				onLanguage=${(l) => this.prefer('lang', l)} onTheme=${(x) => this.prefer('theme', x)}
 				onHelp=${() => this.setState({ help: true })} />
 			<main><h1 class="hidden">${t('title.' + view)}</h1><${SCREENS[view]} key=${view} params=${params} set=${this.set}
-				counts=${counts} status=${status} subscribe=${this.subscribe} /></main>
-			<${Bar} live=${live} status=${status} whoami=${whoami} />
+				counts=${counts} status=${status} whoami=${whoami} subscribe=${this.subscribe}
+				allow=${this.allow} note=${this.note} /></main>
+			<${Notice} notice=${notice} onUndo=${() => this.undo()} onClose=${() => this.note(undefined)} />
+			<${Bar} live=${live} status=${status} whoami=${whoami} onForget=${() => dropToken(token())} />
+			${asking && this.asking(asking)}
 			${help && html`<${Help} onClose=${() => this.setState({ help: false })} />`}`;
 	}
 }

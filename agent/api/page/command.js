@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is shown, as a command that shows it in a terminal.
-import { target } from './api.js';
+import { target, TYPES } from './api.js';
 import { Component, html } from './html.js';
 import { t } from './i18n.js';
 
@@ -24,6 +24,23 @@ export function listCommand(what, filters) {
 
 export function poolCommand(id) {
 	return 'parasausctl describe pool ' + quote(id);
+}
+
+/** A write as send() has it. */
+export function writeCommand({ method, path, body, etag }, reason = '') {
+	const words = ['curl', '--unix-socket', SOCKET, '-X', method];
+
+	if (etag)
+		words.push('-H', 'If-Match: ' + etag);
+	if (body)
+		words.push('-H', 'Content-Type: ' + TYPES[method], '-d', JSON.stringify(body));
+	return [...words, 'http://localhost' + target(path, { reason: reason.trim() })].map(quote).join(' ');
+}
+
+/** drain, undrain, weight of a member: what parasausctl has a command for. */
+export function memberCommand(verb, pool, member, more, reason = '') {
+	return ['parasausctl', verb, pool.namespace + '/' + pool.service, member, ...more,
+		...(reason.trim() ? ['--reason', reason.trim()] : [])].map(quote).join(' ');
 }
 
 /** Copies; where the browser does not let it, the text is there to be copied by hand. */

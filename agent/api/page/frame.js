@@ -3,7 +3,9 @@
 import { html } from './html.js';
 import { LANGUAGES, number, t, time } from './i18n.js';
 import { THEMES } from './theme.js';
+import { token } from './token.js';
 import { makeHash } from './url.js';
+import { readOnlyWords } from './why_not.js';
 
 const LANGUAGE_NAMES = { en: 'English', 'zh-CN': '中文' };
 
@@ -40,8 +42,8 @@ function kernel(status, stale) {
 	return status.synced ? ['good', t('bar.synced')] : ['warn', t('bar.pending')];
 }
 
-/** Props: live { name, since }, status, whoami. */
-export function Bar({ live, status, whoami }) {
+/** Props: live { name, since }, status, whoami, onForget. */
+export function Bar({ live, status, whoami, onForget }) {
 	const tone = { live: 'good', connecting: 'dim', reconnecting: 'warn', polling: 'warn', stale: 'bad' }[live.name];
 	const sources = status?.sources || [], complete = sources.filter((s) => s.complete).length;
 	const [kernelTone, kernelText] = status ? kernel(status, live.name === 'stale') : [];
@@ -52,6 +54,8 @@ export function Bar({ live, status, whoami }) {
 			${sources.length > 0 && html`<span class=${complete < sources.length ? 't-warn' : ''}>${t('bar.sources',
 				{ n: complete, m: sources.length })}</span>`}`}
 		<span class="space"></span>
-		${whoami && !whoami.writeEnabled && html`<span title=${whoami.reason}>${t('bar.readonly')}</span>`}
+		${whoami && !whoami.writeEnabled && html`<span title=${readOnlyWords(whoami)}>${t('bar.readonly')}</span>`}
+		${whoami?.writeEnabled && html`<span>${t('bar.user', { user: whoami.user || '?' })}</span>`}
+		${token() && html`<button type="button" class="quiet" onClick=${onForget}>${t('token.forget')}</button>`}
 		${status && html`<span>${t('bar.node', { node: status.node })}</span><span>${status.version}</span>`}</footer>`;
 }

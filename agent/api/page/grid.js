@@ -8,15 +8,17 @@ export const ROW = 30; // pixels; .grid tbody td in style.css has the same
 const OVER = 8; // rows beyond what is in sight
 
 /**
- * Props: name, columns [{ key, label, sort, title, cell(row), kind }], total, rowAt(i), want(first, last),
- * list (another number: another list), sort, onSort(words), at, onAt(i), rowClass(row);
- * where rows open: open (an id), onOpen(id or undefined), panel(row), expandLabel(row).
+ * Props: name, columns [{ key, label, sort, title, cell(row, i, tab) }], total, rowAt(i), want(first, last),
+ * self(this), list (another number: another list), sort, onSort(words), at, onAt(i), rowClass(row);
+ * where rows open: open (an id), onOpen(id or undefined), panel(row), expandLabel(row). A cell that holds
+ * something to press has class "acts", and is given 0 or -1 for its tabindex: one row's can be tabbed to.
  */
 export class Grid extends Component {
 	state = { top: 0, height: 600, active: 0, panel: 0 };
 	openAt = -1; // the row that is open, once it was seen
 
 	componentDidMount() {
+		this.props.self?.(this);
 		this.sizes = new ResizeObserver(() => this.measure());
 		this.sizes.observe(this.scroller);
 		this.restore = this.props.at; // once there are rows
@@ -121,6 +123,21 @@ export class Grid extends Component {
 		}
 	}
 
+	/** The row that is meant by a key: the one that has focus, or whose panel has. */
+	focusedRow() {
+		const tr = document.activeElement?.closest('tr[data-row], tr.panel');
+
+		if (!tr || !this.scroller.contains(tr))
+			return undefined;
+		return this.props.rowAt(tr.dataset.row ? Number(tr.dataset.row) : this.openAt);
+	}
+
+	/** Where focus goes when what had it is gone. */
+	focusAgain() {
+		if (!this.focusActive())
+			this.scroller.focus({ preventScroll: true });
+	}
+
 	/** False: its row is not there. */
 	focusActive() {
 		const row = this.scroller.querySelector(`tr[data-row="${this.state.active}"]`);
@@ -176,7 +193,7 @@ export class Grid extends Component {
 	onClick = (e) => {
 		const row = e.target.closest('tr[data-row]');
 
-		if (!row || !this.props.onOpen || e.target.closest('a') || String(getSelection()))
+		if (!row || !this.props.onOpen || e.target.closest('a, .acts') || String(getSelection()))
 			return;
 		this.toggle(Number(row.dataset.row));
 	};
@@ -223,7 +240,7 @@ export class Grid extends Component {
 			tabindex=${expand ? undefined : tab}
 			class=${(row ? rowClass?.(row) || '' : 'absent') + (isOpen ? ' open' : '')}>
 			${columns.map((c, n) => html`<td key=${c.key} class=${'c-' + c.key}>${n === 0 && expand}${row
-				? c.cell(row, i) : n === 0 ? html`<span class="skeleton"></span>` : ''}</td>`)}
+				? c.cell(row, i, tab) : n === 0 ? html`<span class="skeleton"></span>` : ''}</td>`)}
 		</tr>`;
 	}
 

@@ -5,7 +5,8 @@ import { t } from './i18n.js';
 import { lettersAreKeys, setLetters } from './keys.js';
 
 const KEYS = [['search', ['/']], ['move', ['↑', '↓', 'j', 'k']], ['page', ['PgUp', 'PgDn', 'Home', 'End']],
-	['open', ['Enter']], ['escape', ['Esc']], ['refresh', ['r']], ['views', ['1', '2', '3', '4']], ['help', ['?']]];
+	['open', ['Enter']], ['escape', ['Esc']], ['refresh', ['r']],
+	['new', ['n']], ['edit', ['e']], ['drain', ['d']], ['delete', ['Delete']], ['record', ['h']], ['rollback', ['b']], ['undo', ['u']], ['views', ['1', '2', '3', '4']], ['help', ['?']]];
 
 /** Props: onClose. */
 export class Help extends Component {

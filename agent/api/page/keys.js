@@ -9,3 +9,9 @@ export function lettersAreKeys() {
 export function setLetters(on) {
 	remember('keys', on ? 'on' : 'off');
 }
+
+/** Is this key one for the page, and not for something that is written in or that lies above it? */
+export function isForPage(e) {
+	return !e.ctrlKey && !e.altKey && !e.metaKey && !e.target.closest('input, select, textarea') &&
+		!document.querySelector('dialog[open]');
+}

@@ -134,6 +134,15 @@ export class ListStore {
 		return (row && this.patches.get(row.id)) || row;
 	}
 
+	/** The row of that id, if it was loaded. */
+	find(id) {
+		for (const rows of this.pages.values())
+			for (const row of rows)
+				if (row.id === id)
+					return this.patches.get(id) || row;
+		return undefined;
+	}
+
 	/** What one row has become since the picture was taken; true: it is among those that were loaded. */
 	patch(row) {
 		if (this.patches.size >= PATCHES_MAX) {

@@ -5,7 +5,9 @@ import { badge } from './badges.js';
 import { Copy, poolCommand } from './command.js';
 import { Component, html } from './html.js';
 import { age, duration, number, t, time, word } from './i18n.js';
+import { lettersAreKeys } from './keys.js';
 import { checkWords, whyWords } from './reasons.js';
+import { endpoint } from './spec.js';
 
 const PAGE = 20;
 const AGAIN_MS = 5000; // counts of probes are in no stream
@@ -17,10 +19,6 @@ function weight(m) {
 
 	return html`<span title=${title}>${m.weight === m.effectiveWeight ? number(m.weight)
 		: t('effective', { w: m.weight, e: m.effectiveWeight })}</span>`;
-}
-
-function endpoint(m) {
-	return m.address.includes(':') ? `[${m.address}]:${m.port}` : `${m.address}:${m.port}`;
 }
 
 function latency(m) {
@@ -53,6 +51,7 @@ function facts(p) {
 		['unhealthy', word('unhealthy', p.onUnhealthy)],
 		['policy', word('policy', p.failPolicy)],
 		['source', p.source || '–'],
+		['operated', p.lastOperator && [p.lastOperator, word('action', p.lastAction), time(p.lastOperationTime)].join(', ')],
 	];
 
 	return html`<dl class="facts">${all.filter(([, v]) => v).map(([key, v]) =>
@@ -72,16 +71,18 @@ function troubles(p) {
 			>${t('count', { n: 10, m: p.problemCount })}</a></li>`}</ul>`;
 }
 
-/** Props: pool. */
+/** Props: pool, act(what, pool, member), why { text }: why nothing can be done; self(this). */
 export class Members extends Component {
-	state = { offset: 0 };
+	state = { offset: 0, active: 0 };
 
 	componentDidMount() {
+		this.props.self(this);
 		this.load();
 		this.timer = setInterval(() => document.hidden || this.load(), AGAIN_MS);
 	}
 
 	componentWillUnmount() {
+		this.props.self(undefined);
 		clearInterval(this.timer);
 		this.asking?.abort();
 	}
@@ -118,21 +119,50 @@ export class Members extends Component {
 				onClick=${go(offset + PAGE)}>›</button></div>`;
 	}
 
+	memberOf(id) {
+		return this.state.list?.items.find((m) => m.id === id);
+	}
+
+	/** One member's buttons can be tabbed to; from there it goes up and down. */
+	onKey = (e) => {
+		const step = { ArrowDown: 1, ArrowUp: -1, ...(lettersAreKeys() && { j: 1, k: -1 }) }[e.key];
+		const row = e.target.closest('tr[data-member]'), to = step > 0 ? row?.nextElementSibling : row?.previousElementSibling;
+
+		if (!step || e.ctrlKey || e.altKey || e.metaKey || !row)
+			return;
+		e.preventDefault();
+		to?.querySelectorAll('button')[[...row.querySelectorAll('button')].indexOf(e.target)]?.focus();
+	};
+
+	acts(m, i) {
+		const { pool, act, why } = this.props, at = endpoint(m), tab = i === this.state.active ? 0 : -1;
+
+		// What has left the pool is there only until it has drained.
+		if (m.reasons.includes('removed'))
+			return html`<td key="acts" class="m-acts"></td>`;
+		return html`<td key="acts" class="m-acts acts">${['weight', m.weight === 0 ? 'resume' : 'drain', 'deleteMember'].map((what) =>
+			html`<button key=${what} type="button" tabindex=${tab} aria-label=${t('member.' + what, { member: at })} title=${why?.text}
+				aria-disabled=${why ? 'true' : undefined} onFocus=${() => this.setState({ active: i })}
+				onClick=${() => act(what, pool, m)}>${t(what === 'deleteMember' ? 'delete' : what)}</button>`)}</td>`;
+	}
+
 	table(list) {
 		const { pool } = this.props;
 
 		if (!list.total)
 			return html`<p class="dim">${t('empty.members')}</p>`;
 		return html`<table class="members" aria-label=${t('expand', { id: pool.id })}>
-			<thead><tr>${COLUMNS.map(([key]) => html`<th key=${key} scope="col" class=${'m-' + key}>${t('col.' + key)}</th>`)}</tr></thead>
-			<tbody>${list.items.map((m) => html`<tr key=${m.id}>${COLUMNS.map(([key, cell]) =>
-				html`<td key=${key} class=${'m-' + key}>${cell(m, pool)}</td>`)}</tr>`)}</tbody></table>`;
+			<thead><tr>${COLUMNS.map(([key]) => html`<th key=${key} scope="col" class=${'m-' + key}>${t('col.' + key)}</th>`)}<th
+				scope="col" class="m-acts">${t('col.acts')}</th></tr></thead>
+			<tbody onKeyDown=${this.onKey}>${list.items.map((m, i) => html`<tr key=${m.id} data-member=${m.id}>${COLUMNS.map(([key, cell]) =>
+				html`<td key=${key} class=${'m-' + key}>${cell(m, pool)}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
 	}
 
-	render({ pool }, { list, error }) {
+	render({ pool, act, why }, { list, error }) {
 		return html`<div class="detail">${facts(pool)}${troubles(pool)}
 			${error && html`<p role="alert">${error.message}</p>`}
-			${list ? html`${this.table(list)}<div class="under">${this.pager(list)}<${Copy} command=${poolCommand(pool.id)} /></div>`
+			${list ? html`${this.table(list)}<div class="under">${this.pager(list)}<button type="button"
+					aria-disabled=${why ? 'true' : undefined} title=${why?.text} onClick=${() => act('addMember', pool)}>+ ${t('member.add')}</button><${Copy} command=${poolCommand(pool.id)} /></div>`
 				: !error && html`<p class="dim">${t('loading')}</p>`}</div>`;
 	}
 }

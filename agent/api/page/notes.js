@@ -13,6 +13,13 @@ export function nothing(text) {
 	return html`<p class="nothing">${text}</p>`;
 }
 
+/** What was done, and the way back. It stays until it is put away: nobody has to be quick. */
+export function Notice({ notice, onUndo, onClose }) {
+	return html`<div class=${notice ? 'notice' : 'hidden'}><span role="status">${notice?.text || ''}</span>
+		${notice?.undo && html`<button type="button" aria-keyshortcuts="u" onClick=${onUndo}>${t('undo')}</button>`}
+		${notice && html`<span class="space"></span><button type="button" class="quiet" aria-label=${t('close')} onClick=${onClose}>✕</button>`}</div>`;
+}
+
 /** A pool that one can go to. */
 export function poolLink(id) {
 	return id ? html`<a href=${'#/pools?q=' + encodeURIComponent(id) + '&open=' + encodeURIComponent(id)}>${id}</a>` : '–';

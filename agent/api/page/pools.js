@@ -1,19 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The list of pools.
+import { AddMember, DeleteMember, DeletePool, Drain, DrainAll, Weight } from './acts.js';
+import { get } from './api.js';
 import { badge, frontend, kernelState } from './badges.js';
 import { Copy, listCommand } from './command.js';
 import { chips, choice, search, Typed } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
-import { number, t, word } from './i18n.js';
+import { number, t, time, word } from './i18n.js';
+import { isForPage, lettersAreKeys } from './keys.js';
 import { ListStore } from './list_store.js';
 import { Members } from './members.js';
 import { failure, nothing } from './notes.js';
+import { AddPool, EditPool } from './pool_form.js';
+import { Record } from './record.js';
+import { Rollback } from './rollback.js';
+import { endpoint, loadSpec, poolPath } from './spec.js';
+import { elsewhere, isOurs, readOnlyWords, WhyNot } from './why_not.js';
 
 const HEALTHS = ['down', 'degraded', 'up', 'unmonitored'];
 const FILTERS = ['q', 'health', 'protocol', 'check', 'namespace', 'source'];
 const TYPING_MS = 40;
 const FLASH_MS = 2000;
+const ACTS = ['edit', 'delete', 'rollback', 'record'];
+const KEYS = { e: 'edit', Delete: 'delete', h: 'record', b: 'rollback', n: 'add', d: 'drain' };
+const MEMBER_KEYS = { e: 'weight', Delete: 'deleteMember', d: 'drain' };
+const DIALOGS = { add: AddPool, edit: EditPool, delete: DeletePool, drainAll: DrainAll, rollback: Rollback, record: Record,
+	addMember: AddMember, deleteMember: DeleteMember, drain: Drain, resume: Drain, weight: Weight };
 
 function name(p) {
 	return html`<span class="name" title=${p.id}><span class="dim">${p.namespace}/</span>${p.service}<span
@@ -33,20 +46,23 @@ function membersUp({ members: m }) {
 	return html`<span title=${title}>${m.up}<span class="dim">/${m.total}</span></span>`;
 }
 
-/** Props: params, set(params, push), counts, status, subscribe(fn) for changes. */
+/** Props: params, set(params, push), counts, status, whoami, subscribe(fn) for changes, allow, note. */
 export class Pools extends Component {
 	store = new ListStore(() => this.setState({}));
 	flashes = new Map(); // id to when it changed
 	outdated = new Set(); // ids whose place in the list may be another by now
 	gone = new Set();
+	own = new Set(); // ids of what was changed here: the list is to show it without being asked
 
 	componentDidMount() {
+		addEventListener('keydown', this.onKey);
 		this.unsubscribe = this.props.subscribe((frames) => this.change(frames), () => this.reload());
 		this.open(Number(this.props.params.at) || 0);
 	}
 
 	componentWillUnmount() {
 		this.unsubscribe();
+		removeEventListener('keydown', this.onKey);
 		clearTimeout(this.typing);
 		clearTimeout(this.calming);
 		this.store.stop();
@@ -99,6 +115,10 @@ export class Pools extends Component {
 		const moves = health || (sort && !/^-?(id|vip|vipPort|protocol|check)(,|$)/.test(sort));
 
 		for (const { event, data } of frames) {
+			if (/^pool/.test(event) && this.own.delete(data.id)) {
+				this.reload();
+				return;
+			}
 			if (event === 'pool.delete') {
 				this.gone.add(data.id);
 				this.outdated.add(data.id);
@@ -134,6 +154,118 @@ export class Pools extends Component {
 		return counts && total !== undefined && total !== counts.pools.total && t('changed.list');
 	}
 
+	// --- what is done -----------------------------------------------------------------
+
+	onKey = (e) => {
+		if (!isForPage(e) || (e.key.length === 1 && !lettersAreKeys()) || !KEYS[e.key])
+			return;
+		const row = this.grid?.focusedRow(), at = document.activeElement?.closest('tr[data-member]');
+		const member = at && this.members?.memberOf(at.dataset.member);
+
+		if (e.key === 'n')
+			this.act('add');
+		else if (member && MEMBER_KEYS[e.key])
+			this.act(e.key === 'd' && member.weight === 0 ? 'resume' : MEMBER_KEYS[e.key], row, member);
+		else if (row && e.key !== 'd')
+			this.act(KEYS[e.key], row);
+		else
+			return;
+		e.preventDefault();
+	};
+
+	/** Why this cannot be done to a pool: { text, command }; undefined: it can, as far as is known. */
+	whyNot(pool, what) {
+		const { whoami } = this.props;
+
+		if (pool && !isOurs(pool))
+			return elsewhere(pool);
+		if (what !== 'record' && whoami && !whoami.writeEnabled && whoami.reason !== 'token-needed')
+			return { text: readOnlyWords(whoami) };
+		return undefined;
+	}
+
+	explain(pool, why) {
+		this.setState({ dialog: { what: 'why', pool, ...why } });
+	}
+
+	/** What a dialog needs is there before it opens. `more`: to (a revision) and reason of a rollback. */
+	act = async (what, pool, member, more) => {
+		const why = this.whyNot(pool, what);
+
+		if (why) {
+			this.explain(pool, why);
+			return;
+		}
+		if (this.acting)
+			return;
+		this.acting = true;
+		try {
+			if (what === 'record' || await this.props.allow())
+				this.setState({ dialog: { what, pool, member, ...more, ...await this.needed(what, pool) } });
+		} catch (e) {
+			this.explain(pool, e.code === 'not-of-the-store' ? { ...elsewhere(pool), text: e.message } : { text: e.message });
+		} finally {
+			this.acting = false;
+		}
+	};
+
+	async needed(what, pool) {
+		if (what === 'add' || what === 'record')
+			return {};
+		if (what !== 'rollback')
+			return { base: await loadSpec(pool.id) };
+		const [base, { items }] = await Promise.all([loadSpec(pool.id).catch((e) => {
+			if (e.status !== 404) // it is gone, and may come back
+				throw e;
+		}), get(poolPath(pool.id, '/revisions'))]);
+
+		return { base, revisions: items };
+	}
+
+	onDone = ({ body }, request) => {
+		const { what, pool, member, base } = this.state.dialog;
+		const id = body.pool || pool?.id;
+
+		this.own.add(id);
+		this.reload();
+		this.members?.load();
+		this.props.note({ text: t('done.' + what, { id, member: member ? endpoint(member) : request.body?.address
+			? endpoint(request.body) : '' }), undo: this.undoOf(what, pool || { id }, base) });
+	};
+
+	/** The way back from what was just done: to the revision before, or, of what is new, away with it. */
+	undoOf(what, pool, base) {
+		if (what === 'add')
+			return () => this.act('delete', { id: pool.id, revision: 0, members: { total: 0, up: 0 }, frontends: [], ...this.store.find(pool.id) });
+		return base && (() => this.act('rollback', pool, undefined, { to: base.spec.revision, reason: t('undo') }));
+	}
+
+	dialog() {
+		const { what, pool, ...more } = this.state.dialog;
+		const props = { ...more, what, pool, allow: this.props.allow, onDone: this.onDone, onAct: this.act, onClose: this.closed };
+
+		if (what === 'why')
+			return html`<${WhyNot} ...${props} title=${t('why.title')} />`;
+		return html`<${DIALOGS[what]} key=${what} ...${props} namespace=${this.props.params.namespace} />`;
+	}
+
+	closed = () => {
+		this.setState({ dialog: undefined }, () => {
+			if (document.activeElement === document.body)
+				this.grid?.focusAgain();
+		});
+	};
+
+	/** The words are for who cannot see what the signs show. */
+	acts = (pool, i, tab) => {
+		return html`<span class="acts">${ACTS.map((what) => {
+			const why = this.whyNot(pool, what), label = t('act.' + what, { id: pool.id });
+
+			return html`<button key=${what} type="button" class=${'act a-' + what} tabindex=${tab} aria-label=${label}
+				aria-disabled=${why ? 'true' : undefined} title=${why ? why.text : t(what)} onClick=${() => this.act(what, pool)} />`;
+		})}</span>`;
+	};
+
 	// --- what is seen ---------------------------------------------------------------
 
 	columns() {
@@ -151,6 +283,9 @@ export class Pools extends Component {
 			{ key: 'kernel', sort: 'generation', down: true, title: t('sort.kernel'),
 				cell: (p) => badge('kernel', kernelState(p, status)) },
 			{ key: 'problems', sort: 'problemCount', down: true, cell: (p) => p.problemCount || '' },
+			{ key: 'operator', cell: (p) => p.lastOperator || '–' },
+			{ key: 'operated', sort: 'lastOperationTime', down: true, cell: (p) => time(p.lastOperationTime) || '–' },
+			{ key: 'acts', cell: this.acts },
 		].map((c) => ({ ...c, label: t('col.' + c.key) }));
 	}
 
@@ -181,24 +316,28 @@ export class Pools extends Component {
 				: t('count', { n: total, m: counts ? counts.pools.total : total })}</span>
 			${news && html`<button type="button" class="news" onClick=${() => this.reload()}>${news}</button>`}
 			<span class="space"></span>
+			<button type="button" class="add" aria-keyshortcuts="n" aria-disabled=${this.whyNot(undefined, 'add') ? 'true' : undefined}
+				title=${this.whyNot(undefined, 'add')?.text} onClick=${() => this.act('add')}>+ ${t('add')}</button>
 			<${Copy} command=${listCommand('pools', this.filters())} key=${this.question(params)} />
 		</div>`;
 	}
 
-	render({ params, set, counts }) {
+	render({ params, set, counts }, { dialog }) {
 		const { store } = this;
 		const empty = counts?.pools.total === 0 ? 'empty.nothing.pools' : 'empty.pools';
 
 		return html`<section class="screen" aria-label=${t('title.pools')}>
 			${this.toolbar()}${this.summary()}
 			${store.error && failure(store.error, () => store.reload())}
-			<${Grid} name="pools" label=${t('title.pools')} columns=${this.columns()} total=${store.total || 0}
+			<${Grid} self=${(g) => { this.grid = g; }} name="pools" label=${t('title.pools')} columns=${this.columns()} total=${store.total || 0}
 				rowAt=${(i) => store.rowAt(i)} want=${(a, b) => store.total && store.want(a, b)} list=${store.loaded}
 				question=${this.asked} sort=${params.sort || 'id'} onSort=${(sort) => set({ sort, at: undefined }, true)}
 				at=${Number(params.at) || 0} onAt=${(at) => set({ at: at ? String(at) : undefined })}
 				open=${params.open} onOpen=${(open) => set({ open })} rowClass=${this.rowClass}
-				expandLabel=${(p) => t('expand', { id: p.id })} panel=${(p) => html`<${Members} key=${p.id} pool=${p} />`} />
+				expandLabel=${(p) => t('expand', { id: p.id })} panel=${(p) => html`<${Members}
+					key=${p.id} self=${(m) => { this.members = m; }} pool=${p} act=${this.act} why=${this.whyNot(p, 'member')} />`} />
 			${store.total === 0 && nothing(t(empty))}
+			${dialog && this.dialog()}
 		</section>`;
 	}
 }

@@ -3,7 +3,7 @@
 // nothing else. What the page must never do (errors in its console, things its own
 // Content-Security-Policy forbids) is gathered and judged after each test.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -42,6 +42,25 @@ export class Fixture {
 		return f;
 	}
 
+	/** All of core with a store of its own (tests/lib/tools/core_fixture.c); token(name) makes one. */
+	static async startCore() {
+		const f = new Fixture();
+
+		f.child = spawn(join(BUILD, 'tools/core_fixture'), [], { stdio: ['pipe', 'pipe', 'inherit'] });
+		for await (const line of createInterface(f.child.stdout)) {
+			const [, port, socket] = /^ready (\d+) (.+)$/.exec(line);
+
+			f.url = `http://127.0.0.1:${port}/`;
+			f.socket = socket;
+			break;
+		}
+		return f;
+	}
+
+	token(name, ...more) {
+		return execFileSync(join(BUILD, 'parasausctl'), ['-s', this.socket, 'token', 'create', name, ...more], { encoding: 'utf8' }).trim();
+	}
+
 	do(what) {
 		this.child.stdin.write(what);
 	}
@@ -52,7 +71,8 @@ export class Fixture {
 
 		this.child.stdin.end();
 		await ended;
-		rmSync(this.dir, { recursive: true, force: true });
+		if (this.dir)
+			rmSync(this.dir, { recursive: true, force: true });
 	}
 }
 
@@ -64,8 +84,11 @@ export async function startBrowser() {
 	});
 }
 
-/** A page of its own: nothing is remembered from others. `hash` is what follows the address. */
-export async function openPage(browser, fixture, hash = '', options = {}) {
+/**
+ * A page of its own: nothing is remembered from others. `hash` is what follows the address; `writable` of the
+ * options stands before the fixture (writable.mjs).
+ */
+export async function openPage(browser, fixture, hash = '', { writable, ...options } = {}) {
 	const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
 	const page = await context.newPage();
 
@@ -77,6 +100,7 @@ export async function openPage(browser, fixture, hash = '', options = {}) {
 	await page.exposeFunction('tellViolation', (text) => page.faults.push('policy: ' + text));
 	await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
 		window.tellViolation(e.violatedDirective + ' ' + e.blockedURI)));
+	await writable?.install(context);
 	await context.route((url) => url.origin + '/' !== fixture.url, (route) => {
 		page.faults.push('asks elsewhere: ' + route.request().url());
 		return route.abort();

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Asks who writes, when that is first needed.
+import { whoWith } from './api.js';
+import { Copy } from './command.js';
+import { Dialog, field, named } from './dialog.js';
+import { Component, html } from './html.js';
+import { t } from './i18n.js';
+import { setToken } from './token.js';
+
+const HOW = 'parasausctl token create NAME';
+
+/** Props: expired, onDone(one may write). */
+export class TokenDialog extends Component {
+	state = { text: '', keep: false };
+
+	submit = async (e) => {
+		const text = this.state.text.trim();
+
+		e.preventDefault();
+		if (!text || this.state.busy)
+			return;
+		this.setState({ busy: true, error: undefined });
+		try {
+			const whoami = await whoWith(text);
+
+			if (!whoami.writeEnabled) {
+				this.setState({ busy: false, error: t('token.viewer', { user: whoami.user || '?' }) });
+				return;
+			}
+			setToken(text, this.state.keep);
+			this.may = true;
+			this.dialog.shut();
+		} catch (error) {
+			this.setState({ busy: false, error: error.status === 401 ? t('token.unknown') : error.message });
+		}
+	};
+
+	render({ expired, onDone }, { text, keep, busy, error }) {
+		return html`<${Dialog} title=${t('token.title')} self=${(d) => { this.dialog = d; }} onClose=${() => onDone(!!this.may)}>
+			<form onSubmit=${this.submit}>
+				<p>${t(expired ? 'token.expired' : 'token.why')}</p>
+				${field('token', t('token'), html`<input type="password" data-first autocomplete="off" spellcheck=${false} value=${text}
+					...${named('token', error)} onInput=${(e) => this.setState({ text: e.target.value })} />`, error)}
+				<p><label><input type="checkbox" checked=${keep} onChange=${(e) => this.setState({ keep: e.target.checked })}
+					/> ${t('token.keep')}</label></p>
+				<p class="hint">${t('token.how')}<br /><code>${HOW}</code></p>
+				<div class="sheet-foot"><${Copy} command=${HOW} /><span class="space"></span>
+					<button type="button" onClick=${() => this.dialog.shut()}>${t('cancel')}</button>
+					<button class="main" disabled=${busy}>${t('token.use')}</button></div>
+			</form></${Dialog}>`;
+	}
+}

@@ -1,0 +1,185 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Editing on the page down to the store: no part of the agent but kernel and probes is another one.
+import assert from 'node:assert/strict';
+import { closePage, Fixture, openPage, picture, run, startBrowser } from './lib/ground.mjs';
+import { rowOf, showsNames, text } from './lib/look.mjs';
+
+const fixture = await Fixture.startCore();
+const browser = await startBrowser();
+const tokens = { alice: fixture.token('alice'), bob: fixture.token('bob') };
+const WEB = 'shop.web.http-tcp', WEB_NAME = 'shop/web:http';
+
+async function open(hash = '#/pools') {
+	const page = await openPage(browser, fixture, hash);
+
+	page.allowed.push(/status of (4\d\d)/);
+	await page.waitForSelector('main .count');
+	return page;
+}
+
+async function on(look, hash) {
+	const page = await open(hash);
+
+	await look(page);
+	await closePage(page);
+}
+
+async function giveToken(page, who = 'alice') {
+	await page.locator('#f-token').fill(tokens[who]);
+	await page.keyboard.press('Enter');
+	await page.locator('#f-token').waitFor({ state: 'detached' });
+}
+
+async function goOn(page, label) {
+	await page.locator('dialog.sheet').last().locator('button.main:not(:disabled)', { hasText: label }).click();
+}
+
+async function closed(page) {
+	await page.locator('dialog').waitFor({ state: 'detached' });
+}
+
+function act(page, what) {
+	return page.getByRole('button', { name: `${what} ${WEB}`, exact: true }).click();
+}
+
+function shows(page, column, wanted) {
+	return page.waitForFunction(([c, want]) => [...document.querySelectorAll('tr[data-row]')].some((r) =>
+		r.querySelector('.name')?.textContent === 'shop/web:http' && r.querySelector('.c-' + c).textContent.includes(want)), [column, wanted]);
+}
+
+const spec = () => fetch(`${fixture.url}api/v1/pools/${WEB}/spec`).then((r) => r.json());
+
+await run([
+	async function a_pool_is_added_and_given_a_port() {
+		await on(async (page) => {
+			await page.locator('.add').click();
+			await giveToken(page);
+			await page.locator('#f-name').fill('Web');
+			await page.locator('#f-namespace').fill('shop');
+			await page.locator('#f-portName').fill('http');
+			await page.locator('#f-members').fill('10.1.0.1:8080\n10.1.0.2:8080 5');
+			await page.locator('[id="f-settings.health-check-type"]').selectOption('none');
+			await page.locator('[id="f-settings.drain-seconds"]').fill('soon');
+			await goOn(page, 'Preview');
+			await page.locator('#e-name, [id="e-settings.drain-seconds"], .sheet [role=alert]').first().waitFor();
+			await picture(page, 'agent-wrong-light-en');
+			await page.locator('#f-name').fill('web');
+			await goOn(page, 'Preview');
+			await page.locator('[id="e-settings.drain-seconds"]').waitFor();
+			await page.locator('[id="f-settings.drain-seconds"]').fill('60');
+			await goOn(page, 'Preview');
+			await page.locator('.preview', { hasText: '30000' }).waitFor();
+			await picture(page, 'agent-preview-light-en');
+			await page.locator('#f-reason').fill('the first');
+			await goOn(page, 'Add pool');
+			await closed(page);
+			await showsNames(page, [WEB_NAME]);
+			await shows(page, 'operator', 'token:alice');
+			await shows(page, 'port', '30000');
+		});
+	},
+	async function who_is_slower_is_told_by_whom() {
+		const alice = await open(), bob = await open();
+
+		for (const [page, who] of [[alice, 'alice'], [bob, 'bob']]) {
+			await act(page, 'Edit');
+			await giveToken(page, who);
+		}
+		await bob.locator('[id="f-settings.scheduler"]').selectOption('wlc');
+		await goOn(bob, 'Preview');
+		await goOn(bob, 'Save');
+		await closed(bob);
+		await shows(alice, 'operator', 'token:bob'); // the stream brings it below the dialog
+		await alice.locator('[id="f-settings.drain-seconds"]').fill('90');
+		await goOn(alice, 'Preview');
+		await alice.getByText(/token:bob changed it at/).waitFor();
+		await alice.getByRole('button', { name: 'Apply mine on top' }).click();
+		await goOn(alice, 'Save');
+		await closed(alice);
+		const { settings } = await spec();
+
+		assert.equal(settings.scheduler, 'wlc');
+		assert.equal(settings['drain-seconds'], '90');
+		await closePage(alice);
+		await closePage(bob);
+	},
+	async function members_come_drain_resume_and_go() {
+		await on(async (page) => {
+			const weights = async () => Object.fromEntries((await spec()).members.map((m) => [m.id, m.weight]));
+
+			await rowOf(page, WEB_NAME).locator('.expand').click();
+			await page.getByRole('button', { name: 'Drain 10.1.0.1:8080' }).click();
+			await giveToken(page);
+			await goOn(page, 'Drain');
+			await closed(page);
+			await page.getByRole('button', { name: 'Resume 10.1.0.1:8080' }).waitFor();
+			assert.deepEqual(await weights(), { '10.1.0.1-8080': 0, '10.1.0.2-8080': 5 });
+			await page.getByRole('button', { name: 'Resume 10.1.0.1:8080' }).click();
+			await goOn(page, 'Resume');
+			await closed(page);
+			await page.getByRole('button', { name: 'Weight of 10.1.0.2:8080' }).click();
+			await page.locator('#f-weight').fill('7');
+			await goOn(page, 'Preview');
+			await goOn(page, 'Save');
+			await closed(page);
+			await page.getByRole('button', { name: '+ Add member' }).click();
+			await page.locator('#f-address').fill('10.1.0.2:8080');
+			await goOn(page, 'Preview');
+			await page.locator('.sheet [role=alert], #e-address.wrong').first().waitFor(); // it is there already
+			await page.locator('#f-address').fill('10.1.0.3:8080');
+			await goOn(page, 'Preview');
+			await goOn(page, 'Add member');
+			await closed(page);
+			await page.getByRole('button', { name: 'Delete 10.1.0.1:8080' }).click();
+			await goOn(page, 'Delete');
+			await closed(page);
+			assert.deepEqual(await weights(), { '10.1.0.2-8080': 7, '10.1.0.3-8080': null });
+			await picture(page, 'agent-members-light-en');
+		});
+	},
+	async function the_record_names_who_did_it() {
+		await on(async (page) => {
+			await act(page, 'Operation record of');
+			await page.waitForSelector('.record tbody tr');
+			const rows = await page.locator('.record tbody tr').allInnerTexts();
+
+			assert.ok(rows.some((r) => /token:bob.*edited.*page.*done/s.test(r)), rows.join('\n'));
+			assert.ok(rows.some((r) => /token:alice.*created.*the first/s.test(r)), rows.join('\n'));
+			assert.ok(rows.some((r) => /token:alice.*drained/s.test(r)), rows.join('\n'));
+			await page.locator('.record tbody tr').first().locator('.expand').click();
+			await page.locator('.more .diff, .more .dim').first().waitFor();
+			await picture(page, 'agent-record-light-en');
+			await page.keyboard.press('Escape');
+		});
+	},
+	async function it_goes_back_is_deleted_and_comes_back() {
+		await on(async (page) => {
+			await act(page, 'Roll back');
+			await giveToken(page);
+			await page.locator('.revisions input:not(:disabled)').last().check();
+			await page.locator('.preview').waitFor();
+			await picture(page, 'agent-rollback-light-en');
+			await goOn(page, 'Roll back');
+			await closed(page);
+			const first = await spec();
+
+			assert.equal(first.members.length, 2);
+			assert.equal(first.settings['drain-seconds'], '60');
+			await act(page, 'Delete');
+			await page.locator('.preview').waitFor();
+			await goOn(page, 'Delete');
+			await closed(page);
+			await page.getByText('There are no pools yet.').waitFor();
+			await page.keyboard.press('u');
+			await page.locator('.preview').waitFor();
+			await goOn(page, 'Roll back');
+			await closed(page);
+			await showsNames(page, [WEB_NAME]);
+			assert.deepEqual((await spec()).members, first.members);
+			assert.match(await text(page, '.notice'), /was rolled back/);
+		});
+	},
+]);
+await browser.close();
+await fixture.stop();
