@@ -130,7 +130,7 @@ export class Write extends Component {
 		const { conflict: { now, who } } = this.state, { base, mine, several } = this.props;
 
 		return html`<${Conflict} base=${base.spec} theirs=${now?.spec} mine=${mine()} who=${who}
-			onTheirs=${() => now ? this.settle('theirs') : this.shut()} onTop=${now && (() => this.settle('top'))}
+			onTheirs=${() => now ? this.settle('theirs') : this.shut()} onMine=${now && (() => this.settle('top'))}
 			onOver=${now && several && (() => this.settle('over'))} />
 			<div class="sheet-foot"><span class="space"></span>
 				<button type="button" onClick=${() => this.shut()}>${t('cancel')}</button></div>`;
