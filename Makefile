@@ -205,6 +205,9 @@ check-page: all $(B)/tools/api_fixture $(B)/tools/core_fixture analyze-page	## t
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
 		$(RUNNER) page$(TIER) $(wildcard tests/page/*_test.mjs)
 
+check-rest: all				## the REST interface by schemathesis: tests/rest/install, as root
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) RUN_TIMEOUT=3600 $(RUNNER) rest$(TIER) tests/rest/schemathesis.sh
+
 check-cluster-short: CLUSTER := $(CLUSTER_SHORT)
 check-cluster-short: check-cluster	## those of them that take few minutes
 check-cluster: tests			## tests with a real API server (tests/lib/cluster) on such a kernel

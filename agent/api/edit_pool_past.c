@@ -189,11 +189,11 @@ static bool is_anothers(struct past *p, const struct store_object *now)
 	return service && strcmp(service, p->d.name) != 0;
 }
 
-/* How a document is to become what it was. False: refused. */
-static bool go_back(struct past *p, const struct past_key *k, struct pool_document *out)
+/* How a document is to become what it was. -ENOENT: nobody knows any more what that is. */
+static int go_back(struct past *p, const struct past_key *k, struct pool_document *out,
+		   struct err *err)
 {
 	const struct store_object *now = store_get(p->e->store, &k->key);
-	struct err err;
 
 	*out = (struct pool_document){ .key = k->key };
 	if (is_anothers(p, now)) {
@@ -202,23 +202,39 @@ static bool go_back(struct past *p, const struct past_key *k, struct pool_docume
 				     "EndpointSlice %s/%s is another Service's by now: remove it "
 				     "first",
 				     k->key.ns, k->key.name);
-		return true;
+		return 0;
 	}
 	*out = (struct pool_document){ .object = now, .key = k->key, .tree = k->then };
 	if (now && (!p->d.newest || now->revision > p->d.newest->revision))
 		p->d.newest = now;
-	if (!k->known && now && now->created_revision <= p->step) {
-		err_set(&err, -ENOENT, "what %s %.100s was then is not kept any more",
-			store_kind_text(k->key.kind), k->key.name);
-		refuse_revision(p, err.text);
-		return false;
-	}
+	if (!k->known && now && now->created_revision <= p->step)
+		return err_set(err, -ENOENT, "what %s %.100s was then is not kept any more",
+			       store_kind_text(k->key.kind), k->key.name);
 	out->changed = true;
 	if (k->then || !now)
-		return true;
-	out->tree = edit_tree_of_text(p->e, now->text, now->len);
+		return 0;
+	out->tree = tree_new(&p->e->arena, DOC_MAP, NULL); /* it goes, whatever is in it */
 	out->removed = true;
-	return true;
+	return 0;
+}
+
+static int all_go_back(struct past *p, struct err *err)
+{
+	struct pool_documents *d = &p->d;
+	int r;
+
+	d->newest = NULL;
+	d->sliced = false;
+	d->slice_count = p->count - 2;
+	d->slices = arena_take(&p->e->arena, (d->slice_count + 1) * sizeof(*d->slices));
+	r = go_back(p, &p->keys[0], &d->service, err);
+	if (r == 0)
+		r = go_back(p, &p->keys[1], &d->endpoints, err);
+	for (size_t i = 0; r == 0 && i < d->slice_count; i++)
+		r = go_back(p, &p->keys[i + 2], &d->slices[i], err);
+	if (r == 0 && (!p->keys[0].then || !pool_find_port(d)))
+		r = err_set(err, -ENOENT, "at that revision there was no such pool");
+	return r;
 }
 
 /* The same as it is takes no part in the write but as a guard. */
@@ -234,20 +250,12 @@ static void leave_what_is_the_same(struct past *p, struct pool_document *d)
 static void write_back(struct past *p)
 {
 	struct pool_documents *d = &p->d;
-	bool is_there = d->node != NULL, good = true;
+	bool is_there = d->node != NULL;
 	struct pool_document *one;
+	struct err err;
 
-	d->newest = NULL;
-	d->sliced = false;
-	d->slice_count = p->count - 2;
-	d->slices = arena_take(&p->e->arena, (d->slice_count + 1) * sizeof(*d->slices));
-	good = go_back(p, &p->keys[0], &d->service) && go_back(p, &p->keys[1], &d->endpoints);
-	for (size_t i = 0; i < d->slice_count && good; i++)
-		good = go_back(p, &p->keys[i + 2], &d->slices[i]);
-	if (!good)
-		return;
-	if (!p->keys[0].then || !pool_find_port(d)) {
-		refuse_revision(p, "at that revision there was no such pool");
+	if (all_go_back(p, &err) < 0) {
+		refuse_revision(p, err.text);
 		return;
 	}
 	for (size_t i = 0; (one = pool_document_at(d, i)); i++) {

@@ -22,6 +22,7 @@ static const char *change_weights(struct pool_documents *d, const char *text,
 {
 	CLEANUP(buf_done) struct buf out = { 0 };
 
+	text = text ? text : "";
 	if (weights_change(text, where, weight, &out) == 0)
 		return keep(d, buf_cstr(&out));
 	problems_add(&d->e->errors, true, 0,

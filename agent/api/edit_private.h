@@ -34,10 +34,10 @@ enum edit_what {
 /* What a path says. */
 struct edit_target {
 	enum edit_what what;
-	struct store_key key;	       /* kind 0 where the path names no document */
-	char name[STORE_NAME_MAX + 1]; /* or a pool's id */
-	const char *member;	       /* its id */
-	uint64_t number;	       /* of a revision or an operation */
+	struct store_key key;		/* kind 0 where the path names no document */
+	char name[REST_TARGET_MAX + 1]; /* or a pool's id */
+	const char *member;		/* its id */
+	uint64_t number;		/* of a revision or an operation */
 };
 static inline bool edit_is_of_pool(enum edit_what what)
 {

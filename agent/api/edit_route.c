@@ -87,7 +87,7 @@ static bool document_target(const struct uri *u, struct edit_target *out)
 {
 	if (u->segment_count < 6 || u->segment_count > 8 ||
 	    strlen(u->segments[3]) > STORE_NAME_MAX || !*u->segments[3] || !*u->segments[5] ||
-	    strlen(u->segments[5]) >= sizeof(out->name))
+	    strlen(u->segments[5]) > STORE_NAME_MAX)
 		return false;
 	strcpy(out->name, u->segments[5]);
 	out->key = (struct store_key){ edit_kind_of(u->segments[4]), u->segments[3], out->name };
@@ -110,8 +110,6 @@ static bool pool_target(const struct uri *u, struct edit_target *out)
 		out->what = EDIT_POOLS;
 		return true;
 	}
-	if (strlen(u->segments[3]) >= sizeof(out->name))
-		return false;
 	strcpy(out->name, u->segments[3]);
 	if (u->segment_count == 6) {
 		out->what = EDIT_POOL_MEMBER;
@@ -361,7 +359,7 @@ static enum rest_problem write_problem(const struct rest_request *r, enum edit_w
 static enum rest_problem problem_of(const struct rest_request *r, enum edit_what what,
 				    const char **detail)
 {
-	enum rest_problem p = rest_transport_problem(r, true);
+	enum rest_problem p = rest_transport_problem(r);
 
 	if (p != PROBLEM_COUNT)
 		return p;

@@ -29,14 +29,12 @@ static bool is_of_api(const char *target)
 	       strcmp(uri.segments[0], "api") == 0 && strcmp(uri.segments[1], "v1") == 0;
 }
 
-enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body)
+enum rest_problem rest_transport_problem(const struct rest_request *r)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
 		return PROBLEM_HEADERS_TOO_LARGE;
 	if (r->ambiguous)
 		return PROBLEM_BAD_REQUEST;
-	if (r->has_body && !takes_body)
-		return PROBLEM_BODY_REFUSED;
 	if (r->over_tcp && !origin_host_is_ours(r->host, r->node))
 		return PROBLEM_WRONG_HOST;
 	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
@@ -213,25 +211,21 @@ static void call_route(const struct rest_route *route, const struct rest_call *c
 void rest_answer(const struct rest_request *r, const struct rest_state *s, struct rest_reply *out)
 {
 	struct rest_call c = { .request = r, .state = s, .snapshot = s->snapshot, .out = out };
-	enum rest_problem p = rest_transport_problem(r, false);
+	enum rest_problem p = rest_transport_problem(r);
 	const struct rest_route *route;
 	struct uri uri;
 	struct err err;
 	int result;
 
 	*out = (struct rest_reply){ .status = 200, .type = REST_JSON };
+	result = p == PROBLEM_COUNT ? uri_parse(r->target, &uri, &err) : 0;
+	if (result < 0)
+		p = result == -ENAMETOOLONG ? PROBLEM_TARGET_TOO_LONG : PROBLEM_BAD_REQUEST;
+	else if (p == PROBLEM_COUNT && r->has_body)
+		p = PROBLEM_BODY_REFUSED; /* of a path that takes one, this is not asked */
 	if (p != PROBLEM_COUNT) {
 		out->close = true;
-		problem_answer(out, p, r, NULL);
-		return;
-	}
-	result = uri_parse(r->target, &uri, &err);
-	if (result < 0) {
-		out->close = true;
-		problem_answer(out,
-			       result == -ENAMETOOLONG ? PROBLEM_TARGET_TOO_LONG
-						       : PROBLEM_BAD_REQUEST,
-			       r, err.text);
+		problem_answer(out, p, r, result < 0 ? err.text : NULL);
 		return;
 	}
 	c.uri = &uri;

@@ -10,7 +10,7 @@
 #include "agent/api/uri.h"
 
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
-enum rest_problem rest_transport_problem(const struct rest_request *r, bool takes_body);
+enum rest_problem rest_transport_problem(const struct rest_request *r);
 
 /* "unix:root" or "token:alice"; NULL: nobody that is known. Reads a file. Returns out. */
 #define REST_USER_TEXT_MAX (PEER_NAME_MAX + 8)

@@ -51,7 +51,7 @@ static enum rest_problem body_problem(const struct rest_request *r, const char *
 static enum rest_problem problem_of(const struct rest_request *r, const char *methods,
 				    const char **detail)
 {
-	enum rest_problem p = rest_transport_problem(r, true);
+	enum rest_problem p = rest_transport_problem(r);
 
 	if (p != PROBLEM_COUNT)
 		return p;

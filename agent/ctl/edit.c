@@ -68,6 +68,11 @@ static void put_document(struct buf *path, const char *kind, const char *ns, con
 	client_encode(path, name);
 }
 
+static bool is_pool(const char *kind)
+{
+	return strcmp(kind, "pool") == 0 || strcmp(kind, "pools") == 0;
+}
+
 int document_find(const struct ctl_args *args, struct buf *path, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *name = NULL;
@@ -76,10 +81,16 @@ int document_find(const struct ctl_args *args, struct buf *path, struct err *err
 
 	if (args->operand_count != 2)
 		return err_set(err, -EINVAL, "say which document: KIND [NAMESPACE/]NAME");
+	if (is_pool(args->operands[0])) {
+		buf_str(path, REST_POOLS "/");
+		client_encode(path, args->operands[1]);
+		return 0;
+	}
 	kind = kind_word(args->operands[0]);
 	if (!kind)
 		return err_set(err, -EINVAL,
-			       "'%.64s' is none of services, endpoints, endpointslices, secrets",
+			       "'%.64s' is none of services, endpoints, endpointslices, "
+			       "secrets, pool",
 			       args->operands[0]);
 	name = xstrdup(args->operands[1]);
 	slash = strchr(name, '/');
@@ -281,9 +292,23 @@ int command_diff(const struct ctl_args *args)
 
 /* --- one document ------------------------------------------------------------------------------------ */
 
+/*
+ * The revision that is there, as If-Match has it; "": there is none. A pool's is told by what of it
+ * can be edited: the picture of the others is a moment behind.
+ */
+static int read_etag(struct client *c, const char *path, char out[static CLIENT_ETAG_MAX],
+		     struct err *err)
+{
+	bool pool = strncmp(path, REST_POOLS "/", strlen(REST_POOLS "/")) == 0;
+	CLEANUP(xfree_ptr) char *whole = xasprintf("%s%s", path, pool ? "/spec" : "");
+	CLEANUP(buf_done) struct buf document = { 0 };
+
+	return client_document(c, whole, &document, out, err);
+}
+
 int command_delete(const struct ctl_args *args)
 {
-	struct buf path = { 0 }, document = { 0 };
+	struct buf path = { 0 };
 	char etag[CLIENT_ETAG_MAX];
 	struct client *c;
 	struct err err;
@@ -294,7 +319,7 @@ int command_delete(const struct ctl_args *args)
 		return command_misused("delete", "%s", err.text);
 	}
 	c = client_new(args->socket);
-	r = client_document(c, buf_cstr(&path), &document, etag, &err);
+	r = read_etag(c, buf_cstr(&path), etag, &err);
 	document_params(args, "?", &path);
 	if (r < 0)
 		r = document_failed(r, &err);
@@ -305,7 +330,6 @@ int command_delete(const struct ctl_args *args)
 							  .if_match = etag },
 				  NULL);
 	client_free(c);
-	buf_done(&document);
 	buf_done(&path);
 	return r;
 }
@@ -358,7 +382,7 @@ int command_history(const struct ctl_args *args)
 
 int command_rollback(const struct ctl_args *args)
 {
-	struct buf path = { 0 }, body = { 0 }, document = { 0 };
+	struct buf path = { 0 }, body = { 0 };
 	char etag[CLIENT_ETAG_MAX];
 	struct client *c;
 	struct err err;
@@ -371,7 +395,7 @@ int command_rollback(const struct ctl_args *args)
 		return command_misused("rollback", "%s", err.text);
 	}
 	c = client_new(args->socket);
-	r = client_document(c, buf_cstr(&path), &document, etag, &err);
+	r = read_etag(c, buf_cstr(&path), etag, &err);
 	buf_str(&path, ":rollback");
 	document_params(args, "?", &path);
 	buf_printf(&body, "{\"" REST_TO_REVISION "\":%" PRIu64 "}", args->to);
@@ -386,7 +410,6 @@ int command_rollback(const struct ctl_args *args)
 							  .if_match = *etag ? etag : NULL },
 				  NULL);
 	client_free(c);
-	buf_done(&document);
 	buf_done(&body);
 	buf_done(&path);
 	return r;

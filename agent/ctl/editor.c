@@ -157,6 +157,9 @@ int command_edit(const struct ctl_args *args)
 	if (strstr(buf_cstr(&path), "/secrets/"))
 		return command_misused("edit", "a Secret's values are shown to nobody: write it "
 					       "anew with apply");
+	if (strncmp(buf_cstr(&path), REST_POOLS, strlen(REST_POOLS)) == 0)
+		return command_misused("edit",
+				       "a pool is not a text: edit its service or endpoints");
 	c = client_new(args->socket);
 	r = edit(args, c, &path);
 	client_free(c);

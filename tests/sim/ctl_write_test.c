@@ -213,6 +213,27 @@ static void a_fresh_agent_takes_what_is_applied(void **state)
 			"-a -t 10.0.0.1:40796 -r 10.100.1.77:30253 -m -w 1\n");
 }
 
+static void a_pool_is_deleted_and_comes_back_with_all_its_documents(void **state)
+{
+	struct world *w = *state;
+	char line[128];
+
+	start(w);
+	snprintf(line, sizeof(line), "rollback pool shop.web.p-tcp --to %" PRIu64, revision_of(w));
+	ctl(w, CTL_OK, "history pool shop.web.p-tcp", "apply");
+	ctl(w, CTL_OK, "delete pool shop.web.p-tcp --dry-run",
+	    "Service shop/web removed (dry run)\n");
+	assert_true(revision_of(w) > 0);
+	ctl(w, CTL_OK, "delete pool shop.web.p-tcp",
+	    "Endpoints shop/web removed\nService shop/web removed\n");
+	await_wanted(w, VIP D1("0"));
+	ctl(w, CTL_FAILED, "delete pool shop.web.p-tcp", "no pool has the id");
+	ctl(w, CTL_OK, "history pool shop.web.p-tcp", "delete");
+	ctl(w, CTL_OK, line, "Endpoints shop/web created\nService shop/web created\n");
+	await_wanted(w, VIP D1("1"));
+	ctl(w, CTL_FAILED, "history pool shop.none.p-tcp", "no pool has");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 int main(void)
@@ -222,6 +243,7 @@ int main(void)
 		T(what_is_wrong_is_said_with_its_line),
 		T(a_member_is_drained_and_comes_back),
 		T(a_removed_document_comes_back_by_its_history),
+		T(a_pool_is_deleted_and_comes_back_with_all_its_documents),
 		cmocka_unit_test_setup_teardown(a_fresh_agent_takes_what_is_applied,
 						core_world_up_sourceless, core_world_down),
 	};

@@ -188,6 +188,24 @@ static void what_cannot_be_any_more_says_why(void **state)
 		to(store_world_status(&w->store).revision, body));
 }
 
+/* The Service is as it was made; what the Endpoints were then nobody knows any more. */
+static void what_is_not_kept_any_more_is_not_guessed(void **state)
+{
+	struct edit_world *w = *state;
+	char body[64];
+
+	w->store.options.revisions_max = w->store.options.operations_max = 2;
+	store_world_reopen(&w->store);
+	want(w, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
+	for (int i = 0; i < 4; i++)
+		edit(w, 200, "PATCH", POOL "/members/10.1.0.1-80",
+		     i % 2 ? "{\"drain\":false}" : "{\"drain\":true}", NULL);
+	refused(w, 404, "revision-not-found", "what Endpoints web was then is not kept any more",
+		"POST", ROLLBACK, "*", to(2, body));
+	edit(w, 200, "POST", ROLLBACK, to(5, body), NULL);
+	pool_is(w, ID, "10.0.0.1:30001 10.1.0.1:80*0");
+}
+
 #define SLICE(address)                                                                      \
 	"{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{" \
 	"\"name\":\"web-a\",\"labels\":{\"kubernetes.io/service-name\":\"web\"}},"          \
@@ -306,6 +324,7 @@ int main(void)
 		T(a_pool_that_is_gone_comes_back),
 		T(going_back_says_which_revision_it_means),
 		T(what_cannot_be_any_more_says_why),
+		T(what_is_not_kept_any_more_is_not_guessed),
 		T(slices_go_and_come_back_with_their_pool),
 		T(a_slice_that_is_anothers_by_now_stays),
 		T(what_is_written_meanwhile_is_not_overwritten),
