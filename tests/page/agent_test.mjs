@@ -160,6 +160,11 @@ await run([
 			await page.locator('.revisions input:not(:disabled)').last().check();
 			await page.locator('.preview').waitFor();
 			await picture(page, 'agent-rollback-light-en');
+			await page.locator('.sheet-foot').getByRole('button', { name: 'Copy as command' }).click();
+			const command = await page.getByLabel('Command').inputValue();
+
+			assert.equal(command, `parasausctl rollback pool ${WEB} --to 2`);
+			assert.match(fixture.ctl(...command.split(' ').slice(1), '--dry-run'), /rolled back|configured|Endpoints/i);
 			await goOn(page, 'Roll back');
 			await closed(page);
 			const first = await spec();
