@@ -70,6 +70,12 @@ await run([
 			await page.locator('[id="f-settings.drain-seconds"]').fill('60');
 			await goOn(page, 'Preview');
 			await page.locator('.preview', { hasText: '30000' }).waitFor();
+			assert.deepEqual(await page.locator('.plan tbody tr').evaluateAll((rows) => rows.map((r) =>
+				[...r.cells].map((c) => c.textContent.trim()).join(' '))), [
+				'+ new service 10.0.0.1:30000/tcp – wrr',
+				'+ new member 10.0.0.1:30000/tcp 10.1.0.1:8080 weight 1',
+				'+ new member 10.0.0.1:30000/tcp 10.1.0.2:8080 weight 5',
+			]);
 			await picture(page, 'agent-preview-light-en');
 			await page.locator('#f-reason').fill('the first');
 			await goOn(page, 'Add pool');
@@ -160,6 +166,11 @@ await run([
 			await page.locator('.revisions input:not(:disabled)').last().check();
 			await page.locator('.preview').waitFor();
 			await picture(page, 'agent-rollback-light-en');
+			await page.locator('.sheet-foot').getByRole('button', { name: 'Copy as command' }).click();
+			const command = await page.getByLabel('Command').inputValue();
+
+			assert.equal(command, `parasausctl rollback pool ${WEB} --to 2`);
+			assert.match(fixture.ctl(...command.split(' ').slice(1), '--dry-run'), /rolled back|configured|Endpoints/i);
 			await goOn(page, 'Roll back');
 			await closed(page);
 			const first = await spec();

@@ -265,6 +265,8 @@ const tests = [
 			await showsNames(page, ['shop/api:http', 'shop/web:http']);
 			assert.equal(w.pools.get(WEB).members.length, 2);
 			assert.equal(writes(w).at(-1).reason, 'Undo');
+			await page.keyboard.press('2'); // elsewhere there is nothing to undo
+			await page.locator('.notice').waitFor({ state: 'detached' });
 		});
 	},
 	async function a_pool_can_be_drained_instead_of_deleted() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is done to a pool or a member in one go: each shows at once what it would change.
-import { memberCommand } from './command.js';
+import { command, memberCommand } from './command.js';
 import { field, named } from './dialog.js';
 import { Component, html } from './html.js';
 import { duration, number, t } from './i18n.js';
@@ -41,6 +41,7 @@ export class DeletePool extends Act {
 
 		return this.writing(props, { title: t('delete.title', { id: pool.id }), verb: t('delete'), danger: true, atOnce: true,
 			request: () => ({ method: 'DELETE', path: poolPath(pool.id), etag: base.etag }), mine: () => ({}),
+			command: (_, reason) => command(['delete', 'pool', pool.id], reason),
 			more: pool.members.up > 0 && html`<button type="button" onClick=${() => this.instead('drainAll')}>${t('drain.first')}</button>`,
 			fields: () => html`<p>${t('delete.text', { frontends: pool.frontends.join(', ') || '–' })}</p>${counts(pool)}` });
 	}

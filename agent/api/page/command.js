@@ -37,10 +37,14 @@ export function writeCommand({ method, path, body, etag }, reason = '') {
 	return [...words, 'http://localhost' + target(path, { reason: reason.trim() })].map(quote).join(' ');
 }
 
-/** drain, undrain, weight of a member: what parasausctl has a command for. */
-export function memberCommand(verb, pool, member, more, reason = '') {
-	return ['parasausctl', verb, pool.namespace + '/' + pool.service, member, ...more,
-		...(reason.trim() ? ['--reason', reason.trim()] : [])].map(quote).join(' ');
+/** A write that parasausctl has a command for. */
+export function command(words, reason = '') {
+	return ['parasausctl', ...words, ...(reason.trim() ? ['--reason', reason.trim()] : [])].map(quote).join(' ');
+}
+
+/** drain, undrain, weight of a member. */
+export function memberCommand(verb, pool, member, more, reason) {
+	return command([verb, pool.namespace + '/' + pool.service, member, ...more], reason);
 }
 
 /** Copies; where the browser does not let it, the text is there to be copied by hand. */

@@ -21,9 +21,9 @@ function names(base, theirs, mine) {
 
 /**
  * Props: base, theirs (specs; theirs undefined: removed), mine (flat), who { user, at, action },
- * onTheirs, mineOnTop, onOver; those that make no sense here are absent.
+ * onTheirs, onMine, onOver; those that make no sense here are absent.
  */
-export function Conflict({ base, theirs, mine, who, onTheirs, mineOnTop, onOver }) {
+export function Conflict({ base, theirs, mine, who, onTheirs, onMine, onOver }) {
 	const a = flat(base), b = flat(theirs);
 	const rows = names(a, b, mine);
 
@@ -37,7 +37,7 @@ export function Conflict({ base, theirs, mine, who, onTheirs, mineOnTop, onOver 
 				<td>${a[k] === undefined ? html`<span class="dim">–</span>` : html`<code>${a[k]}</code>`}</td></tr>`)}</tbody></table></div>`}
 		${theirs && !rows.length && html`<p class="dim">${t('conflict.nothing')}</p>`}
 		<dl class="choices">
-			${[['theirs', onTheirs], ['top', mineOnTop], ['over', onOver]].filter(([, go]) => go).map(([what, go]) =>
+			${[['theirs', onTheirs], ['top', onMine], ['over', onOver]].filter(([, go]) => go).map(([what, go]) =>
 				html`<div key=${what}><dt><button type="button" onClick=${go}>${t('conflict.take.' + what)}</button></dt>
 					<dd>${t('conflict.hint.' + what)}</dd></div>`)}</dl></div>`;
 }

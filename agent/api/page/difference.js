@@ -76,6 +76,24 @@ function value(v) {
 	return v === undefined ? html`<span class="dim">–</span>` : html`<code>${isBranch(v) ? JSON.stringify(v) : String(v)}</code>`;
 }
 
+const KERNEL_SIGNS = { new: '+', set: '~', delete: '−' };
+
+/** What the kernel would be told, of a dry run that says so. */
+export function kernelPlan({ plan, planTotal }) {
+	if (!plan)
+		return null;
+	if (!plan.length)
+		return html`<p class="dim">${t('plan.none')}</p>`;
+	return html`<table class="plain diff plan"><caption>${t('plan.title')}</caption>
+		<thead><tr>${['what', 'frontend', 'server', 'setting'].map((c) => html`<th key=${c} scope="col">${t('plan.' + c)}</th>`)}</tr></thead>
+		<tbody>${plan.slice(0, LINES).map((p, i) => html`<tr key=${i}>
+			<td><span class="sign" aria-hidden="true">${KERNEL_SIGNS[p.op.split('-')[0]]}</span> ${word('plan', p.op)}</td>
+			<td><code>${p.frontend}/${p.protocol}</code></td><td>${p.server ? html`<code>${p.server}</code>` : value()}</td>
+			<td>${p.weight === undefined ? p.scheduler && html`<code>${p.scheduler}</code>` : t('plan.weight', { n: p.weight })}</td></tr>`)}
+		${planTotal > LINES && html`<tr><td colspan="4" class="dim">${t('count', { n: LINES, m: planTotal })}</td></tr>`}
+		</tbody></table>`;
+}
+
 /** Items { kind, namespace, name, result, diff, before, after }: the document as it was and as it will be, where known. */
 export function difference(items) {
 	const changed = items.filter((x) => x.diff?.length);

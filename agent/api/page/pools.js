@@ -62,6 +62,7 @@ export class Pools extends Component {
 
 	componentWillUnmount() {
 		this.unsubscribe();
+		this.props.note(undefined); // nobody would be there to undo it
 		removeEventListener('keydown', this.onKey);
 		clearTimeout(this.typing);
 		clearTimeout(this.calming);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Back to what a pool was; also to one that was deleted.
+import { command } from './command.js';
 import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
 import { poolPath } from './spec.js';
@@ -42,6 +43,7 @@ export class Rollback extends Component {
 	render({ pool, to, reason, allow, onDone, onClose }, { base }) {
 		return html`<${Write} self=${(w) => { this.write = w; }} title=${t('rollback.title', { id: pool.id })} verb=${t('rollback')}
 			atOnce=${!!to} request=${this.request} fields=${this.fields} pool=${pool.id} base=${base} mine=${() => ({})} reason=${reason}
+			command=${(request, reason) => command(['rollback', 'pool', pool.id, '--to', String(request.body.toRevision)], reason)}
 			rebase=${(now, how, then) => this.setState({ base: now }, then)} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }

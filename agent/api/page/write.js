@@ -4,7 +4,7 @@ import { send } from './api.js';
 import { Copy, writeCommand } from './command.js';
 import { Conflict } from './conflict.js';
 import { Dialog, field, named } from './dialog.js';
-import { difference, words } from './difference.js';
+import { difference, kernelPlan, words } from './difference.js';
 import { Component, html } from './html.js';
 import { t } from './i18n.js';
 import { loadSpec, withBefore } from './spec.js';
@@ -130,7 +130,7 @@ export class Write extends Component {
 		const { conflict: { now, who } } = this.state, { base, mine, several } = this.props;
 
 		return html`<${Conflict} base=${base.spec} theirs=${now?.spec} mine=${mine()} who=${who}
-			onTheirs=${() => now ? this.settle('theirs') : this.shut()} mineOnTop=${now && (() => this.settle('top'))}
+			onTheirs=${() => now ? this.settle('theirs') : this.shut()} onMine=${now && (() => this.settle('top'))}
 			onOver=${now && several && (() => this.settle('over'))} />
 			<div class="sheet-foot"><span class="space"></span>
 				<button type="button" onClick=${() => this.shut()}>${t('cancel')}</button></div>`;
@@ -153,6 +153,7 @@ export class Write extends Component {
 			return null;
 		return html`<section class="preview" aria-label=${t('preview.title')}><h3>${t('preview.title')}</h3>
 			${difference(preview.items)}
+			${kernelPlan(preview)}
 			${preview.warnings?.map((w, i) => html`<p key=${i} class="warning"><span class="badge b-warning"><span aria-hidden="true">▲</span></span
 				> ${w.detail}</p>`)}</section>`;
 	}

@@ -40,12 +40,13 @@ int main(void)
 	w->clock = clock_system;
 	w->over_tcp = true;
 	start_all(w, "");
-	if (loop_add_fd(w->loop, STDIN_FILENO, EPOLLIN, on_input, w->loop, &input) < 0)
-		return 1;
-	printf("ready %u %s\n", w->tcp_port, path_in(w, "api.sock"));
-	fflush(stdout);
-	r = loop_run(w->loop);
-	loop_del_fd(w->loop, input);
+	r = loop_add_fd(w->loop, STDIN_FILENO, EPOLLIN, on_input, w->loop, &input);
+	if (r == 0) {
+		printf("ready %u %s\n", w->tcp_port, path_in(w, "api.sock"));
+		fflush(stdout);
+		r = loop_run(w->loop);
+		loop_del_fd(w->loop, input);
+	}
 	core_world_down(&state);
-	return r;
+	return r ? 1 : 0;
 }

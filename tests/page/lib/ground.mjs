@@ -57,8 +57,12 @@ export class Fixture {
 		return f;
 	}
 
-	token(name, ...more) {
-		return execFileSync(join(BUILD, 'parasausctl'), ['-s', this.socket, 'token', 'create', name, ...more], { encoding: 'utf8' }).trim();
+	ctl(...words) {
+		return execFileSync(join(BUILD, 'parasausctl'), ['-s', this.socket, ...words], { encoding: 'utf8' });
+	}
+
+	token(name) {
+		return this.ctl('token', 'create', name).trim();
 	}
 
 	do(what) {
