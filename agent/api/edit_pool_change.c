@@ -5,9 +5,11 @@
  */
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/edit_pool.h"
+#include "agent/base/xalloc.h"
 #include "agent/pool/annotations.h"
 
 #define ARENA(d) (&(d)->e->arena)
@@ -445,9 +447,49 @@ static bool find_place(void *arg, const struct pool_place *p)
 	return !r->found;
 }
 
+struct places {
+	struct pool_documents *d;
+	struct endpoint *items;
+	size_t count, size;
+};
+
+static bool note_place(void *arg, const struct pool_place *p)
+{
+	struct places *all = arg;
+
+	if (all->count == all->size) {
+		all->size = all->size ? all->size * 2 : 64;
+		all->items = xreallocarray(all->items, all->size, sizeof(*all->items));
+	}
+	all->items[all->count++] = p->at;
+	return true;
+}
+
+/* The one port that is left to an address, whatever its name, may come to be taken for the pool's. */
+static bool check_place(void *arg, const struct pool_place *p)
+{
+	const struct places *before = arg;
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < before->count; i++) {
+		if (endpoint_cmp(&before->items[i], &p->at) == 0)
+			return true;
+	}
+	problems_add(
+		&before->d->e->errors, true, 0,
+		"%s %s/%s has more ports than this pool's, and %s would become a member: edit it "
+		"there",
+		store_kind_text(p->document->key.kind), before->d->ns, p->document->key.name,
+		endpoint_text(&p->at, text));
+	return false;
+}
+
 void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 {
 	struct removal r = { .at = *at };
+	struct places before = { .d = d };
+
+	pool_each_place(d, note_place, &before);
 
 	/* It may stand in several places. */
 	do {
@@ -456,5 +498,7 @@ void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 		if (r.found)
 			remove_place(d, &r.place);
 	} while (r.found && !d->e->errors.count);
+	pool_each_place(d, check_place, &before);
+	free(before.items);
 	pool_forget_weights(d, at, 1);
 }

@@ -223,6 +223,12 @@ static int all_go_back(struct past *p, struct err *err)
 	struct pool_documents *d = &p->d;
 	int r;
 
+	if (p->cut)
+		return err_set(
+			err, -ENOENT,
+			"too many EndpointSlices whose names begin with %.100s are gone to know "
+			"which were its own",
+			d->name);
 	d->newest = NULL;
 	d->sliced = false;
 	d->slice_count = p->count - 2;
@@ -340,7 +346,8 @@ void edit_pool_rollback(struct edit *e)
 	}
 	if (!look(p))
 		return;
-	if (p->d.node && (!e->condition.said || e->condition.expect == STORE_EXPECT_ABSENT)) {
+	/* Where its port alone is gone, its documents are other pools' as well. */
+	if (p->d.newest && (!e->condition.said || e->condition.expect == STORE_EXPECT_ABSENT)) {
 		edit_refuse_unconditional(e, p->d.newest);
 		return;
 	}

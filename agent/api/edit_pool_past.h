@@ -27,6 +27,7 @@ struct past {
 	size_t limit;	/* of rows of each */
 	uint64_t until; /* of rows: none newer; 0: no bound */
 	uint64_t step;	/* a revision: that of its step's end */
+	bool cut;	/* there may be slices of its that are gone and were not found */
 	void (*then)(struct past *p);
 };
 

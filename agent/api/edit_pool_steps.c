@@ -106,12 +106,15 @@ static void on_slice_operations(void *arg, enum store_result r, const struct sto
 		past_trouble(p);
 		return;
 	}
-	for (size_t i = 0; i < o->count && gone < GONE_MAX; i++) {
+	for (size_t i = 0; i < o->count && !p->cut; i++) {
 		const struct store_key *key = &o->items[i].key;
 		struct past_key *k;
 
 		if (!begins_with(key->name, p->d.name) || has_key(p, STORE_SLICE, key->name))
 			continue;
+		p->cut = gone == GONE_MAX;
+		if (p->cut)
+			break;
 		k = add_key(p, STORE_SLICE, key->name);
 		k->gone = true;
 		k->is_its_own = false;

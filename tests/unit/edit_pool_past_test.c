@@ -314,6 +314,55 @@ static void operations_are_those_of_the_pools_documents(void **state)
 		NULL, NULL);
 }
 
+static void a_port_that_is_gone_does_not_come_back_over_another_pools_edits(void **state)
+{
+	struct edit_world *w = *state;
+	uint64_t good;
+	char body[64];
+
+	put(w, "services/web",
+	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},"
+	    "\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\":\"http\",\"port\":80,"
+	    "\"nodePort\":30001},{\"name\":\"https\",\"port\":443,\"nodePort\":30002}]}}");
+	put(w, "endpoints/web",
+	    "{\"kind\":\"Endpoints\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},"
+	    "\"subsets\":[{\"ports\":[{\"name\":\"http\",\"port\":80},"
+	    "{\"name\":\"https\",\"port\":443}],\"addresses\":[{\"ip\":\"10.1.0.1\"}]}]}");
+	good = store_world_status(&w->store).revision;
+	edit(w, 200, "DELETE", POOL, NULL, NULL);
+	edit(w, 201, "POST", "/api/v1/pools/shop.web.https-tcp/members",
+	     "{\"address\":\"10.1.0.7\",\"port\":443}", NULL);
+	want(w, 428, "POST", ROLLBACK, NULL, to(good, body), NULL);
+	pool_is(w, "shop.web.https-tcp", "10.0.0.1:30002 10.1.0.1:443*1 10.1.0.7:443*1");
+	want(w, 201, "POST", ROLLBACK, "*", to(good, body), NULL);
+	pool_is(w, ID, "10.0.0.1:30001 10.1.0.1:80*1");
+}
+
+static void slices_that_cannot_all_be_found_are_not_guessed(void **state)
+{
+	struct edit_world *w = *state;
+	uint64_t good;
+	char body[64], name[32], path[64], text[300];
+
+	want(w, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
+	put(w, "endpointslices/web-a", SLICE("10.1.0.8"));
+	good = store_world_status(&w->store).revision;
+	edit(w, 200, "DELETE", POOL, NULL, NULL);
+	for (int i = 0; i < 65; i++) {
+		snprintf(name, sizeof(name), "web-api-%d", i);
+		snprintf(path, sizeof(path), "endpointslices/%s", name);
+		snprintf(text, sizeof(text),
+			 "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\","
+			 "\"metadata\":{\"name\":\"%s\",\"labels\":"
+			 "{\"kubernetes.io/service-name\":\"web-api\"}},"
+			 "\"addressType\":\"IPv4\",\"endpoints\":[]}",
+			 name);
+		put(w, path, text);
+		store_world_remove(&w->store, STORE_SLICE, name);
+	}
+	want(w, 404, "POST", ROLLBACK, NULL, to(good, body), NULL);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, edit_world_up, edit_world_down)
@@ -325,6 +374,8 @@ int main(void)
 		T(going_back_says_which_revision_it_means),
 		T(what_cannot_be_any_more_says_why),
 		T(what_is_not_kept_any_more_is_not_guessed),
+		T(a_port_that_is_gone_does_not_come_back_over_another_pools_edits),
+		T(slices_that_cannot_all_be_found_are_not_guessed),
 		T(slices_go_and_come_back_with_their_pool),
 		T(a_slice_that_is_anothers_by_now_stays),
 		T(what_is_written_meanwhile_is_not_overwritten),

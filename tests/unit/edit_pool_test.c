@@ -613,6 +613,24 @@ static void a_pool_of_another_source_is_not_edited_here(void **state)
 	port_of(w, "{\"name\":\"a\",\"portName\":\"p\"}", "default.a.p-tcp", 30001);
 }
 
+static void a_port_that_is_left_to_an_address_does_not_become_the_pools(void **state)
+{
+	struct edit_world *w = *state;
+	struct edit_answer a;
+
+	put(w, "services/web",
+	    "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},"
+	    "\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":30001}]}}");
+	put(w, "endpoints/web",
+	    "{\"kind\":\"Endpoints\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\"},"
+	    "\"subsets\":[{\"ports\":[{\"port\":80},{\"name\":\"metrics\",\"port\":9100}],"
+	    "\"addresses\":[{\"ip\":\"10.1.0.1\"},{\"ip\":\"10.1.0.2\"}]}]}");
+	edit(w, 422, "DELETE", "/api/v1/pools/shop.web.80-tcp/members/10.1.0.1-80", NULL, &a);
+	assert_non_null(strstr(buf_cstr(&a.reply.body), "10.1.0.1:9100 would become a member"));
+	answer_done(&a);
+	pool_is(w, "shop.web.80-tcp", "10.0.0.1:30001 10.1.0.1:80*1 10.1.0.2:80*1");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, edit_world_up, edit_world_down)
@@ -631,6 +649,7 @@ int main(void)
 		T(members_come_drain_come_back_and_go),
 		T(a_weight_of_an_address_is_that_of_each_of_its_members),
 		T(a_member_of_one_of_two_ports_goes_alone),
+		T(a_port_that_is_left_to_an_address_does_not_become_the_pools),
 		T(one_of_two_ports_goes_and_the_last_takes_all_along),
 		T(members_of_slices_are_edited_where_they_stand),
 		T(a_pool_of_another_source_is_not_edited_here),
