@@ -50,7 +50,10 @@ export class DeletePool extends Act {
 /** Every member gets weight 0: what is there goes on, nothing new comes. */
 export class DrainAll extends Act {
 	render(props, { base }) {
-		const { pool } = props, weights = base.spec.members.map((m) => endpoint(m) + '=0').join(',');
+		const { pool } = props, own = base.spec.members.map(endpoint);
+		/* The annotation is that of all pools of the Service. */
+		const others = (base.spec.settings.weights || '').split(',').map((x) => x.trim()).filter((x) => x && !own.includes(x.split('=')[0].trim()));
+		const weights = [...others, ...own.map((at) => at + '=0')].join(',');
 
 		return this.writing(props, { title: t('drain.all.title', { id: pool.id }), verb: t('drain'), atOnce: true,
 			request: () => ({ method: 'PATCH', path: poolPath(pool.id), body: { settings: { weights } }, etag: base.etag }),

@@ -231,14 +231,14 @@ export class Pools extends Component {
 		this.reload();
 		this.members?.load();
 		this.props.note({ text: t('done.' + what, { id, member: member ? endpoint(member) : request.body?.address
-			? endpoint(request.body) : '' }), undo: this.undoOf(what, pool || { id }, base) });
+			? endpoint(request.body) : '' }), undo: this.undoOf(what, pool || { id }, base, request.etag) });
 	};
 
 	/** The way back from what was just done: to the revision before, or, of what is new, away with it. */
-	undoOf(what, pool, base) {
+	undoOf(what, pool, base, etag) {
 		if (what === 'add')
 			return () => this.act('delete', { id: pool.id, revision: 0, members: { total: 0, up: 0 }, frontends: [], ...this.store.find(pool.id) });
-		return base && (() => this.act('rollback', pool, undefined, { to: base.spec.revision, reason: t('undo') }));
+		return base && (() => this.act('rollback', pool, undefined, { to: Number(/\d+/.exec(etag || '')?.[0] || base.spec.revision), reason: t('undo') }));
 	}
 
 	dialog() {
