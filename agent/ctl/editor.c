@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct edited {
 	char etag[CLIENT_ETAG_MAX]; /* of what is edited */
 	struct buf before, after;   /* as YAML */
 	char *file;		    /* NULL: there is none */
+	bool was_written;	    /* with `before` */
 };
 
 static int to_yaml(const struct buf *json, struct buf *out, struct err *err)
@@ -53,6 +55,8 @@ static int write_file(struct edited *e, struct err *err)
 	}
 	if (write(fd, e->before.data, e->before.len) != (ssize_t)e->before.len)
 		r = err_set(err, -EIO, "%s: cannot be written", e->file);
+	else
+		e->was_written = true;
 	close(fd);
 	return r;
 }
@@ -62,6 +66,7 @@ static int run_editor(const char *file, struct err *err)
 {
 	const char *editor = getenv("VISUAL");
 	CLEANUP(xfree_ptr) char *command = NULL;
+	void (*interrupt)(int), (*quit)(int);
 	int status;
 	pid_t pid;
 
@@ -77,8 +82,13 @@ static int run_editor(const char *file, struct err *err)
 		execl("/bin/sh", "sh", "-c", command, "sh", file, (char *)NULL);
 		_exit(127);
 	}
+	/* What the keyboard sends is the editor's, as system(3) has it. */
+	interrupt = signal(SIGINT, SIG_IGN);
+	quit = signal(SIGQUIT, SIG_IGN);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
+	signal(SIGINT, interrupt);
+	signal(SIGQUIT, quit);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return err_set(err, -ECANCELED, "the editor '%s' failed", editor);
 	return 0;
@@ -106,12 +116,22 @@ static bool is_unchanged(const struct edited *e)
 	       memcmp(e->after.data, e->before.data, e->before.len) == 0;
 }
 
+/* Is nothing in the file that was not there before the editor? */
+static bool is_untouched(const struct edited *e)
+{
+	CLEANUP(buf_done) struct buf now = { 0 };
+
+	return !e->was_written ||
+	       (file_read(e->file, REST_BODY_MAX, &now, NULL) == 0 && now.len == e->before.len &&
+		memcmp(now.data, e->before.data, now.len) == 0);
+}
+
 /* Nothing that was written there is lost. */
 static void end_file(struct edited *e, bool is_through)
 {
 	if (!e->file)
 		return;
-	if (is_through || is_unchanged(e))
+	if (is_through || is_untouched(e))
 		unlink(e->file);
 	else
 		fprintf(stderr, "parasausctl: what you wrote is in %s\n", e->file);
