@@ -14,8 +14,7 @@
 #include "agent/core_private.h"
 #include "ipvs/diff.h"
 
-#define COMMANDS_MAX 4096 /* of a frontend */
-#define TOLD_MAX     200  /* of all; their number is told in any case */
+#define TOLD_MAX 200 /* of all; their number is told in any case */
 
 /* A pool that changes, appears or goes. */
 struct pair {
@@ -28,7 +27,6 @@ struct preview {
 	struct json_writer *j;
 	struct pair *pairs;
 	size_t count;
-	struct ipvs_op *ops; /* room for COMMANDS_MAX */
 	size_t told;
 };
 
@@ -72,15 +70,19 @@ static void compare(struct preview *v, const struct ipvs_service *want,
 		    const struct ipvs_service *have)
 {
 	const struct ipvs_diff_rules rules = { .may_delete = true };
-	struct ipvs_ops out = { .ops = v->ops, .size = COMMANDS_MAX };
+	/* Each destination is in at most two commands of a step, and the service in one. */
+	size_t size = 2 * ((want ? want->dest_count : 0) + (have ? have->dest_count : 0)) + 8;
+	struct ipvs_ops out = { .size = size };
 	bool fits = true;
 
+	out.ops = xcalloc(size, sizeof(*out.ops));
 	for (enum ipvs_step s = IPVS_STEP_WEIGHTS; s < IPVS_STEP_COUNT && fits; s++)
 		fits = ipvs_diff_step(want, have, NULL, s, &rules, &out);
 	for (size_t i = 0; i < out.count; i++, v->told++) {
 		if (v->told < TOLD_MAX)
 			put_op(v->j, &out.ops[i]);
 	}
+	free(out.ops);
 }
 
 /* `then` (NULL: nobody) would own the frontend. */
@@ -174,7 +176,6 @@ static void preview_done(struct preview *v)
 		pool_state_preview_done(v->pairs[i].then);
 	}
 	free(v->pairs);
-	free(v->ops);
 }
 
 void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struct json_writer *j)
@@ -183,7 +184,6 @@ void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struc
 	struct preview v = { .core = c, .j = j };
 	struct documents d = { 0 };
 
-	v.ops = xcalloc(COMMANDS_MAX, sizeof(*v.ops));
 	read_documents(c, wishes, count, &d);
 	pools_preview(c->pools,
 		      &(struct pools_edit){ (const struct object *const *)d.put, d.put_count,

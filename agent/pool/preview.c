@@ -3,19 +3,19 @@
  * What an edit would come to: worked out in a small model of its own, made of
  * copies of all that the edit can touch.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/xalloc.h"
 #include "agent/pool/model.h"
 
-#define SERVICES_MAX \
-	256 /* in the small model: who has more that want one frontend is told of those */
+#define RIVALS_MAX 4096 /* Services: with so many none is taken in for a frontend any more */
 
 struct preview {
 	const struct pools *from;
 	struct pools *to;
-	struct service_key seen[SERVICES_MAX]; /* names are those of `from` or of the edit */
-	size_t seen_count;
+	struct service_key *seen; /* names are those of `from` or of the edit */
+	size_t seen_count, seen_size;
 };
 
 static void put_copy(struct pools *to, const struct object *o)
@@ -43,8 +43,10 @@ static void take_service(struct preview *v, const char *ns, const char *name)
 		if (strcmp(v->seen[i].ns, ns) == 0 && strcmp(v->seen[i].name, name) == 0)
 			return;
 	}
-	if (v->seen_count == SERVICES_MAX)
-		return;
+	if (v->seen_count == v->seen_size) {
+		v->seen_size = v->seen_size ? v->seen_size * 2 : 16;
+		v->seen = xreallocarray(v->seen, v->seen_size, sizeof(*v->seen));
+	}
 	v->seen[v->seen_count++] = key;
 	s = model_find(v->from, &key);
 	for (size_t i = 0; s && i < s->object_count; i++)
@@ -96,7 +98,7 @@ static bool take_rivals(struct preview *v)
 	for (size_t pos = 0; (c = map_next(&v->to->contests, &pos));)
 		take_claimants(v, map_get(&v->from->contests, claim_frontend_hash(&c->frontend),
 					  &c->frontend));
-	return v->seen_count > before;
+	return v->seen_count > before && v->seen_count < RIVALS_MAX;
 }
 
 static const struct pool *find(const struct service *s, const char *id)
@@ -141,4 +143,5 @@ void pools_preview(const struct pools *p, const struct pools_edit *e, pools_prev
 	while (take_rivals(&v));
 	tell(&v, fn, arg);
 	pools_free(v.to);
+	free(v.seen);
 }
