@@ -233,7 +233,7 @@ static struct tree *complete_tree(struct edit *e, const struct doc *d, const cha
 
 	if (!tree_text(metadata, "namespace") && strcmp(ns, "default") != 0)
 		tree_set(metadata, "namespace",
-			 tree_new(&e->arena, DOC_STRING, arena_strndup(&e->arena, ns, strlen(ns))));
+			 tree_new(&e->arena, DOC_STRING, arena_strdup(&e->arena, ns)));
 	return t;
 }
 
@@ -276,8 +276,8 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 	struct edit_document *out;
 	struct err err;
 
-	own.ns = arena_strndup(&e->arena, own.ns, strlen(own.ns));
-	own.name = arena_strndup(&e->arena, o->name, strlen(o->name));
+	own.ns = arena_strdup(&e->arena, own.ns);
+	own.name = arena_strdup(&e->arena, o->name);
 	err_set(&err, 0, "%s %s/%s", store_kind_text(own.kind), own.ns, own.name);
 	if (key->kind && !store_key_same(&own, key)) {
 		edit_add_error(e, err.text, "the path names another document");

@@ -16,14 +16,9 @@
 
 /* --- trees ------------------------------------------------------------------------------------ */
 
-static const char *keep(struct pool_documents *d, const char *text)
-{
-	return arena_strndup(ARENA(d), text, strlen(text));
-}
-
 static struct tree *new_text(struct pool_documents *d, const char *text)
 {
-	return tree_new(ARENA(d), DOC_STRING, keep(d, text));
+	return tree_new(ARENA(d), DOC_STRING, arena_strdup(ARENA(d), text));
 }
 
 static struct tree *new_number(struct pool_documents *d, unsigned n)
@@ -31,7 +26,7 @@ static struct tree *new_number(struct pool_documents *d, unsigned n)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", n);
-	return tree_new(ARENA(d), DOC_NUMBER, keep(d, text));
+	return tree_new(ARENA(d), DOC_NUMBER, arena_strdup(ARENA(d), text));
 }
 
 static struct tree *need_list(struct pool_documents *d, struct tree *map, const char *key)
@@ -200,7 +195,7 @@ static void set_in(struct pool_documents *d, struct pool_document *p, const char
 	/* The origin's key would say the same again. */
 	if (!before && find_setting(map, key))
 		(void)tree_take(map, find_setting(map, key)->key);
-	tree_set(map, keep(d, name), new_text(d, value));
+	tree_set(map, arena_strdup(ARENA(d), name), new_text(d, value));
 	p->changed = true;
 }
 

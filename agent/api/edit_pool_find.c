@@ -445,7 +445,7 @@ static bool is_new(struct seen *s, const char *key)
 /* The origin's own key was taken in any case. */
 static const char *in_lower_case(struct edit *e, const char *text)
 {
-	char *copy = arena_strndup(&e->arena, text, strlen(text));
+	char *copy = arena_strdup(&e->arena, text);
 
 	for (char *p = copy; *p; p++)
 		*p = (char)tolower((unsigned char)*p);

@@ -28,8 +28,7 @@ static struct past_key *add_key(struct past *p, enum store_kind kind, const char
 {
 	struct past_key *k = &p->keys[p->count++];
 
-	*k = (struct past_key){ .key = { kind, p->d.ns,
-					 arena_strndup(&p->e->arena, name, strlen(name)) },
+	*k = (struct past_key){ .key = { kind, p->d.ns, arena_strdup(&p->e->arena, name) },
 				.is_its_own = true };
 	return k;
 }
@@ -153,7 +152,7 @@ struct past *past_new(struct edit *e, const char *id, void (*then)(struct past *
 
 static const char *keep(struct past *p, const char *text)
 {
-	return arena_strndup(&p->e->arena, text ? text : "", text ? strlen(text) : 0);
+	return arena_strdup(&p->e->arena, text ? text : "");
 }
 
 static void add_row(struct past *p, const struct store_revision *r)

@@ -10,11 +10,6 @@
 #include "agent/pool/annotations.h"
 #include "agent/pool/weights.h"
 
-static const char *keep(struct pool_documents *d, const char *text)
-{
-	return arena_strndup(&d->e->arena, text, strlen(text));
-}
-
 /* --- one member ------------------------------------------------------------------------------------ */
 
 static const char *change_weights(struct pool_documents *d, const char *text,
@@ -24,7 +19,7 @@ static const char *change_weights(struct pool_documents *d, const char *text,
 
 	text = text ? text : "";
 	if (weights_change(text, where, weight, &out) == 0)
-		return keep(d, buf_cstr(&out));
+		return arena_strdup(&d->e->arena, buf_cstr(&out));
 	problems_add(&d->e->errors, true, 0,
 		     "annotation " ANNOTATION_PREFIX "weights: \"%.64s\" is no list of weights: "
 		     "mend it first",
@@ -152,5 +147,6 @@ void pool_forget_weights(struct pool_documents *d, const struct endpoint *gone, 
 	pool_each_endpoint(d, mark_stays, &l);
 	if (weights_filter(weights, is_of_use, &l, &left) == 0 &&
 	    strcmp(buf_cstr(&left), weights) != 0)
-		pool_set_setting(d, "weights", left.len ? keep(d, buf_cstr(&left)) : NULL);
+		pool_set_setting(d, "weights",
+				 left.len ? arena_strdup(&d->e->arena, buf_cstr(&left)) : NULL);
 }

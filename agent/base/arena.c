@@ -71,6 +71,11 @@ char *arena_strndup(struct arena *a, const char *s, size_t len)
 	return copy;
 }
 
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return arena_strndup(a, s, strlen(s));
+}
+
 void arena_absorb(struct arena *a, struct arena *from)
 {
 	struct arena_chunk **end = &a->chunks;

@@ -24,6 +24,7 @@ void arena_wipe(struct arena *a); /* the same, for secrets: all of it is overwri
 /* Zeroed, aligned for any type. */
 MUST_CHECK void *arena_take(struct arena *a, size_t size);
 MUST_CHECK char *arena_strndup(struct arena *a, const char *s, size_t len);
+MUST_CHECK char *arena_strdup(struct arena *a, const char *s);
 /* What `from` has given out becomes a's to free; `from` is empty afterwards. */
 void arena_absorb(struct arena *a, struct arena *from);
 

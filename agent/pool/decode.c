@@ -199,7 +199,7 @@ bool decode_port(struct decode *c, const struct doc *d, const char *where, struc
 		decode_note(c, true, d->line, "%s has no port; not used", where);
 		return false;
 	}
-	p.name = arena_strndup(&c->arena, name, strlen(name));
+	p.name = arena_strdup(&c->arena, name);
 	*out = p;
 	return true;
 }
@@ -254,8 +254,8 @@ static void add_annotation(struct decode *c, const struct doc *v, const char *wh
 		return;
 	}
 	c->parts.annotations[c->parts.annotation_count++] = (struct object_annotation){
-		.key = arena_strndup(&c->arena, key, strlen(key)),
-		.value = arena_strndup(&c->arena, v->text, strlen(v->text)),
+		.key = arena_strdup(&c->arena, key),
+		.value = arena_strdup(&c->arena, v->text),
 		.line = v->line,
 	};
 }
@@ -334,7 +334,7 @@ static char *bounded(struct decode *c, const char *s)
 {
 	if (!s || strlen(s) > OBJECT_NAME_MAX)
 		s = "";
-	return arena_strndup(&c->arena, s, strlen(s));
+	return arena_strdup(&c->arena, s);
 }
 
 static int read_names(struct decode *c, const struct doc *m, struct err *err)
@@ -494,8 +494,8 @@ static struct object_change *copy_change(struct arena *a, const struct object_ch
 		return NULL;
 	to = arena_take(a, sizeof(*to));
 	*to = *from;
-	to->user = arena_strndup(a, from->user, strlen(from->user));
-	to->action = arena_strndup(a, from->action, strlen(from->action));
+	to->user = arena_strdup(a, from->user);
+	to->action = arena_strdup(a, from->action);
 	return to;
 }
 
@@ -513,7 +513,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.parts.source = from->source;
 	c.parts.from_cluster = from->from_cluster;
 	c.exposed = from->exposed;
-	c.parts.path = arena_strndup(&c.arena, from->path, strlen(from->path));
+	c.parts.path = arena_strdup(&c.arena, from->path);
 	c.parts.line = d->line;
 	c.parts.change = copy_change(&c.arena, from->change);
 	r = read_metadata(&c, d, err);

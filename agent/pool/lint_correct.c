@@ -98,7 +98,7 @@ void correction_add(struct correction *c, const struct doc *d)
 
 static const char *lower(struct correction *c, const char *s)
 {
-	char *copy = arena_strndup(&c->arena, s, strlen(s));
+	char *copy = arena_strdup(&c->arena, s);
 
 	for (char *i = copy; *i; i++)
 		*i = (char)(*i >= 'A' && *i <= 'Z' ? *i - 'A' + 'a' : *i);

@@ -97,7 +97,7 @@ static char *take_str(struct reading *r, size_t max)
 
 	if (len > max || len > r->w->left) {
 		spoil(r);
-		return arena_strndup(&r->arena, "", 0);
+		return arena_strdup(&r->arena, "");
 	}
 	s = arena_take(&r->arena, len + 1);
 	wire_bytes(r->w, s, len);

@@ -102,7 +102,7 @@ void job_free(struct job *j)
 
 char *job_str(struct job *j, const char *s)
 {
-	return arena_strndup(&j->arena, s ? s : "", s ? strlen(s) : 0);
+	return arena_strdup(&j->arena, s ? s : "");
 }
 
 char *job_str_or_null(struct job *j, const char *s)

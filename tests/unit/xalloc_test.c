@@ -102,7 +102,7 @@ static void an_arena_gives_pieces_of_any_size(void **state)
 	struct arena a = { 0 };
 	char *small = arena_strndup(&a, "small", 3);
 	char *large = arena_take(&a, 10000000);
-	char *after = arena_strndup(&a, "after", 5);
+	char *after = arena_strdup(&a, "after");
 
 	(void)state;
 	memset(large, 'x', 10000000);
@@ -114,8 +114,8 @@ static void an_arena_gives_pieces_of_any_size(void **state)
 static void an_arena_takes_over_another(void **state)
 {
 	struct arena a = { 0 }, b = { 0 }, none = { 0 };
-	char *first = arena_strndup(&a, "first", 5);
-	char *second = arena_strndup(&b, "second", 6);
+	char *first = arena_strdup(&a, "first");
+	char *second = arena_strdup(&b, "second");
 
 	(void)state;
 	arena_absorb(&a, &b);
