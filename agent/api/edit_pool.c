@@ -190,26 +190,6 @@ static void change_member(struct pool_documents *d)
 
 /* --- as it can be edited ------------------------------------------------------------------------------ */
 
-struct listing {
-	struct endpoint *items;
-	size_t count;
-};
-
-static bool count_place(void *arg, const struct pool_place *p)
-{
-	(void)p;
-	((struct listing *)arg)->count++;
-	return true;
-}
-
-static bool list_place(void *arg, const struct pool_place *p)
-{
-	struct listing *l = arg;
-
-	l->items[l->count++] = p->at;
-	return true;
-}
-
 static int by_endpoint(const void *a, const void *b)
 {
 	return endpoint_cmp(a, b);
@@ -235,20 +215,17 @@ static void put_members(struct pool_documents *d, struct json_writer *j)
 {
 	const char *text = pool_setting(d, "weights");
 	struct weights weights = { 0 };
-	struct listing l = { 0 };
+	size_t count;
+	struct endpoint *all = pool_members(d, &count);
 
-	pool_each_place(d, count_place, &l);
-	l.items = arena_take(&d->e->arena, (l.count + 1) * sizeof(*l.items));
-	l.count = 0;
-	pool_each_place(d, list_place, &l);
-	if (l.count > 1)
-		qsort(l.items, l.count, sizeof(*l.items), by_endpoint);
+	if (count > 1)
+		qsort(all, count, sizeof(*all), by_endpoint);
 	if (text && weights_parse(text, &weights) < 0)
 		weights = (struct weights){ 0 }; /* then nobody has one */
 	json_put_array(j, REST_MEMBERS_FIELD);
-	for (size_t i = 0; i < l.count; i++)
-		if (i == 0 || endpoint_cmp(&l.items[i - 1], &l.items[i]) != 0)
-			put_member(j, &l.items[i], &weights);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || endpoint_cmp(&all[i - 1], &all[i]) != 0)
+			put_member(j, &all[i], &weights);
 	json_end_array(j);
 	weights_done(&weights);
 }

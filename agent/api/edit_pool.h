@@ -59,8 +59,10 @@ MUST_CHECK enum rest_problem pool_documents_find(struct edit *e, struct pool_doc
 void pool_documents_look(struct pool_documents *d);
 /* Namespace and Service of an id, in the edit's arena. False: it is none. */
 MUST_CHECK bool pool_id_split(struct edit *e, const char *id, const char **ns, const char **name);
-/* The Service that an EndpointSlice's label names; NULL: none. */
+/* The Service that an EndpointSlice's label names; NULL: none, or no slice. */
 const char *pool_slice_service(const struct tree *slice);
+/* Whether that is the pool's. */
+MUST_CHECK bool pool_owns_slice(const struct pool_documents *d, const struct tree *slice);
 /* What the pool is, of its Service's tree; false: that has no such port. */
 MUST_CHECK bool pool_find_port(struct pool_documents *d);
 /* False: no port that could be used. The name points into the tree. */
@@ -72,6 +74,8 @@ struct tree *pool_subset_port(const struct pool_documents *d, const struct tree 
 /* Each member of the pool, where it stands, until fn says false. */
 typedef bool pool_place_fn(void *arg, const struct pool_place *p);
 void pool_each_place(struct pool_documents *d, pool_place_fn *fn, void *arg);
+/* Of all of them the endpoints, as often as each stands, in the edit's arena. */
+MUST_CHECK struct endpoint *pool_members(struct pool_documents *d, size_t *count);
 MUST_CHECK bool pool_find_member(struct pool_documents *d, const char *mid, struct endpoint *out);
 /* Each address that stands anywhere with each of its ports, whichever pool's. */
 typedef void pool_endpoint_fn(void *arg, const struct endpoint *at);

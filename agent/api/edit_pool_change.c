@@ -5,11 +5,9 @@
  */
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/edit_pool.h"
-#include "agent/base/xalloc.h"
 #include "agent/pool/annotations.h"
 
 #define ARENA(d) (&(d)->e->arena)
@@ -258,44 +256,22 @@ static void drop_from_endpoints(struct pool_documents *d)
 	}
 }
 
-struct gone {
-	struct endpoint *items;
-	size_t count;
-};
-
-static bool count_member(void *arg, const struct pool_place *p)
-{
-	(void)p;
-	((struct gone *)arg)->count++;
-	return true;
-}
-
-static bool note_member(void *arg, const struct pool_place *p)
-{
-	struct gone *g = arg;
-
-	g->items[g->count++] = p->at;
-	return true;
-}
-
 void pool_drop_port(struct pool_documents *d)
 {
 	struct pool_document *p;
-	struct gone g = { 0 };
+	struct endpoint *gone;
+	size_t count;
 
 	for (size_t i = 0; d->port_count == 1 && (p = pool_document_at(d, i)); i++)
 		remove_document(p);
 	if (d->port_count == 1)
 		return;
-	pool_each_place(d, count_member, &g);
-	g.items = arena_take(ARENA(d), (g.count + 1) * sizeof(*g.items));
-	g.count = 0;
-	pool_each_place(d, note_member, &g);
+	gone = pool_members(d, &count);
 	drop_from_endpoints(d);
 	for (size_t i = 0; i < d->slice_count; i++)
 		if (drop_subset_port(d, &d->slices[i], d->slices[i].tree))
 			remove_document(&d->slices[i]);
-	pool_forget_weights(d, g.items, g.count);
+	pool_forget_weights(d, gone, count);
 	unlink_item(tree_get(tree_get(d->service.tree, "spec"), "ports"), d->node);
 	d->service.changed = true;
 }
@@ -445,20 +421,8 @@ static bool find_place(void *arg, const struct pool_place *p)
 struct places {
 	struct pool_documents *d;
 	struct endpoint *items;
-	size_t count, size;
+	size_t count;
 };
-
-static bool note_place(void *arg, const struct pool_place *p)
-{
-	struct places *all = arg;
-
-	if (all->count == all->size) {
-		all->size = all->size ? all->size * 2 : 64;
-		all->items = xreallocarray(all->items, all->size, sizeof(*all->items));
-	}
-	all->items[all->count++] = p->at;
-	return true;
-}
 
 /* The one port that is left to an address, whatever its name, may come to be taken for the pool's. */
 static bool check_place(void *arg, const struct pool_place *p)
@@ -484,8 +448,7 @@ void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 	struct removal r = { .at = *at };
 	struct places before = { .d = d };
 
-	pool_each_place(d, note_place, &before);
-
+	before.items = pool_members(d, &before.count);
 	/* It may stand in several places. */
 	do {
 		r.found = false;
@@ -494,6 +457,5 @@ void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
 			remove_place(d, &r.place);
 	} while (r.found && !d->e->errors.count);
 	pool_each_place(d, check_place, &before);
-	free(before.items);
 	pool_forget_weights(d, at, 1);
 }

@@ -134,6 +134,13 @@ const char *pool_slice_service(const struct tree *slice)
 	return tree_text(tree_get(tree_get(slice, "metadata"), "labels"), SERVICE_NAME);
 }
 
+bool pool_owns_slice(const struct pool_documents *d, const struct tree *slice)
+{
+	const char *service = pool_slice_service(slice);
+
+	return service && strcmp(service, d->name) == 0;
+}
+
 static bool is_mirrored(const struct tree *slice)
 {
 	const char *by = tree_text(tree_get(tree_get(slice, "metadata"), "labels"), MANAGED_BY);
@@ -166,14 +173,9 @@ static bool may_name(const char *text, const char *service)
 static void look_at_slice(void *arg, const struct store_object *o)
 {
 	struct search *s = arg;
-	const struct tree *t;
-	const char *service;
 
-	if (!may_name(o->text, s->d->name))
-		return;
-	t = edit_tree_of_text(s->d->e, o->text, o->len);
-	service = t ? pool_slice_service(t) : NULL;
-	if (!service || strcmp(service, s->d->name) != 0)
+	if (!may_name(o->text, s->d->name) ||
+	    !pool_owns_slice(s->d, edit_tree_of_text(s->d->e, o->text, o->len)))
 		return;
 	if (s->count == SLICES_MAX)
 		s->full = true;
@@ -354,6 +356,33 @@ void pool_each_place(struct pool_documents *d, pool_place_fn *fn, void *arg)
 			more = walk_subset(&w, &d->slices[i], d->slices[i].tree);
 	for (struct tree *s = d->sliced ? NULL : first_subset(d); s && more; s = s->next)
 		more = walk_subset(&w, &d->endpoints, s);
+}
+
+struct listing {
+	struct endpoint *items; /* NULL: they are only counted */
+	size_t count;
+};
+
+static bool list_place(void *arg, const struct pool_place *p)
+{
+	struct listing *l = arg;
+
+	if (l->items)
+		l->items[l->count] = p->at;
+	l->count++;
+	return true;
+}
+
+struct endpoint *pool_members(struct pool_documents *d, size_t *count)
+{
+	struct listing l = { 0 };
+
+	pool_each_place(d, list_place, &l);
+	l.items = arena_take(&d->e->arena, (l.count + 1) * sizeof(*l.items));
+	l.count = 0;
+	pool_each_place(d, list_place, &l);
+	*count = l.count;
+	return l.items;
 }
 
 struct named {

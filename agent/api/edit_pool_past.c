@@ -184,9 +184,8 @@ static bool is_anothers(struct past *p, const struct store_object *now)
 	const struct tree *t = now && now->key.kind == STORE_SLICE
 				       ? edit_tree_of_text(p->e, now->text, now->len)
 				       : NULL;
-	const char *service = t ? pool_slice_service(t) : NULL;
 
-	return service && strcmp(service, p->d.name) != 0;
+	return pool_slice_service(t) && !pool_owns_slice(&p->d, t);
 }
 
 /* How a document is to become what it was. -ENOENT: nobody knows any more what that is. */
@@ -280,7 +279,6 @@ static void on_text(void *arg, enum store_result r, const struct store_revision 
 {
 	struct past *p = past_of(arg);
 	struct past_key *k = &p->keys[p->next];
-	const char *service;
 
 	if (r != STORE_OK) {
 		past_trouble(p);
@@ -289,8 +287,7 @@ static void on_text(void *arg, enum store_result r, const struct store_revision 
 	k->known = count > 0;
 	if (count && items[0].text)
 		k->then = edit_tree_of_text(p->e, items[0].text, items[0].len);
-	service = k->then && k->key.kind == STORE_SLICE ? pool_slice_service(k->then) : NULL;
-	if (k->then && k->key.kind == STORE_SLICE && (!service || strcmp(service, p->d.name) != 0))
+	if (k->key.kind == STORE_SLICE && !pool_owns_slice(&p->d, k->then))
 		k->then = NULL; /* it was another Service's then */
 	p->next++;
 	ask_next_text(p);

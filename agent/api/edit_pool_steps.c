@@ -54,13 +54,10 @@ static void on_slice(void *arg, enum store_result r, const struct store_revision
 		past_trouble(p);
 		return;
 	}
-	for (size_t i = 0; i < count && !k->is_its_own; i++) {
-		const struct tree *t =
-			items[i].text ? edit_tree_of_text(p->e, items[i].text, items[i].len) : NULL;
-		const char *service = t ? pool_slice_service(t) : NULL;
-
-		k->is_its_own = service && strcmp(service, p->d.name) == 0;
-	}
+	for (size_t i = 0; i < count && !k->is_its_own; i++)
+		if (items[i].text)
+			k->is_its_own = pool_owns_slice(
+				&p->d, edit_tree_of_text(p->e, items[i].text, items[i].len));
 	p->next++;
 	ask_next_slice(p);
 }
