@@ -61,32 +61,48 @@ static int by_where(const void *a, const void *b)
 	return endpoint_cmp(&x->where, &y->where);
 }
 
-/* The next item of a list, without the spaces around it; *s goes behind it. False: there is none. */
-static bool next_item(const char **s, const char **item, size_t *len)
-{
-	*s += strspn(*s, " ,");
-	*item = *s;
-	*len = strcspn(*s, ", ");
-	*s += *len;
-	return *len > 0;
-}
+/* --- one item after the other ------------------------------------------------------------------ */
 
-static bool same_where(const struct endpoint *a, const struct endpoint *b)
-{
-	return addr_cmp(&a->addr, &b->addr) == 0 && a->port == b->port;
-}
+struct scan {
+	const char *rest;
+	const char *item; /* as it is written, without the spaces around it */
+	size_t len;
+	struct weight w;
+};
 
-static int check_list(const char *s)
+/* -EINVAL: it is not a list (NULL: none), and then there is nothing to scan. */
+static int scan_start(struct scan *c, const char *s)
 {
 	struct weights w;
-	int r = s && *s ? weights_parse(s, &w) : 0;
 
-	if (r == 0 && s && *s)
-		weights_done(&w);
-	return r;
+	*c = (struct scan){ .rest = s ? s : "" };
+	if (!*c->rest)
+		return 0;
+	if (weights_parse(s, &w) < 0)
+		return -EINVAL;
+	weights_done(&w);
+	return 0;
 }
 
-static void put_one(struct buf *out, const struct endpoint *where, uint32_t weight)
+static bool scan_next(struct scan *c)
+{
+	c->item = c->rest + strspn(c->rest, " ,");
+	c->len = strcspn(c->item, ", ");
+	c->rest = c->item + c->len;
+	return c->len > 0 && parse_one(c->item, c->len, &c->w) == 0;
+}
+
+static bool is_of(const struct scan *c, const struct endpoint *where)
+{
+	return addr_cmp(&c->w.where.addr, &where->addr) == 0 && c->w.where.port == where->port;
+}
+
+static void put_item(struct buf *out, const struct scan *c)
+{
+	buf_printf(out, "%s%.*s", out->len ? "," : "", (int)c->len, c->item);
+}
+
+static void put_new(struct buf *out, const struct endpoint *where, uint32_t weight)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -99,59 +115,50 @@ int weights_change(const char *s, const struct endpoint *where, const uint32_t *
 		   struct buf *out)
 {
 	bool said = weight == NULL;
-	struct weight w;
-	const char *item;
-	size_t len;
+	struct scan c;
 
-	if (check_list(s) < 0)
+	if (scan_start(&c, s) < 0)
 		return -EINVAL;
-	while (s && next_item(&s, &item, &len)) {
-		if (parse_one(item, len, &w) < 0)
-			return -EINVAL;
-		if (!same_where(&w.where, where))
-			buf_printf(out, "%s%.*s", out->len ? "," : "", (int)len, item);
+	while (scan_next(&c)) {
+		if (!is_of(&c, where))
+			put_item(out, &c);
 		else if (weight)
-			put_one(out, where, *weight);
-		said |= same_where(&w.where, where);
+			put_new(out, where, *weight);
+		said |= is_of(&c, where);
 	}
 	if (!said)
-		put_one(out, where, *weight);
+		put_new(out, where, *weight);
 	return 0;
 }
 
 int weights_filter(const char *s, weights_keep_fn *keep, void *arg, struct buf *out)
 {
-	struct weight w;
-	const char *item;
-	size_t len;
+	struct scan c;
 
-	if (check_list(s) < 0)
+	if (scan_start(&c, s) < 0)
 		return -EINVAL;
-	while (s && next_item(&s, &item, &len)) {
-		if (parse_one(item, len, &w) < 0)
-			return -EINVAL;
-		if (keep(arg, &w.where))
-			buf_printf(out, "%s%.*s", out->len ? "," : "", (int)len, item);
-	}
+	while (scan_next(&c))
+		if (keep(arg, &c.w.where))
+			put_item(out, &c);
 	return 0;
 }
 
 bool weights_say(const char *s, const struct endpoint *where, uint32_t *out)
 {
-	struct weight w;
-	const char *item;
-	size_t len;
+	struct scan c;
 
-	if (check_list(s) < 0)
+	if (scan_start(&c, s) < 0)
 		return false;
-	while (s && next_item(&s, &item, &len)) {
-		if (parse_one(item, len, &w) == 0 && same_where(&w.where, where)) {
-			*out = w.weight;
+	while (scan_next(&c)) {
+		if (is_of(&c, where)) {
+			*out = c.w.weight;
 			return true;
 		}
 	}
 	return false;
 }
+
+/* --- all at once ------------------------------------------------------------------------------- */
 
 int weights_parse(const char *s, struct weights *out)
 {
