@@ -11,13 +11,6 @@
 
 #include "agent/api/edit_pool.h"
 
-static void no_news(void *arg, const char *id, struct pool *pool)
-{
-	(void)arg;
-	(void)id;
-	(void)pool;
-}
-
 static void put_text(struct edit *e, struct pools *model, const char *text, size_t len)
 {
 	const struct object_origin from = { .path = "" };
@@ -56,7 +49,7 @@ static struct pools *make_model(struct pool_documents *d, bool changed)
 		}
 	}
 	put_secret(d, model, pool_setting(d, "health-check-secret"));
-	pools_update(model, no_news, NULL);
+	pools_update(model, NULL, NULL);
 	return model;
 }
 

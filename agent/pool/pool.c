@@ -392,7 +392,7 @@ static void tell(struct changes *c, pools_change_fn *fn, void *arg)
 			struct change *x = &c->items[i];
 
 			assert(x->before || x->after);
-			if (lost_frontend(x) == (losers == 1))
+			if (fn && lost_frontend(x) == (losers == 1))
 				fn(arg, x->after ? x->after->id : x->before->id, x->after);
 		}
 	}

@@ -97,7 +97,8 @@ void pools_remove(struct pools *p, const struct object *o);
 
 /*
  * Work out what changed since the last call. `pool` is NULL where it is gone; the id is valid
- * during the call. A pool that came out equal is not reported.
+ * during the call. A pool that came out equal is not reported. fn
+ * NULL: nobody is told.
  */
 typedef void pools_change_fn(void *arg, const char *id, struct pool *pool);
 void pools_update(struct pools *p, pools_change_fn *fn, void *arg);

@@ -70,13 +70,6 @@ static void edit(struct preview *v, const struct pools_edit *e)
 		put_copy(v->to, e->put[i]);
 }
 
-static void ignore(void *arg, const char *id, struct pool *pool)
-{
-	(void)arg;
-	(void)id;
-	(void)pool;
-}
-
 static void take_claimants(struct preview *v, const struct contest *c)
 {
 	for (const struct claim *k = c ? c->claims : NULL; k; k = k->next)
@@ -139,7 +132,7 @@ void pools_preview(const struct pools *p, const struct pools_edit *e, pools_prev
 	}
 	edit(&v, e);
 	do
-		pools_update(v.to, ignore, NULL);
+		pools_update(v.to, NULL, NULL);
 	while (take_rivals(&v));
 	tell(&v, fn, arg);
 	pools_free(v.to);

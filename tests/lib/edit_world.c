@@ -71,19 +71,12 @@ static void put_object(void *arg, const struct store_object *o)
 	doc_set_done(&set);
 }
 
-static void ignore_change(void *arg, const char *id, struct pool *pool)
-{
-	(void)arg;
-	(void)id;
-	(void)pool;
-}
-
 const struct pool *pool_of(struct edit_world *w, const char *id)
 {
 	pools_free(w->model);
 	w->model = pools_new(&w->rules);
 	store_each(w->store.store, (enum store_kind)0, NULL, put_object, w->model);
-	pools_update(w->model, ignore_change, NULL);
+	pools_update(w->model, NULL, NULL);
 	return pools_find(w->model, id);
 }
 
