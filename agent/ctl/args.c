@@ -258,6 +258,11 @@ int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, str
 	return check_taken(seen, *out_command, err);
 }
 
+bool ctl_wants_json(const struct ctl_args *args)
+{
+	return args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON;
+}
+
 void ctl_args_done(struct ctl_args *args)
 {
 	free(args->files);

@@ -80,6 +80,8 @@ MUST_CHECK int ctl_parse(int argc, char **argv, const struct ctl_command **out_c
 			 struct ctl_args *out, struct err *err);
 void ctl_args_done(struct ctl_args *args);
 
+bool ctl_wants_json(const struct ctl_args *args); /* of -o */
+
 /* Help: of one command, or (NULL) the overview. */
 void ctl_help(const struct ctl_command *command, struct buf *out);
 /* Does the command (NULL: none given) have the option of that letter? */

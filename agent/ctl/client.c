@@ -260,40 +260,32 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 	return status == 200 || status == 201 || status == 204 ? 0 : error_answer(a, status);
 }
 
-int client_text(struct client *c, const char *path, struct buf *out, struct err *err)
+/* The answer as it came, appended to out. */
+static int ask_text(struct answer *a, const char *path, struct buf *out)
 {
-	struct answer a = { .client = c, .err = err };
-	int r = ask(c, path, REST_JSON, &a);
+	int r = ask(a->client, path, REST_JSON, a);
 
 	if (r == 0)
-		buf_put(out, a.text.data, a.text.len);
-	buf_done(&a.text);
+		buf_put(out, a->text.data, a->text.len);
+	buf_wipe(&a->text); /* there may be a token in it */
 	return r;
+}
+
+int client_text(struct client *c, const char *path, struct buf *out, struct err *err)
+{
+	return ask_text(&(struct answer){ .client = c, .err = err }, path, out);
 }
 
 int client_document(struct client *c, const char *path, struct buf *out,
 		    char etag[static CLIENT_ETAG_MAX], struct err *err)
 {
-	struct answer a = { .client = c, .err = err, .etag = etag };
-	int r;
-
 	etag[0] = '\0';
-	r = ask(c, path, REST_JSON, &a);
-	if (r == 0)
-		buf_put(out, a.text.data, a.text.len);
-	buf_done(&a.text);
-	return r;
+	return ask_text(&(struct answer){ .client = c, .err = err, .etag = etag }, path, out);
 }
 
 int client_write(struct client *c, const struct client_write *w, struct buf *out, struct err *err)
 {
-	struct answer a = { .client = c, .err = err, .write = w };
-	int r = ask(c, w->path, REST_JSON, &a);
-
-	if (r == 0)
-		buf_put(out, a.text.data, a.text.len);
-	buf_wipe(&a.text); /* there may be a token in it */
-	return r;
+	return ask_text(&(struct answer){ .client = c, .err = err, .write = w }, w->path, out);
 }
 
 int client_object(struct client *c, const char *path, struct doc_set *out, struct err *err)

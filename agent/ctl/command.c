@@ -135,8 +135,9 @@ int command_misused(const char *command, const char *fmt, ...)
 	return CTL_USAGE;
 }
 
-int command_exit_code(int r)
+int command_refused(int r, const struct err *err)
 {
+	(void)command_failed("%s", err->text);
 	switch (r) {
 	case -EEXIST:
 		return CTL_CONFLICT;
@@ -152,6 +153,24 @@ int command_print(const struct buf *text)
 	if ((text->len && fwrite(text->data, text->len, 1, stdout) != 1) || fflush(stdout) != 0)
 		return command_failed("cannot write the output: %s", strerror(errno));
 	return CTL_OK;
+}
+
+int command_show(const struct ctl_args *args, struct client *c, const char *path,
+		 void (*put)(const struct doc *d, struct buf *out))
+{
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct err err;
+	int r;
+
+	if (ctl_wants_json(args)) {
+		r = client_text(c, path, &text, &err);
+	} else {
+		r = client_object(c, path, &set, &err);
+		if (r == 0)
+			put(set.roots[0], &text);
+	}
+	return r < 0 ? command_refused(r, &err) : command_print(&text);
 }
 
 int command_version(const struct ctl_args *args)

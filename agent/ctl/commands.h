@@ -37,11 +37,14 @@ int command_help(const struct ctl_args *args);
 int command_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int command_misused(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Of a negative result of client.h. */
-int command_exit_code(int r);
+/* Says what err does of a negative result of client.h; an exit code. */
+int command_refused(int r, const struct err *err);
 
 /* To standard output; CTL_FAILED where it cannot be written (a full disk, a closed pipe). */
 int command_print(const struct buf *text);
+/* Asks for one object and prints it: as it came where -o wants JSON, else as put() has it. */
+int command_show(const struct ctl_args *args, struct client *c, const char *path,
+		 void (*put)(const struct doc *d, struct buf *out));
 
 /*
  * The id of the pool that is meant by an id or by "namespace/service", appended to out. -ENOENT:

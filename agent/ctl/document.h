@@ -15,7 +15,5 @@ void document_params(const struct ctl_args *args, const char *between, struct bu
  */
 int document_send(const struct ctl_args *args, struct client *c, const struct client_write *w,
 		  bool *changed);
-/* Says why a request failed; an exit code. */
-int document_failed(int r, const struct err *err);
 
 #endif

@@ -25,12 +25,6 @@
 
 /* --- what they share -------------------------------------------------------------------------- */
 
-int document_failed(int r, const struct err *err)
-{
-	(void)command_failed("%s", err->text);
-	return command_exit_code(r);
-}
-
 void document_params(const struct ctl_args *args, const char *between, struct buf *path)
 {
 	if (args->dry_run) {
@@ -194,7 +188,7 @@ static int report(const struct ctl_args *args, const struct buf *answer, bool *c
 	}
 	put_plan(set.roots[0], &out);
 	put_warnings(set.roots[0], &warnings);
-	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
+	if (ctl_wants_json(args)) {
 		r = command_print(answer);
 	} else {
 		fputs(buf_cstr(&warnings), stderr);
@@ -214,7 +208,7 @@ int document_send(const struct ctl_args *args, struct client *c, const struct cl
 	struct err err;
 	int r = client_write(c, w, &answer, &err);
 
-	r = r < 0 ? document_failed(r, &err) : report(args, &answer, changed ? changed : &unasked);
+	r = r < 0 ? command_refused(r, &err) : report(args, &answer, changed ? changed : &unasked);
 	buf_done(&answer);
 	return r;
 }
@@ -322,7 +316,7 @@ int command_delete(const struct ctl_args *args)
 	r = read_etag(c, buf_cstr(&path), etag, &err);
 	document_params(args, "?", &path);
 	if (r < 0)
-		r = document_failed(r, &err);
+		r = command_refused(r, &err);
 	else
 		r = document_send(args, c,
 				  &(struct client_write){ .method = "DELETE",
@@ -353,30 +347,17 @@ static void put_revisions(const struct doc *d, struct buf *out)
 
 int command_history(const struct ctl_args *args)
 {
-	struct buf path = { 0 }, out = { 0 };
-	struct doc_set set = { 0 };
+	CLEANUP(buf_done) struct buf path = { 0 };
 	struct client *c;
 	struct err err;
 	int r = document_find(args, &path, &err);
 
-	if (r < 0) {
-		buf_done(&path);
+	if (r < 0)
 		return command_misused("history", "%s", err.text);
-	}
 	buf_str(&path, "/revisions");
 	c = client_new(args->socket);
-	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
-		r = client_text(c, buf_cstr(&path), &out, &err);
-	} else {
-		r = client_object(c, buf_cstr(&path), &set, &err);
-		if (r == 0)
-			put_revisions(set.roots[0], &out);
-	}
-	r = r < 0 ? document_failed(r, &err) : command_print(&out);
+	r = command_show(args, c, buf_cstr(&path), put_revisions);
 	client_free(c);
-	doc_set_done(&set);
-	buf_done(&out);
-	buf_done(&path);
 	return r;
 }
 
@@ -400,7 +381,7 @@ int command_rollback(const struct ctl_args *args)
 	document_params(args, "?", &path);
 	buf_printf(&body, "{\"" REST_TO_REVISION "\":%" PRIu64 "}", args->to);
 	if (r < 0 && r != -ENOENT)
-		r = document_failed(r, &err);
+		r = command_refused(r, &err);
 	else
 		r = document_send(args, c,
 				  &(struct client_write){ .method = "POST",
@@ -500,7 +481,7 @@ static int set_weight(const struct ctl_args *args, const char *command, const ch
 	if (r == 0)
 		r = make_patch(&document, args->operands[1], weight, &patch, &err);
 	if (r < 0)
-		r = document_failed(r, &err);
+		r = command_refused(r, &err);
 	else
 		r = document_send(args, c,
 				  &(struct client_write){ .method = "PATCH",

@@ -145,7 +145,7 @@ static int edit(const struct ctl_args *args, struct client *c, struct buf *path)
 	int r = have_edited(c, buf_cstr(path), &e, &err);
 
 	if (r < 0) {
-		r = document_failed(r, &err);
+		r = command_refused(r, &err);
 	} else if (is_unchanged(&e)) {
 		fputs("nothing was changed\n", stderr);
 		r = CTL_OK;

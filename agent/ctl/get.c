@@ -378,24 +378,9 @@ static const struct single *find_single(const char *name)
 
 static int get_single(struct client *c, const struct single *one, const struct ctl_args *args)
 {
-	struct buf text = { 0 };
-	struct doc_set set = { 0 };
-	struct err err;
-	int r;
-
 	if (args->operand_count > 1)
 		return command_misused("get", "'get %s' takes no name", one->name);
-	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
-		r = client_text(c, one->path, &text, &err);
-	} else {
-		r = client_object(c, one->path, &set, &err);
-		if (r == 0)
-			one->put(set.roots[0], &text);
-	}
-	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
-	doc_set_done(&set);
-	buf_done(&text);
-	return r;
+	return command_show(args, c, one->path, one->put);
 }
 
 int command_get(const struct ctl_args *args)

@@ -10,17 +10,6 @@
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
 
-static bool is_json(const struct ctl_args *args)
-{
-	return args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON;
-}
-
-static int failed(int r, const struct err *err)
-{
-	(void)command_failed("%s", err->text);
-	return command_exit_code(r);
-}
-
 /* Nothing but the token, so that a script can take it as it comes. */
 static int print_token(const struct ctl_args *args, const struct buf *answer)
 {
@@ -28,7 +17,7 @@ static int print_token(const struct ctl_args *args, const struct buf *answer)
 	CLEANUP(buf_wipe) struct buf out = { 0 };
 	struct err err;
 
-	if (is_json(args))
+	if (ctl_wants_json(args))
 		return command_print(answer);
 	if (doc_read_json(answer->data, answer->len, &DOC_LIMITS_DEFAULT, &set, &err) < 0)
 		return command_failed("the agent's answer: %s", err.text);
@@ -52,7 +41,7 @@ static int create(const struct ctl_args *args, struct client *c, const char *nam
 		&(struct client_write){
 			.method = "POST", .path = REST_TOKENS, .type = REST_JSON, .body = &body },
 		&answer, &err);
-	r = r < 0 ? failed(r, &err) : print_token(args, &answer);
+	r = r < 0 ? command_refused(r, &err) : print_token(args, &answer);
 	buf_done(&body);
 	return r;
 }
@@ -69,13 +58,13 @@ static int drop(struct client *c, const char *name)
 			 &answer, &err);
 	buf_reset(&answer);
 	buf_printf(&answer, "token %s deleted\n", name);
-	r = r < 0 ? failed(r, &err) : command_print(&answer);
+	r = r < 0 ? command_refused(r, &err) : command_print(&answer);
 	buf_done(&path);
 	buf_done(&answer);
 	return r;
 }
 
-static void put_tokens(const struct doc *d, bool names, struct buf *out)
+static void put_tokens(const struct doc *d, struct buf *out)
 {
 	static const char *const heads[] = { "NAME", "ROLE", "CREATED", NULL };
 	const struct doc *items = doc_get(d, REST_ITEMS);
@@ -83,35 +72,26 @@ static void put_tokens(const struct doc *d, bool names, struct buf *out)
 
 	table_init(&t, heads);
 	for (const struct doc *i = items ? items->first : NULL; i; i = i->next) {
-		if (names)
-			buf_printf(out, "%s\n", words_text(i, REST_NAME));
 		table_cell(&t, words_text(i, REST_NAME));
 		table_cell(&t, words_text(i, REST_ROLE));
 		table_cell(&t, words_text(i, REST_CREATED_AT));
 	}
-	if (!names)
-		table_print(&t, out);
+	table_print(&t, out);
 	table_done(&t);
+}
+
+static void put_names(const struct doc *d, struct buf *out)
+{
+	const struct doc *items = doc_get(d, REST_ITEMS);
+
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next)
+		buf_printf(out, "%s\n", words_text(i, REST_NAME));
 }
 
 static int list(const struct ctl_args *args, struct client *c)
 {
-	struct doc_set set = { 0 };
-	struct buf out = { 0 };
-	struct err err;
-	int r;
-
-	if (is_json(args)) {
-		r = client_text(c, REST_TOKENS, &out, &err);
-	} else {
-		r = client_object(c, REST_TOKENS, &set, &err);
-		if (r == 0)
-			put_tokens(set.roots[0], args->output == OUTPUT_NAME, &out);
-	}
-	r = r < 0 ? failed(r, &err) : command_print(&out);
-	doc_set_done(&set);
-	buf_done(&out);
-	return r;
+	return command_show(args, c, REST_TOKENS,
+			    args->output == OUTPUT_NAME ? put_names : put_tokens);
 }
 
 /* What the agent takes for one, and can stand in JSON as it is. */

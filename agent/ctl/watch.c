@@ -24,11 +24,6 @@ struct watching {
 	struct buf query;
 };
 
-static bool is_json(const struct watching *w)
-{
-	return w->args->output == OUTPUT_JSON || w->args->output == OUTPUT_NDJSON;
-}
-
 /* --- what is shown -------------------------------------------------------------------- */
 
 static int print_rows(struct watching *w, struct err *err)
@@ -91,7 +86,7 @@ static int on_listed(void *arg, const char *text, size_t len, struct err *err)
 {
 	struct watching *w = arg;
 
-	if (is_json(w))
+	if (ctl_wants_json(w->args))
 		return print_json(REST_EVENT_POOL, text, len, err);
 	return add_pool(w, text, len, err);
 }
@@ -104,7 +99,7 @@ static int show_list(struct watching *w, struct err *err)
 	buf_printf(&path, "%s%s", w->rows->path, buf_cstr(&w->query));
 	r = client_items(w->lists, buf_cstr(&path), on_listed, w, err);
 	buf_done(&path);
-	if (r == 0 && !is_json(w))
+	if (r == 0 && !ctl_wants_json(w->args))
 		r = print_rows(w, err);
 	return r;
 }
@@ -116,7 +111,7 @@ static int on_event(void *arg, const char *event, const char *data, size_t len, 
 
 	if (strcmp(event, REST_EVENT_BOOKMARK) == 0 || strcmp(event, REST_EVENT_RESET) == 0)
 		return show_list(w, err);
-	if (is_json(w))
+	if (ctl_wants_json(w->args))
 		return print_json(event, data, len, err);
 	if (strcmp(event, REST_EVENT_POOL) == 0)
 		r = add_pool(w, data, len, err);

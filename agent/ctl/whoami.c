@@ -32,24 +32,12 @@ static void put_who(const struct doc *d, struct buf *out)
 int command_whoami(const struct ctl_args *args)
 {
 	struct client *c;
-	struct doc_set set = { 0 };
-	struct buf text = { 0 };
-	struct err err;
 	int r;
 
 	if (args->operand_count)
 		return command_misused("whoami", "'whoami' takes no operand");
 	c = client_new(args->socket);
-	if (args->output == OUTPUT_JSON || args->output == OUTPUT_NDJSON) {
-		r = client_text(c, REST_WHOAMI, &text, &err);
-	} else {
-		r = client_object(c, REST_WHOAMI, &set, &err);
-		if (r == 0)
-			put_who(set.roots[0], &text);
-	}
-	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
-	doc_set_done(&set);
-	buf_done(&text);
+	r = command_show(args, c, REST_WHOAMI, put_who);
 	client_free(c);
 	return r;
 }
