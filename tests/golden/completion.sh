@@ -6,21 +6,11 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/fixture.bash
+. tests/lib/fixture.bash
 
-build=${PARASAUS_BUILD:-$PWD/build/release}
 ctl=$build/parasausctl
-tmp=$(mktemp -d)
-mkfifo "$tmp/stdin" "$tmp/ready"
-"$build/tools/api_fixture" "$tmp/api.sock" <"$tmp/stdin" >"$tmp/ready" &
-fixture=$!
-exec 8>"$tmp/stdin"
-trap 'rm -rf "$tmp"' EXIT
-read -r _ <"$tmp/ready"
-
-skip() { # DESCRIPTION REASON
-	tap_count=$((tap_count + 1))
-	echo "ok $tap_count - $1 # SKIP $2"
-}
+fixture_start api_fixture
 
 for shell in bash zsh; do
 	"$ctl" completion "$shell" >"$tmp/$shell"
@@ -77,8 +67,6 @@ for shell in bash zsh; do
 	[ "$shell" = zsh ] || offers "a file" "$tmp/bash" lint -f "$tmp/ba"
 done
 
-exec 8>&- # the end of its input ends the server
-wait "$fixture"
-result $? "the server ends well"
+fixture_end
 
 tap_done

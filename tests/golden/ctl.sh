@@ -9,31 +9,15 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/fixture.bash
+. tests/lib/fixture.bash
 
-build=${PARASAUS_BUILD:-$PWD/build/release}
 golden=$PWD/tests/golden/ctl
-tmp=$(mktemp -d)
-socket=$tmp/api.sock
-mkfifo "$tmp/stdin" "$tmp/ready"
-"$build/tools/api_fixture" "$socket" <"$tmp/stdin" >"$tmp/ready" &
-fixture=$!
-exec 8>"$tmp/stdin"
-trap 'rm -rf "$tmp"' EXIT
-read -r _ <"$tmp/ready"
+fixture_start api_fixture
 
-# What the command prints, on either output, and its exit code; what differs by run is masked.
-golden() { # NAME ARGUMENT...
-	local name=$1
-	shift
-	{
-		echo "\$ parasausctl $*"
-		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
-		echo "exit code $?"
-	} | sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g; s|^unix:[^,]*|unix:USER|" \
-		-e 's/"\(startedAt\|since\|removeAt\|heardAt\|at\)":"[^"]*"/"\1":"TIME"/g' >"$tmp/got"
-	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
-	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
-	result $? "$name" "$tmp/diff"
+mask() {
+	sed -e "s|$socket|SOCKET|g; s|[^ ]*/parasausd |parasausd |g; s|^unix:[^,]*|unix:USER|" \
+		-e 's/"\(startedAt\|since\|removeAt\|heardAt\|at\)":"[^"]*"/"\1":"TIME"/g'
 }
 
 golden help help
@@ -196,11 +180,8 @@ exec 8>&- # the end of its input ends the server, and that the watch
 until_line 'parasausctl: *'
 wait "$watch"
 echo "exit code $?" >>"$tmp/watched"
-[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/watched" "$golden/get-pools-watch.txt"
-diff -u "$golden/get-pools-watch.txt" "$tmp/watched" >"$tmp/diff" 2>&1
-result $? "get-pools-watch" "$tmp/diff"
+golden_is get-pools-watch "$tmp/watched"
 
-wait "$fixture"
-result $? "the server over the sample ends well"
+fixture_end
 
 tap_done

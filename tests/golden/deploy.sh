@@ -12,11 +12,6 @@ kubernetes=deploy/kubernetes
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-skip() { # DESCRIPTION REASON
-	tap_count=$((tap_count + 1))
-	echo "ok $tap_count - $1 # SKIP $2"
-}
-
 while read -r file; do
 	"$bin/parasausctl" lint -f "$file" >"$tmp/said" 2>&1 && ! grep -q ': error: ' "$tmp/said"
 	result $? "$file can be read" "$tmp/said"

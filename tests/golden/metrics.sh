@@ -6,20 +6,10 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/fixture.bash
+. tests/lib/fixture.bash
 
-build=${PARASAUS_BUILD:-$PWD/build/release}
-tmp=$(mktemp -d)
-mkfifo "$tmp/stdin" "$tmp/ready"
-"$build/tools/api_fixture" "$tmp/api.sock" <"$tmp/stdin" >"$tmp/ready" &
-fixture=$!
-exec 8>"$tmp/stdin"
-trap 'rm -rf "$tmp"' EXIT
-read -r _ <"$tmp/ready"
-
-skip() { # DESCRIPTION REASON
-	tap_count=$((tap_count + 1))
-	echo "ok $tap_count - $1 # SKIP $2"
-}
+fixture_start api_fixture
 
 check "/metrics answers" curl -sSf --unix-socket "$tmp/api.sock" -o "$tmp/text" http://localhost/metrics
 
@@ -41,8 +31,6 @@ grep -o '^\.It Li parasaus_[a-z_]*' man/parasaus-rest.7 | cut -d' ' -f3 | sort >
 diff "$tmp/code" "$tmp/man" >"$tmp/diff"
 result $? "every metric is in parasaus-rest(7), and back" "$tmp/diff"
 
-exec 8>&- # the end of its input ends the server
-wait "$fixture"
-result $? "the server ends well"
+fixture_end
 
 tap_done

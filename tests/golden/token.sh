@@ -8,30 +8,14 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/fixture.bash
+. tests/lib/fixture.bash
 
-build=${PARASAUS_BUILD:-$PWD/build/release}
 golden=$PWD/tests/golden/token
-tmp=$(mktemp -d)
-socket=$tmp/api.sock
-mkfifo "$tmp/stdin" "$tmp/ready"
-"$build/tools/token_fixture" "$socket" "$tmp/tokens" <"$tmp/stdin" >"$tmp/ready" &
-fixture=$!
-exec 8>"$tmp/stdin"
-trap 'rm -rf "$tmp"' EXIT
-read -r _ <"$tmp/ready"
+fixture_start token_fixture "$tmp/tokens"
 
-# What the command prints, on either output, and its exit code; the token itself is masked.
-golden() { # NAME ARGUMENT...
-	local name=$1
-	shift
-	{
-		echo "\$ parasausctl $*"
-		"$build/parasausctl" -s "$socket" "$@" 2>&1 </dev/null
-		echo "exit code $?"
-	} | sed -E 's/pst_[A-Za-z0-9_-]{43}/TOKEN/' >"$tmp/got"
-	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$tmp/got" "$golden/$name.txt"
-	diff -u "$golden/$name.txt" "$tmp/got" >"$tmp/diff" 2>&1
-	result $? "$name" "$tmp/diff"
+mask() { # the token itself
+	sed -E 's/pst_[A-Za-z0-9_-]{43}/TOKEN/'
 }
 
 golden list-none token list
@@ -54,8 +38,6 @@ status() { # TOKEN
 equal "what is printed is a token" 200 "$(status "$token")"
 equal "and another is none" 401 "$(status "${token%?}_")"
 
-exec 8>&- # the end of its input ends the server
-wait "$fixture"
-result $? "the server ends well"
+fixture_end
 
 tap_done
