@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/lib/edit_world.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,43 +112,6 @@ static void on_answer(void *arg, struct rest_reply *reply)
 	a->reply = *reply;
 }
 
-struct lines {
-	char *items[64];
-	size_t count;
-};
-
-static void add_line(void *arg, const struct store_object *o)
-{
-	struct lines *l = arg;
-
-	assert_true(l->count < 64);
-	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
-					 o->key.ns, o->key.name, o->revision, o->claim_count,
-					 o->text);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The store's revision, and every document with its revision, claims and text. */
-static char *everything(struct edit_world *w)
-{
-	struct lines l = { 0 };
-	struct buf all = { 0 };
-
-	store_each(w->store.store, (enum store_kind)0, NULL, add_line, &l);
-	qsort(l.items, l.count, sizeof(char *), by_text);
-	buf_printf(&all, "%" PRIu64 "\n", store_world_status(&w->store).revision);
-	for (size_t i = 0; i < l.count; i++) {
-		buf_str(&all, l.items[i]);
-		free(l.items[i]);
-	}
-	(void)buf_cstr(&all);
-	return (char *)all.data;
-}
-
 void edit_world_begin(struct edit_world *w, const struct rest_request *r, struct edit_answer *a)
 {
 	const struct edit_place place = { .edits = w->edits,
@@ -196,7 +158,7 @@ void edit_world_wait(struct edit_world *w, struct edit_answer *a)
 void want(struct edit_world *w, unsigned status, const char *method, const char *target,
 	  const char *match, const char *body, struct edit_answer *out)
 {
-	CLEANUP(xfree_ptr) char *before = everything(w);
+	CLEANUP(xfree_ptr) char *before = store_world_everything(w->store.store);
 	struct rest_request r = request_of(method, target, match, body);
 	struct edit_answer a = { 0 };
 	char id[16];
@@ -210,7 +172,7 @@ void want(struct edit_world *w, unsigned status, const char *method, const char 
 		fail_msg("%s %s: %u instead of %u\n%s", method, target, a.reply.status, status,
 			 buf_cstr(&a.reply.body));
 	if (status >= 300 || strstr(target, "dryRun=all") || strcmp(method, "GET") == 0) {
-		CLEANUP(xfree_ptr) char *after = everything(w);
+		CLEANUP(xfree_ptr) char *after = store_world_everything(w->store.store);
 
 		assert_string_equal(before, after);
 	}

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "agent/base/xalloc.h"
 #include "tests/lib/store_world.h"
 #include "tests/lib/turned_clock.h"
 
@@ -277,4 +278,42 @@ struct store_answer store_world_restore(struct store_world *w, const char *path)
 	store_restore(w->store, path, &who, on_copied, &a);
 	store_world_wait(w, &a.called);
 	return a;
+}
+
+struct lines {
+	char *items[64];
+	size_t count;
+};
+
+static void add_line(void *arg, const struct store_object *o)
+{
+	struct lines *l = arg;
+
+	assert_true(l->count < 64);
+	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
+					 o->key.ns, o->key.name, o->revision, o->claim_count,
+					 o->text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char *store_world_everything(struct store *s)
+{
+	struct lines l = { 0 };
+	struct buf all = { 0 };
+	struct store_status status;
+
+	store_each(s, (enum store_kind)0, NULL, add_line, &l);
+	qsort(l.items, l.count, sizeof(char *), by_text);
+	store_status(s, &status);
+	buf_printf(&all, "%" PRIu64 "\n", status.revision);
+	for (size_t i = 0; i < l.count; i++) {
+		buf_str(&all, l.items[i]);
+		free(l.items[i]);
+	}
+	(void)buf_cstr(&all);
+	return (char *)all.data;
 }

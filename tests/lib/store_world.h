@@ -64,4 +64,7 @@ const char *store_world_operations(struct store_world *w, const struct store_ope
 struct store_answer store_world_backup(struct store_world *w, const char *path);
 struct store_answer store_world_restore(struct store_world *w, const char *path);
 
+/* The revision, and every document with its own, its claims and its text; the caller frees. */
+char *store_world_everything(struct store *s);
+
 #endif

@@ -24,6 +24,7 @@
 #include "agent/base/xalloc.h"
 #include "agent/store/history.h"
 #include "tests/lib/core_world.h"
+#include "tests/lib/store_world.h"
 
 #define SERVICES  "/api/v1/namespaces/shop/services/"
 #define ENDPOINTS "/api/v1/namespaces/shop/endpoints/"
@@ -143,54 +144,18 @@ static struct store *store_of(struct world *w)
 	return writes_store(w->context.arg);
 }
 
-struct lines {
-	char *items[64];
-	size_t count;
-};
-
-static void add_line(void *arg, const struct store_object *o)
-{
-	struct lines *l = arg;
-
-	assert_true(l->count < 64);
-	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
-					 o->key.ns, o->key.name, o->revision, o->claim_count,
-					 o->text);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Every document with its revision, its claims and its text. */
-static char *everything(struct world *w)
-{
-	struct lines l = { 0 };
-	struct buf all = { 0 };
-
-	store_each(store_of(w), (enum store_kind)0, NULL, add_line, &l);
-	qsort(l.items, l.count, sizeof(char *), by_text);
-	for (size_t i = 0; i < l.count; i++) {
-		buf_str(&all, l.items[i]);
-		free(l.items[i]);
-	}
-	(void)buf_cstr(&all);
-	return (char *)all.data;
-}
-
 /* Asks and has that status; what is not 2xx, and a dry run, changes nothing. */
 static void want(struct world *w, unsigned status, const char *method, const char *target,
 		 const char *headers, const char *body, struct answer *out)
 {
-	CLEANUP(xfree_ptr) char *before = everything(w);
+	CLEANUP(xfree_ptr) char *before = store_world_everything(store_of(w));
 	struct answer a;
 
 	ask(w, method, target, headers, body, &a);
 	if (a.status != status)
 		fail_msg("%s %s: %u instead of %u\n%s", method, target, a.status, status, a.body);
 	if (status >= 300 || strstr(target, "dryRun=all") || strcmp(method, "GET") == 0) {
-		CLEANUP(xfree_ptr) char *after = everything(w);
+		CLEANUP(xfree_ptr) char *after = store_world_everything(store_of(w));
 
 		assert_string_equal(before, after);
 	}
@@ -399,13 +364,13 @@ static void the_same_again_changes_nothing(void **state)
 	struct answer a;
 
 	start_with_web(w);
-	before = everything(w);
+	before = store_world_everything(store_of(w));
 	want(w, 200, "PUT", SERVICES "web", if_match(w, STORE_SERVICE, "web", JSON, match), WEB,
 	     &a);
 	assert_non_null(strstr(buf_cstr(&a.text), "Parasaus-Changed: false\r\n"));
 	assert_string_equal(field(a.root, "result"), "unchanged");
 	answer_done(&a);
-	after = everything(w);
+	after = store_world_everything(store_of(w));
 	assert_string_equal(before, after);
 }
 
