@@ -272,6 +272,7 @@ static void plan_now(void *arg)
 
 	c->plan_pending = false;
 	pool_states_update(c);
+	kernel_triggers_planned(c);
 }
 
 void core_plan_later(struct core *c)

@@ -107,6 +107,48 @@ static void commit_begins(struct core *c)
 									core_now(c) };
 }
 
+void kernel_triggered(struct core *c, int64_t at_ms)
+{
+	struct kernel_link *k = &c->kernel;
+
+	if (k->trigger_count < KERNEL_TRIGGERS_MAX)
+		k->triggers[k->trigger_count++] = (struct kernel_trigger){ .at_ms = at_ms };
+}
+
+void kernel_triggers_planned(struct core *c)
+{
+	struct kernel_link *k = &c->kernel;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < k->trigger_count; i++) {
+		struct kernel_trigger t = k->triggers[i];
+
+		if (t.generation == 0 && k->commit_pending)
+			t.generation = k->generation + 1;
+		if (t.generation)
+			k->triggers[kept++] = t;
+	}
+	k->trigger_count = kept;
+}
+
+static void triggers_matched(struct core *c, uint64_t generation)
+{
+	struct kernel_link *k = &c->kernel;
+	int64_t now = clock_wall_ms(loop_clock(c->loop));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < k->trigger_count; i++) {
+		const struct kernel_trigger t = k->triggers[i];
+
+		if (t.generation == 0 || t.generation > generation)
+			k->triggers[kept++] = t;
+		else /* another machine's clock may be ahead of ours */
+			histogram_add(&k->shown.reaction,
+				      now > t.at_ms ? (uint64_t)(now - t.at_ms) * 1000 : 0);
+	}
+	k->trigger_count = kept;
+}
+
 static void commits_matched(struct core *c, uint64_t generation)
 {
 	struct kernel_link *k = &c->kernel;
@@ -224,6 +266,7 @@ static void on_status(struct core *c, const struct ipvs_status *s)
 {
 	c->kernel.status = *s;
 	commits_matched(c, s->generation);
+	triggers_matched(c, s->generation);
 	/* It may be on the word of a core before us: ours have to be newer. */
 	if (s->generation > c->kernel.generation)
 		c->kernel.generation = s->generation;

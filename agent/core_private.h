@@ -183,6 +183,13 @@ struct kernel_commit {
 };
 #define KERNEL_COMMITS_MAX 64 /* beyond it a commit is timed with the one before */
 
+/* When somebody changed what the kernel is wanted to be, until the kernel matches it. */
+struct kernel_trigger {
+	uint64_t generation; /* that has the change; 0: it was not planned yet */
+	int64_t at_ms;	     /* wall clock */
+};
+#define KERNEL_TRIGGERS_MAX 256 /* those beyond it are not timed */
+
 struct kernel_link {
 	struct channel *channel;
 	struct ipvs_message_reader reader;
@@ -200,6 +207,8 @@ struct kernel_link {
 	char *host_problem; /* with what is around IPVS: routes, rules, sets */
 	struct kernel_commit commits[KERNEL_COMMITS_MAX]; /* the oldest first */
 	size_t commit_count;
+	struct kernel_trigger triggers[KERNEL_TRIGGERS_MAX];
+	size_t trigger_count;
 	struct kernel_view shown; /* what readers see, but for what `status` has */
 };
 
@@ -210,6 +219,10 @@ void kernel_tell_all(struct core *c);		      /* the whole table, from BEGIN to C
 void kernel_tell(struct core *c, struct frontend *f); /* if it differs from what was told */
 void kernel_tell_gone(struct core *c, struct frontend *f);
 void kernel_commit(struct core *c); /* at the end of the turn */
+/* A change was heard of that was made then (wall clock). */
+void kernel_triggered(struct core *c, int64_t at_ms);
+/* Those heard of are in what is committed next, or changed nothing. */
+void kernel_triggers_planned(struct core *c);
 bool kernel_synced(const struct core *c);
 
 /* --- core_preview -------------------------------------------------------------- */

@@ -124,15 +124,25 @@ static void changed(struct core_source *s)
 
 /* --- what a source says --------------------------------------------------------------- */
 
+/* When somebody made o what it is; 0: nobody says, or it is from before we could have heard. */
+static int64_t trigger_of(const struct core_source *s, const struct object *o)
+{
+	if (!s->delivered)
+		return 0;
+	return s->config->type == CONFIG_STORE && o->change ? o->change->at_ms : o->trigger_ms;
+}
+
 static void on_put(void *arg, struct object *o)
 {
 	struct core_source *s = arg;
+	int64_t trigger = trigger_of(s, o);
 
 	s->telling = true;
 	heard_of(s, o);
 	if (o->kind == OBJECT_SECRET)
 		secrets_heard(s->core, o);
-	pools_put(s->core->pools, o);
+	if (pools_put(s->core->pools, o) && trigger)
+		kernel_triggered(s->core, trigger);
 	changed(s);
 }
 

@@ -161,6 +161,9 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 			     "From a change of the wanted table until the kernel was so.");
 
 	metric_histogram(&m, &k->programming);
+	m = metric_begin(out, "parasaus_network_programming_duration_seconds", METRIC_HISTOGRAM,
+			 "From a change at its source until the kernel was so.");
+	metric_histogram(&m, &k->reaction);
 	m = metric_begin(out, "parasaus_sync_proxy_rules_last_queued_timestamp_seconds",
 			 METRIC_GAUGE, "When the wanted table last changed.");
 	metric_seconds_ms(&m, METRIC_NO_LABELS, (uint64_t)k->asked_ms);

@@ -122,6 +122,7 @@ struct kernel_view {
 	int64_t asked_ms;	      /* wall clock of the last commit; 0: none yet */
 	int64_t matched_ms;	      /* when the kernel last matched one in full; 0: not yet */
 	struct histogram programming; /* from a commit until the kernel matched it */
+	struct histogram reaction;    /* the same from where its source says it was changed */
 };
 
 struct snapshot {

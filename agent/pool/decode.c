@@ -7,6 +7,7 @@
  */
 #include "agent/pool/decode.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -23,6 +24,8 @@
 #define SERVICE_NAME "kubernetes.io/service-name"
 #define MANAGED_BY   "endpointslice.kubernetes.io/managed-by"
 #define MIRRORING    "endpointslicemirroring-controller.k8s.io"
+/* Of Endpoints and slices, by the controllers that make them (core/v1 of k8s.io/api). */
+#define TRIGGER "endpoints.kubernetes.io/last-change-trigger-time"
 
 void decode_note(struct decode *c, bool error, unsigned line, const char *fmt, ...)
 {
@@ -321,13 +324,18 @@ static unsigned line_in(const struct doc *d, const char *key)
 	return v ? v->line : d->line;
 }
 
-/* RFC 3339 in UTC, as API servers write it; 0 for anything else. */
+/* RFC 3339 in UTC, with a fraction or none, as API servers write it; 0 for anything else. */
 static int64_t read_time_ms(const char *s)
 {
 	struct tm tm = { 0 };
-	const char *end = s ? strptime(s, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+	const char *end = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	int64_t ms = 0;
 
-	return end && *end == '\0' ? (int64_t)timegm(&tm) * 1000 : 0;
+	if (end && *end == '.') {
+		for (int unit = 100; isdigit((unsigned char)*++end); unit /= 10)
+			ms += (*end - '0') * unit;
+	}
+	return end && strcmp(end, "Z") == 0 ? (int64_t)timegm(&tm) * 1000 + ms : 0;
 }
 
 static char *bounded(struct decode *c, const char *s)
@@ -407,6 +415,7 @@ static int read_metadata(struct decode *c, const struct doc *d, struct err *err)
 	c->parts.uid = bounded(c, doc_string(doc_get(m, "uid")));
 	c->parts.revision = bounded(c, doc_string(doc_get(m, "resourceVersion")));
 	c->parts.created_ms = read_time_ms(doc_string(doc_get(m, "creationTimestamp")));
+	c->parts.trigger_ms = read_time_ms(doc_string(doc_get(doc_get(m, "annotations"), TRIGGER)));
 	c->parts.deleting = doc_string(doc_get(m, "deletionTimestamp")) != NULL;
 	/* No annotation of ours is for a Secret, and kubectl's own one holds its values. */
 	if (c->parts.kind != OBJECT_SECRET)

@@ -113,6 +113,7 @@ struct object {
 	char *service;	    /* the Service it belongs to (a Service, a Secret: itself) */
 	char *uid;	    /* "" outside a cluster */
 	int64_t created_ms; /* 0: unknown */
+	int64_t trigger_ms; /* when what endpoints are made of changed; 0: unknown; not saved */
 	char *revision;	    /* opaque; "" outside a cluster */
 	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
 	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */

@@ -226,20 +226,21 @@ static void replace(struct pools *p, struct object *old, struct object *o)
 	object_free(old);
 }
 
-void pools_put(struct pools *p, struct object *o)
+bool pools_put(struct pools *p, struct object *o)
 {
 	struct object *old = map_get(&p->objects, object_hash(o), o);
 
-	if (!old) {
-		attach(p, o);
-	} else if (old->content != o->content) {
-		detach(p, old);
-		attach(p, o);
-	} else if (old->place != o->place) {
-		replace(p, old, o);
-	} else {
-		object_free(o);
+	if (old && old->content == o->content) {
+		if (old->place != o->place)
+			replace(p, old, o);
+		else
+			object_free(o);
+		return false;
 	}
+	if (old)
+		detach(p, old);
+	attach(p, o);
+	return true;
 }
 
 void pools_remove(struct pools *p, const struct object *o)

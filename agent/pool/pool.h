@@ -90,8 +90,8 @@ struct pools;
 MUST_CHECK struct pools *pools_new(const struct pool_rules *rules);
 void pools_free(struct pools *p);
 
-/* Takes o over; an object with the same content changes nothing. */
-void pools_put(struct pools *p, struct object *o);
+/* Takes o over. False: its content is what was there, and changes nothing. */
+bool pools_put(struct pools *p, struct object *o);
 /* By identity (object_same()); an unknown one is ignored. */
 void pools_remove(struct pools *p, const struct object *o);
 

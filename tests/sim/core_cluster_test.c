@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@
 #define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
 #define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
 
-static void put_web(struct world *w, const char *members)
+/* `metadata`: further members of it, of the Endpoints. */
+static void put_web_with(struct world *w, const char *metadata, const char *members)
 {
 	char fields[256];
 
@@ -29,7 +31,28 @@ static void put_web(struct world *w, const char *members)
 	snprintf(fields, sizeof(fields),
 		 ",\"subsets\":[{\"addresses\":[%s],\"ports\":[{\"name\":\"p\",\"port\":8080}]}]",
 		 members);
-	fake_kube_put(w->server, FAKE_ENDPOINTS, "default", "web", "", fields);
+	fake_kube_put(w->server, FAKE_ENDPOINTS, "default", "web", metadata, fields);
+}
+
+static void put_web(struct world *w, const char *members)
+{
+	put_web_with(w, "", members);
+}
+
+/* As the controller does it that makes Endpoints, of a change that many milliseconds ago. */
+static void put_web_changed(struct world *w, int64_t ago_ms, const char *members)
+{
+	int64_t ms = w->clock.wall_ms(w) - ago_ms;
+	char metadata[160], text[32];
+	time_t s = ms / 1000;
+	struct tm tm;
+
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", gmtime_r(&s, &tm));
+	snprintf(metadata, sizeof(metadata),
+		 ",\"annotations\":{\"endpoints.kubernetes.io/last-change-trigger-time\":"
+		 "\"%s.%03dZ\"}",
+		 text, (int)(ms % 1000));
+	put_web_with(w, metadata, members);
 }
 
 #define J1 "{\"ip\":\"10.1.0.1\"}"
@@ -52,6 +75,48 @@ static void a_cluster_becomes_a_service_and_its_changes(void **state)
 	await_wanted(w, VIP D1("1") D2("1"));
 	fake_kube_delete(w->server, FAKE_SERVICES, "default", "web");
 	await_wanted(w, VIP D1("0") D2("0")); /* drained */
+}
+
+static uint64_t reactions(struct world *w, uint64_t *sum_us)
+{
+	const struct core *c = w->context.arg;
+	const struct histogram *h = &c->kernel.shown.reaction;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->counts[i];
+	*sum_us = h->sum_us;
+	return n;
+}
+
+static void a_change_is_timed_from_where_it_was_made(void **state)
+{
+	struct world *w = *state;
+	uint64_t sum_us;
+
+	put_web_changed(w, 3600000, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	pass(w, 1000);
+	assert_int_equal(reactions(w, &sum_us), 0); /* it was so before there was an agent */
+
+	w->acknowledge = false;
+	put_web_changed(w, 2000, J1 "," J2);
+	await_wanted(w, VIP D1("1") D2("1"));
+	assert_int_equal(reactions(w, &sum_us), 0); /* the kernel is not so yet */
+	w->acknowledge = true;
+	put_web_changed(w, 5000, J2);
+	await_wanted(w, VIP D1("0") D2("1"));
+	pass(w, 100);
+	assert_int_equal(reactions(w, &sum_us), 2);
+	assert_in_range(sum_us, 7000000, 9000000);
+
+	put_web_changed(w, 7000, J2); /* changes nothing, and is of no later change */
+	pass(w, 1000);
+	put_web(w, J1 "," J2);
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 1000);
+	assert_int_equal(reactions(w, &sum_us), 2);
 }
 
 static void a_restart_goes_on_without_a_list(void **state)
@@ -171,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_cluster, core_world_down)
 		T(a_cluster_becomes_a_service_and_its_changes),
+		T(a_change_is_timed_from_where_it_was_made),
 		T(a_restart_goes_on_without_a_list),
 		T(without_the_server_the_state_serves),
 		T(without_the_server_nothing_is_said_of_a_secret),

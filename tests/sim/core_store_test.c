@@ -111,6 +111,22 @@ static void a_document_becomes_a_service_and_outlives_a_restart(void **state)
 	assert_int_equal(source_objects(&core_of(w)->sources[0]), 2);
 }
 
+static void a_change_is_timed_until_the_kernel_has_it(void **state)
+{
+	struct world *w = *state;
+	const struct histogram *h;
+	uint64_t n = 0;
+
+	start_with_web(w, WEB_ENDPOINTS(ONE), VIP D1("1"));
+	write_document(w, STORE_ENDPOINTS, "web", WEB_ENDPOINTS(ONE "," TWO));
+	await_wanted(w, VIP D1("1") D2("1"));
+	pass(w, 100);
+	h = &core_of(w)->kernel.shown.reaction;
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->counts[i];
+	assert_int_equal(n, 3);
+}
+
 static void an_empty_store_is_complete(void **state)
 {
 	struct world *w = *state;
@@ -279,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_document_becomes_a_service_and_outlives_a_restart),
+		T(a_change_is_timed_until_the_kernel_has_it),
 		T(an_empty_store_is_complete),
 		T(changes_and_removals_are_followed),
 		T(a_document_that_cannot_be_used_keeps_what_it_was),

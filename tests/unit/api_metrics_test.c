@@ -62,6 +62,8 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_sync_proxy_rules_duration_seconds_bucket{le=\"+Inf\"}", "3" },
 		{ "parasaus_sync_proxy_rules_duration_seconds_sum", "70.004000" },
 		{ "parasaus_sync_proxy_rules_last_timestamp_seconds", "1795316400.000" },
+		{ "parasaus_network_programming_duration_seconds_bucket{le=\"0.05\"}", "1" },
+		{ "parasaus_network_programming_duration_seconds_sum", "0.030000" },
 		{ "parasaus_pools_without_series", "6" },
 	};
 	struct snapshot *s = snapshot_sample(NOW);
@@ -76,6 +78,7 @@ static void the_text_is_one_that_scrapers_take(void **state)
 	histogram_add(&s->kernel.programming, 1500);
 	histogram_add(&s->kernel.programming, 2500);
 	histogram_add(&s->kernel.programming, 70000000);
+	histogram_add(&s->kernel.reaction, 30000);
 	traffic.answers[4] = 3;
 	text = scrape(&world);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -686,6 +687,35 @@ static void bytes_give_back_the_same_object(void **state)
 	}
 }
 
+static void a_slice_tells_when_what_it_is_made_of_changed(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} cases[] = {
+		{ "2026-11-22T01:02:03Z", 1795309323000 },
+		{ "2026-11-22T01:02:03.5Z", 1795309323500 },
+		{ "2026-11-22T01:02:03.987654321Z", 1795309323987 },
+		{ "2026-11-22T01:02:03.987", 0 },
+		{ "2026-11-22T01:02:03+01:00", 0 },
+		{ "yesterday", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct object *o;
+		char text[400];
+
+		snprintf(text, sizeof(text),
+			 "{kind: Endpoints, apiVersion: v1, metadata: {name: web, annotations: "
+			 "{endpoints.kubernetes.io/last-change-trigger-time: '%s'}}, subsets: []}",
+			 cases[i].text);
+		o = decode_one(text);
+		assert_int_equal(o->trigger_ms, cases[i].ms);
+		object_free(o);
+	}
+}
+
 static void problems_are_bounded(void **state)
 {
 	struct problems p = { 0 }, q = { 0 };
@@ -728,6 +758,7 @@ int main(void)
 		cmocka_unit_test(lists_are_told_from_objects),
 		cmocka_unit_test(bytes_give_back_the_same_object),
 		cmocka_unit_test(problems_are_bounded),
+		cmocka_unit_test(a_slice_tells_when_what_it_is_made_of_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
