@@ -428,6 +428,8 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
+	struct backups *backups; /* agent/api/backup_route.h */
+	char *backup_directory;
 	struct tokens *tokens;		  /* agent/api/tokens.h */
 	struct edit_source *edit_sources; /* one a source */
 	struct reports reports;

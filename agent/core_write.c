@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/backup_route.h"
 #include "agent/api/command.h"
 #include "agent/api/edit.h"
 #include "agent/api/problem.h"
@@ -33,6 +34,30 @@ static void on_answer(void *arg, struct rest_reply *reply)
 	command_answer(arg, reply);
 }
 
+static void tell(const struct err *said)
+{
+	if (said->code < 0)
+		log_error("api", "%s", said->text);
+	else if (said->text[0])
+		log_info("api", "%s", said->text);
+}
+
+static void on_backup(void *arg, struct rest_reply *reply, const struct err *said)
+{
+	tell(said);
+	command_answer(arg, reply);
+}
+
+static void begin_backup(struct core *c, struct command *command)
+{
+	const struct backup_place place = { .backups = c->backups,
+					    .store = writes_store(c),
+					    .directory = c->backup_directory,
+					    .now_ms = clock_wall_ms(loop_clock(c->loop)) };
+
+	backup_begin(&place, &command->request, on_backup, command);
+}
+
 static void answer_token(struct core *c, struct command *command)
 {
 	const struct token_place place = { .tokens = c->tokens,
@@ -42,10 +67,7 @@ static void answer_token(struct core *c, struct command *command)
 	struct err said;
 
 	token_answer(&place, &command->request, &reply, &said);
-	if (said.code < 0)
-		log_error("api", "%s", said.text);
-	else if (said.text[0])
-		log_info("api", "%s", said.text);
+	tell(&said);
 	command_answer(command, &reply);
 }
 
@@ -92,6 +114,8 @@ static void on_command(void *arg, struct command *command)
 		refuse_late(command);
 	} else if (token_is_asked_for(&command->request)) {
 		answer_token(c, command);
+	} else if (backup_is_asked_for(&command->request)) {
+		begin_backup(c, command);
 	} else {
 		place = place_of(c);
 		edit_begin(&place, &command->request, on_answer, command);
@@ -129,6 +153,8 @@ int writes_start(struct core *c)
 		log_error("api", "no descriptor for writes: %s", strerror(-r));
 	else
 		c->edits = edits_new();
+	c->backups = backups_new();
+	c->backup_directory = xasprintf("%s/backups", c->config->state_directory);
 	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
 	return r;
 }
@@ -137,6 +163,10 @@ void writes_end(struct core *c)
 {
 	edits_free(c->edits);
 	c->edits = NULL;
+	backups_free(c->backups);
+	c->backups = NULL;
+	free(c->backup_directory);
+	c->backup_directory = NULL;
 	free(c->edit_sources);
 	c->edit_sources = NULL;
 	commands_end(c->commands);

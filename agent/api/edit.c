@@ -370,7 +370,7 @@ static uint64_t hash_request(const struct edit *e)
 	return hash_id(all.data, all.len);
 }
 
-static const char *source_of(const struct rest_request *r)
+const char *edit_source_of(const struct rest_request *r)
 {
 	if (!r->user_agent)
 		return "rest";
@@ -427,7 +427,7 @@ void edit_write(struct edit *e, const char *action)
 		snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
 	w = (struct store_write){
 		.who = { .user = rest_user(r, user) ? user : "unix:?",
-			 .source = source_of(r),
+			 .source = edit_source_of(r),
 			 .peer = peer,
 			 .request = r->request_id,
 			 .action = action,

@@ -158,6 +158,8 @@ bool edit_takes_method(const char *methods, const char *method);
 
 /* --- edit.c ------------------------------------------------------------------------------------ */
 
+/* "cli", "web" or "rest": with what it was asked for, for the record. */
+const char *edit_source_of(const struct rest_request *r);
 void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);

@@ -47,6 +47,10 @@
 /* Of tokens, over the unix socket alone; {name} is one's. */
 #define REST_TOKENS "/api/v1/tokens"
 #define REST_TOKEN  "/api/v1/tokens/{name}"
+/* Of backups of the store, the same. */
+#define REST_BACKUPS	    "/api/v1/backups"
+#define REST_BACKUP	    "/api/v1/backups/{name}"
+#define REST_BACKUP_RESTORE "/api/v1/backups/{name}:restore"
 
 #define REST_YAML	  "application/yaml"
 #define REST_MERGE_PATCH  "application/merge-patch+json"
@@ -284,6 +288,10 @@
 /* Of a token; besides names of fields. */
 #define REST_TOKEN_FIELD "token"
 #define REST_CREATED_AT	 "createdAt"
+
+/* Of a backup, and of a restore; besides names of fields. */
+#define REST_BYTES "bytes"
+#define REST_KEPT  "kept"
 
 /* Of an error (RFC 9457); `code` is the stable one. */
 #define REST_TITLE	  "title"

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/api/accept.h"
 #include "agent/api/edit_private.h"
 #include "agent/api/json_writer.h"
+#include "agent/api/local.h"
 #include "agent/api/origin.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
@@ -37,55 +37,21 @@ static bool target_of(const struct uri *u, enum what *out, const char **out_name
 
 /* --- admission -------------------------------------------------------------------------------- */
 
-static enum rest_problem body_problem(const struct rest_request *r, const char **detail)
-{
-	if (strcmp(r->method, "POST") != 0)
-		return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
-	if (!edit_is_type(r->content_type, REST_JSON)) {
-		*detail = "Content-Type has to be " REST_JSON;
-		return PROBLEM_BAD_TYPE;
-	}
-	return r->length > BODY_MAX ? PROBLEM_TOO_LARGE : PROBLEM_COUNT;
-}
-
-static enum rest_problem problem_of(const struct rest_request *r, const char *methods,
-				    const char **detail)
-{
-	enum rest_problem p = rest_transport_problem(r);
-
-	if (p != PROBLEM_COUNT)
-		return p;
-	if (r->over_tcp) {
-		*detail = "tokens are made, listed and deleted over the unix socket alone";
-		return PROBLEM_FORBIDDEN;
-	}
-	if (!edit_takes_method(methods, r->method))
-		return PROBLEM_BAD_METHOD;
-	if (!r->may_write)
-		return PROBLEM_FORBIDDEN;
-	if (accept_type(r->accept, REST_JSON) == 0) {
-		*detail = "there is " REST_JSON;
-		return PROBLEM_NOT_ACCEPTABLE;
-	}
-	return body_problem(r, detail);
-}
-
 enum edit_admission token_admit(const struct rest_request *r, struct rest_reply *out)
 {
-	const char *name, *detail = NULL;
-	enum rest_problem p;
+	struct local_rule rule = {
+		.body_max = BODY_MAX,
+		.over_tcp = "tokens are made, listed and deleted over the unix socket alone"
+	};
+	const char *name;
 	enum what what;
 	struct uri uri;
 	struct err err;
 
 	if (uri_parse(r->target, &uri, &err) < 0 || !target_of(&uri, &what, &name))
 		return EDIT_NOT_OURS;
-	p = problem_of(r, token_paths[what].methods, &detail);
-	if (p == PROBLEM_COUNT)
-		return EDIT_ADMITTED;
-	*out = (struct rest_reply){ .close = true, .methods = token_paths[what].methods };
-	problem_answer(out, p, r, detail);
-	return EDIT_REFUSED;
+	rule.methods = token_paths[what].methods;
+	return local_admit(r, &rule, out);
 }
 
 bool token_is_asked_for(const struct rest_request *r)

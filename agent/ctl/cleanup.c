@@ -27,15 +27,6 @@ static const char *find_agent(char out[static PATH_MAX])
 	return "parasausd";
 }
 
-static bool confirmed(void)
-{
-	char line[16] = "";
-
-	printf("Go on? [y/N] ");
-	fflush(stdout);
-	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
-
 int command_cleanup(const struct ctl_args *args)
 {
 	char path[PATH_MAX];
@@ -44,16 +35,13 @@ int command_cleanup(const struct ctl_args *args)
 	if (args->operand_count || !args->config)
 		return command_misused("cleanup", "cleanup needs -c FILE, the agent's "
 						  "configuration");
-	printf("Running: %s -c %s --cleanup\n"
-	       "This deletes the agent's virtual services, routes, rules and sets from the "
-	       "kernel.\n"
-	       "Connections through its addresses end.\n",
-	       agent, args->config);
-	fflush(stdout);
-	if (!args->yes && !isatty(STDIN_FILENO))
-		return command_failed("nothing was done: say --yes where nobody can be asked");
-	if (!args->yes && !confirmed())
-		return command_failed("nothing was done");
+	if (!command_confirm(args,
+			     "Running: %s -c %s --cleanup\n"
+			     "This deletes the agent's virtual services, routes, rules and sets "
+			     "from the kernel.\n"
+			     "Connections through its addresses end.\n",
+			     agent, args->config))
+		return CTL_FAILED;
 	execlp(agent, agent, "-c", args->config, "--cleanup", (char *)NULL);
 	return command_failed("cannot run %s: %s", agent, strerror(errno));
 }

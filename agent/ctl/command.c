@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/api/schema.h"
 #include "agent/base/doc.h"
@@ -99,6 +100,13 @@ const struct ctl_command ctl_commands[] = {
 	  "is\n"
 	  "on record as token:NAME. Lists tokens, or deletes one, which holds at once.",
 	  "oL", command_token },
+	{ "backup", "create|list|restore|delete [NAME]",
+	  "copy the agent's store, and bring it back",
+	  "Makes a backup of the agent's store and prints its path; lists backups; makes the "
+	  "store\n"
+	  "what a backup is, and what was there another backup; deletes one. A backup holds the\n"
+	  "Secrets of the store. Without a NAME a new one is named by the time.",
+	  "oRy", command_backup },
 	{ "completion", "bash|zsh", "print a script that completes words in a shell",
 	  "Prints a script for the shell: source <(parasausctl completion bash). For zsh it is\n"
 	  "written to a file _parasausctl in a directory of its fpath.",
@@ -133,6 +141,35 @@ int command_misused(const char *command, const char *fmt, ...)
 	fprintf(stderr, "\nTry 'parasausctl %s%s--help'.\n", command ? command : "",
 		command ? " " : "");
 	return CTL_USAGE;
+}
+
+static bool is_wanted(void)
+{
+	char line[16] = "";
+
+	printf("Go on? [y/N] ");
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+bool command_confirm(const struct ctl_args *args, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	fflush(stdout);
+	if (args->yes)
+		return true;
+	if (!isatty(STDIN_FILENO)) {
+		(void)command_failed("nothing was done: say --yes where nobody can be asked");
+		return false;
+	}
+	if (is_wanted())
+		return true;
+	(void)command_failed("nothing was done");
+	return false;
 }
 
 int command_refused(int r, const struct err *err)

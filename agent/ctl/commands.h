@@ -28,6 +28,7 @@ int command_undrain(const struct ctl_args *args);
 int command_weight(const struct ctl_args *args);
 int command_cleanup(const struct ctl_args *args);
 int command_whoami(const struct ctl_args *args);
+int command_backup(const struct ctl_args *args);
 int command_token(const struct ctl_args *args);
 int command_completion(const struct ctl_args *args);
 int command_version(const struct ctl_args *args);
@@ -36,6 +37,13 @@ int command_help(const struct ctl_args *args);
 /* "parasausctl: ..." on standard error; return CTL_FAILED, and CTL_USAGE with a hint at --help. */
 int command_failed(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int command_misused(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Says what is about to be done and asks, unless --yes says it already. False: it is not to be
+ * done, and it was said that nothing was.
+ */
+MUST_CHECK bool command_confirm(const struct ctl_args *args, const char *fmt, ...)
+	PRINTF_LIKE(2, 3);
 
 /* Says what err does of a negative result of client.h; an exit code. */
 int command_refused(int r, const struct err *err);

@@ -5,7 +5,7 @@
  *
  * What follows a command is read off its `operands`: words in small letters
  * are the choice itself ("pools|members"), NAME, ID and POOL are ids of pools,
- * COMMAND is a command. Documents and tokens have a NAME that is not looked up.
+ * COMMAND is a command. Documents, tokens and backups have a NAME that is not looked up.
  */
 #include <ctype.h>
 #include <string.h>
@@ -100,9 +100,9 @@ static void put_operand(const struct ctl_command *c, unsigned number, const char
 {
 	bool many = len > 4 && memcmp(operand + len - 4, "...]", 4) == 0;
 
-	/* Neither documents nor tokens are listed; NAME is a pool's behind "get" alone. */
+	/* Neither documents nor tokens nor backups are listed; NAME is a pool's behind "get" alone. */
 	if (strchr(c->options, 'D') || strcmp(c->name, "history") == 0 ||
-	    strcmp(c->name, "token") == 0) {
+	    strcmp(c->name, "token") == 0 || strcmp(c->name, "backup") == 0) {
 		if (!islower((unsigned char)*operand))
 			return;
 	}

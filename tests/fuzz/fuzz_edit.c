@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/api/backup_route.h"
 #include "agent/api/edit.h"
 #include "agent/api/schema.h"
+#include "agent/api/token_route.h"
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 
@@ -168,6 +170,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.body_len = rest ? strlen(rest) : 0;
 	r.has_body = r.body_len > 0;
 	r.length = r.body_len;
+	if (r.target && token_admit(&r, &reply) == EDIT_REFUSED)
+		rest_reply_done(&reply);
+	if (r.target && backup_admit(&r, &reply) == EDIT_REFUSED)
+		rest_reply_done(&reply);
 	switch (r.target ? edit_admit(&r, &reply) : EDIT_NOT_OURS) {
 	case EDIT_NOT_OURS:
 		break;

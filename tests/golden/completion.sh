@@ -61,6 +61,7 @@ for shell in bash zsh; do
 	offers "a shell" "bash" completion b
 	offers "what is done to tokens" "create delete list" token ''
 	offers "no pool for the name of a token" "" -s "$tmp/api.sock" token delete s
+	offers "what is done with backups" "create delete list restore" backup ''
 	offers "a role" "editor viewer" token create alice --role ''
 	offers "nothing without an agent" "" -s /nonexistent explain x
 	# In zsh it takes the editor to know where in the line it is.

@@ -22,7 +22,7 @@ mask() {
 
 golden help help
 for command in get describe explain wait lint apply diff edit delete history rollback \
-	drain undrain weight cleanup whoami token completion version help; do
+	drain undrain weight cleanup whoami token backup completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -92,6 +92,14 @@ golden error-token-bad-name token create 'a b'
 golden error-token-names token list alice
 golden error-token-role token create alice --role king
 golden error-token-role-of token delete alice --role editor
+
+golden error-backup backup
+golden error-backup-what backup make
+golden error-backup-no-name backup restore
+golden error-backup-bad-name backup create 'a b'
+golden error-backup-names backup list a
+golden error-backup-reason backup create a --reason why
+golden error-backup-unasked backup restore a
 
 golden error-no-command
 golden error-command gte

@@ -12,13 +12,16 @@ tmp=$(mktemp -d)
 socket=$tmp/api.sock
 trap 'rm -rf "$tmp"' EXIT
 
-# fixture_start PROGRAM [ARGUMENT...]: what is written to descriptor 8 is its input
+# fixture_start PROGRAM [ARGUMENT...]: what is written to descriptor 8 is its input. One with a
+# socket of its own says so: "ready PORT SOCKET".
 fixture_start() {
 	mkfifo "$tmp/stdin" "$tmp/ready"
 	"$build/tools/$1" "$socket" "${@:2}" <"$tmp/stdin" >"$tmp/ready" &
 	fixture=$!
 	exec 8>"$tmp/stdin"
-	read -r _ <"$tmp/ready"
+	local own
+	read -r _ _ own <"$tmp/ready"
+	socket=${own:-$socket}
 }
 
 fixture_end() {

@@ -22,6 +22,7 @@
 #include "agent/api/tokens.h"
 #include "agent/base/doc.h"
 #include "agent/base/file.h"
+#include "tests/lib/core_client.h"
 #include "tests/lib/core_world.h"
 
 #define TOKENS	 "/api/v1/tokens"
@@ -33,107 +34,7 @@
 	"\"namespace\":\"shop\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"name\"" \
 	":\"p\",\"port\":80,\"nodePort\":30080}]}}"
 
-/* --- asking ------------------------------------------------------------------------------------ */
-
-enum via { UNIX, TCP };
-
-struct answer {
-	unsigned status;
-	struct buf text;
-	struct doc_set set;
-	const struct doc *root; /* NULL: no JSON */
-};
-
-static void answer_done(struct answer *a)
-{
-	buf_done(&a->text);
-	doc_set_done(&a->set);
-}
-
-static int dial(struct world *w, enum via via)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(w->tcp_port) };
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(via == TCP ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
-
-	v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path_in(w, "api.sock"));
-	assert_true(fd >= 0);
-	if (via == TCP)
-		assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
-	else
-		assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	return fd;
-}
-
-static void say(int fd, const char *text, size_t len)
-{
-	assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
-}
-
-/* Core turns while the server's thread takes and answers; then the connection ends. */
-static void hear(struct world *w, int fd, struct answer *out)
-{
-	char piece[65536];
-	const char *body;
-	ssize_t n = -1;
-	struct err err;
-
-	*out = (struct answer){ 0 };
-	for (int i = 0; i < 20 * TURNS_MAX && n != 0; i++) {
-		turn(w);
-		n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
-		if (n > 0)
-			buf_put(&out->text, piece, (size_t)n);
-	}
-	assert_true(n == 0);
-	close(fd);
-	if (sscanf(buf_cstr(&out->text), "HTTP/1.1 %u", &out->status) != 1)
-		fail_msg("no answer: %s", buf_cstr(&out->text));
-	body = strstr(buf_cstr(&out->text), "\r\n\r\n") + 4;
-	if (*body == '{' &&
-	    doc_read_json(body, strlen(body), &DOC_LIMITS_DEFAULT, &out->set, &err) == 0)
-		out->root = out->set.roots[0];
-}
-
-static void ask(struct world *w, enum via via, const char *method, const char *target,
-		const char *headers, const char *body, struct answer *out)
-{
-	CLEANUP(buf_done) struct buf text = { 0 };
-	int fd = dial(w, via);
-
-	buf_printf(&text, "%s %s HTTP/1.1\r\n%sConnection: close\r\n%s", method, target,
-		   strstr(headers, "Host:") ? "" : "Host: localhost\r\n", headers);
-	if (body)
-		buf_printf(&text, "Content-Length: %zu\r\n", strlen(body));
-	buf_printf(&text, "\r\n%s", body ? body : "");
-	say(fd, (const char *)text.data, text.len);
-	hear(w, fd, out);
-}
-
-static const char *field(const struct answer *a, const char *key)
-{
-	const struct doc *v = doc_get(a->root, key);
-
-	return v && v->text ? v->text : "";
-}
-
-/* It has that status, and that code where there is one; 401 says how to do better, no other does. */
-static void want(struct world *w, unsigned status, const char *code, enum via via,
-		 const char *method, const char *target, const char *headers, const char *body)
-{
-	struct answer a;
-
-	ask(w, via, method, target, headers, body, &a);
-	if (a.status != status || strcmp(field(&a, "code"), code) != 0)
-		fail_msg("%s %s: not %u %s but\n%s", method, target, status, code,
-			 buf_cstr(&a.text));
-	assert_int_equal(strstr(buf_cstr(&a.text), "\r\nWWW-Authenticate: Bearer\r\n") != NULL,
-			 status == 401);
-	answer_done(&a);
-}
-
-/* As a client shows it; "headers" of ask(). */
+/* As a client shows it; "headers" of core_ask(). */
 struct shown {
 	char text[128];
 };
@@ -141,33 +42,33 @@ struct shown {
 static struct shown make_token(struct world *w, const char *name, const char *role)
 {
 	struct shown shown;
-	struct answer a;
+	struct core_answer a;
 	char body[128];
 
 	snprintf(body, sizeof(body), "{\"name\":\"%s\",\"role\":\"%s\"}", name, role);
-	ask(w, UNIX, "POST", TOKENS, JSON, body, &a);
+	core_ask(w, UNIX, "POST", TOKENS, JSON, body, &a);
 	assert_int_equal(a.status, 201);
-	assert_string_equal(field(&a, "name"), name);
-	assert_string_equal(field(&a, "role"), role);
-	assert_int_equal(strlen(field(&a, "token")), TOKEN_TEXT);
+	assert_string_equal(core_field(&a, "name"), name);
+	assert_string_equal(core_field(&a, "role"), role);
+	assert_int_equal(strlen(core_field(&a, "token")), TOKEN_TEXT);
 	snprintf(shown.text, sizeof(shown.text), "Authorization: Bearer %s\r\n" JSON,
-		 field(&a, "token"));
-	answer_done(&a);
+		 core_field(&a, "token"));
+	core_answer_done(&a);
 	return shown;
 }
 
 static void start(struct world *w)
 {
-	struct answer a;
+	struct core_answer a;
 	unsigned status;
 
 	w->over_tcp = true;
 	start_all(w, "");
 	/* The store opens behind the scenes, and who asks for its contents waits for that. */
 	do {
-		ask(w, UNIX, "GET", "/api/v1/operations", "", NULL, &a);
+		core_ask(w, UNIX, "GET", "/api/v1/operations", "", NULL, &a);
 		status = a.status;
-		answer_done(&a);
+		core_answer_done(&a);
 	} while (status == 503);
 	pass(w, 100);
 }
@@ -178,58 +79,58 @@ static void who_has_a_token_writes_over_tcp_and_is_on_record(void **state)
 {
 	struct world *w = *state;
 	struct shown alice;
-	struct answer a;
+	struct core_answer a;
 	const struct doc *newest;
 
 	start(w);
 	alice = make_token(w, "alice", "editor");
-	want(w, 201, "", TCP, "PUT", DOCUMENT, alice.text, WEB);
-	want(w, 200, "", TCP, "GET", DOCUMENT, alice.text, NULL);
-	ask(w, TCP, "GET", "/api/v1/operations", "", NULL, &a);
+	core_want(w, 201, "", TCP, "PUT", DOCUMENT, alice.text, WEB);
+	core_want(w, 200, "", TCP, "GET", DOCUMENT, alice.text, NULL);
+	core_ask(w, TCP, "GET", "/api/v1/operations", "", NULL, &a);
 	newest = doc_get(a.root, "items")->first;
 	assert_string_equal(doc_string(doc_get(newest, "user")), "token:alice");
 	assert_string_equal(doc_string(doc_get(newest, "peer")), "tcp");
 	assert_string_equal(doc_string(doc_get(newest, "action")), "create");
-	answer_done(&a);
-	ask(w, TCP, "GET", WHOAMI, alice.text, NULL, &a);
-	assert_string_equal(field(&a, "user"), "token:alice");
-	assert_string_equal(field(&a, "writeEnabled"), "true");
+	core_answer_done(&a);
+	core_ask(w, TCP, "GET", WHOAMI, alice.text, NULL, &a);
+	assert_string_equal(core_field(&a, "user"), "token:alice");
+	assert_string_equal(core_field(&a, "writeEnabled"), "true");
 	assert_non_null(strstr(buf_cstr(&a.text), "\"roles\":[\"viewer\",\"editor\"]"));
 	assert_null(strstr(buf_cstr(&a.text), "\"uid\""));
-	answer_done(&a);
+	core_answer_done(&a);
 }
 
 static void without_a_token_all_is_read_and_nothing_written(void **state)
 {
 	struct world *w = *state;
-	struct answer a;
+	struct core_answer a;
 
 	start(w);
-	want(w, 401, "token-needed", TCP, "PUT", DOCUMENT, JSON, WEB);
-	want(w, 401, "token-needed", TCP, "POST", "/api/v1/apply", JSON, WEB);
-	want(w, 404, "document-not-found", TCP, "GET", DOCUMENT, "", NULL);
-	want(w, 200, "", TCP, "GET", "/api/v1/pools", "", NULL);
-	ask(w, TCP, "GET", WHOAMI, "", NULL, &a);
-	assert_string_equal(field(&a, "reason"), "token-needed");
-	assert_string_equal(field(&a, "writeEnabled"), "false");
-	answer_done(&a);
+	core_want(w, 401, "token-needed", TCP, "PUT", DOCUMENT, JSON, WEB);
+	core_want(w, 401, "token-needed", TCP, "POST", "/api/v1/apply", JSON, WEB);
+	core_want(w, 404, "document-not-found", TCP, "GET", DOCUMENT, "", NULL);
+	core_want(w, 200, "", TCP, "GET", "/api/v1/pools", "", NULL);
+	core_ask(w, TCP, "GET", WHOAMI, "", NULL, &a);
+	assert_string_equal(core_field(&a, "reason"), "token-needed");
+	assert_string_equal(core_field(&a, "writeEnabled"), "false");
+	core_answer_done(&a);
 }
 
 static void a_viewer_writes_nothing(void **state)
 {
 	struct world *w = *state;
 	struct shown bob;
-	struct answer a;
+	struct core_answer a;
 
 	start(w);
 	bob = make_token(w, "bob", "viewer");
-	want(w, 403, "forbidden", TCP, "PUT", DOCUMENT, bob.text, WEB);
-	want(w, 200, "", TCP, "GET", "/api/v1/pools", bob.text, NULL);
-	ask(w, TCP, "GET", WHOAMI, bob.text, NULL, &a);
-	assert_string_equal(field(&a, "user"), "token:bob");
-	assert_string_equal(field(&a, "reason"), "forbidden");
+	core_want(w, 403, "forbidden", TCP, "PUT", DOCUMENT, bob.text, WEB);
+	core_want(w, 200, "", TCP, "GET", "/api/v1/pools", bob.text, NULL);
+	core_ask(w, TCP, "GET", WHOAMI, bob.text, NULL, &a);
+	assert_string_equal(core_field(&a, "user"), "token:bob");
+	assert_string_equal(core_field(&a, "reason"), "forbidden");
 	assert_non_null(strstr(buf_cstr(&a.text), "\"roles\":[\"viewer\"]"));
-	answer_done(&a);
+	core_answer_done(&a);
 }
 
 #define NO_TOKEN "Authorization: Bearer pst_0123456789012345678901234567890123456789012\r\n"
@@ -246,15 +147,15 @@ static void what_is_no_token_is_refused_wherever_it_is_shown(void **state)
 	start(w);
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(targets); k++) {
-			want(w, 401, "bad-token", TCP, "GET", targets[k], shown[i], NULL);
-			want(w, 401, "bad-token", UNIX, "GET", targets[k], shown[i], NULL);
+			core_want(w, 401, "bad-token", TCP, "GET", targets[k], shown[i], NULL);
+			core_want(w, 401, "bad-token", UNIX, "GET", targets[k], shown[i], NULL);
 		}
-		want(w, 200, "", TCP, "GET", "/healthz", shown[i], NULL);
+		core_want(w, 200, "", TCP, "GET", "/healthz", shown[i], NULL);
 	}
-	want(w, 401, "bad-token", TCP, "PUT", DOCUMENT, NO_TOKEN JSON, WEB);
-	want(w, 401, "bad-token", UNIX, "PUT", DOCUMENT, NO_TOKEN JSON, WEB);
-	want(w, 401, "bad-token", TCP, "POST", TOKENS, NO_TOKEN JSON, "{}");
-	want(w, 400, "bad-request", TCP, "GET", WHOAMI, NO_TOKEN NO_TOKEN, NULL);
+	core_want(w, 401, "bad-token", TCP, "PUT", DOCUMENT, NO_TOKEN JSON, WEB);
+	core_want(w, 401, "bad-token", UNIX, "PUT", DOCUMENT, NO_TOKEN JSON, WEB);
+	core_want(w, 401, "bad-token", TCP, "POST", TOKENS, NO_TOKEN JSON, "{}");
+	core_want(w, 400, "bad-request", TCP, "GET", WHOAMI, NO_TOKEN NO_TOKEN, NULL);
 }
 
 /* What is wiped of one request is not the next one's, which has come with it. */
@@ -264,7 +165,7 @@ static void each_request_of_a_connection_shows_its_own(void **state)
 	CLEANUP(buf_done) struct buf text = { 0 };
 	struct world *w = *state;
 	struct shown alice, bob;
-	struct answer a;
+	struct core_answer a;
 	int fd;
 
 	start(w);
@@ -272,13 +173,13 @@ static void each_request_of_a_connection_shows_its_own(void **state)
 	bob = make_token(w, "bob", "viewer");
 	buf_printf(&text, "%s%s\r\n%s%s\r\n%sConnection: close\r\n\r\n", next, alice.text, next,
 		   bob.text, next);
-	fd = dial(w, TCP);
-	say(fd, (const char *)text.data, text.len);
-	hear(w, fd, &a);
+	fd = core_dial(w, TCP);
+	core_say(fd, (const char *)text.data, text.len);
+	core_hear(w, fd, &a);
 	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":\"token:alice\""));
 	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":\"token:bob\""));
 	assert_non_null(strstr(buf_cstr(&a.text), "{\"user\":null"));
-	answer_done(&a);
+	core_answer_done(&a);
 }
 
 /* A token is no leave for a page of another site, nor for a name that is not ours. */
@@ -291,13 +192,13 @@ static void where_a_request_comes_from_counts_as_before(void **state)
 	start(w);
 	alice = make_token(w, "alice", "editor");
 	snprintf(headers, sizeof(headers), "Origin: http://evil.example\r\n%s", alice.text);
-	want(w, 403, "cross-site", TCP, "PUT", DOCUMENT, headers, WEB);
+	core_want(w, 403, "cross-site", TCP, "PUT", DOCUMENT, headers, WEB);
 	snprintf(headers, sizeof(headers), "Sec-Fetch-Site: same-site\r\n%s", alice.text);
-	want(w, 403, "cross-site", TCP, "PUT", DOCUMENT, headers, WEB);
+	core_want(w, 403, "cross-site", TCP, "PUT", DOCUMENT, headers, WEB);
 	snprintf(headers, sizeof(headers), "Host: evil.example\r\n%s", alice.text);
-	want(w, 421, "wrong-host", TCP, "PUT", DOCUMENT, headers, WEB);
+	core_want(w, 421, "wrong-host", TCP, "PUT", DOCUMENT, headers, WEB);
 	*strstr(alice.text, JSON) = '\0';
-	want(w, 415, "unsupported-type", TCP, "PUT", DOCUMENT, alice.text, WEB);
+	core_want(w, 415, "unsupported-type", TCP, "PUT", DOCUMENT, alice.text, WEB);
 }
 
 static void tokens_are_none_of_tcp(void **state)
@@ -308,30 +209,30 @@ static void tokens_are_none_of_tcp(void **state)
 
 	start(w);
 	alice = make_token(w, "alice", "editor");
-	want(w, 403, "forbidden", TCP, "POST", TOKENS, alice.text, wish);
-	want(w, 403, "forbidden", TCP, "GET", TOKENS, alice.text, NULL);
-	want(w, 403, "forbidden", TCP, "DELETE", TOKENS "/alice", alice.text, NULL);
-	want(w, 403, "forbidden", TCP, "POST", TOKENS, JSON, wish);
-	want(w, 403, "forbidden", TCP, "GET", TOKENS, "", NULL);
-	want(w, 405, "method-not-allowed", UNIX, "GET", TOKENS "/alice", "", NULL);
+	core_want(w, 403, "forbidden", TCP, "POST", TOKENS, alice.text, wish);
+	core_want(w, 403, "forbidden", TCP, "GET", TOKENS, alice.text, NULL);
+	core_want(w, 403, "forbidden", TCP, "DELETE", TOKENS "/alice", alice.text, NULL);
+	core_want(w, 403, "forbidden", TCP, "POST", TOKENS, JSON, wish);
+	core_want(w, 403, "forbidden", TCP, "GET", TOKENS, "", NULL);
+	core_want(w, 405, "method-not-allowed", UNIX, "GET", TOKENS "/alice", "", NULL);
 }
 
 static void tokens_are_listed_without_what_they_are(void **state)
 {
 	struct world *w = *state;
-	struct answer a;
+	struct core_answer a;
 
 	start(w);
 	(void)make_token(w, "alice", "editor");
 	(void)make_token(w, "bob.2", "viewer");
-	ask(w, UNIX, "GET", TOKENS, "", NULL, &a);
+	core_ask(w, UNIX, "GET", TOKENS, "", NULL, &a);
 	assert_non_null(strstr(buf_cstr(&a.text),
 			       "{\"items\":[{\"name\":\"alice\",\"role\":\"editor\","
 			       "\"createdAt\":\"2023-11-14T"));
 	assert_non_null(strstr(buf_cstr(&a.text), "{\"name\":\"bob.2\",\"role\":\"viewer\","));
-	assert_string_equal(field(&a, "total"), "2");
+	assert_string_equal(core_field(&a, "total"), "2");
 	assert_null(strstr(buf_cstr(&a.text), "pst_"));
-	answer_done(&a);
+	core_answer_done(&a);
 }
 
 static void what_cannot_be_a_token_is_told(void **state)
@@ -356,13 +257,14 @@ static void what_cannot_be_a_token_is_told(void **state)
 	start(w);
 	(void)make_token(w, "alice", "editor");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		want(w, cases[i].status, cases[i].code, UNIX, "POST", TOKENS, JSON, cases[i].body);
+		core_want(w, cases[i].status, cases[i].code, UNIX, "POST", TOKENS, JSON,
+			  cases[i].body);
 	memset(large, ' ', sizeof(large));
 	large[sizeof(large) - 1] = '\0';
-	want(w, 413, "too-large", UNIX, "POST", TOKENS, JSON, large);
-	want(w, 415, "unsupported-type", UNIX, "POST", TOKENS, "", "{}");
-	want(w, 400, "bad-parameter", UNIX, "GET", TOKENS "?limit=1", "", NULL);
-	want(w, 404, "token-not-found", UNIX, "DELETE", TOKENS "/bob", "", NULL);
+	core_want(w, 413, "too-large", UNIX, "POST", TOKENS, JSON, large);
+	core_want(w, 415, "unsupported-type", UNIX, "POST", TOKENS, "", "{}");
+	core_want(w, 400, "bad-parameter", UNIX, "GET", TOKENS "?limit=1", "", NULL);
+	core_want(w, 404, "token-not-found", UNIX, "DELETE", TOKENS "/bob", "", NULL);
 }
 
 static void a_deleted_one_is_refused_at_once(void **state)
@@ -370,7 +272,7 @@ static void a_deleted_one_is_refused_at_once(void **state)
 	struct world *w = *state;
 	struct shown alice;
 	char head[512];
-	struct answer a;
+	struct core_answer a;
 	int fd;
 
 	start(w);
@@ -380,21 +282,21 @@ static void a_deleted_one_is_refused_at_once(void **state)
 		 "PUT " DOCUMENT " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s"
 		 "Content-Length: %zu\r\nExpect: 100-continue\r\n\r\n",
 		 alice.text, strlen(WEB));
-	fd = dial(w, TCP);
-	say(fd, head, strlen(head));
+	fd = core_dial(w, TCP);
+	core_say(fd, head, strlen(head));
 	assert_true(recv(fd, head, sizeof(head), 0) > 0);
 	assert_memory_equal(head, "HTTP/1.1 100 ", 13);
-	want(w, 204, "", UNIX, "DELETE", TOKENS "/alice", "", NULL);
-	say(fd, WEB, strlen(WEB));
-	hear(w, fd, &a);
+	core_want(w, 204, "", UNIX, "DELETE", TOKENS "/alice", "", NULL);
+	core_say(fd, WEB, strlen(WEB));
+	core_hear(w, fd, &a);
 	assert_int_equal(a.status, 401);
-	assert_string_equal(field(&a, "code"), "bad-token");
-	answer_done(&a);
-	want(w, 401, "bad-token", TCP, "GET", WHOAMI, alice.text, NULL);
-	want(w, 404, "document-not-found", UNIX, "GET", DOCUMENT, "", NULL);
+	assert_string_equal(core_field(&a, "code"), "bad-token");
+	core_answer_done(&a);
+	core_want(w, 401, "bad-token", TCP, "GET", WHOAMI, alice.text, NULL);
+	core_want(w, 404, "document-not-found", UNIX, "GET", DOCUMENT, "", NULL);
 	/* The name is free again, and the old token stays none. */
 	(void)make_token(w, "alice", "editor");
-	want(w, 401, "bad-token", TCP, "GET", WHOAMI, alice.text, NULL);
+	core_want(w, 401, "bad-token", TCP, "GET", WHOAMI, alice.text, NULL);
 }
 
 static void tokens_outlive_the_agent_and_are_written_nowhere(void **state)
@@ -407,13 +309,13 @@ static void tokens_outlive_the_agent_and_are_written_nowhere(void **state)
 
 	start(w);
 	alice = make_token(w, "alice", "editor");
-	want(w, 201, "", TCP, "PUT", DOCUMENT, alice.text, WEB);
+	core_want(w, 201, "", TCP, "PUT", DOCUMENT, alice.text, WEB);
 	stop_core(w);
 	assert_int_equal(stat(path_in(w, "state/tokens"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	start(w);
-	want(w, 200, "", TCP, "GET", WHOAMI, alice.text, NULL);
-	want(w, 204, "", UNIX, "DELETE", TOKENS "/alice", "", NULL);
+	core_want(w, 200, "", TCP, "GET", WHOAMI, alice.text, NULL);
+	core_want(w, 204, "", UNIX, "DELETE", TOKENS "/alice", "", NULL);
 	assert_int_equal(file_read(path_in(w, "state/tokens"), 4096, &file, &err), 0);
 	assert_null(strstr(buf_cstr(&file), "alice"));
 	assert_null(strstr(buf_cstr(&w->log), "pst_"));
@@ -436,7 +338,7 @@ static void a_damaged_file_is_told_and_its_good_lines_hold(void **state)
 	assert_int_equal(file_write(path_in(w, "state/tokens"), file.data, file.len, &err), 0);
 	assert_int_equal(chmod(path_in(w, "state/tokens"), 0640), 0);
 	start(w);
-	want(w, 200, "", TCP, "GET", WHOAMI, alice.text, NULL);
+	core_want(w, 200, "", TCP, "GET", WHOAMI, alice.text, NULL);
 	assert_non_null(
 		strstr(buf_cstr(&w->log), "state/tokens: line 3 is not used: not NAME:ROLE"));
 	assert_non_null(
@@ -449,8 +351,8 @@ static void what_cannot_be_written_is_no_token(void **state)
 
 	start(w);
 	assert_int_equal(mkdir(path_in(w, "state/tokens.tmp"), 0700), 0);
-	want(w, 503, "store-trouble", UNIX, "POST", TOKENS, JSON,
-	     "{\"name\":\"alice\",\"role\":\"editor\"}");
+	core_want(w, 503, "store-trouble", UNIX, "POST", TOKENS, JSON,
+		  "{\"name\":\"alice\",\"role\":\"editor\"}");
 	assert_non_null(strstr(buf_cstr(&w->log), "nothing has changed: "));
 	assert_int_equal(rmdir(path_in(w, "state/tokens.tmp")), 0);
 	(void)make_token(w, "alice", "editor");
@@ -459,18 +361,18 @@ static void what_cannot_be_written_is_no_token(void **state)
 static void where_there_is_nothing_to_write_to_no_token_is_made(void **state)
 {
 	struct world *w = *state;
-	struct answer a;
+	struct core_answer a;
 
 	w->over_tcp = true;
 	start_all(w, "");
 	pass(w, 100);
-	want(w, 409, "managed-elsewhere", UNIX, "POST", TOKENS, JSON,
-	     "{\"name\":\"alice\",\"role\":\"editor\"}");
-	want(w, 200, "", UNIX, "GET", TOKENS, "", NULL);
-	want(w, 401, "bad-token", TCP, "GET", WHOAMI, NO_TOKEN, NULL);
-	ask(w, TCP, "GET", WHOAMI, "", NULL, &a);
-	assert_string_equal(field(&a, "reason"), "no-store");
-	answer_done(&a);
+	core_want(w, 409, "managed-elsewhere", UNIX, "POST", TOKENS, JSON,
+		  "{\"name\":\"alice\",\"role\":\"editor\"}");
+	core_want(w, 200, "", UNIX, "GET", TOKENS, "", NULL);
+	core_want(w, 401, "bad-token", TCP, "GET", WHOAMI, NO_TOKEN, NULL);
+	core_ask(w, TCP, "GET", WHOAMI, "", NULL, &a);
+	assert_string_equal(core_field(&a, "reason"), "no-store");
+	core_answer_done(&a);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)

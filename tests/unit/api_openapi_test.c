@@ -3,6 +3,7 @@
  * openapi.json against the code, both ways: paths, parameters, formats, error
  * codes, and every answer over the sample against the schema that it has.
  */
+#include "agent/api/backup_route.h"
 #include "agent/api/openapi.h"
 
 #include <setjmp.h>
@@ -196,7 +197,7 @@ static const struct doc *operation(const struct world *w, const char *path)
 }
 
 /* What core answers, with methods of its own. */
-static const struct edit_path *const tables[] = { edit_paths, token_paths };
+static const struct edit_path *const tables[] = { edit_paths, token_paths, backup_paths };
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
