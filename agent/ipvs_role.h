@@ -10,4 +10,8 @@
 /* Remove all of ours from the kernel, telling what on standard output. */
 MUST_CHECK int role_ipvs_cleanup(const struct config *c, struct err *err);
 
+struct doctor_facts;
+/* doctor_read() of ipvs/doctor.h. */
+MUST_CHECK int role_ipvs_look(const struct config *c, struct doctor_facts *out, struct err *err);
+
 #endif

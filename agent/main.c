@@ -17,6 +17,7 @@
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
+#include "agent/doctor.h"
 #include "agent/ipvs_role.h"
 #include "agent/role.h"
 
@@ -24,10 +25,10 @@
 
 #define EXIT_USAGE 2
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_CLEANUP };
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_CLEANUP, ACTION_DOCTOR };
 
 static const char usage[] =
-	"usage: parasausd [-c FILE] [-n | --cleanup]\n"
+	"usage: parasausd [-c FILE] [-n | --cleanup | --doctor[=json]]\n"
 	"\n"
 	"An IPVS load balancer agent. Runs in the foreground, logs to standard error,\n"
 	"ends on SIGTERM; the kernel goes on forwarding without it.\n"
@@ -35,6 +36,7 @@ static const char usage[] =
 	"  -c, --config FILE   the configuration (default " DEFAULT_CONFIG ")\n"
 	"  -n, --check         check it, print it as it would be in force, and end\n"
 	"      --cleanup       remove everything of ours from the kernel, and end\n"
+	"      --doctor[=json] say what is wrong with this host for the agent, and end\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          this\n"
 	"\n"
@@ -119,6 +121,24 @@ static int cleanup(const char *path)
 	return 0;
 }
 
+static int doctor(const char *path, const char *format)
+{
+	bool json = format && strcmp(format, "json") == 0;
+	struct config *config;
+	int r;
+
+	if (format && !json) {
+		fprintf(stderr, "parasausd: --doctor takes json, or nothing\n");
+		return EXIT_USAGE;
+	}
+	config = load(path);
+	if (!config)
+		return 1;
+	r = doctor_run(config, is_running(config), json);
+	config_free(config);
+	return r;
+}
+
 /* The parent reads no configuration: a child says whether it is good. */
 static bool check_in_child(const char *path, const struct buf *text)
 {
@@ -176,17 +196,19 @@ static int become(const char *name)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_ROLE = 256, OPT_CLEANUP };
+	enum { OPT_ROLE = 256, OPT_CLEANUP, OPT_DOCTOR };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "cleanup", no_argument, NULL, OPT_CLEANUP },
+		{ "doctor", optional_argument, NULL, OPT_DOCTOR },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "role", required_argument, NULL, OPT_ROLE },
 		{ 0 },
 	};
 	const char *path = DEFAULT_CONFIG;
+	const char *format = NULL;
 	enum action action = ACTION_RUN;
 	int o;
 
@@ -200,6 +222,10 @@ int main(int argc, char **argv)
 			break;
 		case OPT_CLEANUP:
 			action = ACTION_CLEANUP;
+			break;
+		case OPT_DOCTOR:
+			action = ACTION_DOCTOR;
+			format = optarg;
 			break;
 		case 'V':
 			puts("parasausd " PARASAUS_VERSION);
@@ -225,6 +251,8 @@ int main(int argc, char **argv)
 		return check(path);
 	case ACTION_CLEANUP:
 		return cleanup(path);
+	case ACTION_DOCTOR:
+		return doctor(path, format);
 	}
 	return EXIT_USAGE;
 }

@@ -15,6 +15,7 @@
 #include "agent/ipvs_role.h"
 #include "agent/role.h"
 #include "healthcheck/role.h"
+#include "ipvs/doctor.h"
 #include "ipvs/role.h"
 
 #define HEALTHCHECK_FILES     262144
@@ -78,6 +79,16 @@ int role_ipvs_cleanup(const struct config *c, struct err *err)
 	struct ipvs_ours *ours;
 	struct ipvs_config config = ipvs_config_of(c, &ours);
 	int r = ipvs_cleanup(&config, err);
+
+	free(ours);
+	return r;
+}
+
+int role_ipvs_look(const struct config *c, struct doctor_facts *out, struct err *err)
+{
+	struct ipvs_ours *ours;
+	struct ipvs_config config = ipvs_config_of(c, &ours);
+	int r = doctor_read(&config, out, err);
 
 	free(ours);
 	return r;

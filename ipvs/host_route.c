@@ -6,7 +6,9 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent/base/xalloc.h"
 
@@ -264,6 +266,72 @@ int host_advertised_read(struct host_routes *r, host_advertised_fn *fn, void *ar
 	rt->rtm_family = AF_INET6;
 	rt->rtm_protocol = RTPROT_RA;
 	return dump(r, nlh, read_advertised, &read);
+}
+
+/* --- one way --- */
+
+static int read_metric(const struct nlattr *a, void *data)
+{
+	if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) == 0)
+		*(uint32_t *)data = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+static int read_way(const struct nlmsghdr *nlh, void *data)
+{
+	struct host_way *way = data;
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr[RTA_MAX + 1] = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+		return MNL_CB_ERROR;
+	way->gateway = attr[RTA_GATEWAY] || attr[RTA_VIA];
+	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0)
+		(void)if_indextoname(mnl_attr_get_u32(attr[RTA_OIF]), way->device);
+	if (attr[RTA_METRICS])
+		(void)mnl_attr_parse_nested(attr[RTA_METRICS], read_metric, &way->mtu);
+	return MNL_CB_STOP;
+}
+
+/* 0: it cannot be read. */
+static uint32_t mtu_of(const char *device)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = { 0 };
+	uint32_t mtu = 0;
+
+	memcpy(req.ifr_name, device, sizeof(req.ifr_name));
+	if (fd >= 0 && ioctl(fd, SIOCGIFMTU, &req) == 0)
+		mtu = (uint32_t)req.ifr_mtu;
+	if (fd >= 0)
+		close(fd);
+	return mtu;
+}
+
+int host_way_to(struct host_routes *r, const struct addr *a, struct host_way *out)
+{
+	char buf[MESSAGE_MAX], answer[4096];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	ssize_t len;
+
+	*out = (struct host_way){ 0 };
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = ++r->seq;
+	rt->rtm_family = a->family;
+	rt->rtm_dst_len = (uint8_t)(addr_len(a) * 8);
+	mnl_attr_put(nlh, RTA_DST, addr_len(a), a->bytes);
+	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	len = mnl_socket_recvfrom(r->nl, answer, sizeof(answer));
+	if (len < 0 ||
+	    mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), read_way, out) < 0)
+		return -errno;
+	if (!out->mtu)
+		out->mtu = mtu_of(out->device);
+	return 0;
 }
 
 /* --- writing --- */

@@ -8,6 +8,7 @@
 #ifndef IPVS_HOST_ROUTE_H
 #define IPVS_HOST_ROUTE_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,15 @@ bool host_has_device(struct host_routes *r, const char *name);
 /* The interface of each IPv6 default route that came by router advertisement. */
 typedef void host_advertised_fn(void *arg, unsigned ifindex);
 MUST_CHECK int host_advertised_read(struct host_routes *r, host_advertised_fn *fn, void *arg);
+
+/* How packets of this host reach an address. */
+struct host_way {
+	bool gateway; /* over a router */
+	uint32_t mtu;
+	char device[IF_NAMESIZE];
+};
+/* -ENETUNREACH and the like: not at all. */
+MUST_CHECK int host_way_to(struct host_routes *r, const struct addr *a, struct host_way *out);
 
 /*
  * Make the changes in order, a hundred and more in a packet. Each tells its own error; the

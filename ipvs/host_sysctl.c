@@ -165,9 +165,9 @@ static void tell(struct host_sysctls *s, enum log_level level, const char *fmt, 
 	s->event(s->arg, level, text);
 }
 
-static void path_of(const struct host_sysctls *s, const char *name, char out[static PATH_MAX])
+static void path_of(const char *root, const char *name, char out[static PATH_MAX])
 {
-	int len = snprintf(out, PATH_MAX, "%s/", s->root);
+	int len = snprintf(out, PATH_MAX, "%s/", root);
 
 	snprintf(out + len, (size_t)(PATH_MAX - len), "%s", name);
 	for (char *p = out + len; *p; p++) {
@@ -196,6 +196,14 @@ static int read_number(const char *path, long *out)
 	return r;
 }
 
+int host_sysctl_read(const char *root, const char *name, long *out)
+{
+	char path[PATH_MAX];
+
+	path_of(root, name, path);
+	return read_number(path, out);
+}
+
 /* In place, as a sysctl must be written. */
 static int write_number(const char *path, long value)
 {
@@ -220,7 +228,7 @@ static bool apply(struct host_sysctls *s, size_t i)
 	long before;
 	int r;
 
-	path_of(s, want->name, path);
+	path_of(s->root, want->name, path);
 	r = read_number(path, &before);
 	if (r == 0 && before != want->value) {
 		r = write_number(path, want->value);
@@ -259,7 +267,7 @@ bool host_sysctls_forwarding_hurts(struct host_sysctls *s, const char *interface
 	char path[PATH_MAX];
 	long value;
 
-	path_of(s, "net.ipv6.conf.all.forwarding", path);
+	path_of(s->root, "net.ipv6.conf.all.forwarding", path);
 	if (read_number(path, &value) == 0 && value != 0)
 		return false;
 	/* Not path_of(): the name of an interface may hold a dot. */

@@ -40,6 +40,9 @@ uint32_t host_kernel_version(const char *release);
 /* Pure. out has room for HOST_SYSCTLS_MAX. */
 size_t host_sysctls_wanted(const struct host_sysctl_facts *f, const struct host_sysctl **out);
 
+/* Below a directory as /proc/sys is; the name as sysctl(8) has it. -errno; -EINVAL: no number. */
+MUST_CHECK int host_sysctl_read(const char *root, const char *name, long *out);
+
 struct host_sysctls;
 typedef void host_sysctl_event_fn(void *arg, enum log_level level, const char *text);
 

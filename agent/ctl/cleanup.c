@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * parasausctl cleanup: becomes `parasausd --cleanup`, the program that knows
- * what is the agent's.
+ * parasausctl cleanup and doctor: become `parasausd --cleanup` and `--doctor`,
+ * the program that knows what is the agent's and what it needs.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -43,5 +43,18 @@ int command_cleanup(const struct ctl_args *args)
 			     agent, args->config))
 		return CTL_FAILED;
 	execlp(agent, agent, "-c", args->config, "--cleanup", (char *)NULL);
+	return command_failed("cannot run %s: %s", agent, strerror(errno));
+}
+
+int command_doctor(const struct ctl_args *args)
+{
+	const char *how = ctl_wants_json(args) ? "--doctor=json" : "--doctor";
+	const char *config = args->config ? args->config : "/etc/parasaus/parasaus.yaml";
+	char path[PATH_MAX];
+	const char *agent = find_agent(path);
+
+	if (args->operand_count)
+		return command_misused("doctor", "doctor takes nothing but options");
+	execlp(agent, agent, "-c", config, how, (char *)NULL);
 	return command_failed("cannot run %s: %s", agent, strerror(errno));
 }

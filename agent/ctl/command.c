@@ -88,6 +88,11 @@ const struct ctl_command ctl_commands[] = {
 	  "Endpoints in the agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
 	  "ADDRESS:PORT.",
 	  "DRo", command_weight },
+	{ "doctor", "", "say what is wrong with this host for the agent",
+	  "Runs 'parasausd --doctor': looks at the kernel, its settings, other programs, the way\n"
+	  "to real servers and that from clients, and says what is wrong and what mends it. Takes\n"
+	  "up to two seconds, changes nothing, and needs root.",
+	  "co", command_doctor },
 	{ "cleanup", "-c FILE", "take out of the kernel what the agent put there",
 	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules and\n"
 	  "sets that belong to an agent of this configuration. The agent must not be running.\n"

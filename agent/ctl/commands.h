@@ -26,6 +26,7 @@ int command_rollback(const struct ctl_args *args);
 int command_drain(const struct ctl_args *args);
 int command_undrain(const struct ctl_args *args);
 int command_weight(const struct ctl_args *args);
+int command_doctor(const struct ctl_args *args);
 int command_cleanup(const struct ctl_args *args);
 int command_whoami(const struct ctl_args *args);
 int command_backup(const struct ctl_args *args);

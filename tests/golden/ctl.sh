@@ -22,7 +22,7 @@ mask() {
 
 golden help help
 for command in get describe explain wait lint apply diff edit delete history rollback \
-	drain undrain weight cleanup whoami token backup completion version help; do
+	drain undrain weight doctor cleanup whoami token backup completion version help; do
 	golden "help-$command" "$command" --help
 done
 
@@ -114,6 +114,7 @@ golden error-filter get pools --health poorly
 golden error-ambiguous explain shop/web
 golden error-operands describe pool
 golden error-unreachable -s /nonexistent/api.sock get pools
+golden error-doctor doctor web
 golden error-cleanup-without-config cleanup
 golden error-cleanup-unasked cleanup -c "/nonexistent/parasaus.yaml"
 

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules of doctor.h. */
+#include "ipvs/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LONG_CHAIN	  1024 /* services in one bucket that are too many to walk at each packet */
+#define FULL_PERCENT	  80
+#define CHAIN_CONNECTIONS 4  /* a bucket of connections, on average */
+#define STATS_BYTES	  40 /* each counter, for each possible CPU */
+#define STATS_MB_MAX	  512
+
+struct judge {
+	const struct doctor_facts *f;
+	doctor_finding_fn *fn;
+	void *arg;
+};
+
+const char *doctor_grade_text(enum doctor_grade g)
+{
+	static const char *const texts[] = { "note", "warning", "error" };
+
+	return texts[g];
+}
+
+/* fmt is what is the matter. */
+static void find(const struct judge *j, enum doctor_grade grade, const char *check, const char *fix,
+		 const char *fmt, ...) PRINTF_LIKE(5, 6);
+static void find(const struct judge *j, enum doctor_grade grade, const char *check, const char *fix,
+		 const char *fmt, ...)
+{
+	char text[500];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	j->fn(j->arg, &(struct doctor_finding){ grade, check, text, fix });
+}
+
+/* --- the kernel ------------------------------------------------------------------------------ */
+
+/* Debian's own number is in the version alone; others count it in the release. */
+bool doctor_kernel_of(const char *release, const char *version, struct doctor_kernel *out)
+{
+	const char *debian = strstr(version, "Debian ");
+	struct doctor_kernel k;
+
+	if (sscanf(debian ? debian + strlen("Debian ") : release, "%4u.%4u.%6u", &k.major, &k.minor,
+		   &k.patch) != 3)
+		return false;
+	*out = k;
+	/* "5.15.0-101-generic" has fixes that its number does not tell. */
+	return debian || k.patch > 0;
+}
+
+static bool always(const struct doctor_facts *f)
+{
+	(void)f;
+	return true;
+}
+
+static bool if_tunnel(const struct doctor_facts *f)
+{
+	return f->has_tunnel;
+}
+
+static bool if_threshold(const struct doctor_facts *f)
+{
+	return f->has_threshold;
+}
+
+static bool if_ipv6(const struct doctor_facts *f)
+{
+	return f->has_ipv6;
+}
+
+/* By the changelogs of Debian's linux 6.1 and 6.12, which carry those of the stable branches. */
+static const struct bug {
+	unsigned fixed_6_1, fixed_6_12; /* 0: that branch never had it */
+	bool (*when)(const struct doctor_facts *f);
+	enum doctor_grade grade;
+	const char *text;
+} bugs[] = {
+	{ 192, 115, always, DOCTOR_WARNING,
+	  "packets from outside can make IPVS read beyond their end (CVE-2026-74747, "
+	  "CVE-2026-68476)" },
+	{ 192, 85, always, DOCTOR_WARNING,
+	  "a device towards real servers that goes down under load is never freed "
+	  "(CVE-2026-45917)" },
+	{ 187, 105, if_threshold, DOCTOR_ERROR,
+	  "connection limits race: a server can stay marked as overloaded" },
+	{ 180, 100, if_tunnel, DOCTOR_WARNING,
+	  "tunnels to real servers lose large packets or their throughput" },
+	{ 180, 100, if_ipv6, DOCTOR_WARNING,
+	  "IPv6 packets with extension headers are dropped (CVE-2026-45850)" },
+	{ 176, 94, always, DOCTOR_WARNING,
+	  "changing the scheduler of a service under load uses memory that is freed "
+	  "(CVE-2026-53270)" },
+	{ 162, 69, always, DOCTOR_WARNING,
+	  "a client on this host crashes the kernel while a real server has no route "
+	  "(CVE-2025-68813)" },
+};
+
+static void judge_kernel(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+	struct doctor_kernel k;
+	bool known = doctor_kernel_of(f->release, f->version, &k);
+	bool is_6_1 = known && k.major == 6 && k.minor == 1;
+	bool is_6_12 = known && k.major == 6 && k.minor == 12;
+
+	for (size_t i = 0; (is_6_1 || is_6_12) && i < ARRAY_LEN(bugs); i++) {
+		const struct bug *b = &bugs[i];
+
+		if (k.patch < (is_6_1 ? b->fixed_6_1 : b->fixed_6_12) && b->when(f))
+			find(j, b->grade, "kernel",
+			     "install the newest kernel of this branch, and boot it",
+			     "Linux %u.%u.%u: %s; mended in %u.%u.%u", k.major, k.minor, k.patch,
+			     b->text, k.major, k.minor, is_6_1 ? b->fixed_6_1 : b->fixed_6_12);
+	}
+	if (!is_6_1 && !is_6_12 && host_kernel_version(f->release) < KERNEL_VERSION_OF(7, 1))
+		find(j, DOCTOR_NOTE, "kernel", "",
+		     "which bugs of IPVS Linux %s has is not known here: keep it up to date",
+		     f->release);
+}
+
+static void judge_modules(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+
+	if (f->no_ipvs)
+		find(j, DOCTOR_ERROR, "module",
+		     "install the kernel's package that has ip_vs (on Debian linux-image-amd64)",
+		     "this kernel has no IPVS, and no module of it to load");
+	else if (f->no_mh)
+		find(j, DOCTOR_WARNING, "module",
+		     "install the package that has the kernel's other modules",
+		     "there is no module ip_vs_mh: pools with scheduler mh cannot be served");
+	if (f->ftp)
+		find(j, DOCTOR_WARNING, "module", "rmmod ip_vs_ftp, and keep it from being loaded",
+		     "ip_vs_ftp is loaded: it looks into payloads, and had holes");
+}
+
+/* Before 7.1 a service's chain is walked for each new connection. */
+static void judge_buckets(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+	uint32_t longest = 0;
+
+	if (host_kernel_version(f->release) >= KERNEL_VERSION_OF(7, 1))
+		return;
+	for (size_t i = 0; i < DOCTOR_BUCKETS; i++)
+		longest = f->buckets[i] > longest ? f->buckets[i] : longest;
+	if (longest > LONG_CHAIN && longest / 4 > f->services / DOCTOR_BUCKETS)
+		find(j, DOCTOR_WARNING, "buckets",
+		     "give services ports of their own, or addresses that differ in their last "
+		     "byte",
+		     "%u of %u virtual services share one of %d hash buckets, which is walked for "
+		     "each new connection",
+		     longest, f->services, DOCTOR_BUCKETS);
+}
+
+static void judge_connections(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+
+	if (f->conn_tab_bits == DOCTOR_UNKNOWN || f->conn_tab_bits < 0 || f->conn_tab_bits > 27)
+		return;
+	if (f->connections > (uint64_t)CHAIN_CONNECTIONS << f->conn_tab_bits)
+		find(j, DOCTOR_WARNING, "connections",
+		     "put \"options ip_vs conn_tab_bits=20\" into /etc/modprobe.d, and boot anew",
+		     "%llu connections in a table of %llu buckets",
+		     (unsigned long long)f->connections, 1ULL << f->conn_tab_bits);
+}
+
+static void judge_memory(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+	uint64_t mb;
+
+	if (f->cpus_possible == DOCTOR_UNKNOWN)
+		return;
+	mb = ((uint64_t)f->services + f->dests) * STATS_BYTES * (uint64_t)f->cpus_possible >> 20;
+	if (mb > STATS_MB_MAX)
+		find(j, DOCTOR_WARNING, "memory",
+		     "boot with possible_cpus=N, as many as the machine can have",
+		     "the counters of %u services and %u real servers take %llu MB, for the kernel "
+		     "expects up to %lld CPUs",
+		     f->services, f->dests, (unsigned long long)mb, (long long)f->cpus_possible);
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+static void judge_sysctls(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+
+	for (size_t i = 0; i < f->sysctl_count; i++) {
+		const struct doctor_sysctl *s = &f->sysctls[i];
+		char fix[160];
+
+		if (s->is == DOCTOR_UNKNOWN || s->is == s->want.value)
+			continue;
+		snprintf(fix, sizeof(fix), "sysctl -w %s=%ld%s", s->want.name, s->want.value,
+			 f->running ? ", and find out who set it"
+				    : "; the agent does so at its start");
+		find(j, f->running ? DOCTOR_WARNING : DOCTOR_NOTE, "sysctl", fix, "%s is %lld: %s",
+		     s->want.name, (long long)s->is, s->want.why);
+	}
+	if (f->nat_icmp_send == 1)
+		find(j, DOCTOR_WARNING, "sysctl", "sysctl -w net.ipv4.vs.nat_icmp_send=0",
+		     "net.ipv4.vs.nat_icmp_send is 1: each packet of a real server is looked up "
+		     "among "
+		     "all of them, in 16 chains");
+}
+
+static void judge_conntrack(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+
+	if (f->conntrack_count == DOCTOR_UNKNOWN || f->conntrack_max == DOCTOR_UNKNOWN ||
+	    f->conntrack_max <= 0)
+		return;
+	if (f->conntrack_count * 100 > f->conntrack_max * FULL_PERCENT)
+		find(j, DOCTOR_ERROR, "conntrack",
+		     "raise net.netfilter.nf_conntrack_max, or use forwarding dr or tunnel",
+		     "%lld of %lld connections are tracked: when it is full, new ones are dropped",
+		     (long long)f->conntrack_count, (long long)f->conntrack_max);
+}
+
+static void judge_ipv6(const struct judge *j)
+{
+	if (j->f->wants_ipv6 && j->f->ipv6_off)
+		find(j, DOCTOR_ERROR, "ipv6", "sysctl -w net.ipv6.conf.all.disable_ipv6=0",
+		     "there are IPv6 VIPs, but IPv6 is turned off on this host");
+}
+
+/* --- others ------------------------------------------------------------------------------------ */
+
+static void judge_others(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+
+	if (f->rival)
+		find(j, DOCTOR_ERROR, "writers",
+		     "keep the VIPs out of its reach (kube-proxy: ipvs.excludeCIDRs; kube-router: "
+		     "--excluded-cidrs), or give them to the agent's node alone",
+		     "the interface %s is that of a program that deletes from IPVS what it does "
+		     "not "
+		     "know",
+		     f->rival);
+	if (f->writer)
+		find(j, DOCTOR_WARNING, "writers", "see that no two write the same VIP and port",
+		     "%s runs in this network namespace and writes IPVS as well", f->writer);
+}
+
+/* --- the way to real servers -------------------------------------------------------------------- */
+
+/* What is put around each packet: IP and, of gre and gue, their headers. */
+static uint32_t overhead(const struct ipvs_dest *d)
+{
+	static const uint32_t inner[] = { 0, 8 + 4, 4 }; /* ipip, gue, gre */
+	uint32_t ip = d->addr.family == AF_INET ? 20 : 40;
+
+	return ip + (d->tunnel < ARRAY_LEN(inner) ? inner[d->tunnel] : 0);
+}
+
+static void judge_path(const struct judge *j, const struct doctor_path *p)
+{
+	char at[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX], fix[160];
+	const struct endpoint e = { .addr = p->dest.addr,
+				    .port = p->dest.port,
+				    .protocol = p->service.protocol };
+	uint32_t needed = j->f->client_mtu + overhead(&p->dest);
+
+	endpoint_text(&p->service, at);
+	endpoint_text(&e, to);
+	if (p->dest.port != p->service.port)
+		find(j, DOCTOR_ERROR, "ports",
+		     "let the pool's port and its members' port be the same",
+		     "%s -> %s: without nat the port is not rewritten, the real server is asked at "
+		     "%u",
+		     at, to, p->service.port);
+	if (!p->routed)
+		find(j, DOCTOR_ERROR, "route", "add a route, or take the member out",
+		     "%s -> %s: there is no route to the real server", at, to);
+	else if (p->dest.forward == IPVS_DIRECT && p->gateway)
+		find(j, DOCTOR_ERROR, "route", "use forwarding tunnel, or nat",
+		     "%s -> %s: forwarding dr needs the real server on a link of this host, but it "
+		     "is behind a router",
+		     at, to);
+	else if (p->dest.forward == IPVS_TUNNEL && p->mtu < needed) {
+		snprintf(fix, sizeof(fix),
+			 "raise the MTU of %s to %u, or let the VIP's routes say advmss", p->device,
+			 needed);
+		find(j, DOCTOR_WARNING, "mtu", fix,
+		     "%s -> %s: packets of %u bytes do not fit into a tunnel of MTU %u on %s", at,
+		     to, j->f->client_mtu, p->mtu, p->device);
+	}
+}
+
+static void judge_paths(const struct judge *j)
+{
+	for (size_t i = 0; i < j->f->path_count; i++)
+		judge_path(j, &j->f->paths[i]);
+}
+
+/* --- the way from clients ------------------------------------------------------------------------ */
+
+static void judge_vip(const struct judge *j, const struct doctor_vip *v)
+{
+	const struct doctor_facts *f = j->f;
+	char at[ADDR_TEXT_MAX], fix[160];
+
+	addr_text(&v->addr, at);
+	if (v->own && f->ports_first && f->ours.first <= f->ports_last &&
+	    f->ours.last >= f->ports_first) {
+		snprintf(fix, sizeof(fix),
+			 "set net.ipv4.ip_local_port_range outside of %u-%u, or use another VIP",
+			 f->ours.first, f->ours.last);
+		find(j, DOCTOR_WARNING, "ports", fix,
+		     "%s is an address of %s itself, and this host's own connections use ports "
+		     "%u-%u of "
+		     "it: answers to them can be taken for a service's",
+		     at, v->device, f->ports_first, f->ports_last);
+	}
+	if (!v->own && v->arp_ignore > 0) {
+		snprintf(fix, sizeof(fix),
+			 "sysctl -w net.ipv4.conf.%s.arp_ignore=0 (and of all), or route %s here",
+			 v->device, at);
+		find(j, DOCTOR_ERROR, "arp", fix,
+		     "%s is on the link of %s, whose arp_ignore is %lld: nobody there learns where "
+		     "it "
+		     "is",
+		     at, v->device, (long long)v->arp_ignore);
+	}
+	if (v->answered)
+		find(j, DOCTOR_ERROR, "arp",
+		     "on a real server of dr: arp_ignore=1 and arp_announce=2; else let one "
+		     "machine have "
+		     "the VIP",
+		     "%s on the link of %s is answered for by %02x:%02x:%02x:%02x:%02x:%02x as "
+		     "well",
+		     at, v->device, v->mac[0], v->mac[1], v->mac[2], v->mac[3], v->mac[4],
+		     v->mac[5]);
+}
+
+static void judge_vips(const struct judge *j)
+{
+	for (size_t i = 0; i < j->f->vip_count; i++)
+		judge_vip(j, &j->f->vips[i]);
+}
+
+void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg)
+{
+	static void (*const rules[])(const struct judge *j) = {
+		judge_kernel, judge_modules, judge_buckets,   judge_connections,
+		judge_memory, judge_sysctls, judge_conntrack, judge_ipv6,
+		judge_others, judge_paths,   judge_vips,
+	};
+	const struct judge j = { f, fn, arg };
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		rules[i](&j);
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The facts of doctor.h, from the kernel and from /proc. Each that cannot be
+ * had is left unknown: half a look at a host that is ill is worth more than none.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/file.h"
+#include "agent/base/xalloc.h"
+#include "ipvs/doctor.h"
+#include "ipvs/host_route.h"
+#include "ipvs/role_parts.h"
+
+#define PROC_SYS     "/proc/sys"
+#define CLIENT_MTU   1500 /* Ethernet's: few clients have more */
+#define ANSWER_MS    500  /* that a neighbour has */
+#define MODULES_MAX  (8u << 20)
+#define SERVICES_MAX (1u << 20)
+
+struct reading {
+	const struct ipvs_config *config;
+	struct doctor_facts *facts;
+	struct ipvs_kernel kernel;
+	struct host_routes *routes;
+	struct listed {
+		struct ipvs_service service;
+		uint32_t dests;
+	} * listed;
+	size_t listed_count, listed_size;
+	const struct ipvs_service *at; /* whose real servers are being read */
+};
+
+static int64_t sysctl_of(const char *name)
+{
+	long value;
+
+	return host_sysctl_read(PROC_SYS, name, &value) < 0 ? DOCTOR_UNKNOWN : value;
+}
+
+/* --- the table --------------------------------------------------------------------------------- */
+
+/* ip_vs_svc_hashkey() of net/netfilter/ipvs/ip_vs_ctl.c, but for a constant of the namespace. */
+static unsigned bucket_of(const struct endpoint *key)
+{
+	uint32_t fold = 0, word;
+
+	for (size_t i = 0; i < addr_len(&key->addr); i += sizeof(word)) {
+		memcpy(&word, key->addr.bytes + i, sizeof(word));
+		fold ^= ntohl(word);
+	}
+	return (key->protocol ^ fold ^ (uint32_t)key->port >> 8 ^ key->port) % DOCTOR_BUCKETS;
+}
+
+static void take_service(void *arg, const struct ipvs_service *s, uint32_t dests)
+{
+	struct reading *r = arg;
+
+	r->facts->services++;
+	r->facts->buckets[bucket_of(&s->key)]++;
+	if (r->listed_count == SERVICES_MAX)
+		return;
+	if (r->listed_count == r->listed_size) {
+		r->listed_size = r->listed_size ? r->listed_size * 2 : 256;
+		r->listed = xreallocarray(r->listed, r->listed_size, sizeof(*r->listed));
+	}
+	r->listed[r->listed_count++] = (struct listed){ *s, dests };
+}
+
+static void add_path(struct reading *r, const struct ipvs_dest *d)
+{
+	struct doctor_facts *f = r->facts;
+	struct doctor_path p = { .service = r->at->key, .dest = *d };
+	struct host_way way;
+
+	if (f->path_count == DOCTOR_PATHS_MAX)
+		return;
+	p.routed = host_way_to(r->routes, &d->addr, &way) == 0;
+	if (p.routed) {
+		p.gateway = way.gateway;
+		p.mtu = way.mtu;
+		memcpy(p.device, way.device, sizeof(p.device));
+	}
+	f->paths = xreallocarray(f->paths, f->path_count + 1, sizeof(*f->paths));
+	f->paths[f->path_count++] = p;
+}
+
+static void take_dest(void *arg, const struct ipvs_dest *d, uint64_t connections)
+{
+	struct reading *r = arg;
+	struct doctor_facts *f = r->facts;
+
+	f->dests++;
+	f->connections += connections;
+	if (!ipvs_is_ours(r->config, &r->at->key))
+		return;
+	f->has_tunnel |= d->forward == IPVS_TUNNEL;
+	f->has_nat |= d->forward == IPVS_NAT;
+	f->has_threshold |= d->upper > 0;
+	if (d->forward == IPVS_TUNNEL || d->forward == IPVS_DIRECT)
+		add_path(r, d);
+}
+
+static int read_services(struct reading *r)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	const struct ipvs_kernel *k = &r->kernel;
+	int ret = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(families) && ret >= 0; i++) {
+		ret = k->ops->list_start(k->kernel, families[i]);
+		while (ret >= 0 && (ret = k->ops->list_next(k->kernel, take_service, r)) > 0)
+			;
+	}
+	for (size_t i = 0; i < r->listed_count && ret >= 0; i++) {
+		r->at = &r->listed[i].service;
+		r->facts->has_ipv6 |= r->at->key.addr.family == AF_INET6;
+		ret = k->ops->read_dests(k->kernel, &r->at->key, r->listed[i].dests, take_dest, r);
+		if (ret == -ESRCH)
+			ret = 0; /* it has gone meanwhile */
+	}
+	return ret;
+}
+
+static int read_table(struct reading *r, struct err *err)
+{
+	int ret = ipvs_kernel_open(&r->kernel, err);
+
+	if (ret == -ENOENT) {
+		r->facts->no_ipvs = true;
+		return 0;
+	}
+	if (ret < 0)
+		return ret;
+	ret = read_services(r);
+	r->kernel.ops->close(r->kernel.kernel);
+	return ret < 0 ? err_set(err, ret, "cannot read the IPVS table: %s", strerror(-ret)) : 0;
+}
+
+/* --- modules, processors, programs ----------------------------------------------------------------- */
+
+/* Whether depmod knows it, loaded or not; where there is no list, nothing is said to be missing. */
+static bool is_module(const char *release, const char *name)
+{
+	static const char *const lists[] = { "modules.dep", "modules.builtin" };
+	bool any = false, found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists) && !found; i++) {
+		CLEANUP(xfree_ptr) char *path = xasprintf("/lib/modules/%s/%s", release, lists[i]);
+		CLEANUP(buf_done) struct buf text = { 0 };
+		struct err err;
+
+		if (file_read(path, MODULES_MAX, &text, &err) < 0)
+			continue;
+		any = true;
+		found = strstr(buf_cstr(&text), name) != NULL;
+	}
+	return found || !any;
+}
+
+/* "0-63": the last of them, and one. */
+static int64_t cpus_possible(void)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct err err;
+	const char *last;
+
+	if (file_read("/sys/devices/system/cpu/possible", 256, &text, &err) < 0)
+		return DOCTOR_UNKNOWN;
+	last = strrchr(buf_cstr(&text), '-');
+	return strtoll(last ? last + 1 : buf_cstr(&text), NULL, 10) + 1;
+}
+
+static bool is_in_our_namespace(const char *pid)
+{
+	char path[64], ours[64] = "", its[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/net", pid);
+	return readlink("/proc/self/ns/net", ours, sizeof(ours) - 1) > 0 &&
+	       readlink(path, its, sizeof(its) - 1) > 0 && strcmp(ours, its) == 0;
+}
+
+/* "keepalived" of a process of that name; NULL: it is none of those that write IPVS. */
+static const char *writer_of(const char *pid)
+{
+	static const char *const writers[] = { "keepalived", "ldirectord", "kube-router" };
+	char path[64], name[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return NULL;
+	if (fgets(name, sizeof(name), f))
+		name[strcspn(name, "\n")] = '\0';
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_LEN(writers); i++)
+		if (strcmp(name, writers[i]) == 0 && is_in_our_namespace(pid))
+			return writers[i];
+	return NULL;
+}
+
+static const char *find_writer(void)
+{
+	DIR *d = opendir("/proc");
+	const struct dirent *e;
+	const char *found = NULL;
+
+	while (d && !found && (e = readdir(d)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			found = writer_of(e->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* --- settings ----------------------------------------------------------------------------------------- */
+
+static void read_wanted(struct doctor_facts *f, const struct ipvs_config *c)
+{
+	struct host_sysctl_facts want = { .kernel = host_kernel_version(f->release),
+					  .frontends = f->services,
+					  .masquerade = true };
+	const struct host_sysctl *wanted[HOST_SYSCTLS_MAX];
+
+	for (size_t i = 0; i < c->vip_range_count; i++) {
+		want.ipv4 |= c->vip_ranges[i].addr.family == AF_INET;
+		want.ipv6 |= c->vip_ranges[i].addr.family == AF_INET6;
+	}
+	f->wants_ipv6 = want.ipv6;
+	/* Without a service of it nothing is set for IPv6, and forwarding is not turned on lightly. */
+	want.ipv6 &= f->has_ipv6;
+	f->sysctl_count = host_sysctls_wanted(&want, wanted);
+	for (size_t i = 0; i < f->sysctl_count; i++)
+		f->sysctls[i] = (struct doctor_sysctl){ *wanted[i], sysctl_of(wanted[i]->name) };
+}
+
+static void read_ports(struct doctor_facts *f, const struct ipvs_config *c)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	unsigned first, last;
+	struct err err;
+
+	if (file_read(PROC_SYS "/net/ipv4/ip_local_port_range", 64, &text, &err) == 0 &&
+	    sscanf(buf_cstr(&text), "%5u %5u", &first, &last) == 2) {
+		f->ports_first = (uint16_t)first;
+		f->ports_last = (uint16_t)last;
+	}
+	for (size_t i = 0; i < c->ours_count; i++) {
+		const struct port_range *p = &c->ours[i].ports;
+
+		if (!f->ours.first || p->first < f->ours.first)
+			f->ours.first = p->first;
+		if (p->last > f->ours.last)
+			f->ours.last = p->last;
+	}
+}
+
+static void read_settings(struct doctor_facts *f, const struct ipvs_config *c)
+{
+	long bits;
+
+	read_wanted(f, c);
+	read_ports(f, c);
+	f->ipv6_off = access(PROC_SYS "/net/ipv6", F_OK) < 0 ||
+		      sysctl_of("net.ipv6.conf.all.disable_ipv6") == 1;
+	f->nat_icmp_send = sysctl_of("net.ipv4.vs.nat_icmp_send");
+	f->conntrack_count = sysctl_of("net.netfilter.nf_conntrack_count");
+	f->conntrack_max = sysctl_of("net.netfilter.nf_conntrack_max");
+	f->conn_tab_bits = host_sysctl_read("/sys/module/ip_vs/parameters", "conn_tab_bits",
+					    &bits) < 0
+				   ? DOCTOR_UNKNOWN
+				   : bits;
+}
+
+/* --- VIPs ------------------------------------------------------------------------------------------------ */
+
+static bool has_vip(const struct doctor_facts *f, const struct addr *a)
+{
+	for (size_t i = 0; i < f->vip_count; i++)
+		if (memcmp(&f->vips[i].addr, a, sizeof(*a)) == 0)
+			return true;
+	return false;
+}
+
+/* Is the VIP an address of this interface, or of its network? */
+static bool is_on(const struct ifaddrs *i, const struct addr *vip, bool *own)
+{
+	const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)i->ifa_addr;
+	const struct sockaddr_in *m = (const struct sockaddr_in *)(const void *)i->ifa_netmask;
+	uint32_t address;
+
+	if (!a || !m || a->sin_family != AF_INET || vip->family != AF_INET)
+		return false;
+	memcpy(&address, vip->bytes, sizeof(address));
+	*own = address == a->sin_addr.s_addr;
+	if (i->ifa_flags & (IFF_LOOPBACK | IFF_NOARP))
+		return *own;
+	return (address & m->sin_addr.s_addr) == (a->sin_addr.s_addr & m->sin_addr.s_addr);
+}
+
+static int64_t arp_ignore_of(const char *device)
+{
+	int64_t all = sysctl_of("net.ipv4.conf.all.arp_ignore"), own = DOCTOR_UNKNOWN;
+	char path[128];
+	long value;
+
+	/* A device's name may hold a dot: it is not to be a part of the sysctl's. */
+	snprintf(path, sizeof(path), PROC_SYS "/net/ipv4/conf/%s", device);
+	if (host_sysctl_read(path, "arp_ignore", &value) == 0)
+		own = value;
+	return all > own ? all : own;
+}
+
+/* The interface whose own address it is, else one whose link it is on; NULL: none. */
+static const struct ifaddrs *place_of(const struct ifaddrs *all, const struct addr *vip, bool *own)
+{
+	const struct ifaddrs *linked = NULL;
+
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (!is_on(i, vip, own))
+			continue;
+		if (*own)
+			return i;
+		linked = linked ? linked : i;
+	}
+	*own = false;
+	return linked;
+}
+
+static void add_vip(struct doctor_facts *f, const struct ifaddrs *all, const struct addr *vip)
+{
+	struct doctor_vip v = { .addr = *vip };
+	const struct ifaddrs *place = place_of(all, vip, &v.own);
+
+	if (!place)
+		return;
+	snprintf(v.device, sizeof(v.device), "%s", place->ifa_name);
+	v.arp_ignore = arp_ignore_of(v.device);
+	f->vips = xreallocarray(f->vips, f->vip_count + 1, sizeof(*f->vips));
+	f->vips[f->vip_count++] = v;
+}
+
+static void read_vips(struct reading *r)
+{
+	struct ifaddrs *all = NULL;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (size_t i = 0; i < r->listed_count && r->facts->vip_count < DOCTOR_VIPS_MAX; i++) {
+		const struct endpoint *key = &r->listed[i].service.key;
+
+		if (ipvs_is_ours(r->config, key) && !has_vip(r->facts, &key->addr))
+			add_vip(r->facts, all, &key->addr);
+	}
+	freeifaddrs(all);
+}
+
+/* --- asking neighbours --------------------------------------------------------------------------------------- */
+
+/* An ARP packet of Ethernet and IPv4 (RFC 826). */
+struct arp {
+	struct arphdr head;
+	uint8_t from_mac[ETH_ALEN], from[4], to_mac[ETH_ALEN], to[4];
+} __attribute__((packed));
+
+static bool mac_of(int fd, const char *device, uint8_t out[static ETH_ALEN])
+{
+	struct ifreq req = { 0 };
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", device);
+	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0 || req.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return false;
+	memcpy(out, req.ifr_hwaddr.sa_data, ETH_ALEN);
+	return true;
+}
+
+/* From nobody (RFC 5227), so that no neighbour learns anything by it. */
+static void ask_for(int fd, const struct doctor_vip *v)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ARP),
+				  .sll_ifindex = (int)if_nametoindex(v->device),
+				  .sll_halen = ETH_ALEN };
+	struct arp a = { .head = { .ar_hrd = htons(ARPHRD_ETHER),
+				   .ar_pro = htons(ETH_P_IP),
+				   .ar_hln = ETH_ALEN,
+				   .ar_pln = 4,
+				   .ar_op = htons(ARPOP_REQUEST) } };
+
+	if (!mac_of(fd, v->device, a.from_mac))
+		return;
+	memset(to.sll_addr, 0xff, ETH_ALEN);
+	memcpy(a.to, v->addr.bytes, sizeof(a.to));
+	(void)!sendto(fd, &a, sizeof(a), 0, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static void hear(int fd, struct doctor_facts *f)
+{
+	struct sockaddr_ll from;
+	socklen_t len = sizeof(from);
+	char device[IF_NAMESIZE] = "";
+	struct arp a;
+
+	if (recvfrom(fd, &a, sizeof(a), MSG_DONTWAIT, (struct sockaddr *)&from, &len) !=
+		    (ssize_t)sizeof(a) ||
+	    a.head.ar_op != htons(ARPOP_REPLY) || from.sll_pkttype == PACKET_OUTGOING)
+		return;
+	(void)if_indextoname((unsigned)from.sll_ifindex, device);
+	for (size_t i = 0; i < f->vip_count; i++) {
+		struct doctor_vip *v = &f->vips[i];
+
+		if (memcmp(v->addr.bytes, a.from, sizeof(a.from)) != 0 ||
+		    strcmp(v->device, device) != 0)
+			continue;
+		v->answered = true;
+		memcpy(v->mac, a.from_mac, sizeof(v->mac));
+	}
+}
+
+static void ask_neighbours(struct doctor_facts *f)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP));
+	mono_t end = mono_add_ms(clock_mono(&clock_system), ANSWER_MS);
+	int64_t left = ANSWER_MS;
+
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < f->vip_count; i++)
+		ask_for(fd, &f->vips[i]);
+	while (f->vip_count && left > 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, (int)left) > 0)
+			hear(fd, f);
+		left = mono_sub_ms(end, clock_mono(&clock_system));
+	}
+	close(fd);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------- */
+
+static void read_names(struct doctor_facts *f)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0)
+		return;
+	snprintf(f->release, sizeof(f->release), "%s", u.release);
+	snprintf(f->version, sizeof(f->version), "%s", u.version);
+}
+
+static const char *find_rival(struct host_routes *routes)
+{
+	static const char *const devices[] = { "kube-ipvs0", "kube-dummy-if" };
+
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		if (host_has_device(routes, devices[i]))
+			return devices[i];
+	return NULL;
+}
+
+static int read_all(struct reading *r, struct err *err)
+{
+	struct doctor_facts *f = r->facts;
+	int ret = host_routes_open(r->config->route_protocol, &r->routes, err);
+
+	if (ret == 0)
+		ret = read_table(r, err);
+	if (ret < 0)
+		return ret;
+	read_settings(f, r->config);
+	f->no_mh = !is_module(f->release, "/ip_vs_mh.ko");
+	f->ftp = access("/sys/module/ip_vs_ftp", F_OK) == 0;
+	f->cpus_possible = cpus_possible();
+	f->rival = find_rival(r->routes);
+	f->writer = find_writer();
+	read_vips(r);
+	ask_neighbours(f);
+	return 0;
+}
+
+int doctor_read(const struct ipvs_config *c, struct doctor_facts *out, struct err *err)
+{
+	struct reading r = { .config = c, .facts = out };
+	int ret;
+
+	*out = (struct doctor_facts){ .client_mtu = CLIENT_MTU };
+	read_names(out);
+	ret = read_all(&r, err);
+	host_routes_close(r.routes);
+	free(r.listed);
+	return ret;
+}
+
+void doctor_facts_done(struct doctor_facts *f)
+{
+	free(f->paths);
+	free(f->vips);
+	*f = (struct doctor_facts){ 0 };
+}
