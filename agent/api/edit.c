@@ -76,8 +76,7 @@ void edits_free(struct edits *all)
 
 	while (all && (e = all->first)) {
 		all->first = e->next;
-		if (e->store)
-			store_forget(e->store, e);
+		e->backend->forget(e);
 		edit_free(e);
 	}
 	free(all);
@@ -240,7 +239,7 @@ static void put_pool_current(struct edit *e, struct json_writer *j)
 
 	json_put_object(j, REST_CURRENT);
 	for (size_t i = 0; i < e->count; i++) {
-		const struct store_object *now = store_get(e->store, &e->documents[i].key);
+		const struct store_object *now = edit_get(e, &e->documents[i].key);
 
 		if (now && (!newest || now->revision > newest->revision))
 			newest = now;
@@ -249,8 +248,7 @@ static void put_pool_current(struct edit *e, struct json_writer *j)
 	json_put_array(j, REST_DIFF);
 	for (size_t i = 0; i < e->count; i++)
 		if (!e->documents[i].guard)
-			put_operations(e, &e->documents[i],
-				       store_get(e->store, &e->documents[i].key), j);
+			put_operations(e, &e->documents[i], edit_get(e, &e->documents[i].key), j);
 	json_end_array(j);
 	json_end_object(j);
 	if (newest)
@@ -261,7 +259,7 @@ static void put_pool_current(struct edit *e, struct json_writer *j)
 static void put_current(struct edit *e, const struct edit_document *d, uint64_t revision,
 			struct json_writer *j)
 {
-	const struct store_object *now = store_get(e->store, &d->key);
+	const struct store_object *now = edit_get(e, &d->key);
 
 	json_put_object(j, REST_CURRENT);
 	put_maker(now, revision, j);
@@ -274,7 +272,7 @@ static void put_current(struct edit *e, const struct edit_document *d, uint64_t 
 static void put_holder(struct edit *e, const struct edit_document *d, struct json_writer *j)
 {
 	for (size_t i = 0; i < d->claim_count; i++) {
-		const struct store_object *o = store_claimed_by(e->store, &d->claims[i].at);
+		const struct store_object *o = e->backend->holder(e, &d->claims[i].at);
 		char at[ENDPOINT_TEXT_MAX];
 
 		if (!o || store_key_same(&o->key, &d->key))
@@ -438,7 +436,7 @@ void edit_write(struct edit *e, const char *action)
 		.idempotency_key = key,
 		.idempotency_hash = key ? hash_request(e) : 0,
 	};
-	store_write(e->store, &w, on_written, e);
+	e->backend->write(e, &w, on_written);
 }
 
 bool edit_read_body(struct edit *e, const struct doc_set **out)
@@ -508,7 +506,7 @@ static bool is_conditional(struct edit *e, const struct store_object *now)
 
 static void delete_document(struct edit *e)
 {
-	if (!is_conditional(e, store_get(e->store, &e->target.key)))
+	if (!is_conditional(e, edit_get(e, &e->target.key)))
 		return;
 	edit_take_removal(e, &e->target.key);
 	edit_write(e, "delete");
@@ -517,7 +515,7 @@ static void delete_document(struct edit *e)
 /* Merged with what is there now, and written only while that is there. */
 static void patch_document(struct edit *e)
 {
-	const struct store_object *now = store_get(e->store, &e->target.key);
+	const struct store_object *now = edit_get(e, &e->target.key);
 	const struct doc_set *set;
 	struct tree *tree, *patch;
 
@@ -594,7 +592,7 @@ bool edit_is_known(struct edit *e)
 
 static void get_document(struct edit *e)
 {
-	const struct store_object *o = store_get(e->store, &e->target.key);
+	const struct store_object *o = edit_get(e, &e->target.key);
 	struct tree *t;
 
 	if (!o) {
@@ -726,6 +724,7 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	enum rest_problem problem;
 
 	e->all = p->edits;
+	e->backend = &edit_backend_store;
 	e->store = p->store;
 	e->rules = p->rules;
 	e->place = memcpy(arena_take(&e->arena, sizeof(*p)), p, sizeof(*p));

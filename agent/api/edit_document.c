@@ -204,7 +204,7 @@ static void check_annotations(struct edit *e, const struct object *o, const char
 
 static struct edit_document *add(struct edit *e, const struct store_key *key)
 {
-	const struct store_object *before = store_get(e->store, key);
+	const struct store_object *before = edit_get(e, key);
 	struct edit_document *d;
 
 	e->documents = xreallocarray(e->documents, e->count + 1, sizeof(*e->documents));

@@ -21,7 +21,7 @@ static void ask_for_one(struct edit *e, uint64_t revision, store_revisions_fn *f
 		.key = e->target.key, .revision = revision, .limit = 1, .texts = true
 	};
 
-	store_revisions(e->store, &q, fn, e);
+	e->backend->revisions(e, &q, fn);
 }
 
 /* --- revisions -------------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ static void on_revision(void *arg, enum store_result r, const struct store_revis
 		edit_refuse(e, r != STORE_OK ? PROBLEM_STORE_TROUBLE : PROBLEM_NO_REVISION, NULL);
 		return;
 	}
-	now = store_get(e->store, key);
+	now = edit_get(e, key);
 	then = shown(e, key->kind, items[0].text);
 	json_put_object(&j, NULL);
 	put_revision(&items[0], &j);
@@ -91,7 +91,7 @@ void edit_answer_revisions(struct edit *e)
 	if (e->target.what == EDIT_REVISION)
 		ask_for_one(e, e->target.number, on_revision);
 	else
-		store_revisions(e->store, &q, on_revisions, e);
+		e->backend->revisions(e, &q, on_revisions);
 }
 
 /* --- rollback --------------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ bool edit_read_rollback(struct edit *e, uint64_t *out, struct err *err)
 
 void edit_rollback(struct edit *e)
 {
-	const struct store_object *now = store_get(e->store, &e->target.key);
+	const struct store_object *now = edit_get(e, &e->target.key);
 	struct err err = { 0 };
 	uint64_t revision;
 
@@ -239,7 +239,7 @@ static void on_operations(void *arg, enum store_result r, const struct store_ope
 
 void edit_ask_operations(struct edit *e, const struct store_operations_query *q)
 {
-	store_operations(e->store, q, on_operations, e);
+	e->backend->operations(e, q, on_operations);
 }
 
 void edit_answer_operations(struct edit *e)

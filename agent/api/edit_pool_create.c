@@ -90,13 +90,9 @@ static const struct object *foreign_holder(const struct edit *e, const struct en
 	return o && o->source != e->place->store_source ? o : NULL;
 }
 
-static bool is_free(const struct edit *e, const struct endpoint *at)
+static bool is_free(struct edit *e, const struct endpoint *at)
 {
-	const struct port_range alone = { at->port, at->port };
-	uint16_t port;
-
-	return !store_claimed_by(e->store, at) && !foreign_holder(e, at) &&
-	       store_free_port(e->store, &at->addr, at->protocol, &alone, 1, NULL, 0, &port) == 0;
+	return !foreign_holder(e, at) && e->backend->is_free(e, at);
 }
 
 /* That of the first member; 0: any. Members of the other family would not be used. */
@@ -109,7 +105,7 @@ static uint8_t family_of(const struct wish *w)
 	return address && addr_parse(address, &a) == 0 ? a.family : 0;
 }
 
-static uint16_t lowest_free(const struct edit *e, const struct wish *w)
+static uint16_t lowest_free(struct edit *e, const struct wish *w)
 {
 	uint8_t family = family_of(w);
 	struct endpoint at;

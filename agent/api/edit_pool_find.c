@@ -196,7 +196,7 @@ static bool find_slices(struct pool_documents *d)
 	bool good = true;
 
 	s.found = arena_take(&d->e->arena, SLICES_MAX * sizeof(struct store_object *));
-	store_each(d->e->store, STORE_SLICE, d->ns, look_at_slice, &s);
+	d->e->backend->each(d->e, STORE_SLICE, d->ns, look_at_slice, &s);
 	if (s.full)
 		problems_add(&d->e->errors, true, 0,
 			     "%s/%s has more EndpointSlices than one write takes: %d", d->ns,
@@ -226,8 +226,8 @@ void pool_documents_look(struct pool_documents *d)
 
 	d->service.key = (struct store_key){ STORE_SERVICE, d->ns, d->name };
 	d->endpoints.key = (struct store_key){ STORE_ENDPOINTS, d->ns, d->name };
-	service = store_get(d->e->store, &d->service.key);
-	endpoints = store_get(d->e->store, &d->endpoints.key);
+	service = edit_get(d->e, &d->service.key);
+	endpoints = edit_get(d->e, &d->endpoints.key);
 	if ((service && !read_document(d, service, &d->service)) ||
 	    (endpoints && !read_document(d, endpoints, &d->endpoints)) || !find_slices(d))
 		return;

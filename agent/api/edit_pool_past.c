@@ -114,7 +114,7 @@ static void begin(struct past *p)
 	if (p->d.node)
 		past_find_keys(p);
 	else
-		store_revisions(e->store, &q, on_old_services, e);
+		e->backend->revisions(e, &q, on_old_services);
 }
 
 /* What of the pool is there now: perhaps all but its port, perhaps nothing. False: refused. */
@@ -192,7 +192,7 @@ static bool is_anothers(struct past *p, const struct store_object *now)
 static int go_back(struct past *p, const struct past_key *k, struct pool_document *out,
 		   struct err *err)
 {
-	const struct store_object *now = store_get(p->e->store, &k->key);
+	const struct store_object *now = edit_get(p->e, &k->key);
 
 	*out = (struct pool_document){ .key = k->key };
 	if (is_anothers(p, now)) {
@@ -300,7 +300,7 @@ static void ask_next_text(struct past *p)
 			.key = p->keys[p->next].key, .until = p->step, .limit = 1, .texts = true
 		};
 
-		store_revisions(p->e->store, &q, on_text, p->e);
+		p->e->backend->revisions(p->e, &q, on_text);
 		return;
 	}
 	write_back(p);

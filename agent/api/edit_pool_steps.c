@@ -81,7 +81,7 @@ static void ask_next_slice(struct past *p)
 							 .limit = 2,
 							 .texts = true };
 
-		store_revisions(p->e->store, &q, on_slice, p->e);
+		p->e->backend->revisions(p->e, &q, on_slice);
 		return;
 	}
 	drop_strangers(p);
@@ -131,7 +131,7 @@ void past_find_keys(struct past *p)
 	add_key(p, STORE_ENDPOINTS, p->d.name);
 	for (size_t i = 0; i < p->d.slice_count; i++)
 		add_key(p, STORE_SLICE, p->d.slices[i].key.name);
-	store_operations(p->e->store, &q, on_slice_operations, p->e);
+	p->e->backend->operations(p->e, &q, on_slice_operations);
 }
 
 struct past *past_new(struct edit *e, const char *id, void (*then)(struct past *p))
@@ -203,7 +203,7 @@ static void ask_next_rows(struct past *p)
 							 .limit = p->limit,
 							 .until = p->until };
 
-		store_revisions(p->e->store, &q, on_rows, p->e);
+		p->e->backend->revisions(p->e, &q, on_rows);
 		return;
 	}
 	if (p->row_count > 1)

@@ -27,7 +27,7 @@ static void put_text(struct edit *e, struct pools *model, const char *text, size
 static void put_secret(struct pool_documents *d, struct pools *model, const char *name)
 {
 	const struct store_key key = { STORE_SECRET, d->ns, name };
-	const struct store_object *o = name ? store_get(d->e->store, &key) : NULL;
+	const struct store_object *o = name ? edit_get(d->e, &key) : NULL;
 
 	if (o)
 		put_text(d->e, model, o->text, o->len);

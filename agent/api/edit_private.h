@@ -9,6 +9,7 @@
 #define AGENT_API_EDIT_PRIVATE_H
 
 #include "agent/api/edit.h"
+#include "agent/api/edit_backend.h"
 #include "agent/api/edit_tree.h"
 #include "agent/api/problem.h"
 #include "agent/api/uri.h"
@@ -85,6 +86,7 @@ struct edit_document {
 struct edit {
 	struct edits *all;
 	struct edit *next;
+	const struct edit_backend *backend;
 	struct store *store;
 	store_watch_id opening; /* 0: not waiting for the store to be opened */
 	const struct pool_rules *rules;
@@ -113,6 +115,12 @@ struct edit {
 	void *wish; /* what it is about, in the arena */
 	struct rest_reply reply;
 };
+
+/* As the backend has it, of the loop's turn. */
+static inline const struct store_object *edit_get(struct edit *e, const struct store_key *key)
+{
+	return e->backend->get(e, key);
+}
 
 /* Ends it: its reply goes, e is freed. */
 void edit_done(struct edit *e);
