@@ -232,7 +232,7 @@ format-check:				## fail where .clang-format would change a line
 		{ echo 'format-check: clang-format 14 is needed (it is pinned)' >&2; exit 1; }
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 
-.PHONY: coverage valgrind fuzz bench
+.PHONY: coverage valgrind fuzz bench bench-datapath
 coverage:				## lines that tests reach, by folder
 	$(Q)find build/coverage -name '*.gcda' -delete 2>/dev/null || true
 	$(Q)$(MAKE) FLAVOUR=coverage check-programs
@@ -253,6 +253,9 @@ bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
 		case $$bench in */kube_*) in=tests/lib/with-cluster ;; *) in=tests/lib/in-ipvs-kernel ;; esac; \
 		GUEST_TIMEOUT=3600 $$in env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
+
+bench-datapath: tests			## what passes through IPVS, beside haproxy and nginx
+	$(Q)GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel env PARASAUS_BUILD=$(CURDIR)/$(B) tests/bench/datapath.sh
 
 # Each tool by itself, so that `make -k analyze` tells all at once.
 .PHONY: analyze analyze-tidy analyze-gcc analyze-scripts analyze-text
