@@ -68,7 +68,7 @@ static struct plan_drain *drain_find(const struct frontend *f, const struct endp
 static bool add_drain(struct frontend *f, const struct plan_drain *d)
 {
 	/* A datagram has no connection to wait for. */
-	if (f->key.protocol != IPPROTO_TCP || drain_find(f, &d->endpoint))
+	if (!protocol_has_connections(f->key.protocol) || drain_find(f, &d->endpoint))
 		return false;
 	f->drains = xreallocarray(f->drains, f->drain_count + 1, sizeof(*f->drains));
 	f->drains[f->drain_count++] = *d;

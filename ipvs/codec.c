@@ -306,7 +306,7 @@ int ipvs_decode_service(const struct ipvs_reply *r, struct ipvs_service *out)
 	    len < sizeof(s.scheduler) ? len : sizeof(s.scheduler) - 1);
 	if (a.bad)
 		return -EBADMSG;
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+	if (protocol > UINT8_MAX || !protocol_is_served((uint8_t)protocol))
 		return -EOPNOTSUPP;
 	s.key.protocol = (uint8_t)protocol;
 	*out = s;

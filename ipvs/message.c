@@ -55,7 +55,7 @@ void ipvs_message_put_service(const struct ipvs_service *s, ipvs_message_send_fn
 
 static bool key_is_valid(const struct endpoint *key)
 {
-	return key->addr.family && (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP);
+	return key->addr.family && protocol_is_served(key->protocol);
 }
 
 static bool scheduler_is_valid(const char *name)

@@ -120,7 +120,7 @@ static void tell_service(const struct ip_vs_service_entry *e, ipvs_list_fn *fn, 
 		.netmask = e->netmask,
 	};
 
-	if (e->fwmark || (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP))
+	if (e->fwmark || !protocol_is_served((uint8_t)e->protocol))
 		return;
 	memcpy(s.scheduler, e->sched_name, strnlen(e->sched_name, sizeof(s.scheduler) - 1));
 	fn(arg, &s, e->num_dests);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,12 +32,17 @@ static const char *sched_flag_name(const char *scheduler, unsigned i)
 	return plain[i];
 }
 
-static const char *key_text(const struct endpoint *key, char out[static ENDPOINT_TEXT_MAX + 4])
+#define SCTP_OPTION  "--sctp-service"
+#define KEY_TEXT_MAX (sizeof(SCTP_OPTION " ") + ENDPOINT_TEXT_MAX)
+
+static const char *key_text(const struct endpoint *key, char out[static KEY_TEXT_MAX])
 {
-	out[0] = '-';
-	out[1] = key->protocol == IPPROTO_UDP ? 'u' : 't';
-	out[2] = ' ';
-	endpoint_text(key, out + 3);
+	const char *option = key->protocol == IPPROTO_SCTP  ? SCTP_OPTION
+			     : key->protocol == IPPROTO_UDP ? "-u"
+							    : "-t";
+	char at[ENDPOINT_TEXT_MAX];
+
+	snprintf(out, KEY_TEXT_MAX, "%s %s", option, endpoint_text(key, at));
 	return out;
 }
 
@@ -71,7 +77,7 @@ static void print_dest(const struct ipvs_service *s, const struct ipvs_dest *d, 
 	static const char forward[] = { 'm', 'l', 'i', 'g' };
 	static const char *const tunnel[] = { "ipip", "gue", "gre" };
 	const struct endpoint e = { .addr = d->addr, .port = d->port };
-	char key[ENDPOINT_TEXT_MAX + 4], dest[ENDPOINT_TEXT_MAX];
+	char key[KEY_TEXT_MAX], dest[ENDPOINT_TEXT_MAX];
 
 	buf_printf(out, "-a %s -r %s -%c -w %u", key_text(&s->key, key), endpoint_text(&e, dest),
 		   forward[d->forward & 3], d->weight);
@@ -91,7 +97,7 @@ static void print_dest(const struct ipvs_service *s, const struct ipvs_dest *d, 
 
 static void print_service(const struct ipvs_service *s, struct buf *out)
 {
-	char key[ENDPOINT_TEXT_MAX + 4];
+	char key[KEY_TEXT_MAX];
 
 	buf_printf(out, "-A %s -s %s", key_text(&s->key, key), s->scheduler);
 	if (s->flags & IPVS_PERSISTENT)
@@ -297,6 +303,8 @@ static bool read_option(struct line *l)
 {
 	const char *option = next_word(l);
 
+	if (strcmp(option, SCTP_OPTION) == 0)
+		return read_key(l, IPPROTO_SCTP);
 	if (strncmp(option, "--tun-", 6) == 0)
 		return l->verb == 'a' && read_tunnel(l, option);
 	if (option[0] != '-' || !option[1] || option[2])

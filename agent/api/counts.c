@@ -12,6 +12,8 @@
 
 /* --- counting ------------------------------------------------------------------------ */
 
+static const uint8_t protocols[COUNTS_PROTOCOLS] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+
 static void tally_problem(struct counts *t, bool error)
 {
 	if (error)
@@ -26,7 +28,8 @@ static void tally_pool(struct counts *t, const struct pool_view *v)
 	size_t problems = pool_view_problems(v);
 
 	t->health[view_pool_health(v)]++;
-	t->protocol[v->pool->protocol == IPPROTO_UDP]++;
+	for (size_t i = 0; i < COUNTS_PROTOCOLS; i++)
+		t->protocol[i] += v->pool->protocol == protocols[i];
 	t->check[v->pool->set.check->type]++;
 	t->fail_open += v->fail_open;
 	t->inherited += v->inherited;
@@ -124,8 +127,8 @@ static void put_pools(struct json_writer *j, const struct snapshot *s, const str
 		json_put_uint(j, view_health_text(h), t->health[h]);
 	json_end_object(j);
 	json_put_object(j, REST_PROTOCOL);
-	json_put_uint(j, protocol_text(IPPROTO_TCP), t->protocol[0]);
-	json_put_uint(j, protocol_text(IPPROTO_UDP), t->protocol[1]);
+	for (size_t i = 0; i < COUNTS_PROTOCOLS; i++)
+		json_put_uint(j, protocol_text(protocols[i]), t->protocol[i]);
 	json_end_object(j);
 	put_checks(j, REST_CHECK, t->check);
 	json_put_uint(j, REST_FAIL_OPEN, t->fail_open);

@@ -16,9 +16,11 @@
 #define COUNTS_STATES	   (VERDICT_DOWN + 1)
 #define COUNTS_TYPES	   (CHECK_MYSQL + 1)
 #define COUNTS_REASONS_MAX 32
+#define COUNTS_PROTOCOLS   3 /* tcp, udp, sctp */
 
 struct counts {
-	size_t health[COUNTS_HEALTHS], protocol[2], check[COUNTS_TYPES]; /* of pools */
+	size_t health[COUNTS_HEALTHS], protocol[COUNTS_PROTOCOLS],
+		check[COUNTS_TYPES]; /* of pools */
 	size_t fail_open, inherited, with_problems, with_draining;
 	size_t up, down, unknown, draining, reasons[COUNTS_REASONS_MAX]; /* of members */
 	size_t target_state[COUNTS_STATES], target_type[COUNTS_TYPES];

@@ -259,7 +259,7 @@ static void put_spec(struct pool_documents *d, struct json_writer *j)
 	json_put_text(j, REST_NAMESPACE, d->ns);
 	json_put_text(j, REST_NAME, d->name);
 	json_put_text(j, REST_PORT_NAME, *d->port.name ? d->port.name : NULL);
-	json_put_text(j, REST_PROTOCOL, d->port.protocol == IPPROTO_UDP ? "UDP" : "TCP");
+	json_put_text(j, REST_PROTOCOL, protocol_name(d->port.protocol));
 	if (d->port.node_port)
 		json_put_uint(j, REST_PORT, d->port.node_port);
 	else

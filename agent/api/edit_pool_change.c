@@ -95,7 +95,7 @@ static struct tree *new_port(struct pool_documents *d, const struct object_port 
 
 	if (*p->name)
 		tree_set(t, "name", new_text(d, p->name));
-	tree_set(t, "protocol", new_text(d, p->protocol == IPPROTO_UDP ? "UDP" : "TCP"));
+	tree_set(t, "protocol", new_text(d, protocol_name(p->protocol)));
 	tree_set(t, "port", new_number(d, number));
 	return t;
 }

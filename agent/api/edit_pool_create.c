@@ -41,9 +41,10 @@ static void check_label(struct edit *e, const char *key, const char *text)
 
 static void read_protocol(struct edit *e, const char *text, uint8_t *out)
 {
-	*out = text && strcasecmp(text, "UDP") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
-	if (text && strcasecmp(text, "UDP") != 0 && strcasecmp(text, "TCP") != 0)
-		problems_add(&e->errors, true, 0, "protocol is \"%.64s\": write TCP or UDP", text);
+	*out = IPPROTO_TCP;
+	if (text && !protocol_of_name(text, out))
+		problems_add(&e->errors, true, 0, "protocol is \"%.64s\": write TCP, UDP or SCTP",
+			     text);
 }
 
 static void read_wish(struct edit *e, struct wish *out)

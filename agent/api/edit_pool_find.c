@@ -66,9 +66,7 @@ bool pool_read_port(const struct tree *t, struct object_port *out)
 
 	if (t->type != DOC_MAP || !read_number(tree_get(t, "port"), &p.port))
 		return false;
-	if (protocol && strcasecmp(protocol, "UDP") == 0)
-		p.protocol = IPPROTO_UDP;
-	else if (protocol && strcasecmp(protocol, "TCP") != 0)
+	if (protocol && !protocol_of_name(protocol, &p.protocol))
 		return false;
 	(void)!read_number(tree_get(t, "nodePort"), &p.node_port);
 	p.name = (char *)(uintptr_t)(name && name->text && name->type != DOC_NULL ? name->text

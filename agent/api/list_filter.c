@@ -12,7 +12,7 @@
 #define IN_MEMBERS (LIST_KIND(LIST_POOL_MEMBERS) | LIST_KIND(LIST_MEMBERS))
 #define BY_POOL	   (LIST_KIND(LIST_POOLS) | LIST_KIND(LIST_MEMBERS))
 
-static const char *const protocol_words[] = { "tcp", "udp", NULL };
+static const char *const protocol_words[] = { "tcp", "udp", "sctp", NULL };
 static const char *const health_words[] = { REST_HEALTH_UP, REST_HEALTH_DEGRADED, REST_HEALTH_DOWN,
 					    REST_HEALTH_UNMONITORED, NULL };
 static const char *const state_words[] = { REST_UP, REST_DOWN, REST_UNKNOWN, NULL };

@@ -321,9 +321,53 @@ int endpoint_cmp(const struct endpoint *a, const struct endpoint *b)
 	return (a->protocol > b->protocol) - (a->protocol < b->protocol);
 }
 
+static const struct protocol {
+	uint8_t number;
+	const char *text, *name;
+} protocols[] = {
+	{ IPPROTO_TCP, "tcp", "TCP" },
+	{ IPPROTO_UDP, "udp", "UDP" },
+	{ IPPROTO_SCTP, "sctp", "SCTP" },
+};
+
+static const struct protocol *protocol_of(uint8_t number)
+{
+	static const struct protocol none = { 0, "?", "?" };
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (protocols[i].number == number)
+			return &protocols[i];
+	return &none;
+}
+
+bool protocol_is_served(uint8_t protocol)
+{
+	return protocol_of(protocol)->number != 0;
+}
+
 const char *protocol_text(uint8_t protocol)
 {
-	return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "?";
+	return protocol_of(protocol)->text;
+}
+
+const char *protocol_name(uint8_t protocol)
+{
+	return protocol_of(protocol)->name;
+}
+
+bool protocol_of_name(const char *name, uint8_t *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (strcasecmp(protocols[i].name, name) == 0) {
+			*out = protocols[i].number;
+			return true;
+		}
+	return false;
+}
+
+bool protocol_has_connections(uint8_t protocol)
+{
+	return protocol != IPPROTO_UDP;
 }
 
 void wire_put_addr(struct buf *b, const struct addr *a)

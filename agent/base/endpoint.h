@@ -26,7 +26,7 @@ struct addr {
 
 struct endpoint {
 	struct addr addr;
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t protocol; /* one that protocol_is_served() */
 	uint16_t port;	  /* host order */
 };
 
@@ -79,7 +79,14 @@ MUST_CHECK int port_range_parse(const char *s, struct port_range *out);
 MUST_CHECK int endpoint_parse(const char *s, uint8_t protocol, struct endpoint *out);
 const char *endpoint_text(const struct endpoint *e, char out[static ENDPOINT_TEXT_MAX]);
 int endpoint_cmp(const struct endpoint *a, const struct endpoint *b); /* address, port, protocol */
-const char *protocol_text(uint8_t protocol);			      /* "tcp", "udp" */
+/* TCP, UDP and SCTP are: what IPVS has and Kubernetes knows. */
+bool protocol_is_served(uint8_t protocol);
+const char *protocol_text(uint8_t protocol); /* "tcp", "udp", "sctp"; "?": another */
+const char *protocol_name(uint8_t protocol); /* "TCP": as in the API of Kubernetes */
+/* By such a name, in small letters or capitals. False: none. */
+MUST_CHECK bool protocol_of_name(const char *name, uint8_t *out);
+/* Whether there is something that ends, and can be waited for. */
+bool protocol_has_connections(uint8_t protocol);
 
 void wire_put_addr(struct buf *b, const struct addr *a);
 void wire_put_endpoint(struct buf *b, const struct endpoint *e);

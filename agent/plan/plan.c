@@ -90,7 +90,7 @@ static int64_t keep_down_ms(const struct pool *pool)
 {
 	if (is_mh(pool))
 		return -1;
-	if (pool->protocol == IPPROTO_UDP)
+	if (!protocol_has_connections(pool->protocol))
 		return 0;
 	switch (pool->set.unhealthy) {
 	case UNHEALTHY_DRAIN:
@@ -341,7 +341,7 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		d->nominal = m->weight;
 		d->upper = pool->set.max_connections;
 	}
-	for (size_t i = 0; s->key.protocol == IPPROTO_TCP && i < drain_count; i++) {
+	for (size_t i = 0; protocol_has_connections(s->key.protocol) && i < drain_count; i++) {
 		struct ipvs_dest *d;
 
 		if (drains[i].done || !mono_before(now, drains[i].deadline))

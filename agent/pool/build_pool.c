@@ -156,7 +156,7 @@ static void find_members(struct part *t)
 				b->endpoints[0]->line,
 				"%s: no port is named \"%s\" with protocol %s: no members",
 				object_kind_text(b->endpoints[0]->kind), t->port->name,
-				t->port->protocol == IPPROTO_UDP ? "UDP" : "TCP");
+				protocol_name(t->port->protocol));
 	if (t->full)
 		problems_add_in(&t->pool->problems, true, b->service->path, b->service->line,
 				"more than %d members: the others are not used", MEMBERS_MAX);
@@ -221,16 +221,14 @@ static void suit_protocol(struct part *t)
 	struct pool *p = t->pool;
 	const struct check *c = p->set.check;
 
-	if (p->protocol != IPPROTO_UDP) {
+	if (p->protocol != IPPROTO_UDP)
 		p->set.one_packet = false;
-		return;
-	}
-	if (c->type == CHECK_NONE || c->port)
+	if (p->protocol == IPPROTO_TCP || c->type == CHECK_NONE || c->port)
 		return;
 	problems_add_in(&p->problems, false, t->b->service->path, t->b->service->line,
-			"a UDP port cannot be checked by %s: not checked; name a TCP port by "
+			"a port of %s cannot be checked by %s: not checked; name a TCP port by "
 			"parasaus.io/health-check-port, or say parasaus.io/health-check-type: none",
-			check_type_text(c->type));
+			protocol_name(p->protocol), check_type_text(c->type));
 	p->set.check = t->b->p->no_check;
 }
 

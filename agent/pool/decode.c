@@ -124,30 +124,24 @@ void decode_known(struct decode *c, const struct doc *d, const char *where,
 
 static bool read_protocol(struct decode *c, const struct doc *d, const char *where, uint8_t *out)
 {
-	static const struct {
-		const char *name;
-		uint8_t value;
-	} known[] = { { "TCP", IPPROTO_TCP }, { "UDP", IPPROTO_UDP } };
 	const struct doc *v = decode_child(c, d, where, "protocol", DOC_STRING);
 	const char *s = doc_string(v);
 
 	*out = IPPROTO_TCP;
 	if (!s)
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (strcasecmp(s, known[i].name) != 0)
-			continue;
-		if (strcmp(s, known[i].name) != 0)
-			decode_note(c, false, v->line,
-				    "%s.protocol is \"%s\", which an API server refuses: write %s",
-				    where, s, known[i].name);
-		*out = known[i].value;
-		return true;
+	if (!protocol_of_name(s, out)) {
+		decode_note(c, true, v->line,
+			    "%s.protocol is " QUOTED_MAX
+			    ", but only TCP, UDP and SCTP are served; port not used",
+			    where, s);
+		return false;
 	}
-	decode_note(c, true, v->line,
-		    "%s.protocol is " QUOTED_MAX ", but only TCP and UDP are served; port not used",
-		    where, s);
-	return false;
+	if (strcmp(s, protocol_name(*out)) != 0)
+		decode_note(c, false, v->line,
+			    "%s.protocol is \"%s\", which an API server refuses: write %s", where,
+			    s, protocol_name(*out));
+	return true;
 }
 
 /* *out is left alone where there is none. */

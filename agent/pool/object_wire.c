@@ -136,7 +136,7 @@ static struct object_port *take_ports(struct reading *r, size_t *out_count)
 		p->protocol = wire_u8(r->w);
 		p->port = wire_u16(r->w);
 		p->node_port = wire_u16(r->w);
-		if ((p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP) || p->port == 0 ||
+		if (!protocol_is_served(p->protocol) || p->port == 0 ||
 		    (p->name[0] && !object_is_label(p->name)))
 			spoil(r);
 	}

@@ -63,6 +63,17 @@ static const char *const migrations[] = {
 	" key TEXT NOT NULL, hash INTEGER NOT NULL, at INTEGER NOT NULL, answer TEXT NOT NULL,"
 	" UNIQUE(user, key)) STRICT;"
 	"CREATE INDEX idempotency_at ON idempotency(at);",
+	/* Claims of any protocol: which are served is not for the file to say. */
+	"CREATE TABLE claim_2(vip TEXT NOT NULL, port INTEGER NOT NULL CHECK(port BETWEEN 1 AND "
+	"65535),"
+	" protocol INTEGER NOT NULL CHECK(protocol BETWEEN 1 AND 255), kind INTEGER NOT NULL,"
+	" ns TEXT NOT NULL, name TEXT NOT NULL, pool TEXT NOT NULL,"
+	" PRIMARY KEY(vip, port, protocol)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO claim_2 SELECT * FROM claim;"
+	"DROP TABLE claim;"
+	"ALTER TABLE claim_2 RENAME TO claim;"
+	"CREATE INDEX claim_object ON claim(kind, ns, name);"
+	"CREATE INDEX claim_pool ON claim(pool);",
 };
 #define VERSION ((int64_t)ARRAY_LEN(migrations))
 

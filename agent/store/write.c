@@ -26,8 +26,7 @@ static bool claims_fit(const struct store_change *c)
 	for (size_t i = 0; i < c->claim_count; i++) {
 		const struct endpoint *at = &c->claims[i].at;
 
-		if (!at->port || !at->addr.family ||
-		    (at->protocol != IPPROTO_TCP && at->protocol != IPPROTO_UDP) ||
+		if (!at->port || !at->addr.family || !protocol_is_served(at->protocol) ||
 		    !fits(c->claims[i].pool, STORE_NAME_MAX))
 			return false;
 	}

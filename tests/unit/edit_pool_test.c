@@ -392,8 +392,8 @@ static void what_cannot_be_used_is_refused_with_its_name(void **state)
 		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"port\":0}", "from 1 to 65535" },
 		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"port\":29999}",
 		  "/spec/ports/0/nodePort" },
-		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"protocol\":\"SCTP\"}",
-		  "write TCP or UDP" },
+		{ "POST", "/api/v1/pools", "{\"name\":\"a\",\"protocol\":\"DCCP\"}",
+		  "write TCP, UDP or SCTP" },
 		{ "POST", "/api/v1/pools",
 		  "{\"name\":\"a\",\"members\":[{\"address\":\"10.1.0.1\",\"port\":1},{\"port\":1}]"
 		  "}",

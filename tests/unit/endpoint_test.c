@@ -432,9 +432,19 @@ static void no_address_goes_over_the_wire_and_a_strange_one_does_not(void **stat
 
 static void protocols_have_names(void **state)
 {
+	uint8_t protocol = 0;
+
 	(void)state;
 	assert_string_equal(protocol_text(IPPROTO_TCP), "tcp");
 	assert_string_equal(protocol_text(IPPROTO_UDP), "udp");
+	assert_string_equal(protocol_text(IPPROTO_SCTP), "sctp");
+	assert_string_equal(protocol_name(IPPROTO_SCTP), "SCTP");
+	assert_string_equal(protocol_text(IPPROTO_DCCP), "?");
+	assert_true(protocol_of_name("sctp", &protocol));
+	assert_int_equal(protocol, IPPROTO_SCTP);
+	assert_false(protocol_of_name("icmp", &protocol));
+	assert_true(protocol_is_served(IPPROTO_TCP) && !protocol_is_served(IPPROTO_ICMP) &&
+		    !protocol_is_served(0));
 	assert_string_equal(protocol_text(0), "?");
 }
 

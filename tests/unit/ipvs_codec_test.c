@@ -174,7 +174,7 @@ static void firewall_marks_and_other_protocols_are_told_apart(void **state)
 
 	begin_reply(&t, IPVS_CMD_ATTR_SERVICE);
 	add_u16(&t, IPVS_SVC_ATTR_AF, AF_INET);
-	add_u16(&t, IPVS_SVC_ATTR_PROTOCOL, IPPROTO_SCTP);
+	add_u16(&t, IPVS_SVC_ATTR_PROTOCOL, IPPROTO_DCCP);
 	add(&t, IPVS_SVC_ATTR_ADDR, address, sizeof(address));
 	add_u16(&t, IPVS_SVC_ATTR_PORT, htons(80));
 	add(&t, IPVS_SVC_ATTR_SCHED_NAME, "rr", 3);

@@ -23,6 +23,8 @@ static const char every_option[] =
 	"-a -t 10.0.0.2:80 -r 10.9.0.1:80 -l -w 1\n"
 	"-a -t 10.0.0.2:80 -r 10.9.0.9:80 -g -w 1 -x 10 -y 5\n"
 	"-A -u 10.0.0.2:80 -s wrr -o\n"
+	"-A --sctp-service 10.0.0.2:80 -s wrr\n"
+	"-a --sctp-service 10.0.0.2:80 -r 10.1.0.1:80 -m -w 1\n"
 	"-A -u 10.0.0.4:80 -s wrr -o -b flag-1,flag-3\n"
 	"-A -t [2001:db8::1]:80 -s rr -p 10 -M 64\n"
 	"-a -t [2001:db8::1]:80 -r [2001:db8::5]:80 -m -w 2147483647\n";

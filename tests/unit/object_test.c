@@ -188,9 +188,10 @@ static void a_bad_field_costs_that_field_alone(void **state)
 	      "65535 belongs; port not used\n"
 	      "error 1: Service: spec.ports[2] has no port; not used\n");
 	check(SERVICE
-	      "{ports: [{name: a, port: 1, protocol: SCTP}, {name: b, port: 2, protocol: udp}]}}",
+	      "{ports: [{name: a, port: 1, protocol: DCCP}, {name: b, port: 2, protocol: udp}]}}",
 	      "Service default/web ClusterIP b:2/udp\n"
-	      "error 1: Service: spec.ports[0].protocol is \"SCTP\", but only TCP and UDP are "
+	      "error 1: Service: spec.ports[0].protocol is \"DCCP\", but only TCP, UDP and SCTP "
+	      "are "
 	      "served; "
 	      "port not used\n"
 	      "warning 1: Service: spec.ports[1].protocol is \"udp\", which an API server refuses: "

@@ -198,6 +198,13 @@ static const struct plan_case cases[] = {
 	  .policy = FAIL_CLOSED,
 	  .unhealthy = UNHEALTHY_RESET,
 	  .want = "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n" A "1\n" B "0\n" C "0\n" },
+	{ .name = "SCTP drains as TCP does",
+	  .members = "U",
+	  .protocol = IPPROTO_SCTP,
+	  .drains = "w",
+	  .want = "-A --sctp-service 10.0.0.1:80 -s wrr\n"
+		  "-a --sctp-service 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n"
+		  "-a --sctp-service 10.0.0.1:80 -r 10.1.0.7:8080 -m -w 0\n" },
 	{ .name = "UDP drains nothing",
 	  .members = "U",
 	  .protocol = IPPROTO_UDP,

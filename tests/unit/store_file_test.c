@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -150,6 +151,45 @@ static void a_folder_that_is_not_there_is_tried_again(void **state)
 
 /* --- what is wrong with it ----------------------------------------------------------------- */
 
+/* As version 1 had it, which knew no protocol but two. */
+static const char version_1[] =
+	"CREATE TABLE old(vip TEXT NOT NULL, port INTEGER NOT NULL CHECK(port BETWEEN 1 AND 65535),"
+	" protocol INTEGER NOT NULL CHECK(protocol IN (6, 17)), kind INTEGER NOT NULL,"
+	" ns TEXT NOT NULL, name TEXT NOT NULL, pool TEXT NOT NULL,"
+	" PRIMARY KEY(vip, port, protocol)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO old SELECT * FROM claim; DROP TABLE claim; ALTER TABLE old RENAME TO claim;"
+	"CREATE INDEX claim_object ON claim(kind, ns, name);"
+	"CREATE INDEX claim_pool ON claim(pool); PRAGMA user_version=1";
+
+static enum store_result claim(const char *name, uint8_t protocol)
+{
+	const struct store_claim claims[] = {
+		{ { .addr = addr_v4(0x0a000001), .port = 80, .protocol = protocol }, "p" }
+	};
+	const struct store_change c = { .key = { SVC, "shop", name },
+					.text = "x",
+					.len = 1,
+					.claims = claims,
+					.claim_count = 1 };
+	const struct store_write write = { .changes = &c, .count = 1 };
+
+	return store_world_write(&w, &write).result;
+}
+
+static void one_of_the_version_before_is_brought_over_with_all_it_holds(void **state)
+{
+	(void)state;
+	assert_int_equal(claim("a", IPPROTO_TCP), STORE_OK);
+	meddle_and_open(version_1);
+	assert_int_equal(store_world_status(&w).state, STORE_READY);
+	assert_string_equal(store_world_text(&w, SVC, "a"), "x");
+	assert_int_equal(claim("b", IPPROTO_TCP), STORE_TAKEN);
+	assert_int_equal(claim("b", IPPROTO_SCTP), STORE_OK);
+	store_world_reopen(&w);
+	assert_int_equal(store_world_status(&w).state, STORE_READY);
+	assert_int_equal(claim("c", IPPROTO_SCTP), STORE_TAKEN);
+}
+
 static void one_of_a_newer_version_is_left_alone(void **state)
 {
 	CLEANUP(buf_done) struct buf before = { 0 };
@@ -158,7 +198,7 @@ static void one_of_a_newer_version_is_left_alone(void **state)
 	(void)state;
 	w.options.start_empty = true;
 	meddle_and_open("PRAGMA user_version=99");
-	refused_by(STORE_READ_ONLY, "newer version of parasausd (its version 99, ours 1)");
+	refused_by(STORE_READ_ONLY, "newer version of parasausd (its version 99, ours 2)");
 	assert_false(store_world_status(&w).complete);
 	assert_int_equal(file_read(w.path, MAX, &before, NULL), 0);
 	store_world_reopen(&w);
@@ -653,6 +693,7 @@ int main(void)
 		TEST(a_store_has_one_process),
 		TEST(a_store_is_on_a_disk_of_this_machine),
 		TEST(a_folder_that_is_not_there_is_tried_again),
+		TEST(one_of_the_version_before_is_brought_over_with_all_it_holds),
 		TEST(one_of_a_newer_version_is_left_alone),
 		TEST(one_that_is_none_of_ours_is_refused),
 		TEST(rows_that_do_not_fit_together_are_damage),

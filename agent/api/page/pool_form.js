@@ -138,7 +138,7 @@ export class AddPool extends PoolForm {
 			${this.text('name', t('field.name'), found, { 'data-first': '', required: true, maxlength: 63 })}
 			${this.text('namespace', t('filter.namespace'), found, { maxlength: 63 })}
 			${field('protocol', t('col.protocol'), html`<select ...${named('protocol', found.protocol)} value=${this.state.protocol}
-				onChange=${this.change('protocol')}>${['TCP', 'UDP'].map((p) => html`<option key=${p}>${p}</option>`)}</select>`, found.protocol)}
+				onChange=${this.change('protocol')}>${['TCP', 'UDP', 'SCTP'].map((p) => html`<option key=${p}>${p}</option>`)}</select>`, found.protocol)}
 			${this.text('port', t('col.port'), found, { inputmode: 'numeric', pattern: '[0-9]*', placeholder: t('port.given') })}
 			${this.text('portName', t('field.portName'), found, { placeholder: t('optional'), maxlength: 15 })}</div>
 			${field('members', t('field.members'), html`<textarea ...${named('members', found.members, true)} rows="4" spellcheck=${false}

@@ -299,7 +299,7 @@ export class Pools extends Component {
 		return html`<div class="toolbar">
 			${search('pools', params.q, set('q'))}
 			${chips('health', HEALTHS.map((h) => [h, counts?.pools.health[h]]), params.health, set('health'))}
-			${choice('protocol', ['tcp', 'udp'], params.protocol, set('protocol'))}
+			${choice('protocol', ['tcp', 'udp', 'sctp'], params.protocol, set('protocol'))}
 			${choice('check', ['http', 'tcp', 'mysql', 'none'], params.check, set('check'), (w) => word('check', w))}
 			<${Typed} name="namespace" words=${names(counts?.pools.namespace)} chosen=${params.namespace} onChange=${set('namespace')} />
 			${choice('source', names(counts?.pools.source), params.source, set('source'))}
