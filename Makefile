@@ -89,6 +89,7 @@ CLUSTER_ALONE := tests/cluster/objects.sh tests/cluster/faults.sh
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
 # Those that tests/all has the time for.
 CLUSTER_SHORT := $(addprefix tests/cluster/,ground.sh agent_services.sh agent_slices.sh)
+PAGE_KERNEL := tests/page/kernel_test.mjs
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
 
@@ -176,7 +177,7 @@ $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does no
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-page check-cluster \
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-page check-page-kernel check-cluster \
 	check-cluster-short check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
@@ -203,7 +204,11 @@ check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-de
 
 check-page: all $(B)/tools/api_fixture $(B)/tools/core_fixture analyze-page	## the web page in a browser: deploy/install-deps page
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
-		$(RUNNER) page$(TIER) $(wildcard tests/page/*_test.mjs)
+		$(RUNNER) page$(TIER) $(filter-out $(PAGE_KERNEL),$(wildcard tests/page/*_test.mjs))
+
+check-page-kernel: all $(TOOLS)		## the page down to a kernel with IPVS, as check-page and check-kernel need
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
+		$(RUNNER) page-kernel$(TIER) $(PAGE_KERNEL)
 
 check-rest: all				## the REST interface by schemathesis: tests/rest/install, as root
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) RUN_TIMEOUT=3600 $(RUNNER) rest$(TIER) tests/rest/schemathesis.sh

@@ -75,8 +75,12 @@ export class Write extends Component {
 	async attempt(dry) {
 		const request = this.props.request();
 
-		if (!request || this.busy)
+		if (!request)
 			return;
+		if (this.busy) { // what was chosen meanwhile is looked at next
+			this.again = dry || this.again;
+			return;
+		}
 		this.busy = true;
 		this.setState({ error: undefined, saving: true });
 		try {

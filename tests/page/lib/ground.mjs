@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,6 +14,9 @@ import { createInterface } from 'node:readline';
 const BUILD = process.env.PARASAUS_BUILD || resolve('build/release');
 const PLACE = process.env.PAGE_PLACE || resolve('build/page');
 export const PATIENCE_MS = 20000; // a test that takes that long has failed
+
+const HERE = new URL('.', import.meta.url).pathname;
+const GROUND = HERE + 'kernel_ground', IN_KERNEL = HERE + '../../lib/in-ipvs-kernel';
 
 const require = createRequire(join(PLACE, 'npm/'));
 const { chromium } = needed(() => require('playwright-core'));
@@ -25,6 +29,16 @@ function needed(get) {
 		console.log(e.message.split('\n')[0] + ': deploy/install-deps page');
 		process.exit(77);
 	}
+}
+
+function freePort() {
+	return new Promise((done) => {
+		const server = createServer().listen(0, '127.0.0.1', () => {
+			const { port } = server.address();
+
+			server.close(() => done(port));
+		});
+	});
 }
 
 /** The fixture: do('d') does that to its pools (tests/lib/tools/api_fixture.c). */
@@ -55,6 +69,44 @@ export class Fixture {
 			break;
 		}
 		return f;
+	}
+
+	/** An agent over a kernel with IPVS, in a guest where this one has none (lib/kernel_ground). */
+	static async startKernel() {
+		const f = new Fixture(), port = await freePort();
+
+		f.child = spawn(IN_KERNEL, ['env', 'PARASAUS_BUILD=' + BUILD, GROUND, String(port)], { stdio: ['pipe', 'pipe', 'inherit'],
+			env: { ...process.env, GUEST_FORWARD: port + ':9090', GUEST_INPUT: '1', GUEST_TIMEOUT: process.env.GUEST_TIMEOUT || '3000' } });
+		f.lines = createInterface(f.child.stdout)[Symbol.asyncIterator]();
+		f.url = `http://127.0.0.1:${port}/`;
+		while (!f.ready) {
+			const { value, done } = await f.lines.next();
+
+			if (done) {
+				console.log('no kernel with IPVS, and no guest: deploy/install-deps guest');
+				process.exit(77);
+			}
+			f.ready = value === 'ready';
+		}
+		return f;
+	}
+
+	/** What that says there, with all that lib/kernel_ground has. */
+	async tell(command) {
+		const said = [];
+
+		this.child.stdin.write(command + '\n');
+		for (;;) {
+			const { value, done } = await this.lines.next();
+
+			if (done)
+				throw new Error('it ended: ' + command);
+			if (/^= \d+$/.test(value)) {
+				assert.equal(value, '= 0', command + ': ' + said.join('\n'));
+				return said.join('\n');
+			}
+			said.push(value);
+		}
 	}
 
 	ctl(...words) {
