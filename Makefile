@@ -89,6 +89,7 @@ CLUSTER_ALONE := tests/cluster/objects.sh tests/cluster/faults.sh
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
 # Those that tests/all has the time for.
 CLUSTER_SHORT := $(addprefix tests/cluster/,ground.sh agent_services.sh agent_slices.sh)
+AGENT	:= $(addprefix tests/rest/,kill raw)
 PAGE_KERNEL := tests/page/kernel_test.mjs
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))
@@ -140,6 +141,10 @@ $(B)/tools/core_fixture: $(B)/tests/lib/tools/core_fixture.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/tools/agent_fixture: $(B)/tests/lib/tools/agent_fixture.o $(B)/agent/main.o $(TESTLIB) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -178,7 +183,7 @@ RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
 .PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-page check-page-kernel check-cluster \
-	check-cluster-short check-includes golden-update
+	check-cluster-short check-agent check-rest check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
 
@@ -209,6 +214,9 @@ check-page: all $(B)/tools/api_fixture $(B)/tools/core_fixture analyze-page	## t
 check-page-kernel: all $(TOOLS)		## the page down to a kernel with IPVS, as check-page and check-kernel need
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \
 		$(RUNNER) page-kernel$(TIER) $(PAGE_KERNEL)
+
+check-agent: all $(TOOLS)			## an agent with its store, killed and ill-treated: as root, without IPVS
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) agent$(TIER) $(AGENT)
 
 check-rest: all				## the REST interface by schemathesis: tests/rest/install, as root
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) RUN_TIMEOUT=3600 $(RUNNER) rest$(TIER) tests/rest/schemathesis.sh

@@ -10,6 +10,7 @@
  */
 #include "agent/api/http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -88,6 +89,7 @@ struct headers {
 	unsigned lengths;
 	unsigned encodings;
 	bool twice; /* one of those that stand once */
+	bool odd;   /* one that is not plain */
 	const char *authorization;
 	struct buf accept, accept_language; /* they may stand several times */
 };
@@ -133,6 +135,20 @@ static void take_plain(struct headers *h, const char *name, const char *value)
 	}
 }
 
+/* A name that is a token, as RFC 9110 has it, and a value without control characters: others may
+ * be read in two ways, as "Transfer-Encoding : chunked" is. */
+static bool is_plain(const char *name, const char *value)
+{
+	static const char mark[] = "!#$%&'*+-.^_`|~";
+	bool good = *name;
+
+	for (; *name && good; name++)
+		good = isalnum((unsigned char)*name) || strchr(mark, *name);
+	for (; *value && good; value++)
+		good = !iscntrl((unsigned char)*value) || *value == '\t';
+	return good;
+}
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
 				   const char *value)
 {
@@ -140,6 +156,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 
 	(void)kind;
 	value = value ? value : "";
+	h->odd |= !is_plain(name, value);
 	h->request->header_bytes += strlen(name) + strlen(value) + strlen(": \r\n");
 	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
 		h->hosts++;
@@ -176,7 +193,8 @@ static void read_headers(struct MHD_Connection *c, const char *version, struct h
 	if (h->accept_language.len)
 		h->request->accept_language = buf_cstr(&h->accept_language);
 	h->request->ambiguous = h->hosts > 1 || (needs_host && !h->hosts) || h->lengths > 1 ||
-				h->encodings > 1 || (h->lengths && h->encodings) || h->twice;
+				h->encodings > 1 || (h->lengths && h->encodings) || h->twice ||
+				h->odd;
 }
 
 /* --- the answer ------------------------------------------------------------------ */

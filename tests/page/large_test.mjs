@@ -2,70 +2,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // 35,000 pools of 10 members. Figures are told; they are asserted no tighter than four times what is aimed at.
 import assert from 'node:assert/strict';
-import { closePage, Fixture, openPage, PATIENCE_MS, picture, run, startBrowser } from './lib/ground.mjs';
+import { closePage, Fixture, openPage, picture, run, startBrowser } from './lib/ground.mjs';
 import { showsCount, text } from './lib/look.mjs';
+import { firstPaint, listRequests, longTasks, nodes, rowShown, tell, timed, type, watchLongTasks } from './lib/measure.mjs';
 
 const POOLS = 35000;
 const NODES_MAX = 1500;
 const KEYSTROKE_MS = 150;
 const FIRST_MS = 500;
 const LEEWAY = 4;
+const LIST_MS = 50;
 const fixture = await Fixture.start(String(POOLS), '10');
+const told = { paint: [], lists: [], long: [] }; // of all that is opened
 const browser = await startBrowser();
 
 async function on(hash, look) {
-	const page = await openPage(browser, fixture, hash);
+	const page = await openPage(browser, fixture, hash, { before: watchLongTasks });
 
 	await page.waitForSelector('tr[data-row] .name');
 	await look(page);
+	told.paint.push(await firstPaint(page));
+	told.lists.push(...await listRequests(page));
+	told.long.push(...await longTasks(page));
 	assert.ok(await nodes(page) < NODES_MAX);
 	await closePage(page);
-}
-
-function nodes(page) {
-	return page.evaluate(() => document.querySelectorAll('*').length);
-}
-
-function tell(what, numbers) {
-	const sorted = [...numbers].sort((a, b) => a - b);
-
-	console.log(`# ${what}: median ${sorted[sorted.length >> 1].toFixed(0)} ms, worst ${sorted.at(-1).toFixed(0)} ms of ${sorted.length}`);
-	return sorted[sorted.length >> 1];
-}
-
-/** Waits in the page until the row is painted that begins with that name. */
-function rowShown(page, row, name) {
-	return page.waitForFunction(([r, n]) =>
-		document.querySelector(`tr[data-row="${r}"] .name`)?.textContent === n, [row, name]);
-}
-
-/** Does something in the page; how long until its count or first port is that, in ms, one frame included. */
-function timed(page, act, shown, args) {
-	return page.evaluate(([doIt, isIt, patience, given]) => new Promise((done, fail) => {
-		const begin = performance.now(), is = new Function('a', 'return (' + isIt + ')(a)');
-		const look = () => {
-			const took = performance.now() - begin;
-
-			if (is(given))
-				requestAnimationFrame(() => done(performance.now() - begin));
-			else if (took > patience)
-				fail(new Error('not seen: ' + JSON.stringify(given)));
-			else
-				requestAnimationFrame(look);
-		};
-
-		new Function('a', '(' + doIt + ')(a)')(given);
-		look();
-	}), [String(act), String(shown), PATIENCE_MS, args]);
-}
-
-function type(page, q, count) {
-	return timed(page, (a) => {
-		const input = document.getElementById('search');
-
-		input.value = a.q;
-		input.dispatchEvent(new Event('input', { bubbles: true }));
-	}, (a) => document.querySelector('.count').textContent === a.count, { q, count });
 }
 
 function sortByPort(page, first, order) {
@@ -143,6 +103,12 @@ const tests = [
 			}
 			assert.ok(tell('from a click to the sorted list', took) < LEEWAY * KEYSTROKE_MS);
 		});
+	},
+	async function lists_came_at_once_and_the_page_never_stood_still() {
+		tell('first paint', told.paint);
+		assert.ok(tell('a request of the list', told.lists) < LEEWAY * LIST_MS);
+		console.log(`# tasks longer than 50 ms: ${told.long.length}, worst ${Math.max(0, ...told.long.map((t) => t.took)).toFixed(0)} ms`);
+		assert.deepEqual(told.long.filter((t) => t.took > LEEWAY * 50), []);
 	},
 	async function a_storm_of_changes_is_kept_up_with() {
 		await on('', async (page) => {

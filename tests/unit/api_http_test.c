@@ -186,6 +186,9 @@ static void requests_that_can_be_read_in_two_ways_end_the_connection(void **stat
 		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
 		"GET /healthz HTTP/1.1\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nX A: y\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: y\rz\r\n\r\n",
 		"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
 	};
 

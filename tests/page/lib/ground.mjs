@@ -142,9 +142,9 @@ export async function startBrowser() {
 
 /**
  * A page of its own: nothing is remembered from others. `hash` is what follows the address; `writable` of the
- * options stands before the fixture (writable.mjs).
+ * options stands before the fixture (writable.mjs), `before` gets the context before anything is loaded.
  */
-export async function openPage(browser, fixture, hash = '', { writable, ...options } = {}) {
+export async function openPage(browser, fixture, hash = '', { writable, before, ...options } = {}) {
 	const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
 	const page = await context.newPage();
 
@@ -157,6 +157,7 @@ export async function openPage(browser, fixture, hash = '', { writable, ...optio
 	await page.addInitScript(() => addEventListener('securitypolicyviolation', (e) =>
 		window.tellViolation(e.violatedDirective + ' ' + e.blockedURI)));
 	await writable?.install(context);
+	await before?.(context);
 	await context.route((url) => url.origin + '/' !== fixture.url, (route) => {
 		page.faults.push('asks elsewhere: ' + route.request().url());
 		return route.abort();
