@@ -84,9 +84,18 @@ void pool_write(struct pool_documents *d, const char *action)
 
 /* --- one pool ------------------------------------------------------------------------------------- */
 
+static void set_members(struct pool_documents *d, const struct doc *body)
+{
+	if (doc_get(doc_get(body, REST_SETTINGS), "weights"))
+		problems_add(&d->e->errors, true, 0,
+			     "settings.weights: the members say their weights: say them once");
+	else
+		pool_set_members(d, doc_get(body, REST_MEMBERS_FIELD));
+}
+
 static void patch_pool(struct pool_documents *d)
 {
-	static const char *const fields[] = { REST_PORT, REST_SETTINGS };
+	static const char *const fields[] = { REST_PORT, REST_SETTINGS, REST_MEMBERS_FIELD };
 	const struct doc *body = pool_body(d->e, fields, ARRAY_LEN(fields));
 	uint64_t port;
 
@@ -94,6 +103,8 @@ static void patch_pool(struct pool_documents *d)
 		pool_set_port(d, (uint16_t)port);
 	if (body)
 		pool_body_settings(d, doc_get(body, REST_SETTINGS));
+	if (body && doc_get(body, REST_MEMBERS_FIELD))
+		set_members(d, body);
 	pool_write(d, "patch");
 }
 
@@ -184,7 +195,7 @@ static void change_member(struct pool_documents *d)
 		patch_member(d, &at);
 		return;
 	}
-	pool_remove_member(d, &at);
+	pool_remove_members(d, &at, 1);
 	pool_write(d, "delete-member");
 }
 

@@ -5,7 +5,7 @@
  * is.
  *
  * edit_pool_find.c finds and looks, edit_pool_change.c and edit_pool_weight.c
- * change, edit_pool_try.c tells what the agent would make of it; edit_pool.c and
+ * change, edit_pool_set.c changes all members at once, edit_pool_try.c tells what the agent would make of it; edit_pool.c and
  * edit_pool_create.c have the requests, edit_pool_past.c those to the past, which
  * edit_pool_steps.c finds.
  */
@@ -101,7 +101,7 @@ void pool_drop_port(struct pool_documents *d); /* and with the last one all docu
 void pool_add_member(struct pool_documents *d, const struct endpoint *at);
 /* The members of a new pool, sorted by port. */
 void pool_make_members(struct pool_documents *d, const struct endpoint *all, size_t count);
-void pool_remove_member(struct pool_documents *d, const struct endpoint *at);
+void pool_remove_members(struct pool_documents *d, const struct endpoint *all, size_t count);
 
 /* --- edit_pool_weight.c: the same -------------------------------------------------------------- */
 
@@ -109,6 +109,17 @@ void pool_set_weight(struct pool_documents *d, const struct endpoint *at,
 		     const uint32_t *weight); /* NULL: none of its own */
 /* Of members that are gone: what is said of one that is nowhere any more would be warned of. */
 void pool_forget_weights(struct pool_documents *d, const struct endpoint *gone, size_t count);
+
+/* --- edit_pool_set.c: the same ------------------------------------------------------------------ */
+
+#define POOL_SET_MAX 1000 /* members of a list: each that comes or goes is looked for among all */
+
+/*
+ * The pool's members become those of the list, [{"address", "port", "weight"}]: who is not in it
+ * goes, who is new comes, and who has no weight there (or null) has none of its own. Those that
+ * stay do so with all that their documents hold of them.
+ */
+void pool_set_members(struct pool_documents *d, const struct doc *list);
 
 /* --- edit_pool_try.c --------------------------------------------------------------------------- */
 

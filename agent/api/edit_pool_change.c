@@ -5,6 +5,7 @@
  */
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/edit_pool.h"
@@ -424,16 +425,19 @@ struct places {
 	size_t count;
 };
 
+static int by_endpoint(const void *a, const void *b)
+{
+	return endpoint_cmp(a, b);
+}
+
 /* The one port that is left to an address, whatever its name, may come to be taken for the pool's. */
 static bool check_place(void *arg, const struct pool_place *p)
 {
 	const struct places *before = arg;
 	char text[ENDPOINT_TEXT_MAX];
 
-	for (size_t i = 0; i < before->count; i++) {
-		if (endpoint_cmp(&before->items[i], &p->at) == 0)
-			return true;
-	}
+	if (bsearch(&p->at, before->items, before->count, sizeof(*before->items), by_endpoint))
+		return true;
 	problems_add(
 		&before->d->e->errors, true, 0,
 		"%s %s/%s has more ports than this pool's, and %s would become a member: edit it "
@@ -443,19 +447,30 @@ static bool check_place(void *arg, const struct pool_place *p)
 	return false;
 }
 
-void pool_remove_member(struct pool_documents *d, const struct endpoint *at)
+/* It may stand in several places. */
+static void remove_places(struct pool_documents *d, const struct endpoint *at)
 {
 	struct removal r = { .at = *at };
-	struct places before = { .d = d };
 
-	before.items = pool_members(d, &before.count);
-	/* It may stand in several places. */
 	do {
 		r.found = false;
 		pool_each_place(d, find_place, &r);
 		if (r.found)
 			remove_place(d, &r.place);
 	} while (r.found && !d->e->errors.count);
+}
+
+void pool_remove_members(struct pool_documents *d, const struct endpoint *all, size_t count)
+{
+	struct places before = { .d = d };
+
+	if (!count)
+		return;
+	before.items = pool_members(d, &before.count);
+	if (before.count > 1)
+		qsort(before.items, before.count, sizeof(*before.items), by_endpoint);
+	for (size_t i = 0; i < count; i++)
+		remove_places(d, &all[i]);
 	pool_each_place(d, check_place, &before);
-	pool_forget_weights(d, at, 1);
+	pool_forget_weights(d, all, count);
 }

@@ -25,6 +25,8 @@
 	"\"members\":[{\"address\":\"10.1.0.1\",\"port\":80},"                           \
 	"{\"address\":\"10.1.0.2\",\"port\":80,\"weight\":5}]}"
 
+#define ONE "{\"address\":\"10.1.0.1\",\"port\":80}"
+
 static struct edit_world *with_web(void **state)
 {
 	want(*state, 201, "POST", "/api/v1/pools", NULL, WEB, NULL);
@@ -419,7 +421,13 @@ static void what_cannot_be_used_is_refused_with_its_name(void **state)
 		{ "PATCH", POOL, "{\"settings\":{\"shceduler\":\"rr\"}}", "did you mean" },
 		{ "PATCH", POOL, "{\"settings\":{\"scheduler\":1}}", "settings.scheduler is" },
 		{ "PATCH", POOL, "{\"settings\":[]}", "settings is a list" },
-		{ "PATCH", POOL, "{\"name\":\"b\"}", "name is none of port, settings" },
+		{ "PATCH", POOL, "{\"name\":\"b\"}", "name is none of port, settings, members" },
+		{ "PATCH", POOL, "{\"members\":{}}", "members is a map where a list" },
+		{ "PATCH", POOL, "{\"members\":[{\"address\":\"10.1.0.1\"}]}",
+		  "members[0].port is missing" },
+		{ "PATCH", POOL, "{\"members\":[" ONE "," ONE "]}", "10.1.0.1:80 is there twice" },
+		{ "PATCH", POOL, "{\"members\":[" ONE "],\"settings\":{\"weights\":null}}",
+		  "say them once" },
 		{ "PATCH", POOL,
 		  "{\"settings\":{\"health-check-type\":\"mysql\",\"health-check-secret\":\"s\"}}",
 		  "Secret shop/s is not there" },
@@ -476,6 +484,51 @@ static void members_come_drain_come_back_and_go(void **state)
 	edit(w, 200, "DELETE", MEMBERS "/10.1.0.3-80", NULL, NULL);
 	edit(w, 201, "POST", MEMBERS, "{\"address\":\"10.1.0.7\",\"port\":82}", NULL);
 	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30001 10.1.0.7:82*1");
+}
+
+static void members_become_those_of_a_list(void **state)
+{
+	struct edit_world *w = with_web(state);
+	struct edit_answer a;
+
+	edit(w, 200, "PATCH", POOL "?dryRun=all", "{\"members\":[]}", NULL);
+	edit(w, 200, "PATCH", POOL,
+	     "{\"port\":30002,\"members\":[" ONE ",{\"address\":\"10.1.0.3\",\"port\":80,"
+	     "\"weight\":2},{\"address\":\"10.1.0.3\",\"port\":81}]}",
+	     NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30002 10.1.0.1:80*1 10.1.0.3:80*2 10.1.0.3:81*1");
+	setting_in_spec(w, "weights", "10.1.0.3:80=2");
+	/* A weight is another, and one is taken away; the same again is no change. */
+	edit(w, 200, "PATCH", POOL,
+	     "{\"members\":[{\"address\":\"10.1.0.3\",\"port\":81,\"weight\":0}," ONE "]}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30002 10.1.0.1:80*1 10.1.0.3:81*0");
+	edit(w, 200, "PATCH", POOL,
+	     "{\"members\":[" ONE ",{\"address\":\"10.1.0.3\",\"port\":81,\"weight\":0}]}", &a);
+	assert_int_equal(doc_get(a.root, "items")->count, 0);
+	answer_done(&a);
+	edit(w, 200, "PATCH", POOL,
+	     "{\"members\":[{\"address\":\"10.1.0.3\",\"port\":81,\"weight\":null}]}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30002 10.1.0.3:81*1");
+	setting_in_spec(w, "weights", "");
+	edit(w, 200, "PATCH", POOL, "{\"members\":[]}", NULL);
+	edit(w, 200, "PATCH", POOL, "{\"members\":[" ONE "]}", NULL);
+	pool_is(w, "shop.web.http-tcp", "10.0.0.1:30002 10.1.0.1:80*1");
+}
+
+/* What is set at once is bounded; a list that is longer changes nothing. */
+static void a_list_of_members_has_an_end(void **state)
+{
+	struct edit_world *w = with_web(state);
+	struct buf body = { 0 };
+
+	buf_str(&body, "{\"members\":[");
+	for (int i = 0; i < 1001; i++)
+		buf_printf(&body, "%s{\"address\":\"10.2.%d.%d\",\"port\":80}", i ? "," : "",
+			   i / 256, i % 256);
+	buf_str(&body, "]}");
+	refused(w, 422, "validation", "members has 1001 items, and 1000 are the most", "PATCH",
+		POOL, "\"r2\"", buf_cstr(&body));
+	buf_done(&body);
 }
 
 /* Taken away from one of them it stays said of the other. */
@@ -640,6 +693,8 @@ int main(void)
 		T(a_setting_is_changed_where_it_is_said),
 		T(what_cannot_be_used_is_refused_with_its_name),
 		T(members_come_drain_come_back_and_go),
+		T(members_become_those_of_a_list),
+		T(a_list_of_members_has_an_end),
 		T(a_weight_of_an_address_is_that_of_each_of_its_members),
 		T(a_member_of_one_of_two_ports_goes_alone),
 		T(a_port_that_is_left_to_an_address_does_not_become_the_pools),
