@@ -508,6 +508,8 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 		.address_pool_count = c->address_pool_count,
 		.vip_ranges = c->vip_ranges,
 		.vip_range_count = c->vip_range_count,
+		.node_v4 = c->node_v4,
+		.node_v6 = c->node_v6,
 		.defaults = c->defaults,
 	};
 	return 0;

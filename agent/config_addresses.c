@@ -8,28 +8,11 @@
 #include <sys/socket.h>
 
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 
-#define VIP_RANGES_MAX	  1024
-#define ADDRESS_POOLS_MAX 64
-#define POOL_RANGES_MAX	  256
+#define VIP_RANGES_MAX 1024
 
 /* --- ranges and prefixes ------------------------------------------------------------ */
-
-/* False: there is none after it. */
-static bool next_addr(struct addr *a)
-{
-	for (size_t i = addr_len(a); i-- > 0;) {
-		if (++a->bytes[i] != 0)
-			return true;
-	}
-	return false;
-}
-
-static bool ranges_meet(const struct addr_range *a, const struct addr_range *b)
-{
-	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
-	       addr_cmp(&b->first, &a->last) <= 0;
-}
 
 /* Quoted where there is a colon: a plain "2001:db8::" would be the key of a mapping. */
 static void print_address(const char *text, struct buf *out)
@@ -115,21 +98,12 @@ static int read_address(struct schema_reader *r, const struct doc *d, void *base
 	struct address_pool *p = base;
 	const char *s = schema_scalar(r, d);
 	struct addr_range range;
-	struct addr refused;
-	char text[ADDR_TEXT_MAX];
-	const char *why;
+	struct err why;
 
 	if (!s)
 		return -EINVAL;
-	if (addr_range_parse(s, &range) < 0)
-		return schema_bad(r, d,
-				  "'%.64s' is not an address, a network or a range: write "
-				  "10.0.0.1, 10.0.0.0/24 or 10.0.0.1-10.0.0.9",
-				  s);
-	why = addr_range_refused(&range, &refused);
-	if (why)
-		return schema_bad(r, d, "%s cannot be a virtual address (%s): leave it out",
-				  addr_text(&refused, text), why);
+	if (address_pool_address(s, &range, &why) < 0)
+		return schema_bad(r, d, "%s", why.text);
 	p->addresses = xreallocarray(p->addresses, p->address_count + 1, sizeof(range));
 	p->addresses[p->address_count++] = range;
 	return 0;
@@ -139,7 +113,7 @@ static int read_addresses(struct schema_reader *r, const struct schema_key *k, c
 			  void *base)
 {
 	(void)k;
-	return schema_read_list(r, d, POOL_RANGES_MAX, read_address, base);
+	return schema_read_list(r, d, ADDRESS_POOL_RANGES_MAX, read_address, base);
 }
 
 static void print_addresses(const struct schema_key *k, const void *base, unsigned depth,
@@ -160,15 +134,13 @@ static int read_ports(struct schema_reader *r, const struct schema_key *k, const
 {
 	struct address_pool *p = base;
 	const char *s = schema_scalar(r, d);
+	struct err why;
 
 	(void)k;
 	if (!s)
 		return -EINVAL;
-	if (port_range_parse(s, &p->ports) < 0)
-		return schema_bad(r, d,
-				  "'%.64s' is not a range of ports: write 30000-64999, or a "
-				  "single one of 1 to 65535",
-				  s);
+	if (address_pool_ports(s, &p->ports, &why) < 0)
+		return schema_bad(r, d, "%s", why.text);
 	return 0;
 }
 
@@ -187,22 +159,13 @@ static void print_ports(const struct schema_key *k, const void *base, unsigned d
 
 static const struct schema_type ports_type = { read_ports, print_ports };
 
-static const char *pool_name_fault(const char *s)
-{
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	if (s[n] != '\0' || s[0] == '-' || s[n - 1] == '-')
-		return "is no name for a pool: a-z, 0-9, and '-' inside";
-	return NULL;
-}
-
 static const struct schema_key pool_keys[] = {
 	{ .name = "name",
 	  .type = &schema_text,
 	  SCHEMA_FIELD(struct address_pool, name),
 	  .min = 1,
-	  .max = 63,
-	  .fault = pool_name_fault },
+	  .max = ADDRESS_POOL_NAME_MAX,
+	  .fault = address_pool_name_fault },
 	{ .name = "addresses", .type = &addresses_type },
 	{ .name = "ports", .type = &ports_type },
 };
@@ -294,30 +257,6 @@ const struct schema_type config_node_address = { read_node_address, print_node_a
 
 /* --- all of them together ------------------------------------------------------------- */
 
-/* Prefixes may cover a range between them: go from the end of one to the next. */
-static bool inside_vip_ranges(const struct config *c, const struct addr_range *r)
-{
-	struct addr at = r->first;
-
-	for (;;) {
-		const struct prefix *cover = NULL;
-		struct addr_range covered;
-
-		for (size_t i = 0; i < c->vip_range_count && !cover; i++) {
-			if (prefix_has(&c->vip_ranges[i], &at))
-				cover = &c->vip_ranges[i];
-		}
-		if (!cover)
-			return false;
-		covered = prefix_range(cover);
-		at = covered.last;
-		if (addr_cmp(&at, &r->last) >= 0)
-			return true;
-		if (!next_addr(&at))
-			return true;
-	}
-}
-
 static void add_as_prefixes(struct config *c, struct addr_range r)
 {
 	for (;;) {
@@ -325,14 +264,9 @@ static void add_as_prefixes(struct config *c, struct addr_range r)
 
 		add_vip_range(c, &p);
 		r.first = prefix_range(&p).last;
-		if (addr_cmp(&r.first, &r.last) == 0 || !next_addr(&r.first))
+		if (addr_cmp(&r.first, &r.last) == 0 || !addr_next(&r.first))
 			return;
 	}
-}
-
-static bool ports_meet(const struct port_range *a, const struct port_range *b)
-{
-	return a->first <= b->last && b->first <= a->last;
 }
 
 /* The first pool up to `pool`, and before its own item `item`, that has an address of it too. */
@@ -344,8 +278,8 @@ static const struct address_pool *other_owner(const struct config *c, size_t poo
 		const struct address_pool *q = &c->address_pools[i];
 		size_t count = i == pool ? item : q->address_count;
 
-		for (size_t k = 0; k < count && ports_meet(&p->ports, &q->ports); k++) {
-			if (ranges_meet(&p->addresses[item], &q->addresses[k]))
+		for (size_t k = 0; k < count && port_ranges_meet(&p->ports, &q->ports); k++) {
+			if (address_ranges_meet(&p->addresses[item], &q->addresses[k]))
 				return q;
 		}
 	}
@@ -360,7 +294,7 @@ static int check_range(struct schema_reader *r, const struct doc *d, const struc
 	char text[ADDR_RANGE_TEXT_MAX];
 
 	addr_range_text(range, text);
-	if (!inside_vip_ranges(c, range))
+	if (!prefixes_cover(c->vip_ranges, c->vip_range_count, range))
 		return schema_bad(r, d,
 				  "%s is not inside vipRanges: add its network there, or "
 				  "leave it out here",

@@ -15,6 +15,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "agent/pool/address_pool.h"
 #include "watch/http_curl.h"
 
 #define BACKLOG 64
@@ -364,7 +365,8 @@ int core_start(struct role_context *context)
 
 	context->peer = on_peer;
 	context->process = on_process;
-	c->pools = pools_new(&c->config->rules);
+	c->rules = &c->config->rules;
+	c->pools = pools_new(c->rules);
 	secrets_start(c);
 	targets_start(c);
 	pool_states_start(c);
@@ -405,6 +407,7 @@ void core_end(struct role_context *context)
 		targets_end(c);
 		secrets_end(c);
 		pools_free(c->pools);
+		pool_rules_unref(c->rules);
 		state_close(c);
 	}
 	loop_undefer(c->loop, c);

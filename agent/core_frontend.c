@@ -42,6 +42,7 @@ static struct frontend *frontend_make(struct core *c, const struct endpoint *key
 	f->key = *key;
 	f->shape = ipvs_service_of(key);
 	map_put(&c->frontends, hash_of_key(key), f);
+	ours_changed(c, key);
 	return f;
 }
 
@@ -174,6 +175,7 @@ void frontend_apply(struct frontend *f)
 		f->shape = plan_service(f->owner->pool, &f->key);
 	} else if (f->drain_count == 0) {
 		kernel_tell_gone(c, f);
+		ours_changed(c, &f->key);
 		map_take(&c->frontends, hash_of_key(&f->key), &f->key);
 		frontend_free(f);
 		return;

@@ -26,6 +26,7 @@ void kernel_end(struct core *c)
 	channel_free(c->kernel.channel);
 	ipvs_message_reader_done(&c->kernel.reader);
 	ipvs_table_done(&c->kernel.image);
+	ours_end(c);
 	free(c->kernel.keys);
 	free(c->kernel.host_problem);
 }
@@ -178,6 +179,7 @@ static void commit_now(void *arg)
 	if (!k->begun || bulk_running(&k->bulk))
 		return;
 	k->changed = false;
+	ours_tell(c);
 	commit.generation = ++k->generation;
 	commit.complete = c->settled;
 	commit_begins(c);
@@ -270,6 +272,7 @@ static void on_status(struct core *c, const struct ipvs_status *s)
 	/* It may be on the word of a core before us: ours have to be newer. */
 	if (s->generation > c->kernel.generation)
 		c->kernel.generation = s->generation;
+	ours_settled(c);
 	view_changed(c);
 }
 
@@ -408,6 +411,7 @@ void kernel_connect(struct core *c, int fd)
 
 	if (c->kernel.channel)
 		disconnect(c);
+	ours_connected(c);
 	r = channel_new(c->loop, fd, &h, &c->kernel.channel);
 	if (r < 0)
 		log_error("kernel", "channel: %s", strerror(-r));

@@ -149,12 +149,14 @@ static void read_documents(const struct core *c, const struct edit_wish *wishes,
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = &out->identities[i];
 
+		if (wishes[i].key.kind == STORE_ADDRESS_POOL)
+			continue; /* that is in the rules */
 		if (!wishes[i].text) {
 			*o = source_store_identity(w, &wishes[i].key);
 			out->gone[out->gone_count++] = o;
 			continue;
 		}
-		o = source_store_decode(w, &wishes[i].key, wishes[i].text, wishes[i].len);
+		o = source_store_decode(w, &wishes[i]);
 		if (o)
 			out->put[out->put_count++] = o;
 	}
@@ -178,7 +180,8 @@ static void preview_done(struct preview *v)
 	free(v->pairs);
 }
 
-void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struct json_writer *j)
+void core_preview(void *arg, const struct edit_wish *wishes, size_t count,
+		  const struct pool_rules *rules, struct json_writer *j)
 {
 	struct core *c = arg;
 	struct preview v = { .core = c, .j = j };
@@ -187,7 +190,7 @@ void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struc
 	read_documents(c, wishes, count, &d);
 	pools_preview(c->pools,
 		      &(struct pools_edit){ (const struct object *const *)d.put, d.put_count,
-					    d.gone, d.gone_count },
+					    d.gone, d.gone_count, rules },
 		      add_pair, &v);
 	json_put_array(j, REST_PLAN);
 	look_at_all(&v);

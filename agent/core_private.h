@@ -190,8 +190,18 @@ struct kernel_trigger {
 };
 #define KERNEL_TRIGGERS_MAX 256 /* those beyond it are not timed */
 
+/* What the ipvs process takes for ours. */
+struct kernel_ours {
+	struct ipvs_ours *told; /* by the last commit */
+	size_t told_count;
+	bool due;     /* to be told with the next commit, even if it is the same */
+	bool changed; /* it may not be what was told */
+	bool wide;    /* more than what is wanted, until the kernel is rid of what is not */
+};
+
 struct kernel_link {
 	struct channel *channel;
+	struct kernel_ours ours;
 	struct ipvs_message_reader reader;
 	struct ipvs_table image; /* the kernel's table as it was at the start */
 	bool image_known;
@@ -225,12 +235,25 @@ void kernel_triggered(struct core *c, int64_t at_ms);
 void kernel_triggers_planned(struct core *c);
 bool kernel_synced(const struct core *c);
 
-/* --- core_preview -------------------------------------------------------------- */
-
 struct edit_wish;
 struct json_writer;
+
+/* --- core_ours: what is ours, for the ipvs process ------------------------------------ */
+
+void ours_connected(struct core *c); /* what that process knows counts for nothing */
+void ours_end(struct core *c);
+/* A frontend came or went, or (NULL) the rules did. */
+void ours_changed(struct core *c, const struct endpoint *frontend);
+/* Before a commit. */
+void ours_tell(struct core *c);
+/* The kernel matched a commit: what was only kept until then may be narrowed. */
+void ours_settled(struct core *c);
+
+/* --- core_preview -------------------------------------------------------------- */
+
 /* An edit_plan_fn of the core `arg`: what the kernel would be told for these documents. */
-void core_preview(void *arg, const struct edit_wish *wishes, size_t count, struct json_writer *j);
+void core_preview(void *arg, const struct edit_wish *wishes, size_t count,
+		  const struct pool_rules *rules, struct json_writer *j);
 
 /* --- core_source --------------------------------------------------------------- */
 
@@ -290,8 +313,7 @@ MUST_CHECK struct watch_source *source_store_new(struct core_source *s,
 /* The store behind this source, to write to; NULL: it is another kind of source. */
 struct store *source_store(struct watch_source *w);
 /* A document as this source would tell it; NULL: not at all. */
-struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
-				   const char *text, size_t len);
+struct object *source_store_decode(struct watch_source *w, const struct edit_wish *wish);
 /* Who it is, for pools_remove(); its names are those of the key. */
 struct object source_store_identity(struct watch_source *w, const struct store_key *key);
 
@@ -402,6 +424,7 @@ void supervisor_tell(struct core *c, const struct snapshot *s);
 struct core {
 	struct loop *loop;
 	const struct config *config;
+	const struct pool_rules *rules; /* now in force: a reference */
 	struct pools *pools;
 	struct core_source sources[CONFIG_SOURCES_MAX];
 	struct map targets;   /* struct target by id */
@@ -446,6 +469,8 @@ struct core {
 	timer_id log_timer;
 };
 
+/* Address pools have changed: takes the reference over. */
+void core_set_rules(struct core *c, const struct pool_rules *rules);
 /* Something that planning waits for has come. */
 void core_facts_changed(struct core *c);
 /* A helper's channel is gone. If not because the helper is, only starting anew mends that. */

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/edit.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "agent/pool/address_pool.h"
 
 #define PIECE 16 /* documents: about a millisecond */
 
@@ -36,6 +38,7 @@ struct news {
 
 struct store_source {
 	struct watch_source base;
+	struct core *core;
 	struct watch_sink sink;
 	struct loop *loop;
 	struct store *store;
@@ -90,7 +93,8 @@ static struct known *need(struct store_source *s, const struct store_key *key)
 static void tell_bad(struct store_source *s, struct known *k, const char *why)
 {
 	CLEANUP(xfree_ptr)
-	char *where = xasprintf("%s %s/%s", store_kind_text(k->kind), k->ns, k->name);
+	char *where = xasprintf("%s %s%s%s", store_kind_text(k->kind), k->ns, *k->ns ? "/" : "",
+				k->name);
 
 	if (!why && !k->bad)
 		return;
@@ -150,14 +154,29 @@ static int read_document(const struct store_object *d, struct doc_set *out, stru
 	return r;
 }
 
+/* The frontends on its record: it keeps them, whatever becomes of address pools. */
+static struct endpoint *held_of(const struct store_object *d)
+{
+	struct endpoint *held = xcalloc(d->claim_count + 1, sizeof(*held));
+
+	for (size_t i = 0; i < d->claim_count; i++)
+		held[i] = d->claims[i].at;
+	return held;
+}
+
 static int decode(const struct store_source *s, const struct store_object *d, struct object **out,
 		  struct err *err)
 {
+	CLEANUP(xfree_ptr) struct endpoint *held = held_of(d);
 	const struct object_change change = { .revision = d->revision,
 					      .at_ms = d->changed_ms,
 					      .user = (char *)(uintptr_t)d->user,
 					      .action = (char *)(uintptr_t)d->action };
-	const struct object_origin from = { .source = s->source, .path = "", .change = &change };
+	const struct object_origin from = { .source = s->source,
+					    .path = "",
+					    .change = &change,
+					    .held = held,
+					    .held_count = d->claim_count };
 	CLEANUP(doc_set_wipe) struct doc_set docs = { 0 };
 	struct object *o = NULL;
 	int r = read_document(d, &docs, err);
@@ -198,6 +217,116 @@ static void take(struct store_source *s, const struct news *n)
 	tell_bad(s, k, NULL);
 	k->told = true;
 	s->sink.put(s->sink.arg, o);
+}
+
+/* --- address pools ---------------------------------------------------------------------- */
+
+struct address_pools {
+	struct store_source *source;
+	const struct store_object **items; /* the store's own */
+	size_t count;
+	const struct pool_rules *rules; /* a reference: what those so far come to */
+};
+
+static void gather(void *arg, const struct store_object *o)
+{
+	struct address_pools *a = arg;
+
+	a->items = xreallocarray(a->items, a->count + 1, sizeof(*a->items));
+	a->items[a->count++] = o;
+}
+
+static int by_birth(const void *a, const void *b)
+{
+	const struct store_object *const *x = a, *const *y = b;
+
+	return ((*x)->created_revision > (*y)->created_revision) -
+	       ((*x)->created_revision < (*y)->created_revision);
+}
+
+static int read_address_pool(const struct store_object *d, struct address_pool *out,
+			     struct err *err)
+{
+	CLEANUP(doc_set_done) struct doc_set docs = { 0 };
+	int r = read_document(d, &docs, err);
+
+	if (r == 0)
+		r = address_pool_decode(docs.roots[0], out, err);
+	if (r < 0)
+		return r;
+	out->revision = d->revision;
+	out->created = d->created_revision;
+	out->at_ms = d->changed_ms;
+	out->user = xstrdup(d->user);
+	if (strcmp(out->name, d->key.name) == 0)
+		return 0;
+	r = err_set(err, -EINVAL, "it says that it is " ADDRESS_POOL_KIND " %s", out->name);
+	address_pool_done(out);
+	return r;
+}
+
+static void add_rules(struct address_pools *a, const struct address_pool *p)
+{
+	const struct pool_rules *before = a->rules;
+
+	a->rules = pool_rules_with(before, p->name, p);
+	pool_rules_unref(before);
+}
+
+/* One that cannot be used is what it was, as long as it may be that. */
+static void keep_old(struct address_pools *a, const char *name)
+{
+	const struct address_pool *p = pool_rules_named(a->source->core->rules, name);
+	struct err err;
+
+	if (p && p->revision && pool_rules_admit(a->rules, p, &err) == 0)
+		add_rules(a, p);
+}
+
+static void take_address_pool(struct address_pools *a, const struct store_object *d)
+{
+	struct known *k = need(a->source, &d->key);
+	struct address_pool p;
+	struct err err = { 0 };
+
+	k->list = a->source->list;
+	if (read_address_pool(d, &p, &err) < 0) {
+		tell_bad(a->source, k, err.text);
+		keep_old(a, d->key.name);
+		return;
+	}
+	if (pool_rules_admit(a->rules, &p, &err) < 0) {
+		tell_bad(a->source, k, err.text);
+		keep_old(a, d->key.name);
+	} else {
+		tell_bad(a->source, k, NULL);
+		add_rules(a, &p);
+	}
+	address_pool_done(&p);
+}
+
+static void drop_address_pool(struct store_source *s, const struct store_key *key)
+{
+	struct known *k = map_get(&s->known, store_key_hash(key), key);
+
+	if (k)
+		forget(s, k);
+}
+
+/* All of them anew: they are few, and one can be in the way of another. */
+static void renew_address_pools(struct store_source *s)
+{
+	struct address_pools a = { .source = s, .rules = &s->core->config->rules };
+
+	store_each(s->store, STORE_ADDRESS_POOL, NULL, gather, &a);
+	if (!a.count && s->core->rules == a.rules)
+		return; /* there was none before, either */
+	if (a.count > 1)
+		qsort(a.items, a.count, sizeof(*a.items), by_birth);
+	for (size_t i = 0; i < a.count; i++)
+		take_address_pool(&a, a.items[i]);
+	free(a.items);
+	core_set_rules(s->core, a.rules);
 }
 
 /* --- how it is --------------------------------------------------------------------------- */
@@ -320,12 +449,20 @@ static void on_event(void *arg, const struct store_event *e)
 	switch (e->type) {
 	case STORE_PUT:
 	case STORE_REMOVE:
+		if (e->object->key.kind == STORE_ADDRESS_POOL) {
+			if (e->type == STORE_REMOVE)
+				drop_address_pool(s, &e->object->key);
+			renew_address_pools(s);
+			tell_complete(s);
+			break;
+		}
 		add_news(s, e->object, e->type == STORE_REMOVE);
 		break;
 	case STORE_RESET:
 		drop_news(s);
 		s->list++;
 		s->listing = true;
+		renew_address_pools(s); /* first: frontends come from them */
 		store_each(s->store, (enum store_kind)0, NULL, add_listed, s);
 		work_soon(s); /* of an empty one there is no news */
 		break;
@@ -389,6 +526,7 @@ struct watch_source *source_store_new(struct core_source *cs, const struct watch
 
 	s->base.ops = &store_ops;
 	s->sink = *sink;
+	s->core = cs->core;
 	s->loop = cs->core->loop;
 	s->source = cs->index;
 	map_init(&s->known, is_known);
@@ -406,12 +544,15 @@ struct store *source_store(struct watch_source *w)
 	return w && w->ops == &store_ops ? of(w)->store : NULL;
 }
 
-struct object *source_store_decode(struct watch_source *w, const struct store_key *key,
-				   const char *text, size_t len)
+struct object *source_store_decode(struct watch_source *w, const struct edit_wish *wish)
 {
-	const struct store_object d = {
-		.key = *key, .user = "", .action = "", .text = text, .len = len
-	};
+	const struct store_object d = { .key = wish->key,
+					.user = "",
+					.action = "",
+					.text = wish->text,
+					.len = wish->len,
+					.claims = wish->claims,
+					.claim_count = wish->claim_count };
 	struct object *o = NULL;
 	struct err err;
 

@@ -13,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "agent/pool/address_pool.h"
 
 #define VIEW_DELAY_MS	 20
 #define VIEW_IDLE_MS	 1000 /* memory figures and counters */
@@ -367,7 +368,7 @@ static void publish(void *arg)
 	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
 		remake_targets(c);
 	read_memory(c);
-	s->rules = &c->config->rules;
+	s->rules = pool_rules_ref(c->rules);
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);

@@ -85,7 +85,7 @@ static struct edit_place place_of(struct core *c)
 	struct watch_source *own = writes_source(c);
 	struct edit_place p = { .edits = c->edits,
 				.store = source_store(own),
-				.rules = &c->config->rules,
+				.rules = c->rules,
 				.pools = c->pools,
 				.sources = c->edit_sources,
 				.source_count = c->config->source_count,

@@ -320,11 +320,23 @@ static void on_roll_timer(void *arg)
 		ipvs_pump(r);
 }
 
-int ipvs_audit_first(struct ipvs_role *r)
+static void stop(struct ipvs_role *r)
+{
+	if (!r->audit_work)
+		return;
+	loop_work_cancel(r->loop, r->audit_work);
+	r->audit_work = 0;
+	r->auditing = false;
+	arm(r);
+}
+
+int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared)
 {
 	struct ipvs_row *row;
-	int ret = begin(r);
+	int ret;
 
+	stop(r);
+	ret = begin(r);
 	while (ret > 0)
 		ret = list_piece(r);
 	while ((row = r->queues[IPVS_QUEUE_READ].first)) {
@@ -332,8 +344,16 @@ int ipvs_audit_first(struct ipvs_role *r)
 		ipvs_read_row(r, row);
 		ipvs_settle(r, row);
 	}
+	*out_undeclared = r->found.undeclared;
 	memset(&r->found, 0, sizeof(r->found));
 	return ret;
+}
+
+int ipvs_audit_first(struct ipvs_role *r)
+{
+	uint32_t undeclared;
+
+	return ipvs_audit_look(r, &undeclared);
 }
 
 void ipvs_audit_timers(struct ipvs_role *r)

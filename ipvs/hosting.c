@@ -64,6 +64,15 @@ static void sync_host(struct ipvs_role *r, bool prune)
 	take_result(r, ret, &err);
 }
 
+void ipvs_hosting_follow(struct ipvs_role *r)
+{
+	struct err err = { 0 };
+	uint64_t writes = 0; /* nobody else's doing: no repairs */
+	int ret = r->host_ops->sync(r->host, r->host_pruned, &writes, &err);
+
+	take_result(r, ret, &err);
+}
+
 static void on_host_timer(void *arg)
 {
 	struct ipvs_role *r = arg;

@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "agent/base/xalloc.h"
+
 /* So many that a body stays well below CHANNEL_BODY_MAX: a destination takes 45 bytes at most. */
 #define DESTS_PER_MESSAGE 1024
+#define OURS_PER_MESSAGE  1024 /* a block takes 38 bytes at most */
 
 enum { DEST_DRAINING = 1 };
 
@@ -176,6 +180,77 @@ int ipvs_message_read(struct ipvs_message_reader *r, uint16_t type, struct wire 
 	if (ret < 0)
 		ipvs_message_reader_done(r);
 	return ret;
+}
+
+/* --- what is ours --- */
+
+void ipvs_ours_list_done(struct ipvs_ours_list *l)
+{
+	free(l->items);
+	*l = (struct ipvs_ours_list){ 0 };
+}
+
+static void put_block(struct buf *b, const struct ipvs_ours *o)
+{
+	wire_put_addr(b, &o->addresses.first);
+	wire_put_addr(b, &o->addresses.last);
+	wire_put_u16(b, o->ports.first);
+	wire_put_u16(b, o->ports.last);
+}
+
+void ipvs_message_put_ours(const struct ipvs_ours *ours, size_t count, ipvs_message_send_fn *send,
+			   void *arg)
+{
+	size_t i = 0;
+
+	if (count > IPVS_OURS_MAX)
+		count = IPVS_OURS_MAX;
+	do {
+		size_t n = count - i < OURS_PER_MESSAGE ? count - i : OURS_PER_MESSAGE;
+		CLEANUP(buf_done) struct buf b = { 0 };
+
+		wire_put_u8(&b, i == 0);
+		wire_put_u16(&b, (uint16_t)n);
+		for (; n; n--)
+			put_block(&b, &ours[i++]);
+		send(arg, IPVS_MSG_OURS, &b);
+	} while (i < count);
+}
+
+static bool block_is_valid(const struct ipvs_ours *o)
+{
+	const struct addr_range *a = &o->addresses;
+
+	return a->first.family && a->first.family == a->last.family &&
+	       addr_cmp(&a->first, &a->last) <= 0 && o->ports.first &&
+	       o->ports.first <= o->ports.last;
+}
+
+int ipvs_message_read_ours(struct ipvs_ours_list *l, bool *begun, struct wire *body)
+{
+	uint8_t begins = wire_u8(body);
+	size_t n = wire_u16(body);
+
+	if (begins > 1 || (!begins && !*begun) || n > OURS_PER_MESSAGE)
+		return -EBADMSG;
+	if (begins)
+		l->count = 0;
+	if (l->count + n > IPVS_OURS_MAX)
+		return -EBADMSG;
+	*begun = true;
+	l->items = xreallocarray(l->items, l->count + n + 1, sizeof(*l->items));
+	for (; n && !body->bad; n--) {
+		struct ipvs_ours o;
+
+		o.addresses.first = wire_addr(body);
+		o.addresses.last = wire_addr(body);
+		o.ports.first = wire_u16(body);
+		o.ports.last = wire_u16(body);
+		if (body->bad || !block_is_valid(&o))
+			return -EBADMSG;
+		l->items[l->count++] = o;
+	}
+	return wire_end(body) ? 0 : -EBADMSG;
 }
 
 void wire_put_ipvs_commit(struct buf *b, const struct ipvs_commit *c)

@@ -4,7 +4,8 @@
  *
  * core tells the wanted table: BEGIN forgets what was told on this channel
  * and starts over, SERVICE and DESTS tell one service whole, GONE takes one
- * back, COMMIT makes all of it count at once. What an unfinished core told is
+ * back, COMMIT makes all of it count at once. OURS tells, before a COMMIT, what is ours from that
+ * on: all of it, in one message or more. What an unfinished core told is
  * never acted upon, and the last commit holds while there is no core.
  *
  * ipvs tells the image of the kernel's table when a core connects (SERVICE,
@@ -38,6 +39,8 @@ enum ipvs_message {
 	 * tells its service */
 	IPVS_MSG_IDLE = 9,
 	IPVS_MSG_EVENT = 10, /* u8 log level, text: what it did that a person should know */
+	/* core -> ipvs */
+	IPVS_MSG_OURS = 11, /* u8: 1 begins, 0 goes on; u16 count; blocks of addresses and ports */
 };
 
 struct ipvs_commit {
@@ -87,6 +90,20 @@ void ipvs_message_reader_done(struct ipvs_message_reader *r);
  */
 MUST_CHECK int ipvs_message_read(struct ipvs_message_reader *r, uint16_t type, struct wire *body,
 				 struct ipvs_service *out);
+
+#define IPVS_OURS_MAX 40000 /* blocks */
+
+/* What is ours, as it is told. Zero-initialise; ipvs_ours_list_done(). */
+struct ipvs_ours_list {
+	struct ipvs_ours *items;
+	size_t count;
+};
+void ipvs_ours_list_done(struct ipvs_ours_list *l);
+/* As many OURS as it takes, at least one; IPVS_OURS_MAX at most are told. */
+void ipvs_message_put_ours(const struct ipvs_ours *ours, size_t count, ipvs_message_send_fn *send,
+			   void *arg);
+/* -EBADMSG: malformed, too many, or one that goes on where none began. */
+MUST_CHECK int ipvs_message_read_ours(struct ipvs_ours_list *l, bool *begun, struct wire *body);
 
 void wire_put_ipvs_commit(struct buf *b, const struct ipvs_commit *c);
 void wire_put_ipvs_status(struct buf *b, const struct ipvs_status *s);

@@ -83,6 +83,8 @@ static void unstage(struct ipvs_role *r)
 	r->staged = NULL;
 	r->staged_count = r->staged_size = 0;
 	r->staged_fresh = false;
+	ipvs_ours_list_done(&r->staged_ours);
+	r->staged_ours_any = false;
 	ipvs_message_reader_done(&r->reader);
 }
 
@@ -102,6 +104,8 @@ static void adopt_staged(struct ipvs_role *r, struct ipvs_row *row)
 static void take_commit(struct ipvs_role *r, const struct ipvs_commit *c)
 {
 	bool all = r->staged_fresh || !r->committed || c->complete != r->commit.complete;
+	/* First: what is wanted from now on is looked at by what is ours from now on. */
+	bool wider = r->staged_ours_any && ipvs_ours_take(r);
 	struct ipvs_row *row;
 
 	if (r->staged_fresh) {
@@ -118,6 +122,8 @@ static void take_commit(struct ipvs_role *r, const struct ipvs_commit *c)
 	r->committed = true;
 	r->commit = *c;
 	r->full |= all;
+	if (wider)
+		ipvs_ours_look(r);
 	ipvs_pump(r);
 	ipvs_tell_status(r);
 }
@@ -150,6 +156,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_SERVICE:
 	case IPVS_MSG_DESTS:
 		return take_service(r, type, body);
+	case IPVS_MSG_OURS:
+		return ipvs_message_read_ours(&r->staged_ours, &r->staged_ours_any, body) == 0;
 	case IPVS_MSG_BEGIN:
 		unstage(r);
 		r->staged_fresh = true;
@@ -221,7 +229,8 @@ int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c, const struct i
 	int ret;
 
 	r->loop = l;
-	r->config = c;
+	r->own = *c;
+	r->config = &r->own;
 	r->host_ops = ground->host;
 	r->ops = xcalloc(IPVS_BATCH_MAX, sizeof(*r->ops));
 	r->errors = xcalloc(IPVS_BATCH_MAX, sizeof(*r->errors));
@@ -260,6 +269,7 @@ void ipvs_role_free(struct ipvs_role *r)
 	if (r->kernel.ops)
 		r->kernel.ops->close(r->kernel.kernel);
 	ipvs_image_done(&r->image);
+	ipvs_ours_list_done(&r->ours);
 	buf_done(&r->events);
 	free(r->drains);
 	free(r->ops);

@@ -3,8 +3,8 @@
  * The ipvs process: keeps the kernel as the last commit wants it.
  *
  * It reads the table, adopts it, writes differences only, audits, and repairs.
- * Whatever core says, it touches nothing but what `ours` covers. It never
- * logs: what a person should know goes to core as IPVS_MSG_EVENT.
+ * Whatever core says, it touches nothing but what `ours` covers, and core may say what is ours only
+ * inside `vip_ranges`. It never logs: what a person should know goes to core as IPVS_MSG_EVENT.
  */
 #ifndef IPVS_ROLE_H
 #define IPVS_ROLE_H
@@ -16,17 +16,12 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
-
-/* A block of frontends that are ours: any of the addresses with any of the ports. */
-struct ipvs_ours {
-	struct addr_range addresses;
-	struct port_range ports;
-};
+#include "ipvs/table.h"
 
 struct ipvs_config {
 	const struct prefix *vip_ranges; /* never touch an address outside */
 	size_t vip_range_count;
-	const struct ipvs_ours *ours; /* "ours" as defined in parasausd(8) */
+	const struct ipvs_ours *ours; /* "ours" as defined in parasausd(8), until core says more */
 	size_t ours_count;
 	uint32_t audit_ms;	/* between looks at the whole service list */
 	uint8_t route_protocol; /* rtm_protocol of VIP routes (112) */

@@ -88,7 +88,9 @@ struct ipvs_rival {
 
 struct ipvs_role {
 	struct loop *loop;
-	const struct ipvs_config *config;
+	const struct ipvs_config *config; /* &own */
+	struct ipvs_config own;	    /* its maker's, but for what is ours: ours.c changes that */
+	struct ipvs_ours_list ours; /* that core told last; empty before */
 	struct ipvs_kernel kernel;
 	const struct ipvs_host_ops *host_ops;
 	void *host;
@@ -103,7 +105,9 @@ struct ipvs_role {
 	struct ipvs_row **staged; /* rows that core has told something of since the last commit */
 	size_t staged_count, staged_size;
 	bool staged_fresh; /* and that is all there is */
-	bool committed;	   /* there was a commit, ever */
+	struct ipvs_ours_list staged_ours;
+	bool staged_ours_any;
+	bool committed; /* there was a commit, ever */
 	struct ipvs_commit commit;
 
 	/* tell.c: the image to a core that has just connected */
@@ -162,6 +166,12 @@ MUST_CHECK int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c,
 				struct err *err);
 bool ipvs_is_ours(const struct ipvs_config *c, const struct endpoint *key);
 
+/* --- ours.c --- */
+/* What core told counts from now on. True: something that was not ours is. */
+MUST_CHECK bool ipvs_ours_take(struct ipvs_role *r);
+/* What the kernel holds there is read. */
+void ipvs_ours_look(struct ipvs_role *r);
+
 /* --- writer.c --- */
 void ipvs_enqueue(struct ipvs_role *r, struct ipvs_row *row, enum ipvs_queue q);
 /* Its destinations have to be read again. A row that is to be checked is checked first. */
@@ -182,6 +192,11 @@ void ipvs_audit_start(struct ipvs_role *r);
 void ipvs_audit_soon(struct ipvs_role *r);
 /* All of it at once, and believe it. */
 MUST_CHECK int ipvs_audit_first(struct ipvs_role *r);
+/*
+ * The same at any time; an audit that is under way is over. *out_undeclared: services that nobody
+ * wants and that were not known.
+ */
+MUST_CHECK int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared);
 void ipvs_audit_timers(struct ipvs_role *r);
 /* Read the destinations of a row that the kernel holds. */
 void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
@@ -206,6 +221,8 @@ void ipvs_host_piece(struct ipvs_role *r);
 void ipvs_host_gone_piece(struct ipvs_role *r);
 MUST_CHECK int ipvs_hosting_open(struct ipvs_role *r, struct err *err);
 void ipvs_hosting_close(struct ipvs_role *r);
+/* What is ours is something else now: the rules around IPVS are made of it. */
+void ipvs_hosting_follow(struct ipvs_role *r);
 /* Everything is as wanted and every source has delivered: what is left over can go. */
 void ipvs_hosting_prune(struct ipvs_role *r);
 

@@ -48,6 +48,12 @@ struct ipvs_dest {
 	uint32_t lower;
 };
 
+/* A block of frontends that are ours: any of the addresses with any of the ports. */
+struct ipvs_ours {
+	struct addr_range addresses;
+	struct port_range ports;
+};
+
 struct ipvs_service {
 	struct endpoint key;
 	char scheduler[IPVS_SCHEDULER_MAX];

@@ -17,6 +17,7 @@
 #include "agent/api/schema.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 
 struct edits {
 	struct edit *first;
@@ -29,6 +30,7 @@ static void edit_free(struct edit *e)
 	if (e->opening)
 		store_unwatch(e->store, e->opening);
 	edit_documents_done(e);
+	pool_rules_unref(e->rules);
 	rest_reply_done(&e->reply);
 	free(e);
 }
@@ -145,14 +147,18 @@ static void put_plan(struct edit *e, struct json_writer *j)
 		if (d->tree) {
 			wishes[count].text = (const char *)d->text.data;
 			wishes[count].len = d->text.len;
+			wishes[count].claims = d->claims;
+			wishes[count].claim_count = d->claim_count;
 		}
 		count++;
 	}
-	e->place->plan(e->place->plan_arg, wishes, count, j);
+	e->place->plan(e->place->plan_arg, wishes, count, e->rules_changed ? e->rules : NULL, j);
 }
 
 static void end_answer(struct edit *e, struct json_writer *j)
 {
+	if (e->params.dry_run && e->rules_changed)
+		edit_put_address_pools(e, j);
 	if (e->params.dry_run && e->place->plan)
 		put_plan(e, j);
 	json_put_bool(j, REST_DRY_RUN, e->params.dry_run);
@@ -168,6 +174,8 @@ static void answer_one(struct edit *e, const struct store_done *done)
 	bool created = done->changed && d->tree && !d->before && !e->params.dry_run;
 
 	e->reply.status = created ? 201 : 200;
+	if (created && e->location)
+		buf_str(&e->reply.location, e->location);
 	e->reply.unchanged = !done->changed;
 	if (d->tree && !e->params.dry_run)
 		edit_set_etag(e, done->revision);
@@ -291,7 +299,7 @@ static enum rest_problem problem_of(const struct edit *e, enum store_result r)
 {
 	switch (r) {
 	case STORE_EXISTS:
-		if (edit_is_of_pool(e->target.what))
+		if (edit_is_of_pool(e->target.what) || e->target.what == EDIT_ADDRESS_POOLS)
 			return e->is_new ? PROBLEM_NAME_TAKEN : PROBLEM_STALE;
 		return e->condition.said || e->target.what == EDIT_APPLY ? PROBLEM_EXISTS
 									 : PROBLEM_NO_CONDITION;
@@ -418,6 +426,8 @@ void edit_write(struct edit *e, const char *action)
 		refuse_invalid(e);
 		return;
 	}
+	if (!edit_may_change_address_pools(e))
+		return;
 	changes = arena_take(&e->arena, e->count * sizeof(*changes));
 	for (size_t i = 0; i < e->count; i++)
 		fill_change(e, &e->documents[i], &changes[i]);
@@ -471,8 +481,8 @@ static void refuse_absent(struct edit *e)
 	const struct store_key *key = &e->target.key;
 	struct err err;
 
-	err_set(&err, -ENOENT, "there is no %s %.253s/%.100s", store_kind_text(key->kind), key->ns,
-		key->name);
+	err_set(&err, -ENOENT, "there is no %s %.253s%s%.100s", store_kind_text(key->kind), key->ns,
+		*key->ns ? "/" : "", key->name);
 	edit_refuse(e, PROBLEM_NO_DOCUMENT, err.text);
 }
 
@@ -556,6 +566,21 @@ static bool apply_one(struct edit *e, const struct doc *d)
 	return true;
 }
 
+static bool apply_all(struct edit *e, const struct doc_set *all, bool address_pools)
+{
+	bool more = true;
+
+	for (size_t i = 0; i < all->count && more; i++) {
+		const struct doc *list = object_list(all->roots[i]);
+		const struct doc *d = list ? list->first : all->roots[i];
+
+		for (; d && more; d = list ? d->next : NULL)
+			if (address_pool_is(d) == address_pools)
+				more = apply_one(e, d);
+	}
+	return more;
+}
+
 static void apply(struct edit *e)
 {
 	const struct doc_set *set;
@@ -565,14 +590,9 @@ static void apply(struct edit *e)
 	if (!edit_read_body(e, &set))
 		return;
 	all = *set;
-	for (size_t i = 0; i < all.count && more; i++) {
-		const struct doc *list = object_list(all.roots[i]);
-
-		if (!list)
-			more = apply_one(e, all.roots[i]);
-		for (const struct doc *d = list ? list->first : NULL; d && more; d = d->next)
-			more = apply_one(e, d);
-	}
+	/* Address pools first: others may get their frontends from them. */
+	for (int pass = 0; pass < 2 && more; pass++)
+		more = apply_all(e, &all, pass == 0);
 	if (!e->count && !e->errors.count)
 		problems_add(&e->errors, true, 0, "there is no document to apply");
 	edit_write(e, "apply");
@@ -595,6 +615,10 @@ static void get_document(struct edit *e)
 	const struct store_object *o = edit_get(e, &e->target.key);
 	struct tree *t;
 
+	if (!o && edit_put_configured(e)) {
+		edit_done(e);
+		return;
+	}
 	if (!o) {
 		refuse_absent(e);
 		return;
@@ -618,6 +642,8 @@ static bool is_method(const struct edit *e, const char *method)
 
 static void begin(struct edit *e)
 {
+	/* As they are by now: the store may have been opened while it waited. */
+	e->rules = pool_rules_ref(e->place->pools ? pools_rules(e->place->pools) : e->place->rules);
 	switch (e->target.what) {
 	case EDIT_DOCUMENT:
 		if (is_method(e, "PUT"))
@@ -642,6 +668,9 @@ static void begin(struct edit *e)
 	case EDIT_OPERATIONS:
 	case EDIT_OPERATION:
 		edit_answer_operations(e);
+		return;
+	case EDIT_ADDRESS_POOLS:
+		edit_create_address_pool(e);
 		return;
 	case EDIT_POOLS:
 	case EDIT_POOL:
@@ -691,6 +720,8 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 	}
 	if (edit_is_of_pool(e->target.what) && edit_pool_is_foreign(e, err))
 		return PROBLEM_NOT_OF_STORE;
+	if (is_write && edit_is_configured(e, err))
+		return PROBLEM_NOT_OF_STORE;
 	return store_problem(e, err);
 }
 
@@ -726,7 +757,6 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->all = p->edits;
 	e->backend = &edit_backend_store;
 	e->store = p->store;
-	e->rules = p->rules;
 	e->place = memcpy(arena_take(&e->arena, sizeof(*p)), p, sizeof(*p));
 	e->request = r;
 	e->answer = fn;

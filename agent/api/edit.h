@@ -47,10 +47,15 @@ struct edit_wish {
 	struct store_key key;
 	const char *text;
 	size_t len;
+	const struct store_claim *claims;
+	size_t claim_count;
 };
-/* Puts "plan" and "planTotal": what the kernel would be told if the documents were these. */
+/*
+ * Puts "plan" and "planTotal": what the kernel would be told if the documents were these, and the
+ * rules (NULL: as they are).
+ */
 typedef void edit_plan_fn(void *arg, const struct edit_wish *wishes, size_t count,
-			  struct json_writer *j);
+			  const struct pool_rules *rules, struct json_writer *j);
 
 /* For people: where what is not in the store is edited. */
 struct edit_source {

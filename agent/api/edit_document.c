@@ -11,6 +11,7 @@
 #include "agent/api/edit_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/model.h"
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -139,18 +140,35 @@ static void sort_out(struct edit *e, const char *where, const struct problems *p
 
 /* --- claims --------------------------------------------------------------------------------- */
 
-static const char *address_pool_of(const struct pool_rules *rules, uint16_t port)
+/* Of a frontend that is outside, the one that it came from. */
+static const char *address_pool_of(struct edit *e, const struct endpoint *at, const char *ns,
+				   const struct store_object *before)
 {
-	for (size_t i = 0; i < rules->address_pool_count; i++)
-		if (port >= rules->address_pools[i].ports.first &&
-		    port <= rules->address_pools[i].ports.last)
-			return rules->address_pools[i].name;
-	return "";
+	const struct address_pool *p = pool_rules_pool(e->rules, at, ns);
+
+	for (size_t i = 0; !p && before && i < before->claim_count; i++)
+		if (endpoint_cmp(&before->claims[i].at, at) == 0)
+			return before->claims[i].pool;
+	return p ? arena_strdup(&e->arena, p->name) : "";
+}
+
+/* The frontends on record: they are kept. */
+static struct frontend_wish wish_of(struct edit *e, const struct object *o,
+				    const struct store_object *before)
+{
+	size_t count = before ? before->claim_count : 0;
+	struct endpoint *held = arena_take(&e->arena, (count + 1) * sizeof(*held));
+
+	for (size_t i = 0; i < count; i++)
+		held[i] = before->claims[i].at;
+	return (struct frontend_wish){ .ns = o->ns, .held = held, .held_count = count };
 }
 
 static void claim_frontends(struct edit *e, const struct object *o, const char *where,
 			    struct edit_document *d)
 {
+	struct frontend_wish wish = wish_of(e, o, d->before);
+
 	if (o->kind != OBJECT_SERVICE || o->type != SERVICE_NODE_PORT)
 		return;
 	d->claims = arena_take(&e->arena, (o->port_count + 1) * sizeof(*d->claims));
@@ -158,13 +176,14 @@ static void claim_frontends(struct edit *e, const struct object *o, const char *
 		CLEANUP(buf_done) struct buf why = { 0 };
 		struct store_claim *c = &d->claims[d->claim_count];
 
-		if (!frontend_of(e->rules, &o->ports[i], &c->at, &why)) {
+		wish.port = &o->ports[i];
+		if (!frontend_of(e->rules, &wish, &c->at, &why)) {
 			problems_add_in(&e->errors, true, where, o->line,
 					"spec.ports[%zu].nodePort: no frontend: %s", i,
 					buf_cstr(&why));
 			continue;
 		}
-		c->pool = address_pool_of(e->rules, o->ports[i].node_port);
+		c->pool = address_pool_of(e, &c->at, o->ns, d->before);
 		d->claim_count++;
 	}
 }
@@ -202,7 +221,7 @@ static void check_annotations(struct edit *e, const struct object *o, const char
 	problems_done(&found);
 }
 
-static struct edit_document *add(struct edit *e, const struct store_key *key)
+struct edit_document *edit_take_key(struct edit *e, const struct store_key *key)
 {
 	const struct store_object *before = edit_get(e, key);
 	struct edit_document *d;
@@ -217,12 +236,14 @@ static struct edit_document *add(struct edit *e, const struct store_key *key)
 
 void edit_take_removal(struct edit *e, const struct store_key *key)
 {
-	add(e, key);
+	(void)!edit_take_key(e, key);
+	if (key->kind == STORE_ADDRESS_POOL)
+		edit_drop_address_pool(e, key->name);
 }
 
 void edit_take_guard(struct edit *e, const struct store_key *key)
 {
-	add(e, key)->guard = true;
+	edit_take_key(e, key)->guard = true;
 }
 
 /* A namespace that is not written is that of the path, and written from then on. */
@@ -292,7 +313,7 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 			       "dataKeys: this is what a Secret is shown as, without values");
 	sort_out(e, err.text, &o->problems);
 	check_annotations(e, o, err.text);
-	out = add(e, &own);
+	out = edit_take_key(e, &own);
 	out->tree = complete_tree(e, d, own.ns);
 	edit_tree_print(out->tree, &out->text);
 	check_stored(e, err.text, out);
@@ -306,6 +327,8 @@ bool edit_take(struct edit *e, const struct doc *d, const struct store_key *key)
 	struct object *o = NULL;
 	struct err err = { 0 };
 
+	if (address_pool_is(d))
+		return edit_take_address_pool(e, d, key);
 	if (object_decode(d, &from, &o, &err) < 0) {
 		/* Whoever writes one with his pools need not take it out. */
 		if (!key->kind && kind && strcmp(kind, "Namespace") == 0)

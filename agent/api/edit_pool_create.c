@@ -13,6 +13,7 @@
 
 #include "agent/api/edit_pool_body.h"
 #include "agent/api/schema.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/model.h"
 #include "agent/pool/object_build.h"
 #include "agent/pool/pool_make.h"
@@ -78,9 +79,10 @@ static bool frontend_at(const struct edit *e, const struct wish *w, uint16_t por
 			struct endpoint *out)
 {
 	const struct object_port p = { .protocol = w->protocol, .port = port, .node_port = port };
+	const struct frontend_wish wish = { .ns = w->ns, .port = &p };
 	CLEANUP(buf_done) struct buf why = { 0 };
 
-	return frontend_of(e->rules, &p, out, &why);
+	return frontend_of(e->rules, &wish, out, &why);
 }
 
 /* The Service of another source that has this frontend; NULL: none has. */
@@ -115,7 +117,8 @@ static uint16_t lowest_free(struct edit *e, const struct wish *w)
 		const struct address_pool *p = &e->rules->address_pools[i];
 
 		for (unsigned port = p->ports.first; port <= p->ports.last; port++) {
-			if (!port || !frontend_at(e, w, (uint16_t)port, &at))
+			if (!port || address_pool_keeps_back(p, (uint16_t)port) ||
+			    !frontend_at(e, w, (uint16_t)port, &at) || !address_pool_has(p, &at))
 				continue;
 			if (family && at.addr.family != family)
 				break; /* all of them are at one address */

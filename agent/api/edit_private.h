@@ -23,6 +23,7 @@ enum edit_what {
 	EDIT_APPLY,
 	EDIT_OPERATIONS,
 	EDIT_OPERATION,
+	EDIT_ADDRESS_POOLS, /* one of them is a document */
 	EDIT_POOLS,
 	EDIT_POOL,
 	EDIT_POOL_SPEC,
@@ -88,8 +89,9 @@ struct edit {
 	struct edit *next;
 	const struct edit_backend *backend;
 	struct store *store;
-	store_watch_id opening; /* 0: not waiting for the store to be opened */
-	const struct pool_rules *rules;
+	store_watch_id opening;		/* 0: not waiting for the store to be opened */
+	const struct pool_rules *rules; /* as they would be: a reference; NULL before it begins */
+	bool rules_changed;		/* by its documents */
 	const struct edit_place *place; /* a copy in the arena */
 	const struct rest_request *request;
 	edit_answer_fn *answer;
@@ -149,6 +151,8 @@ void edit_take_tree(struct edit *e, const struct tree *t, const struct store_key
 /* A document that is to be removed. */
 void edit_take_removal(struct edit *e, const struct store_key *key);
 void edit_take_guard(struct edit *e, const struct store_key *key);
+/* One more, of this key and without a text so far. */
+MUST_CHECK struct edit_document *edit_take_key(struct edit *e, const struct store_key *key);
 /* As if none had been taken; what they were made of stays. */
 void edit_drop_documents(struct edit *e);
 void edit_documents_done(struct edit *e);
@@ -156,6 +160,21 @@ void edit_documents_done(struct edit *e);
 void edit_put_problems(struct json_writer *j, const char *key, const struct problems *p);
 /* A tree as it is; NULL: null. */
 void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t);
+
+/* --- edit_address_pool.c ------------------------------------------------------------------------ */
+
+/* As edit_take() of one, for which edit_take() calls it. e->rules are those with it. */
+bool edit_take_address_pool(struct edit *e, const struct doc *d, const struct store_key *key);
+void edit_drop_address_pool(struct edit *e, const char *name); /* e->rules are those without it */
+/* False: a frontend that lives would lose by it, and the request was refused. */
+MUST_CHECK bool edit_may_change_address_pools(struct edit *e);
+/* Of a dry run: how full they would be, and whose frontends are concerned. */
+void edit_put_address_pools(struct edit *e, struct json_writer *j);
+/* The path names an address pool of the configuration: true, and *err says where to change it. */
+MUST_CHECK bool edit_is_configured(const struct edit *e, struct err *err);
+/* The same, and the answer is what its document would be. */
+MUST_CHECK bool edit_put_configured(struct edit *e);
+void edit_create_address_pool(struct edit *e);
 
 /* --- edit_route.c ------------------------------------------------------------------------------ */
 

@@ -25,6 +25,7 @@ const struct edit_path edit_paths[] = {
 	{ REST_APPLY, "POST", false },
 	{ REST_OPERATIONS, READ_METHODS, false },
 	{ REST_OPERATION, READ_METHODS, false },
+	{ REST_ADDRESS_POOLS, "GET, HEAD, POST", true },
 	{ REST_POOLS, "GET, HEAD, POST", true },
 	{ REST_POOL, POOL_METHODS, true },
 	{ REST_POOL_SPEC, READ_METHODS, false },
@@ -32,6 +33,11 @@ const struct edit_path edit_paths[] = {
 	{ REST_POOL_MEMBER, POOL_METHODS, true },
 	{ REST_POOL_REVISIONS, READ_METHODS, false },
 	{ REST_POOL_ROLLBACK, "POST", false },
+	/* These are documents as the first ones are, and for the list alone. */
+	{ REST_ADDRESS_POOL, DOCUMENT_METHODS, false },
+	{ REST_ADDRESS_POOL_ROLLBACK, "POST", false },
+	{ REST_ADDRESS_POOL_REVISIONS, READ_METHODS, false },
+	{ REST_ADDRESS_POOL_REVISION, READ_METHODS, false },
 	{ 0 },
 };
 
@@ -45,7 +51,8 @@ enum store_kind edit_kind_of(const char *word)
 	} kinds[] = { { "services", STORE_SERVICE },
 		      { "endpoints", STORE_ENDPOINTS },
 		      { "endpointslices", STORE_SLICE },
-		      { "secrets", STORE_SECRET } };
+		      { "secrets", STORE_SECRET },
+		      { "addresspools", STORE_ADDRESS_POOL } };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(kinds[i].word, word) == 0)
@@ -71,16 +78,31 @@ static bool cut_rollback(char *name)
 	return true;
 }
 
-static bool below_document(const struct uri *u, struct edit_target *out)
+/* Its name is the segment before `at`. */
+static bool below_document(const struct uri *u, size_t at, struct edit_target *out)
 {
-	if (u->segment_count == 6) {
+	if (u->segment_count == at) {
 		out->what = cut_rollback(out->name) ? EDIT_ROLLBACK : EDIT_DOCUMENT;
 		return true;
 	}
-	if (strcmp(u->segments[6], "revisions") != 0)
+	if (strcmp(u->segments[at], "revisions") != 0)
 		return false;
-	out->what = u->segment_count == 7 ? EDIT_REVISIONS : EDIT_REVISION;
-	return u->segment_count == 7 || value_uint(u->segments[7], 1, INT64_MAX, &out->number) == 0;
+	out->what = u->segment_count == at + 1 ? EDIT_REVISIONS : EDIT_REVISION;
+	return u->segment_count == at + 1 ||
+	       value_uint(u->segments[at + 1], 1, INT64_MAX, &out->number) == 0;
+}
+
+static bool address_pool_target(const struct uri *u, struct edit_target *out)
+{
+	if (u->segment_count == 3) {
+		out->what = EDIT_ADDRESS_POOLS;
+		return true;
+	}
+	if (u->segment_count > 6 || !*u->segments[3] || strlen(u->segments[3]) > STORE_NAME_MAX)
+		return false;
+	strcpy(out->name, u->segments[3]);
+	out->key = (struct store_key){ STORE_ADDRESS_POOL, "", out->name };
+	return below_document(u, 4, out);
 }
 
 static bool document_target(const struct uri *u, struct edit_target *out)
@@ -91,7 +113,7 @@ static bool document_target(const struct uri *u, struct edit_target *out)
 		return false;
 	strcpy(out->name, u->segments[5]);
 	out->key = (struct store_key){ edit_kind_of(u->segments[4]), u->segments[3], out->name };
-	return out->key.kind && below_document(u, out);
+	return out->key.kind && out->key.kind != STORE_ADDRESS_POOL && below_document(u, 6, out);
 }
 
 static bool pool_target(const struct uri *u, struct edit_target *out)
@@ -135,6 +157,8 @@ bool edit_target_of(const struct uri *u, struct edit_target *out)
 		return document_target(u, out);
 	if (starts_with(u, "pools"))
 		return pool_target(u, out);
+	if (starts_with(u, "address-pools"))
+		return address_pool_target(u, out);
 	if (starts_with(u, "apply") && u->segment_count == 3) {
 		out->what = EDIT_APPLY;
 		return true;

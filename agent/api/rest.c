@@ -66,7 +66,7 @@ static bool is_word(const char *path, size_t len, const char *word)
 	return strlen(word) == len && memcmp(path, word, len) == 0;
 }
 
-/* What stands for {id} and {mid} goes into the call. */
+/* What stands for {id} or {name}, and {mid} goes into the call. */
 static bool route_matches(const char *path, const struct uri *u, struct rest_call *c)
 {
 	for (size_t i = 0; i < u->segment_count; i++) {
@@ -75,7 +75,7 @@ static bool route_matches(const char *path, const struct uri *u, struct rest_cal
 		if (*path != '/')
 			return false;
 		n = strcspn(++path, "/");
-		if (is_word(path, n, "{id}"))
+		if (is_word(path, n, "{id}") || is_word(path, n, "{name}"))
 			c->id = u->segments[i];
 		else if (is_word(path, n, "{mid}"))
 			c->mid = u->segments[i];

@@ -19,6 +19,7 @@
 #include "agent/api/schema.h"
 #include "agent/api/view.h"
 #include "agent/base/err.h"
+#include "agent/pool/address_pool.h"
 
 static void answer_healthz(const struct rest_call *c)
 {
@@ -85,6 +86,25 @@ static void answer_address_pools(const struct rest_call *c)
 static bool prefers_lines(const struct rest_request *r)
 {
 	return accept_type(r->accept, REST_NDJSON) > accept_type(r->accept, REST_JSON);
+}
+
+static void answer_allocations(const struct rest_call *c)
+{
+	const struct pool_rules *rules = c->snapshot->rules;
+	const struct address_pool *p = rules ? pool_rules_named(rules, c->id) : NULL;
+	bool lines = prefers_lines(c->request);
+	struct allocations_query q;
+	struct err err;
+
+	if (allocations_query_parse(c->uri, &q, &err) < 0)
+		problem_answer(c->out, PROBLEM_BAD_PARAMETER, c->request, err.text);
+	else if (!p)
+		problem_answer(c->out, PROBLEM_NOT_FOUND, c->request,
+			       "there is no such address pool");
+	else
+		allocations_put(&q, c->snapshot, p, lines, &c->out->body);
+	if (lines && c->out->status == 200)
+		c->out->type = REST_NDJSON;
 }
 
 /* --- what happens --------------------------------------------------------------------- */
@@ -315,5 +335,6 @@ const struct rest_route rest_routes[] = {
 	{ REST_TARGETS, ROUTE_LIST, answer_targets },
 	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },
 	{ REST_ADDRESS_POOLS, ROUTE_OBJECT, answer_address_pools },
+	{ REST_ADDRESS_POOL_ALLOCATIONS, ROUTE_QUERY, answer_allocations },
 	{ 0 },
 };

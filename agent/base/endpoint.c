@@ -177,6 +177,35 @@ struct addr_range prefix_range(const struct prefix *p)
 	return r;
 }
 
+bool addr_next(struct addr *a)
+{
+	for (size_t i = addr_len(a); i-- > 0;) {
+		if (++a->bytes[i] != 0)
+			return true;
+	}
+	return false;
+}
+
+/* From the end of one prefix to the next. */
+bool prefixes_cover(const struct prefix *p, size_t count, const struct addr_range *r)
+{
+	struct addr at = r->first;
+
+	for (;;) {
+		const struct prefix *cover = NULL;
+
+		for (size_t i = 0; i < count && !cover; i++) {
+			if (prefix_has(&p[i], &at))
+				cover = &p[i];
+		}
+		if (!cover)
+			return false;
+		at = prefix_range(cover).last;
+		if (addr_cmp(&at, &r->last) >= 0 || !addr_next(&at))
+			return true;
+	}
+}
+
 bool prefix_covers(const struct prefix *p, const struct addr_range *r)
 {
 	return prefix_has(p, &r->first) && prefix_has(p, &r->last);

@@ -71,6 +71,9 @@ struct addr_range prefix_range(const struct prefix *p);
 /* The largest prefix that begins where r does and is inside r; a single address always is one. */
 struct prefix addr_range_first_prefix(const struct addr_range *r);
 /* Is every address of r inside p? */
+/* Is every address of r in one of them? Prefixes may cover a range between them. */
+bool prefixes_cover(const struct prefix *p, size_t count, const struct addr_range *r);
+bool addr_next(struct addr *a); /* false: there is none after it */
 bool prefix_covers(const struct prefix *p, const struct addr_range *r);
 /* "30000-64999" or "80". */
 MUST_CHECK int port_range_parse(const char *s, struct port_range *out);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 
 static void take(atomic_uint *refs)
 {
@@ -119,6 +120,7 @@ void snapshot_unref(struct snapshot *s)
 	free(s->sources);
 	free(s->problems);
 	target_list_unref(s->targets);
+	pool_rules_unref(s->rules);
 	free(s->node);
 	free(s);
 }

@@ -141,7 +141,7 @@ struct snapshot {
 	struct kernel_view kernel;
 	struct probe_view probing;
 	size_t member_count;		/* over all pools */
-	const struct pool_rules *rules; /* which frontends there are; outlives it; NULL: none */
+	const struct pool_rules *rules; /* which frontends there are: a reference; NULL: none */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	size_t source_count;
 	struct source_view *sources;

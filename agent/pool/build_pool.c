@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/build.h"
 #include "agent/pool/pool_make.h"
 
@@ -179,11 +180,20 @@ static void claim_lost(struct part *t, const struct claim *c)
 static void claim_won(struct part *t, const struct claim *c)
 {
 	const struct contest *contest = c->contest;
+	const struct object *o = t->b->service;
 	char frontend[ENDPOINT_TEXT_MAX];
 
 	t->pool->frontends = xcalloc(1, sizeof(struct endpoint));
 	t->pool->frontends[0] = contest->frontend;
 	t->pool->frontend_count = 1;
+	if (!pool_rules_pool(t->b->p->rules, &contest->frontend, o->ns))
+		problems_add_in(
+			&t->pool->problems, false, o->path, o->line,
+			"the frontend %s/%s is outside its address pool, and kept as it is on "
+			"record: widen an address pool to hold it for namespace %s, or give the "
+			"pool another nodePort",
+			endpoint_text(&contest->frontend, frontend),
+			protocol_text(contest->frontend.protocol), o->ns);
 	if (contest->second)
 		problems_add_in(
 			&t->pool->problems, false, t->b->service->path, t->b->service->line,
@@ -198,6 +208,7 @@ static void find_frontends(struct part *t, size_t index)
 	const struct object *o = t->b->service;
 	const struct claim *c = claim_of(t->b->s, index);
 	CLEANUP(buf_done) struct buf why = { 0 };
+	const struct frontend_wish wish = frontend_wish(o, t->port);
 	struct endpoint frontend;
 
 	if (c && c->contest->winner == c)
@@ -205,7 +216,7 @@ static void find_frontends(struct part *t, size_t index)
 	else if (c)
 		claim_lost(t, c);
 	else if (o->type == SERVICE_NODE_PORT &&
-		 !frontend_of(t->b->p->rules, t->port, &frontend, &why))
+		 !frontend_of(t->b->p->rules, &wish, &frontend, &why))
 		problems_add_in(&t->pool->problems, true, o->path, o->line, "no frontend: %s",
 				buf_cstr(&why));
 	else if (o->type == SERVICE_LOAD_BALANCER)

@@ -13,6 +13,7 @@
 
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/model.h"
 
 static int compare_i64(int64_t a, int64_t b)
@@ -78,30 +79,59 @@ static bool is_in_vip_ranges(const struct pool_rules *rules, const struct addr *
 	return rules->vip_range_count == 0;
 }
 
-static void list_ports(const struct pool_rules *rules, struct buf *out)
+static void list_ports(const struct pool_rules *rules, const char *ns, struct buf *out)
 {
-	for (size_t i = 0; i < rules->address_pool_count; i++)
-		buf_printf(out, "%s%u-%u (%s)", i ? ", " : "", rules->address_pools[i].ports.first,
-			   rules->address_pools[i].ports.last, rules->address_pools[i].name);
+	bool any = false;
+
+	for (size_t i = 0; i < rules->address_pool_count; i++) {
+		const struct address_pool *p = &rules->address_pools[i];
+
+		if (!address_pool_serves(p, ns))
+			continue;
+		buf_printf(out, "%s%u-%u (%s)", any ? ", " : "", p->ports.first, p->ports.last,
+			   p->name);
+		any = true;
+	}
 	if (rules->address_pool_count == 0)
 		buf_str(out, "none, for no address pool is configured");
+	else if (!any)
+		buf_printf(out, "none, for no address pool is for the namespace %s", ns);
 }
 
-bool frontend_of(const struct pool_rules *rules, const struct object_port *port,
+/* What is on record is kept: nobody is given another address because address pools changed. */
+static bool keeps_held(const struct pool_rules *rules, const struct frontend_wish *w,
+		       struct endpoint *out)
+{
+	for (size_t i = 0; i < w->held_count; i++) {
+		const struct endpoint *h = &w->held[i];
+
+		if (h->port != w->port->node_port || h->protocol != w->port->protocol ||
+		    !is_in_vip_ranges(rules, &h->addr))
+			continue;
+		*out = *h;
+		return true;
+	}
+	return false;
+}
+
+bool frontend_of(const struct pool_rules *rules, const struct frontend_wish *w,
 		 struct endpoint *out, struct buf *why)
 {
+	const struct object_port *port = w->port;
 	char text[ADDR_TEXT_MAX];
 
 	if (port->node_port == 0) {
 		buf_str(why, "no nodePort is stated; the address pools have ports ");
-		list_ports(rules, why);
+		list_ports(rules, w->ns, why);
 		return false;
 	}
+	if (keeps_held(rules, w, out))
+		return true;
 	for (size_t i = 0; i < rules->address_pool_count; i++) {
 		const struct address_pool *a = &rules->address_pools[i];
 
 		if (port->node_port < a->ports.first || port->node_port > a->ports.last ||
-		    a->address_count == 0)
+		    a->address_count == 0 || !address_pool_serves(a, w->ns))
 			continue;
 		if (!is_in_vip_ranges(rules, &a->addresses[0].first)) {
 			buf_printf(why, "%s, the first address of %s, is outside vipRanges",
@@ -115,7 +145,7 @@ bool frontend_of(const struct pool_rules *rules, const struct object_port *port,
 	}
 	buf_printf(why,
 		   "nodePort %u is outside the ports of every address pool: ", port->node_port);
-	list_ports(rules, why);
+	list_ports(rules, w->ns, why);
 	return false;
 }
 
@@ -180,8 +210,11 @@ static size_t count_frontends(const struct pools *p, const struct object *o)
 	struct endpoint frontend;
 	size_t n = 0;
 
-	for (size_t i = 0; o && o->type == SERVICE_NODE_PORT && i < o->port_count; i++)
-		n += frontend_of(p->rules, &o->ports[i], &frontend, &why);
+	for (size_t i = 0; o && o->type == SERVICE_NODE_PORT && i < o->port_count; i++) {
+		const struct frontend_wish wish = frontend_wish(o, &o->ports[i]);
+
+		n += frontend_of(p->rules, &wish, &frontend, &why);
+	}
 	buf_done(&why);
 	return n;
 }
@@ -199,9 +232,10 @@ void claims_renew(struct pools *p, struct service *s)
 	s->claims = room ? xcalloc(room, sizeof(*s->claims)) : NULL;
 	s->claim_count = 0;
 	for (size_t i = 0; room && i < o->port_count; i++) {
+		const struct frontend_wish wish = frontend_wish(o, &o->ports[i]);
 		struct claim *claim = &s->claims[s->claim_count];
 
-		if (!frontend_of(p->rules, &o->ports[i], &frontend, &why))
+		if (!frontend_of(p->rules, &wish, &frontend, &why))
 			continue;
 		*claim = (struct claim){ .service = s, .port = i };
 		s->claim_count++;

@@ -502,6 +502,15 @@ static struct object_change *copy_change(struct arena *a, const struct object_ch
 	return to;
 }
 
+static void copy_held(struct decode *c, const struct object_origin *from)
+{
+	if (c->parts.kind != OBJECT_SERVICE || !from->held_count)
+		return;
+	c->parts.held = arena_take(&c->arena, from->held_count * sizeof(*from->held));
+	memcpy(c->parts.held, from->held, from->held_count * sizeof(*from->held));
+	c->parts.held_count = from->held_count;
+}
+
 int object_decode(const struct doc *d, const struct object_origin *from, struct object **out,
 		  struct err *err)
 {
@@ -519,6 +528,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.parts.path = arena_strdup(&c.arena, from->path);
 	c.parts.line = d->line;
 	c.parts.change = copy_change(&c.arena, from->change);
+	copy_held(&c, from);
 	r = read_metadata(&c, d, err);
 	if (r == 0)
 		r = k->decode(&c, d, err);

@@ -92,10 +92,24 @@ int object_precedence(const struct object *a, const struct object *b);
 /* The Service in force, NULL if there is none. */
 const struct object *service_object(const struct service *s);
 
+/* What a frontend is asked for with: a port of a Service of this namespace. */
+struct frontend_wish {
+	const char *ns;
+	const struct object_port *port;
+	const struct endpoint *held; /* that are on record for this Service */
+	size_t held_count;
+};
+static inline struct frontend_wish frontend_wish(const struct object *o,
+						 const struct object_port *port)
+{
+	return (struct frontend_wish){ o->ns, port, o->held, o->held_count };
+}
 /*
- * The frontend of a node port; false, with *why in the problem's words, where it cannot have one.
+ * The frontend of a node port: that which is on record, whatever address pools have become, or that
+ * of the first address pool that has the port. False, with *why in the problem's words, where it
+ * cannot have one.
  */
-MUST_CHECK bool frontend_of(const struct pool_rules *rules, const struct object_port *port,
+MUST_CHECK bool frontend_of(const struct pool_rules *rules, const struct frontend_wish *w,
 			    struct endpoint *out, struct buf *why);
 /* s wants what its objects say now. */
 void claims_renew(struct pools *p, struct service *s);

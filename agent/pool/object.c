@@ -226,6 +226,7 @@ static struct object *pack_object(struct pack *p, struct object *from)
 	parts.change = object_pack_change(p, from->change);
 	parts.annotations = pack_annotations(p, from);
 	parts.ports = pack_ports(p, from->ports, from->port_count);
+	parts.held = pack_bytes(p, from->held, from->held_count * sizeof(*from->held));
 	parts.subsets = pack_subsets(p, from);
 	if (p->block)
 		*to = parts;

@@ -24,6 +24,7 @@
 #define OBJECT_NAME_MAX	       253 /* namespace, name; port names are at most 63 */
 #define OBJECT_ADDRESSES_MAX   16384
 #define OBJECT_PORTS_MAX       256
+#define OBJECT_HELD_MAX	       1024  /* frontends on record */
 #define OBJECT_ANNOTATIONS_MAX 64    /* of ours */
 #define OBJECT_AFFINITY_MAX    86400 /* seconds */
 #define OBJECT_VALUE_MAX       60000 /* bytes of an annotation's value */
@@ -125,6 +126,9 @@ struct object {
 	enum service_type type;
 	struct object_port *ports;
 	size_t port_count;
+	/* Frontends that its store has on record as its own: it keeps them (frontend_of()). */
+	struct endpoint *held;
+	size_t held_count;
 	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
 	bool use_not_ready;  /* publishNotReadyAddresses */
 	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
@@ -159,6 +163,8 @@ struct object_origin {
 	bool exposed; /* everybody on this machine may read the file: no place for a Secret */
 	const char *path;
 	const struct object_change *change; /* copied; NULL: none */
+	const struct endpoint *held;	    /* of a Service; copied */
+	size_t held_count;		    /* at most OBJECT_HELD_MAX */
 	/* Of a document that does not say it, as the items of an API server's lists; 0: it has to. */
 	enum object_kind kind;
 };

@@ -10,6 +10,7 @@
 
 #define PATH_TEXT_MAX 4096
 #define SUBSETS_MAX   OBJECT_ADDRESSES_MAX
+#define HOLDS	      4u /* of the flags */
 
 static void put_ports(struct buf *b, const struct object_port *ports, size_t count)
 {
@@ -34,6 +35,14 @@ static void put_subset(struct buf *b, const struct object_subset *s)
 	}
 }
 
+/* There only where a flag says so: what was written before there was such a thing is read as well. */
+static void put_held(struct buf *b, const struct object *o)
+{
+	wire_put_u16(b, (uint16_t)o->held_count);
+	for (size_t i = 0; i < o->held_count; i++)
+		wire_put_endpoint(b, &o->held[i]);
+}
+
 void object_put_values(struct buf *b, const struct object *o)
 {
 	wire_put_u8(b, (uint8_t)o->kind);
@@ -55,7 +64,10 @@ void object_put_values(struct buf *b, const struct object *o)
 	wire_put_u8(b, (uint8_t)o->type);
 	put_ports(b, o->ports, o->port_count);
 	wire_put_u32(b, o->affinity_s);
-	wire_put_u8(b, (uint8_t)(o->use_not_ready | o->mirrored << 1));
+	wire_put_u8(b,
+		    (uint8_t)(o->use_not_ready | o->mirrored << 1 | HOLDS * (o->held_count > 0)));
+	if (o->held_count)
+		put_held(b, o);
 	wire_put_u16(b, (uint16_t)o->subset_count);
 	for (size_t i = 0; i < o->subset_count; i++)
 		put_subset(b, &o->subsets[i]);
@@ -187,14 +199,29 @@ static void take_problems(struct reading *r, struct object *o)
 		spoil(r);
 }
 
+static void take_held(struct reading *r, struct object *o)
+{
+	o->held_count = take_count(r, OBJECT_HELD_MAX);
+	o->held = arena_take(&r->arena, o->held_count * sizeof(*o->held));
+	if (o->held_count == 0 || o->kind != OBJECT_SERVICE)
+		spoil(r);
+	for (size_t i = 0; i < o->held_count; i++) {
+		o->held[i] = wire_endpoint(r->w);
+		if (!o->held[i].addr.family)
+			spoil(r);
+	}
+}
+
 static void take_flags(struct reading *r, struct object *o)
 {
 	uint8_t bits = wire_u8(r->w);
 
-	if (bits > 3)
+	if (bits > 7)
 		spoil(r);
 	o->use_not_ready = bits & 1;
 	o->mirrored = bits & 2;
+	if (bits & HOLDS)
+		take_held(r, o);
 }
 
 static void take_values(struct reading *r, struct object *o)

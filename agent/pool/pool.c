@@ -12,6 +12,7 @@
 
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/model.h"
 #include "agent/pool/pool_make.h"
 
@@ -55,7 +56,7 @@ struct pools *pools_new(const struct pool_rules *rules)
 {
 	struct pools *p = xcalloc(1, sizeof(*p));
 
-	p->rules = rules;
+	p->rules = pool_rules_ref(rules);
 	map_init(&p->objects, object_is);
 	map_init(&p->services, service_eq);
 	map_init(&p->contests, contest_eq);
@@ -98,6 +99,7 @@ void pools_free(struct pools *p)
 	map_done(&p->services);
 	map_done(&p->contests);
 	map_done(&p->objects);
+	pool_rules_unref(p->rules);
 	free(p);
 }
 

@@ -21,13 +21,23 @@
 #include "agent/base/endpoint.h"
 #include "agent/pool/object.h"
 
-/* From the configuration; must outlive the model. */
+/* Of the configuration, or a document (agent/pool/address_pool.h). */
 struct address_pool {
 	char *name;
 	struct addr_range
 		*addresses; /* in the order written: a NodePort service takes the first address */
 	size_t address_count;
 	struct port_range ports;
+	/* What only a document says: */
+	struct port_range *reserved; /* ports that nobody gets without naming one */
+	size_t reserved_count;
+	char **namespaces; /* whose Services are served; none: all */
+	size_t namespace_count;
+	bool manual; /* autoAssign false: all of its ports are as if reserved */
+	uint64_t revision,
+		created; /* of the document now, and when it came; 0: the configuration's */
+	int64_t at_ms;	 /* wall clock of the last change */
+	char *user;
 };
 
 enum pool_unhealthy { UNHEALTHY_DRAIN, UNHEALTHY_KEEP, UNHEALTHY_RESET };
@@ -50,10 +60,12 @@ struct pool_settings {
 };
 
 struct pool_rules {
+	atomic_uint *refs; /* NULL: not counted (pool_rules_ref()) */
 	const struct address_pool *address_pools;
 	size_t address_pool_count;
 	const struct prefix *vip_ranges;
 	size_t vip_range_count;
+	struct addr node_v4, node_v6; /* no virtual addresses; family 0: not known */
 	struct pool_settings defaults;
 };
 
@@ -87,6 +99,7 @@ void pool_unref(struct pool *p);
 const struct pool_member *pool_member_find(const struct pool *p, const struct endpoint *e);
 
 struct pools;
+/* A reference to the rules is the model's. */
 MUST_CHECK struct pools *pools_new(const struct pool_rules *rules);
 void pools_free(struct pools *p);
 
@@ -103,6 +116,24 @@ void pools_remove(struct pools *p, const struct object *o);
 typedef void pools_change_fn(void *arg, const char *id, struct pool *pool);
 void pools_update(struct pools *p, pools_change_fn *fn, void *arg);
 
+/* From the next update on these rules hold; `defaults` are as before. */
+void pools_set_rules(struct pools *p, const struct pool_rules *rules);
+/*
+ * What other rules would do to frontends: of each port of a NodePort Service whose frontend would be
+ * another one, or which would have it while no address pool has that. Not told: where nothing is
+ * different.
+ */
+struct rules_effect {
+	const struct object *service;
+	const struct object_port *port;
+	const struct endpoint *now, *then; /* NULL: none */
+	const struct address_pool *from;   /* the address pool that has `now`; NULL: none */
+	bool outside;			   /* no address pool would have `then` */
+};
+typedef void rules_effect_fn(void *arg, const struct rules_effect *e);
+void pools_rules_effects(const struct pools *p, const struct pool_rules *rules, rules_effect_fn *fn,
+			 void *arg);
+
 /*
  * What pools_update() would come to after these objects were put and those removed (by identity):
  * each pool of their Services, and of Services that want a frontend of theirs, as it is and as it
@@ -114,6 +145,7 @@ struct pools_edit {
 	size_t put_count;
 	const struct object *const *gone;
 	size_t gone_count;
+	const struct pool_rules *rules; /* that would hold then; NULL: as now */
 };
 typedef void pools_preview_fn(void *arg, const struct pool *now, const struct pool *then);
 void pools_preview(const struct pools *p, const struct pools_edit *e, pools_preview_fn *fn,
@@ -132,6 +164,10 @@ const struct object *pools_service(const struct pools *p, const char *ns, const 
 /* The Service that has this frontend, from whichever source; NULL: none. */
 const struct object *pools_frontend(const struct pools *p, const struct endpoint *frontend);
 size_t pools_count(const struct pools *p);
+const struct pool_rules *pools_rules(const struct pools *p);
+/* Each frontend that somebody has. */
+typedef void pools_frontend_fn(void *arg, const struct endpoint *frontend);
+void pools_frontends(const struct pools *p, pools_frontend_fn *fn, void *arg);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it
  * is no use for a login. Valid until the next pools_put() or pools_remove().

@@ -118,10 +118,21 @@ static void tell(const struct preview *v, pools_preview_fn *fn, void *arg)
 	}
 }
 
+static void take_effect(void *arg, const struct rules_effect *e)
+{
+	struct preview *v = arg;
+
+	if (v->seen_count < RIVALS_MAX)
+		take_service(v, e->service->ns, e->service->name);
+}
+
 void pools_preview(const struct pools *p, const struct pools_edit *e, pools_preview_fn *fn,
 		   void *arg)
 {
-	struct preview v = { .from = p, .to = pools_new(p->rules) };
+	struct preview v = { .from = p, .to = pools_new(e->rules ? e->rules : p->rules) };
+
+	if (e->rules)
+		pools_rules_effects(p, e->rules, take_effect, &v);
 
 	for (size_t i = 0; i < e->gone_count; i++)
 		take_service_now(&v, e->gone[i]);

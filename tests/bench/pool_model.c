@@ -103,7 +103,10 @@ int main(int argc, char **argv)
 {
 	unsigned services = argument(argv, argc, 1, 35000), members = argument(argv, argc, 2, 10);
 	struct addr_range vips;
-	struct address_pool pool = { (char[]){ "main" }, &vips, 1, { 30000, 65535 } };
+	struct address_pool pool = { .name = (char[]){ "main" },
+				     .addresses = &vips,
+				     .address_count = 1,
+				     .ports = { 30000, 65535 } };
 	struct pool_rules rules = {
 		.address_pools = &pool,
 		.address_pool_count = 1,

@@ -63,6 +63,40 @@ static void acknowledge(struct world *w)
 	buf_done(&b);
 }
 
+/* What is wanted of the ipvs process is always what it was told is ours. */
+static void all_are_ours(struct world *w)
+{
+	struct ipvs_service *s;
+
+	assert_true(w->ours_told);
+	for (size_t pos = 0; (s = map_next(&w->wanted.by_key, &pos));) {
+		bool found = false;
+
+		for (size_t i = 0; i < w->ours.count && !found; i++)
+			found = addr_range_has(&w->ours.items[i].addresses, &s->key.addr) &&
+				s->key.port >= w->ours.items[i].ports.first &&
+				s->key.port <= w->ours.items[i].ports.last;
+		assert_true(found);
+	}
+}
+
+const char *ours_text(struct world *w)
+{
+	static char text[1024];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < w->ours.count && n < sizeof(text); i++) {
+		const struct ipvs_ours *o = &w->ours.items[i];
+		char range[ADDR_RANGE_TEXT_MAX];
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s:%u-%u", i ? " " : "",
+				      addr_range_text(&o->addresses, range), o->ports.first,
+				      o->ports.last);
+	}
+	return text;
+}
+
 static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -88,10 +122,14 @@ static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 		assert_true(wire_end(body));
 		ipvs_table_remove(&w->told, &key);
 		return true;
+	case IPVS_MSG_OURS:
+		assert_int_equal(ipvs_message_read_ours(&w->ours, &w->ours_told, body), 0);
+		return true;
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &w->commit);
 		assert_true(wire_end(body));
 		table_copy(&w->wanted, &w->told);
+		all_are_ours(w);
 		w->commits++;
 		if (w->on_commit)
 			w->on_commit(w);
@@ -130,6 +168,7 @@ void connect_kernel(struct world *w, const char *image)
 	ipvs_table_done(&w->told);
 	ipvs_table_init(&w->told);
 	ipvs_message_reader_done(&w->reader);
+	w->ours_told = false;
 	w->reader = (struct ipvs_message_reader){ 0 };
 	assert_int_equal(channel_pair(pair), 0);
 	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->kernel), 0);
@@ -423,6 +462,7 @@ static struct config *make_config(const struct world *w, const char *source)
 
 	snprintf(text, sizeof(text),
 		 "stateDirectory: %s/state\n"
+		 "vipRanges: [10.0.0.0/24]\n"
 		 "addressPools: [{name: p, addresses: [10.0.0.1], ports: 30000-64999}]\n"
 		 "%s%s%s"
 		 "api: {socket: %s/api.sock}\n"
@@ -520,6 +560,7 @@ int core_world_down(void **state)
 	logged = NULL;
 	buf_done(&w->log);
 	ipvs_message_reader_done(&w->reader);
+	ipvs_ours_list_done(&w->ours);
 	ipvs_table_done(&w->told);
 	ipvs_table_done(&w->wanted);
 	if (w->server) {

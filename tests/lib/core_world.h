@@ -30,6 +30,8 @@ struct world {
 	struct ipvs_table told;	  /* since BEGIN, not committed */
 	struct ipvs_table wanted; /* as last committed */
 	struct ipvs_commit commit;
+	struct ipvs_ours_list ours;	    /* as last told */
+	bool ours_told;			    /* to this ipvs process */
 	void (*on_commit)(struct world *w); /* after each; may be NULL */
 	unsigned commits;
 	bool acknowledge;
@@ -69,6 +71,8 @@ void pass(struct world *w, int64_t ms);
 void await_wanted(struct world *w, const char *want);
 const char *wanted_text(struct world *w);
 
+/* What the ipvs process was told is ours: "10.0.0.1:30000-30003 ...". */
+const char *ours_text(struct world *w);
 /* A new ipvs process, with this in its kernel. */
 void connect_kernel(struct world *w, const char *image);
 void send_idle(struct world *w, const char *key, const char *dest);

@@ -25,11 +25,14 @@ int edit_world_up(void **state)
 	w->edits = edits_new();
 	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);
 	assert_int_equal(addr_range_parse("10.0.0.2", &w->other_vip), 0);
-	w->address_pools[0] =
-		(struct address_pool){ (char *)(uintptr_t) "main", &w->vip, 1, { 30000, 30003 } };
-	w->address_pools[1] = (struct address_pool){
-		(char *)(uintptr_t) "more", &w->other_vip, 1, { 40000, 40000 }
-	};
+	w->address_pools[0] = (struct address_pool){ .name = (char *)(uintptr_t) "main",
+						     .addresses = &w->vip,
+						     .address_count = 1,
+						     .ports = { 30000, 30003 } };
+	w->address_pools[1] = (struct address_pool){ .name = (char *)(uintptr_t) "more",
+						     .addresses = &w->other_vip,
+						     .address_count = 1,
+						     .ports = { 40000, 40000 } };
 	w->rules = (struct pool_rules){
 		.address_pools = w->address_pools,
 		.address_pool_count = 2,

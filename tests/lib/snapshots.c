@@ -299,8 +299,14 @@ static const struct pool_rules *sample_rules(void)
 {
 	static struct addr_range ranges[3];
 	static struct address_pool pools[] = {
-		{ (char *)(uintptr_t) "main", &ranges[0], 2, { 30000, 64999 } },
-		{ (char *)(uintptr_t) "six", &ranges[2], 1, { 40443, 40443 } },
+		{ .name = (char *)(uintptr_t) "main",
+		  .addresses = &ranges[0],
+		  .address_count = 2,
+		  .ports = { 30000, 64999 } },
+		{ .name = (char *)(uintptr_t) "six",
+		  .addresses = &ranges[2],
+		  .address_count = 1,
+		  .ports = { 40443, 40443 } },
 	};
 	static const struct pool_rules rules = { .address_pools = pools,
 						 .address_pool_count = ARRAY_LEN(pools) };

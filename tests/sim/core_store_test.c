@@ -170,15 +170,63 @@ static void a_document_that_cannot_be_used_keeps_what_it_was(void **state)
 	assert_true(was_logged(w, "Endpoints default/web: mended"));
 }
 
+#define ADDRESS_POOL(name, address, ports)                                      \
+	"apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: " name \
+	"}\nspec: {addresses: [" address "], ports: " ports "}\n"
+
+static void write_address_pool(struct world *w, const char *name, const char *text)
+{
+	const struct store_change c = { .key = { STORE_ADDRESS_POOL, "", name },
+					.remove = !text,
+					.text = text,
+					.len = text ? strlen(text) : 0 };
+	const struct store_write write = { .changes = &c, .count = 1 };
+	bool done = false;
+
+	store_write(store_of(w), &write, on_done, &done);
+	await(w, &done);
+}
+
 static void address_pools_are_no_objects_of_it(void **state)
 {
 	struct world *w = *state;
 
 	start_with_web(w, WEB_ENDPOINTS(ONE), VIP D1("1"));
-	write_document(w, STORE_ADDRESS_POOL, "p", "any text at all: [");
+	write_address_pool(w, "edge", ADDRESS_POOL("edge", "10.0.0.8", "100-199"));
 	pass(w, 100);
 	await_complete(w, true);
 	assert_int_equal(source_objects(&core_of(w)->sources[0]), 2);
+	assert_int_equal(core_of(w)->rules->address_pool_count, 2);
+}
+
+/* It makes the source incomplete: nothing is deleted on its account. */
+static void an_address_pool_that_cannot_be_used_is_what_it_was(void **state)
+{
+	struct world *w = *state;
+
+	start_with_web(w, WEB_ENDPOINTS(ONE), VIP D1("1"));
+	write_address_pool(w, "edge", ADDRESS_POOL("edge", "10.0.0.8", "100-199"));
+	write_address_pool(w, "edge", "any text at all: [");
+	await_complete(w, false);
+	assert_true(was_logged(w, "AddressPool edge"));
+	pass(w, 100);
+	assert_string_equal(ours_text(w), "10.0.0.1:30000-64999 10.0.0.8:100-199");
+	/* One that is in the way of the configuration's, by its name or its ports: that one wins. */
+	write_address_pool(w, "p", ADDRESS_POOL("p", "10.0.0.9", "100-199"));
+	write_address_pool(w, "over", ADDRESS_POOL("over", "10.0.0.1", "64000-65000"));
+	write_address_pool(w, "far", ADDRESS_POOL("far", "192.0.2.1", "100-199"));
+	pass(w, 100);
+	assert_true(was_logged(w, "the configuration has an address pool 'p'"));
+	assert_true(was_logged(w, "overlaps addresses and ports of the address pool 'p'"));
+	assert_true(was_logged(w, "192.0.2.1 is not inside vipRanges"));
+	assert_string_equal(ours_text(w), "10.0.0.1:30000-64999 10.0.0.8:100-199");
+	write_address_pool(w, "edge", ADDRESS_POOL("edge", "10.0.0.8", "100-150"));
+	write_address_pool(w, "p", NULL);
+	write_address_pool(w, "over", NULL);
+	write_address_pool(w, "far", NULL);
+	await_complete(w, true);
+	pass(w, 100);
+	assert_string_equal(ours_text(w), "10.0.0.1:30000-64999 10.0.0.8:100-150");
 }
 
 static void a_restored_store_is_followed(void **state)
@@ -300,6 +348,7 @@ int main(void)
 		T(changes_and_removals_are_followed),
 		T(a_document_that_cannot_be_used_keeps_what_it_was),
 		T(address_pools_are_no_objects_of_it),
+		T(an_address_pool_that_cannot_be_used_is_what_it_was),
 		T(a_restored_store_is_followed),
 		T(a_damaged_store_deletes_nothing),
 		T(secrets_of_the_store_reach_the_checks_that_name_them),

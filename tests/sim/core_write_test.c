@@ -48,6 +48,13 @@
 #define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
 #define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
 
+#define WEB_AT_20080                                                              \
+	"kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: shop}\n" \
+	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 20080}]}\n"
+#define APPLIED_EDGE                                                              \
+	"apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: edge}\n" \
+	"spec: {addresses: [10.0.0.8], ports: 20000-20099}\n"
+
 /* --- asking ------------------------------------------------------------------------------- */
 
 struct answer {
@@ -937,6 +944,246 @@ static void the_end_of_core_leaves_nobody_waiting(void **state)
 	start(w);
 }
 
+/* --- address pools ---------------------------------------------------------------------------- */
+
+#define ADDRESS_POOLS "/api/v1/address-pools"
+#define EDGE                                                                                  \
+	"{\"name\":\"edge\",\"addresses\":[\"10.0.0.8\",\"10.0.0.16/30\"],\"ports\":\"20000-" \
+	"20009\",\"reserved\":[\"20000-20001\"]}"
+#define EDGE_PORTS(ports) "{\"spec\":{\"ports\":\"" ports "\",\"reserved\":null}}"
+#define CONFIGURED	  "10.0.0.1:30000-64999"
+#define OURS(ports)	  CONFIGURED " 10.0.0.8:" ports " 10.0.0.16/30:" ports
+#define EDGE_VIP	  "-A -t 10.0.0.8:20002 -s wrr\n"
+#define EDGE_D1		  "-a -t 10.0.0.8:20002 -r 10.1.0.1:8080 -m -w 1\n"
+
+static void await_ours(struct world *w, const char *text)
+{
+	for (int i = 0; i < TURNS_MAX && strcmp(ours_text(w), text) != 0; i++)
+		turn(w);
+	assert_string_equal(ours_text(w), text);
+}
+
+/* The address pools and one pool, which has 10.0.0.8:20002. */
+static void start_with_edge(struct world *w)
+{
+	start(w);
+	want(w, 201, "POST", ADDRESS_POOLS, JSON, EDGE, NULL);
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"db\",\"namespace\":\"shop\",\"port\":20002,\"members\":"
+	     "[{\"address\":\"10.1.0.1\",\"port\":8080}]}",
+	     NULL);
+	await_wanted(w, EDGE_VIP EDGE_D1);
+}
+
+static void an_address_pool_is_a_document_and_gives_frontends(void **state)
+{
+	struct world *w = *state;
+	const struct doc *p;
+	struct answer a;
+
+	start(w);
+	want(w, 200, "POST", ADDRESS_POOLS "?dryRun=all", JSON, EDGE, &a);
+	assert_string_equal(field(doc_get(a.root, "addressPools")->first, "free"), "10");
+	answer_done(&a);
+	want(w, 201, "POST", ADDRESS_POOLS, JSON, EDGE, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "Location: " ADDRESS_POOLS "/edge\r\n"));
+	answer_done(&a);
+	want(w, 409, "POST", ADDRESS_POOLS, JSON, EDGE, &a);
+	has_code(&a, "name-exists");
+	answer_done(&a);
+	await_ours(w, OURS("20000-20009"));
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"db\",\"namespace\":\"shop\",\"port\":20002,\"members\":"
+	     "[{\"address\":\"10.1.0.1\",\"port\":8080}]}",
+	     NULL);
+	await_wanted(w, EDGE_VIP EDGE_D1);
+	pass(w, 1200);
+	want(w, 200, "GET", ADDRESS_POOLS, "", NULL, &a);
+	p = doc_get(a.root, "items")->first;
+	assert_string_equal(field(p, "source"), "configuration");
+	assert_string_equal(field(p, "revision"), "0");
+	p = p->next;
+	assert_string_equal(field(p, "name"), "edge");
+	assert_string_equal(field(p, "source"), "store");
+	assert_string_equal(field(p, "used"), "1");
+	assert_string_equal(field(p, "free"), "9");
+	assert_memory_equal(field(p, "user"), "unix:", 5);
+	assert_string_equal(doc_get(p, "reserved")->first->text, "20000-20001");
+	answer_done(&a);
+	want(w, 200, "GET", ADDRESS_POOLS "/edge/allocations?limit=1", "", NULL, &a);
+	assert_string_equal(field(a.root, "total"), "1");
+	assert_string_equal(field(doc_get(a.root, "items")->first, "frontend"), "10.0.0.8:20002");
+	assert_string_equal(field(doc_get(a.root, "items")->first, "pool"), "shop.db.20002-tcp");
+	answer_done(&a);
+	/* The start after finds all of it. */
+	stop_core(w);
+	start_all(w, EDGE_VIP EDGE_D1);
+	await_wanted(w, EDGE_VIP EDGE_D1);
+	await_ours(w, OURS("20000-20009"));
+}
+
+/* Whatever becomes of its address pool, a pool that lives keeps its frontend. */
+static void a_pool_keeps_its_frontend_when_its_address_pool_shrinks(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start_with_edge(w);
+	want(w, 428, "PATCH", ADDRESS_POOLS "/edge", MERGE, EDGE_PORTS("20005-20009"), NULL);
+	want(w, 200, "PATCH", ADDRESS_POOLS "/edge?dryRun=all", MERGE "If-Match: *\r\n",
+	     EDGE_PORTS("20005-20009"), &a);
+	assert_string_equal(field(a.root, "outside"), "1");
+	assert_string_equal(field(a.root, "planTotal"), "0");
+	assert_non_null(strstr(field(doc_get(a.root, "warnings")->first, "detail"),
+			       "shop/db (10.0.0.8:20002)"));
+	answer_done(&a);
+	want(w, 200, "PATCH", ADDRESS_POOLS "/edge", MERGE "If-Match: *\r\n",
+	     EDGE_PORTS("20005-20009"), NULL);
+	await_ours(w, CONFIGURED " 10.0.0.8:20002-20002 10.0.0.8:20005-20009 "
+				 "10.0.0.16/30:20005-20009");
+	await_wanted(w, EDGE_VIP EDGE_D1);
+	pass(w, 100);
+	want(w, 200, "GET", "/api/v1/pools/shop.db.20002-tcp", "", NULL, &a);
+	assert_non_null(strstr(a.body, "10.0.0.8:20002/tcp is outside its address pool"));
+	answer_done(&a);
+	/* Edited, moved to other addresses, and after a restart. */
+	want(w, 200, "PUT", ADDRESS_POOLS "/edge", YAML "If-Match: *\r\n",
+	     "apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: edge}\n"
+	     "spec: {addresses: [10.0.0.99], ports: 20000-20009}\n",
+	     NULL);
+	want(w, 200, "PATCH", "/api/v1/pools/shop.db.20002-tcp", MERGE "If-Match: *\r\n",
+	     "{\"settings\":{\"scheduler\":\"rr\"}}", NULL);
+	await_wanted(w, "-A -t 10.0.0.8:20002 -s rr\n" EDGE_D1);
+	stop_core(w);
+	start_all(w, EDGE_VIP EDGE_D1);
+	await_wanted(w, "-A -t 10.0.0.8:20002 -s rr\n" EDGE_D1);
+	await_ours(w, CONFIGURED " 10.0.0.8:20002-20002 10.0.0.99:20000-20009");
+	/* Held again: all is as it was. */
+	want(w, 200, "POST", ADDRESS_POOLS "/edge:rollback", JSON "If-Match: *\r\n",
+	     "{\"toRevision\":1}", NULL);
+	await_ours(w, OURS("20000-20009"));
+	pass(w, 100);
+	want(w, 200, "GET", "/api/v1/pools/shop.db.20002-tcp", "", NULL, &a);
+	assert_null(strstr(a.body, "outside its address pool"));
+	answer_done(&a);
+}
+
+static void an_address_pool_that_is_used_is_not_deleted(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start_with_edge(w);
+	want(w, 409, "DELETE", ADDRESS_POOLS "/edge", "If-Match: *\r\n", NULL, &a);
+	has_code(&a, "address-pool-in-use");
+	assert_non_null(strstr(field(a.root, "detail"), "shop/db (10.0.0.8:20002)"));
+	answer_done(&a);
+	/* The kernel is to be rid of its services while they are still ours. */
+	w->acknowledge = false;
+	want(w, 200, "DELETE", "/api/v1/pools/shop.db.20002-tcp", "If-Match: *\r\n", NULL, NULL);
+	want(w, 200, "DELETE", ADDRESS_POOLS "/edge", "If-Match: *\r\n", NULL, NULL);
+	send_idle(w, "10.0.0.8:20002", "10.1.0.1:8080");
+	await_wanted(w, "");
+	pass(w, 500);
+	assert_non_null(strstr(ours_text(w), " 10.0.0.8:20000-20009 "));
+	w->acknowledge = true;
+	want(w, 201, "PUT", SERVICES "web", JSON, WEB, NULL);
+	await_ours(w, CONFIGURED);
+	want(w, 404, "GET", ADDRESS_POOLS "/edge", "", NULL, NULL);
+	want(w, 404, "GET", ADDRESS_POOLS "/edge/allocations", "", NULL, NULL);
+}
+
+static void address_pools_do_not_get_in_each_others_way(void **state)
+{
+	static const struct {
+		const char *body, *says;
+	} bad[] = {
+		{ "{\"name\":\"x\",\"addresses\":[\"10.0.0.0/28\"],\"ports\":\"20009-20010\"}",
+		  "overlaps addresses and ports of the address pool 'edge'" },
+		{ "{\"name\":\"x\",\"addresses\":[\"10.0.0.1\"],\"ports\":\"64999\"}",
+		  "overlaps addresses and ports of the address pool 'p' of the configuration" },
+		{ "{\"name\":\"x\",\"addresses\":[\"10.0.1.1\"],\"ports\":\"1-9\"}",
+		  "10.0.1.1 is not inside vipRanges" },
+		{ "{\"name\":\"x\",\"addresses\":[\"10.0.0.5\",\"10.0.0.4/31\"],\"ports\":\"1-9\"}",
+		  "overlaps another item of this list" },
+		{ "{\"name\":\"p\",\"addresses\":[\"10.0.0.5\"],\"ports\":\"1-9\"}",
+		  "the configuration has an address pool 'p'" },
+	};
+	struct world *w = *state;
+	struct answer a;
+
+	start_with_edge(w);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		want(w, 422, "POST", ADDRESS_POOLS, JSON, bad[i].body, &a);
+		if (!strstr(field(a.root, "detail"), bad[i].says))
+			fail_msg("%s: %s", bad[i].says, a.body);
+		answer_done(&a);
+	}
+	want(w, 409, "PATCH", ADDRESS_POOLS "/p", MERGE "If-Match: *\r\n", "{}", &a);
+	assert_non_null(strstr(field(a.root, "detail"), "under addressPools"));
+	answer_done(&a);
+	want(w, 200, "GET", ADDRESS_POOLS "/p", "", NULL, &a);
+	assert_string_equal(field(doc_get(a.root, "spec"), "ports"), "30000-64999");
+	assert_null(strstr(buf_cstr(&a.text), "ETag"));
+	answer_done(&a);
+}
+
+/* Ports that are kept back go to who names them; other namespaces get none. */
+static void an_address_pool_is_for_whom_it_says(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 201, "POST", ADDRESS_POOLS, JSON,
+	     "{\"name\":\"edge\",\"addresses\":[\"10.0.0.8\"],\"ports\":\"20000-20002\","
+	     "\"reserved\":[20000],\"namespaces\":[\"shop\"]}",
+	     NULL);
+	want(w, 201, "POST", ADDRESS_POOLS, JSON,
+	     "{\"name\":\"slow\",\"addresses\":[\"10.0.0.9\"],\"ports\":\"21000\","
+	     "\"autoAssign\":false}",
+	     NULL);
+	await_ours(w, CONFIGURED " 10.0.0.8:20000-20002 10.0.0.9:21000-21000");
+	want(w, 422, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"a\",\"namespace\":\"other\",\"port\":20001}", &a);
+	assert_non_null(strstr(a.body, "outside the ports of every address pool: 30000-64999 (p), "
+				       "21000-21000 (slow)"));
+	answer_done(&a);
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"a\",\"namespace\":\"shop\",\"port\":20000}", NULL);
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"b\",\"namespace\":\"shop\",\"port\":21000}", NULL);
+	/* Nobody else is left out: who names no port gets one of those that are given out. */
+	want(w, 201, "POST", "/api/v1/pools", JSON, "{\"name\":\"c\",\"namespace\":\"other\"}", &a);
+	assert_string_equal(field(a.root, "pool"), "other.c.30000-tcp");
+	answer_done(&a);
+	await_wanted(w, "-A -t 10.0.0.1:30000 -s wrr\n-A -t 10.0.0.8:20000 -s wrr\n"
+			"-A -t 10.0.0.9:21000 -s wrr\n");
+	/* No longer for its namespace: what it has it keeps. */
+	want(w, 200, "PATCH", ADDRESS_POOLS "/edge", MERGE "If-Match: *\r\n",
+	     "{\"spec\":{\"namespaces\":[\"none\"]}}", NULL);
+	pass(w, 100);
+	await_wanted(w, "-A -t 10.0.0.1:30000 -s wrr\n-A -t 10.0.0.8:20000 -s wrr\n"
+			"-A -t 10.0.0.9:21000 -s wrr\n");
+}
+
+static void an_address_pool_and_who_needs_it_are_applied_together(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 200, "POST", "/api/v1/apply?dryRun=all", YAML, WEB_AT_20080 "---\n" APPLIED_EDGE,
+	     &a);
+	assert_string_equal(field(a.root, "planTotal"), "1");
+	answer_done(&a);
+	want(w, 200, "POST", "/api/v1/apply", YAML, WEB_AT_20080 "---\n" APPLIED_EDGE, NULL);
+	await_wanted(w, "-A -t 10.0.0.8:20080 -s wrr\n");
+	want(w, 422, "POST", "/api/v1/apply", YAML, APPLIED_EDGE "---\n" APPLIED_EDGE, &a);
+	assert_non_null(strstr(a.body, "it is written twice"));
+	answer_done(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 static void without_a_store_documents_are_managed_elsewhere(void **state)
@@ -981,6 +1228,12 @@ int main(void)
 		T(what_is_no_document_of_a_known_type_and_size_is_not_read),
 		T(a_body_in_chunks_has_the_same_bound),
 		T(whoami_tells_that_one_may_write),
+		T(an_address_pool_is_a_document_and_gives_frontends),
+		T(a_pool_keeps_its_frontend_when_its_address_pool_shrinks),
+		T(an_address_pool_that_is_used_is_not_deleted),
+		T(address_pools_do_not_get_in_each_others_way),
+		T(an_address_pool_is_for_whom_it_says),
+		T(an_address_pool_and_who_needs_it_are_applied_together),
 		T(the_end_of_core_leaves_nobody_waiting),
 		cmocka_unit_test_setup_teardown(without_a_store_documents_are_managed_elsewhere,
 						core_world_up, core_world_down),

@@ -165,7 +165,10 @@ static void ask(const struct world *w, const char *path, const char *query, cons
 
 	while (*path) {
 		size_t n = strcspn(path, "{"), name = strcspn(path + n, "}");
-		const char *value = path[n] == '\0' ? "" : path[n + 1] == 'm' ? MEMBER : POOL;
+		const char *value = path[n] == '\0'	 ? ""
+				    : path[n + 1] == 'm' ? MEMBER
+				    : path[n + 1] == 'n' ? "main"
+							 : POOL;
 
 		snprintf(target + strlen(target), sizeof(target) - strlen(target), "%.*s%s", (int)n,
 			 path, value);

@@ -170,7 +170,10 @@ static void a_configuration_lets_frontends_be_judged(void **state)
 	static const char text[] = SERVICE("a", "type: NodePort, ports: [{port: 80, nodePort: 99}]")
 		ENDPOINTS("a");
 	struct addr_range range;
-	struct address_pool pool = { (char[]){ "main" }, &range, 1, { 30000, 40000 } };
+	struct address_pool pool = { .name = (char[]){ "main" },
+				     .addresses = &range,
+				     .address_count = 1,
+				     .ports = { 30000, 40000 } };
 	struct pool_rules rules = {
 		.address_pools = &pool,
 		.address_pool_count = 1,

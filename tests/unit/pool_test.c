@@ -30,12 +30,14 @@ static int set_up_rules(void **state)
 	assert_int_equal(addr_range_parse("192.0.2.10-192.0.2.11", &main_range), 0);
 	assert_int_equal(addr_range_parse("198.51.100.7", &other_range), 0);
 	assert_int_equal(prefix_parse("192.0.2.0/24", &vip_range), 0);
-	address_pools[0] = (struct address_pool){
-		(char *)(uintptr_t) "main", &main_range, 1, { 30000, 49999 }
-	};
-	address_pools[1] = (struct address_pool){
-		(char *)(uintptr_t) "outside", &other_range, 1, { 50000, 50009 }
-	};
+	address_pools[0] = (struct address_pool){ .name = (char *)(uintptr_t) "main",
+						  .addresses = &main_range,
+						  .address_count = 1,
+						  .ports = { 30000, 49999 } };
+	address_pools[1] = (struct address_pool){ .name = (char *)(uintptr_t) "outside",
+						  .addresses = &other_range,
+						  .address_count = 1,
+						  .ports = { 50000, 50009 } };
 	rules = (struct pool_rules){
 		.address_pools = address_pools,
 		.address_pool_count = 2,
