@@ -107,7 +107,7 @@ static void take_service(void *arg, const struct ipvs_service *s, uint32_t dests
 	struct ipvs_role *r = arg;
 	struct ipvs_row *row;
 
-	if (!ipvs_is_ours(r->config, &s->key))
+	if (!ipvs_may_be_ours(r, &s->key))
 		return;
 	row = ipvs_image_make(&r->image, &s->key);
 	if (row->audit == r->audit)

@@ -54,6 +54,17 @@ static void drop_outside(struct ipvs_role *r, struct ipvs_ours_list *l)
 	l->count = kept;
 }
 
+bool ipvs_may_be_ours(const struct ipvs_role *r, const struct endpoint *key)
+{
+	bool inside = false;
+
+	if (r->committed)
+		return ipvs_is_ours(r->config, key);
+	for (size_t i = 0; i < r->config->vip_range_count && !inside; i++)
+		inside = prefix_has(&r->config->vip_ranges[i], &key->addr);
+	return inside;
+}
+
 /* The kernel goes on with it; the host's routes and rules for it go when its row settles. */
 static void leave_others(struct ipvs_role *r)
 {
@@ -68,34 +79,43 @@ static void leave_others(struct ipvs_role *r)
 		row->doubted = false;
 		ipvs_enqueue(r, row, IPVS_QUEUE_CHECK);
 	}
-	if (left)
+	if (left && r->committed)
 		ipvs_tell_event(r, LOG_LEVEL_WARNING,
 				"%zu services are in no address pool any more: they stay in the "
 				"kernel as they are, and are not looked after",
 				left);
 }
 
-bool ipvs_ours_take(struct ipvs_role *r)
+/* True: it is more than it was. */
+static bool take_staged(struct ipvs_role *r, bool *narrower)
 {
 	const struct ipvs_ours *old = r->config->ours;
 	size_t old_count = r->config->ours_count;
 	struct ipvs_ours_list now = r->staged_ours, before = r->ours;
-	bool wider, narrower;
+	bool wider;
 
 	r->staged_ours = (struct ipvs_ours_list){ 0 };
 	r->staged_ours_any = false;
 	drop_outside(r, &now);
 	wider = !has_all(old, old_count, now.items, now.count);
-	narrower = !has_all(now.items, now.count, old, old_count);
+	*narrower = !has_all(now.items, now.count, old, old_count);
 	r->ours = now;
 	r->own.ours = now.items;
 	r->own.ours_count = now.count;
 	ipvs_ours_list_done(&before);
-	if (narrower)
+	return wider;
+}
+
+bool ipvs_ours_take(struct ipvs_role *r)
+{
+	bool narrower = false, wider = r->staged_ours_any && take_staged(r, &narrower);
+
+	if (narrower || !r->committed)
 		leave_others(r);
 	if (wider || narrower)
 		ipvs_hosting_follow(r); /* before any service does */
-	return wider;
+	/* Before the first commit all that could be ours was read. */
+	return wider && r->committed;
 }
 
 void ipvs_ours_look(struct ipvs_role *r)

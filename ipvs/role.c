@@ -105,7 +105,7 @@ static void take_commit(struct ipvs_role *r, const struct ipvs_commit *c)
 {
 	bool all = r->staged_fresh || !r->committed || c->complete != r->commit.complete;
 	/* First: what is wanted from now on is looked at by what is ours from now on. */
-	bool wider = r->staged_ours_any && ipvs_ours_take(r);
+	bool wider = ipvs_ours_take(r);
 	struct ipvs_row *row;
 
 	if (r->staged_fresh) {

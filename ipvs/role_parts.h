@@ -167,7 +167,12 @@ MUST_CHECK int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c,
 bool ipvs_is_ours(const struct ipvs_config *c, const struct endpoint *key);
 
 /* --- ours.c --- */
-/* What core told counts from now on. True: something that was not ours is. */
+/*
+ * Is it ours; before the first commit: can it be? Until then nothing is touched, and core is told of
+ * all that its address pools may turn out to hold.
+ */
+bool ipvs_may_be_ours(const struct ipvs_role *r, const struct endpoint *key);
+/* At a commit. What core told counts from now on. True: something is ours that was not read. */
 MUST_CHECK bool ipvs_ours_take(struct ipvs_role *r);
 /* What the kernel holds there is read. */
 void ipvs_ours_look(struct ipvs_role *r);

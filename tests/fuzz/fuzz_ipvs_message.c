@@ -18,8 +18,26 @@ static void check_service(const struct ipvs_service *s)
 		assert(ipvs_dest_cmp(&s->dests[i - 1], &s->dests[i]) < 0);
 }
 
+struct receiver {
+	struct ipvs_message_reader reader;
+	struct ipvs_ours_list ours;
+	bool begun;
+};
+
+static void check_ours(const struct ipvs_ours_list *l)
+{
+	assert(l->count <= IPVS_OURS_MAX);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct ipvs_ours *o = &l->items[i];
+
+		assert(addr_cmp(&o->addresses.first, &o->addresses.last) <= 0);
+		assert(o->ports.first && o->ports.first <= o->ports.last);
+	}
+}
+
 static bool message(void *arg, uint16_t type, struct wire *body)
 {
+	struct receiver *to = arg;
 	struct ipvs_service s = { 0 };
 	struct ipvs_commit commit;
 	struct ipvs_status status;
@@ -29,10 +47,14 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	switch (type) {
 	case IPVS_MSG_SERVICE:
 	case IPVS_MSG_DESTS:
-		r = ipvs_message_read(arg, type, body, &s);
+		r = ipvs_message_read(&to->reader, type, body, &s);
 		if (r == 1)
 			check_service(&s);
 		ipvs_service_done(&s);
+		return r >= 0;
+	case IPVS_MSG_OURS:
+		r = ipvs_message_read_ours(&to->ours, &to->begun, body);
+		check_ours(&to->ours);
 		return r >= 0;
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
@@ -50,9 +72,11 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CLEANUP(ipvs_message_reader_done) struct ipvs_message_reader reader = { 0 };
-	int r = channel_split(data, size, message, &reader);
+	struct receiver to = { 0 };
+	int r = channel_split(data, size, message, &to);
 
 	(void)r;
+	ipvs_message_reader_done(&to.reader);
+	ipvs_ours_list_done(&to.ours);
 	return 0;
 }

@@ -29,8 +29,9 @@
 #define B  "-A -t 10.0.0.2:80 -s rr\n"
 #define E1 "-a -t 10.0.0.2:80 -r 10.1.0.1:80 -m -w 1\n"
 /* Outside vipRanges, and our address at a port that is not ours. */
-#define FOREIGN                                                                    \
-	"-A -t 10.0.0.1:9000 -s wlc\n-a -t 10.0.0.1:9000 -r 10.9.0.1:80 -m -w 7\n" \
+#define STRANGER "-A -t 10.0.0.1:9000 -s wlc\n-a -t 10.0.0.1:9000 -r 10.9.0.1:80 -m -w 7\n"
+#define FOREIGN  \
+	STRANGER \
 	"-A -u 192.0.2.1:53 -s rr\n-a -u 192.0.2.1:53 -r 10.9.0.1:53 -g -w 1\n"
 
 /* The world, with the test as core. */
@@ -53,6 +54,7 @@ struct world {
 	struct ipvs_problem problems[PROBLEMS];
 	unsigned problem_count, problems_told, idle, events;
 	char last_event[400];
+	struct buf said; /* of all events */
 	struct endpoint last_idle;
 	uint64_t generation;
 };
@@ -125,6 +127,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_EVENT:
 		wire_u8(body);
 		wire_str(body, w->last_event, sizeof(w->last_event));
+		buf_printf(&w->said, "%s\n", w->last_event);
 		w->events++;
 		break;
 	default:
@@ -232,6 +235,7 @@ static int end(void **state)
 	fake_ipvs_done(&w->kernel);
 	ipvs_table_done(&w->image);
 	ipvs_message_reader_done(&w->reader);
+	buf_done(&w->said);
 	free(w);
 	return 0;
 }
@@ -365,7 +369,8 @@ static void a_table_that_is_there_is_adopted_with_no_write(void **state)
 	fake_ipvs_load(&w->kernel, A D1 D2 B E1 FOREIGN);
 	start_role(w);
 	ipvs_table_print(&w->image, &told);
-	assert_string_equal(buf_cstr(&told), A D1 D2 B E1);
+	/* Which ports are ours core may know better: it hears of all at our addresses. */
+	assert_string_equal(buf_cstr(&told), A D1 D2 STRANGER B E1);
 	want(w, A D1 D2 B E1, true);
 	assert_true(w->status.synced);
 	assert_int_equal(w->kernel.writes, 0);
@@ -469,6 +474,152 @@ static void an_address_outside_is_refused_whatever_core_says(void **state)
 	/* They are taken back with what caused them. */
 	want(w, A D1, true);
 	assert_int_equal(w->problem_count, 0);
+}
+
+/* "10.0.0.1 9000-9009", separated by commas: what is ours from the next commit on. */
+static void tell_ours(struct world *w, const char *text)
+{
+	struct ipvs_ours ours[8];
+	size_t count = 0;
+
+	while (*text) {
+		char range[ADDR_RANGE_TEXT_MAX], ports[16];
+
+		assert_int_equal(sscanf(text, "%90[^ ] %15[0-9-]", range, ports), 2);
+		assert_int_equal(addr_range_parse(range, &ours[count].addresses), 0);
+		assert_int_equal(port_range_parse(ports, &ours[count++].ports), 0);
+		text += strcspn(text, ",");
+		text += strspn(text, ", ");
+	}
+	ipvs_message_put_ours(ours, count, send_message, w);
+}
+
+static void want_with(struct world *w, const char *ours, const char *text)
+{
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, text, NULL, 0);
+	tell_ours(w, ours);
+	commit(w, true);
+	pass(w, 40);
+}
+
+#define S  "-A -t 10.0.0.1:9001 -s rr\n"
+#define S1 "-a -t 10.0.0.1:9001 -r 10.1.0.1:80 -m -w 1\n"
+
+static void core_says_what_is_ours_and_when(void **state)
+{
+	struct world *w = *state;
+	uint64_t syncs;
+
+	start_role(w);
+	want(w, A D1 S S1, true);
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 1);
+	/* Not before the commit, and then before the services that come with it. */
+	syncs = w->host.syncs;
+	tell_ours(w, "10.0.0.0/24 1-9999");
+	pass(w, 40);
+	assert_int_equal(w->host.syncs, syncs);
+	send_services(w, S S1, NULL, 0);
+	commit(w, true);
+	pass(w, 40);
+	assert_int_equal(w->host.syncs, syncs + 1);
+	assert_kernel(w, A D1 S S1);
+	assert_int_equal(w->problem_count, 0);
+	assert_true(w->status.synced);
+	/* The same once more is nothing new. */
+	tell_ours(w, "10.0.0.0/24 1-9999");
+	commit(w, true);
+	pass(w, 40);
+	assert_int_equal(w->host.syncs, syncs + 1);
+	assert_int_equal(w->kernel.writes, 4);
+	assert_int_equal(w->status.repairs, 0);
+}
+
+static void what_is_ours_no_more_is_left_alone(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want_with(w, "10.0.0.0/24 1-9999", A D1 S S1);
+	assert_kernel(w, A D1 S S1);
+	assert_int_equal(w->host.count, 2);
+	/* Taken back in the same commit: too late, it is nobody's by then. */
+	tell_ours(w, "10.0.0.0/24 1-8999");
+	gone(w, "10.0.0.1:9001");
+	assert_kernel(w, A D1 S S1);
+	assert_non_null(strstr(w->last_event, "1 services are in no address pool any more"));
+	assert_int_equal(w->host.count, 1);
+	assert_int_equal(w->status.services, 1);
+	assert_true(w->status.synced);
+	pass(w, 2 * AUDIT_MS);
+	assert_kernel(w, A D1 S S1);
+	/* Still wanted: refused, and told. */
+	send_services(w, S S1, NULL, 0);
+	commit(w, true);
+	pass(w, 40);
+	assert_int_equal(w->problem_count, 1);
+	/* Ours again: adopted as it is. */
+	buf_reset(&w->kernel.log);
+	tell_ours(w, "10.0.0.0/24 1-9999");
+	send_services(w, S S1, NULL, 0);
+	commit(w, true);
+	pass(w, 40);
+	assert_log(w, "");
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->status.services, 2);
+	assert_int_equal(w->host.count, 2);
+}
+
+static void a_stranger_at_what_becomes_ours_is_deleted_and_told(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, FOREIGN);
+	start_role(w);
+	want(w, A D1, true);
+	assert_kernel(w, A D1 FOREIGN);
+	tell_ours(w, "10.0.0.0/24 1-9999");
+	commit(w, true);
+	pass(w, 40);
+	assert_non_null(strstr(w->last_event, "1 services were in the kernel"));
+	assert_kernel(w,
+		      A D1 "-A -u 192.0.2.1:53 -s rr\n-a -u 192.0.2.1:53 -r 10.9.0.1:53 -g -w 1\n");
+}
+
+/* The configuration has the last word, whatever core says. */
+static void ours_is_never_outside_vip_ranges(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, FOREIGN);
+	start_role(w);
+	want_with(w, "192.0.2.0/24 1-65535, 10.0.0.0/24 80", A D1 "-A -t 192.0.2.1:80 -s rr\n");
+	assert_kernel(w, A D1 FOREIGN);
+	assert_non_null(strstr(buf_cstr(&w->said), "192.0.2.0/24 is outside vipRanges"));
+	assert_int_equal(w->problem_count, 1);
+	/* And half of it is as little as none. */
+	tell_ours(w, "10.0.0.0-10.0.1.0 9001");
+	commit(w, true);
+	pass(w, 40);
+	assert_non_null(strstr(buf_cstr(&w->said), "10.0.0.0-10.0.1.0 is outside vipRanges"));
+	assert_non_null(strstr(buf_cstr(&w->said), "in no address pool any more"));
+	assert_kernel(w, A D1 FOREIGN);
+}
+
+/* What one core told and did not commit is not the next one's; what it committed holds. */
+static void ours_outlives_core_as_the_last_commit_does(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want_with(w, "10.0.0.0/24 1-9999", A D1 S S1);
+	tell_ours(w, "10.0.0.0/24 80");
+	connect_core(w);
+	pass(w, AUDIT_MS + 1000);
+	want(w, A D1 S S1, true);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->kernel.writes, 4);
 }
 
 static void a_destination_the_kernel_refuses_stops_no_other(void **state)
@@ -994,6 +1145,11 @@ int main(void)
 		in_a_world(the_host_carries_a_frontend_as_long_as_ipvs_serves_it),
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
+		in_a_world(core_says_what_is_ours_and_when),
+		in_a_world(what_is_ours_no_more_is_left_alone),
+		in_a_world(a_stranger_at_what_becomes_ours_is_deleted_and_told),
+		in_a_world(ours_is_never_outside_vip_ranges),
+		in_a_world(ours_outlives_core_as_the_last_commit_does),
 		in_a_world(a_destination_the_kernel_refuses_stops_no_other),
 		in_a_world(a_scheduler_that_is_missing_is_named),
 		in_a_world(lost_answers_are_read_not_replayed),

@@ -233,6 +233,91 @@ static void facts_come_out_as_they_went_in(void **state)
 	buf_done(&b);
 }
 
+struct heard {
+	struct ipvs_ours_list ours;
+	bool begun;
+	unsigned messages;
+};
+
+static void hear_ours(void *arg, uint16_t type, const struct buf *body)
+{
+	struct heard *h = arg;
+	struct wire w = wire_of(body->data, body->len);
+
+	assert_int_equal(type, IPVS_MSG_OURS);
+	assert_true(body->len <= CHANNEL_BODY_MAX);
+	assert_int_equal(ipvs_message_read_ours(&h->ours, &h->begun, &w), 0);
+	h->messages++;
+}
+
+static struct ipvs_ours block(uint32_t n)
+{
+	return (struct ipvs_ours){ { addr_v4(n), addr_v4(n + 1) }, { 1, 65535 } };
+}
+
+static void what_is_ours_comes_out_as_it_went_in(void **state)
+{
+	static const size_t counts[] = { 2500, 1024, 1, 0 };
+	struct ipvs_ours *all = calloc(2500, sizeof(*all));
+	struct heard h = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 2500; i++)
+		all[i] = block(0x0a000000 + 2 * i);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		h.messages = 0;
+		ipvs_message_put_ours(all, counts[i], hear_ours, &h);
+		assert_int_equal(h.messages, counts[i] > 1024 ? 3 : 1);
+		assert_int_equal(h.ours.count, counts[i]); /* of the one before nothing is left */
+		assert_true(!counts[i] || memcmp(h.ours.items, all, counts[i] * sizeof(*all)) == 0);
+	}
+	ipvs_ours_list_done(&h.ours);
+	free(all);
+}
+
+static int read_block(const struct ipvs_ours *o, bool begins, unsigned announced, bool *begun)
+{
+	struct ipvs_ours_list l = { 0 };
+	struct buf b = { 0 };
+	struct wire w;
+	int r;
+
+	wire_put_u8(&b, begins);
+	wire_put_u16(&b, (uint16_t)announced);
+	wire_put_addr(&b, &o->addresses.first);
+	wire_put_addr(&b, &o->addresses.last);
+	wire_put_u16(&b, o->ports.first);
+	wire_put_u16(&b, o->ports.last);
+	w = wire_of(b.data, b.len);
+	r = ipvs_message_read_ours(&l, begun, &w);
+	buf_done(&b);
+	ipvs_ours_list_done(&l);
+	return r;
+}
+
+static void blocks_that_are_none_are_refused(void **state)
+{
+	struct ipvs_ours o = block(0x0a000000);
+	bool begun = false;
+
+	(void)state;
+	assert_int_equal(read_block(&o, false, 1, &begun), -EBADMSG); /* none began */
+	assert_int_equal(read_block(&o, true, 2, &begun), -EBADMSG);
+	assert_int_equal(read_block(&o, true, 0, &begun), -EBADMSG);
+	assert_int_equal(read_block(&o, true, 1025, &begun), -EBADMSG);
+	assert_int_equal(read_block(&o, true, 1, &begun), 0);
+	assert_int_equal(read_block(&o, false, 1, &begun), 0);
+	o.ports.first = 0;
+	assert_int_equal(read_block(&o, true, 1, &begun), -EBADMSG);
+	o.ports = (struct port_range){ 2, 1 };
+	assert_int_equal(read_block(&o, true, 1, &begun), -EBADMSG);
+	o = block(0x0a000000);
+	o.addresses.last = addr_v4(0x09000000);
+	assert_int_equal(read_block(&o, true, 1, &begun), -EBADMSG);
+	o.addresses.last = (struct addr){ 0 };
+	assert_int_equal(read_block(&o, true, 1, &begun), -EBADMSG);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -241,6 +326,8 @@ int main(void)
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(destinations_out_of_turn_are_refused),
 		cmocka_unit_test(facts_come_out_as_they_went_in),
+		cmocka_unit_test(what_is_ours_comes_out_as_it_went_in),
+		cmocka_unit_test(blocks_that_are_none_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
