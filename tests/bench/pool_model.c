@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/pool.h"
 
 #define CHANGES 1000
@@ -99,6 +100,35 @@ static unsigned argument(char **argv, int argc, int i, unsigned otherwise)
 	return argc > i ? (unsigned)strtoul(argv[i], NULL, 10) : otherwise;
 }
 
+/* An address pool comes, and one that nobody has anything of goes: most pools are not concerned. */
+static void change_rules(struct pools *p)
+{
+	const struct pool_rules *before = pool_rules_ref(pools_rules(p)), *more;
+	struct addr_range other;
+	struct address_pool edge = { .name = (char[]){ "edge" },
+				     .addresses = &other,
+				     .address_count = 1,
+				     .ports = { 1, 999 },
+				     .revision = 1,
+				     .created = 1 };
+	size_t changes = 0;
+	double start;
+
+	if (addr_range_parse("192.0.2.2", &other) < 0)
+		log_fatal("bench", "no address");
+	more = pool_rules_with(before, edge.name, &edge);
+	start = now_s();
+	pools_set_rules(p, more);
+	pools_update(p, count_change, &changes);
+	printf("rules: one address pool more in %.1f ms", (now_s() - start) * 1e3);
+	start = now_s();
+	pools_set_rules(p, before);
+	pools_update(p, count_change, &changes);
+	printf(", one less in %.1f ms; %zu pools told\n", (now_s() - start) * 1e3, changes);
+	pool_rules_unref(more);
+	pool_rules_unref(before);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned services = argument(argv, argc, 1, 35000), members = argument(argv, argc, 2, 10);
@@ -143,6 +173,7 @@ int main(int argc, char **argv)
 	}
 	printf("change: %zu told, %.1f us each, reading included\n", changes,
 	       (now_s() - start) / CHANGES * 1e6);
+	change_rules(p);
 	buf_done(&text);
 	pools_free(p);
 	check_unref(rules.defaults.check);

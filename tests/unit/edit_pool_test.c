@@ -13,6 +13,7 @@
 
 #include "agent/api/schema.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "tests/lib/edit_world.h"
 
 #define POOL	"/api/v1/pools/shop.web.http-tcp"
@@ -659,6 +660,49 @@ static void a_pool_of_another_source_is_not_edited_here(void **state)
 	port_of(w, "{\"name\":\"a\",\"portName\":\"p\"}", "default.a.p-tcp", 30001);
 }
 
+/* Of a source that keeps no record of frontends nothing may change on account of address pools. */
+static void an_address_pool_that_others_use_does_not_shrink(void **state)
+{
+	static const char text[] =
+		"kind: Service\napiVersion: v1\nmetadata: {name: web, namespace: shop}\nspec: "
+		"{type: NodePort, ports: [{name: http, port: 80, nodePort: 20001}]}\n";
+	const struct object_origin from = { .path = "a.yaml" };
+	struct edit_world *w = *state;
+	struct addr_range vip = { addr_v4(0x0a000008), addr_v4(0x0a000008) };
+	struct address_pool edge = { .name = (char[]){ "edge" },
+				     .addresses = &vip,
+				     .address_count = 1,
+				     .ports = { 20000, 20009 },
+				     .revision = 1,
+				     .created = 1 };
+	const struct pool_rules *rules = pool_rules_with(&w->rules, "edge", &edge);
+	struct edit_answer a;
+	struct doc_set set;
+	struct object *o;
+	struct err err;
+
+	want(w, 201, "POST", "/api/v1/address-pools", NULL,
+	     "{\"name\":\"edge\",\"addresses\":[\"10.0.0.8\"],\"ports\":\"20000-20009\"}", NULL);
+	pools_set_rules(w->others, rules);
+	pool_rules_unref(rules);
+	assert_int_equal(doc_read_yaml(text, strlen(text), &DOC_LIMITS_DEFAULT, &set, &err), 0);
+	assert_int_equal(object_decode(set.roots[0], &from, &o, &err), 0);
+	doc_set_done(&set);
+	pools_put(w->others, o);
+	pools_update(w->others, NULL, NULL);
+	refused(w, 409, "address-pool-in-use", "1 pools of other sources would lose", "PATCH",
+		"/api/v1/address-pools/edge", "*", "{\"spec\":{\"ports\":\"20002-20009\"}}");
+	refused(w, 409, "address-pool-in-use", "shop/web (10.0.0.8:20001)", "PATCH",
+		"/api/v1/address-pools/edge", "*", "{\"spec\":{\"addresses\":[\"10.0.0.9\"]}}");
+	refused(w, 409, "address-pool-in-use", "shop/web", "DELETE", "/api/v1/address-pools/edge",
+		"*", NULL);
+	want(w, 200, "PATCH", "/api/v1/address-pools/edge?dryRun=all", "*",
+	     "{\"spec\":{\"ports\":\"20001\"}}", &a);
+	assert_string_equal(field(doc_get(a.root, "addressPools")->first, "used"), "1");
+	assert_string_equal(field(doc_get(a.root, "addressPools")->first, "free"), "0");
+	answer_done(&a);
+}
+
 static void a_port_that_is_left_to_an_address_does_not_become_the_pools(void **state)
 {
 	struct edit_world *w = *state;
@@ -701,6 +745,7 @@ int main(void)
 		T(one_of_two_ports_goes_and_the_last_takes_all_along),
 		T(members_of_slices_are_edited_where_they_stand),
 		T(a_pool_of_another_source_is_not_edited_here),
+		T(an_address_pool_that_others_use_does_not_shrink),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
