@@ -62,6 +62,17 @@ static void put_document(struct buf *path, const char *kind, const char *ns, con
 	client_encode(path, name);
 }
 
+static bool is_address_pool(const char *kind)
+{
+	static const char *const words[] = { "address-pool", "address-pools", "addresspool",
+					     "addresspools", "AddressPool" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(kind, words[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool is_pool(const char *kind)
 {
 	return strcmp(kind, "pool") == 0 || strcmp(kind, "pools") == 0;
@@ -80,11 +91,16 @@ int document_find(const struct ctl_args *args, struct buf *path, struct err *err
 		client_encode(path, args->operands[1]);
 		return 0;
 	}
+	if (is_address_pool(args->operands[0])) {
+		buf_str(path, REST_ADDRESS_POOLS "/");
+		client_encode(path, args->operands[1]);
+		return 0;
+	}
 	kind = kind_word(args->operands[0]);
 	if (!kind)
 		return err_set(err, -EINVAL,
 			       "'%.64s' is none of services, endpoints, endpointslices, "
-			       "secrets, pool",
+			       "secrets, address-pool, pool",
 			       args->operands[0]);
 	name = xstrdup(args->operands[1]);
 	slash = strchr(name, '/');
@@ -124,14 +140,29 @@ static void put_diff(const struct doc *diff, struct buf *out)
 	}
 }
 
-/* "Service shop/web configured (dry run)" */
+/* "Service shop/web configured (dry run)", "AddressPool edge created" */
 static void put_change(const struct doc *d, bool dry_run, struct buf *out)
 {
-	buf_printf(out, "%s %s/%s %s%s\n", words_text(d, REST_KIND), words_text(d, REST_NAMESPACE),
+	const char *ns = words_text(d, REST_NAMESPACE);
+
+	buf_printf(out, "%s %s%s%s %s%s\n", words_text(d, REST_KIND), ns, *ns ? "/" : "",
 		   words_text(d, REST_NAME), words_text(d, REST_RESULT),
 		   dry_run ? " (dry run)" : "");
 	if (dry_run)
 		put_diff(doc_get(d, REST_DIFF), out);
+}
+
+/* "address pool edge: 10 ports, 1 used, 9 free" */
+static void put_room(const struct doc *d, struct buf *out)
+{
+	const struct doc *all = doc_get(d, REST_ADDRESS_POOLS_FIELD);
+
+	for (const struct doc *p = all ? all->first : NULL; p; p = p->next)
+		buf_printf(out,
+			   "address pool %s: %" PRId64 " ports, %" PRId64 " used, %" PRId64
+			   " free\n",
+			   words_text(p, REST_NAME), words_int(p, REST_SIZE),
+			   words_int(p, REST_USED), words_int(p, REST_FREE));
 }
 
 /* "kernel: set-server 10.0.0.1:30080/tcp 10.1.0.1:8080 weight 0" */
@@ -186,6 +217,7 @@ static int report(const struct ctl_args *args, const struct buf *answer, bool *c
 		put_change(i, args->dry_run, &out);
 		*changed = *changed || words_bool(i, REST_CHANGED);
 	}
+	put_room(set.roots[0], &out);
 	put_plan(set.roots[0], &out);
 	put_warnings(set.roots[0], &warnings);
 	if (ctl_wants_json(args)) {

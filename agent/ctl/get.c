@@ -330,8 +330,8 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 
 static void put_address_pools(const struct doc *items, struct buf *out)
 {
-	static const char *const heads[] = { "NAME",  "VIP",   "PORTS",	    ">SIZE",
-					     ">USED", ">FREE", "ADDRESSES", NULL };
+	static const char *const heads[] = { "NAME",  "VIP",	"PORTS",     ">SIZE", ">USED",
+					     ">FREE", "SOURCE", "ADDRESSES", NULL };
 	struct table t;
 
 	table_init(&t, heads);
@@ -342,6 +342,7 @@ static void put_address_pools(const struct doc *items, struct buf *out)
 		table_cellf(&t, "%" PRId64, words_int(p, REST_SIZE));
 		table_cellf(&t, "%" PRId64, words_int(p, REST_USED));
 		table_cellf(&t, "%" PRId64, words_int(p, REST_FREE));
+		table_cell(&t, words_text(p, REST_SOURCE));
 		rows_cell_joined(&t, doc_get(p, REST_ADDRESSES));
 	}
 	table_print(&t, out);

@@ -234,6 +234,41 @@ static void a_pool_is_deleted_and_comes_back_with_all_its_documents(void **state
 	ctl(w, CTL_FAILED, "history pool shop.none.p-tcp", "no pool has");
 }
 
+#define EDGE(ports)                                                               \
+	"apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: edge}\n" \
+	"spec: {addresses: [10.0.0.8], ports: " ports "}\n"
+#define AT_EDGE                                                                       \
+	"---\nkind: Service\napiVersion: v1\nmetadata: {name: db, namespace: shop}\n" \
+	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 20002}]}\n"
+
+static void an_address_pool_is_applied_and_deleted_as_a_document(void **state)
+{
+	struct world *w = *state;
+	char line[128], dry[160];
+
+	start_all(w, "");
+	ctl(w, CTL_OK, manifest(w, EDGE("20000-20009") AT_EDGE, line),
+	    "AddressPool edge created\nService shop/db created\n");
+	await_wanted(w, "-A -t 10.0.0.8:20002 -s wrr\n");
+	pass(w, 1200);
+	ctl(w, CTL_OK, "get address-pools",
+	    "edge  10.0.0.8  20000-20009     10     1      9  store          10.0.0.8\n");
+	snprintf(dry, sizeof(dry), "%s --dry-run", manifest(w, EDGE("20005-20009"), line));
+	ctl(w, CTL_OK, dry, "address pool edge: 5 ports, 0 used, 5 free\n");
+	ctl(w, CTL_OK, dry,
+	    "warning: AddressPool: 1 pools keep their frontends outside of every "
+	    "address pool: shop/db (10.0.0.8:20002)");
+	ctl(w, CTL_CONFLICT, "delete address-pool edge",
+	    "1 pools have frontends from it: shop/db (10.0.0.8:20002)");
+	ctl(w, CTL_OK, "history address-pool edge", "apply");
+	ctl(w, CTL_OK, "delete services db -n shop", "Service shop/db removed\n");
+	await_wanted(w, "");
+	ctl(w, CTL_OK, "delete address-pool edge", "AddressPool edge removed\n");
+	ctl(w, CTL_OK, "rollback address-pool edge --to 1", "AddressPool edge created\n");
+	ctl(w, CTL_CONFLICT, "delete address-pool p", "under addressPools");
+	ctl(w, CTL_FAILED, "delete address-pool none", "there is no AddressPool none");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 int main(void)
@@ -244,6 +279,7 @@ int main(void)
 		T(a_member_is_drained_and_comes_back),
 		T(a_removed_document_comes_back_by_its_history),
 		T(a_pool_is_deleted_and_comes_back_with_all_its_documents),
+		T(an_address_pool_is_applied_and_deleted_as_a_document),
 		cmocka_unit_test_setup_teardown(a_fresh_agent_takes_what_is_applied,
 						core_world_up_sourceless, core_world_down),
 	};
