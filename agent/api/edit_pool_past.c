@@ -263,6 +263,10 @@ static void write_back(struct past *p)
 		refuse_revision(p, err.text);
 		return;
 	}
+	if (!d->newest && p->e->condition.expect == STORE_EXPECT_REVISION) {
+		edit_refuse(p->e, PROBLEM_STALE, "nothing of the pool is there any more");
+		return;
+	}
 	for (size_t i = 0; (one = pool_document_at(d, i)); i++) {
 		one->in_force = one->tree && !one->removed;
 		leave_what_is_the_same(p, one);

@@ -132,6 +132,10 @@ static void a_pool_that_is_gone_comes_back(void **state)
 	edit(w, 200, "DELETE", POOL, NULL, NULL);
 	pool_is(w, ID, "none");
 	want(w, 200, "POST", ROLLBACK "?dryRun=all", NULL, to(4, body), NULL);
+	/* Who means a revision does not know that it was deleted. */
+	refused(w, 412, "stale-revision", "nothing of the pool", "POST", ROLLBACK, "\"r6\"",
+		to(4, body));
+	pool_is(w, ID, "none");
 	want(w, 201, "POST", ROLLBACK, NULL, "{\"toRevision\":4,\"reason\":\"it was needed\"}", &a);
 	assert_string_equal(buf_cstr(&a.reply.location), POOL);
 	assert_string_equal(field(a.root, "pool"), ID);
