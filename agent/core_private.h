@@ -451,6 +451,7 @@ struct core {
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
+	struct batches *batches; /* agent/api/batch.h */
 	struct backups *backups; /* agent/api/backup_route.h */
 	char *backup_directory;
 	struct tokens *tokens;		  /* agent/api/tokens.h */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/api/backup_route.h"
+#include "agent/api/batch.h"
 #include "agent/api/command.h"
 #include "agent/api/edit.h"
 #include "agent/api/problem.h"
@@ -104,11 +105,29 @@ static struct edit_place place_of(struct core *c)
 	return p;
 }
 
+/* A batch_ask_fn: what is there may have changed since the batch began. */
+static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn, void *fn_arg)
+{
+	const struct edit_place place = place_of(arg);
+
+	edit_begin(&place, r, fn, fn_arg);
+}
+
+static void begin_batch(struct core *c, struct command *command)
+{
+	const struct batch_place place = { .batches = c->batches,
+					   .snapshot = snapshot_slot_get(c->view.slot),
+					   .ask = ask_edit,
+					   .ask_arg = c };
+
+	batch_begin(&place, &command->request, on_answer, command);
+	snapshot_unref(place.snapshot);
+}
+
 static void on_command(void *arg, struct command *command)
 {
 	const struct bearer *bearer = &command->request.bearer;
 	struct core *c = arg;
-	struct edit_place place;
 
 	if (bearer->claim == BEARER_KNOWN && !tokens_hold(c->tokens, bearer)) {
 		refuse_late(command);
@@ -116,9 +135,10 @@ static void on_command(void *arg, struct command *command)
 		answer_token(c, command);
 	} else if (backup_is_asked_for(&command->request)) {
 		begin_backup(c, command);
+	} else if (batch_is_asked_for(&command->request)) {
+		begin_batch(c, command);
 	} else {
-		place = place_of(c);
-		edit_begin(&place, &command->request, on_answer, command);
+		ask_edit(c, &command->request, on_answer, command);
 	}
 }
 
@@ -153,6 +173,7 @@ int writes_start(struct core *c)
 		log_error("api", "no descriptor for writes: %s", strerror(-r));
 	else
 		c->edits = edits_new();
+	c->batches = batches_new(c->loop);
 	c->backups = backups_new();
 	c->backup_directory = xasprintf("%s/backups", c->config->state_directory);
 	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
@@ -163,6 +184,8 @@ void writes_end(struct core *c)
 {
 	edits_free(c->edits);
 	c->edits = NULL;
+	batches_free(c->batches);
+	c->batches = NULL;
 	backups_free(c->backups);
 	c->backups = NULL;
 	free(c->backup_directory);

@@ -93,10 +93,44 @@ static void set_members(struct pool_documents *d, const struct doc *body)
 		pool_set_members(d, doc_get(body, REST_MEMBERS_FIELD));
 }
 
+/* {"10.0.0.7-8080": 0}, null for none of its own. What to record it as. */
+static const char *set_weights(struct pool_documents *d, const struct doc *weights)
+{
+	size_t drained = 0, resumed = 0, count = 0;
+
+	for (const struct doc *w = weights->type == DOC_MAP ? weights->first : NULL; w;
+	     w = w->next, count++) {
+		struct endpoint at;
+		int64_t n = 0;
+
+		if (!pool_find_member(d, w->key, &at))
+			problems_add(&d->e->errors, true, 0,
+				     "weights: the pool has no member '%.64s'", w->key);
+		else if (w->type != DOC_NULL && !doc_integer(w, 0, POOL_WEIGHT_MAX, &n))
+			problems_add(&d->e->errors, true, 0,
+				     "weights.%.64s has to be a whole number from 0 to %d, or null",
+				     w->key, POOL_WEIGHT_MAX);
+		else if (w->type == DOC_NULL)
+			pool_set_weight(d, &at, NULL);
+		else
+			pool_set_weight(d, &at, &(uint32_t){ (uint32_t)n });
+		drained += w->type != DOC_NULL && n == 0;
+		resumed += w->type == DOC_NULL;
+	}
+	if (weights->type != DOC_MAP)
+		problems_add(&d->e->errors, true, 0, "weights has to be an object");
+	return count && drained == count   ? "drain"
+	       : count && resumed == count ? "resume"
+					   : "set-weight";
+}
+
 static void patch_pool(struct pool_documents *d)
 {
-	static const char *const fields[] = { REST_PORT, REST_SETTINGS, REST_MEMBERS_FIELD };
+	static const char *const fields[] = { REST_PORT, REST_SETTINGS, REST_MEMBERS_FIELD,
+					      REST_WEIGHTS };
 	const struct doc *body = pool_body(d->e, fields, ARRAY_LEN(fields));
+	const struct doc *weights = body ? doc_get(body, REST_WEIGHTS) : NULL;
+	const char *action = "patch";
 	uint64_t port;
 
 	if (body && pool_body_number(d->e, body, "", REST_PORT, 1, UINT16_MAX, &port))
@@ -105,7 +139,12 @@ static void patch_pool(struct pool_documents *d)
 		pool_body_settings(d, doc_get(body, REST_SETTINGS));
 	if (body && doc_get(body, REST_MEMBERS_FIELD))
 		set_members(d, body);
-	pool_write(d, "patch");
+	if (weights && doc_get(body, REST_MEMBERS_FIELD))
+		problems_add(&d->e->errors, true, 0,
+			     "weights: the members say their weights: say them once");
+	else if (weights)
+		action = set_weights(d, weights);
+	pool_write(d, weights && !weights->next && body->first == weights ? action : "patch");
 }
 
 static void delete_pool(struct pool_documents *d)

@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 
 #include "agent/api/backup_route.h"
+#include "agent/api/batch.h"
 #include "agent/api/http_private.h"
 #include "agent/api/problem.h"
 #include "agent/api/token_route.h"
@@ -22,6 +23,8 @@ enum http_step http_command_begin(const struct rest_request *r, struct command *
 
 	if (admission == EDIT_NOT_OURS)
 		admission = backup_admit(r, reply);
+	if (admission == EDIT_NOT_OURS)
+		admission = batch_admit(r, reply);
 	if (admission == EDIT_NOT_OURS)
 		admission = edit_admit(r, reply);
 	switch (admission) {

@@ -67,6 +67,8 @@ static const struct kind {
 				     "该 VIP 和端口已被其他文档占用" },
 	[PROBLEM_IN_USE] = { 409, "address-pool-in-use", "Documents have addresses from it",
 			     "仍有文档使用其中的地址" },
+	[PROBLEM_OTHER_COUNT] = { 409, "expected-count-mismatch",
+				  "They are not as many as were expected", "数量与预期不符" },
 	[PROBLEM_SNAPSHOT_EXPIRED] = { 410, "snapshot-expired",
 				       "The snapshot is not kept any more; ask for the list anew",
 				       "该快照已过期，请重新获取列表" },

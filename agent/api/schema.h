@@ -35,6 +35,7 @@
 
 #define REST_POOL_REVISIONS "/api/v1/pools/{id}/revisions"
 #define REST_POOL_ROLLBACK  "/api/v1/pools/{id}:rollback"
+#define REST_POOLS_BATCH    "/api/v1/pools:batch"
 
 /* Of the store; {ns}, {kind} (services, ...), {name}, {rev} stand for one segment each. */
 #define REST_APPLY	   "/api/v1/apply"
@@ -300,6 +301,19 @@
 /* Of a token; besides names of fields. */
 #define REST_TOKEN_FIELD "token"
 #define REST_CREATED_AT	 "createdAt"
+
+/* Of many changes at a time, and of what became of them; besides names of fields. */
+#define REST_OPS	    "ops"
+#define REST_FILTER	    "filter"
+#define REST_OF		    "of"
+#define REST_EXPECTED_COUNT "expectedCount"
+#define REST_PATCH	    "patch"
+#define REST_WEIGHTS	    "weights"
+#define REST_COUNT	    "count"
+#define REST_RESULTS	    "results"
+#define REST_ANSWER	    "answer"
+#define REST_PROBLEM_FIELD  "problem"
+#define REST_RESULT_REFUSED "refused"
 
 /* Of a backup, and of a restore; besides names of fields. */
 #define REST_BYTES "bytes"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/uri.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -122,4 +123,16 @@ int uri_parse(const char *target, struct uri *out, struct err *err)
 		*query++ = '\0';
 	r = parse_path(path + 1, out, err);
 	return r < 0 ? r : parse_query(query, out, err);
+}
+
+void uri_encode(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (isalnum(c) || strchr("-._~", c))
+			buf_put(out, text, 1);
+		else
+			buf_printf(out, "%%%02X", c);
+	}
 }

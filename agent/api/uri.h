@@ -11,6 +11,7 @@
 
 #include "agent/api/schema.h"
 #include "agent/base/attr.h"
+#include "agent/base/buf.h"
 #include "agent/base/err.h"
 
 #define URI_SEGMENTS_MAX 8
@@ -35,5 +36,8 @@ struct uri {
  * *out holds pointers into itself: it must not be copied.
  */
 MUST_CHECK int uri_parse(const char *target, struct uri *out, struct err *err);
+
+/* Appends text, percent-encoded for one segment of a path or one value of a query. */
+void uri_encode(struct buf *out, const char *text);
 
 #endif

@@ -37,6 +37,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'D', "dry-run", NULL, "say what would change, and change nothing", NULL },
 	{ 'R', "reason", "TEXT", "why, for the record", NULL },
 	{ 'T', "to", "N", "the revision to go back to", NULL },
+	{ 'A', "all-pools", NULL, "in every pool that has the member", NULL },
 	{ 'L', "role", "ROLE", "of a new token: editor (the default) or viewer", "editor viewer" },
 	{ 'h', "help", NULL, "this text", NULL },
 	{ 0 },
@@ -132,6 +133,9 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		break;
 	case 'c':
 		a->config = value;
+		break;
+	case 'A':
+		a->all_pools = true;
 		break;
 	case 'y':
 		a->yes = true;

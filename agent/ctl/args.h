@@ -45,6 +45,7 @@ struct ctl_args {
 	bool yes;
 	bool dry_run;
 	const char *reason;
+	bool all_pools;
 	const char *role; /* NULL: not given */
 	uint64_t to;	  /* a revision; 0: not asked for */
 	char **operands;  /* what is left, from argv */

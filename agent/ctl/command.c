@@ -75,20 +75,22 @@ const struct ctl_command ctl_commands[] = {
 	  "meanwhile; also of one that was removed. NAME is one of --namespace (default), or\n"
 	  "NAMESPACE/NAME; of a pool, its id: all its documents go back together.",
 	  "nTDRo", command_rollback },
-	{ "drain", "SERVICE MEMBER", "let a member have no new connections",
+	{ "drain", "[SERVICE] MEMBER", "let a member have no new connections",
 	  "Gives a member weight 0 by the annotation parasaus.io/weights of its Endpoints in the\n"
-	  "agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or ADDRESS:PORT.",
-	  "DRo", command_drain },
-	{ "undrain", "SERVICE MEMBER", "give a member its own weight again",
+	  "agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or ADDRESS:PORT; with\n"
+	  "--all-pools there is no SERVICE, and every pool of the store that has the member is "
+	  "meant.",
+	  "DRoAy", command_drain },
+	{ "undrain", "[SERVICE] MEMBER", "give a member its own weight again",
 	  "Takes a member out of the annotation parasaus.io/weights of its Endpoints, so that it\n"
 	  "has the weight of all others. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
-	  "ADDRESS:PORT, as it was drained.",
-	  "DRo", command_undrain },
-	{ "weight", "SERVICE MEMBER WEIGHT", "give a member a weight",
+	  "ADDRESS:PORT, as it was drained; --all-pools as with drain.",
+	  "DRoAy", command_undrain },
+	{ "weight", "[SERVICE] MEMBER WEIGHT", "give a member a weight",
 	  "Gives a member a weight, 0 to 65535, by the annotation parasaus.io/weights of its\n"
 	  "Endpoints in the agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
-	  "ADDRESS:PORT.",
-	  "DRo", command_weight },
+	  "ADDRESS:PORT; --all-pools as with drain.",
+	  "DRoAy", command_weight },
 	{ "doctor", "", "say what is wrong with this host for the agent",
 	  "Runs 'parasausd --doctor': looks at the kernel, its settings, other programs, the way\n"
 	  "to real servers and that from clients, and says what is wrong and what mends it. Takes\n"
@@ -153,8 +155,7 @@ static bool is_wanted(void)
 {
 	char line[16] = "";
 
-	printf("Go on? [y/N] ");
-	fflush(stdout);
+	fputs("Go on? [y/N] ", stderr);
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
@@ -163,9 +164,8 @@ bool command_confirm(const struct ctl_args *args, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fflush(stdout);
 	if (args->yes)
 		return true;
 	if (!isatty(STDIN_FILENO)) {

@@ -16,4 +16,7 @@ void document_params(const struct ctl_args *args, const char *between, struct bu
 int document_send(const struct ctl_args *args, struct client *c, const struct client_write *w,
 		  bool *changed);
 
+/* --all-pools: drain, undrain or weight of the member that is the first operand; an exit code. */
+int command_all_pools(const struct ctl_args *args, const char *op, const char *weight);
+
 #endif

@@ -529,29 +529,47 @@ static int set_weight(const struct ctl_args *args, const char *command, const ch
 	return r;
 }
 
+/* Are they as many as there should be? One less with --all-pools. */
+static bool has_operands(const struct ctl_args *args, int count)
+{
+	return args->operand_count == count - (args->all_pools ? 1 : 0);
+}
+
+/* `weight`: NULL: none of its own. */
+static int weigh(const struct ctl_args *args, const char *command, const char *weight)
+{
+	return args->all_pools ? command_all_pools(args, command, NULL)
+			       : set_weight(args, command, weight);
+}
+
 int command_drain(const struct ctl_args *args)
 {
-	if (args->operand_count != 2)
-		return command_misused("drain", "drain what? NAMESPACE/SERVICE ADDRESS[:PORT]");
-	return set_weight(args, "drain", "0");
+	if (!has_operands(args, 2))
+		return command_misused("drain", "drain what? NAMESPACE/SERVICE ADDRESS[:PORT], or "
+						"--all-pools ADDRESS[:PORT]");
+	return weigh(args, "drain", "0");
 }
 
 int command_undrain(const struct ctl_args *args)
 {
-	if (args->operand_count != 2)
-		return command_misused("undrain", "undrain what? NAMESPACE/SERVICE ADDRESS[:PORT]");
-	return set_weight(args, "undrain", NULL);
+	if (!has_operands(args, 2))
+		return command_misused("undrain", "undrain what? NAMESPACE/SERVICE ADDRESS[:PORT], "
+						  "or --all-pools ADDRESS[:PORT]");
+	return weigh(args, "undrain", NULL);
 }
 
 int command_weight(const struct ctl_args *args)
 {
-	uint64_t weight;
+	const char *weight = args->operand_count ? args->operands[args->operand_count - 1] : "";
+	uint64_t n;
 
-	if (args->operand_count != 3)
-		return command_misused("weight",
-				       "weight of what? NAMESPACE/SERVICE ADDRESS[:PORT] WEIGHT");
-	if (value_uint(args->operands[2], 0, WEIGHT_MAX, &weight) < 0)
-		return command_misused("weight", "'%.32s' is not a weight from 0 to %d",
-				       args->operands[2], WEIGHT_MAX);
-	return set_weight(args, "weight", args->operands[2]);
+	if (!has_operands(args, 3))
+		return command_misused(
+			"weight", "weight of what? NAMESPACE/SERVICE ADDRESS[:PORT] WEIGHT, or "
+				  "--all-pools ADDRESS[:PORT] WEIGHT");
+	if (value_uint(weight, 0, WEIGHT_MAX, &n) < 0)
+		return command_misused("weight", "'%.32s' is not a weight from 0 to %d", weight,
+				       WEIGHT_MAX);
+	return args->all_pools ? command_all_pools(args, "weight", weight)
+			       : set_weight(args, "weight", weight);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/api/backup_route.h"
+#include "agent/api/batch.h"
 #include "agent/api/edit.h"
 #include "agent/api/schema.h"
 #include "agent/api/token_route.h"
@@ -26,6 +27,7 @@ static struct fuzzed {
 	struct loop *loop;
 	struct store *store;
 	struct edits *edits;
+	struct batches *batches;
 	struct address_pool pool;
 	struct addr_range vip;
 	struct pool_rules rules;
@@ -39,6 +41,7 @@ static void clean_up(void)
 	char path[64];
 
 	edits_free(f.edits);
+	batches_free(f.batches);
 	store_close(f.store);
 	loop_free(f.loop);
 	check_unref(f.rules.defaults.check);
@@ -72,6 +75,7 @@ static void open_store(void)
 	r = store_open(f.loop, &o, &f.store);
 	assert(r == 0);
 	f.edits = edits_new();
+	f.batches = batches_new(f.loop);
 	r = addr_parse("10.0.0.1", &f.vip.first);
 	assert(r == 0);
 	f.vip.last = f.vip.first;
@@ -126,14 +130,31 @@ static bool is_dry_run(const char *target)
 	return query && (strncmp(query, "?dryRun=all", 11) == 0 || strstr(query, "&dryRun=all"));
 }
 
-static void ask(const struct rest_request *r)
+static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn, void *fn_arg)
 {
 	const struct edit_place place = { .edits = f.edits, .store = f.store, .rules = &f.rules };
+
+	(void)arg;
+	edit_begin(&place, r, fn, fn_arg);
+}
+
+static void begin(const struct rest_request *r, struct got *g)
+{
+	const struct batch_place place = { .batches = f.batches, .ask = ask_edit };
+
+	if (batch_is_asked_for(r))
+		batch_begin(&place, r, on_answer, g);
+	else
+		ask_edit(NULL, r, on_answer, g);
+}
+
+static void ask(const struct rest_request *r)
+{
 	struct got g = { 0 };
 	struct store_status before, after;
 
 	store_status(f.store, &before);
-	edit_begin(&place, r, on_answer, &g);
+	begin(r, &g);
 	for (int i = 0; i < TURNS_MAX && !g.answered; i++)
 		turn();
 	assert(g.answered);
@@ -150,6 +171,18 @@ static const char *cut(char **rest)
 	const char *line = *rest ? strsep(rest, "\n") : NULL;
 
 	return line && *line ? line : NULL;
+}
+
+static enum edit_admission admit(const struct rest_request *r, struct rest_reply *reply)
+{
+	enum edit_admission a = EDIT_NOT_OURS;
+
+	if (!r->target)
+		return a;
+	if (token_admit(r, reply) == EDIT_REFUSED || backup_admit(r, reply) == EDIT_REFUSED)
+		return EDIT_REFUSED;
+	a = batch_admit(r, reply);
+	return a == EDIT_NOT_OURS ? edit_admit(r, reply) : a;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -170,11 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.body_len = rest ? strlen(rest) : 0;
 	r.has_body = r.body_len > 0;
 	r.length = r.body_len;
-	if (r.target && token_admit(&r, &reply) == EDIT_REFUSED)
-		rest_reply_done(&reply);
-	if (r.target && backup_admit(&r, &reply) == EDIT_REFUSED)
-		rest_reply_done(&reply);
-	switch (r.target ? edit_admit(&r, &reply) : EDIT_NOT_OURS) {
+	switch (admit(&r, &reply)) {
 	case EDIT_NOT_OURS:
 		break;
 	case EDIT_REFUSED:

@@ -85,6 +85,9 @@ golden error-apply-nowhere apply -f deploy/example.yaml
 golden error-delete-kind delete gadgets web
 golden error-rollback-to rollback services shop/web
 golden error-drain-service drain web 10.1.0.1
+golden error-drain-all-pools drain --all-pools web 10.1.0.1
+golden error-drain-all-pools-member drain --all-pools web
+golden error-drain-all-pools-nobody drain --all-pools 192.0.2.77
 
 golden error-token token
 golden error-token-no-name token create

@@ -50,3 +50,12 @@ golden_is() {
 	diff -u "$golden/$1.txt" "$2" >"$tmp/diff" 2>&1
 	result $? "$1" "$tmp/diff"
 }
+
+# eventually CMD...: until CMD succeeds, ten seconds at most.
+eventually() {
+	local end=$((SECONDS + 10))
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.02
+	done
+}

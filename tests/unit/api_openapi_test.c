@@ -4,6 +4,7 @@
  * codes, and every answer over the sample against the schema that it has.
  */
 #include "agent/api/backup_route.h"
+#include "agent/api/batch.h"
 #include "agent/api/openapi.h"
 
 #include <setjmp.h>
@@ -200,7 +201,8 @@ static const struct doc *operation(const struct world *w, const char *path)
 }
 
 /* What core answers, with methods of its own. */
-static const struct edit_path *const tables[] = { edit_paths, token_paths, backup_paths };
+static const struct edit_path *const tables[] = { edit_paths, token_paths, backup_paths,
+						  batch_paths };
 
 /* --- tests ------------------------------------------------------------------------------------ */
 

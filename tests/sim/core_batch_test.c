@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Many pools changed by one request, over core's sockets: a real store, a real plan. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/api/batch.h"
+#include "agent/base/xalloc.h"
+#include "tests/lib/core_client.h"
+#include "tests/lib/core_world.h"
+#include "tests/lib/store_world.h"
+
+#define POOLS  "/api/v1/pools"
+#define BATCH  "/api/v1/pools:batch"
+#define JSON   "Content-Type: application/json\r\n"
+#define SHARED "10.1.0.7" /* a server of every pool */
+
+static char *everything(struct world *w)
+{
+	return store_world_everything(writes_store(w->context.arg));
+}
+
+/* a, b, ... each with a server of its own and one that all have. */
+static void start_with(struct world *w, int pools)
+{
+	unsigned status;
+
+	w->over_tcp = true;
+	start_all(w, "");
+	for (int i = 0; i < pools; i++) {
+		char body[300];
+
+		snprintf(body, sizeof(body),
+			 "{\"name\":\"p%d\",\"portName\":\"x\",\"settings\":{\"health-check-type\":"
+			 "\"none\"},\"members\":[{\"address\":\"10.1.1.%d\",\"port\":80},"
+			 "{\"address\":\"" SHARED "\",\"port\":80}]}",
+			 i, i + 1);
+		do {
+			struct core_answer a;
+
+			core_ask(w, UNIX, "POST", POOLS, JSON, body, &a);
+			status = a.status;
+			core_answer_done(&a);
+		} while (status == 503);
+		assert_int_equal(status, 201);
+	}
+	pass(w, 500); /* lists have them */
+}
+
+static int64_t number(const struct doc *d, const char *key)
+{
+	int64_t n = -1;
+
+	(void)!doc_integer(doc_get(d, key), 0, INT64_MAX, &n);
+	return n;
+}
+
+/* Asks, and has this many results: changed, unchanged, refused. */
+static void batch(struct world *w, const char *target, const char *body, int changed, int unchanged,
+		  int refused, struct core_answer *out)
+{
+	struct core_answer a;
+
+	core_ask(w, UNIX, "POST", target, JSON, body, &a);
+	if (a.status != 200 || number(a.root, "changed") != changed ||
+	    number(a.root, "unchanged") != unchanged || number(a.root, "refused") != refused ||
+	    (int)doc_get(a.root, "results")->count != changed + unchanged + refused)
+		fail_msg("%s: %s", body, buf_cstr(&a.text));
+	if (out)
+		*out = a;
+	else
+		core_answer_done(&a);
+}
+
+/* How often the wanted table has the shared server at this weight. */
+static int shared_at(struct world *w, const char *weight)
+{
+	CLEANUP(xfree_ptr) char *wanted = xasprintf("-r " SHARED ":80 -m -w %s\n", weight);
+	const char *text = wanted_text(w);
+	int n = 0;
+
+	for (const char *p = text; (p = strstr(p, wanted)); p++)
+		n++;
+	return n;
+}
+
+static void await_shared(struct world *w, const char *weight, int count)
+{
+	for (int i = 0; i < TURNS_MAX && shared_at(w, weight) != count; i++)
+		turn(w);
+	assert_int_equal(shared_at(w, weight), count);
+}
+
+#define DRAIN(count)                                                                      \
+	"{\"filter\":\"q=member:" SHARED "\",\"of\":\"members\",\"expectedCount\":" count \
+	",\"op\":\"drain\"}"
+
+static void a_server_is_drained_in_every_pool_and_back(void **state)
+{
+	struct world *w = *state;
+	struct core_answer a;
+
+	start_with(w, 5);
+	await_shared(w, "1", 5);
+	batch(w, BATCH "?reason=a%20new%20disk", DRAIN("5"), 5, 0, 0, NULL);
+	await_shared(w, "0", 5);
+	batch(w, BATCH, DRAIN("5"), 0, 5, 0, NULL);
+	core_ask(w, UNIX, "GET", "/api/v1/operations?action=drain", "", NULL, &a);
+	assert_true(doc_get(a.root, "items")->count >= 5);
+	assert_string_equal(doc_string(doc_get(doc_get(a.root, "items")->first, "reason")),
+			    "a new disk");
+	core_answer_done(&a);
+	batch(w, BATCH,
+	      "{\"filter\":\"q=member:" SHARED
+	      "\",\"of\":\"members\",\"expectedCount\":5,\"op\":\"undrain\"}",
+	      5, 0, 0, NULL);
+	await_shared(w, "1", 5);
+}
+
+static void what_is_not_as_many_as_expected_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	char *before, *after;
+	struct core_answer a;
+
+	start_with(w, 3);
+	before = everything(w);
+	core_ask(w, UNIX, "POST", BATCH, JSON, DRAIN("4"), &a);
+	assert_int_equal(a.status, 409);
+	assert_string_equal(core_field(&a, "code"), "expected-count-mismatch");
+	assert_int_equal(number(a.root, "count"), 3);
+	core_answer_done(&a);
+	batch(w, BATCH "?dryRun=all", DRAIN("3"), 3, 0, 0, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "\"plan\":[{"));
+	core_answer_done(&a);
+	after = everything(w);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void pools_that_are_named_are_changed_each_as_it_is_meant(void **state)
+{
+	struct world *w = *state;
+	struct core_answer a;
+	char body[600];
+	int64_t revision;
+
+	start_with(w, 4);
+	core_ask(w, UNIX, "GET", POOLS "/default.p1.x-tcp/spec", "", NULL, &a);
+	revision = number(a.root, "revision");
+	core_answer_done(&a);
+	snprintf(body, sizeof(body),
+		 "{\"ops\":["
+		 "{\"op\":\"patch\",\"pool\":\"default.p0.x-tcp\",\"patch\":{\"settings\":"
+		 "{\"scheduler\":\"rr\"}}},"
+		 "{\"op\":\"weight\",\"pool\":\"default.p1.x-tcp\",\"member\":\"10.1.1.2-80\","
+		 "\"weight\":7,\"revision\":\"r%lld\"},"
+		 "{\"op\":\"weight\",\"pool\":\"default.p1.x-tcp\",\"member\":\"10.1.0.7-80\","
+		 "\"weight\":7},"
+		 "{\"op\":\"patch\",\"pool\":\"default.p2.x-tcp\",\"revision\":1,\"patch\":{}},"
+		 "{\"op\":\"delete\",\"pool\":\"default.p3.x-tcp\"},"
+		 "{\"op\":\"delete\",\"pool\":\"default.nobody.x-tcp\"}]}",
+		 (long long)revision);
+	batch(w, BATCH, body, 4, 0, 2, &a);
+	assert_non_null(strstr(buf_cstr(&a.text), "\"code\":\"stale-revision\""));
+	assert_non_null(strstr(buf_cstr(&a.text), "\"code\":\"pool-not-found\""));
+	core_answer_done(&a);
+	await_wanted(w, "-A -t 10.0.0.1:30000 -s rr\n"
+			"-a -t 10.0.0.1:30000 -r 10.1.0.7:80 -m -w 1\n"
+			"-a -t 10.0.0.1:30000 -r 10.1.1.1:80 -m -w 1\n"
+			"-A -t 10.0.0.1:30001 -s wrr\n"
+			"-a -t 10.0.0.1:30001 -r 10.1.0.7:80 -m -w 7\n"
+			"-a -t 10.0.0.1:30001 -r 10.1.1.2:80 -m -w 7\n"
+			"-A -t 10.0.0.1:30002 -s wrr\n"
+			"-a -t 10.0.0.1:30002 -r 10.1.0.7:80 -m -w 1\n"
+			"-a -t 10.0.0.1:30002 -r 10.1.1.3:80 -m -w 1\n"
+			"-A -t 10.0.0.1:30003 -s wrr\n"
+			"-a -t 10.0.0.1:30003 -r 10.1.0.7:80 -m -w 0\n"
+			"-a -t 10.0.0.1:30003 -r 10.1.1.4:80 -m -w 0\n");
+}
+
+static void all_that_a_filter_finds_are_deleted(void **state)
+{
+	struct world *w = *state;
+
+	start_with(w, 3);
+	batch(w, BATCH,
+	      "{\"filter\":\"q=member:" SHARED
+	      "\",\"of\":\"members\",\"expectedCount\":3,\"op\":\"delete\"}",
+	      3, 0, 0, NULL);
+	pass(w, 500);
+	batch(w, BATCH,
+	      "{\"filter\":\"q=default.p\",\"of\":\"pools\",\"expectedCount\":3,\"op\":"
+	      "\"delete\"}",
+	      3, 0, 0, NULL);
+	pass(w, 500);
+	batch(w, BATCH, "{\"filter\":\"\",\"of\":\"pools\",\"expectedCount\":0,\"op\":\"delete\"}",
+	      0, 0, 0, NULL);
+}
+
+static void what_is_not_understood_changes_nothing(void **state)
+{
+	static const char *const bodies[] = {
+		"[]",
+		"{}",
+		"{\"ops\":[]}",
+		"{\"ops\":[{\"op\":\"destroy\",\"pool\":\"default.p0.x-tcp\"}]}",
+		"{\"ops\":[{\"op\":\"drain\",\"pool\":\"default.p0.x-tcp\"}]}",
+		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\"},{\"op\":\"delete\"}]}",
+		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"force\":true}]}",
+		"{\"ops\":[{\"op\":\"weight\",\"pool\":\"default.p0.x-tcp\",\"member\":\"10.1.0.7-"
+		"80\","
+		"\"weight\":65536}]}",
+		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"revision\":\"x\"}]}",
+		"{\"filter\":\"q=p\",\"of\":\"pools\",\"op\":\"delete\"}",
+		"{\"filter\":\"colour=red\",\"of\":\"pools\",\"expectedCount\":1,\"op\":"
+		"\"delete\"}",
+		"{\"filter\":\"limit=1\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"delete\"}",
+		"{\"filter\":\"q=p\",\"of\":\"servers\",\"expectedCount\":1,\"op\":\"delete\"}",
+		"{\"filter\":\"q=p\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"drain\"}",
+		"{\"filter\":\"q=p\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"patch\"}",
+	};
+	struct world *w = *state;
+	char *before, *after;
+
+	start_with(w, 1);
+	before = everything(w);
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+		core_want(w, 422, "validation", UNIX, "POST", BATCH, JSON, bodies[i]);
+	core_want(w, 400, "bad-request", UNIX, "POST", BATCH, JSON "If-Match: *\r\n", DRAIN("1"));
+	core_want(w, 400, "bad-parameter", UNIX, "POST", BATCH "?limit=1", JSON, DRAIN("1"));
+	core_want(w, 405, "method-not-allowed", UNIX, "GET", BATCH, "", NULL);
+	core_want(w, 415, "unsupported-type", UNIX, "POST", BATCH, "", DRAIN("1"));
+	core_want(w, 401, "token-needed", TCP, "POST", BATCH, JSON, DRAIN("1"));
+	after = everything(w);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+/* One more than may be; whoever waits meanwhile is answered. */
+static void there_is_an_end_to_what_is_asked_at_a_time(void **state)
+{
+	struct world *w = *state;
+	struct buf body = { 0 };
+
+	start_with(w, 1);
+	buf_str(&body, "{\"ops\":[");
+	for (int i = 0; i <= BATCH_MAX; i++)
+		buf_printf(&body, "%s{\"op\":\"delete\",\"pool\":\"default.n%d.x-tcp\"}",
+			   i ? "," : "", i);
+	buf_str(&body, "]}");
+	core_want(w, 422, "validation", UNIX, "POST", BATCH, JSON, buf_cstr(&body));
+	buf_done(&body);
+}
+
+static void the_end_of_core_leaves_no_batch_waiting(void **state)
+{
+	struct world *w = *state;
+	char piece[4096];
+	int fd;
+
+	start_with(w, 5);
+	fd = core_dial(w, UNIX);
+	{
+		char text[512];
+		int n = snprintf(text, sizeof(text),
+				 "POST " BATCH " HTTP/1.1\r\nHost: x\r\n" JSON
+				 "Content-Length: %zu\r\n\r\n%s",
+				 strlen(DRAIN("5")), DRAIN("5"));
+
+		core_say(fd, text, (size_t)n);
+	}
+	for (int i = 0; i < 20; i++)
+		turn(w);
+	stop_core(w);
+	while (recv(fd, piece, sizeof(piece), 0) > 0)
+		;
+	close(fd);
+	start_all(w, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
+		T(a_server_is_drained_in_every_pool_and_back),
+		T(what_is_not_as_many_as_expected_is_left_alone),
+		T(pools_that_are_named_are_changed_each_as_it_is_meant),
+		T(all_that_a_filter_finds_are_deleted),
+		T(what_is_not_understood_changes_nothing),
+		T(there_is_an_end_to_what_is_asked_at_a_time),
+		T(the_end_of_core_leaves_no_batch_waiting),
+	};
+
+	return cmocka_run_group_tests_name("core's batches", tests, NULL, NULL);
+}
