@@ -8,6 +8,7 @@
 
 #include "agent/base/xalloc.h"
 #include "ipvs/host.h"
+#include "ipvs/host_rules.h"
 #include "ipvs/role_parts.h"
 
 struct found {
@@ -91,6 +92,28 @@ static int delete_all(const struct ipvs_kernel *k, const struct found *f, struct
 	return failed ? err_set(err, -EIO, "%d virtual services remain", failed) : 0;
 }
 
+/*
+ * Address pools of the store are not in the configuration: what an agent had for ours is in its
+ * nftables table, which is cleaned last. Where that cannot be read, the configuration's are all.
+ */
+static struct ipvs_config with_known(const struct ipvs_config *c, struct ipvs_ours_list *l)
+{
+	struct ipvs_config all = *c;
+	struct host_rules *rules;
+
+	if (host_rules_open(c, &rules, NULL) < 0)
+		return all;
+	if (host_rules_read_ours(rules, l) == 0) {
+		l->items = xreallocarray(l->items, l->count + c->ours_count + 1, sizeof(*l->items));
+		for (size_t i = 0; i < c->ours_count; i++)
+			l->items[l->count++] = c->ours[i];
+		all.ours = l->items;
+		all.ours_count = l->count;
+	}
+	host_rules_close(rules);
+	return all;
+}
+
 static int clean_ipvs(const struct ipvs_config *c, struct err *err)
 {
 	struct found f = { .config = c };
@@ -119,8 +142,10 @@ static void on_removed(void *arg, const char *what)
 
 int ipvs_cleanup(const struct ipvs_config *c, struct err *err)
 {
+	CLEANUP(ipvs_ours_list_done) struct ipvs_ours_list known = { 0 };
+	const struct ipvs_config all = with_known(c, &known);
 	struct err second = { 0 };
-	int r = clean_ipvs(c, err);
+	int r = clean_ipvs(&all, err);
 	int h = ipvs_host_cleanup(c, on_removed, NULL, &second);
 
 	if (r == 0 && h < 0) {

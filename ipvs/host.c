@@ -352,6 +352,11 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	return host_first(&first, err);
 }
 
+void ipvs_host_ours_changed(struct ipvs_host *h)
+{
+	h->rules_right = false;
+}
+
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name)
 {
 	return host_has_device(h->routes, name);

@@ -61,6 +61,8 @@ MUST_CHECK int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys
  */
 MUST_CHECK int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs,
 			      struct err *err);
+/* The configuration's `ours` is something else now: the next sync makes the rules of that. */
+void ipvs_host_ours_changed(struct ipvs_host *h);
 /* Whether the host has an interface of that name. */
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name);
 /* Requests sent to the kernel since it was made: routes, rule transactions, set changes, sysctls. */

@@ -193,18 +193,54 @@ struct compare_ours {
 	uint8_t family;
 };
 
+static bool take_block(const uint8_t *key, size_t len, const uint8_t *end, size_t end_len,
+		       uint8_t family, struct ipvs_ours *out)
+{
+	*out = (struct ipvs_ours){ 0 };
+	if (!take_addr(&key, &len, family, &out->addresses.first) || len != 4 || !end ||
+	    !take_addr(&end, &end_len, family, &out->addresses.last) || end_len != 4)
+		return false;
+	out->ports = (struct port_range){ port_of(key), port_of(end) };
+	return true;
+}
+
+struct read_ours {
+	struct ipvs_ours_list *out;
+	uint8_t family;
+};
+
+static int add_block(void *arg, const uint8_t *key, size_t len, const uint8_t *end, size_t end_len)
+{
+	struct read_ours *r = arg;
+	struct ipvs_ours o;
+
+	if (!take_block(key, len, end, end_len, r->family, &o) || r->out->count == IPVS_OURS_MAX)
+		return 0;
+	r->out->items = xreallocarray(r->out->items, r->out->count + 1, sizeof(o));
+	r->out->items[r->out->count++] = o;
+	return 0;
+}
+
+int host_rules_read_ours(struct host_rules *r, struct ipvs_ours_list *out)
+{
+	struct read_ours read = { out, AF_INET };
+	int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours4", add_block, &read);
+
+	read.family = AF_INET6;
+	return ret < 0 ? ret
+		       : host_nft_elements(r->nft, HOST_RULES_TABLE, "ours6", add_block, &read);
+}
+
 static int compare_block(void *arg, const uint8_t *key, size_t len, const uint8_t *end,
 			 size_t end_len)
 {
 	struct compare_ours *c = arg;
-	struct ipvs_ours o = { 0 };
+	struct ipvs_ours o;
 
-	if (!take_addr(&key, &len, c->family, &o.addresses.first) || len != 4 || !end ||
-	    !take_addr(&end, &end_len, c->family, &o.addresses.last) || end_len != 4) {
+	if (!take_block(key, len, end, end_len, c->family, &o)) {
 		c->found = SIZE_MAX / 2;
 		return 0;
 	}
-	o.ports = (struct port_range){ port_of(key), port_of(end) };
 	for (size_t i = 0; i < c->count; i++) {
 		if (memcmp(&c->blocks[i], &o, sizeof(o)) == 0) {
 			c->found++;

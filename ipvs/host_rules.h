@@ -19,6 +19,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 #include "ipvs/host_model.h"
+#include "ipvs/message.h"
 #include "ipvs/role.h"
 
 #define HOST_RULES_TABLE "parasaus"
@@ -54,6 +55,9 @@ MUST_CHECK int host_rules_check(struct host_rules *r, bool *out_intact, struct e
 /* Each element of the sets that follow the frontends. -ENOENT: no such table. */
 typedef void host_element_fn(void *arg, enum host_part part, const struct endpoint *key);
 MUST_CHECK int host_rules_read(struct host_rules *r, host_element_fn *fn, void *arg);
+
+/* The blocks that are in our table, whoever wrote them, in no order. -ENOENT: no such table. */
+MUST_CHECK int host_rules_read_ours(struct host_rules *r, struct ipvs_ours_list *out);
 
 /* One transaction. `elements` may hold changes of other parts, which are skipped. */
 MUST_CHECK int host_rules_change(struct host_rules *r, const struct host_change *elements,

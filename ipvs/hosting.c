@@ -68,8 +68,10 @@ void ipvs_hosting_follow(struct ipvs_role *r)
 {
 	struct err err = { 0 };
 	uint64_t writes = 0; /* nobody else's doing: no repairs */
-	int ret = r->host_ops->sync(r->host, r->host_pruned, &writes, &err);
+	int ret;
 
+	r->host_ops->ours_changed(r->host);
+	ret = r->host_ops->sync(r->host, r->host_pruned, &writes, &err);
 	take_result(r, ret, &err);
 }
 

@@ -52,6 +52,7 @@ struct ipvs_host_ops {
 	int (*add)(void *host, const struct ipvs_frontend *f, size_t count, struct err *err);
 	int (*remove)(void *host, const struct endpoint *keys, size_t count, struct err *err);
 	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
+	void (*ours_changed)(void *host);
 	bool (*has_device)(void *host, const char *name);
 	uint64_t (*writes)(const void *host);
 	void (*close)(void *host);

@@ -30,6 +30,11 @@ static int real_sync(void *host, bool prune, uint64_t *out_repairs, struct err *
 	return ipvs_host_sync(host, prune, out_repairs, err);
 }
 
+static void real_ours_changed(void *host)
+{
+	ipvs_host_ours_changed(host);
+}
+
 static bool real_has_device(void *host, const char *name)
 {
 	return ipvs_host_has_device(host, name);
@@ -50,6 +55,7 @@ static const struct ipvs_host_ops real_host = {
 	.add = real_add,
 	.remove = real_remove,
 	.sync = real_sync,
+	.ours_changed = real_ours_changed,
 	.has_device = real_has_device,
 	.writes = real_writes,
 	.close = real_close,

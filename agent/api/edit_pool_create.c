@@ -24,7 +24,8 @@ struct wish {
 	const struct doc *body;
 	const char *ns, *name, *port_name;
 	uint8_t protocol;
-	uint16_t port; /* 0: any */
+	uint16_t port;			 /* 0: any */
+	const struct address_pool *from; /* NULL: any */
 	unsigned tries;
 };
 
@@ -50,9 +51,10 @@ static void read_protocol(struct edit *e, const char *text, uint8_t *out)
 
 static void read_wish(struct edit *e, struct wish *out)
 {
-	static const char *const fields[] = { REST_NAMESPACE,	 REST_NAME, REST_PORT_NAME,
-					      REST_PROTOCOL,	 REST_PORT, REST_SETTINGS,
-					      REST_MEMBERS_FIELD };
+	static const char *const fields[] = { REST_NAMESPACE,	  REST_NAME,
+					      REST_PORT_NAME,	  REST_PROTOCOL,
+					      REST_PORT,	  REST_SETTINGS,
+					      REST_MEMBERS_FIELD, REST_ADDRESS_POOL_FIELD };
 	const struct doc *body = pool_body(e, fields, ARRAY_LEN(fields));
 	uint64_t port = 0;
 
@@ -83,6 +85,29 @@ static bool frontend_at(const struct edit *e, const struct wish *w, uint16_t por
 	CLEANUP(buf_done) struct buf why = { 0 };
 
 	return frontend_of(e->rules, &wish, out, &why);
+}
+
+/* Where a port is named as well, it has to be served out of the address pool that is named. */
+static void read_address_pool(struct edit *e, struct wish *w)
+{
+	const char *name = pool_body_text(e, w->body, "", REST_ADDRESS_POOL_FIELD);
+	struct endpoint at;
+
+	if (!name)
+		return;
+	w->from = pool_rules_named(e->rules, name);
+	if (!w->from)
+		problems_add(&e->errors, true, 0,
+			     REST_ADDRESS_POOL_FIELD ": there is no address pool '%.64s'", name);
+	else if (!address_pool_serves(w->from, w->ns))
+		problems_add(&e->errors, true, 0,
+			     REST_ADDRESS_POOL_FIELD ": '%s' is not for the namespace %.64s",
+			     w->from->name, w->ns);
+	else if (w->port && frontend_at(e, w, w->port, &at) && !address_pool_has(w->from, &at))
+		problems_add(&e->errors, true, 0,
+			     REST_ADDRESS_POOL_FIELD ": port %u is not served out of '%s' but of "
+						     "'%s'",
+			     w->port, w->from->name, pool_rules_pool(e->rules, &at, w->ns)->name);
 }
 
 /* The Service of another source that has this frontend; NULL: none has. */
@@ -116,8 +141,11 @@ static uint16_t lowest_free(struct edit *e, const struct wish *w)
 	for (size_t i = 0; i < e->rules->address_pool_count; i++) {
 		const struct address_pool *p = &e->rules->address_pools[i];
 
+		/* Whoever names one may have what is not given out without that. */
+		if (w->from ? p != w->from : p->manual)
+			continue;
 		for (unsigned port = p->ports.first; port <= p->ports.last; port++) {
-			if (!port || address_pool_keeps_back(p, (uint16_t)port) ||
+			if (!port || address_pool_reserves(p, (uint16_t)port) ||
 			    !frontend_at(e, w, (uint16_t)port, &at) || !address_pool_has(p, &at))
 				continue;
 			if (family && at.addr.family != family)
@@ -132,19 +160,23 @@ static uint16_t lowest_free(struct edit *e, const struct wish *w)
 static void refuse_full(struct edit *e, const struct wish *w)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
+	const struct address_pool *all = w->from ? w->from : e->rules->address_pools;
+	size_t count = w->from ? 1 : e->rules->address_pool_count;
 
-	if (!e->rules->address_pool_count)
-		buf_str(&text, "no address pool is configured: say addressPools");
-	for (size_t i = 0; i < e->rules->address_pool_count && i < 8; i++) {
-		const struct address_pool *p = &e->rules->address_pools[i];
+	if (!count)
+		buf_str(&text,
+			"there is no address pool: say addressPools in the configuration, or "
+			"apply a document of kind AddressPool");
+	for (size_t i = 0; i < count && i < 8; i++) {
+		const struct address_pool *p = &all[i];
 
 		buf_printf(&text, "%saddress pool %.64s has %u ports (%u-%u)%s",
 			   i ? ", " : "no port is free: ", p->name,
 			   p->ports.last - p->ports.first + 1u, p->ports.first, p->ports.last,
-			   i + 1 == e->rules->address_pool_count ? " in all" : "");
+			   i + 1 == count ? " in all" : "");
 	}
-	if (e->rules->address_pool_count)
-		buf_printf(&text, ", taken for %s or of no use to these members",
+	if (count)
+		buf_printf(&text, ", taken for %s, kept back, or of no use to these members",
 			   protocol_text(w->protocol));
 	edit_refuse(e, PROBLEM_NO_FREE_PORT, buf_cstr(&text));
 }
@@ -299,6 +331,8 @@ void edit_pool_create(struct edit *e)
 
 	e->is_new = true;
 	read_wish(e, w);
+	if (w->body)
+		read_address_pool(e, w);
 	if (e->errors.count) {
 		edit_write(e, "create"); /* says what is wrong */
 		return;

@@ -147,13 +147,14 @@
 #define REST_SNAPSHOT "snapshot"
 
 /* Of an address pool. */
-#define REST_ADDRESSES	 "addresses"
-#define REST_PORTS	 "ports"
-#define REST_SIZE	 "size"
-#define REST_USED	 "used"
-#define REST_FREE	 "free"
-#define REST_RESERVED	 "reserved"
-#define REST_AUTO_ASSIGN "autoAssign"
+#define REST_ADDRESSES		"addresses"
+#define REST_PORTS		"ports"
+#define REST_SIZE		"size"
+#define REST_USED		"used"
+#define REST_FREE		"free"
+#define REST_RESERVED		"reserved"
+#define REST_AUTO_ASSIGN	"autoAssign"
+#define REST_ADDRESS_POOL_FIELD "addressPool" /* of a new pool: out of which */
 /* Of a dry run that changes some. */
 #define REST_ADDRESS_POOLS_FIELD "addressPools"
 #define REST_GAINED		 "gained"

@@ -79,13 +79,13 @@ bool address_pool_serves(const struct address_pool *p, const char *ns)
 	return p->namespace_count == 0;
 }
 
-bool address_pool_keeps_back(const struct address_pool *p, uint16_t port)
+bool address_pool_reserves(const struct address_pool *p, uint16_t port)
 {
 	for (size_t i = 0; i < p->reserved_count; i++) {
 		if (port >= p->reserved[i].first && port <= p->reserved[i].last)
 			return true;
 	}
-	return p->manual;
+	return false;
 }
 
 const struct address_pool *pool_rules_pool(const struct pool_rules *r, const struct endpoint *e,

@@ -44,8 +44,8 @@ bool address_pool_same(const struct address_pool *a, const struct address_pool *
 bool address_pool_has(const struct address_pool *p, const struct endpoint *e);
 /* Are Services of this namespace served from it? */
 bool address_pool_serves(const struct address_pool *p, const char *ns);
-/* Is the port kept back from those that name none? */
-bool address_pool_keeps_back(const struct address_pool *p, uint16_t port);
+/* Is the port one of the reserved ones? */
+bool address_pool_reserves(const struct address_pool *p, uint16_t port);
 /* The first that has it and serves the namespace (NULL: any); NULL: none. */
 const struct address_pool *pool_rules_pool(const struct pool_rules *r, const struct endpoint *e,
 					   const char *ns);

@@ -2,7 +2,7 @@
 # The agent with a store of its own: the origin's YAML is applied, seen in
 # `ipvsadm -Ln`, edited, brought back and removed, each on record; a dry run,
 # a refused write and a restart change nothing. By a token the same is written over TCP. Then a
-# pool as such, by REST.
+# pool as such, by REST, and one out of an address pool that is applied, shrunk and deleted.
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/tap.sh
@@ -16,7 +16,7 @@ server_add s2 10.100.1.77
 server_start s1 10.100.1.53:8090
 server_start s2 10.100.1.77:30253
 # No source: the agent's own store is the one.
-agent_configure "$quick_checks"
+agent_configure "$quick_checks" 'vipRanges: [192.0.2.0/24]'
 sed -i '/^sources:/d; /^- directory:/d; s/^  socket:.*/&\n  listen: 127.0.0.1:9090/' \
 	"$run/parasaus.yaml"
 agent_start
@@ -213,11 +213,81 @@ equal "but comes back" 201 "$(ask POST $pool:rollback "{\"toRevision\": $made_at
 check "in the kernel, too" wait_for 10 has_weight "$made" "$first" 1
 equal "and is deleted again" 200 "$(edit DELETE "")"
 
+# --- address pools --------------------------------------------------------------------
+
+edge=192.0.2.20:20000
+# address_pool PORTS: applies it.
+address_pool() {
+	ctl apply -f - <<-END 2>&1 | note
+		apiVersion: parasaus.io/v1
+		kind: AddressPool
+		metadata: {name: edge}
+		spec: {addresses: [192.0.2.20], ports: "$1", autoAssign: false}
+	END
+}
+ours() { in_box director nft -nn list set inet parasaus ours4; }
+is_ours() { ours | grep -q "$1"; }
+is_not_ours() { ! ours | grep -q "$1"; }
+edge_answers() { for _ in 1 2; do in_box client curl -sS -m 3 "http://$edge/"; done | sort | uniq -c; }
+has_no_edge() { ! table | found -e " $edge "; }
+
+# Somebody else's, at an address and a port that are not ours so far, nor later.
+in_box director ipvsadm -A -t 192.0.2.20:81 -s rr
+address_pool 20000-20009
+check "an address pool is ours once it is applied" wait_for 10 is_ours '192.0.2.20 \. 20000-20009'
+equal "it is listed" "edge store 10" \
+	"$(rest /api/v1/address-pools | jq -r '.items[1] | "\(.name) \(.source) \(.free)"')"
+pool=/api/v1/pools/shop.edge.20000-tcp
+equal "a pool is made out of it" 201 "$(ask POST /api/v1/pools "{\"namespace\": \"shop\",
+	\"name\": \"edge\", \"addressPool\": \"edge\", \"settings\": {\"drain-seconds\": \"1\"},
+	\"members\": [{\"address\": \"${first%:*}\", \"port\": ${first#*:}}]}")"
+check "it is in the kernel" wait_for 10 has_weight "$edge" "$first" 1
+in_box director ipvsadm -Sn | grep 192.0.2.20 | note
+equal "and answers" "2 s1" "$(edge_answers | xargs)"
+check "operators' sets have it" eval "in_box director ipset save | grep -q 'parasaus-declared 192.0.2.20,tcp:20000'"
+rc=0
+ctl delete address-pool edge >"$run/refused" 2>&1 || rc=$?
+note <"$run/refused"
+equal "it is not deleted while it is used" 4 "$rc"
+
+table | grep -F "$edge" >"$run/before"
+address_pool 20005-20009
+check "shrunk, it leaves the frontend that lives" wait_for 10 is_ours '192.0.2.20 \. 20000\(-20000\)\?[ ,]'
+check "and what is not used any more" is_not_ours '20000-20009'
+table | grep -F "$edge" >"$run/after"
+check "the kernel was told nothing" cmp "$run/before" "$run/after"
+check "the pool has a warning" eval "rest $pool | grep -q 'outside its address pool'"
+check "it ends when told to, once more" agent_stop
+equal "the kernel answers meanwhile" "2 s1" "$(edge_answers | xargs)"
+agent_start
+check "it is synced after that" agent_synced
+check "the frontend is kept" has_weight "$edge" "$first" 1
+check "and ours" is_ours '192.0.2.20 \. 20000\(-20000\)\?[ ,]'
+equal "and answers still" "2 s1" "$(edge_answers | xargs)"
+
+equal "the pool is deleted" 200 "$(edit DELETE "")"
+check "and leaves the kernel" wait_for 20 has_no_edge
+ctl delete address-pool edge 2>&1 | note
+check "then so is the address pool" wait_for 10 is_not_ours 192.0.2.20
+check "what was never ours is still there" eval "table | found -e '-A -t 192.0.2.20:81 '"
+check "and its route is gone" eval "! in_box director ip route show table local | grep -q '192.0.2.20 .*proto 112'"
+
 # --- who may --------------------------------------------------------------------------
 
 equal "another user of the machine may not even ask" "" "$(
 	setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$build/parasausctl" -s "$run/api.sock" get pools -o name 2>/dev/null || true
 )"
+
+# --- cleanup --------------------------------------------------------------------------
+
+address_pool 20000-20009
+equal "the pool comes back in its address pool" 201 "$(ask POST /api/v1/pools "{\"namespace\": \"shop\",
+	\"name\": \"edge\", \"addressPool\": \"edge\",
+	\"members\": [{\"address\": \"${first%:*}\", \"port\": ${first#*:}}]}")"
+check "and in the kernel" wait_for 10 has_weight "$edge" "$first" 1
 check "it ends" agent_stop
+in_box director "$build/parasausd" -c "$run/parasaus.yaml" --cleanup 2>&1 | note
+check "a cleanup takes what is out of an address pool of the store" has_no_edge
+check "and leaves what never was ours" eval "table | found -e '-A -t 192.0.2.20:81 '"
 tap_done

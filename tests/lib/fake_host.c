@@ -61,6 +61,13 @@ static int fake_remove(void *host, const struct endpoint *keys, size_t count, st
 	return h->fail ? err_set(err, h->fail, "no route could be removed") : 0;
 }
 
+static void fake_ours_changed(void *host)
+{
+	struct fake_host *h = host;
+
+	h->ours_changes++;
+}
+
 static int fake_sync(void *host, bool prune, uint64_t *out_repairs, struct err *err)
 {
 	struct fake_host *h = host;
@@ -96,6 +103,7 @@ void fake_host_init(struct fake_host *h)
 		.add = fake_add,
 		.remove = fake_remove,
 		.sync = fake_sync,
+		.ours_changed = fake_ours_changed,
 		.has_device = fake_has_device,
 		.writes = fake_writes,
 		.close = fake_close,

@@ -14,7 +14,7 @@ struct fake_host {
 	struct ipvs_host_ops ops; /* to be given to the role */
 	struct ipvs_frontend frontends[FAKE_HOST_MAX];
 	size_t count;
-	uint64_t writes, syncs, prunes;
+	uint64_t writes, syncs, prunes, ours_changes;
 	const char *device; /* the one that it has; NULL: none */
 	int fail;	    /* -errno of the next calls; 0: they go well */
 	ipvs_host_changed_fn *changed;

@@ -1159,6 +1159,29 @@ static void an_address_pool_is_for_whom_it_says(void **state)
 	answer_done(&a);
 	await_wanted(w, "-A -t 10.0.0.1:30000 -s wrr\n-A -t 10.0.0.8:20000 -s wrr\n"
 			"-A -t 10.0.0.9:21000 -s wrr\n");
+	/* Who names an address pool has what it keeps for those, but no reserved port. */
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"d\",\"namespace\":\"shop\",\"addressPool\":\"edge\"}", &a);
+	assert_string_equal(field(a.root, "pool"), "shop.d.20001-tcp");
+	answer_done(&a);
+	want(w, 200, "DELETE", "/api/v1/pools/shop.d.20001-tcp", "If-Match: *\r\n", NULL, NULL);
+	want(w, 409, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"d\",\"namespace\":\"shop\",\"addressPool\":\"slow\"}", &a);
+	has_code(&a, "no-free-port");
+	assert_non_null(strstr(a.body, "no port is free: address pool slow has 1 ports"));
+	answer_done(&a);
+	want(w, 422, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"d\",\"namespace\":\"other\",\"addressPool\":\"edge\"}", &a);
+	assert_non_null(strstr(a.body, "'edge' is not for the namespace other"));
+	answer_done(&a);
+	want(w, 422, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"d\",\"namespace\":\"shop\",\"addressPool\":\"edge\",\"port\":30005}", &a);
+	assert_non_null(strstr(a.body, "port 30005 is not served out of 'edge' but of 'p'"));
+	answer_done(&a);
+	want(w, 422, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"d\",\"namespace\":\"shop\",\"addressPool\":\"none\"}", &a);
+	assert_non_null(strstr(a.body, "there is no address pool 'none'"));
+	answer_done(&a);
 	/* No longer for its namespace: what it has it keeps. */
 	want(w, 200, "PATCH", ADDRESS_POOLS "/edge", MERGE "If-Match: *\r\n",
 	     "{\"spec\":{\"namespaces\":[\"none\"]}}", NULL);

@@ -524,6 +524,7 @@ static void core_says_what_is_ours_and_when(void **state)
 	commit(w, true);
 	pass(w, 40);
 	assert_int_equal(w->host.syncs, syncs + 1);
+	assert_int_equal(w->host.ours_changes, 1);
 	assert_kernel(w, A D1 S S1);
 	assert_int_equal(w->problem_count, 0);
 	assert_true(w->status.synced);

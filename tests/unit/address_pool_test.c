@@ -63,7 +63,7 @@ static void a_document_says_all_of_it(void **state)
 	p = read_good(HEAD "spec: {addresses: [10.0.0.1], ports: 80, reserved: [80]}\n");
 	assert_false(p.manual);
 	assert_true(address_pool_serves(&p, "any"));
-	assert_true(address_pool_keeps_back(&p, 80));
+	assert_true(address_pool_reserves(&p, 80));
 	address_pool_done(&p);
 }
 
