@@ -14,6 +14,7 @@
 #include "agent/base/hash.h"
 #include "agent/base/map.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/pool/lint_correct.h"
 
 #define NODES_MAX 2000000
@@ -114,15 +115,32 @@ static void keep_object(struct lint *l, const char *file, struct object *o)
 	pools_put(l->pools, o);
 }
 
+/* One for the agent's store: whether it is in the way of another one is seen there. */
+static void look_at_address_pool(struct lint *l, const char *file, const struct doc *d)
+{
+	struct address_pool p;
+	struct err err = { 0 };
+
+	if (address_pool_decode(d, &p, &err) < 0)
+		find(l, true, file, d->line, err.text);
+	else
+		address_pool_done(&p);
+}
+
 static void add_document(struct lint *l, const char *file, const struct doc *d)
 {
 	const struct object_origin from = { .path = file };
 	const char *kind = doc_string(doc_get(d, "kind"));
 	struct object *o;
 	struct err err = { 0 };
-	int r = object_decode(d, &from, &o, &err);
+	int r;
 
 	correction_add(l->correction, d);
+	if (address_pool_is(d)) {
+		look_at_address_pool(l, file, d);
+		return;
+	}
+	r = object_decode(d, &from, &o, &err);
 	if (r == 0)
 		keep_object(l, file, o);
 	else if (r != -ENOTSUP)

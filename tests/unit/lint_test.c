@@ -107,6 +107,18 @@ static void a_pair_needs_both(void **state)
 			"write type: NodePort under spec\n");
 }
 
+static void an_address_pool_is_looked_over(void **state)
+{
+	(void)state;
+	expect_findings("kind: AddressPool\napiVersion: parasaus.io/v1\nmetadata: {name: a}\n"
+			"spec: {addresses: [10.0.0.1], ports: 80}\n",
+			"");
+	expect_findings("kind: AddressPool\napiVersion: parasaus.io/v1\nmetadata: {name: a}\n"
+			"spec: {addresses: [10.0.0.1], port: 80}\n",
+			"a.yaml:4: error: spec.port is not known: there are addresses, "
+			"ports, reserved, namespaces and autoAssign\n");
+}
+
 static void several_files_are_one_set(void **state)
 {
 	static const char a[] = SERVICE("a",
@@ -277,6 +289,7 @@ int main(void)
 		cmocka_unit_test(the_origins_yaml_is_corrected_to_the_example),
 		cmocka_unit_test(the_example_is_clean_and_stays_as_it_is),
 		cmocka_unit_test(a_pair_needs_both),
+		cmocka_unit_test(an_address_pool_is_looked_over),
 		cmocka_unit_test(several_files_are_one_set),
 		cmocka_unit_test(a_secret_is_looked_at),
 		cmocka_unit_test(a_secret_is_not_printed),
