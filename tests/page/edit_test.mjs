@@ -2,78 +2,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Editing on the page: pools and members of the store, by whom, with what was there before shown first.
 import assert from 'node:assert/strict';
-import { axe, closePage, Fixture, openPage, picture, run, startBrowser } from './lib/ground.mjs';
-import { names, rowOf, showsNames, text } from './lib/look.mjs';
-import { Writable } from './lib/writable.mjs';
+import { act, agent, closed, dialog, giveToken, goOn, main, notes, openMembers, pagesOf, plain, previews, WEB, writes } from './lib/act.mjs';
+import { axe, closePage, Fixture, picture, run, startBrowser } from './lib/ground.mjs';
+import { names, showsNames, text } from './lib/look.mjs';
 
-const WEB = 'shop.web.http-tcp', WEB_NAME = 'shop/web:http';
 const NODES_MAX = 1500;
 const fixture = await Fixture.start();
 const browser = await startBrowser();
-
-function agent() {
-	const w = new Writable();
-
-	w.add(WEB, { settings: { scheduler: 'wrr', 'drain-seconds': '60' }, members: [{ address: '10.9.0.1', port: 80, weight: null },
-		{ address: '10.9.0.2', port: 80, weight: 5 }] });
-	w.add('shop.api.http-tcp', { members: [{ address: '10.9.1.1', port: 8080, weight: null }] });
-	return w;
-}
-
-/** Refused answers are what some tests are about; the browser tells of them in its console. */
-async function open(w, hash = '#/pools', options = {}, token = 'pst_alice') {
-	const page = await openPage(browser, fixture, hash, { writable: w, ...options });
-
-	page.allowed.push(/Failed to load resource: the server responded with a status of (4\d\d)/);
-	await page.waitForSelector('tr[data-row] .name');
-	page.token = token;
-	return page;
-}
-
-async function on(w, look, hash, options) {
-	const page = await open(w, hash, options);
-
-	await look(page);
-	await closePage(page);
-}
-
-/** The first write asks for it. */
-async function giveToken(page, token = page.token) {
-	await page.locator('#f-token').fill(token);
-	await page.keyboard.press('Enter');
-	await page.locator('#f-token').waitFor({ state: 'detached' });
-}
-
-const dialog = (page) => page.locator('dialog.sheet').last();
-const main = (page) => dialog(page).locator('button.main');
-
-/** Presses what goes on, once it can be. */
-async function goOn(page, label) {
-	await dialog(page).locator('button.main:not(:disabled)', { hasText: label }).click();
-}
-
-async function previews(page) {
-	await dialog(page).locator('.preview').waitFor();
-}
-
-async function closed(page) {
-	await page.locator('dialog').waitFor({ state: 'detached' });
-}
-
-async function notes(page, pattern) {
-	await page.locator('.notice [role=status]', { hasText: pattern }).waitFor();
-}
-
-function act(page, what, id = WEB) {
-	return page.getByRole('button', { name: `${what} ${id}`, exact: true }).click({ force: true }); // it says why it cannot
-}
-
-async function openMembers(page) {
-	await rowOf(page, WEB_NAME).locator('.expand').click();
-	await page.waitForSelector('.members tbody tr');
-}
-
-const writes = (w) => w.requests.filter((r) => r.method !== 'GET' && !r.dry);
+const { open, on } = pagesOf(browser, fixture);
 const focusedRow = (page) => page.waitForFunction(() => document.activeElement.closest('tr[data-row]'));
 
 const tests = [
@@ -87,6 +23,7 @@ const tests = [
 			await page.getByLabel('Pool name').fill('cart');
 			await page.locator('#f-namespace').fill('shop');
 			await page.getByLabel('Port name').fill('http');
+			await plain(page);
 			await page.locator('#f-members').fill('10.9.2.1:80\n10.9.2.2:80 7');
 			await page.locator('[id="f-settings.health-check-type"]').selectOption('http');
 			await page.locator('[id="f-settings.health-check-path"]').fill('/healthz');
@@ -115,8 +52,9 @@ const tests = [
 			await page.locator('.add').click();
 			await giveToken(page);
 			await page.getByLabel('Pool name').fill('Bad name');
+			await plain(page);
 			await page.locator('#f-members').fill('10.9.2.1:80\nnonsense');
-			await page.getByText('Line 2 is no address:port').waitFor();
+			await page.getByText('Line 2: “nonsense” is no address:port').waitFor();
 			assert.ok(await main(page).isDisabled());
 			await page.locator('#f-members').fill('10.9.2.1:80');
 			await goOn(page, 'Preview');
@@ -507,9 +445,10 @@ const tests = [
 					}
 					await leave();
 				}
-				for (const [n, name] of [[0, 'weight'], [1, 'drain'], [2, 'member-delete']]) {
-					await page.locator('tr[data-member]').first().locator('button').nth(n).click();
-					await page.locator('.sheet .field').first().waitFor();
+				for (const [sign, name, ready] of [['a-edit', 'weight', '#f-weight'], ['word', 'drain', '.preview'], ['a-delete', 'member-delete', '.preview'],
+					['a-rollback', 'member-rollback', '.revisions'], ['a-record', 'member-record', '.record tbody tr']]) {
+					await page.locator('tr[data-member]').first().locator('button.' + sign).click();
+					await page.locator(ready).first().waitFor();
 					await is(name);
 					await leave();
 				}

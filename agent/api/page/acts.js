@@ -4,11 +4,9 @@ import { command, memberCommand } from './command.js';
 import { field, named } from './dialog.js';
 import { Component, html } from './html.js';
 import { duration, number, t } from './i18n.js';
-import { readMembers } from './pool_form.js';
+import { readMembers, WEIGHT_MAX } from './member_list.js';
 import { endpoint, flat, poolPath } from './spec.js';
 import { Write } from './write.js';
-
-const WEIGHT_MAX = 65535;
 
 /** Props of each: pool, member, base { spec, etag }, allow, onDone, onClose, onAct(what, pool, member). */
 class Act extends Component {
@@ -93,6 +91,7 @@ export class Drain extends Act {
 			request: () => ({ method: 'PATCH', path: memberPath(props), body: { drain: !resume }, etag: base.etag }),
 			command: (_, reason) => memberCommand(resume ? 'undrain' : 'drain', pool, at, [], reason),
 			mine: () => flatWith(base.spec, member, resume ? null : 0),
+			more: html`<button type="button" onClick=${() => this.instead(resume ? 'resumeAll' : 'drainAllOf')}>${t('everywhere', { address: member.address })}</button>`,
 			fields: () => html`<p>${t(resume ? 'resume.text' : 'drain.text')}</p>` });
 	}
 }
@@ -138,8 +137,8 @@ export class AddMember extends Act {
 	state = { base: this.props.base, text: '' };
 
 	fields = (found) => {
-		const { members, wrong } = readMembers(this.state.text);
-		const bad = wrong || members.length > 1 ? t('members.wrong', { n: wrong || 2 })
+		const { members, errors } = readMembers(this.state.text);
+		const bad = errors.length ? errors[0].text : members.length > 1 ? t('members.one')
 			: ['address', 'port', 'weight'].map((k) => found[k]).filter(Boolean).join('; ');
 
 		return field('address', t('col.member'), html`<input ...${named('address', bad, true)} data-first="" autocomplete="off" spellcheck=${false}
@@ -148,7 +147,8 @@ export class AddMember extends Act {
 	};
 
 	render(props, { base, text }) {
-		const { pool } = props, { members } = readMembers(text), one = members?.length === 1 ? members[0] : undefined;
+		const { pool } = props, { members, errors } = readMembers(text);
+		const one = members.length === 1 && !errors.length ? members[0] : undefined;
 
 		return this.writing(props, { title: t('member.add.title', { id: pool.id }), verb: t('member.add.verb'), fields: this.fields,
 			names: ['address', 'port', 'weight'],

@@ -51,9 +51,19 @@ export async function ask(url, headers, signal, more = {}) {
 		if (!more.method)
 			answer = await fetchOnce(url, headers, signal, more, token());
 	}
+	if (answer.status === 401 && !more.method)
+		for (const tell of unknown)
+			tell();
 	if (!answer.ok)
 		throw new ApiError(answer.status, await answer.json().catch(() => ({})));
 	return answer;
+}
+
+const unknown = new Set();
+
+/** Calls tell() where a read is refused for not knowing who asks. */
+export function onUnknown(tell) {
+	unknown.add(tell);
 }
 
 export async function get(path, params, signal) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The whole page: what the URL says is shown, and what is true of every screen.
+import { AddressPools } from './address_pools.js';
 import { Agent } from './agent.js';
-import { get } from './api.js';
+import { get, onUnknown } from './api.js';
 import { Events } from './events.js';
 import { Bar, Head } from './frame.js';
 import { Help } from './help.js';
@@ -10,6 +11,7 @@ import { chooseLanguage, setLanguage, t } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
 import { Live } from './live.js';
 import { Notice } from './notes.js';
+import { Operations } from './operations.js';
 import { Pools } from './pools.js';
 import { Problems } from './problems.js';
 import { remember, remembered, setTheme, THEMES } from './theme.js';
@@ -18,7 +20,7 @@ import { TokenDialog } from './token_dialog.js';
 import { kept, makeHash, parseHash, setHash } from './url.js';
 import { readOnlyWords, WhyNot } from './why_not.js';
 
-const SCREENS = { pools: Pools, problems: Problems, events: Events, agent: Agent };
+const SCREENS = { pools: Pools, problems: Problems, events: Events, addresses: AddressPools, agent: Agent, record: Operations };
 const SUMMARY_MS = 1000; // between two answers about the whole, at most one
 const IDLE_MS = 10000;
 
@@ -39,6 +41,7 @@ export class App extends Component {
 		this.summarise();
 		setInterval(() => document.hidden || this.summarise(), IDLE_MS);
 		onToken(() => this.askWho().catch(() => {}));
+		onUnknown(() => this.askToRead());
 		this.askWho().catch(() => {});
 	}
 
@@ -60,12 +63,24 @@ export class App extends Component {
 		return new Promise((done) => this.setState({ asking: { whoami, expired, done } }));
 	};
 
-	asking({ whoami, expired, done }) {
+	/** Where not even reading goes without saying who one is: asked once, for all that waits for it. */
+	askToRead() {
+		if (this.state.asking || this.declined)
+			return;
+		this.setState({ asking: { reading: true, done: (may) => {
+			this.declined = !may;
+			this.tell(undefined);
+		} } });
+	}
+
+	asking({ whoami, reading, expired, done }) {
 		const end = (may) => {
 			this.setState({ asking: undefined });
 			done(may);
 		};
 
+		if (reading)
+			return html`<${TokenDialog} reading=${true} onDone=${end} />`;
 		return whoami.reason === 'token-needed' ? html`<${TokenDialog} expired=${expired} onDone=${end} />`
 			: html`<${WhyNot} title=${t('bar.readonly')} text=${readOnlyWords(whoami)} onClose=${() => end(false)} />`;
 	}
@@ -178,7 +193,8 @@ export class App extends Component {
 				counts=${counts} status=${status} whoami=${whoami} subscribe=${this.subscribe}
 				allow=${this.allow} note=${this.note} /></main>
 			<${Notice} notice=${notice} onUndo=${() => this.undo()} onClose=${() => this.note(undefined)} />
-			<${Bar} live=${live} status=${status} whoami=${whoami} onForget=${() => dropToken(token())} />
+			<${Bar} live=${live} status=${status} whoami=${whoami} onForget=${() => dropToken(token())}
+				onToken=${this.declined && (() => { this.declined = false; this.askToRead(); })} />
 			${asking && this.asking(asking)}
 			${help && html`<${Help} onClose=${() => this.setState({ help: false })} />`}`;
 	}

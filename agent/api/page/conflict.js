@@ -2,12 +2,12 @@
 // Somebody else was faster: what each of both wants, and what was there before.
 import { html } from './html.js';
 import { t, time } from './i18n.js';
-import { flat } from './spec.js';
+import { flat as flatPool } from './spec.js';
 
 function label(key) {
 	const [group, ...rest] = key.split('.');
 
-	return group === 'port' ? t('col.port') : group === 'members' ? t('col.member') + ' ' + rest.join('.') : rest.join('.');
+	return group === 'port' && !rest.length ? t('col.port') : group === 'members' ? t('col.member') + ' ' + rest.join('.') : rest.join('.') || group;
 }
 
 function cell(v, base) {
@@ -21,9 +21,9 @@ function names(base, theirs, mine) {
 
 /**
  * Props: base, theirs (specs; theirs undefined: removed), mine (flat), who { user, at, action },
- * onTheirs, onMine, onOver; those that make no sense here are absent.
+ * onTheirs, onMine, onOver; those that make no sense here are absent. flat(spec): where it is none of a pool.
  */
-export function Conflict({ base, theirs, mine, who, onTheirs, onMine, onOver }) {
+export function Conflict({ base, theirs, mine, who, flat = flatPool, onTheirs, onMine, onOver }) {
 	const a = flat(base), b = flat(theirs);
 	const rows = names(a, b, mine);
 

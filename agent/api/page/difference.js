@@ -103,7 +103,7 @@ export function difference(items) {
 	return changed.map((x) => {
 		const all = lines(x);
 
-		return html`<table key=${x.kind + x.name} class="plain diff"><caption>${x.kind} ${x.namespace}/${x.name}${' '}
+		return html`<table key=${x.kind + x.name} class="plain diff"><caption>${x.kind} ${x.namespace ? x.namespace + '/' : ''}${x.name}${' '}
 				<span class="dim">${word('result', x.result || '')}</span></caption>
 			<thead><tr>${['field', 'before', 'after'].map((c) => html`<th key=${c} scope="col">${t('diff.' + c)}</th>`)}</tr></thead>
 			<tbody>${all.slice(0, LINES).map((l, i) => html`<tr key=${i} class=${'d-' + l.op}>

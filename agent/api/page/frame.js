@@ -26,7 +26,7 @@ export function Head(p) {
 	return html`<header><a class="brand" href=${makeHash('pools', p.kept)}><img src="/page/icon.svg" alt="" width="20" height="20" /> Parasaus</a>
 		<nav aria-label=${t('nav')}>
 			${link('pools', p.view, p.kept, counts?.pools.total)}${link('problems', p.view, p.kept, counts?.problems.total)}
-			${link('events', p.view, p.kept)}${link('agent', p.view, p.kept)}</nav>
+			${['events', 'addresses', 'agent', 'record'].map((view) => link(view, p.view, p.kept))}</nav>
 		<span class="space"></span>
 		${select(t('language'), p.language, LANGUAGES, (l) => LANGUAGE_NAMES[l], p.onLanguage)}
 		${select(t('theme'), p.theme, THEMES, (x) => t('theme.' + x), p.onTheme)}
@@ -42,8 +42,8 @@ function kernel(status, stale) {
 	return status.synced ? ['good', t('bar.synced')] : ['warn', t('bar.pending')];
 }
 
-/** Props: live { name, since }, status, whoami, onForget. */
-export function Bar({ live, status, whoami, onForget }) {
+/** Props: live { name, since }, status, whoami, onForget, onToken (where it was not given and nothing goes without). */
+export function Bar({ live, status, whoami, onForget, onToken }) {
 	const tone = { live: 'good', connecting: 'dim', reconnecting: 'warn', polling: 'warn', stale: 'bad' }[live.name];
 	const sources = status?.sources || [], complete = sources.filter((s) => s.complete).length;
 	const [kernelTone, kernelText] = status ? kernel(status, live.name === 'stale') : [];
@@ -56,6 +56,7 @@ export function Bar({ live, status, whoami, onForget }) {
 		<span class="space"></span>
 		${whoami && !whoami.writeEnabled && html`<span title=${readOnlyWords(whoami)}>${t('bar.readonly')}</span>`}
 		${whoami?.writeEnabled && html`<span>${t('bar.user', { user: whoami.user || '?' })}</span>`}
+		${onToken && html`<button type="button" class="quiet" onClick=${onToken}>${t('token.give')}</button>`}
 		${token() && html`<button type="button" class="quiet" onClick=${onForget}>${t('token.forget')}</button>`}
 		${status && html`<span>${t('bar.node', { node: status.node })}</span><span>${status.version}</span>`}</footer>`;
 }

@@ -6,6 +6,7 @@ import { Copy, poolCommand } from './command.js';
 import { Component, html } from './html.js';
 import { age, duration, number, t, time, word } from './i18n.js';
 import { lettersAreKeys } from './keys.js';
+import { lastOperations } from './member_past.js';
 import { checkWords, whyWords } from './reasons.js';
 import { endpoint } from './spec.js';
 
@@ -27,6 +28,8 @@ function latency(m) {
 	return us ? t('unit.ms', { n: Math.round(us / 10) / 100 }) : '–';
 }
 
+const ACTS = [['weight', 'edit'], ['deleteMember', 'delete'], ['rollback', 'rollback'], ['record', 'record']]; // and their signs
+
 const COLUMNS = [
 	['member', endpoint],
 	['state', (m) => badge('state', m.state)],
@@ -36,6 +39,8 @@ const COLUMNS = [
 	['latency', latency],
 	['weight', weight],
 	['since', (m) => html`<span title=${time(m.since)}>${age(m.since)}</span>`],
+	['operator', (m, pool, last) => last?.user || '–'],
+	['operated', (m, pool, last) => last ? html`<span title=${word('action', last.action)}>${time(last.at)}</span>` : '–'],
 	['reason', (m) => { const why = whyWords(m); return html`<span title=${m.reasons.join(', ')}>${why}</span>`; }],
 ];
 
@@ -71,7 +76,7 @@ function troubles(p) {
 			>${t('count', { n: 10, m: p.problemCount })}</a></li>`}</ul>`;
 }
 
-/** Props: pool, act(what, pool, member), why { text }: why nothing can be done; self(this). */
+/** Props: pool, act(what, pool, member), why(what) { text }: why it cannot be done; self(this). */
 export class Members extends Component {
 	state = { offset: 0, active: 0 };
 
@@ -101,10 +106,23 @@ export class Members extends Component {
 			const path = 'pools/' + encodeURIComponent(this.props.pool.id) + '/members';
 
 			this.setState({ list: await get(path, params, this.asking.signal), error: undefined });
+			await this.loadPast();
 		} catch (e) {
 			if (e.name !== 'AbortError')
 				this.setState({ error: e });
 		}
+	}
+
+	/** Who did what to each of them last: of pools whose past is kept. */
+	async loadPast() {
+		const { pool } = this.props, shown = this.state.list.items;
+
+		if (!pool.revision)
+			return;
+		const last = await lastOperations(pool, shown).catch(() => ({})); // the rest is there all the same
+
+		if (this.props.pool === pool)
+			this.setState({ last });
 	}
 
 	pager({ total, offset, items }) {
@@ -136,14 +154,14 @@ export class Members extends Component {
 
 	acts(m, i) {
 		const { pool, act, why } = this.props, at = endpoint(m), tab = i === this.state.active ? 0 : -1;
+		const left = m.reasons.includes('removed'); // what has left the pool is there only until it has drained
+		const drain = m.weight === 0 ? 'resume' : 'drain';
+		const button = (what, props, text) => html`<button key=${what} type="button" tabindex=${tab} aria-label=${t('member.' + what, { member: at })}
+			aria-disabled=${why(what) ? 'true' : undefined} onFocus=${() => this.setState({ active: i })} onClick=${() => act(what, pool, m)}
+			...${props} title=${why(what)?.text || props.title}>${text}</button>`;
 
-		// What has left the pool is there only until it has drained.
-		if (m.reasons.includes('removed'))
-			return html`<td key="acts" class="m-acts"></td>`;
-		return html`<td key="acts" class="m-acts acts">${['weight', m.weight === 0 ? 'resume' : 'drain', 'deleteMember'].map((what) =>
-			html`<button key=${what} type="button" tabindex=${tab} aria-label=${t('member.' + what, { member: at })} title=${why?.text}
-				aria-disabled=${why ? 'true' : undefined} onFocus=${() => this.setState({ active: i })}
-				onClick=${() => act(what, pool, m)}>${t(what === 'deleteMember' ? 'delete' : what)}</button>`)}</td>`;
+		return html`<td key="acts" class="m-acts acts">${!left && button(drain, { class: 'word' }, t(drain))}${ACTS.filter(([what]) =>
+			!left || ['rollback', 'record'].includes(what)).map(([what, sign]) => button(what, { class: 'act a-' + sign, title: t(sign) }))}</td>`;
 	}
 
 	table(list) {
@@ -155,10 +173,12 @@ export class Members extends Component {
 			<thead><tr>${COLUMNS.map(([key]) => html`<th key=${key} scope="col" class=${'m-' + key}>${t('col.' + key)}</th>`)}<th
 				scope="col" class="m-acts">${t('col.acts')}</th></tr></thead>
 			<tbody onKeyDown=${this.onKey}>${list.items.map((m, i) => html`<tr key=${m.id} data-member=${m.id}>${COLUMNS.map(([key, cell]) =>
-				html`<td key=${key} class=${'m-' + key}>${cell(m, pool)}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
+				html`<td key=${key} class=${'m-' + key}>${cell(m, pool, this.state.last?.[endpoint(m)])}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
 	}
 
-	render({ pool, act, why }, { list, error }) {
+	render({ pool, act, why: whyNot }, { list, error }) {
+		const why = whyNot('addMember');
+
 		return html`<div class="detail">${facts(pool)}${troubles(pool)}
 			${error && html`<p role="alert">${error.message}</p>`}
 			${list ? html`${this.table(list)}<div class="under">${this.pager(list)}<button type="button"

@@ -3,33 +3,18 @@
 import { field, named } from './dialog.js';
 import { Component, html } from './html.js';
 import { t, word } from './i18n.js';
-import { flat, poolPath, settingsOf } from './spec.js';
+import { MemberGrid } from './member_grid.js';
+import { readMembers, writeMembers } from './member_list.js';
+import { endpoint, flat, poolPath, settingsOf } from './spec.js';
 import { Write } from './write.js';
 
-const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'mh', 'dh', 'fo', 'ovf', 'twos'];
-const CHECKS = ['tcp', 'http', 'mysql', 'none'];
+export const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'mh', 'dh', 'fo', 'ovf', 'twos'];
+export const CHECKS = ['tcp', 'http', 'mysql', 'none'];
 // The usual ones; what is in them without being said is in grey. Others are rows of their own.
 const USUAL = [['scheduler', SCHEDULERS, 'wrr'], ['drain-seconds', null, '300'], ['health-check-type', CHECKS, 'tcp'],
 	['health-check-path', null, '/'], ['health-check-port', null, ''], ['health-check-interval', null, '2s'],
 	['health-check-rise', null, '2'], ['health-check-fall', null, '3']];
 const KEYS = USUAL.map(([key]) => key);
-const MEMBER = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})(?:[\s,]+(\d{1,5}))?$/;
-
-/** "10.0.0.1:80 5" a line; { members } or { wrong: number of the first line that is none }. */
-export function readMembers(text) {
-	const members = [];
-
-	for (const [i, line] of text.split('\n').entries()) {
-		const [, v6, v4, port, weight] = MEMBER.exec(line.trim()) || [];
-
-		if (port)
-			members.push({ address: v6 || v4, port: Number(port), ...(weight && { weight: Number(weight) }) });
-		else if (line.trim())
-			return { wrong: i + 1 };
-	}
-	return { members };
-}
-
 /** The fields that settings have, and what of them is other than it was. */
 class Settings {
 	constructor(settings) {
@@ -104,6 +89,13 @@ class PoolForm extends Component {
 				<button type="button" onClick=${() => this.setRows([...rows, { key: '', text: '' }])}>+ ${t('settings.more')}</button></div></fieldset>`;
 	}
 
+	/** The findings of the agent that are about members stand below them. */
+	members(found) {
+		const said = Object.keys(found).filter((k) => k.startsWith('members')).map((k) => found[k]).join('; ');
+
+		return html`<${MemberGrid} text=${this.state.members} onText=${(members) => this.setState({ members })} found=${said} />`;
+	}
+
 	settingNames() {
 		return [...KEYS, ...this.state.settings.rows.map((r) => r.key)].map((k) => 'settings.' + k);
 	}
@@ -122,30 +114,22 @@ export class AddPool extends PoolForm {
 		const { namespace, name, portName, protocol, members, settings } = this.state, read = readMembers(members);
 		const all = settings.all();
 
-		if (!name.trim() || read.wrong)
+		if (!name.trim() || read.errors.length)
 			return undefined;
 		return { method: 'POST', path: 'pools', body: { namespace: namespace.trim() || undefined, name: name.trim(),
 			portName: portName.trim() || undefined, protocol, port: port(this.state.port),
 			settings: Object.keys(all).length ? all : undefined, members: read.members } };
 	};
 
-	fields = (given) => {
-		const found = { ...given }, { wrong } = readMembers(this.state.members);
-		const inLines = Object.keys(found).filter((k) => k.startsWith('members')).map((k) => found[k]);
-
-		found.members = wrong ? t('members.wrong', { n: wrong }) : inLines.join('; ') || undefined;
-		return html`<div class="fields">
+	fields = (found) => html`<div class="fields">
 			${this.text('name', t('field.name'), found, { 'data-first': '', required: true, maxlength: 63 })}
 			${this.text('namespace', t('filter.namespace'), found, { maxlength: 63 })}
 			${field('protocol', t('col.protocol'), html`<select ...${named('protocol', found.protocol)} value=${this.state.protocol}
 				onChange=${this.change('protocol')}>${['TCP', 'UDP', 'SCTP'].map((p) => html`<option key=${p}>${p}</option>`)}</select>`, found.protocol)}
 			${this.text('port', t('col.port'), found, { inputmode: 'numeric', pattern: '[0-9]*', placeholder: t('port.given') })}
 			${this.text('portName', t('field.portName'), found, { placeholder: t('optional'), maxlength: 15 })}</div>
-			${field('members', t('field.members'), html`<textarea ...${named('members', found.members, true)} rows="4" spellcheck=${false}
-				value=${this.state.members} placeholder=${'10.0.0.11:8080\n10.0.0.12:8080 5'} onInput=${this.change('members')} />`,
-			found.members, t('members.hint'))}
+			${this.members(found)}
 			${this.settings(found)}`;
-	};
 
 	render({ allow, onDone, onClose }) {
 		return html`<${Write} title=${t('add.title')} verb=${t('add.verb')} request=${this.request} fields=${this.fields} allow=${allow}
@@ -154,30 +138,60 @@ export class AddPool extends PoolForm {
 	}
 }
 
+function byEndpoint(members) {
+	return new Map(members.map((m) => [endpoint(m), m]));
+}
+
+function sameMembers(a, b) {
+	const others = byEndpoint(b);
+
+	return a.length === b.length && a.every((m) => others.has(endpoint(m)) && (others.get(endpoint(m)).weight ?? null) === (m.weight ?? null));
+}
+
+/** What was changed from `base` to `mine`, done to `theirs`. */
+function onTop(base, mine, theirs) {
+	const [before, after, out] = [base, mine, theirs].map(byEndpoint);
+
+	for (const at of new Set([...before.keys(), ...after.keys()])) {
+		const a = before.get(at), b = after.get(at);
+
+		if (a && !b)
+			out.delete(at);
+		else if (!a || (a.weight ?? null) !== (b.weight ?? null))
+			out.set(at, b);
+	}
+	return [...out.values()];
+}
+
 /** Props: pool, base { spec, etag }, allow, onDone, onClose. */
 export class EditPool extends PoolForm {
 	state = this.from(this.props.base);
 
 	from(base) {
-		return { base, port: String(base.spec.port ?? ''), settings: new Settings(settingsOf(base.spec)) };
+		return { base, port: String(base.spec.port ?? ''), members: writeMembers(base.spec.members), settings: new Settings(settingsOf(base.spec)) };
 	}
 
 	patch(base) {
 		const settings = this.state.settings.patch(settingsOf(base.spec)), to = port(this.state.port);
 
-		return { ...(to !== undefined && to !== base.spec.port && { port: to }), ...(Object.keys(settings).length && { settings }) };
+		return { ...(to !== undefined && to !== base.spec.port && { port: to }), ...(Object.keys(settings).length && { settings }),
+			...(!sameMembers(base.spec.members, this.wanted()) && { members: this.wanted() }) };
+	}
+
+	wanted() {
+		return readMembers(this.state.members).members;
 	}
 
 	request = () => {
 		const { base } = this.state, body = this.patch(base);
 
-		return Object.keys(body).length ? { method: 'PATCH', path: poolPath(this.props.pool.id), body, etag: base.etag } : undefined;
+		return Object.keys(body).length && !readMembers(this.state.members).errors.length ? { method: 'PATCH', path: poolPath(this.props.pool.id), body, etag: base.etag } : undefined;
 	};
 
 	mine = () => {
 		const { spec } = this.state.base;
 
-		return flat({ ...spec, port: port(this.state.port) ?? spec.port, settings: this.state.settings.all() });
+		return flat({ ...spec, port: port(this.state.port) ?? spec.port, settings: this.state.settings.all(), members: this.wanted() });
 	};
 
 	/** What I changed goes onto what is there now, or all of mine does, or nothing. */
@@ -192,16 +206,18 @@ export class EditPool extends PoolForm {
 		for (const [k, v] of Object.entries(settings))
 			if (v === null)
 				delete settings[k];
-		return this.setState({ base: now, port: String(changed.port ?? now.spec.port ?? ''), settings: new Settings(settings) }, then);
+		return this.setState({ base: now, port: String(changed.port ?? now.spec.port ?? ''), settings: new Settings(settings),
+			members: writeMembers(changed.members ? onTop(this.state.base.spec.members, changed.members, now.spec.members) : now.spec.members) }, then);
 	};
 
 	fields = (found) => html`<div class="fields">
 		${this.text('port', t('col.port'), found, { 'data-first': '', inputmode: 'numeric', pattern: '[0-9]*' })}</div>
+		${this.members(found)}
 		${this.settings(found)}`;
 
 	render({ pool, allow, onDone, onClose }, { base }) {
 		return html`<${Write} title=${t('edit.title', { id: pool.id })} verb=${t('save')} request=${this.request} fields=${this.fields} allow=${allow}
-			names=${['port', ...this.settingNames()]} pool=${pool.id} base=${base} mine=${this.mine} several=${true}
+			names=${['port', 'members', ...this.settingNames()]} pool=${pool.id} base=${base} mine=${this.mine} several=${true}
 			rebase=${this.rebase} onDone=${onDone} onClose=${onClose} />`;
 	}
 }

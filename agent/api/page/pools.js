@@ -3,6 +3,7 @@
 import { AddMember, DeleteMember, DeletePool, Drain, DrainAll, Weight } from './acts.js';
 import { get } from './api.js';
 import { badge, frontend, kernelState } from './badges.js';
+import { Bulk, BulkUndo } from './bulk.js';
 import { Copy, listCommand } from './command.js';
 import { chips, choice, search, Typed } from './filters.js';
 import { Grid } from './grid.js';
@@ -10,6 +11,7 @@ import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
 import { ListStore } from './list_store.js';
+import { memberPast } from './member_past.js';
 import { Members } from './members.js';
 import { failure, nothing } from './notes.js';
 import { AddPool, EditPool } from './pool_form.js';
@@ -23,10 +25,13 @@ const FILTERS = ['q', 'health', 'protocol', 'check', 'namespace', 'source'];
 const TYPING_MS = 40;
 const FLASH_MS = 2000;
 const ACTS = ['edit', 'delete', 'rollback', 'record'];
-const KEYS = { e: 'edit', Delete: 'delete', h: 'record', b: 'rollback', n: 'add', d: 'drain' };
-const MEMBER_KEYS = { e: 'weight', Delete: 'deleteMember', d: 'drain' };
+const KEYS = { e: 'edit', Delete: 'delete', h: 'record', b: 'rollback', n: 'add', d: 'drain', a: 'bulk', x: 'choose' };
+const MEMBER_KEYS = { e: 'weight', Delete: 'deleteMember', d: 'drain', h: 'record', b: 'rollback' };
 const DIALOGS = { add: AddPool, edit: EditPool, delete: DeletePool, drainAll: DrainAll, rollback: Rollback, record: Record,
-	addMember: AddMember, deleteMember: DeleteMember, drain: Drain, resume: Drain, weight: Weight };
+	addMember: AddMember, deleteMember: DeleteMember, drain: Drain, resume: Drain, weight: Weight,
+	bulk: Bulk, bulkUndo: BulkUndo, drainAllOf: Bulk, resumeAll: Bulk };
+const READ_ONLY = ['record'];
+const WITHOUT_BASE = ['add', 'record', 'bulk', 'bulkUndo', 'drainAllOf', 'resumeAll'];
 
 function name(p) {
 	return html`<span class="name" title=${p.id}><span class="dim">${p.namespace}/</span>${p.service}<span
@@ -46,12 +51,23 @@ function membersUp({ members: m }) {
 	return html`<span title=${title}>${m.up}<span class="dim">/${m.total}</span></span>`;
 }
 
+/** What a rollback has to know: what is there now (absent: nothing), and its revisions. */
+export async function loadPast(pool) {
+	const [base, { items }] = await Promise.all([loadSpec(pool.id).catch((e) => {
+		if (e.status !== 404) // it is gone, and may come back
+			throw e;
+	}), get(poolPath(pool.id, '/revisions'))]);
+
+	return { base, revisions: items };
+}
+
 /** Props: params, set(params, push), counts, status, whoami, subscribe(fn) for changes, allow, note. */
 export class Pools extends Component {
 	store = new ListStore(() => this.setState({}));
 	flashes = new Map(); // id to when it changed
 	outdated = new Set(); // ids whose place in the list may be another by now
 	gone = new Set();
+	chosen = new Map(); // ids to pools, of those that have a mark
 	own = new Set(); // ids of what was changed here: the list is to show it without being asked
 
 	componentDidMount() {
@@ -163,8 +179,10 @@ export class Pools extends Component {
 		const row = this.grid?.focusedRow(), at = document.activeElement?.closest('tr[data-member]');
 		const member = at && this.members?.memberOf(at.dataset.member);
 
-		if (e.key === 'n')
-			this.act('add');
+		if (e.key === 'n' || e.key === 'a')
+			this.act(KEYS[e.key]);
+		else if (e.key === 'x' && row)
+			this.choose(row);
 		else if (member && MEMBER_KEYS[e.key])
 			this.act(e.key === 'd' && member.weight === 0 ? 'resume' : MEMBER_KEYS[e.key], row, member);
 		else if (row && e.key !== 'd')
@@ -180,7 +198,7 @@ export class Pools extends Component {
 
 		if (pool && !isOurs(pool))
 			return elsewhere(pool);
-		if (what !== 'record' && whoami && !whoami.writeEnabled && whoami.reason !== 'token-needed')
+		if (!READ_ONLY.includes(what) && whoami && !whoami.writeEnabled && whoami.reason !== 'token-needed')
 			return { text: readOnlyWords(whoami) };
 		return undefined;
 	}
@@ -201,8 +219,8 @@ export class Pools extends Component {
 			return;
 		this.acting = true;
 		try {
-			if (what === 'record' || await this.props.allow())
-				this.setState({ dialog: { what, pool, member, ...more, ...await this.needed(what, pool) } });
+			if (READ_ONLY.includes(what) || await this.props.allow())
+				this.setState({ dialog: { what, pool, member, ...more, ...await this.needed(what, pool, member) } });
 		} catch (e) {
 			this.explain(pool, e.code === 'not-of-the-store' ? { ...elsewhere(pool), text: e.message } : { text: e.message });
 		} finally {
@@ -210,18 +228,47 @@ export class Pools extends Component {
 		}
 	};
 
-	async needed(what, pool) {
-		if (what === 'add' || what === 'record')
-			return {};
-		if (what !== 'rollback')
-			return { base: await loadSpec(pool.id) };
-		const [base, { items }] = await Promise.all([loadSpec(pool.id).catch((e) => {
-			if (e.status !== 404) // it is gone, and may come back
-				throw e;
-		}), get(poolPath(pool.id, '/revisions'))]);
-
-		return { base, revisions: items };
+	async needed(what, pool, member) {
+		if (what === 'rollback')
+			return { ...await loadPast(pool), operations: member && new Set((await memberPast(pool, member)).map((o) => o.id)) };
+		return WITHOUT_BASE.includes(what) ? this.many(what, member) : { base: await loadSpec(pool.id) };
 	}
+
+	/** What is meant by a change to many: those that have a mark, all that are shown, all members of an address. */
+	many(what, member) {
+		if (what === 'bulk')
+			return this.chosen.size ? { chosen: [...this.chosen.values()] } : { filters: this.filters(), total: this.store.total };
+		return ['drainAllOf', 'resumeAll'].includes(what) && { filters: { q: 'member:' + member.address }, of: 'members', fixed: true,
+			op: what === 'resumeAll' ? 'undrain' : 'drain' };
+	}
+
+	choose(pool) {
+		if (!this.chosen.delete(pool.id))
+			this.chosen.set(pool.id, pool);
+		this.setState({});
+	}
+
+	dropChoice = () => {
+		this.chosen.clear();
+		this.setState({});
+	};
+
+	onManyDone = ({ body }) => {
+		const results = body.results || [], good = results.filter((r) => !r.problem);
+
+		for (const r of good)
+			this.own.add(r.pool);
+		this.dropChoice();
+		this.reload();
+		this.members?.load();
+		this.props.note({ text: t('done.bulk', { n: good.length, m: body.total ?? results.length }),
+			undo: good.some((r) => r.revision) && (() => this.undoMany(results)) });
+	};
+
+	undoMany = (results) => {
+		this.props.note(undefined);
+		this.act('bulkUndo', undefined, undefined, { results });
+	};
 
 	onDone = ({ body }, request) => {
 		const { what, pool, member, base } = this.state.dialog;
@@ -247,9 +294,14 @@ export class Pools extends Component {
 
 		if (what === 'why')
 			return html`<${WhyNot} ...${props} title=${t('why.title')} />`;
+		if (DIALOGS[what] === Bulk)
+			return html`<${Bulk} key=${what} ...${props} onDone=${this.onManyDone} onUndo=${this.undoMany} />`;
+		if (what === 'bulkUndo')
+			return html`<${BulkUndo} key=${what} ...${props} onDone=${() => this.reload()} />`;
 		return html`<${DIALOGS[what]} key=${what} ...${props} namespace=${this.props.params.namespace} />`;
 	}
 
+	/** One dialog may have taken the place of another by the time that tells of its end. */
 	closed = () => {
 		this.setState({ dialog: undefined }, () => {
 			if (document.activeElement === document.body)
@@ -267,6 +319,11 @@ export class Pools extends Component {
 		})}</span>`;
 	};
 
+	mark(pool, tab) {
+		return html`<span class="acts"><input type="checkbox" class="mark" tabindex=${tab} checked=${this.chosen.has(pool.id)}
+			aria-label=${t('choose', { id: pool.id })} onChange=${() => this.choose(pool)} /></span>`;
+	}
+
 	// --- what is seen ---------------------------------------------------------------
 
 	columns() {
@@ -274,7 +331,7 @@ export class Pools extends Component {
 		const health = (p) => badge('health', this.gone.has(p.id) ? 'gone' : p.health);
 
 		return [
-			{ key: 'name', sort: 'id', cell: name },
+			{ key: 'name', sort: 'id', cell: (p, i, tab) => html`${this.mark(p, tab)}${name(p)}` },
 			{ key: 'ip', sort: 'vip', cell: address },
 			{ key: 'port', sort: 'vipPort', cell: (p) => p.frontends.length ? frontend(p.frontends[0]).port : '–' },
 			{ key: 'protocol', sort: 'protocol', cell: (p) => p.protocol },
@@ -317,10 +374,19 @@ export class Pools extends Component {
 				: t('count', { n: total, m: counts ? counts.pools.total : total })}</span>
 			${news && html`<button type="button" class="news" onClick=${() => this.reload()}>${news}</button>`}
 			<span class="space"></span>
+			${this.changeMany(total)}
 			<button type="button" class="add" aria-keyshortcuts="n" aria-disabled=${this.whyNot(undefined, 'add') ? 'true' : undefined}
 				title=${this.whyNot(undefined, 'add')?.text} onClick=${() => this.act('add')}>+ ${t('add')}</button>
 			<${Copy} command=${listCommand('pools', this.filters())} key=${this.question(params)} />
 		</div>`;
+	}
+
+	changeMany(total) {
+		const why = this.whyNot(undefined, 'bulk'), { size } = this.chosen;
+
+		return html`${size > 0 && html`<button type="button" class="quiet" onClick=${this.dropChoice}>${t('choice.drop')}</button>`}
+			<button type="button" class="bulk" aria-keyshortcuts="a" disabled=${!size && !total} aria-disabled=${why ? 'true' : undefined} title=${why?.text}
+				onClick=${() => this.act('bulk')}>${size ? t('bulk.change.chosen', { n: size }) : t('bulk.change', { n: total ?? 0 })}</button>`;
 	}
 
 	render({ params, set, counts }, { dialog }) {
@@ -336,7 +402,7 @@ export class Pools extends Component {
 				at=${Number(params.at) || 0} onAt=${(at) => set({ at: at ? String(at) : undefined })}
 				open=${params.open} onOpen=${(open) => set({ open })} rowClass=${this.rowClass}
 				expandLabel=${(p) => t('expand', { id: p.id })} panel=${(p) => html`<${Members}
-					key=${p.id} self=${(m) => { this.members = m; }} pool=${p} act=${this.act} why=${this.whyNot(p, 'member')} />`} />
+					key=${p.id} self=${(m) => { this.members = m; }} pool=${p} act=${this.act} why=${(what) => this.whyNot(p, what)} />`} />
 			${store.total === 0 && nothing(t(empty))}
 			${dialog && this.dialog()}
 		</section>`;

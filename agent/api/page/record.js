@@ -1,17 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Who did what to a pool, when, from where, and what came of it.
+// Who did what to a pool, or to one of its members, when, from where, and what came of it.
 import { get } from './api.js';
 import { Copy, listCommand } from './command.js';
 import { Dialog } from './dialog.js';
 import { difference } from './difference.js';
 import { Component, html } from './html.js';
 import { t, time, word } from './i18n.js';
+import { memberPast, PAST_MAX } from './member_past.js';
 import { failure } from './notes.js';
+import { endpoint } from './spec.js';
 
 const PAGE = 20;
 const COLUMNS = ['at', 'user', 'action', 'what', 'from', 'result', 'reason'];
 
-/** Props: pool, onClose, onAct. */
+/** Who did it from where, as words. */
+export function fromWords(o) {
+	return [word('from', o.source), o.peer].filter(Boolean).join(' · ');
+}
+
+export function resultWords(o) {
+	return o.result === 'ok' && !o.changed ? word('result', 'unchanged') : word('outcome', o.result);
+}
+
+/** One operation with all that it changed. */
+export function details(one) {
+	return html`${one.detail && html`<p class="t-bad">${one.detail}</p>`}
+		${difference([{ ...one, result: undefined, before: one.beforeObject ?? undefined, after: one.afterObject ?? undefined }])}
+		${one.requestId && html`<p class="dim">${t('request', { id: one.requestId })}</p>`}`;
+}
+
+/** Props: pool, member (of one alone), onClose, onAct. */
 export class Record extends Component {
 	state = { offset: 0 };
 
@@ -20,13 +38,22 @@ export class Record extends Component {
 	}
 
 	async load(offset) {
+		const { pool, member } = this.props;
+
 		try {
-			const list = await get('operations', { pool: this.props.pool.id, limit: PAGE, offset: offset || undefined });
+			const list = member ? await this.ofMember(pool, member)
+				: await get('operations', { pool: pool.id, limit: PAGE, offset: offset || undefined });
 
 			this.setState({ list, offset, open: undefined, error: undefined });
 		} catch (error) {
 			this.setState({ error });
 		}
+	}
+
+	async ofMember(pool, member) {
+		const items = await memberPast(pool, member);
+
+		return { items, total: 0 }; // all of them are there
 	}
 
 	async toggle(id) {
@@ -47,19 +74,14 @@ export class Record extends Component {
 
 	row(o) {
 		const open = this.state.open === o.id, { one } = this.state;
-		const from = [word('from', o.source), o.peer].filter(Boolean).join(' · ');
-
 		return html`<tr key=${o.id}><td><button type="button" class="expand" aria-expanded=${open} aria-label=${t('record.expand', { id: String(o.id) })}
 				onClick=${() => this.toggle(o.id)}><span aria-hidden="true">${open ? '▾' : '▸'}</span></button>${time(o.at)}</td>
 			<td>${o.user || '–'}</td><td>${word('action', o.action)}${o.forced ? ' (' + t('record.forced') + ')' : ''}</td>
-			<td>${o.kind} ${o.name}</td><td>${from}</td>
-			<td class=${o.result === 'ok' ? '' : 't-bad'} title=${o.detail || o.result}>${o.result === 'ok' && !o.changed
-				? word('result', 'unchanged') : word('outcome', o.result)}</td>
+			<td>${o.kind} ${o.name}</td><td>${fromWords(o)}</td>
+			<td class=${o.result === 'ok' ? '' : 't-bad'} title=${o.detail || o.result}>${resultWords(o)}</td>
 			<td>${o.reason || ''}</td></tr>
 			${open && html`<tr key=${o.id + '-more'} class="more"><td colspan=${COLUMNS.length}>
-				${o.detail && html`<p class="t-bad">${o.detail}</p>`}
-				${one ? difference([{ ...one, result: undefined, before: one.beforeObject ?? undefined, after: one.afterObject ?? undefined }]) : html`<p class="dim">${t('loading')}</p>`}
-				${o.requestId && html`<p class="dim">${t('request', { id: o.requestId })}</p>`}</td></tr>`}`;
+				${one ? details(one) : html`<p class="dim">${t('loading')}</p>`}</td></tr>`}`;
 	}
 
 	pager({ total, items }, offset) {
@@ -72,19 +94,21 @@ export class Record extends Component {
 				onClick=${() => this.load(offset + PAGE)}>›</button></div>`;
 	}
 
-	render({ pool, onClose, onAct }, { list, offset, error }) {
+	render({ pool, member, onClose, onAct }, { list, offset, error }) {
 		const back = () => {
 			this.dialog.shut();
-			onAct('rollback', pool);
+			onAct('rollback', pool, member);
 		};
+		const title = member ? t('record.title.member', { member: endpoint(member), id: pool.id }) : t('record.title', { id: pool.id });
 
-		return html`<${Dialog} title=${t('record.title', { id: pool.id })} size="wide" onClose=${onClose} self=${(d) => { this.dialog = d; }}>
+		return html`<${Dialog} title=${title} size="wide" onClose=${onClose} self=${(d) => { this.dialog = d; }}>
 			<div class="sheet-body">${error && failure(error, () => this.load(offset))}
 			${!list ? !error && html`<p class="dim">${t('loading')}</p>` : !list.items.length ? html`<p class="nothing">${t('record.empty')}</p>`
-				: html`<div class="scrolls"><table class="plain record" aria-label=${t('record.title', { id: pool.id })}><thead><tr>
+				: html`<div class="scrolls"><table class="plain record" aria-label=${title}><thead><tr>
 					${COLUMNS.map((c) => html`<th key=${c} scope="col">${t('record.' + c)}</th>`)}</tr></thead>
-					<tbody>${list.items.map((o) => this.row(o))}</tbody></table></div>`}</div>
-			<div class="sheet-foot"><${Copy} command=${listCommand('operations', { pool: pool.id })} />${list && this.pager(list, offset)}
+					<tbody>${list.items.map((o) => this.row(o))}</tbody></table></div>`}
+			${member && list && html`<p class="dim">${t('record.bound', { n: PAST_MAX })}</p>`}</div>
+			<div class="sheet-foot">${!member && html`<${Copy} command=${listCommand('operations', { pool: pool.id })} />`}${list && this.pager(list, offset)}
 				<span class="space"></span><button type="button" onClick=${back}>${t('rollback.go')}</button>
 				<button type="button" class="main" data-first="" onClick=${() => this.dialog.shut()}>${t('close')}</button></div></${Dialog}>`;
 	}

@@ -3,10 +3,23 @@
 import { command } from './command.js';
 import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
-import { poolPath } from './spec.js';
+import { endpoint, poolPath } from './spec.js';
 import { Write } from './write.js';
 
-/** Props: pool, base (absent: it is gone), revisions, to (chosen already), reason, allow, onDone, onClose. */
+/**
+ * Those that touched a member, and what each of them changed: the one before it. `operations` are ids, which are
+ * revisions of documents.
+ */
+function about(revisions, operations) {
+	const is = (r) => !!r && (operations.has(r.revision) || r.documents?.some((d) => operations.has(d.revision)));
+
+	return revisions.filter((r, i) => is(r) || is(revisions[i - 1]));
+}
+
+/**
+ * Props: pool, base (absent: it is gone), revisions, to (chosen already), reason, allow, onDone, onClose;
+ * member and operations (a set of ids): only those about it, at first.
+ */
 export class Rollback extends Component {
 	state = { base: this.props.base, to: this.props.to };
 
@@ -32,11 +45,14 @@ export class Rollback extends Component {
 	}
 
 	fields = () => {
-		const { revisions } = this.props, now = this.state.base?.spec.revision ?? (revisions[0]?.removed ? revisions[0].revision : undefined);
+		const { revisions, member, operations } = this.props, some = member && !this.state.all ? about(revisions, operations) : revisions;
+		const now = this.state.base?.spec.revision ?? (revisions[0]?.removed ? revisions[0].revision : undefined);
 
 		return html`<div class="scrolls revisions"><table class="plain" aria-label=${t('rollback.revisions')}><thead><tr>
 			${['revision', 'at', 'user', 'action', 'reason'].map((c) => html`<th key=${c} scope="col">${t('record.' + c)}</th>`)}</tr></thead>
-			<tbody>${revisions.map((r) => this.row(r, now))}</tbody></table></div>
+			<tbody>${some.map((r) => this.row(r, now))}</tbody></table></div>
+			${member && html`<p><label><input type="checkbox" checked=${!this.state.all} onChange=${(e) => this.setState({ all: !e.target.checked })}
+				/> ${t('rollback.only', { member: endpoint(member) })}</label></p>`}
 			${!this.state.to && html`<p class="dim">${t('rollback.choose')}</p>`}`;
 	};
 

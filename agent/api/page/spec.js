@@ -41,7 +41,7 @@ export function flat(spec) {
 /** The same items with the documents as they are, for a difference to show what was. */
 export async function withBefore(items) {
 	return Promise.all(items.map(async (x) => {
-		if (!x.diff?.length || x.diff.every((d) => d.op === 'add'))
+		if (!x.namespace || !x.diff?.length || x.diff.every((d) => d.op === 'add'))
 			return x;
 		try {
 			const kind = x.kind.toLowerCase().replace(/service$|slice$/, '$&s');

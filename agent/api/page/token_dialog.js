@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Asks who writes, when that is first needed.
+// Asks who one is, when that is first needed: to write, or even to read.
 import { whoWith } from './api.js';
 import { Copy } from './command.js';
 import { Dialog, field, named } from './dialog.js';
@@ -7,9 +7,9 @@ import { Component, html } from './html.js';
 import { t } from './i18n.js';
 import { setToken } from './token.js';
 
-const HOW = 'parasausctl token create NAME';
+const HOW = ['parasausctl token create NAME', 'kubectl create token NAME'];
 
-/** Props: expired, onDone(one may write). */
+/** Props: reading (that is all that is asked for), expired, onDone(one may do it). */
 export class TokenDialog extends Component {
 	state = { text: '', keep: false };
 
@@ -23,7 +23,7 @@ export class TokenDialog extends Component {
 		try {
 			const whoami = await whoWith(text);
 
-			if (!whoami.writeEnabled) {
+			if (!whoami.writeEnabled && !this.props.reading) {
 				this.setState({ busy: false, error: t('token.viewer', { user: whoami.user || '?' }) });
 				return;
 			}
@@ -35,16 +35,16 @@ export class TokenDialog extends Component {
 		}
 	};
 
-	render({ expired, onDone }, { text, keep, busy, error }) {
+	render({ reading, expired, onDone }, { text, keep, busy, error }) {
 		return html`<${Dialog} title=${t('token.title')} self=${(d) => { this.dialog = d; }} onClose=${() => onDone(!!this.may)}>
 			<form onSubmit=${this.submit}>
-				<p>${t(expired ? 'token.expired' : 'token.why')}</p>
+				<p>${t(reading ? 'token.read' : expired ? 'token.expired' : 'token.why')}</p>
 				${field('token', t('token'), html`<input type="password" data-first autocomplete="off" spellcheck=${false} value=${text}
 					...${named('token', error)} onInput=${(e) => this.setState({ text: e.target.value })} />`, error)}
 				<p><label><input type="checkbox" checked=${keep} onChange=${(e) => this.setState({ keep: e.target.checked })}
 					/> ${t('token.keep')}</label></p>
-				<p class="hint">${t('token.how')}<br /><code>${HOW}</code></p>
-				<div class="sheet-foot"><${Copy} command=${HOW} /><span class="space"></span>
+				<dl class="how">${HOW.map((how, i) => html`<div key=${how}><dt>${t(i ? 'token.how.kubernetes' : 'token.how')}</dt><dd><code>${how}</code></dd></div>`)}</dl>
+				<div class="sheet-foot"><${Copy} command=${HOW[0]} /><span class="space"></span>
 					<button type="button" onClick=${() => this.dialog.shut()}>${t('cancel')}</button>
 					<button class="main" disabled=${busy}>${t('token.use')}</button></div>
 			</form></${Dialog}>`;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The whole of what is shown is in the URL, after the hash: #/pools?q=web&health=down.
 
-const VIEWS = ['pools', 'problems', 'events', 'agent'];
+const VIEWS = ['pools', 'problems', 'events', 'addresses', 'agent', 'record'];
 const NAMES = ['q', 'sort', 'health', 'protocol', 'check', 'namespace', 'source', 'severity', 'type',
-	'open', 'at', 'lang', 'theme'];
+	'user', 'action', 'pool', 'name', 'result', 'since', 'until', 'open', 'at', 'lang', 'theme'];
 
 /** A hash as { view, params }; what is unknown is left out. */
 export function parseHash(hash) {

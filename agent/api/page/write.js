@@ -42,6 +42,9 @@ function sortFindings(error, fields) {
  * verb, danger, atOnce (the preview needs no asking), command(request, reason), pool (an id),
  * base { spec, etag }, mine() (flat, of a conflict), rebase(base, how) where how is theirs, top or over,
  * self(this), allow() (asks for another token), onDone(answer, request), onClose, more (buttons of its own).
+ * What is no pool brings along: reload() of its base, flat(spec), before(item) of a difference. For what is done
+ * to many at once: show(preview) in place of a difference, holds (true: not to be done yet), onFail(error),
+ * after(answer): what is shown once it is done, in place of closing.
  */
 export class Write extends Component {
 	state = { reason: this.props.reason || '' };
@@ -56,6 +59,8 @@ export class Write extends Component {
 	componentDidUpdate(_, was) {
 		if (!was.conflict !== !this.state.conflict)
 			(document.querySelector('.conflict') || document.querySelector('.sheet form input, .sheet form button'))?.focus();
+		if (!was.done && this.state.done)
+			document.querySelector('.sheet-foot .main')?.focus();
 	}
 
 	shut() {
@@ -87,13 +92,17 @@ export class Write extends Component {
 			const answer = await send(request, { dryRun: dry ? 'all' : undefined, reason: this.state.reason.trim() });
 
 			if (dry) {
-				const items = await withBefore(answer.body.items || [answer.body]);
+				const given = answer.body.results || answer.body.items || [answer.body];
+				const items = this.props.before ? given.map((x) => ({ ...x, before: this.props.before(x) })) : await withBefore(given);
 
 				this.setState({ preview: { ...answer.body, items }, previewed: JSON.stringify(request) },
 					() => document.querySelector('.preview')?.scrollIntoView({ block: 'nearest' }));
 			} else {
 				this.props.onDone(answer, request);
-				this.shut();
+				if (this.props.after)
+					this.setState({ done: answer.body });
+				else
+					this.shut();
 			}
 		} catch (error) {
 			await this.fail(error, dry);
@@ -112,11 +121,12 @@ export class Write extends Component {
 		if (error.status === 401 && await this.props.allow(true)) {
 			this.again = dry;
 		} else if (error.status === 412 && this.props.base) {
-			const now = await loadSpec(this.props.pool).catch(() => undefined);
+			const now = await (this.props.reload?.() ?? loadSpec(this.props.pool)).catch(() => undefined);
 
 			this.setState({ conflict: { now, who: error.problem.current } });
 		} else {
 			this.setState({ error, preview: undefined });
+			this.props.onFail?.(error);
 		}
 	}
 
@@ -133,7 +143,7 @@ export class Write extends Component {
 	conflict() {
 		const { conflict: { now, who } } = this.state, { base, mine, several } = this.props;
 
-		return html`<${Conflict} base=${base.spec} theirs=${now?.spec} mine=${mine()} who=${who}
+		return html`<${Conflict} base=${base.spec} theirs=${now?.spec} mine=${mine()} who=${who} flat=${this.props.flat}
 			onTheirs=${() => now ? this.settle('theirs') : this.shut()} onMine=${now && (() => this.settle('top'))}
 			onOver=${now && several && (() => this.settle('over'))} />
 			<div class="sheet-foot"><span class="space"></span>
@@ -141,8 +151,8 @@ export class Write extends Component {
 	}
 
 	foot(request, ready) {
-		const { verb, danger, atOnce, more, command } = this.props, { saving, reason, preview } = this.state;
-		const idle = ready && preview.items.every((x) => x.changed === false);
+		const { verb, danger, atOnce, more, command, holds } = this.props, { saving, reason, preview } = this.state;
+		const idle = ready && (holds || preview.items.every((x) => x.changed === false));
 
 		return html`<div class="sheet-foot">${request && html`<${Copy} command=${command ? command(request, reason) : writeCommand(request, reason)} />`}
 			${more}<span class="space"></span>
@@ -156,17 +166,26 @@ export class Write extends Component {
 		if (!ready)
 			return null;
 		return html`<section class="preview" aria-label=${t('preview.title')}><h3>${t('preview.title')}</h3>
-			${difference(preview.items)}
-			${kernelPlan(preview)}
 			${preview.warnings?.map((w, i) => html`<p key=${i} class="warning"><span class="badge b-warning"><span aria-hidden="true">▲</span></span
-				> ${w.detail}</p>`)}</section>`;
+				> ${w.detail}</p>`)}
+			${this.props.show ? this.props.show(preview) : difference(preview.items)}
+			${kernelPlan(preview)}</section>`;
 	}
 
-	render({ title, fields, names = [], atOnce, danger, onClose, request: ask }, { reason, error, conflict, saving }) {
+	done() {
+		const { after, onUndo } = this.props;
+
+		return html`<div class="sheet-body" role="status">${after(this.state.done)}</div>
+			<div class="sheet-foot"><span class="space"></span>
+				${onUndo && html`<button type="button" onClick=${() => { this.shut(); onUndo(); }}>${t('undo')}</button>`}
+				<button type="button" class="main" onClick=${() => this.shut()}>${t('close')}</button></div>`;
+	}
+
+	render({ title, fields, names = [], atOnce, danger, onClose, request: ask }, { reason, error, conflict, saving, done }) {
 		const request = ask(), ready = this.isPreviewed(request), found = sortFindings(error, names);
 
 		return html`<${Dialog} title=${conflict ? t('conflict.title') : title} size="wide" onClose=${onClose} self=${(d) => { this.dialog = d; }}>
-			${conflict ? this.conflict() : html`<form onSubmit=${this.submit} aria-busy=${saving ? 'true' : 'false'}>
+			${done ? this.done() : conflict ? this.conflict() : html`<form onSubmit=${this.submit} aria-busy=${saving ? 'true' : 'false'}>
 				<div class="sheet-body">
 					${found[''] && html`<p class="failure" role="alert"><span class="badge b-error"><span aria-hidden="true">✕</span></span
 						> ${found['']}${error.requestId && html` <span class="dim">${t('request', { id: error.requestId })}</span>`}</p>`}

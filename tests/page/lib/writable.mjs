@@ -4,6 +4,7 @@
 const TOKENS = { pst_alice: ['token:alice', true], pst_bob: ['token:bob', true], pst_view: ['token:view', false] };
 const PROBLEMS = { 'token-needed': 401, 'unknown-token': 401, 'stale-revision': 412, 'precondition-required': 428,
 	'not-of-the-store': 409, 'already-exists': 409, 'pool-not-found': 404, validation: 422 };
+Object.assign(PROBLEMS, { 'expected-count-mismatch': 409, 'in-use': 409, unauthorized: 401 });
 const FIRST_PORT = 40000;
 
 const at = (m) => (m.address.includes(':') ? `[${m.address}]` : m.address) + ':' + m.port;
@@ -54,6 +55,8 @@ export class Writable {
 	tokens = { ...TOKENS };
 	reason = 'token-needed';
 	size = 0; // pools that are there besides
+	addressPools = []; // { name, addresses, ports, reserved, namespaces, autoAssign, source, revision, user, at }
+	closed = false; // true: nothing is read without a token
 
 	add(id, over) {
 		const [namespace, name, rest] = id.split('.');
@@ -106,12 +109,18 @@ export class Writable {
 
 		if (auth && !user)
 			throw new Problem('unknown-token', 'the token is not known');
+		if (this.closed && !user)
+			throw new Problem('unauthorized', 'say who you are');
 		if (path === 'whoami')
 			return { body: { user: user ?? null, via: 'tcp', roles: may ? ['viewer', 'editor'] : ['viewer'], writeEnabled: !!may,
 				reason: may ? null : user ? 'forbidden' : this.reason } };
 		if (method !== 'GET') {
 			if (!may)
 				throw new Problem('token-needed', 'a write needs a token');
+			if (path === 'pools:batch')
+				return this.batch(JSON.parse(r.postData()), asked, user);
+			if (path.startsWith('address-pools'))
+				return this.writeAddressPool(asked, r, user);
 			return this.write(asked, r, user);
 		}
 		return this.read(path, url);
@@ -148,6 +157,17 @@ export class Writable {
 		return own.map((p) => this.json(p)).concat(this.foreign || []);
 	}
 
+	/** What a list has of those filters that the page's tests use. */
+	listed(of, given) {
+		const q = given.get('q') || '', member = /^member:(.*)$/.exec(q)?.[1];
+		const has = (m) => m.address === member || at(m) === member;
+
+		if (of === 'members')
+			return [...this.pools.values()].flatMap((p) => p.members.filter((m) => member ? has(m) : !q || p.id.includes(q)).map((m) => this.member(m, p)));
+		return this.items().filter((p) => member ? this.pools.get(p.id)?.members.some(has) : p.id.includes(q) || p.lastOperator?.includes(q)
+			|| p.frontends.some((f) => f.includes(q)));
+	}
+
 	find(id) {
 		const p = this.pools.get(id), foreign = this.foreign?.find((f) => f.id === id);
 
@@ -167,12 +187,19 @@ export class Writable {
 			return { body: { pools: { total, health: {}, namespace: [], source: [] }, problems: { total: 0, severity: {} }, snapshot: 's' } };
 		}
 		if (path === 'pools') {
-			const q = url.searchParams.get('q') || '', items = this.items().filter((p) => p.id.includes(q) || p.lastOperator?.includes(q));
+			const items = this.listed('pools', url.searchParams);
 
 			return { body: { items: items.slice(offset, offset + limit), total: items.length, offset, limit, snapshot: 's' } };
 		}
+		if (path === 'members') {
+			const items = this.listed('members', url.searchParams);
+
+			return { body: { items: items.slice(offset, offset + limit), total: items.length, offset, limit, snapshot: 's' } };
+		}
+		if (what === 'address-pools')
+			return this.readAddressPools(id, more, offset, limit);
 		if (what === 'operations')
-			return id ? this.operation(Number(id)) : this.operations(url.searchParams.get('pool'), offset, limit);
+			return id ? this.operation(Number(id)) : this.operations(url.searchParams, offset, limit);
 		if (what === 'namespaces') {
 			const [, ns, kind, name] = path.split('/');
 			const p = [...this.pools.values()].find((x) => x.namespace === ns && x.name === name);
@@ -193,7 +220,8 @@ export class Writable {
 			return { body: this.spec(this.find(id)), etag: `"r${this.find(id).revision}"` };
 		if (more === 'revisions')
 			return { body: { items: this.past.filter((x) => x.id === id && !x.refused).reverse().map((x) => ({ revision: x.revision, user: x.user,
-				action: x.action, at: x.at, reason: x.reason, removed: !x.pool })) } };
+				action: x.action, at: x.at, reason: x.reason, removed: !x.pool, documents: [{ kind: 'Endpoints', name: x.id.split('.')[1],
+				revision: x.revision, removed: !x.pool }] })) } };
 		return undefined;
 	}
 
@@ -203,8 +231,10 @@ export class Writable {
 			removed: !x.pool, forced: false, result: 'ok', detail: null };
 	}
 
-	operations(id, offset, limit) {
-		const all = this.past.filter((x) => x.id === id).reverse();
+	operations(given, offset, limit) {
+		const [pool, user, action, since] = ['pool', 'user', 'action', 'since'].map((k) => given.get(k));
+		const all = this.past.filter((x) => (!pool || x.id === pool) && (!user || x.user === user) && (!action || x.action === action)
+			&& (!since || x.at >= since)).reverse();
 
 		return { body: { items: all.slice(offset, offset + limit).map((x) => this.entry(x)), total: all.length } };
 	}
@@ -279,8 +309,13 @@ export class Writable {
 			members: members.map((m) => ({ weight: null, ...m })) };
 	}
 
-	patch(p, { port, settings = {} }) {
+	patch(p, { port, settings = {}, members }) {
 		p.port = port ?? p.port;
+		if (members?.some((m) => m.address === '10.9.66.6'))
+			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '', line: null,
+				detail: 'members[0].address is of the other family' }] });
+		if (members)
+			p.members = members.map((m) => ({ weight: null, ...m }));
 		for (const [k, v] of Object.entries(settings))
 			if (v === null)
 				delete p.settings[k];
@@ -301,6 +336,95 @@ export class Writable {
 			p.members.splice(i, 1);
 		else
 			p.members[i].weight = 'drain' in body ? (body.drain ? 0 : null) : body.weight;
+	}
+
+	// --- many at once ---------------------------------------------------------------------------
+
+	/** Each { pool, member } that is meant. */
+	meant({ ops, filter, of, expectedCount, ...change }) {
+		if (ops)
+			return ops.map((o) => ({ ...o }));
+		const items = this.listed(of, new URLSearchParams(filter));
+
+		if (items.length !== expectedCount)
+			throw new Problem('expected-count-mismatch', `${items.length} fit the filter, not ${expectedCount}`, { count: items.length });
+		return items.map((i) => of === 'members' ? { pool: i.pool, member: i.id, ...change } : { pool: i.id, ...change });
+	}
+
+	batch(body, asked, user) {
+		const who = { user, action: body.op || body.ops[0].op, source: 'web', reason: asked.reason };
+		const results = this.meant(body).map((o) => this.oneOf(o, who, asked.dry));
+
+		asked.body = body;
+		return { body: { results, total: results.length, dryRun: asked.dry, warnings: [] } };
+	}
+
+	oneOf({ pool, member, op, patch, weight, revision }, who, dry) {
+		const now = this.pools.get(pool), next = copy(now);
+		const said = { pool, ...(member && { member }) };
+
+		if (!now || (revision && revision !== 'r' + now.revision) || this.refused === pool)
+			return { ...said, status: 412, result: 'failed', problem: { code: 'stale-revision', detail: 'there is another revision by now' } };
+		for (const m of next.members)
+			if (!member || `${m.address}-${m.port}` === member)
+				m.weight = op === 'drain' ? 0 : op === 'undrain' ? null : op === 'weight' ? weight : m.weight;
+		if (op === 'patch')
+			this.patch(next, patch);
+		const { body } = this.finish(pool, op === 'delete' && !member ? undefined : next, who, dry);
+
+		return { ...said, status: 200, result: op === 'delete' ? 'removed' : 'configured', items: dry ? body.items : undefined,
+			revision: dry ? undefined : 'r' + this.revision };
+	}
+
+	// --- address pools ---------------------------------------------------------------------------
+
+	allocations(p) {
+		return p.addresses[0] === '10.0.0.1' ? [...this.pools.values()].map((x) => ({ frontend: `10.0.0.1:${x.port}/tcp`, pool: x.id })) : [];
+	}
+
+	addressPool(p) {
+		const used = this.allocations(p).length, [first, last = first] = p.ports.split('-').map(Number), total = last - first + 1;
+
+		return { reserved: [], namespaces: [], autoAssign: true, vip: p.addresses[0], ...p, size: total, total, used, free: total - used };
+	}
+
+	readAddressPools(name, more, offset, limit) {
+		const p = this.addressPools.find((x) => x.name === name);
+
+		if (!name)
+			return { body: { items: this.addressPools.map((x) => this.addressPool(x)), total: this.addressPools.length } };
+		if (!p)
+			throw new Problem('pool-not-found', 'no address pool has that name');
+		if (!more)
+			return { body: this.addressPool(p), etag: `"r${p.revision}"` };
+		const items = this.allocations(p);
+
+		return { body: { items: items.slice(offset, offset + limit), total: items.length, offset, limit } };
+	}
+
+	writeAddressPool({ method, path, dry }, r, user) {
+		const body = r.postData() ? JSON.parse(r.postData()) : {}, name = path.split('/')[1] || body.name;
+		const now = this.addressPools.find((p) => p.name === name), next = method === 'DELETE' ? undefined : { ...now, ...body };
+
+		if (now && method !== 'POST')
+			this.check(r, { revision: now.revision, who: { user: now.user, action: 'patch', at: now.at } });
+		if (next?.addresses.some((a) => a.startsWith('192.')))
+			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '/addresses', line: null,
+				detail: '192.0.2.1 is outside of vipRanges' }] });
+		if (!next && this.allocations(now).length)
+			throw new Problem('in-use', `2 pools have frontends from it: ${this.allocations(now).map((a) => a.pool).join(', ')}`);
+		if (!dry) {
+			this.revision++;
+			this.addressPools = this.addressPools.filter((p) => p !== now).concat(next ? [{ ...next, source: 'store', revision: this.revision, user,
+				at: new Date().toISOString() }] : []);
+		}
+		const doc = (p) => p && { kind: 'AddressPool', metadata: { name }, spec: { addresses: p.addresses, ports: p.ports, reserved: p.reserved || [],
+			namespaces: p.namespaces || [], autoAssign: p.autoAssign } };
+		const d = diff(doc(now), doc(next));
+
+		return { status: method === 'POST' && !dry ? 201 : 200, etag: dry ? undefined : `"r${this.revision}"`, body: { items: [{ kind: 'AddressPool', name,
+			result: !next ? 'removed' : now ? 'configured' : 'created', changed: d.length > 0, diff: d, object: doc(next) ?? null }], dryRun: dry,
+		warnings: next && now && next.ports !== now.ports ? [{ detail: '1 pools keep their frontends outside of every address pool: shop/web (10.0.0.1:40000)' }] : [] } };
 	}
 
 	finish(id, next, who, dry, status = 200) {
