@@ -44,7 +44,7 @@ const tests = [
 			await picture(page, 'bulk-preview-light-en');
 			assert.equal(batches(w).length, 0);
 			await goOn(page, 'Change 2');
-			await dialog(page).getByText('2 of 2 can be done, or were.').waitFor();
+			await dialog(page).getByText('2 of 2 were done.').waitFor();
 			await picture(page, 'bulk-done-light-en');
 			await page.keyboard.press('Enter'); // it closes: focus is there
 			await closed(page);
@@ -67,7 +67,7 @@ const tests = [
 			await dialog(page).getByRole('button', { name: 'Undo' }).click();
 			await dialog(page).getByRole('button', { name: 'Roll back 3' }).click();
 			await dialog(page).getByText('token:bob has changed it since').waitFor();
-			await dialog(page).getByText('2 of 3 can be done, or were.').waitFor();
+			await dialog(page).getByText('2 of 3 were done.').waitFor();
 			await picture(page, 'bulk-undo-light-en');
 			assert.deepEqual([weights(w, WEB), weights(w, API), weights(w, 'team.jobs.http-tcp')], [[null, 5], [0], [3, null]]);
 		});
@@ -86,7 +86,7 @@ const tests = [
 			await page.locator('#f-weight').fill('9');
 			await goOn(page, 'Preview');
 			await goOn(page, 'Change 2');
-			await dialog(page).getByText('2 of 2 can be done').waitFor();
+			await dialog(page).getByText('2 of 2 were done').waitFor();
 			await page.keyboard.press('Escape');
 			await closed(page);
 			assert.deepEqual(batches(w)[0].body.ops, [{ pool: API, revision: 'r2', op: 'weight', weight: 9 }, { pool: 'team.jobs.http-tcp', revision: 'r3', op: 'weight', weight: 9 }]);
@@ -107,12 +107,12 @@ const tests = [
 			assert.ok(await main(page).isDisabled());
 			await page.locator('#f-typed').fill('2');
 			await picture(page, 'bulk-delete-light-en');
-			await goOn(page, 'Change 2');
-			await dialog(page).getByText('2 of 2 can be done').waitFor();
+			await goOn(page, 'Delete 2');
+			await dialog(page).getByText('2 of 2 were done').waitFor();
 			assert.deepEqual([...w.pools.keys()], ['team.jobs.http-tcp']);
 			await dialog(page).getByRole('button', { name: 'Undo' }).click();
 			await dialog(page).getByRole('button', { name: 'Roll back 2' }).click();
-			await dialog(page).getByText('2 of 2 can be done').waitFor();
+			await dialog(page).getByText('2 of 2 were done').waitFor();
 			assert.deepEqual(weights(w, WEB), [null, 5]);
 		}, '#/pools?q=shop');
 	},
@@ -130,7 +130,7 @@ const tests = [
 			assert.equal(w.revision, 4);
 			await goOn(page, 'Preview');
 			await goOn(page, 'Change 3');
-			await dialog(page).getByText('3 of 3 can be done').waitFor();
+			await dialog(page).getByText('3 of 3 were done').waitFor();
 		}, '#/pools?q=shop');
 	},
 	async function what_cannot_be_done_is_told_of_each() {
@@ -143,7 +143,7 @@ const tests = [
 			await previews(page);
 			assert.match(await text(page, '.results tbody tr'), /shop\.api\.http-tcp.*there is another revision by now/s);
 			await goOn(page, 'Change 3');
-			await dialog(page).getByText('2 of 3 can be done, or were. 1 cannot.').waitFor();
+			await dialog(page).getByText('2 of 3 were done. 1 cannot.').waitFor();
 			await picture(page, 'bulk-failed-light-en');
 		});
 	},
@@ -160,7 +160,7 @@ const tests = [
 			await previews(page);
 			await picture(page, 'bulk-everywhere-light-en');
 			await goOn(page, 'Change 2');
-			await dialog(page).getByText('2 of 2 can be done').waitFor();
+			await dialog(page).getByText('2 of 2 were done').waitFor();
 			assert.deepEqual(batches(w)[0].body, { filter: 'q=member%3A10.9.0.2', of: 'members', expectedCount: 2, op: 'drain' });
 			assert.deepEqual([weights(w, WEB), weights(w, 'team.jobs.http-tcp')], [[null, 0], [0, null]]);
 		});
@@ -183,7 +183,7 @@ const tests = [
 			await previews(page);
 			await page.waitForFunction(() => !document.querySelector('button.main').disabled);
 			await page.keyboard.press('Enter');
-			await dialog(page).getByText('2 of 2 can be done').waitFor();
+			await dialog(page).getByText('2 of 2 were done').waitFor();
 			await page.waitForFunction(() => document.activeElement.matches('.sheet-foot .main'));
 			await page.keyboard.press('Enter');
 			await closed(page);

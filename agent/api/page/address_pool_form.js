@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // An address pool of the store: added, edited, deleted. What would come of it is shown first, as with pools.
+import { getTagged } from './api.js';
 import { field, named } from './dialog.js';
+import { difference } from './difference.js';
 import { Component, html } from './html.js';
 import { t } from './i18n.js';
 import { Write } from './write.js';
@@ -21,9 +23,20 @@ export function flatAddressPool(spec) {
 	return spec ? Object.fromEntries(FIELDS.map((f) => [t('ap.' + f), LISTS.includes(f) ? (spec[f] || []).join(' ') : String(spec[f] ?? '')])) : {};
 }
 
-/** The document as it was, for a difference by paths. */
-function documentOf({ name, addresses, ports, reserved = [], namespaces = [], autoAssign }) {
-	return { apiVersion: 'parasaus.io/v1', kind: 'AddressPool', metadata: { name }, spec: { addresses, ports, reserved, namespaces, autoAssign } };
+/** { spec, etag } as it is now; the spec has name, revision and the document besides. */
+export async function loadAddressPool(name) {
+	const { body, etag } = await getTagged(addressPoolPath(name));
+
+	return { spec: { ...body.spec, name, revision: Number(/\d+/.exec(etag || '')?.[0] || 0), document: body }, etag };
+}
+
+/** What is in it by then, and who gets or keeps something. */
+function outcome(preview) {
+	const { addressPools = [], gained, outside } = preview;
+
+	return html`${addressPools.map((p) => html`<p key=${p.name}>${t('ap.room', { name: p.name, n: p.size, used: p.used, free: p.free })}</p>`)}
+		${!!gained && html`<p>${t('ap.gained', { n: gained })}</p>`}${!!outside && html`<p>${t('ap.outside', { n: outside })}</p>`}
+		${difference(preview.items)}`;
 }
 
 class AddressPoolForm extends Component {
@@ -75,7 +88,7 @@ export class AddAddressPool extends AddressPoolForm {
 
 	render({ allow, onDone, onClose }) {
 		return html`<${Write} title=${t('ap.add')} verb=${t('ap.add')} names=${['name', ...FIELDS]} request=${this.request} fields=${this.fields}
-			before=${() => undefined} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
+			before=${() => undefined} show=${outcome} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }
 
@@ -93,7 +106,7 @@ export class EditAddressPool extends AddressPoolForm {
 	request = () => {
 		const { base } = this.state, body = this.patch(base);
 
-		return Object.keys(body).length ? { method: 'PATCH', path: addressPoolPath(this.props.pool.name), body, etag: base.etag } : undefined;
+		return Object.keys(body).length ? { method: 'PATCH', path: addressPoolPath(this.props.pool.name), body: { spec: body }, etag: base.etag } : undefined;
 	};
 
 	/** What I changed goes onto what is there now, or all of mine does, or nothing. */
@@ -108,7 +121,7 @@ export class EditAddressPool extends AddressPoolForm {
 	render({ pool, reload, allow, onDone, onClose }, { base }) {
 		return html`<${Write} title=${t('ap.edit', { name: pool.name })} verb=${t('save')} names=${FIELDS} request=${this.request} fields=${this.fields}
 			base=${base} reload=${reload} flat=${flatAddressPool} mine=${() => flatAddressPool(this.spec())} several=${true} rebase=${this.rebase}
-			before=${() => documentOf(base.spec)} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
+			before=${() => base.spec.document} show=${outcome} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }
 
@@ -119,7 +132,7 @@ export class DeleteAddressPool extends Component {
 	render({ pool, reload, allow, onDone, onClose }, { base }) {
 		return html`<${Write} title=${t('ap.delete', { name: pool.name })} verb=${t('delete')} danger=${true} atOnce=${true} mine=${() => ({})}
 			request=${() => ({ method: 'DELETE', path: addressPoolPath(pool.name), etag: base.etag })} base=${base} reload=${reload} flat=${flatAddressPool}
-			rebase=${(now, how, then) => this.setState({ base: now }, then)} before=${() => documentOf(base.spec)}
+			rebase=${(now, how, then) => this.setState({ base: now }, then)} before=${() => base.spec.document} show=${outcome}
 			fields=${() => html`<p>${t(pool.used ? 'ap.delete.used' : 'ap.delete.text', { n: pool.used })}</p>`} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }

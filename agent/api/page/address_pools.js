@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The address pools: what of each is given out, to whom, and who has a certain address.
-import { AddAddressPool, addressPoolPath, DeleteAddressPool, EditAddressPool } from './address_pool_form.js';
-import { get, getTagged } from './api.js';
+import { AddAddressPool, addressPoolPath, DeleteAddressPool, EditAddressPool, flatAddressPool, loadAddressPool } from './address_pool_form.js';
+import { get } from './api.js';
 import { Copy, listCommand } from './command.js';
 import { search } from './filters.js';
 import { Grid } from './grid.js';
@@ -9,14 +9,15 @@ import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
 import { failure, nothing, poolLink } from './notes.js';
+import { Rollback } from './rollback.js';
 import { readOnlyWords, WhyNot } from './why_not.js';
 
 const PAGE = 20;
 const HOLDERS = 5;
 const AGAIN_MS = 2000; // the count of what is used goes through all pools
 const TYPING_MS = 150;
-const KEYS = { e: 'edit', Delete: 'delete', n: 'add', h: 'record' };
-const DIALOGS = { add: AddAddressPool, edit: EditAddressPool, delete: DeleteAddressPool };
+const KEYS = { e: 'edit', Delete: 'delete', n: 'add', h: 'record', b: 'rollback' };
+const DIALOGS = { add: AddAddressPool, edit: EditAddressPool, delete: DeleteAddressPool, rollback: Rollback };
 
 /** A text of nothing but what addresses are made of. */
 function likeAddress(text) {
@@ -88,7 +89,7 @@ class Holders extends Component {
 			${!list ? !error && html`<p class="dim">${t('loading')}</p>` : !list.items.length ? html`<p class="dim">${t('holders.none')}</p>`
 				: html`<table class="members holders" aria-label=${t('holders', { name: pool.name })}><thead><tr>
 					<th scope="col">${t('holders.frontend')}</th><th scope="col">${t('col.pool')}</th></tr></thead>
-					<tbody>${list.items.map((a) => html`<tr key=${a.frontend}><td>${a.frontend}</td><td>${poolLink(a.pool)}</td></tr>`)}</tbody></table>
+					<tbody>${list.items.map((a) => html`<tr key=${a.frontend + a.protocol}><td>${a.frontend}${a.protocol && '/' + a.protocol}</td><td>${poolLink(a.pool)}</td></tr>`)}</tbody></table>
 				<div class="under">${this.pager(list)}</div>`}</div>`;
 	}
 }
@@ -185,7 +186,8 @@ export class AddressPools extends Component {
 		return whoami && !whoami.writeEnabled && whoami.reason !== 'token-needed' ? { text: readOnlyWords(whoami) } : undefined;
 	}
 
-	act = async (what, pool) => {
+	/** `more`: to (a revision) and reason of a rollback. */
+	act = async (what, pool, more) => {
 		const why = this.whyNot(pool, what);
 
 		if (what === 'record') {
@@ -201,7 +203,7 @@ export class AddressPools extends Component {
 		this.acting = true;
 		try {
 			if (await this.props.allow())
-				this.setState({ dialog: { what, pool, base: pool && await this.base(pool) } });
+				this.setState({ dialog: { what, pool, ...more, ...await this.needed(what, pool) } });
 		} catch (e) {
 			this.setState({ dialog: { what: 'why', text: e.message } });
 		} finally {
@@ -209,17 +211,23 @@ export class AddressPools extends Component {
 		}
 	};
 
-	async base(pool) {
-		const { body, etag } = await getTagged(addressPoolPath(pool.name));
+	async needed(what, pool) {
+		if (what === 'add')
+			return {};
+		const base = await loadAddressPool(pool.name).catch((e) => {
+			if (e.status !== 404 || what !== 'rollback') // it is gone, and may come back
+				throw e;
+		});
 
-		return { spec: body, etag: etag || `"r${body.revision}"` };
+		return what !== 'rollback' ? { base } : { base, revisions: (await get(addressPoolPath(pool.name, '/revisions'))).items };
 	}
 
 	onDone = (_, request) => {
-		const { what, pool } = this.state.dialog;
+		const { what, base } = this.state.dialog, name = this.state.dialog.pool?.name || request.body.name;
+		const back = base && (() => this.act('rollback', { name, source: 'store' }, { to: base.spec.revision, reason: t('undo') }));
 
 		this.load();
-		this.props.note({ text: t('done.ap.' + what, { name: pool?.name || request.body.name }) });
+		this.props.note({ text: t('done.ap.' + what, { name }), undo: back || (() => this.act('delete', { used: 0, source: 'store', name })) });
 	};
 
 	closed = () => {
@@ -229,15 +237,21 @@ export class AddressPools extends Component {
 		});
 	};
 
+	/** What a rollback needs to be one of an address pool. */
+	past(what, { pool, base }) {
+		return what === 'rollback' && { pool: { ...pool, id: pool.name }, path: addressPoolPath(pool.name, ':rollback'),
+			words: ['address-pool', pool.name], flat: flatAddressPool, before: () => base?.spec.document };
+	}
+
 	dialog() {
 		const { what, ...more } = this.state.dialog, props = { ...more, allow: this.props.allow, onDone: this.onDone, onClose: this.closed };
 
-		return what === 'why' ? html`<${WhyNot} ...${props} title=${t('why.title')} />` : html`<${DIALOGS[what]} key=${what} ...${props} reload=${() => this.base(more.pool)} />`;
+		return what === 'why' ? html`<${WhyNot} ...${props} title=${t('why.title')} />` : html`<${DIALOGS[what]} key=${what} ...${props} ...${this.past(what, more)} reload=${() => loadAddressPool(more.pool.name)} />`;
 	}
 
 	// --- what is seen ---------------------------------------------------------------
 
-	acts = (p, i, tab) => html`<span class="acts">${['edit', 'delete', 'record'].map((what) => {
+	acts = (p, i, tab) => html`<span class="acts">${['edit', 'delete', 'rollback', 'record'].map((what) => {
 		const why = this.whyNot(p, what);
 
 		return html`<button key=${what} type="button" class=${'act a-' + what} tabindex=${tab} aria-label=${t('act.' + what, { id: p.name })}

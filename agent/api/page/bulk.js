@@ -26,10 +26,10 @@ function outcome(r) {
 }
 
 /** What became, or would become, of each: those that failed first. */
-function results({ results: all = [], total = all.length }) {
+function results({ results: all = [], total = all.length, dryRun }) {
 	const bad = all.filter((r) => r.problem), rows = [...bad, ...all.filter((r) => !r.problem)].slice(0, SHOWN);
 
-	return html`<p>${t('bulk.outcome', { n: total - bad.length, m: total })}${bad.length > 0 && html` <strong class="t-bad">${t('bulk.failed', { n: bad.length })}</strong>`}</p>
+	return html`<p>${t(dryRun ? 'bulk.can' : 'bulk.outcome', { n: total - bad.length, m: total })}${bad.length > 0 && html` <strong class="t-bad">${t('bulk.failed', { n: bad.length })}</strong>`}</p>
 		<div class="scrolls results"><table class="plain" aria-label=${t('bulk.results')}><thead><tr>${['pool', 'member', 'result'].map((c) =>
 			html`<th key=${c} scope="col">${t(c === 'result' ? 'record.result' : 'col.' + c)}</th>`)}</tr></thead>
 		<tbody>${rows.map((r, i) => html`<tr key=${i}><td>${r.pool}</td><td>${r.member || '–'}</td><td>${outcome(r)}</td></tr>`)}
@@ -38,7 +38,7 @@ function results({ results: all = [], total = all.length }) {
 
 /** The first of the differences stands for all: they are one change. */
 function preview(answer) {
-	const first = (answer.results || []).find((r) => r.items?.length || r.diff?.length);
+	const first = (answer.results || []).find((r) => r.items?.some((x) => x.before || x.diff?.some((d) => d.op === 'add')) || r.diff?.length);
 
 	return html`${results(answer)}${first && html`<h4>${t('bulk.example', { id: first.pool })}</h4>${difference(first.items || [first])}`}`;
 }
@@ -148,7 +148,7 @@ export class Bulk extends Component {
 	};
 
 	render({ allow, onDone, onUndo, onClose }, { op, total, typed }) {
-		return html`<${Write} title=${t('bulk.title')} verb=${total === undefined ? t('loading') : t('bulk.verb', { n: total })} danger=${op === 'delete'}
+		return html`<${Write} title=${t('bulk.title')} verb=${total === undefined ? t('loading') : t(op === 'delete' ? 'bulk.verb.delete' : 'bulk.verb', { n: total })} danger=${op === 'delete'}
 			names=${['weight']} request=${this.request} fields=${this.fields} show=${preview} after=${(answer) => {
 				this.made = answer.results;
 				return results(answer);

@@ -18,7 +18,8 @@ function about(revisions, operations) {
 
 /**
  * Props: pool, base (absent: it is gone), revisions, to (chosen already), reason, allow, onDone, onClose;
- * member and operations (a set of ids): only those about it, at first.
+ * member and operations (a set of ids): only those about it, at first. What is no pool has path, words (of its
+ * command), reload, flat and before, as write.js has them.
  */
 export class Rollback extends Component {
 	state = { base: this.props.base, to: this.props.to };
@@ -26,7 +27,7 @@ export class Rollback extends Component {
 	request = () => {
 		const { to, base } = this.state;
 
-		return to && { method: 'POST', path: poolPath(this.props.pool.id, ':rollback'), body: { toRevision: to }, etag: base?.etag };
+		return to && { method: 'POST', path: this.props.path ?? poolPath(this.props.pool.id, ':rollback'), body: { toRevision: to }, etag: base?.etag };
 	};
 
 	choose(to) {
@@ -56,10 +57,10 @@ export class Rollback extends Component {
 			${!this.state.to && html`<p class="dim">${t('rollback.choose')}</p>`}`;
 	};
 
-	render({ pool, to, reason, allow, onDone, onClose }, { base }) {
+	render({ pool, words = ['pool', pool.id], to, reason, reload, flat, before, allow, onDone, onClose }, { base }) {
 		return html`<${Write} self=${(w) => { this.write = w; }} title=${t('rollback.title', { id: pool.id })} verb=${t('rollback')}
 			atOnce=${!!to} request=${this.request} fields=${this.fields} pool=${pool.id} base=${base} mine=${() => ({})} reason=${reason}
-			command=${(request, reason) => command(['rollback', 'pool', pool.id, '--to', String(request.body.toRevision)], reason)}
-			rebase=${(now, how, then) => this.setState({ base: now }, then)} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
+			command=${(request, reason) => command(['rollback', ...words, '--to', String(request.body.toRevision)], reason)}
+			rebase=${(now, how, then) => this.setState({ base: now }, then)} reload=${reload} flat=${flat} before=${before} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }

@@ -17,7 +17,7 @@ function fieldOf(pointer, detail) {
 
 	if (annotation)
 		return 'settings.' + annotation;
-	const [first, second] = pointer.startsWith('/') ? words(pointer) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail)?.slice(1) || [];
+	const [first, second] = pointer.startsWith('/spec/') ? words(pointer.slice('/spec'.length)) : pointer.startsWith('/') ? words(pointer) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail)?.slice(1) || [];
 
 	return second ? first + '.' + second : first;
 }
@@ -95,6 +95,8 @@ export class Write extends Component {
 				const given = answer.body.results || answer.body.items || [answer.body];
 				const items = this.props.before ? given.map((x) => ({ ...x, before: this.props.before(x) })) : await withBefore(given);
 
+				if (answer.body.results) // the first of many stands for all
+					await this.example(given);
 				this.setState({ preview: { ...answer.body, items }, previewed: JSON.stringify(request) },
 					() => document.querySelector('.preview')?.scrollIntoView({ block: 'nearest' }));
 			} else {
@@ -115,6 +117,13 @@ export class Write extends Component {
 			this.again = undefined;
 			this.attempt(again);
 		}
+	}
+
+	async example(results) {
+		const one = results.find((r) => r.items?.length);
+
+		if (one)
+			one.items = await withBefore(one.items);
 	}
 
 	async fail(error, dry) {

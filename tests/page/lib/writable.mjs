@@ -40,6 +40,11 @@ function documents(p) {
 	};
 }
 
+function documentOf({ name, addresses, ports, reserved = [], namespaces = [], autoAssign }) {
+	return { apiVersion: 'parasaus.io/v1', kind: 'AddressPool', metadata: { name }, spec: { addresses, ports, ...(reserved.length && { reserved }),
+		...(namespaces.length && { namespaces }), ...(autoAssign === false && { autoAssign }) } };
+}
+
 class Problem extends Error {
 	constructor(code, detail, more = {}) {
 		super(detail);
@@ -56,6 +61,7 @@ export class Writable {
 	reason = 'token-needed';
 	size = 0; // pools that are there besides
 	addressPools = []; // { name, addresses, ports, reserved, namespaces, autoAssign, source, revision, user, at }
+	addressPast = [];
 	closed = false; // true: nothing is read without a token
 
 	add(id, over) {
@@ -379,13 +385,14 @@ export class Writable {
 	// --- address pools ---------------------------------------------------------------------------
 
 	allocations(p) {
-		return p.addresses[0] === '10.0.0.1' ? [...this.pools.values()].map((x) => ({ frontend: `10.0.0.1:${x.port}/tcp`, pool: x.id })) : [];
+		return p.addresses[0] === '10.0.0.1' ? [...this.pools.values()].map((x) => ({ frontend: `10.0.0.1:${x.port}`, protocol: 'tcp', pool: x.id })) : [];
 	}
 
 	addressPool(p) {
-		const used = this.allocations(p).length, [first, last = first] = p.ports.split('-').map(Number), total = last - first + 1;
+		const used = this.allocations(p).length, [first, last = first] = p.ports.split('-').map(Number), size = last - first + 1;
 
-		return { reserved: [], namespaces: [], autoAssign: true, vip: p.addresses[0], ...p, size: total, total, used, free: total - used };
+		return { reserved: [], namespaces: [], autoAssign: true, vip: p.addresses[0], source: 'configuration', revision: 0, user: null, at: null, ...p,
+			size, used, free: size - used };
 	}
 
 	readAddressPools(name, more, offset, limit) {
@@ -393,38 +400,57 @@ export class Writable {
 
 		if (!name)
 			return { body: { items: this.addressPools.map((x) => this.addressPool(x)), total: this.addressPools.length } };
+		if (more === 'revisions')
+			return { body: { items: this.addressPast.filter((x) => x.name === name).map(({ pool, ...x }) => ({ ...x, removed: !pool })).reverse() } };
 		if (!p)
 			throw new Problem('pool-not-found', 'no address pool has that name');
 		if (!more)
-			return { body: this.addressPool(p), etag: `"r${p.revision}"` };
+			return { body: documentOf(p), etag: p.source === 'store' ? `"r${p.revision}"` : undefined };
 		const items = this.allocations(p);
 
 		return { body: { items: items.slice(offset, offset + limit), total: items.length, offset, limit } };
 	}
 
-	writeAddressPool({ method, path, dry }, r, user) {
-		const body = r.postData() ? JSON.parse(r.postData()) : {}, name = path.split('/')[1] || body.name;
-		const now = this.addressPools.find((p) => p.name === name), next = method === 'DELETE' ? undefined : { ...now, ...body };
+	/** What it becomes; undefined: nothing. */
+	nextAddressPool(method, name, body, now) {
+		if (body.toRevision)
+			return this.addressPast.find((x) => x.name === name && x.revision === body.toRevision).pool;
+		return method === 'DELETE' ? undefined : method === 'POST' ? body : { ...now, ...body.spec };
+	}
 
-		if (now && method !== 'POST')
+	writeAddressPool({ method, path, dry, reason }, r, user) {
+		const body = r.postData() ? JSON.parse(r.postData()) : {}, [, rest] = path.split('/'), name = rest?.replace(':rollback', '') || body.name;
+		const now = this.addressPools.find((p) => p.name === name), next = this.nextAddressPool(method, name, body, now);
+
+		if (now && rest)
 			this.check(r, { revision: now.revision, who: { user: now.user, action: 'patch', at: now.at } });
 		if (next?.addresses.some((a) => a.startsWith('192.')))
-			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '/addresses', line: null,
+			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '/spec/addresses', line: null,
 				detail: '192.0.2.1 is outside of vipRanges' }] });
 		if (!next && this.allocations(now).length)
 			throw new Problem('in-use', `2 pools have frontends from it: ${this.allocations(now).map((a) => a.pool).join(', ')}`);
-		if (!dry) {
-			this.revision++;
-			this.addressPools = this.addressPools.filter((p) => p !== now).concat(next ? [{ ...next, source: 'store', revision: this.revision, user,
-				at: new Date().toISOString() }] : []);
-		}
-		const doc = (p) => p && { kind: 'AddressPool', metadata: { name }, spec: { addresses: p.addresses, ports: p.ports, reserved: p.reserved || [],
-			namespaces: p.namespaces || [], autoAssign: p.autoAssign } };
-		const d = diff(doc(now), doc(next));
+		const action = body.toRevision ? 'rollback' : { POST: 'create', PATCH: 'patch', DELETE: 'delete' }[method];
 
-		return { status: method === 'POST' && !dry ? 201 : 200, etag: dry ? undefined : `"r${this.revision}"`, body: { items: [{ kind: 'AddressPool', name,
-			result: !next ? 'removed' : now ? 'configured' : 'created', changed: d.length > 0, diff: d, object: doc(next) ?? null }], dryRun: dry,
-		warnings: next && now && next.ports !== now.ports ? [{ detail: '1 pools keep their frontends outside of every address pool: shop/web (10.0.0.1:40000)' }] : [] } };
+		if (!dry)
+			this.putAddressPool(name, next, { user, action, reason });
+		return { status: method === 'POST' && !dry && !body.toRevision ? 201 : 200, etag: dry ? undefined : `"r${this.revision}"`,
+			body: this.addressChange(name, now, next, dry) };
+	}
+
+	putAddressPool(name, pool, who) {
+		const at = new Date().toISOString(), made = pool && { ...pool, name, source: 'store', revision: ++this.revision, user: who.user, at };
+
+		this.addressPast.push({ name, pool: made, revision: this.revision, at, ...who });
+		this.addressPools = this.addressPools.filter((p) => p.name !== name).concat(made || []);
+	}
+
+	addressChange(name, now, next, dry) {
+		const d = diff(now && documentOf(now), next && documentOf(next)), { size, used, free } = next ? this.addressPool(next) : {};
+		const moved = next && now && next.ports !== now.ports;
+
+		return { items: [{ kind: 'AddressPool', name, result: !next ? 'removed' : now ? 'configured' : 'created', changed: d.length > 0, diff: d,
+			object: next ? documentOf(next) : null }], dryRun: dry, addressPools: next ? [{ name, size, used, free }] : [], gained: 0, outside: moved ? 1 : 0,
+		warnings: moved ? [{ detail: '1 pools keep their frontends outside of every address pool: shop/web (10.0.0.1:40000)' }] : [] };
 	}
 
 	finish(id, next, who, dry, status = 200) {
