@@ -32,10 +32,10 @@ export async function loadAddressPool(name) {
 
 /** What is in it by then, and who gets or keeps something. */
 function outcome(preview) {
-	const { addressPools = [], gained, outside } = preview;
+	const { addressPools = [], gained } = preview; // who keeps one outside of all of them is a warning
 
 	return html`${addressPools.map((p) => html`<p key=${p.name}>${t('ap.room', { name: p.name, n: p.size, used: p.used, free: p.free })}</p>`)}
-		${!!gained && html`<p>${t('ap.gained', { n: gained })}</p>`}${!!outside && html`<p>${t('ap.outside', { n: outside })}</p>`}
+		${!!gained && html`<p>${t('ap.gained', { n: gained })}</p>`}
 		${difference(preview.items)}`;
 }
 

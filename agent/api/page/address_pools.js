@@ -276,7 +276,7 @@ export class AddressPools extends Component {
 	held() {
 		const { held } = this.state;
 
-		return held && html`<div class="held" role="status">${held.items.length ? held.items.map((h) => html`<span key=${h.pool}><code>${h.frontends.join(' ')}</code>
+		return held && html`<div class="held" role="status">${held.items.length ? held.items.map((h) => html`<span key=${h.pool}><code>${h.frontends.join(' ')}</code>${' '}
 			<span aria-hidden="true">→</span> ${poolLink(h.pool)}</span>`) : t('holders.nobody', { q: held.q })}</div>`;
 	}
 
