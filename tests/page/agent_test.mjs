@@ -58,6 +58,7 @@ await run([
 			await page.locator('#f-name').fill('Web');
 			await page.locator('#f-namespace').fill('shop');
 			await page.locator('#f-portName').fill('http');
+			await page.getByRole('button', { name: 'As text' }).click();
 			await page.locator('#f-members').fill('10.1.0.1:8080\n10.1.0.2:8080 5');
 			await page.locator('[id="f-settings.health-check-type"]').selectOption('none');
 			await page.locator('[id="f-settings.drain-seconds"]').fill('soon');
@@ -143,6 +144,48 @@ await run([
 			assert.deepEqual(await weights(), { '10.1.0.2-8080': 7, '10.1.0.3-8080': null });
 			await picture(page, 'agent-members-light-en');
 		});
+	},
+	async function members_are_saved_with_their_pool_and_each_has_its_past() {
+		await on(async (page) => {
+			const rows = page.locator('.member-rows tbody tr'), before = (await spec()).members;
+
+			await act(page, 'Edit');
+			await giveToken(page);
+			await rows.nth(before.length).locator('input.at').fill('10.1.0.7:8080');
+			await rows.nth(before.length).locator('input.weight').fill('3');
+			await page.locator('[id="f-settings.drain-seconds"]').fill('70');
+			await goOn(page, 'Preview');
+			await page.locator('.plan', { hasText: '10.1.0.7:8080' }).waitFor();
+			await goOn(page, 'Save');
+			await closed(page);
+			const after = await spec();
+
+			assert.deepEqual(after.members, [...before, { id: '10.1.0.7-8080', address: '10.1.0.7', port: 8080, weight: 3 }]);
+			assert.equal(after.settings['drain-seconds'], '70');
+			await rowOf(page, WEB_NAME).locator('.expand').click();
+			await page.locator('tr[data-member="10.1.0.7-8080"] .m-operator', { hasText: 'token:alice' }).waitFor();
+			await page.getByRole('button', { name: 'Operation record of 10.1.0.7:8080' }).click();
+			await page.waitForSelector('.record tbody tr');
+			assert.equal(await page.locator('.record tbody tr').count(), 1);
+			await page.keyboard.press('Escape');
+			await closed(page);
+			await page.getByRole('button', { name: 'Roll back 10.1.0.7:8080' }).click();
+			await page.locator('.revisions tbody tr').last().locator('input').check();
+			await page.locator('.preview').waitFor();
+			await goOn(page, 'Roll back');
+			await closed(page);
+			assert.deepEqual((await spec()).members, before);
+		});
+	},
+	async function what_was_done_leads_back_to_its_pool() {
+		await on(async (page) => {
+			await page.locator('.s-record tr[data-row="0"] .expand').click();
+			await page.locator('.panel .diff').waitFor();
+			await page.locator('.panel').getByRole('link', { name: WEB }).click();
+			await page.waitForSelector('.members tbody tr');
+			await page.keyboard.press('4');
+			await page.locator('.s-addresses tr[data-row] .name').first().waitFor();
+		}, '#/record');
 	},
 	async function the_record_names_who_did_it() {
 		await on(async (page) => {

@@ -308,6 +308,34 @@ const tests = [
 			assert.equal(w.pools.get(WEB).settings.scheduler, 'wlc');
 		});
 	},
+	async function what_a_dry_run_warns_of_is_seen_before_it_is_saved() {
+		const w = agent();
+
+		w.warning = 'Helm release shop/web will undo this at its next upgrade';
+		await on(w, async (page) => {
+			await act(page, 'Edit');
+			await giveToken(page);
+			await page.locator('[id="f-settings.scheduler"]').selectOption('wlc');
+			await goOn(page, 'Preview');
+			await dialog(page).locator('.preview .warning', { hasText: w.warning }).waitFor();
+			await picture(page, 'edit-warning-light-en');
+			assert.equal(writes(w).length, 0);
+		});
+	},
+	async function a_right_that_is_missing_is_named_in_full() {
+		const w = agent();
+
+		w.forbids = 'endpoints "web" is forbidden: User "system:serviceaccount:shop:viewer" cannot update resource "endpoints" in API group "" in the ' +
+			'namespace "shop": the right that is missing is update endpoints in namespace shop';
+		await on(w, async (page) => {
+			await act(page, 'Edit');
+			await giveToken(page);
+			await page.locator('[id="f-settings.scheduler"]').selectOption('wlc');
+			await goOn(page, 'Preview');
+			await dialog(page).locator('[role=alert]', { hasText: w.forbids }).waitFor();
+			await picture(page, 'edit-forbidden-light-en');
+		});
+	},
 	async function without_a_token_nothing_is_written() {
 		const w = agent();
 

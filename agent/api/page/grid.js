@@ -5,7 +5,7 @@ import { Component, html } from './html.js';
 import { lettersAreKeys } from './keys.js';
 
 export const ROW = 30; // pixels; .grid tbody td in style.css has the same
-const OVER = 8; // rows beyond what is in sight
+const OVER = 6; // rows beyond what is in sight
 
 /**
  * Props: name, columns [{ key, label, sort, title, cell(row, i, tab) }], total, rowAt(i), want(first, last),

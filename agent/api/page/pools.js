@@ -179,7 +179,7 @@ export class Pools extends Component {
 		const row = this.grid?.focusedRow(), at = document.activeElement?.closest('tr[data-member]');
 		const member = at && this.members?.memberOf(at.dataset.member);
 
-		if (e.key === 'n' || e.key === 'a')
+		if (e.key === 'n' || (e.key === 'a' && (this.chosen.size || this.store.total)))
 			this.act(KEYS[e.key]);
 		else if (e.key === 'x' && row)
 			this.choose(row);
@@ -320,8 +320,8 @@ export class Pools extends Component {
 	};
 
 	mark(pool, tab) {
-		return html`<span class="acts"><input type="checkbox" class="mark" tabindex=${tab} checked=${this.chosen.has(pool.id)}
-			aria-label=${t('choose', { id: pool.id })} onChange=${() => this.choose(pool)} /></span>`;
+		return html`<input type="checkbox" class="mark acts" tabindex=${tab} checked=${this.chosen.has(pool.id)}
+			aria-label=${t('choose', { id: pool.id })} onChange=${() => this.choose(pool)} />`;
 	}
 
 	// --- what is seen ---------------------------------------------------------------
@@ -384,9 +384,11 @@ export class Pools extends Component {
 	changeMany(total) {
 		const why = this.whyNot(undefined, 'bulk'), { size } = this.chosen;
 
+		if (!size && !total)
+			return null;
 		return html`${size > 0 && html`<button type="button" class="quiet" onClick=${this.dropChoice}>${t('choice.drop')}</button>`}
-			<button type="button" class="bulk" aria-keyshortcuts="a" disabled=${!size && !total} aria-disabled=${why ? 'true' : undefined} title=${why?.text}
-				onClick=${() => this.act('bulk')}>${size ? t('bulk.change.chosen', { n: size }) : t('bulk.change', { n: total ?? 0 })}</button>`;
+			<button type="button" class="bulk" aria-keyshortcuts="a" aria-disabled=${why ? 'true' : undefined} title=${why?.text}
+				onClick=${() => this.act('bulk')}>${size ? t('bulk.change.chosen', { n: size }) : t('bulk.change', { n: total })}</button>`;
 	}
 
 	render({ params, set, counts }, { dialog }) {

@@ -4,7 +4,7 @@
 const TOKENS = { pst_alice: ['token:alice', true], pst_bob: ['token:bob', true], pst_view: ['token:view', false] };
 const PROBLEMS = { 'token-needed': 401, 'unknown-token': 401, 'stale-revision': 412, 'precondition-required': 428,
 	'not-of-the-store': 409, 'already-exists': 409, 'pool-not-found': 404, validation: 422 };
-Object.assign(PROBLEMS, { 'expected-count-mismatch': 409, 'in-use': 409, unauthorized: 401 });
+Object.assign(PROBLEMS, { 'expected-count-mismatch': 409, 'in-use': 409, unauthorized: 401, forbidden: 403 });
 const FIRST_PORT = 40000;
 
 const at = (m) => (m.address.includes(':') ? `[${m.address}]` : m.address) + ':' + m.port;
@@ -62,6 +62,8 @@ export class Writable {
 	size = 0; // pools that are there besides
 	addressPools = []; // { name, addresses, ports, reserved, namespaces, autoAssign, source, revision, user, at }
 	addressPast = [];
+	warning = undefined; // what every dry run warns of
+	forbids = undefined; // why nobody may write
 	closed = false; // true: nothing is read without a token
 
 	add(id, over) {
@@ -123,6 +125,8 @@ export class Writable {
 		if (method !== 'GET') {
 			if (!may)
 				throw new Problem('token-needed', 'a write needs a token');
+			if (this.forbids)
+				throw new Problem('forbidden', this.forbids);
 			if (path === 'pools:batch')
 				return this.batch(JSON.parse(r.postData()), asked, user);
 			if (path.startsWith('address-pools'))
@@ -465,6 +469,6 @@ export class Writable {
 				: a ? 'configured' : 'created', revision: this.revision, changed: d.length > 0, diff: d, object: b?.[kind] ?? null };
 		});
 
-		return { status: dry ? 200 : status, body: { items, pool: id, dryRun: dry, warnings: [] }, etag: dry || !b ? undefined : `"r${this.revision}"` };
+		return { status: dry ? 200 : status, body: { items, pool: id, dryRun: dry, warnings: this.warning ? [{ detail: this.warning }] : [] }, etag: dry || !b ? undefined : `"r${this.revision}"` };
 	}
 }
