@@ -141,6 +141,7 @@ const tests = [
 			await begin(page);
 			await goOn(page, 'Preview');
 			await previews(page);
+			assert.equal(await page.locator('.plan tbody tr').count(), 2);
 			assert.match(await text(page, '.results tbody tr'), /shop\.api\.http-tcp.*there is another revision by now/s);
 			await goOn(page, 'Change 3');
 			await dialog(page).getByText('2 of 3 were done. 1 cannot.').waitFor();

@@ -38,6 +38,7 @@ const tests = [
 			await memberRow(page, '10.9.0.2-80').locator('.m-operator', { hasText: 'token:bob' }).waitFor();
 			await memberRow(page, '10.9.0.1-80').locator('.m-operator', { hasText: 'unix:root' }).waitFor();
 			assert.match(await text(page, 'tr[data-row="1"]'), /token:carol/); // of the pool it is another
+			assert.equal(await page.locator('.detail [role=alert]').count(), 0);
 			await picture(page, 'members-operator-light-en');
 		});
 	},

@@ -91,7 +91,8 @@ export class Drain extends Act {
 			request: () => ({ method: 'PATCH', path: memberPath(props), body: { drain: !resume }, etag: base.etag }),
 			command: (_, reason) => memberCommand(resume ? 'undrain' : 'drain', pool, at, [], reason),
 			mine: () => flatWith(base.spec, member, resume ? null : 0),
-			more: html`<button type="button" onClick=${() => this.instead(resume ? 'resumeAll' : 'drainAllOf')}>${t('everywhere', { address: member.address })}</button>`,
+			more: html`<button type="button" onClick=${() => this.instead(resume ? 'resumeAll' : 'drainAllOf')}>${t('everywhere',
+				{ address: member.address })}</button>`,
 			fields: () => html`<p>${t(resume ? 'resume.text' : 'drain.text')}</p>` });
 	}
 }

@@ -27,7 +27,7 @@ export function flatAddressPool(spec) {
 export async function loadAddressPool(name) {
 	const { body, etag } = await getTagged(addressPoolPath(name));
 
-	return { spec: { ...body.spec, name, revision: Number(/\d+/.exec(etag || '')?.[0] || 0), document: body }, etag };
+	return { spec: { ...body.spec, autoAssign: body.spec.autoAssign !== false, name, revision: Number(/\d+/.exec(etag || '')?.[0] || 0), document: body }, etag };
 }
 
 /** What is in it by then, and who gets or keeps something. */

@@ -76,7 +76,8 @@ class Holders extends Component {
 	}
 
 	facts(p) {
-		const all = [['addresses', p.addresses.join('  ')], ['ports', p.ports], ['reserved', p.reserved?.join('  ')], ['namespaces', p.namespaces?.join('  ')],
+		const all = [['addresses', p.addresses.join('  ')], ['ports', p.ports], ['reserved', p.reserved?.join('  ')],
+			['namespaces', p.namespaces?.join('  ')],
 			['autoAssign', p.autoAssign === undefined ? undefined : t(p.autoAssign ? 'yes' : 'no')], ['operator', p.user && [p.user, time(p.at)].join(', ')]];
 
 		return html`<dl class="facts">${all.filter(([, v]) => v).map(([key, v]) =>
@@ -89,7 +90,8 @@ class Holders extends Component {
 			${!list ? !error && html`<p class="dim">${t('loading')}</p>` : !list.items.length ? html`<p class="dim">${t('holders.none')}</p>`
 				: html`<table class="members holders" aria-label=${t('holders', { name: pool.name })}><thead><tr>
 					<th scope="col">${t('holders.frontend')}</th><th scope="col">${t('col.pool')}</th></tr></thead>
-					<tbody>${list.items.map((a) => html`<tr key=${a.frontend + a.protocol}><td>${a.frontend}${a.protocol && '/' + a.protocol}</td><td>${poolLink(a.pool)}</td></tr>`)}</tbody></table>
+					<tbody>${list.items.map((a) => html`<tr key=${a.frontend + a.protocol}>
+						<td>${a.frontend}${a.protocol && '/' + a.protocol}</td><td>${poolLink(a.pool)}</td></tr>`)}</tbody></table>
 				<div class="under">${this.pager(list)}</div>`}</div>`;
 	}
 }
@@ -145,11 +147,11 @@ export class AddressPools extends Component {
 			this.setState({ held: undefined });
 			return;
 		}
-		const held = await get('pools', { q, limit: HOLDERS }).catch(() => undefined);
+		const found = await get('pools', { q, limit: HOLDERS }).catch(() => undefined);
+		const items = found?.items.map((p) => ({ pool: p.id, frontends: p.frontends.filter((f) => f.includes(q)) }));
 
 		if (q === this.props.params.q?.trim())
-			this.setState({ held: held && { q, total: held.total, items: held.items.map((p) => ({ pool: p.id, frontends: p.frontends.filter((f) => f.includes(q)) }))
-				.filter((h) => h.frontends.length) } });
+			this.setState({ held: items && { q, items: items.filter((h) => h.frontends.length) } });
 	}
 
 	/** All where it was an address that was searched for: it need not be written in any. */
@@ -246,7 +248,10 @@ export class AddressPools extends Component {
 	dialog() {
 		const { what, ...more } = this.state.dialog, props = { ...more, allow: this.props.allow, onDone: this.onDone, onClose: this.closed };
 
-		return what === 'why' ? html`<${WhyNot} ...${props} title=${t('why.title')} />` : html`<${DIALOGS[what]} key=${what} ...${props} ...${this.past(what, more)} reload=${() => loadAddressPool(more.pool.name)} />`;
+		if (what === 'why')
+			return html`<${WhyNot} ...${props} title=${t('why.title')} />`;
+		return html`<${DIALOGS[what]} key=${what} ...${props} ...${this.past(what, more)}
+			reload=${() => loadAddressPool(more.pool.name)} />`;
 	}
 
 	// --- what is seen ---------------------------------------------------------------
@@ -270,14 +275,15 @@ export class AddressPools extends Component {
 			{ key: 'operator', cell: (p) => p.user || '–' },
 			{ key: 'operated', sort: 'at', down: true, cell: (p) => time(p.at) || '–' },
 			{ key: 'acts', cell: this.acts },
-		].map((c) => ({ ...c, label: t((['operator', 'operated', 'acts', 'name'].includes(c.key) ? c.key === 'name' ? 'ap.' : 'col.' : 'ap.') + c.key) }));
+		].map((c) => ({ ...c, label: t((['operator', 'operated', 'acts'].includes(c.key) ? 'col.' : 'ap.') + c.key) }));
 	}
 
 	held() {
 		const { held } = this.state;
 
-		return held && html`<div class="held" role="status">${held.items.length ? held.items.map((h) => html`<span key=${h.pool}><code>${h.frontends.join(' ')}</code>${' '}
-			<span aria-hidden="true">→</span> ${poolLink(h.pool)}</span>`) : t('holders.nobody', { q: held.q })}</div>`;
+		return held && html`<div class="held" role="status">${!held.items.length ? t('holders.nobody', { q: held.q })
+			: held.items.map((h) => html`<span key=${h.pool}><code>${h.frontends.join(' ')}</code>${' '}
+			<span aria-hidden="true">→</span> ${poolLink(h.pool)}</span>`)}</div>`;
 	}
 
 	render({ params, set }, { list, error, loaded, dialog }) {

@@ -13,6 +13,7 @@ import { Write } from './write.js';
 
 const OPS = { pools: ['drain', 'undrain', 'weight', 'scheduler', 'check', 'delete'], members: ['drain', 'undrain', 'weight', 'delete'] };
 const SHOWN = 100; // results in one table
+const WARNINGS = 10;
 const MEMBER_FILTERS = ['q', 'namespace', 'check', 'source']; // that a list of members has as well
 
 /** What the filters of a list are, as its query. */
@@ -29,18 +30,28 @@ function outcome(r) {
 function results({ results: all = [], total = all.length, dryRun }) {
 	const bad = all.filter((r) => r.problem), rows = [...bad, ...all.filter((r) => !r.problem)].slice(0, SHOWN);
 
-	return html`<p>${t(dryRun ? 'bulk.can' : 'bulk.outcome', { n: total - bad.length, m: total })}${bad.length > 0 && html` <strong class="t-bad">${t('bulk.failed', { n: bad.length })}</strong>`}</p>
+	return html`<p>${t(dryRun ? 'bulk.can' : 'bulk.outcome', { n: total - bad.length, m: total })}${bad.length > 0
+			&& html` <strong class="t-bad">${t('bulk.failed', { n: bad.length })}</strong>`}</p>
 		<div class="scrolls results"><table class="plain" aria-label=${t('bulk.results')}><thead><tr>${['pool', 'member', 'result'].map((c) =>
 			html`<th key=${c} scope="col">${t(c === 'result' ? 'record.result' : 'col.' + c)}</th>`)}</tr></thead>
 		<tbody>${rows.map((r, i) => html`<tr key=${i}><td>${r.pool}</td><td>${r.member || '–'}</td><td>${outcome(r)}</td></tr>`)}
 		${total > rows.length && html`<tr><td colspan="3" class="dim">${t('count', { n: rows.length, m: total })}</td></tr>`}</tbody></table></div>`;
 }
 
+/** A dry run as that of one: what is in it of each, together. */
+function together(body) {
+	const answers = body.results.map((r) => r.answer).filter(Boolean), plan = answers.flatMap((a) => a.plan || []);
+
+	return { ...body, results: body.results.map((r) => ({ ...r, items: r.answer?.items, changed: r.result !== 'unchanged' })),
+		plan: answers.some((a) => a.plan) ? plan : undefined, planTotal: Math.max(plan.length, answers.reduce((n, a) => n + (a.planTotal || 0), 0)),
+		warnings: answers.flatMap((a) => a.warnings || []).slice(0, WARNINGS) };
+}
+
 /** The first of the differences stands for all: they are one change. */
 function preview(answer) {
-	const first = (answer.results || []).find((r) => r.items?.some((x) => x.before || x.diff?.some((d) => d.op === 'add')) || r.diff?.length);
+	const first = answer.results.find((r) => r.items?.some((x) => x.before || x.diff?.some((d) => d.op === 'add')));
 
-	return html`${results(answer)}${first && html`<h4>${t('bulk.example', { id: first.pool })}</h4>${difference(first.items || [first])}`}`;
+	return html`${results(answer)}${first && html`<h4>${t('bulk.example', { id: first.pool })}</h4>${difference(first.items)}`}`;
 }
 
 /**
@@ -148,8 +159,10 @@ export class Bulk extends Component {
 	};
 
 	render({ allow, onDone, onUndo, onClose }, { op, total, typed }) {
-		return html`<${Write} title=${t('bulk.title')} verb=${total === undefined ? t('loading') : t(op === 'delete' ? 'bulk.verb.delete' : 'bulk.verb', { n: total })} danger=${op === 'delete'}
-			names=${['weight']} request=${this.request} fields=${this.fields} show=${preview} after=${(answer) => {
+		const verb = total === undefined ? t('loading') : t(op === 'delete' ? 'bulk.verb.delete' : 'bulk.verb', { n: total });
+
+		return html`<${Write} title=${t('bulk.title')} verb=${verb} danger=${op === 'delete'}
+			names=${['weight']} request=${this.request} fields=${this.fields} shape=${together} show=${preview} after=${(answer) => {
 				this.made = answer.results;
 				return results(answer);
 			}} holds=${op === 'delete' && typed.trim() !== String(total)} allow=${allow} onFail=${this.onFail} onDone=${onDone}
@@ -214,6 +227,7 @@ export class BulkUndo extends Component {
 				${over && results({ results: made })}</div>
 			<div class="sheet-foot"><span class="space"></span>
 				<button type="button" class=${over ? 'main' : ''} onClick=${() => this.dialog.shut()}>${t(over ? 'close' : 'cancel')}</button>
-				${!over && html`<button type="button" class="main" data-first="" disabled=${runs || !n} onClick=${this.run}>${t('bulk.undo.verb', { n: number(n) })}</button>`}</div></${Dialog}>`;
+				${!over && html`<button type="button" class="main" data-first="" disabled=${runs || !n}
+					onClick=${this.run}>${t('bulk.undo.verb', { n: number(n) })}</button>`}</div></${Dialog}>`;
 	}
 }

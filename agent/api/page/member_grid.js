@@ -14,7 +14,7 @@ function cells(line) {
 	return { at, weight };
 }
 
-/** Props: text, onText(text), found: what the agent says is wrong. */
+/** Props: text, onWrite(text), found: what the agent says is wrong. */
 export class MemberGrid extends Component {
 	state = { plain: this.props.text.split('\n').length > TABLE_MAX, said: '' };
 
@@ -29,7 +29,7 @@ export class MemberGrid extends Component {
 
 		while (lines.length && !lines.at(-1))
 			lines.pop();
-		this.props.onText(lines.join('\n'));
+		this.props.onWrite(lines.join('\n'));
 	}
 
 	set = (i, name) => (e) => {
@@ -50,7 +50,7 @@ export class MemberGrid extends Component {
 			return;
 		e.preventDefault();
 		lines.splice(i, 1, ...(errors.length ? text : writeMembers(members)).split('\n'));
-		this.props.onText(lines.filter((l) => l.trim()).join('\n'));
+		this.props.onWrite(lines.filter((l) => l.trim()).join('\n'));
 		this.setState({ said: t('members.pasted', { n: errors.length ? text.split('\n').length : members.length }) });
 	};
 
@@ -77,11 +77,11 @@ export class MemberGrid extends Component {
 	}
 
 	body(errors) {
-		const { text, onText } = this.props, rows = this.rows(), wrong = new Set(errors.map((e) => e.line));
+		const { text, onWrite } = this.props, rows = this.rows(), wrong = new Set(errors.map((e) => e.line));
 
 		if (this.state.plain)
 			return html`<textarea ...${named('members', errors.length > 0, true)} aria-label=${t('field.members')} rows="7" spellcheck=${false}
-				value=${text} placeholder=${'10.0.0.11:8080\n10.0.0.12:8080 5'} onInput=${(e) => onText(e.target.value)} />`;
+				value=${text} placeholder=${'10.0.0.11:8080\n10.0.0.12:8080 5'} onInput=${(e) => onWrite(e.target.value)} />`;
 		return html`<div class="scrolls member-rows" ref=${(e) => { this.table = e; }}><table class="plain" aria-label=${t('field.members')}
 			onKeyDown=${this.onKey}><thead><tr><th scope="col" class="line">${t('members.line')}</th><th scope="col">${t('members.endpoint')}</th>
 			<th scope="col">${t('col.weight')}</th><th scope="col"><span class="hidden">${t('col.acts')}</span></th></tr></thead>

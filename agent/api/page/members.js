@@ -105,8 +105,10 @@ export class Members extends Component {
 		try {
 			const path = 'pools/' + encodeURIComponent(this.props.pool.id) + '/members';
 
-			this.setState({ list: await get(path, params, this.asking.signal), error: undefined });
-			await this.loadPast();
+			const list = await get(path, params, this.asking.signal);
+
+			this.setState({ list, error: undefined });
+			await this.loadPast(list.items);
 		} catch (e) {
 			if (e.name !== 'AbortError')
 				this.setState({ error: e });
@@ -114,8 +116,8 @@ export class Members extends Component {
 	}
 
 	/** Who did what to each of them last: of pools whose past is kept. */
-	async loadPast() {
-		const { pool } = this.props, shown = this.state.list.items;
+	async loadPast(shown) {
+		const { pool } = this.props;
 
 		if (!pool.revision)
 			return;
@@ -182,7 +184,8 @@ export class Members extends Component {
 		return html`<div class="detail">${facts(pool)}${troubles(pool)}
 			${error && html`<p role="alert">${error.message}</p>`}
 			${list ? html`${this.table(list)}<div class="under">${this.pager(list)}<button type="button"
-					aria-disabled=${why ? 'true' : undefined} title=${why?.text} onClick=${() => act('addMember', pool)}>+ ${t('member.add')}</button><${Copy} command=${poolCommand(pool.id)} /></div>`
+					aria-disabled=${why ? 'true' : undefined} title=${why?.text} onClick=${() => act('addMember', pool)}>+ ${t('member.add')}</button>
+				<${Copy} command=${poolCommand(pool.id)} /></div>`
 				: !error && html`<p class="dim">${t('loading')}</p>`}</div>`;
 	}
 }

@@ -93,7 +93,7 @@ class PoolForm extends Component {
 	members(found) {
 		const said = Object.keys(found).filter((k) => k.startsWith('members')).map((k) => found[k]).join('; ');
 
-		return html`<${MemberGrid} text=${this.state.members} onText=${(members) => this.setState({ members })} found=${said} />`;
+		return html`<${MemberGrid} text=${this.state.members} onWrite=${(members) => this.setState({ members })} found=${said} />`;
 	}
 
 	settingNames() {
@@ -149,7 +149,7 @@ function sameMembers(a, b) {
 }
 
 /** What was changed from `base` to `mine`, done to `theirs`. */
-function onTop(base, mine, theirs) {
+function ontoTheirs(base, mine, theirs) {
 	const [before, after, out] = [base, mine, theirs].map(byEndpoint);
 
 	for (const at of new Set([...before.keys(), ...after.keys()])) {
@@ -185,7 +185,9 @@ export class EditPool extends PoolForm {
 	request = () => {
 		const { base } = this.state, body = this.patch(base);
 
-		return Object.keys(body).length && !readMembers(this.state.members).errors.length ? { method: 'PATCH', path: poolPath(this.props.pool.id), body, etag: base.etag } : undefined;
+		if (!Object.keys(body).length || readMembers(this.state.members).errors.length)
+			return undefined;
+		return { method: 'PATCH', path: poolPath(this.props.pool.id), body, etag: base.etag };
 	};
 
 	mine = () => {
@@ -207,7 +209,7 @@ export class EditPool extends PoolForm {
 			if (v === null)
 				delete settings[k];
 		return this.setState({ base: now, port: String(changed.port ?? now.spec.port ?? ''), settings: new Settings(settings),
-			members: writeMembers(changed.members ? onTop(this.state.base.spec.members, changed.members, now.spec.members) : now.spec.members) }, then);
+			members: writeMembers(changed.members ? ontoTheirs(this.state.base.spec.members, changed.members, now.spec.members) : now.spec.members) }, then);
 	};
 
 	fields = (found) => html`<div class="fields">

@@ -61,6 +61,7 @@ export class Rollback extends Component {
 		return html`<${Write} self=${(w) => { this.write = w; }} title=${t('rollback.title', { id: pool.id })} verb=${t('rollback')}
 			atOnce=${!!to} request=${this.request} fields=${this.fields} pool=${pool.id} base=${base} mine=${() => ({})} reason=${reason}
 			command=${(request, reason) => command(['rollback', ...words, '--to', String(request.body.toRevision)], reason)}
-			rebase=${(now, how, then) => this.setState({ base: now }, then)} reload=${reload} flat=${flat} before=${before} allow=${allow} onDone=${onDone} onClose=${onClose} />`;
+			rebase=${(now, how, then) => this.setState({ base: now }, then)} reload=${reload} flat=${flat} before=${before}
+			allow=${allow} onDone=${onDone} onClose=${onClose} />`;
 	}
 }

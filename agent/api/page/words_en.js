@@ -356,6 +356,7 @@ export default {
 	'result.configured': 'changes',
 	'result.unchanged': 'nothing changed',
 	'result.removed': 'goes',
+	'result.refused': 'refused',
 	'diff.field': 'Field',
 	'diff.before': 'Before',
 	'diff.after': 'After',

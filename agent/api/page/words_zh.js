@@ -356,6 +356,7 @@ export default {
 	'result.configured': '变更',
 	'result.unchanged': '无变化',
 	'result.removed': '删除',
+	'result.refused': '被拒绝',
 	'diff.field': '字段',
 	'diff.before': '之前',
 	'diff.after': '之后',

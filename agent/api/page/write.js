@@ -17,7 +17,7 @@ function fieldOf(pointer, detail) {
 
 	if (annotation)
 		return 'settings.' + annotation;
-	const [first, second] = pointer.startsWith('/spec/') ? words(pointer.slice('/spec'.length)) : pointer.startsWith('/') ? words(pointer) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail)?.slice(1) || [];
+	const [first, second] = pointer.startsWith('/') ? words(pointer.replace(/^\/spec\//, '/')) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail)?.slice(1) || [];
 
 	return second ? first + '.' + second : first;
 }
@@ -43,7 +43,7 @@ function sortFindings(error, fields) {
  * base { spec, etag }, mine() (flat, of a conflict), rebase(base, how) where how is theirs, top or over,
  * self(this), allow() (asks for another token), onDone(answer, request), onClose, more (buttons of its own).
  * What is no pool brings along: reload() of its base, flat(spec), before(item) of a difference. For what is done
- * to many at once: show(preview) in place of a difference, holds (true: not to be done yet), onFail(error),
+ * to many at once: shape(answer) as it is shown, show(preview) in place of a difference, holds (true: not to be done yet), onFail(error),
  * after(answer): what is shown once it is done, in place of closing.
  */
 export class Write extends Component {
@@ -92,12 +92,12 @@ export class Write extends Component {
 			const answer = await send(request, { dryRun: dry ? 'all' : undefined, reason: this.state.reason.trim() });
 
 			if (dry) {
-				const given = answer.body.results || answer.body.items || [answer.body];
+				const body = this.props.shape ? this.props.shape(answer.body) : answer.body, given = body.results || body.items || [body];
 				const items = this.props.before ? given.map((x) => ({ ...x, before: this.props.before(x) })) : await withBefore(given);
 
-				if (answer.body.results) // the first of many stands for all
+				if (body.results) // the first of many stands for all
 					await this.example(given);
-				this.setState({ preview: { ...answer.body, items }, previewed: JSON.stringify(request) },
+				this.setState({ preview: { ...body, items }, previewed: JSON.stringify(request) },
 					() => document.querySelector('.preview')?.scrollIntoView({ block: 'nearest' }));
 			} else {
 				this.props.onDone(answer, request);

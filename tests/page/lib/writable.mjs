@@ -374,7 +374,7 @@ export class Writable {
 		const said = { pool, ...(member && { member }) };
 
 		if (!now || (revision && revision !== 'r' + now.revision) || this.refused === pool)
-			return { ...said, status: 412, result: 'failed', problem: { code: 'stale-revision', detail: 'there is another revision by now' } };
+			return { ...said, status: 412, result: 'refused', problem: { code: 'stale-revision', detail: 'there is another revision by now' } };
 		for (const m of next.members)
 			if (!member || `${m.address}-${m.port}` === member)
 				m.weight = op === 'drain' ? 0 : op === 'undrain' ? null : op === 'weight' ? weight : m.weight;
@@ -382,8 +382,9 @@ export class Writable {
 			this.patch(next, patch);
 		const { body } = this.finish(pool, op === 'delete' && !member ? undefined : next, who, dry);
 
-		return { ...said, status: 200, result: op === 'delete' ? 'removed' : 'configured', items: dry ? body.items : undefined,
-			revision: dry ? undefined : 'r' + this.revision };
+		return { ...said, status: 200, result: op === 'delete' ? 'removed' : body.items.some((x) => x.changed) ? 'configured'
+			: 'unchanged', answer: dry ? { ...body, plan: [{ op: 'set-server', frontend: `10.0.0.1:${now.port}`, protocol: 'tcp', server: 'x', weight: 0 }] }
+			: undefined, revision: dry ? undefined : this.revision };
 	}
 
 	// --- address pools ---------------------------------------------------------------------------
