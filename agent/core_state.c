@@ -27,7 +27,7 @@
 #include "agent/core_private.h"
 
 #define MAGIC	      "parasaus"
-#define VERSION	      2
+#define VERSION	      3
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
 #define FLUSH_BYTES   65536

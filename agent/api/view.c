@@ -170,15 +170,15 @@ static void put_port(struct json_writer *j, const struct pool *p)
 	json_put_text(j, REST_PORT, text);
 }
 
-/* Nulls where it is from no store. */
+/* Nulls where it is not known. */
 static void put_change(struct json_writer *j, const struct object_change *c)
 {
 	if (c)
 		json_put_uint(j, REST_REVISION, c->revision);
 	else
 		json_put_text(j, REST_REVISION, NULL);
-	json_put_text(j, REST_LAST_OPERATOR, c ? c->user : NULL);
-	json_put_text(j, REST_LAST_ACTION, c ? c->action : NULL);
+	json_put_text(j, REST_LAST_OPERATOR, c && *c->user ? c->user : NULL);
+	json_put_text(j, REST_LAST_ACTION, c && *c->action ? c->action : NULL);
 	json_put_time(j, REST_LAST_OPERATION_TIME, c ? c->at_ms : 0);
 }
 

@@ -243,25 +243,39 @@ static void suit_protocol(struct part *t)
 	p->set.check = t->b->p->no_check;
 }
 
-/* Of all that it is made of, be it what another object outdoes. */
-static struct object_change *newest_change(const struct build *b)
+static bool is_newer(const struct object_change *a, const struct object_change *than)
 {
-	struct object_change *newest = b->service->change;
+	return a && (!than->revision || a->revision > than->revision);
+}
+
+/*
+ * Of all that it is made of, be it what another object outdoes: the newest revision, and of those
+ * that say who it was the newest.
+ */
+static struct object_change newest_change(const struct build *b)
+{
+	static char nobody[] = "";
+	struct object_change newest = { .user = nobody, .action = nobody }, known = newest;
 
 	for (size_t i = 0; i < b->s->object_count; i++) {
 		const struct object *o = b->s->objects[i];
 
-		if (o->source == b->service->source && o->change &&
-		    (!newest || o->change->revision > newest->revision))
-			newest = o->change;
+		if (o->source != b->service->source)
+			continue;
+		if (is_newer(o->change, &newest))
+			newest = *o->change;
+		if (o->change && *o->change->user && is_newer(o->change, &known))
+			known = *o->change;
 	}
-	return newest;
+	known.revision = newest.revision;
+	return known;
 }
 
 struct pool *build_pool(struct build *b, size_t index)
 {
 	const struct object *o = b->service;
 	const struct object_port *port = &o->ports[index];
+	struct object_change change = newest_change(b);
 	char id[2 * OBJECT_NAME_MAX + 80];
 	struct pool parts = {
 		.id = id,
@@ -272,7 +286,7 @@ struct pool *build_pool(struct build *b, size_t index)
 		.protocol = port->protocol,
 		.persistence_s = o->affinity_s,
 		.set = b->set,
-		.change = newest_change(b),
+		.change = change.revision ? &change : NULL,
 	};
 	struct part t = { .b = b, .port = port, .pool = &parts };
 	struct pool *made;

@@ -7,16 +7,15 @@
  */
 #include "agent/pool/decode.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "agent/base/value.h"
+#include "agent/pool/author.h"
 #include "agent/pool/object_build.h"
 
 #define PREFIX	     "parasaus.io/"
@@ -226,7 +225,8 @@ static void add_annotation(struct decode *c, const struct doc *v, const char *wh
 {
 	const char *key = own_key(v->key);
 
-	if (!key || has_annotation(c, key))
+	/* Who wrote it last is no setting. */
+	if (!key || has_annotation(c, key) || author_is_key(v->key))
 		return;
 	if (v->type != DOC_STRING && v->type != DOC_NUMBER && v->type != DOC_BOOL) {
 		decode_note(c, true, v->line, "%s %s is %s where a string belongs; not used", where,
@@ -321,15 +321,9 @@ static unsigned line_in(const struct doc *d, const char *key)
 /* RFC 3339 in UTC, with a fraction or none, as API servers write it; 0 for anything else. */
 static int64_t read_time_ms(const char *s)
 {
-	struct tm tm = { 0 };
-	const char *end = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	int64_t ms = 0;
+	int64_t ms;
 
-	if (end && *end == '.') {
-		for (int unit = 100; isdigit((unsigned char)*++end); unit /= 10)
-			ms += (*end - '0') * unit;
-	}
-	return end && strcmp(end, "Z") == 0 ? (int64_t)timegm(&tm) * 1000 + ms : 0;
+	return author_time(s, &ms) ? ms : 0;
 }
 
 static char *bounded(struct decode *c, const char *s)
@@ -511,6 +505,26 @@ static void copy_held(struct decode *c, const struct object_origin *from)
 	c->parts.held_count = from->held_count;
 }
 
+/* Of what a controller of the cluster writes by itself nobody is told. */
+static void read_author(struct decode *c, const struct doc *metadata)
+{
+	struct object_change change = { 0 };
+	struct author author;
+	uint64_t revision;
+
+	if (value_uint(c->parts.revision, 1, INT64_MAX, &revision) < 0 ||
+	    author_is_controller(metadata))
+		return;
+	author_of(metadata, &author);
+	change.revision = revision;
+	change.at_ms = author.at_ms;
+	change.user = author.user;
+	change.action = (char *)(uintptr_t)author.action;
+	if (strlen(change.action) > AUTHOR_USER_MAX)
+		change.action = (char *)(uintptr_t) "";
+	c->parts.change = copy_change(&c->arena, &change);
+}
+
 int object_decode(const struct doc *d, const struct object_origin *from, struct object **out,
 		  struct err *err)
 {
@@ -530,6 +544,8 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.parts.change = copy_change(&c.arena, from->change);
 	copy_held(&c, from);
 	r = read_metadata(&c, d, err);
+	if (r == 0 && from->from_cluster && k->kind != OBJECT_SECRET)
+		read_author(&c, doc_get(d, "metadata"));
 	if (r == 0)
 		r = k->decode(&c, d, err);
 	if (r == 0)

@@ -95,11 +95,14 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
-/* The change of a store that made a document what it is. */
+/*
+ * The change that made a document what it is: a store's, or, of an object of a cluster, what that
+ * says of itself (agent/pool/author.h).
+ */
 struct object_change {
 	uint64_t revision;
-	int64_t at_ms; /* wall clock */
-	char *user, *action;
+	int64_t at_ms;	     /* wall clock */
+	char *user, *action; /* "": unknown */
 };
 
 /* One block of memory but for its problems and a Secret's values; object_free() frees them all. */
@@ -118,7 +121,7 @@ struct object {
 	char *revision;	    /* opaque; "" outside a cluster */
 	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
 	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */
-	struct object_change *change; /* NULL: from no store */
+	struct object_change *change; /* NULL: unknown */
 	struct object_annotation *annotations;
 	size_t annotation_count;
 	struct problems problems;

@@ -8,9 +8,10 @@
 #include "agent/pool/object.h"
 #include "agent/pool/object_build.h"
 
-#define PATH_TEXT_MAX 4096
-#define SUBSETS_MAX   OBJECT_ADDRESSES_MAX
-#define HOLDS	      4u /* of the flags */
+#define PATH_TEXT_MAX	4096
+#define CHANGE_WORD_MAX 1024 /* bytes of who and what */
+#define SUBSETS_MAX	OBJECT_ADDRESSES_MAX
+#define HOLDS		4u /* of the flags */
 
 static void put_ports(struct buf *b, const struct object_port *ports, size_t count)
 {
@@ -73,6 +74,17 @@ void object_put_values(struct buf *b, const struct object *o)
 		put_subset(b, &o->subsets[i]);
 }
 
+static void put_change(struct buf *b, const struct object_change *c)
+{
+	wire_put_u8(b, c != NULL);
+	if (!c)
+		return;
+	wire_put_u64(b, c->revision);
+	wire_put_i64(b, c->at_ms);
+	wire_put_str(b, c->user);
+	wire_put_str(b, c->action);
+}
+
 void wire_put_object(struct buf *b, const struct object *o)
 {
 	assert(o->kind != OBJECT_SECRET);
@@ -81,6 +93,7 @@ void wire_put_object(struct buf *b, const struct object *o)
 	wire_put_str(b, o->path);
 	wire_put_u32(b, o->line);
 	wire_put_str(b, o->revision);
+	put_change(b, o->change);
 	object_put_values(b, o);
 	for (size_t i = 0; i < o->annotation_count; i++)
 		wire_put_u32(b, o->annotations[i].line);
@@ -248,6 +261,20 @@ static void take_values(struct reading *r, struct object *o)
 		spoil(r);
 }
 
+static struct object_change *take_change(struct reading *r)
+{
+	struct object_change *c;
+
+	if (!take_bool(r))
+		return NULL;
+	c = arena_take(&r->arena, sizeof(*c));
+	c->revision = wire_u64(r->w);
+	c->at_ms = wire_i64(r->w);
+	c->user = take_str(r, CHANGE_WORD_MAX);
+	c->action = take_str(r, CHANGE_WORD_MAX);
+	return c;
+}
+
 struct object *wire_object(struct wire *w)
 {
 	struct reading r = { .w = w };
@@ -258,6 +285,7 @@ struct object *wire_object(struct wire *w)
 	parts.path = take_str(&r, PATH_TEXT_MAX);
 	parts.line = wire_u32(w);
 	parts.revision = take_str(&r, OBJECT_NAME_MAX);
+	parts.change = take_change(&r);
 	take_values(&r, &parts);
 	for (size_t i = 0; i < parts.annotation_count; i++)
 		parts.annotations[i].line = wire_u32(w);

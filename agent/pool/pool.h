@@ -90,7 +90,7 @@ struct pool {
 	size_t frontend_count;
 	struct pool_member *members; /* sorted by endpoint, unique */
 	size_t member_count;
-	struct object_change *change; /* the newest of its objects; NULL: they are from no store */
+	struct object_change *change; /* the newest of its objects; NULL: unknown */
 	struct problems problems;     /* of its objects and of itself */
 };
 struct pool *pool_ref(struct pool *p);
