@@ -18,6 +18,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "watch/kube_write.h"
 #include "watch/kubernetes.h"
 
 /* As deploy/kubernetes installs it. */
@@ -119,6 +120,29 @@ static char *lease_of(const struct config_source *c)
 		return strcmp(c->lease, "none") == 0 ? NULL : xstrdup(c->lease);
 	ns = c->kubeconfig ? NULL : own_namespace();
 	return xasprintf("%s/%s", ns ? ns : INSTALLED_IN, LEASE_NAME);
+}
+
+struct kube_writer *source_kubernetes_writer(struct core_source *s, struct err *err)
+{
+	const char *node = s->core->config->node;
+	CLEANUP(xfree_ptr) char *agent = xasprintf("parasaus/%s (%s)", PARASAUS_VERSION, node);
+	CLEANUP(kube_access_done) struct kube_access access = { 0 };
+	struct http *http = NULL;
+	int r = read_access(s->config, &access, err);
+
+	if (r < 0)
+		return NULL;
+	if (!kube_access_may_tell(&access)) {
+		err_set(err, -EPERM,
+			"a server is plain http: a token is presented over https only");
+		return NULL;
+	}
+	r = s->core->http_new(s->core->loop, agent, &http);
+	if (r < 0) {
+		err_set(err, r, "HTTP: %s", strerror(-r));
+		return NULL;
+	}
+	return kube_writer_new(s->core->loop, http, &access, node);
 }
 
 struct watch_source *source_kubernetes_new(struct core_source *s, const struct watch_sink *sink)

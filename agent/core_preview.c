@@ -138,10 +138,44 @@ struct documents {
 	size_t gone_count;
 };
 
-static void read_documents(const struct core *c, const struct edit_wish *wishes, size_t count,
-			   struct documents *out)
+/* A document of a cluster, as its source would have it; NULL: it could not be used. */
+static struct object *decode_cluster(const struct core *c, unsigned source,
+				     const struct edit_wish *wish)
+{
+	const struct object_origin from = { .source = source, .from_cluster = true, .path = "" };
+	struct doc_set set = { 0 };
+	const struct object *now;
+	struct object *o = NULL;
+
+	if (doc_read_json(wish->text, wish->len, &DOC_LIMITS_DEFAULT, &set, NULL) < 0)
+		return NULL;
+	if (set.count == 1 && object_decode(set.roots[0], &from, &o, NULL) < 0)
+		o = NULL;
+	doc_set_done(&set);
+	/* Who was there first keeps a frontend. */
+	now = o ? pools_service(c->pools, o->ns, o->name) : NULL;
+	if (now && now->source == source && o->kind == OBJECT_SERVICE)
+		o->created_ms = now->created_ms;
+	return o;
+}
+
+static struct object identity_in_cluster(unsigned source, const struct store_key *key)
+{
+	static char path[] = "";
+
+	return (struct object){ .kind = (enum object_kind)key->kind,
+				.source = source,
+				.from_cluster = true,
+				.path = path,
+				.ns = (char *)(uintptr_t)key->ns,
+				.name = (char *)(uintptr_t)key->name };
+}
+
+static void read_documents(const struct core *c, unsigned source, const struct edit_wish *wishes,
+			   size_t count, struct documents *out)
 {
 	struct watch_source *w = writes_source(c);
+	bool stored = c->config->sources[source].type == CONFIG_STORE;
 
 	out->put = xcalloc(count + 1, sizeof(struct object *));
 	out->gone = xcalloc(count + 1, sizeof(struct object *));
@@ -152,11 +186,13 @@ static void read_documents(const struct core *c, const struct edit_wish *wishes,
 		if (wishes[i].key.kind == STORE_ADDRESS_POOL)
 			continue; /* that is in the rules */
 		if (!wishes[i].text) {
-			*o = source_store_identity(w, &wishes[i].key);
+			*o = stored ? source_store_identity(w, &wishes[i].key)
+				    : identity_in_cluster(source, &wishes[i].key);
 			out->gone[out->gone_count++] = o;
 			continue;
 		}
-		o = source_store_decode(w, &wishes[i]);
+		o = stored ? source_store_decode(w, &wishes[i])
+			   : decode_cluster(c, source, &wishes[i]);
 		if (o)
 			out->put[out->put_count++] = o;
 	}
@@ -180,14 +216,14 @@ static void preview_done(struct preview *v)
 	free(v->pairs);
 }
 
-void core_preview(void *arg, const struct edit_wish *wishes, size_t count,
+void core_preview(void *arg, unsigned source, const struct edit_wish *wishes, size_t count,
 		  const struct pool_rules *rules, struct json_writer *j)
 {
 	struct core *c = arg;
 	struct preview v = { .core = c, .j = j };
 	struct documents d = { 0 };
 
-	read_documents(c, wishes, count, &d);
+	read_documents(c, source, wishes, count, &d);
 	pools_preview(c->pools,
 		      &(struct pools_edit){ (const struct object *const *)d.put, d.put_count,
 					    d.gone, d.gone_count, rules },

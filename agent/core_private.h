@@ -4,6 +4,7 @@
  *
  *   core_source      objects of sources -> the pool model
  *   core_kubernetes  what a source in a cluster needs of this process
+ *   core_cluster     requests of people -> the API server that a source reads
  *   core_store       the embedded store as a source
  *   core_secret      accounts that checks need -> sources, the healthcheck process
  *   core_target      verdicts <-> the healthcheck process
@@ -252,7 +253,7 @@ void ours_settled(struct core *c);
 /* --- core_preview -------------------------------------------------------------- */
 
 /* An edit_plan_fn of the core `arg`: what the kernel would be told for these documents. */
-void core_preview(void *arg, const struct edit_wish *wishes, size_t count,
+void core_preview(void *arg, unsigned source, const struct edit_wish *wishes, size_t count,
 		  const struct pool_rules *rules, struct json_writer *j);
 
 /* --- core_source --------------------------------------------------------------- */
@@ -269,10 +270,11 @@ struct core_source {
 	const struct config_source *config;
 	char *where; /* for people, and for the state file to know it again */
 	struct watch_source *watch;
-	bool complete;	    /* now */
-	bool spoken;	    /* has had its first look, whatever came of it */
-	bool delivered;	    /* was complete at least once since the start */
-	bool inherits;	    /* held something when it was saved last */
+	struct kube_writer *writer; /* NULL: nothing was written yet, or it is no cluster */
+	bool complete;		    /* now */
+	bool spoken;		    /* has had its first look, whatever came of it */
+	bool delivered;		    /* was complete at least once since the start */
+	bool inherits;		    /* held something when it was saved last */
 	bool telling;	    /* has told something since sources_are_telling() was asked last */
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
@@ -304,6 +306,15 @@ const char *source_trouble(const struct core_source *s);
 /* After privileges were given up: what cannot be read now never can be. NULL: logged. */
 MUST_CHECK struct watch_source *source_kubernetes_new(struct core_source *s,
 						      const struct watch_sink *sink);
+/* As nobody, with connections of its own; NULL: *err says why. */
+MUST_CHECK struct kube_writer *source_kubernetes_writer(struct core_source *s, struct err *err);
+
+/* --- core_cluster -------------------------------------------------------------- */
+
+struct edit_cluster;
+/* Of a source that is a cluster: its API server, for agent/api/edit.h; until sources_end(). */
+struct edit_cluster source_cluster(struct core_source *s);
+bool core_has_cluster(const struct core *c);
 
 /* --- core_store ----------------------------------------------------------------- */
 
@@ -456,6 +467,7 @@ struct core {
 	char *backup_directory;
 	struct tokens *tokens;		  /* agent/api/tokens.h */
 	struct edit_source *edit_sources; /* one a source */
+	struct edit_cluster *edit_clusters;
 	struct reports reports;
 	struct supervisor supervisor;
 	int unix_fd, tcp_fd; /* listening, until the API takes them */

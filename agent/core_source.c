@@ -13,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "watch/kube_write.h"
 
 #define SAVE_DELAY_MS  1000
 #define SAVE_CURSOR_MS 300000 /* where no object has changed */
@@ -347,6 +348,8 @@ void sources_end(struct core *c)
 			continue;
 		watch_source_free(s->watch);
 		s->watch = NULL;
+		kube_writer_free(s->writer);
+		s->writer = NULL;
 		loop_cancel(c->loop, s->save_timer);
 		if (s->unsaved && s->delivered)
 			save(s);

@@ -425,6 +425,7 @@ int view_start(struct core *c)
 				     .node = c->config->node,
 				     .commands = c->commands,
 				     .tokens = c->tokens,
+				     .has_cluster = core_has_cluster(c),
 				     .writable = writes_store(c) != NULL };
 	struct err err = { 0 };
 	int r;

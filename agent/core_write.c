@@ -92,13 +92,19 @@ static struct edit_place place_of(struct core *c)
 				.source_count = c->config->source_count,
 				.store_source = CONFIG_SOURCES_MAX,
 				.plan = core_preview,
-				.plan_arg = c };
+				.plan_arg = c,
+				.now = core_now(c),
+				.now_ms = clock_wall_ms(loop_clock(c->loop)) };
 
 	for (unsigned i = 0; i < p.source_count; i++) {
 		struct watch_source *w = c->sources[i].watch;
 
 		c->edit_sources[i] = (struct edit_source){ w->ops->type,
-							   source_where(&c->sources[i]) };
+							   source_where(&c->sources[i]), NULL };
+		if (c->config->sources[i].type == CONFIG_KUBERNETES) {
+			c->edit_clusters[i] = source_cluster(&c->sources[i]);
+			c->edit_sources[i].cluster = &c->edit_clusters[i];
+		}
 		if (w == own)
 			p.store_source = i;
 	}
@@ -177,6 +183,7 @@ int writes_start(struct core *c)
 	c->backups = backups_new();
 	c->backup_directory = xasprintf("%s/backups", c->config->state_directory);
 	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
+	c->edit_clusters = xcalloc(c->config->source_count + 1, sizeof(*c->edit_clusters));
 	return r;
 }
 
@@ -192,6 +199,8 @@ void writes_end(struct core *c)
 	c->backup_directory = NULL;
 	free(c->edit_sources);
 	c->edit_sources = NULL;
+	free(c->edit_clusters);
+	c->edit_clusters = NULL;
 	commands_end(c->commands);
 }
 

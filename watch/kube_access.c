@@ -51,6 +51,17 @@ void kube_access_done(struct kube_access *a)
 	*a = (struct kube_access){ 0 };
 }
 
+void kube_access_drop_identity(struct kube_access *a)
+{
+	material_done(&a->cert);
+	material_done(&a->key);
+	a->cert = a->key = (struct kube_material){ 0 };
+	wipe(a->token, a->token ? strlen(a->token) : 0);
+	free(a->token_path);
+	a->token = a->token_path = NULL;
+	a->nobody = true;
+}
+
 /* --- servers ----------------------------------------------------------------------- */
 
 static bool is_name(const char *s, size_t n)
@@ -158,6 +169,14 @@ static bool is_plain_elsewhere(const char *url)
 	return !(n == 9 && strncasecmp(host, "localhost", n) == 0) &&
 	       !(n == 3 && strncmp(host, "::1", n) == 0) &&
 	       !(strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n);
+}
+
+bool kube_access_may_tell(const struct kube_access *a)
+{
+	for (size_t i = 0; i < a->server_count; i++)
+		if (is_plain_elsewhere(a->servers[i]))
+			return false;
+	return true;
 }
 
 static int check_servers(const struct kube_access *a, const char *const *servers, size_t count,

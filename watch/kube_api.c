@@ -151,7 +151,7 @@ static void on_end(void *arg, enum http_result r, const struct err *err)
 	x->result = r;
 	if (r != HTTP_DONE && r != HTTP_STOPPED)
 		x->retry_now = kube_credentials_failed(c, x->server, r);
-	else if (x->status == 401)
+	else if (x->status == 401 && !x->token)
 		x->retry_now = kube_credentials_unauthorized(c, x->token_serial);
 	else if (x->status >= 500)
 		x->retry_now = kube_credentials_failed(c, x->server, HTTP_CUT);
@@ -187,6 +187,8 @@ void kube_exchange_start(struct kube_exchange *x, const char *path)
 	}
 	r.server = x->server;
 	r.token = kube_credentials_token(x->api->credentials, &x->token_serial);
+	if (x->token)
+		r.token = x->token;
 	x->id = http_start(x->api->http, &r);
 }
 

@@ -56,6 +56,7 @@ struct kube_exchange {
 	bool gzip;
 	const char *method; /* NULL: GET */
 	struct buf body;    /* JSON to send with it; freed by kube_exchange_done() */
+	const char *token;  /* of somebody else, whom a 401 concerns; NULL: our own */
 
 	/* from here on to be read only */
 	http_id id; /* 0: none is under way */

@@ -379,6 +379,8 @@ static int parse_config(const struct kube_credentials *c, const struct bytes *te
 
 	if (r < 0)
 		return r;
+	if (a->nobody)
+		kube_access_drop_identity(with);
 	if (a->servers_given)
 		r = kube_access_set_servers(with, (const char *const *)a->servers, a->server_count,
 					    err);

@@ -47,10 +47,15 @@ struct kube_access {
 	/* What was read from a kubeconfig file is read again from it; NULL: from none. */
 	char *kubeconfig, *context;
 	bool servers_given; /* by kube_access_set_servers(): the file's do not count */
+	bool nobody; /* who we are is taken from nowhere, a file that is read again included */
 };
 
 /* Secrets are overwritten first. A zeroed one is fine. */
 void kube_access_done(struct kube_access *a);
+/* Secrets can be told to its servers: over https, or on this machine. */
+MUST_CHECK bool kube_access_may_tell(const struct kube_access *a);
+/* Whoever asks by it from now on is nobody: no certificate, no token. */
+void kube_access_drop_identity(struct kube_access *a);
 
 /*
  * `context` NULL: the file's current-context. Relative paths in the file are

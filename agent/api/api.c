@@ -114,7 +114,8 @@ static int start_servers(struct api *a, const struct api_config *c, struct err *
 				    .arg = a,
 				    .node = c->node,
 				    .commands = c->commands,
-				    .tokens = c->tokens };
+				    .tokens = c->tokens,
+				    .has_cluster = c->has_cluster };
 	int r = 0;
 
 	if (c->unix_fd >= 0) {

@@ -31,6 +31,7 @@ struct api_config {
 	struct commands *commands;
 	bool writable;	       /* there is a store */
 	struct tokens *tokens; /* outlive the server; NULL: nobody has one */
+	bool has_cluster;      /* pools come from one, and are written there */
 };
 
 /* The slot and the commands must outlive the server. */

@@ -391,7 +391,7 @@ static void on_kept(void *arg, enum store_result r, const char *why)
 	}
 	snprintf(peer, sizeof(peer), "pid %d", (int)request->peer.pid);
 	who = (struct store_who){ .user = rest_user(request, user) ? user : "unix:?",
-				  .source = edit_source_of(request),
+				  .source = edit_source_word(request),
 				  .peer = peer,
 				  .request = request->request_id,
 				  .action = "restore",

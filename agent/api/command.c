@@ -33,7 +33,7 @@ static void own(const char **text)
 	*text = *text ? xstrdup(*text) : NULL;
 }
 
-/* Every text of a request but `node`, which outlives it. */
+/* Every text of a request but `node`, which outlives it, and the secret. */
 #define TEXTS(r)                                                                                   \
 	{                                                                                          \
 		&(r)->method, &(r)->target, &(r)->accept, &(r)->accept_language,                   \
@@ -51,6 +51,7 @@ struct command *command_new(const struct rest_request *r)
 	c->request.body = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		own(texts[i]);
+	own(&c->request.authorization);
 	/* So that a Secret leaves nothing behind by growing. */
 	buf_reserve(&c->body, r->length < REST_BODY_MAX ? (size_t)r->length + 1 : REST_BODY_MAX);
 	return c;
@@ -67,7 +68,12 @@ void command_add(struct command *c, const char *data, size_t len)
 
 static void free_texts(struct rest_request *r)
 {
+	char *secret = (char *)(uintptr_t)r->authorization;
 	const char **texts[] = TEXTS(r);
+
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free((char *)(uintptr_t)*texts[i]);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/edit_cluster.h"
 #include "agent/api/edit_private.h"
 #include "agent/api/origin.h"
 #include "agent/api/rest_private.h"
@@ -18,10 +19,6 @@
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "agent/pool/address_pool.h"
-
-struct edits {
-	struct edit *first;
-};
 
 /* --- one of them -------------------------------------------------------------------------- */
 
@@ -152,7 +149,8 @@ static void put_plan(struct edit *e, struct json_writer *j)
 		}
 		count++;
 	}
-	e->place->plan(e->place->plan_arg, wishes, count, e->rules_changed ? e->rules : NULL, j);
+	e->place->plan(e->place->plan_arg, e->source, wishes, count,
+		       e->rules_changed ? e->rules : NULL, j);
 }
 
 static void end_answer(struct edit *e, struct json_writer *j)
@@ -376,7 +374,7 @@ static uint64_t hash_request(const struct edit *e)
 	return hash_id(all.data, all.len);
 }
 
-const char *edit_source_of(const struct rest_request *r)
+const char *edit_source_word(const struct rest_request *r)
 {
 	if (!r->user_agent)
 		return "rest";
@@ -435,7 +433,7 @@ void edit_write(struct edit *e, const char *action)
 		snprintf(peer, sizeof(peer), "pid %d", (int)r->peer.pid);
 	w = (struct store_write){
 		.who = { .user = rest_user(r, user) ? user : "unix:?",
-			 .source = edit_source_of(r),
+			 .source = edit_source_word(r),
 			 .peer = peer,
 			 .request = r->request_id,
 			 .action = action,
@@ -711,6 +709,7 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 		return PROBLEM_BAD_REQUEST;
 	if (edit_params_of(&e->uri, &e->target, is_write, &e->params, err) < 0)
 		return PROBLEM_BAD_PARAMETER;
+	e->source = edit_source_of(e);
 	if (is_write && edit_condition_of(r, &e->condition, err) < 0)
 		return PROBLEM_BAD_REQUEST;
 	if (r->idempotency_key &&
@@ -718,17 +717,33 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 		err_set(err, -EINVAL, "Idempotency-Key: 1 to %d bytes", STORE_WORD_MAX);
 		return PROBLEM_BAD_REQUEST;
 	}
-	if (edit_is_of_pool(e->target.what) && edit_pool_is_foreign(e, err))
+	if (edit_pool_is_foreign(e, err))
 		return PROBLEM_NOT_OF_STORE;
 	if (is_write && edit_is_configured(e, err))
 		return PROBLEM_NOT_OF_STORE;
+	if (e->source < e->place->source_count && e->place->sources[e->source].cluster)
+		return PROBLEM_COUNT;
+	/* Who shows a token that is a cluster's was let in by that alone. */
+	if (is_write && !r->may_write)
+		return r->over_tcp ? PROBLEM_BAD_TOKEN : PROBLEM_FORBIDDEN;
 	return store_problem(e, err);
+}
+
+void edit_go_on(struct edit *e)
+{
+	begin(e);
 }
 
 static void go_on(struct edit *e, enum rest_problem p, const struct err *err)
 {
-	if (p == PROBLEM_COUNT)
-		begin(e);
+	const struct edit_source *home = e->source < e->place->source_count
+						 ? &e->place->sources[e->source]
+						 : NULL;
+
+	if (p == PROBLEM_COUNT && home && home->cluster)
+		cluster_begin(e, home);
+	else if (p == PROBLEM_COUNT)
+		edit_go_on(e);
 	else
 		edit_refuse(e, p, err->text[0] ? err->text : NULL);
 }

@@ -12,6 +12,11 @@
  * which the agent would not use a part is refused. Any answer that is not 2xx,
  * and that of a dry run, has changed no document; refused writes that the store
  * saw are in its record.
+ *
+ * Pools of a cluster are read from its API server and written to it, with the
+ * token of who asks. There two documents are two writes: where the second one
+ * fails although it would have been taken a moment before, the answer says what
+ * was written.
  */
 #ifndef AGENT_API_EDIT_H
 #define AGENT_API_EDIT_H
@@ -51,15 +56,35 @@ struct edit_wish {
 	size_t claim_count;
 };
 /*
- * Puts "plan" and "planTotal": what the kernel would be told if the documents were these, and the
- * rules (NULL: as they are).
+ * Puts "plan" and "planTotal": what the kernel would be told if a source's documents were these,
+ * and the rules (NULL: as they are).
  */
-typedef void edit_plan_fn(void *arg, const struct edit_wish *wishes, size_t count,
+typedef void edit_plan_fn(void *arg, unsigned source, const struct edit_wish *wishes, size_t count,
 			  const struct pool_rules *rules, struct json_writer *j);
 
-/* For people: where what is not in the store is edited. */
+/* One request to the API server of a cluster, in the name of whoever has the token. */
+struct edit_ask {
+	const char *method, *path, *token;
+	const char *json; /* ""; no body */
+};
+struct edit_said {
+	int status;	  /* 0: there was no answer */
+	const char *body; /* of what is not 2xx perhaps its beginning alone */
+	size_t len;
+	const char *why; /* for people: what went wrong; "" where nothing did */
+};
+/* From the loop, once, never from inside ask(); what it is given is valid during the call. */
+typedef void edit_said_fn(void *arg, const struct edit_said *s);
+struct edit_cluster {
+	/* Copies what it is given. What it returns is for cancel(), until fn is called. */
+	void *(*ask)(void *arg, const struct edit_ask *ask, edit_said_fn *fn, void *fn_arg);
+	void (*cancel)(void *arg, void *call);
+	void *arg;
+};
+
 struct edit_source {
-	const char *type, *where; /* "directory", "/etc/parasaus/pools" */
+	const char *type, *where;	    /* for people: "directory", "/etc/parasaus/pools" */
+	const struct edit_cluster *cluster; /* where it is written; NULL: not by us */
 };
 
 struct edit_place {
@@ -72,6 +97,8 @@ struct edit_place {
 	unsigned store_source; /* which of them the store is */
 	edit_plan_fn *plan;    /* of a dry run; NULL: it has none */
 	void *plan_arg;
+	mono_t now;
+	int64_t now_ms; /* wall clock */
 };
 /* Takes the reply's parts over (rest_reply_done()). */
 typedef void edit_answer_fn(void *arg, struct rest_reply *reply);

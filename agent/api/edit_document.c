@@ -138,6 +138,14 @@ static void sort_out(struct edit *e, const char *where, const struct problems *p
 				where, p->items[i].line, "%s", p->items[i].text);
 }
 
+static bool is_among(const struct problems *all, const char *text)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->items[i].text, text) == 0)
+			return true;
+	return false;
+}
+
 /* --- claims --------------------------------------------------------------------------------- */
 
 /* Of a frontend that is outside, the one that it came from. */
@@ -169,7 +177,7 @@ static void claim_frontends(struct edit *e, const struct object *o, const char *
 {
 	struct frontend_wish wish = wish_of(e, o, d->before);
 
-	if (o->kind != OBJECT_SERVICE || o->type != SERVICE_NODE_PORT)
+	if (!e->backend->claims || o->kind != OBJECT_SERVICE || o->type != SERVICE_NODE_PORT)
 		return;
 	d->claims = arena_take(&e->arena, (o->port_count + 1) * sizeof(*d->claims));
 	for (size_t i = 0; i < o->port_count; i++) {
@@ -289,6 +297,40 @@ static void check_stored(struct edit *e, const char *where, const struct edit_do
 	object_free(o);
 }
 
+/*
+ * What others wrote into a document of a cluster is there whatever is done here: what was not used
+ * before is no reason to refuse.
+ */
+static void forgive(struct edit *e, const struct store_key *key, size_t first)
+{
+	const struct store_object *before = e->cluster ? edit_get(e, key) : NULL;
+	const struct object_origin from = { .path = "" };
+	struct edit was = { .backend = e->backend, .rules = e->rules };
+	const struct doc_set *set;
+	struct object *o;
+	struct err err;
+
+	if (e->errors.count == first || !before ||
+	    edit_read(e, doc_read_json, before->text, before->len, &set, &err) < 0 ||
+	    object_decode(set->roots[0], &from, &o, &err) < 0)
+		return;
+	sort_out(&was, "", &o->problems);
+	check_annotations(&was, o, "");
+	for (size_t i = e->errors.count; i-- > first;) {
+		struct problem *p = &e->errors.items[i];
+
+		if (is_among(&was.errors, p->text)) {
+			problems_add_in(&e->warnings, false, p->path, p->line, "%s", p->text);
+			free(p->path);
+			free(p->text);
+			*p = e->errors.items[--e->errors.count];
+		}
+	}
+	problems_done(&was.errors);
+	problems_done(&was.warnings);
+	object_free(o);
+}
+
 static void take_object(struct edit *e, const struct doc *d, const struct object *o,
 			const struct store_key *key)
 {
@@ -296,6 +338,7 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 	struct store_key own = { store_kind_of(o->kind), ns ? ns : key->ns, o->name };
 	struct edit_document *out;
 	struct err err;
+	size_t first;
 
 	own.ns = arena_strdup(&e->arena, own.ns);
 	own.name = arena_strdup(&e->arena, o->name);
@@ -311,8 +354,10 @@ static void take_object(struct edit *e, const struct doc *d, const struct object
 	if (own.kind == STORE_SECRET && is_shown_secret(d))
 		edit_add_error(e, err.text,
 			       "dataKeys: this is what a Secret is shown as, without values");
+	first = e->errors.count;
 	sort_out(e, err.text, &o->problems);
 	check_annotations(e, o, err.text);
+	forgive(e, &own, first);
 	out = edit_take_key(e, &own);
 	out->tree = complete_tree(e, d, own.ns);
 	edit_tree_print(out->tree, &out->text);

@@ -30,23 +30,53 @@ void edit_put_source(const struct edit *e, unsigned source, struct buf *out)
 	if (!s)
 		buf_str(out, "another source: edit it there");
 	else if (strcmp(s->type, "kubernetes") == 0)
-		buf_printf(out, "%s:%.200s: edit it in that cluster", s->type, s->where);
+		buf_printf(out, "%s:%.200s: edit it there", s->type, s->where);
 	else
 		buf_printf(out, "%s:%.200s: edit it in the files there", s->type, s->where);
+}
+
+/* The id of the pool that it is about; NULL: none, or one that is new. */
+static const char *pool_meant(const struct edit *e)
+{
+	if (e->target.what == EDIT_OPERATIONS)
+		return e->params.pool;
+	return edit_is_of_pool(e->target.what) && e->target.what != EDIT_POOLS ? e->target.name
+									       : NULL;
+}
+
+/* What is new, or gone, is the store's; without one that of the first cluster. */
+static unsigned home_of_new(const struct edit *e)
+{
+	const struct edit_place *p = e->place;
+
+	for (unsigned i = 0; i < p->source_count && !p->store; i++)
+		if (p->sources[i].cluster)
+			return i;
+	return p->store_source;
+}
+
+unsigned edit_source_of(const struct edit *e)
+{
+	const struct edit_place *p = e->place;
+	const char *id = pool_meant(e);
+	const struct pool *pool = id && p->pools && !strchr(id, '/') ? pools_find(p->pools, id)
+								     : NULL;
+
+	if (pool)
+		return pool->source;
+	return id || e->target.what == EDIT_POOLS ? home_of_new(e) : p->store_source;
 }
 
 bool edit_pool_is_foreign(const struct edit *e, struct err *err)
 {
 	const struct edit_place *p = e->place;
-	const struct pool *pool = p->pools && e->target.what != EDIT_POOLS &&
-						  !strchr(e->target.name, '/')
-					  ? pools_find(p->pools, e->target.name)
-					  : NULL;
 	CLEANUP(buf_done) struct buf where = { 0 };
 
-	if (!pool || pool->source == p->store_source)
+	/* The record of the store knows nothing of others, and can be asked. */
+	if (e->source == p->store_source || e->target.what == EDIT_OPERATIONS ||
+	    (e->source < p->source_count && p->sources[e->source].cluster))
 		return false;
-	edit_put_source(e, pool->source, &where);
+	edit_put_source(e, e->source, &where);
 	err_set(err, -EPERM, "the pool is from %s", buf_cstr(&where));
 	return true;
 }
@@ -58,7 +88,7 @@ static void take_documents(struct pool_documents *d)
 	const struct pool_document *p;
 
 	for (size_t i = 0; (p = pool_document_at(d, i)); i++) {
-		if (!p->tree)
+		if (!p->tree || pool_document_is_managed(p))
 			continue;
 		if (p->removed)
 			edit_take_removal(d->e, &p->key);
@@ -155,6 +185,23 @@ static void delete_pool(struct pool_documents *d)
 
 /* --- members ---------------------------------------------------------------------------------------- */
 
+/* Who looks for them would put them back: of those their weights can be said, and no more. */
+static bool are_selected(struct pool_documents *d)
+{
+	const struct tree *s = tree_get(tree_get(d->service.tree, "spec"), "selector");
+	struct err err;
+
+	if (!d->e->cluster || !s || s->type != DOC_MAP || !s->first)
+		return false;
+	err_set(&err, -EPERM,
+		"Service %.63s/%.63s has a selector, and its members are the pods that it finds: "
+		"change their labels, or the selector; here members can be drained and be given "
+		"weights",
+		d->ns, d->name);
+	edit_refuse(d->e, PROBLEM_SELECTOR, err.text);
+	return true;
+}
+
 static void add_member(struct pool_documents *d)
 {
 	static const char *const fields[] = { REST_ADDRESS, REST_PORT, REST_WEIGHT };
@@ -165,6 +212,8 @@ static void add_member(struct pool_documents *d)
 	struct err err;
 	bool own;
 
+	if (are_selected(d))
+		return;
 	if (body && pool_body_member(d, body, "", &m, &own)) {
 		view_member_id(&m.endpoint, id);
 		if (pool_find_member(d, id, &found)) {
@@ -234,6 +283,8 @@ static void change_member(struct pool_documents *d)
 		patch_member(d, &at);
 		return;
 	}
+	if (are_selected(d))
+		return;
 	pool_remove_members(d, &at, 1);
 	pool_write(d, "delete-member");
 }

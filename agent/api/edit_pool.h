@@ -23,6 +23,12 @@ struct pool_document {
 	bool changed, removed;
 };
 
+/* A controller of a cluster makes it: it is looked at and never written. */
+static inline bool pool_document_is_managed(const struct pool_document *p)
+{
+	return p->object && p->object->revision == 0;
+}
+
 struct pool_documents {
 	struct edit *e;
 	const char *id, *ns, *name;

@@ -170,11 +170,12 @@ static struct pool_document *home_of(struct pool_documents *d, const char *key)
 	struct pool_document *p;
 
 	for (size_t i = 0; (p = pool_document_at(d, i)); i++)
-		if (p->tree && p->in_force &&
+		if (p->tree && p->in_force && !pool_document_is_managed(p) &&
 		    (find_setting(annotations_of(p, 0), key) ||
 		     find_setting(annotations_of(p, 1), key)))
 			return p;
-	return d->endpoints.tree ? &d->endpoints : &d->service;
+	return d->endpoints.tree && !pool_document_is_managed(&d->endpoints) ? &d->endpoints
+									     : &d->service;
 }
 
 static void set_in(struct pool_documents *d, struct pool_document *p, const char *key,
@@ -211,7 +212,7 @@ void pool_set_setting(struct pool_documents *d, const char *key, const char *val
 		return;
 	}
 	for (size_t i = 0; (p = pool_document_at(d, i)); i++)
-		if (p->tree)
+		if (p->tree && !pool_document_is_managed(p))
 			remove_from(p, key);
 }
 

@@ -25,6 +25,8 @@ struct wish {
 	const char *ns, *name, *port_name;
 	uint8_t protocol;
 	uint16_t port;			 /* 0: any */
+	uint16_t above;			 /* then none up to this: they are taken */
+	uint16_t tried;			 /* last */
 	const struct address_pool *from; /* NULL: any */
 	unsigned tries;
 };
@@ -145,7 +147,7 @@ static uint16_t lowest_free(struct edit *e, const struct wish *w)
 		if (w->from ? p != w->from : p->manual)
 			continue;
 		for (unsigned port = p->ports.first; port <= p->ports.last; port++) {
-			if (!port || address_pool_reserves(p, (uint16_t)port) ||
+			if (port <= w->above || address_pool_reserves(p, (uint16_t)port) ||
 			    !frontend_at(e, w, (uint16_t)port, &at) || !address_pool_has(p, &at))
 				continue;
 			if (family && at.addr.family != family)
@@ -258,6 +260,16 @@ static void add_members(struct pool_documents *d, const struct doc *list)
 	set_weights(d, all, count);
 }
 
+/* kube-proxy leaves a Service with this label alone. */
+static void leave_to_us(struct pool_documents *d)
+{
+	struct arena *a = &d->e->arena;
+	struct tree *metadata = tree_need_map(a, d->service.tree, "metadata");
+
+	tree_set(tree_need_map(a, metadata, "labels"), "service.kubernetes.io/service-proxy-name",
+		 tree_new(a, DOC_STRING, "parasaus"));
+}
+
 /* The pool at this port; its id is known by then. */
 static void compose(struct edit *e, const struct wish *w, uint16_t port)
 {
@@ -275,6 +287,8 @@ static void compose(struct edit *e, const struct wish *w, uint16_t port)
 	d.id = id;
 	pool_documents_make(&d, w->ns, w->name, &p);
 	pool_set_port(&d, port);
+	if (e->cluster)
+		leave_to_us(&d);
 	pool_body_settings(&d, doc_get(w->body, REST_SETTINGS));
 	add_members(&d, doc_get(w->body, REST_MEMBERS_FIELD));
 	e->location = pool_path(e, id, NULL);
@@ -288,10 +302,14 @@ static bool again(struct edit *e)
 
 	if (w->port || ++w->tries == TRIES_MAX)
 		return false;
+	/* What is taken in the store is seen there; of a cluster nothing but the refusal is. */
+	if (e->cluster)
+		w->above = w->tried;
 	port = lowest_free(e, w);
 	if (!port)
 		return false;
 	edit_drop_documents(e);
+	w->tried = port;
 	compose(e, w, port);
 	return true;
 }
@@ -344,6 +362,7 @@ void edit_pool_create(struct edit *e)
 		refuse_full(e, w);
 		return;
 	}
+	w->tried = port;
 	e->wish = w;
 	e->again = again;
 	compose(e, w, port);

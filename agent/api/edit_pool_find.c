@@ -14,6 +14,7 @@
 
 #include "agent/api/edit_pool.h"
 #include "agent/pool/annotations.h"
+#include "agent/pool/author.h"
 #include "agent/pool/pool_make.h"
 
 #define SLICES_MAX   (STORE_CHANGES_MAX - 2) /* with the two others they are one write */
@@ -448,6 +449,8 @@ void pool_each_endpoint(struct pool_documents *d, pool_endpoint_fn *fn, void *ar
 
 const char *pool_setting_key(const char *annotation)
 {
+	if (author_is_key(annotation))
+		return NULL;
 	if (strncmp(annotation, ANNOTATION_PREFIX, strlen(ANNOTATION_PREFIX)) == 0)
 		return annotation + strlen(ANNOTATION_PREFIX);
 	return strcmp(annotation, ORIGINS_TYPE) == 0 ? "health-check-type" : NULL;

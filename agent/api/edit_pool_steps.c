@@ -106,7 +106,9 @@ static void on_slice_operations(void *arg, enum store_result r, const struct sto
 		const struct store_key *key = &o->items[i].key;
 		struct past_key *k;
 
-		if (!begins_with(key->name, p->d.name) || has_key(p, STORE_SLICE, key->name))
+		/* A cluster's past is that of one Service alone. */
+		if ((!p->e->cluster && !begins_with(key->name, p->d.name)) ||
+		    has_key(p, STORE_SLICE, key->name))
 			continue;
 		p->cut = gone == GONE_MAX;
 		if (p->cut)

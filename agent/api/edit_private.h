@@ -84,11 +84,30 @@ struct edit_document {
 	size_t claim_count;
 };
 
+/* Whose a token of a cluster is, known for a minute. */
+#define EDIT_NAMES_MAX 64
+#define EDIT_NAME_HASH 32
+#define EDIT_NAME_TEXT 272 /* "kube:alice" */
+struct edit_name {
+	uint8_t hash[EDIT_NAME_HASH];
+	char user[EDIT_NAME_TEXT];
+	mono_t until; /* 0: of nobody */
+};
+
+struct edits {
+	struct edit *first;
+	struct edit_name names[EDIT_NAMES_MAX];
+};
+
+struct cluster; /* edit_cluster.h */
+
 struct edit {
 	struct edits *all;
 	struct edit *next;
 	const struct edit_backend *backend;
 	struct store *store;
+	unsigned source;		/* of the place; beyond them: none */
+	struct cluster *cluster;	/* NULL: it is the store's */
 	store_watch_id opening;		/* 0: not waiting for the store to be opened */
 	const struct pool_rules *rules; /* as they would be: a reference; NULL before it begins */
 	bool rules_changed;		/* by its documents */
@@ -124,6 +143,8 @@ static inline const struct store_object *edit_get(struct edit *e, const struct s
 	return e->backend->get(e, key);
 }
 
+/* What it asks for is there to be looked at. */
+void edit_go_on(struct edit *e);
 /* Ends it: its reply goes, e is freed. */
 void edit_done(struct edit *e);
 void edit_refuse(struct edit *e, enum rest_problem p, const char *detail); /* and ends it */
@@ -186,7 +207,7 @@ bool edit_takes_method(const char *methods, const char *method);
 /* --- edit.c ------------------------------------------------------------------------------------ */
 
 /* "cli", "web" or "rest": with what it was asked for, for the record. */
-const char *edit_source_of(const struct rest_request *r);
+const char *edit_source_word(const struct rest_request *r);
 void edit_set_etag(struct edit *e, uint64_t revision);
 /* All documents of e in one transaction, recorded as this; the answer follows. */
 void edit_write(struct edit *e, const char *action);
@@ -207,7 +228,9 @@ void edit_answer_operations(struct edit *e);
 
 /* --- edit_pool.c ------------------------------------------------------------------------------- */
 
-/* The pool is another source's: true, and *err says whose and where to edit it. */
+/* Whose it is: of the pool that it is about, or that of all that is new. */
+unsigned edit_source_of(const struct edit *e);
+/* The pool is of a source that is not written from here: true, and *err says whose it is. */
 MUST_CHECK bool edit_pool_is_foreign(const struct edit *e, struct err *err);
 void edit_pool(struct edit *e);
 /* "directory:/etc/parasaus/pools, whose files are edited there", of a source of the place. */

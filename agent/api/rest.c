@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/api/accept.h"
 #include "agent/api/origin.h"
@@ -29,6 +30,25 @@ static bool is_of_api(const char *target)
 	       strcmp(uri.segments[0], "api") == 0 && strcmp(uri.segments[1], "v1") == 0;
 }
 
+const char *rest_cluster_token(const struct rest_request *r)
+{
+	static const char scheme[] = "Bearer ";
+	const char *s = r->has_cluster ? r->authorization : NULL;
+
+	if (!s || r->bearer.claim != BEARER_UNKNOWN ||
+	    strncasecmp(s, scheme, sizeof(scheme) - 1) != 0)
+		return NULL;
+	s += sizeof(scheme) - 1;
+	s += strspn(s, " ");
+	/* What the page or a person mistook for one of those is not shown to others. */
+	if (!*s || strncmp(s, TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1) == 0)
+		return NULL;
+	for (const char *p = s; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return NULL;
+	return s;
+}
+
 enum rest_problem rest_transport_problem(const struct rest_request *r)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
@@ -40,7 +60,7 @@ enum rest_problem rest_transport_problem(const struct rest_request *r)
 	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
 		return PROBLEM_CROSS_SITE;
 	/* Not taken for nobody's: who shows a token wants to know that it does not hold. */
-	if (r->bearer.claim == BEARER_UNKNOWN && is_of_api(r->target))
+	if (r->bearer.claim == BEARER_UNKNOWN && is_of_api(r->target) && !rest_cluster_token(r))
 		return PROBLEM_BAD_TOKEN;
 	return PROBLEM_COUNT;
 }

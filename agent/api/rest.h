@@ -36,15 +36,18 @@ struct rest_request {
 	const char *user_agent;
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
-	struct bearer bearer; /* by its Authorization header, whose text is not kept */
-	size_t header_bytes;  /* request line and headers */
-	const char *body;     /* NULL: none, or none that was read */
+	struct bearer bearer; /* by its Authorization header */
+	/* That header as it came: a secret, which goes to the API server of a cluster and nowhere else. */
+	const char *authorization;
+	size_t header_bytes; /* request line and headers */
+	const char *body;    /* NULL: none, or none that was read */
 	size_t body_len;
 	uint64_t length;   /* Content-Length; 0: none */
 	bool over_tcp;	   /* then Host must be one of ours, or a page of anywhere could ask */
 	bool has_body;	   /* Content-Length above 0, or any Transfer-Encoding */
 	bool watches_full; /* as many watches as there is room for are open */
 	bool may_write;	   /* by who is at the other end of the connection, over TCP by its token */
+	bool has_cluster;  /* there are pools of a cluster, which takes tokens that are not ours */
 	bool ambiguous;	   /* two readers could take it for different requests */
 };
 

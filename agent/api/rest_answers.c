@@ -164,11 +164,24 @@ static const char *why_not(const struct rest_call *c)
 {
 	const struct rest_request *r = c->request;
 
+	/* What it is good for the API server says. */
+	if (rest_cluster_token(r))
+		return NULL;
 	if (!c->state->writable)
-		return "no-store";
+		return r->has_cluster ? "token-needed" : "no-store";
 	if (r->may_write)
 		return NULL;
 	return r->over_tcp && r->bearer.claim == BEARER_NONE ? "token-needed" : "forbidden";
+}
+
+static void put_places(const struct rest_call *c, struct json_writer *j)
+{
+	json_put_array(j, REST_WRITES_TO);
+	if (c->state->writable)
+		json_put_text(j, NULL, "store");
+	if (c->request->has_cluster)
+		json_put_text(j, NULL, "kubernetes");
+	json_end_array(j);
 }
 
 static void put_user(struct json_writer *j, const struct rest_request *r)
@@ -199,6 +212,7 @@ static void answer_whoami(const struct rest_call *c)
 	json_end_array(&j);
 	json_put_bool(&j, REST_WRITE_ENABLED, !why);
 	json_put_text(&j, REST_REASON, why);
+	put_places(c, &j);
 	put_can(&j, !why);
 	json_end_object(&j);
 	buf_str(&c->out->body, "\n");

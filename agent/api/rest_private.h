@@ -12,6 +12,12 @@
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
 enum rest_problem rest_transport_problem(const struct rest_request *r);
 
+/*
+ * The token that is shown for the API server of a cluster: one that is not of our sort, where there is
+ * such a cluster. NULL: none. Points into the request.
+ */
+const char *rest_cluster_token(const struct rest_request *r);
+
 /* "unix:root" or "token:alice"; NULL: nobody that is known. Reads a file. Returns out. */
 #define REST_USER_TEXT_MAX (PEER_NAME_MAX + 8)
 const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX]);

@@ -119,12 +119,16 @@
 #define REST_RESULT_CREATED    "created"
 #define REST_RESULT_CONFIGURED "configured"
 #define REST_RESULT_UNCHANGED  "unchanged"
-#define REST_TO_REVISION       "toRevision"
-#define REST_ERRORS	       "errors"
-#define REST_POINTER	       "pointer"
-#define REST_CURRENT	       "current"
-#define REST_HOLDER	       "holder"
-#define REST_FRONTEND	       "frontend"
+#define REST_RESULT_WRITTEN \
+	"written" /* of a write that failed half way; so is the next, and unknown */
+#define REST_RESULT_NOT_WRITTEN "not-written"
+#define REST_RIGHT		"right" /* that is missing, of an API server's refusal */
+#define REST_TO_REVISION	"toRevision"
+#define REST_ERRORS		"errors"
+#define REST_POINTER		"pointer"
+#define REST_CURRENT		"current"
+#define REST_HOLDER		"holder"
+#define REST_FRONTEND		"frontend"
 /* Of a pool as its documents have it; besides those of a pool. */
 #define REST_PORT_NAME "portName"
 #define REST_SETTINGS  "settings"
@@ -289,6 +293,7 @@
 #define REST_VIA	   "via"
 #define REST_ROLES	   "roles"
 #define REST_WRITE_ENABLED "writeEnabled"
+#define REST_WRITES_TO	   "writesTo" /* "store", "kubernetes": there with the caller's own token */
 #define REST_CAN	   "can"
 #define REST_CAN_CREATE	   "create"
 #define REST_CAN_EDIT	   "edit"

@@ -14,7 +14,8 @@
 
 /* --- a store, and what its pools come to ------------------------------------------------------- */
 
-static const struct edit_source sources[] = { { "directory", "/etc/pools" }, { "store", "db" } };
+static const struct edit_source sources[] = { { "directory", "/etc/pools", NULL },
+					      { "store", "db", NULL } };
 
 int edit_world_up(void **state)
 {

@@ -41,21 +41,30 @@ async function fetchOnce(url, headers, signal, more, bearer) {
 	}
 }
 
-/** A token that is not known any more is dropped; what only reads goes on without one. */
+async function errorOf(answer) {
+	return new ApiError(answer.status, await answer.json().catch(() => ({})));
+}
+
+/** A token that is not known any more is dropped; what only reads goes on without one, but for pools of a cluster. */
 export async function ask(url, headers, signal, more = {}) {
 	const bearer = token();
 	let answer = await fetchOnce(url, headers, signal, more, bearer);
 
 	if (answer.status === 401 && bearer) {
+		const error = await errorOf(answer);
+
+		if (error.code === 'cluster-token-needed') // it may be good for the store all the same
+			throw error;
 		dropToken(bearer);
-		if (!more.method)
-			answer = await fetchOnce(url, headers, signal, more, token());
+		if (more.method || error.code === 'cluster-unauthorized')
+			throw error;
+		answer = await fetchOnce(url, headers, signal, more, token());
 	}
 	if (answer.status === 401 && !more.method)
 		for (const tell of unknown)
 			tell();
 	if (!answer.ok)
-		throw new ApiError(answer.status, await answer.json().catch(() => ({})));
+		throw await errorOf(answer);
 	return answer;
 }
 
@@ -82,7 +91,7 @@ export async function whoWith(text) {
 	const answer = await fetchOnce(target('whoami'), { Accept: 'application/json' }, undefined, {}, text);
 
 	if (!answer.ok)
-		throw new ApiError(answer.status, await answer.json().catch(() => ({})));
+		throw await errorOf(answer);
 	return answer.json();
 }
 

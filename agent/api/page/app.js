@@ -54,13 +54,16 @@ export class App extends Component {
 		return whoami;
 	}
 
-	/** May one write? Asks for a token where that would help, else says why not. `expired`: the last one was refused. */
-	allow = async (expired = false) => {
+	/**
+	 * May one write? Asks for a token where that would help, else says why not. `expired`: the last one was
+	 * refused; `cluster`: it takes one of the cluster, whatever else one may do.
+	 */
+	allow = async (expired = false, cluster = false) => {
 		const whoami = await this.askWho();
 
-		if (whoami.writeEnabled)
+		if (whoami.writeEnabled && !cluster)
 			return true;
-		return new Promise((done) => this.setState({ asking: { whoami, expired, done } }));
+		return new Promise((done) => this.setState({ asking: { whoami, expired, cluster, done } }));
 	};
 
 	/** Where not even reading goes without saying who one is: asked once, for all that waits for it. */
@@ -73,7 +76,7 @@ export class App extends Component {
 		} } });
 	}
 
-	asking({ whoami, reading, expired, done }) {
+	asking({ whoami, reading, expired, cluster, done }) {
 		const end = (may) => {
 			this.setState({ asking: undefined });
 			done(may);
@@ -81,7 +84,9 @@ export class App extends Component {
 
 		if (reading)
 			return html`<${TokenDialog} reading=${true} onDone=${end} />`;
-		return whoami.reason === 'token-needed' ? html`<${TokenDialog} expired=${expired} onDone=${end} />`
+		const forCluster = cluster || !whoami.writesTo?.includes('store');
+
+		return cluster || whoami.reason === 'token-needed' ? html`<${TokenDialog} expired=${expired} cluster=${forCluster} onDone=${end} />`
 			: html`<${WhyNot} title=${t('bar.readonly')} text=${readOnlyWords(whoami)} onClose=${() => end(false)} />`;
 	}
 

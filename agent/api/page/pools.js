@@ -217,15 +217,23 @@ export class Pools extends Component {
 		}
 		if (this.acting)
 			return;
+		let again = false;
+
 		this.acting = true;
 		try {
 			if (READ_ONLY.includes(what) || await this.props.allow())
 				this.setState({ dialog: { what, pool, member, ...more, ...await this.needed(what, pool, member) } });
 		} catch (e) {
-			this.explain(pool, e.code === 'not-of-the-store' ? { ...elsewhere(pool), text: e.message } : { text: e.message });
+			again = e.code === 'cluster-token-needed' || e.code === 'cluster-unauthorized';
+			if (again)
+				again = await this.props.allow(e.code === 'cluster-unauthorized', true);
+			else
+				this.explain(pool, e.code === 'not-of-the-store' ? { ...elsewhere(pool), text: e.message } : { text: e.message });
 		} finally {
 			this.acting = false;
 		}
+		if (again)
+			await this.act(what, pool, member, more);
 	};
 
 	async needed(what, pool, member) {

@@ -5,7 +5,7 @@ import { Dialog } from './dialog.js';
 import { Component, html } from './html.js';
 import { t, word } from './i18n.js';
 
-/** Is it of the agent's own store, which alone can be written to? */
+/** Is it of the agent's own store or of a cluster, which alone can be written to? */
 export function isOurs(pool) {
 	return typeof pool.revision === 'number';
 }

@@ -485,6 +485,8 @@ export default {
 	'token.title': 'Who are you?',
 	'token.why': 'To change something, the agent needs a token of yours.',
 	'token.expired': 'The token is not known any more; give another.',
+	'token.why.cluster': 'To read or change this in the cluster takes a token of yours that is good there; its API server decides what you may.',
+	'token.how.cluster': 'For a service account the cluster makes one:',
 	'token.how': 'Whoever may write on the agent\'s machine makes one:',
 	'token.how.kubernetes': 'For pools of a Kubernetes cluster, one of its accounts does:',
 	'token.read': 'This agent shows nothing to those it does not know; give a token of yours.',

@@ -486,6 +486,8 @@ export default {
 	'token.title': '身份验证',
 	'token.why': '修改内容需要您的令牌。',
 	'token.expired': '令牌已失效，请重新输入。',
+	'token.why.cluster': '读取或修改集群中的内容需要您在该集群的令牌；权限由其 API 服务器决定。',
+	'token.how.cluster': '可在集群中为服务账号创建令牌：',
 	'token.how': '由在代理所在机器上有写权限的人创建：',
 	'token.how.kubernetes': 'Kubernetes 集群的池使用该集群帐户的令牌：',
 	'token.read': '此代理要求先验证身份，请输入您的令牌。',
