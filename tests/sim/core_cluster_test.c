@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -231,6 +233,114 @@ static void a_kubeconfig_that_cannot_be_read_is_no_beginning(void **state)
 	http_free(w->server->http); /* it was not taken over */
 }
 
+/* --- written by people --------------------------------------------------------------------- */
+
+/* What the API server was asked in somebody's name, and what it then had. */
+static struct {
+	unsigned asked, kept, reviews;
+	bool strange; /* it was asked with another token */
+	char put[512];
+} seen;
+
+#define BUSY_TOKEN "alices-own-t0ken"
+#define SERVICE                                                                                 \
+	"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"web\","           \
+	"\"namespace\":"                                                                        \
+	"\"default\",\"resourceVersion\":\"5\",\"uid\":\"u\"},\"spec\":{\"type\":\"NodePort\"," \
+	"\"ports\":[{\"name\":\"p\",\"port\":80,\"nodePort\":30080}]}}"
+
+static void serve(void *arg, struct fake_request *r)
+{
+	bool put = strcmp(r->method, "PUT") == 0;
+
+	(void)arg;
+	seen.asked++;
+	seen.strange |= strcmp(r->token, BUSY_TOKEN) != 0;
+	if (put)
+		snprintf(seen.put, sizeof(seen.put), "%s %s", r->path, r->body);
+	seen.kept += strcmp(r->method, "POST") == 0 && strstr(r->path, "controllerrevisions");
+	seen.reviews += strstr(r->path, "selfsubjectreviews") != NULL;
+	if (strstr(r->path, "selfsubjectreviews"))
+		fake_http_answer(r, 201, "{\"status\":{\"userInfo\":{\"username\":\"alice\"}}}");
+	else if (strstr(r->path, "/services/"))
+		fake_http_answer(r, 200, SERVICE);
+	else if (strstr(r->path, "/endpoints/"))
+		fake_http_answer(r, 404, "{\"kind\":\"Status\",\"code\":404}");
+	else
+		fake_http_answer(r, 200, "{\"items\":[]}");
+}
+
+static int http_for_people(struct loop *l, const char *user_agent, struct http **out)
+{
+	(void)user_agent;
+	*out = fake_http_new(l, serve, NULL);
+	return 0;
+}
+
+/* Over the unix socket; returns the status, the whole answer is in `out`. */
+static unsigned ask(struct world *w, const char *request, char out[static 4096])
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	size_t len = 0;
+	ssize_t n = -1;
+	unsigned status;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path_in(w, "api.sock"));
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL),
+			 (ssize_t)strlen(request));
+	for (int i = 0; i < 20 * TURNS_MAX && n != 0; i++) {
+		turn(w);
+		n = recv(fd, out + len, 4095 - len, MSG_DONTWAIT);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	out[len] = '\0';
+	if (sscanf(out, "HTTP/1.1 %u", &status) != 1)
+		fail_msg("no answer: %s", out);
+	return status;
+}
+
+#define PATCH(more, body)                               \
+	"PATCH /api/v1/pools/default.web.p-tcp" more    \
+	" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" \
+	"If-Match: \"r5\"\r\nContent-Type: application/merge-patch+json\r\n" body
+#define AS "Authorization: Bearer " BUSY_TOKEN "\r\n"
+
+static void a_pool_is_written_with_the_token_of_who_asks(void **state)
+{
+	struct world *w = *state;
+	char answer[4096];
+
+	memset(&seen, 0, sizeof(seen));
+	put_web(w, J1);
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	((struct core *)w->context.arg)->http_new = http_for_people;
+	assert_int_equal(ask(w, PATCH("", "Content-Length: 14\r\n\r\n{\"port\":30081}"), answer),
+			 401);
+	assert_non_null(strstr(answer, "cluster-token-needed"));
+	assert_int_equal(seen.asked, 0);
+	assert_int_equal(ask(w,
+			     PATCH("?dryRun=all", AS "Content-Length: 14\r\n\r\n{\"port\":30081}"),
+			     answer),
+			 200);
+	assert_non_null(strstr(answer, "\"op\":\"new-service\",\"frontend\":\"10.0.0.1:30081\""));
+	assert_int_equal(seen.kept, 0);
+	assert_int_equal(ask(w, PATCH("", AS "Content-Length: 14\r\n\r\n{\"port\":30081}"), answer),
+			 200);
+	assert_int_equal(seen.kept, 1);
+	assert_int_equal(seen.reviews, 1);
+	assert_false(seen.strange);
+	assert_non_null(strstr(seen.put, "/api/v1/namespaces/default/services/web?fieldManager="));
+	assert_non_null(strstr(seen.put, "\"nodePort\":30081"));
+	assert_non_null(strstr(seen.put, "\"parasaus.io/last-operator\":\"kube:alice\""));
+	assert_non_null(strstr(seen.put, "\"resourceVersion\":\"5\""));
+	assert_null(memmem(w->log.data, w->log.len, BUSY_TOKEN, strlen(BUSY_TOKEN)));
+	assert_null(strstr(answer, BUSY_TOKEN));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +351,7 @@ int main(void)
 		T(without_the_server_the_state_serves),
 		T(without_the_server_nothing_is_said_of_a_secret),
 		T(a_kubeconfig_that_cannot_be_read_is_no_beginning),
+		T(a_pool_is_written_with_the_token_of_who_asks),
 	};
 
 	return cmocka_run_group_tests_name("core on a cluster", tests, NULL, NULL);

@@ -759,6 +759,53 @@ static void one_learns_why_one_may_not_write(void **state)
 	}
 }
 
+/* Where there are pools of a cluster: what a token of that is good for its API server says. */
+static void one_learns_that_it_takes_a_token_of_the_cluster(void **state)
+{
+	struct rest_request r = {
+		.method = "GET", .target = "/api/v1/whoami", .has_cluster = true, .may_write = true
+	};
+	struct asked a = ask_as(&r, *state);
+
+	assert_string_equal(text_of(a.root, "reason"), "token-needed");
+	assert_string_equal(doc_get(a.root, "writesTo")->first->text, "kubernetes");
+	asked_done(&a);
+	r.bearer.claim = BEARER_UNKNOWN;
+	r.authorization = "bearer  eyJhbGciOi";
+	a = ask_as(&r, *state);
+	assert_string_equal(text_of(a.root, "writeEnabled"), "true");
+	asked_done(&a);
+	r.target = "/api/v1/pools";
+	a = ask_as(&r, *state);
+	assert_int_equal(a.reply.status, 200);
+	asked_done(&a);
+}
+
+static void what_cannot_be_one_of_a_cluster_is_refused(void **state)
+{
+	static const char *const shown[] = { "Bearer ",
+					     "Bearer pst_abc",
+					     "Basic YWJj",
+					     "Bearer a b",
+					     "Bearer a\tb",
+					     "Bearer \xc3\xa4",
+					     "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		struct asked a =
+			ask_as(&(struct rest_request){ .method = "GET",
+						       .target = "/api/v1/pools",
+						       .has_cluster = true,
+						       .authorization = shown[i],
+						       .bearer = { .claim = BEARER_UNKNOWN } },
+			       *state);
+
+		assert_int_equal(a.reply.status, 401);
+		assert_string_equal(text_of(a.root, "code"), "bad-token");
+		asked_done(&a);
+	}
+}
+
 /* A token that is none is told wherever it could have counted, and nowhere else. */
 static void a_wrong_token_is_not_ignored(void **state)
 {
@@ -968,6 +1015,8 @@ int main(void)
 		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
 		cmocka_unit_test(one_learns_why_one_may_not_write),
+		cmocka_unit_test(one_learns_that_it_takes_a_token_of_the_cluster),
+		cmocka_unit_test(what_cannot_be_one_of_a_cluster_is_refused),
 		cmocka_unit_test(a_wrong_token_is_not_ignored),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),
