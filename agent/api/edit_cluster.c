@@ -258,7 +258,9 @@ static bool add_document(struct cluster *c, enum store_kind k, const struct doc 
 			"the resourceVersion of %s %.63s/%.100s is no number (\"%.64s\"): which "
 			"revision is newer cannot be told; Kubernetes 1.35 promises numbers",
 			store_kind_text(k), c->ns, name, version ? version : "");
-		problem_answer(&c->e->reply, PROBLEM_CLUSTER_TROUBLE, c->e->request, err.text);
+		if (!c->failed)
+			problem_answer(&c->e->reply, PROBLEM_CLUSTER_TROUBLE, c->e->request,
+				       err.text);
 		c->failed = true;
 		return true;
 	}
@@ -357,7 +359,7 @@ static void on_history(struct cluster_ask *a, const struct edit_said *s)
 
 		buf_printf(&b, "%s%s (%s)", s->status == 403 ? "it takes the right to " : "",
 			   s->status == 403 ? cluster_right(a) : "its revisions are not known",
-			   s->why);
+			   cluster_said_good(s) ? "more of them than can be read" : s->why);
 		c->history_trouble = arena_strdup(&c->e->arena, buf_cstr(&b));
 	}
 	c->history = d;

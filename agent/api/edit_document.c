@@ -306,6 +306,7 @@ static void forgive(struct edit *e, const struct store_key *key, size_t first)
 	const struct store_object *before = e->cluster ? edit_get(e, key) : NULL;
 	const struct object_origin from = { .path = "" };
 	struct edit was = { .backend = e->backend, .rules = e->rules };
+	struct problems left = { 0 };
 	const struct doc_set *set;
 	struct object *o;
 	struct err err;
@@ -316,16 +317,15 @@ static void forgive(struct edit *e, const struct store_key *key, size_t first)
 		return;
 	sort_out(&was, "", &o->problems);
 	check_annotations(&was, o, "");
-	for (size_t i = e->errors.count; i-- > first;) {
-		struct problem *p = &e->errors.items[i];
+	for (size_t i = 0; i < e->errors.count; i++) {
+		const struct problem *p = &e->errors.items[i];
+		bool known = i >= first && is_among(&was.errors, p->text);
 
-		if (is_among(&was.errors, p->text)) {
-			problems_add_in(&e->warnings, false, p->path, p->line, "%s", p->text);
-			free(p->path);
-			free(p->text);
-			*p = e->errors.items[--e->errors.count];
-		}
+		problems_add_in(known ? &e->warnings : &left, !known, p->path, p->line, "%s",
+				p->text);
 	}
+	problems_done(&e->errors);
+	e->errors = left;
 	problems_done(&was.errors);
 	problems_done(&was.warnings);
 	object_free(o);

@@ -207,6 +207,18 @@ static struct curl_slist *set_write(struct client *c, const struct client_write 
 	return add_header(headers, "Content-Type", w->type);
 }
 
+/* For what the agent writes to a cluster, in the name of whoever has it. */
+static struct curl_slist *show_token(struct curl_slist *headers)
+{
+	const char *token = getenv("PARASAUS_TOKEN");
+	char *value = token && *token ? xasprintf("Bearer %s", token) : NULL;
+
+	if (value)
+		headers = add_header(headers, "Authorization", value);
+	free(value);
+	return headers;
+}
+
 static size_t take_header(char *data, size_t one, size_t count, void *arg)
 {
 	static const char name[] = "ETag: ";
@@ -235,6 +247,7 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "parasausctl/" PARASAUS_VERSION);
+	headers = show_token(headers);
 	if (a->write)
 		headers = set_write(c, a->write, headers);
 	if (a->etag) {

@@ -124,6 +124,10 @@ as carol PATCH "pools/$web/members/10.1.0.1-8080" "$(tag)" '{"drain": true}' >/d
 equal "the record has all of them" "$carol|$alice|via kubectl-edit|via kubectl-client-side-apply" \
 	"$(as carol GET "operations?pool=$web" >/dev/null && body '[.items[:4][].user] | join("|")')"
 
+history() { PARASAUS_TOKEN=$(cat "$run/$1") "$build/parasausctl" -s "$run/api.sock" history pool $web; }
+history carol >"$run/history"
+check "and parasausctl shows it to who has a token" grep -q "$carol" "$run/history"
+
 # --- who has not the right ----------------------------------------------------------------
 
 equal "who may look sees it" 200 "$(as victor GET "pools/$web/spec")"

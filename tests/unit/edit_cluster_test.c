@@ -761,6 +761,27 @@ static void who_keeps_a_document_elsewhere_is_warned_of(void **state)
 	}
 }
 
+/* What others wrote badly is there whatever we do: it is told, and in nobody's way. */
+static void what_was_bad_before_is_no_reason_to_refuse(void **state)
+{
+	struct world *w = *state;
+	struct edit_answer a;
+	char t[32];
+
+	fake_cluster_put(&w->server, "kubectl", ENDPOINTS,
+			 "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":"
+			 "\"web\",\"namespace\":\"shop\",\"annotations\":{"
+			 "\"parasaus.io/weight\":\"much\"}},\"subsets\":[]}");
+	expect(w, 200, true, "PATCH", POOL, tag(w, t), "{\"settings\":{\"scheduler\":\"wlc\"}}",
+	       &a);
+	assert_non_null(
+		strstr(buf_cstr(&a.reply.body), "\"detail\":\"annotation parasaus.io/weight"));
+	answer_done(&a);
+	bad(w, 422, "validation", "drain-seconds", "PATCH", POOL, tag(w, t),
+	    "{\"settings\":{\"drain-seconds\":\"soon\"}}");
+	good(w, "PATCH", POOL, tag(w, t), "{\"settings\":{\"weight\":null}}");
+}
+
 /* --- leaving in the midst ---------------------------------------------------------------------------------------- */
 
 static void who_leaves_in_the_midst_is_called_no_more(void **state)
@@ -816,6 +837,7 @@ int main(void)
 		TEST(the_last_port_takes_the_documents_along),
 		TEST(of_members_that_are_selected_the_weights_alone_can_be_said),
 		TEST(who_keeps_a_document_elsewhere_is_warned_of),
+		TEST(what_was_bad_before_is_no_reason_to_refuse),
 		TEST(who_leaves_in_the_midst_is_called_no_more),
 	};
 
