@@ -72,8 +72,10 @@ void kube_writer_free(struct kube_writer *w)
 {
 	if (!w)
 		return;
-	while (w->calls)
-		call_free(w->calls);
+	for (struct kube_call *c = w->calls, *next; c; c = next) {
+		next = c->next;
+		call_free(c);
+	}
 	kube_credentials_free(w->credentials);
 	http_free(w->http);
 	free(w);

@@ -290,6 +290,25 @@ const tests = [
 			assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 		});
 	},
+	async function a_pool_of_a_cluster_asks_for_a_token_of_the_cluster() {
+		const w = agent();
+
+		w.cluster.add(WEB);
+		await on(w, async (page) => {
+			await act(page, 'Edit');
+			await giveToken(page); // which is good for the store
+			await page.getByText('takes a token of yours that is good there').waitFor();
+			await page.getByText('kubectl create token NAME').waitFor();
+			await giveToken(page, 'kube_alice');
+			await page.locator('[id="f-settings.scheduler"]').selectOption('wlc');
+			await goOn(page, 'Preview');
+			await previews(page);
+			await goOn(page, 'Save');
+			await closed(page);
+			assert.equal(w.pools.get(WEB).who.user, 'kube:alice');
+			assert.equal(w.pools.get(WEB).settings.scheduler, 'wlc');
+		});
+	},
 	async function a_token_that_is_refused_is_asked_for_again() {
 		const w = agent();
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // An agent that can be written to, as parasaus-rest(7) has it: pools of its store over the fixture's own.
 // It stands before the fixture in a browser's context; several contexts see the same one.
-const TOKENS = { pst_alice: ['token:alice', true], pst_bob: ['token:bob', true], pst_view: ['token:view', false] };
+const TOKENS = { pst_alice: ['token:alice', true], pst_bob: ['token:bob', true], pst_view: ['token:view', false],
+	kube_alice: ['kube:alice', true] };
 const PROBLEMS = { 'token-needed': 401, 'unknown-token': 401, 'stale-revision': 412, 'precondition-required': 428,
-	'not-of-the-store': 409, 'already-exists': 409, 'pool-not-found': 404, validation: 422 };
+	'cluster-token-needed': 401, 'not-of-the-store': 409, 'already-exists': 409, 'pool-not-found': 404, validation: 422 };
 Object.assign(PROBLEMS, { 'expected-count-mismatch': 409, 'in-use': 409, unauthorized: 401, forbidden: 403 });
 const FIRST_PORT = 40000;
 
@@ -59,6 +60,7 @@ export class Writable {
 	requests = []; // { method, path, auth, reason, dry }
 	tokens = { ...TOKENS };
 	reason = 'token-needed';
+	cluster = new Set(); // ids of pools that take a token of the cluster
 	size = 0; // pools that are there besides
 	addressPools = []; // { name, addresses, ports, reserved, namespaces, autoAssign, source, revision, user, at }
 	addressPast = [];
@@ -115,13 +117,14 @@ export class Writable {
 	answer(asked, url, r, auth) {
 		const { method, path } = asked, [user, may] = this.tokens[auth?.replace('Bearer ', '')] || [];
 
+		this.asker = user;
 		if (auth && !user)
 			throw new Problem('unknown-token', 'the token is not known');
 		if (this.closed && !user)
 			throw new Problem('unauthorized', 'say who you are');
 		if (path === 'whoami')
 			return { body: { user: user ?? null, via: 'tcp', roles: may ? ['viewer', 'editor'] : ['viewer'], writeEnabled: !!may,
-				reason: may ? null : user ? 'forbidden' : this.reason } };
+				reason: may ? null : user ? 'forbidden' : this.reason, writesTo: this.cluster.size ? ['store', 'kubernetes'] : ['store'] } };
 		if (method !== 'GET') {
 			if (!may)
 				throw new Problem('token-needed', 'a write needs a token');
@@ -185,6 +188,8 @@ export class Writable {
 			throw new Problem('not-of-the-store', 'this pool is of ' + foreign.source);
 		if (!p)
 			throw new Problem('pool-not-found', 'no pool has the id ' + id);
+		if (this.cluster.has(id) && !this.asker?.startsWith('kube:'))
+			throw new Problem('cluster-token-needed', 'its documents are those of a cluster');
 		return p;
 	}
 
