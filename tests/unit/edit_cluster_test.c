@@ -466,6 +466,83 @@ static void a_version_that_is_no_number_is_refused(void **state)
 	bad(w, 503, "cluster-trouble", "is no number", "GET", POOL "/spec", NULL, NULL);
 }
 
+/* Any moment of any request, another program may add a member of its own. */
+static struct {
+	struct fake_cluster *server;
+	uint32_t random;
+	unsigned others;
+} crowd;
+
+static uint32_t next_random(void)
+{
+	crowd.random = crowd.random * 1664525 + 1013904223;
+	return crowd.random >> 8;
+}
+
+static void add_like_kubectl(void)
+{
+	const char *now = fake_cluster_get(crowd.server, ENDPOINTS);
+	const char *at = strstr(now, "\"addresses\":[") + strlen("\"addresses\":[");
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	buf_printf(&b, "%.*s{\"ip\":\"10.9.%u.%u\"},%s", (int)(at - now), now, crowd.others / 200,
+		   crowd.others % 200, at);
+	crowd.others++;
+	fake_cluster_put(crowd.server, "kubectl-edit", ENDPOINTS, buf_cstr(&b));
+}
+
+static void interfere(struct fake_cluster *f, const char *method, const char *path)
+{
+	(void)f;
+	(void)method;
+	(void)path;
+	if (next_random() % 24 == 0)
+		add_like_kubectl();
+}
+
+/* What was acknowledged to anybody is there in the end, whoever wrote in between. */
+static void no_update_is_lost_in_a_crowd(void **state)
+{
+	struct world *w = *state;
+	bool done[300] = { false };
+	unsigned good_ones = 0;
+	char t[32], body[64], ip[32];
+
+	crowd.server = &w->server;
+	crowd.random = 7;
+	crowd.others = 0;
+	w->server.before = interfere;
+	for (unsigned i = 0; i < ARRAY_LEN(done); i++) {
+		struct edit_answer a;
+
+		w->token = i % 2 ? "Bearer TOKEN-alice" : "Bearer TOKEN-bob";
+		if (i == 0 || next_random() % 4) {
+			ask(w, "GET", POOL "/spec", NULL, NULL, &a);
+			snprintf(t, sizeof(t), "%s", a.reply.etag);
+			answer_done(&a);
+		}
+		snprintf(body, sizeof(body), "{\"address\":\"10.8.%u.%u\",\"port\":8080}", i / 200,
+			 i % 200);
+		ask(w, "POST", POOL "/members", t, body, &a);
+		done[i] = a.reply.status == 201;
+		if (!done[i])
+			assert_int_equal(a.reply.status, 412);
+		good_ones += done[i];
+		answer_done(&a);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(done); i++) {
+		snprintf(ip, sizeof(ip), "\"10.8.%u.%u\"", i / 200, i % 200);
+		assert_int_equal(strstr(fake_cluster_get(&w->server, ENDPOINTS), ip) != NULL,
+				 done[i]);
+	}
+	for (unsigned i = 0; i < crowd.others; i++) {
+		snprintf(ip, sizeof(ip), "\"10.9.%u.%u\"", i / 200, i % 200);
+		has(w, ENDPOINTS, ip);
+	}
+	/* Both happened, or nothing was tested. */
+	assert_true(good_ones > 50 && good_ones < 290 && crowd.others > 20);
+}
+
 /* --- the past -------------------------------------------------------------------------------------------- */
 
 static void write_ports(struct world *w, unsigned count)
@@ -826,6 +903,7 @@ int main(void)
 		TEST(an_edit_of_that_very_moment_is_not_lost),
 		TEST(both_are_in_the_record),
 		TEST(a_version_that_is_no_number_is_refused),
+		TEST(no_update_is_lost_in_a_crowd),
 		TEST(five_are_kept_and_the_oldest_go),
 		TEST(each_of_the_last_five_can_be_gone_back_to),
 		TEST(what_cannot_be_applied_any_more_says_why),
