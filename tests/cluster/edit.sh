@@ -8,7 +8,7 @@ here=$(dirname "$0")
 # shellcheck source=../lib/topology_cluster.sh
 . "$here/../lib/topology_cluster.sh"
 
-run=$(mktemp -d)
+run=$(mktemp -d -p /tmp) # where core can go, which has given its rights up
 agent=
 end() {
 	[ -z "$agent" ] || { kill "$agent" && wait "$agent"; } 2>/dev/null || true
