@@ -17,7 +17,7 @@ function fieldOf(pointer, detail) {
 
 	if (annotation)
 		return 'settings.' + annotation;
-	const [first, second] = pointer.startsWith('/') ? words(pointer.replace(/^\/spec\//, '/')) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail)?.slice(1) || [];
+	const [first, second] = pointer.startsWith('/') ? words(pointer.replace(/^\/spec\//, '/')) : /^\/?([\w-]+)(?:[./]([\w-]+))?/.exec(detail.replace(/^spec\./, ''))?.slice(1) || [];
 
 	return second ? first + '.' + second : first;
 }

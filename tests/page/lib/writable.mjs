@@ -435,8 +435,8 @@ export class Writable {
 		if (now && rest)
 			this.check(r, { revision: now.revision, who: { user: now.user, action: 'patch', at: now.at } });
 		if (next?.addresses.some((a) => a.startsWith('192.')))
-			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '/spec/addresses', line: null,
-				detail: '192.0.2.1 is outside of vipRanges' }] });
+			throw new Problem('validation', 'What was sent cannot be used', { errors: [{ pointer: '', line: null,
+				detail: 'spec.addresses[0]: 192.0.2.1 is outside of vipRanges' }] });
 		if (!next && this.allocations(now).length)
 			throw new Problem('in-use', `2 pools have frontends from it: ${this.allocations(now).map((a) => a.pool).join(', ')}`);
 		const action = body.toRevision ? 'rollback' : { POST: 'create', PATCH: 'patch', DELETE: 'delete' }[method];
