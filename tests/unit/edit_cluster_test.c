@@ -57,11 +57,10 @@ static int set_up(void **state)
 	w->edits = edits_new();
 	w->source = (struct edit_source){ "kubernetes", "east", &w->server.ops };
 	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);
-	w->address_pool =
-		(struct address_pool){ .name = (char *)(uintptr_t) "main",
-				       .addresses = &w->vip,
-				       .address_count = 1,
-				       .ports = { 30000, 30009 } };
+	w->address_pool = (struct address_pool){ .name = (char *)(uintptr_t) "main",
+						 .addresses = &w->vip,
+						 .address_count = 1,
+						 .ports = { 30000, 30009 } };
 	w->rules = (struct pool_rules){ .address_pools = &w->address_pool,
 					.address_pool_count = 1,
 					.defaults = { .scheduler = "wrr",
