@@ -296,7 +296,8 @@ const tests = [
 		w.cluster.add(WEB);
 		await on(w, async (page) => {
 			await act(page, 'Edit');
-			await giveToken(page); // which is good for the store
+			await page.locator('#f-token').fill(page.token); // which is good for the store
+			await page.keyboard.press('Enter');
 			await page.getByText('takes a token of yours that is good there').waitFor();
 			await page.getByText('kubectl create token NAME').waitFor();
 			await giveToken(page, 'kube_alice');
