@@ -4,7 +4,7 @@
 set -euo pipefail
 rest=$(realpath "$(dirname "$0")")/../rest
 
-export KILLS=${KILLS:-200} WRITES=${WRITES:-20000} IDLE=${IDLE:-10000} WINS=${WINS:-2000}
+export KILLS=${KILLS:-200} WRITES=${WRITES:-20000} IDLE=${IDLE:-10000} LATE_MS=${LATE_MS:-50} WINS=${WINS:-2000}
 for test in kill raw writers fields; do
 	echo "$test:"
 	env SECONDS=60 "$rest/$test" | grep -E '^(ok|not ok|#)' | sed 's/^# //'
