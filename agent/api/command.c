@@ -33,7 +33,7 @@ static void own(const char **text)
 	*text = *text ? xstrdup(*text) : NULL;
 }
 
-/* Every text of a request but `node`, which outlives it, and the secret. */
+/* Every text of a request but `names`, which outlive it, and the secret. */
 #define TEXTS(r)                                                                                   \
 	{                                                                                          \
 		&(r)->method, &(r)->target, &(r)->accept, &(r)->accept_language,                   \

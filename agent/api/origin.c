@@ -21,23 +21,57 @@ static bool is_name(const char *host, const char *name)
 	return n && strncasecmp(host, name, n) == 0 && is_port(host + n);
 }
 
-static bool is_127(const char *host)
+/* The address that the first `n` bytes are, and behind which no more than a port comes. */
+static bool is_address(const char *host, size_t n, int family, void *out)
 {
-	char text[INET_ADDRSTRLEN];
-	size_t n = strcspn(host, ":");
-	struct in_addr a;
+	char text[INET6_ADDRSTRLEN];
 
-	if (n >= sizeof(text) || !is_port(host + n))
+	if (n >= sizeof(text))
 		return false;
 	memcpy(text, host, n);
 	text[n] = '\0';
-	return inet_pton(AF_INET, text, &a) == 1 && ntohl(a.s_addr) >> 24 == 127;
+	return inet_pton(family, text, out) == 1;
 }
 
-bool origin_host_is_ours(const char *host, const char *node)
+static bool is_v4(const char *host, struct in_addr *out)
+{
+	size_t n = strcspn(host, ":");
+
+	return is_port(host + n) && is_address(host, n, AF_INET, out);
+}
+
+static bool is_v6(const char *host)
+{
+	size_t n = strcspn(host, "]");
+	struct in6_addr a;
+
+	return *host == '[' && host[n] && is_port(host + n + 1) &&
+	       is_address(host + 1, n - 1, AF_INET6, &a);
+}
+
+static bool is_127(const char *host)
+{
+	struct in_addr a;
+
+	return is_v4(host, &a) && ntohl(a.s_addr) >> 24 == 127;
+}
+
+static bool is_one_of(const char *host, const struct origin_names *names)
+{
+	struct in_addr a;
+
+	if (names->node && is_name(host, names->node))
+		return true;
+	for (const char *const *n = names->others; n && *n; n++)
+		if (is_name(host, *n))
+			return true;
+	return names->addresses && (is_v4(host, &a) || is_v6(host));
+}
+
+bool origin_host_is_ours(const char *host, const struct origin_names *names)
 {
 	return host && (is_name(host, "localhost") || is_name(host, "[::1]") || is_127(host) ||
-			(node && is_name(host, node)));
+			is_one_of(host, names));
 }
 
 bool origin_is_safe(const char *method)
@@ -45,7 +79,8 @@ bool origin_is_safe(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-bool origin_may(const char *method, const char *fetch_site, const char *origin, const char *node)
+bool origin_may(const char *method, const char *fetch_site, const char *origin,
+		const struct origin_names *names)
 {
 	static const char *const schemes[] = { "http://", "https://" };
 
@@ -55,6 +90,6 @@ bool origin_may(const char *method, const char *fetch_site, const char *origin, 
 		return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
 	for (size_t i = 0; origin && i < ARRAY_LEN(schemes); i++)
 		if (strncasecmp(origin, schemes[i], strlen(schemes[i])) == 0)
-			return origin_host_is_ours(origin + strlen(schemes[i]), node);
+			return origin_host_is_ours(origin + strlen(schemes[i]), names);
 	return !origin;
 }

@@ -10,11 +10,20 @@
 
 #include <stdbool.h>
 
+/* Names that a Host may have besides those of loopback. */
+struct origin_names {
+	const char *node;	   /* this node's; NULL: none */
+	const char *const *others; /* ends with NULL; NULL: none */
+	/* Every address, as a number: where it is listened on all of them. A page cannot have one of
+	 * ours for its own name. */
+	bool addresses;
+};
+
 /*
- * Is that Host, with or without a port, the loopback or `node`, this node's name? NULL for either
- * is none. 127.0.0.0/8, [::1] and localhost are names that no other page can have.
+ * Is that Host, with or without a port, the loopback or one of `names`? NULL: there is none.
+ * 127.0.0.0/8, [::1] and localhost are names that no other page can have.
  */
-bool origin_host_is_ours(const char *host, const char *node);
+bool origin_host_is_ours(const char *host, const struct origin_names *names);
 
 /* A method that changes nothing: GET or HEAD. */
 bool origin_is_safe(const char *method);
@@ -24,6 +33,7 @@ bool origin_is_safe(const char *method);
  * another site, which a browser tells by Sec-Fetch-Site, or by Origin where it is older. Who tells
  * neither is no browser. NULL: no such header.
  */
-bool origin_may(const char *method, const char *fetch_site, const char *origin, const char *node);
+bool origin_may(const char *method, const char *fetch_site, const char *origin,
+		const struct origin_names *names);
 
 #endif

@@ -83,6 +83,11 @@ static void answer_file(const struct page_file *f, const struct rest_request *r,
 	}
 }
 
+bool page_has(const struct uri *u)
+{
+	return find_file(u) != NULL;
+}
+
 bool page_answer(const struct rest_call *c)
 {
 	const struct page_file *f = find_file(c->uri);

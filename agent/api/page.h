@@ -22,5 +22,7 @@ extern const struct page_file page_files[]; /* ends with a NULL path */
 struct rest_call;
 /* False: the path is not one of a file, and nothing was answered. */
 bool page_answer(const struct rest_call *c);
+struct uri;
+bool page_has(const struct uri *u); /* is it the path of a file? */
 
 #endif

@@ -49,19 +49,37 @@ const char *rest_cluster_token(const struct rest_request *r)
 	return s;
 }
 
+/* What anybody may see from anywhere: that we are there, and the page, which shows nothing alone. */
+static bool is_open(const char *target)
+{
+	static const char *const probes[] = { "healthz", "livez", "readyz", "version" };
+	struct uri uri;
+	struct err err;
+
+	if (uri_parse(target, &uri, &err) < 0)
+		return true; /* it is refused for what it is */
+	for (size_t i = 0; uri.segment_count == 1 && i < ARRAY_LEN(probes); i++)
+		if (strcmp(uri.segments[0], probes[i]) == 0)
+			return true;
+	return page_has(&uri);
+}
+
 enum rest_problem rest_transport_problem(const struct rest_request *r)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
 		return PROBLEM_HEADERS_TOO_LARGE;
 	if (r->ambiguous)
 		return PROBLEM_BAD_REQUEST;
-	if (r->over_tcp && !origin_host_is_ours(r->host, r->node))
+	if (r->over_tcp && !origin_host_is_ours(r->host, &r->names))
 		return PROBLEM_WRONG_HOST;
-	if (!origin_may(r->method, r->fetch_site, r->origin, r->node))
+	if (!origin_may(r->method, r->fetch_site, r->origin, &r->names))
 		return PROBLEM_CROSS_SITE;
 	/* Not taken for nobody's: who shows a token wants to know that it does not hold. */
-	if (r->bearer.claim == BEARER_UNKNOWN && is_of_api(r->target) && !rest_cluster_token(r))
+	if (r->bearer.claim == BEARER_UNKNOWN &&
+	    (r->remote ? !is_open(r->target) : is_of_api(r->target) && !rest_cluster_token(r)))
 		return PROBLEM_BAD_TOKEN;
+	if (r->remote && r->bearer.claim == BEARER_NONE && !is_open(r->target))
+		return PROBLEM_TOKEN_NEEDED;
 	return PROBLEM_COUNT;
 }
 

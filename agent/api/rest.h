@@ -11,6 +11,7 @@
 
 #include "agent/api/feed.h"
 #include "agent/api/list.h"
+#include "agent/api/origin.h"
 #include "agent/api/peer.h"
 #include "agent/api/picture.h"
 #include "agent/api/tokens.h"
@@ -26,7 +27,7 @@ struct rest_request {
 	const char *accept_language;
 	const char *accept_encoding;
 	const char *host;
-	const char *node;		 /* our own name, which is good for a Host; NULL: none */
+	struct origin_names names;	 /* ours, which are good for a Host; they outlive it */
 	const char *origin, *fetch_site; /* what a browser tells of the page that asks */
 	const char *if_none_match;
 	const char *last_event_id;
@@ -44,6 +45,7 @@ struct rest_request {
 	size_t body_len;
 	uint64_t length;   /* Content-Length; 0: none */
 	bool over_tcp;	   /* then Host must be one of ours, or a page of anywhere could ask */
+	bool remote;	   /* from beyond loopback: who reads has to be known, too */
 	bool has_body;	   /* Content-Length above 0, or any Transfer-Encoding */
 	bool watches_full; /* as many watches as there is room for are open */
 	bool may_write;	   /* by who is at the other end of the connection, over TCP by its token */

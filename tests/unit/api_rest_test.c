@@ -32,7 +32,7 @@ static struct asked ask_as(const struct rest_request *r, struct snapshot *s)
 	struct asked a = { 0 };
 	struct err err;
 
-	request.node = "node-1";
+	request.names.node = "node-1";
 	rest_answer(&request, &(struct rest_state){ .snapshot = s, .pictures = kept }, &a.reply);
 	if (a.reply.stream)
 		while (list_stream_read(a.reply.stream, &a.reply.body, 1))
@@ -806,6 +806,81 @@ static void what_cannot_be_one_of_a_cluster_is_refused(void **state)
 	}
 }
 
+/* From beyond loopback nothing is shown to who is not known, but that we are there and the page. */
+static void who_reads_from_afar_has_to_be_known(void **state)
+{
+	static const struct {
+		const char *target;
+		unsigned nobody, wrong, viewer;
+	} cases[] = {
+		{ "/healthz", 200, 200, 200 },
+		{ "/readyz", 200, 200, 200 },
+		{ "/version", 200, 200, 200 },
+		{ "/page/app.js", 200, 200, 200 },
+		{ "/", 200, 200, 200 },
+		{ "/api/v1/pools", 401, 401, 200 },
+		{ "/api/v1/whoami", 401, 401, 200 },
+		{ "/metrics", 401, 401, 200 },
+		{ "/nothing", 401, 401, 404 },
+		{ "/healthz/", 401, 401, 404 },
+		{ "/%2e/metrics", 401, 401, 404 },
+		{ "no path", 400, 400, 400 },
+	};
+
+	for (size_t i = 0; i < 3 * ARRAY_LEN(cases); i++) {
+		const unsigned wants[] = { cases[i / 3].nobody, cases[i / 3].wrong,
+					   cases[i / 3].viewer };
+		static const enum bearer_claim claims[] = { BEARER_NONE, BEARER_UNKNOWN,
+							    BEARER_KNOWN };
+		struct rest_request r = { .method = "GET",
+					  .target = cases[i / 3].target,
+					  .over_tcp = true,
+					  .remote = true,
+					  .host = "localhost",
+					  .bearer = { .claim = claims[i % 3],
+						      .role = TOKEN_VIEWER } };
+		struct rest_state s = { .snapshot = *state };
+		struct rest_reply reply;
+
+		rest_answer(&r, &s, &reply);
+		if (reply.status != wants[i % 3])
+			fail_msg("%s as %zu: %u", r.target, i % 3, reply.status);
+		rest_reply_done(&reply);
+	}
+}
+
+/* Names that are ours, whatever else they are called; an address where all are listened on. */
+static void a_host_is_one_of_our_names(void **state)
+{
+	static const char *const others[] = { "lb.example", "192.0.2.1", "[2001:db8::1]", NULL };
+	static const struct {
+		const char *host;
+		bool named, anywhere;
+	} cases[] = {
+		{ "lb.example", true, true },
+		{ "LB.EXAMPLE:9090", true, true },
+		{ "lb.example.evil", false, false },
+		{ "192.0.2.1:9090", true, true },
+		{ "192.0.2.10", false, true },
+		{ "[2001:db8::1]:9090", true, true },
+		{ "[2001:db8::2]:9090", false, true },
+		{ "[2001:db8::2", false, false },
+		{ "[]", false, false },
+		{ "evil", false, false },
+		{ "1.2.3.4.evil", false, false },
+		{ "node-1", true, true },
+	};
+	struct origin_names names = { .node = "node-1", .others = others };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		names.addresses = false;
+		assert_int_equal(origin_host_is_ours(cases[i].host, &names), cases[i].named);
+		names.addresses = true;
+		assert_int_equal(origin_host_is_ours(cases[i].host, &names), cases[i].anywhere);
+	}
+}
+
 /* A token that is none is told wherever it could have counted, and nowhere else. */
 static void a_wrong_token_is_not_ignored(void **state)
 {
@@ -1017,6 +1092,8 @@ int main(void)
 		cmocka_unit_test(one_learns_why_one_may_not_write),
 		cmocka_unit_test(one_learns_that_it_takes_a_token_of_the_cluster),
 		cmocka_unit_test(what_cannot_be_one_of_a_cluster_is_refused),
+		cmocka_unit_test(who_reads_from_afar_has_to_be_known),
+		cmocka_unit_test(a_host_is_one_of_our_names),
 		cmocka_unit_test(a_wrong_token_is_not_ignored),
 		cmocka_unit_test(errors_speak_the_language_that_is_asked_for),
 		cmocka_unit_test(a_member_tells_its_state_its_weights_and_its_reasons),

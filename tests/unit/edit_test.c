@@ -202,7 +202,7 @@ static void who_may_not_is_told_before_the_body_is_read(void **state)
 		    .target = DOCUMENT,
 		    .over_tcp = true,
 		    .host = "lb-1:9090",
-		    .node = "lb-1" },
+		    .names.node = "lb-1" },
 		  0 },
 	};
 
