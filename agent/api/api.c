@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/api/http.h"
+#include "agent/api/remote.h"
 #include "agent/api/rest.h"
 #include "agent/base/xalloc.h"
 
@@ -24,6 +25,7 @@ struct api {
 	struct rest_traffic traffic;
 	struct http_server *local;
 	struct http_server *tcp;
+	struct remote *remote;
 	pthread_t comparer;
 	bool comparing;
 	int end_fd; /* readable: the comparer ends */
@@ -65,6 +67,8 @@ static void compare(struct api *a)
 		http_wake(a->local);
 	if (a->tcp)
 		http_wake(a->tcp);
+	if (a->remote)
+		remote_wake(a->remote);
 }
 
 static void *keep_comparing(void *arg)
@@ -132,6 +136,18 @@ static int start_servers(struct api *a, const struct api_config *c, struct err *
 	return r;
 }
 
+static int start_remote(struct api *a, const struct api_config *c, struct err *err)
+{
+	const struct remote_config remote = { .answer = answer,
+					      .answered = answered,
+					      .arg = a,
+					      .names = *c->remote,
+					      .commands = c->commands,
+					      .tokens = c->tokens };
+
+	return remote_start(&remote, &a->remote, err);
+}
+
 int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api **out,
 	      struct err *err)
 {
@@ -145,6 +161,8 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 	a->writable = c->writable;
 	a->end_fd = -1;
 	r = start_servers(a, c, err);
+	if (r == 0 && c->remote)
+		r = start_remote(a, c, err);
 	if (r == 0)
 		r = start_comparer(a, err);
 	if (r < 0) {
@@ -155,6 +173,19 @@ int api_start(const struct api_config *c, struct snapshot_slot *slot, struct api
 	return 0;
 }
 
+void api_connect_http(struct api *a, int fd)
+{
+	if (a->remote)
+		remote_connect(a->remote, fd);
+	else
+		close(fd);
+}
+
+bool api_http_hello(struct api *a, struct front_hello *out)
+{
+	return a->remote && remote_hello(a->remote, out);
+}
+
 void api_stop(struct api *a)
 {
 	if (!a)
@@ -162,6 +193,7 @@ void api_stop(struct api *a)
 	stop_comparer(a);
 	http_stop(a->local);
 	http_stop(a->tcp);
+	remote_stop(a->remote);
 	pictures_free(a->pictures);
 	feed_free(a->feed);
 	free(a);

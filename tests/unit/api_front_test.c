@@ -1,0 +1,847 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * front.c, remote.c: REST beyond loopback, as clients meet it over TLS. The http
+ * process's part and core's loop are a thread here, with the channel between them
+ * that the parent makes.
+ */
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/api/api.h"
+#include "agent/api/command.h"
+#include "agent/api/front.h"
+#include "agent/api/schema.h"
+#include "agent/base/channel.h"
+#include "agent/base/file.h"
+#include "agent/base/xalloc.h"
+#include "tests/lib/pki.h"
+#include "tests/lib/snapshots.h"
+
+#define NOW	   INT64_C(1795316400000)
+#define PATIENCE_S 60 /* a test that takes that long has failed */
+#define IDLERS	   1000
+
+struct ground {
+	struct pki *pki;
+	struct pki_pair pair;
+	uint16_t port;
+	struct snapshot_slot *slot;
+	struct tokens *tokens;
+	char tokens_path[64], ca_path[64];
+	char editor[TOKEN_TEXT + 1], viewer[TOKEN_TEXT + 1];
+	struct api *api;
+	struct commands *commands;
+	size_t body_len; /* of the last command */
+	/* The thread's: */
+	struct loop *loop;
+	struct front *front;
+	pthread_t thread;
+	int ask_fd;
+	loop_fd_id ask_id;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	void (*todo)(struct ground *g);
+};
+
+/* --- the thread ---------------------------------------------------------------------- */
+
+static void on_ask(void *arg, uint32_t events)
+{
+	struct ground *g = arg;
+	eventfd_t n;
+
+	(void)events;
+	(void)eventfd_read(g->ask_fd, &n);
+	pthread_mutex_lock(&g->lock);
+	if (g->todo)
+		g->todo(g);
+	g->todo = NULL;
+	pthread_cond_broadcast(&g->done);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void *run(void *arg)
+{
+	assert_int_equal(loop_run(((struct ground *)arg)->loop), 0);
+	return NULL;
+}
+
+/* Do that in the thread, and wait until it is done. */
+static void have_done(struct ground *g, void (*what)(struct ground *g))
+{
+	pthread_mutex_lock(&g->lock);
+	g->todo = what;
+	(void)eventfd_write(g->ask_fd, 1);
+	while (g->todo)
+		pthread_cond_wait(&g->done, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void stop_loop(struct ground *g)
+{
+	loop_stop(g->loop, 0);
+}
+
+static void on_command(void *arg, struct command *c)
+{
+	struct ground *g = arg;
+	struct rest_reply reply = { .status = 200, .type = REST_JSON };
+
+	g->body_len = c->request.body_len;
+	buf_printf(&reply.body, "{\"bytes\":%zu}", c->request.body_len);
+	command_answer(c, &reply);
+}
+
+static void connect_core(struct ground *g)
+{
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	front_connect(g->front, pair[0]);
+	api_connect_http(g->api, pair[1]);
+}
+
+static void lose_core(struct ground *g)
+{
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	close(pair[1]);
+	front_connect(g->front, pair[0]);
+}
+
+static void begin_front(struct ground *g, const struct front_config *limits)
+{
+	struct front_config c = *limits;
+	struct err err = { 0 };
+
+	c.fd = snapshot_listen_tcp(&g->port);
+	c.certificate = g->pair.cert;
+	c.key = g->pair.key;
+	assert_int_equal(endpoint_parse("127.0.0.1:1", IPPROTO_TCP, &c.hello.listen), 0);
+	snprintf(c.hello.fingerprint, sizeof(c.hello.fingerprint), "AB:CD");
+	assert_int_equal(front_new(g->loop, &c, &g->front, &err), 0);
+}
+
+static void make_tokens(struct ground *g)
+{
+	struct problems faults = { 0 };
+	struct err err = { 0 };
+
+	snprintf(g->tokens_path, sizeof(g->tokens_path), "/tmp/api_front_test.%d", getpid());
+	g->tokens = tokens_open(g->tokens_path, &faults);
+	assert_int_equal(tokens_make(g->tokens, "ed", TOKEN_EDITOR, NOW, g->editor, &err), 0);
+	assert_int_equal(tokens_make(g->tokens, "vi", TOKEN_VIEWER, NOW, g->viewer, &err), 0);
+}
+
+static int set_up(void **state, const struct front_config *limits)
+{
+	static const char *const others[] = { "lb.example", NULL };
+	static const struct origin_names names = { .node = "node-1", .others = others };
+	struct ground *g = xcalloc(1, sizeof(*g));
+	struct api_config c = { .unix_fd = -1, .tcp_fd = -1, .remote = &names, .writable = true };
+	struct err err = { 0 };
+
+	g->pki = pki_new("front");
+	g->pair = pki_issue(g->pki, "localhost,127.0.0.1");
+	snprintf(g->ca_path, sizeof(g->ca_path), "/tmp/api_front_test.%d.pem", getpid());
+	assert_int_equal(file_write(g->ca_path, pki_ca(g->pki), strlen(pki_ca(g->pki)), &err), 0);
+	make_tokens(g);
+	assert_int_equal(loop_new(&clock_system, &g->loop), 0);
+	assert_int_equal(commands_new(g->loop, on_command, g, &g->commands), 0);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->done, NULL);
+	g->ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(loop_add_fd(g->loop, g->ask_fd, EPOLLIN, on_ask, g, &g->ask_id), 0);
+	g->slot = snapshot_slot_new();
+	snapshot_slot_put(g->slot, snapshot_sample(NOW));
+	c.commands = g->commands;
+	c.tokens = g->tokens;
+	assert_int_equal(api_start(&c, g->slot, &g->api, &err), 0);
+	begin_front(g, limits);
+	connect_core(g);
+	assert_int_equal(pthread_create(&g->thread, NULL, run, g), 0);
+	*state = g;
+	return 0;
+}
+
+static int start(void **state)
+{
+	return set_up(state, &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
+						     .head_ms = FRONT_HEAD_MS,
+						     .body_ms = FRONT_BODY_MS,
+						     .idle_s = FRONT_IDLE_S,
+						     .per_address = FRONT_CONNECTIONS_MAX });
+}
+
+/* So short that a client that dawdles is cut off while the test waits. */
+static int start_impatient(void **state)
+{
+	return set_up(state, &(struct front_config){ .handshake_ms = 200,
+						     .head_ms = 200,
+						     .body_ms = 400,
+						     .idle_s = FRONT_IDLE_S,
+						     .per_address = 3 });
+}
+
+static int stop(void **state)
+{
+	struct ground *g = *state;
+
+	have_done(g, stop_loop);
+	pthread_join(g->thread, NULL);
+	front_free(g->front);
+	commands_end(g->commands);
+	api_stop(g->api);
+	commands_free(g->commands);
+	loop_del_fd(g->loop, g->ask_id);
+	close(g->ask_fd);
+	loop_free(g->loop);
+	snapshot_slot_free(g->slot);
+	tokens_free(g->tokens);
+	unlink(g->tokens_path);
+	unlink(g->ca_path);
+	pki_pair_done(&g->pair);
+	pki_free(g->pki);
+	pthread_mutex_destroy(&g->lock);
+	pthread_cond_destroy(&g->done);
+	free(g);
+	return 0;
+}
+
+/* --- clients ---------------------------------------------------------------------------- */
+
+static int dial(const struct ground *g)
+{
+	const struct sockaddr_in a = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				       .sin_port = htons(g->port) };
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+/* Waits until the server ends it. */
+static void is_closed(int fd)
+{
+	char piece[256];
+	ssize_t n;
+
+	while ((n = recv(fd, piece, sizeof(piece), 0)) > 0)
+		;
+	assert_true(n == 0 || errno == ECONNRESET);
+	close(fd);
+}
+
+struct tls {
+	int fd;
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t credentials;
+};
+
+static struct tls tls_dial(const struct ground *g, const char *priorities)
+{
+	struct tls t = { .fd = dial(g) };
+
+	assert_int_equal(gnutls_certificate_allocate_credentials(&t.credentials), 0);
+	assert_int_equal(gnutls_init(&t.session, GNUTLS_CLIENT), 0);
+	assert_int_equal(gnutls_priority_set_direct(t.session, priorities, NULL), 0);
+	gnutls_credentials_set(t.session, GNUTLS_CRD_CERTIFICATE, t.credentials);
+	gnutls_transport_set_int(t.session, t.fd);
+	return t;
+}
+
+static int tls_shake(struct tls *t)
+{
+	int r;
+
+	do
+		r = gnutls_handshake(t->session);
+	while (r < 0 && !gnutls_error_is_fatal(r));
+	return r;
+}
+
+static void tls_say(struct tls *t, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		ssize_t n = gnutls_record_send(t->session, text, left);
+
+		assert_true(n > 0);
+		text += n;
+		left -= (size_t)n;
+	}
+}
+
+static void tls_done(struct tls *t)
+{
+	close(t->fd);
+	gnutls_deinit(t->session);
+	gnutls_certificate_free_credentials(t->credentials);
+}
+
+/* Everything until the server ends it; the caller frees it. */
+static char *tls_hear(struct tls *t)
+{
+	struct buf all = { 0 };
+	char piece[4096];
+	ssize_t n;
+
+	do {
+		n = gnutls_record_recv(t->session, piece, sizeof(piece));
+		if (n > 0)
+			buf_put(&all, piece, (size_t)n);
+	} while (n > 0 || n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED);
+	(void)buf_cstr(&all);
+	return (char *)all.data;
+}
+
+static char *raw(const struct ground *g, const char *request)
+{
+	struct tls t = tls_dial(g, "NORMAL");
+	char *got;
+
+	assert_int_equal(tls_shake(&t), 0);
+	tls_say(&t, request);
+	got = tls_hear(&t);
+	tls_done(&t);
+	return got;
+}
+
+static size_t keep(char *data, size_t one, size_t count, void *arg)
+{
+	buf_put(arg, data, one * count);
+	return one * count;
+}
+
+struct ask {
+	const char *path, *token, *host, *method;
+	const char *type; /* of the body; NULL: there is none */
+	const char *accept;
+	struct buf *body;
+	struct buf *out; /* headers and body; NULL: of no interest */
+	bool chunked;
+};
+
+static size_t give(char *out, size_t one, size_t count, void *arg)
+{
+	struct wire *w = arg;
+	size_t n = one * count < w->left ? one * count : w->left;
+
+	memcpy(out, w->data, n);
+	w->data += n;
+	w->left -= n;
+	return n;
+}
+
+static void set_body(CURL *c, const struct ask *a, struct wire *w)
+{
+	*w = wire_of(a->body->data, a->body->len);
+	curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(c, CURLOPT_READFUNCTION, give);
+	curl_easy_setopt(c, CURLOPT_READDATA, w);
+	if (!a->chunked)
+		curl_easy_setopt(c, CURLOPT_INFILESIZE, (long)a->body->len);
+}
+
+static long fetch(const struct ground *g, const struct ask *a)
+{
+	CLEANUP(xfree_ptr) char *url = xasprintf("https://127.0.0.1:%u%s", g->port, a->path);
+	struct curl_slist *headers = curl_slist_append(NULL, "If-Match: *");
+	struct buf ignored = { 0 };
+	CURL *c = curl_easy_init();
+	struct wire w;
+	char line[128];
+	long status = 0;
+	CURLcode r;
+
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_CAINFO, g->ca_path);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)PATIENCE_S);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, keep);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, a->out ? a->out : &ignored);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, a->out ? a->out : &ignored);
+	if (a->token && snprintf(line, sizeof(line), "Authorization: Bearer %s", a->token) > 0)
+		headers = curl_slist_append(headers, line);
+	if (a->host && snprintf(line, sizeof(line), "Host: %s", a->host) > 0)
+		headers = curl_slist_append(headers, line);
+	if (a->type && snprintf(line, sizeof(line), "Content-Type: %s", a->type) > 0)
+		headers = curl_slist_append(headers, line);
+	if (a->accept && snprintf(line, sizeof(line), "Accept: %s", a->accept) > 0)
+		headers = curl_slist_append(headers, line);
+	if (a->body)
+		set_body(c, a, &w);
+	if (a->method)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, a->method);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	r = curl_easy_perform(c);
+	if (r != CURLE_OK)
+		fail_msg("%s: %s", a->path, curl_easy_strerror(r));
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(c);
+	buf_done(&ignored);
+	return status;
+}
+
+static long status_of(const struct ground *g, const char *path, const char *token)
+{
+	return fetch(g, &(struct ask){ .path = path, .token = token });
+}
+
+/* --- who may ----------------------------------------------------------------------------- */
+
+static void nobody_reads_who_is_not_known(void **state)
+{
+	static const char *const closed[] = { "/api/v1/status", "/api/v1/pools", "/api/v1/nothing",
+					      "/metrics",	"/nothing",	 "/api/v1/tokens",
+					      "/api/%761/pools" };
+	struct ground *g = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
+		assert_int_equal(status_of(g, closed[i], NULL), 401);
+		assert_int_equal(status_of(g, closed[i], "pst_wrong"), 401);
+	}
+}
+
+static void anybody_sees_that_we_are_there_and_the_page(void **state)
+{
+	static const char *const open[] = { "/healthz", "/livez", "/version", "/", "/page/app.js" };
+	struct ground *g = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(open); i++) {
+		assert_int_equal(status_of(g, open[i], NULL), 200);
+		assert_int_equal(status_of(g, open[i], "pst_wrong"), 200);
+	}
+}
+
+static void who_is_refused_is_told_how_to_come_in(void **state)
+{
+	struct ground *g = *state;
+	struct buf got = { 0 };
+
+	(void)fetch(g, &(struct ask){ .path = "/api/v1/pools", .out = &got });
+	assert_non_null(strstr(buf_cstr(&got), "WWW-Authenticate: Bearer\r\n"));
+	assert_non_null(strstr(buf_cstr(&got), "\"token-needed\""));
+	assert_non_null(strstr(buf_cstr(&got), "Content-Security-Policy: default-src 'none'"));
+	assert_null(strcasestr(buf_cstr(&got), "Access-Control"));
+	assert_null(strcasestr(buf_cstr(&got), "Set-Cookie"));
+	buf_done(&got);
+}
+
+static void viewers_read_and_editors_write(void **state)
+{
+	struct ground *g = *state;
+	struct buf text = { 0 };
+	struct ask write = {
+		.path = "/api/v1/apply", .type = REST_JSON, .method = "POST", .body = &text
+	};
+
+	buf_str(&text, "{}");
+	assert_int_equal(status_of(g, "/api/v1/status", g->viewer), 200);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->editor), 200);
+	assert_int_equal(status_of(g, "/metrics", g->viewer), 200);
+	assert_int_equal(fetch(g, &write), 401);
+	write.token = g->viewer;
+	assert_int_equal(fetch(g, &write), 403);
+	write.token = g->editor;
+	assert_int_equal(fetch(g, &write), 200);
+	/* Tokens are nothing for the network, whoever asks. */
+	assert_int_equal(status_of(g, "/api/v1/tokens", g->editor), 403);
+	buf_done(&text);
+}
+
+static void one_is_asked_by_its_own_names_alone(void **state)
+{
+	struct ground *g = *state;
+	struct ask a = { .path = "/healthz" };
+	static const struct {
+		const char *host;
+		long status;
+	} cases[] = { { "node-1", 200 },
+		      { "lb.example:9090", 200 },
+		      { "localhost", 200 },
+		      { "evil.example", 421 },
+		      { "10.1.2.3", 421 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		a.host = cases[i].host;
+		assert_int_equal(fetch(g, &a), cases[i].status);
+	}
+}
+
+/* --- what is answered ---------------------------------------------------------------------- */
+
+static void a_body_comes_whole_however_long(void **state)
+{
+	static const size_t sizes[] = {
+		0, 1, 4096, FRONT_PIECE_MAX, FRONT_PIECE_MAX + 1, 700000, REST_BODY_MAX
+	};
+	struct ground *g = *state;
+	struct buf text = { 0 };
+	struct ask write = {
+		.path = "/api/v1/apply", .type = REST_JSON, .method = "POST", .token = g->editor
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
+		size_t size = sizes[i / 2];
+
+		buf_reset(&text);
+		if (size)
+			memset(buf_add(&text, size), ' ', size);
+		write.body = &text;
+		write.chunked = i % 2;
+		g->body_len = SIZE_MAX;
+		assert_int_equal(fetch(g, &write), 200);
+		assert_int_equal(g->body_len, size);
+	}
+	buf_done(&text);
+}
+
+static void what_is_too_long_is_refused(void **state)
+{
+	struct ground *g = *state;
+	struct buf text = { 0 };
+	struct ask write = {
+		.path = "/api/v1/apply", .type = REST_JSON, .method = "POST", .token = g->editor
+	};
+
+	memset(buf_add(&text, REST_BODY_MAX + 1), ' ', REST_BODY_MAX + 1);
+	write.body = &text;
+	g->body_len = 0;
+	assert_int_equal(fetch(g, &write), 413);
+	write.chunked = true;
+	assert_int_equal(fetch(g, &write), 413);
+	assert_int_equal(g->body_len, 0);
+	buf_done(&text);
+}
+
+static void a_large_list_comes_whole(void **state)
+{
+	struct ground *g = *state;
+	struct buf got = { 0 };
+	size_t lines = 0;
+
+	snapshot_slot_put(g->slot, snapshot_large(5000, 4));
+	assert_int_equal(fetch(g, &(struct ask){ .path = "/api/v1/members",
+						 .token = g->viewer,
+						 .accept = REST_NDJSON,
+						 .out = &got }),
+			 200);
+	for (size_t i = 0; i < got.len; i++)
+		lines += got.data[i] == '{' && i && got.data[i - 1] == '\n';
+	assert_int_equal(lines, 20000);
+	buf_done(&got);
+}
+
+static void a_watch_tells_of_changes(void **state)
+{
+	struct ground *g = *state;
+	struct tls t = tls_dial(g, "NORMAL");
+	struct snapshot *was = snapshot_large(3, 2);
+	struct buf got = { 0 };
+	char piece[4096];
+	bool turned = false;
+
+	snapshot_slot_put(g->slot, snapshot_large(3, 2));
+	assert_int_equal(tls_shake(&t), 0);
+	(void)snprintf(piece, sizeof(piece),
+		       "GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\nAccept: " REST_SSE
+		       "\r\nAuthorization: Bearer %s\r\n\r\n",
+		       g->viewer);
+	tls_say(&t, piece);
+	while (!strstr(buf_cstr(&got), "event: pool")) {
+		ssize_t n = gnutls_record_recv(t.session, piece, sizeof(piece));
+
+		if (n == GNUTLS_E_AGAIN)
+			continue;
+		assert_true(n > 0);
+		buf_put(&got, piece, (size_t)n);
+		if (!turned && strstr(buf_cstr(&got), "event: bookmark")) {
+			turned = true;
+			snapshot_slot_put(g->slot, snapshot_turned(was, 1, 1, VERDICT_DOWN, NOW));
+		}
+	}
+	snapshot_unref(was);
+	buf_done(&got);
+	tls_done(&t);
+}
+
+static void a_connection_serves_requests_until_it_is_closed(void **state)
+{
+	char *got = raw(*state, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+				"HEAD /page/app.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+				"GET /api/v1/pools HTTP/1.1\r\nHost: localhost\r\n\r\n"
+				"GET /version HTTP/1.1\r\nHost: localhost\r\n"
+				"Connection: close\r\n\r\n");
+	const char *refused = strstr(got, "HTTP/1.1 401");
+
+	assert_non_null(refused);
+	free(got);
+}
+
+static void a_bad_head_is_refused(void **state)
+{
+	static const struct {
+		const char *request, *answer;
+	} cases[] = {
+		{ "GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 400" },
+		{ "GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+		  "HTTP/1.1 400" },
+		{ "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+		  "HTTP/1.1 400" },
+		{ "POST /api/v1/apply HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		  "HTTP/1.1 400" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *got = raw(*state, cases[i].request);
+
+		if (!got || strncmp(got, cases[i].answer, strlen(cases[i].answer)) != 0)
+			fail_msg("case %zu: %s", i, got ? got : "nothing");
+		free(got);
+	}
+}
+
+static void a_long_head_is_refused(void **state)
+{
+	char *fill = xcalloc(1, REST_HEADERS_MAX + 1);
+	char *request, *got;
+
+	memset(fill, 'a', REST_HEADERS_MAX);
+	request = xasprintf("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n", fill);
+	got = raw(*state, request);
+	assert_ptr_equal(strstr(got, "HTTP/1.1 431"), got);
+	free(got);
+	free(request);
+	free(fill);
+}
+
+/* --- core's death ---------------------------------------------------------------------------- */
+
+static void without_core_one_is_told_to_come_again(void **state)
+{
+	struct ground *g = *state;
+	struct buf got = { 0 };
+
+	have_done(g, lose_core);
+	assert_int_equal(fetch(g, &(struct ask){ .path = "/healthz", .out = &got }), 503);
+	assert_non_null(strstr(buf_cstr(&got), "Retry-After: 1\r\n"));
+	buf_done(&got);
+	have_done(g, connect_core);
+	assert_int_equal(status_of(g, "/healthz", NULL), 200);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+}
+
+static void who_waited_for_core_is_told(void **state)
+{
+	struct ground *g = *state;
+	struct tls t = tls_dial(g, "NORMAL");
+	char *got, line[256];
+
+	assert_int_equal(tls_shake(&t), 0);
+	snprintf(line, sizeof(line),
+		 "POST /api/v1/apply HTTP/1.1\r\nHost: localhost\r\nContent-Type: " REST_JSON
+		 "\r\nContent-Length: 10\r\nAuthorization: Bearer %s\r\n\r\nabc",
+		 g->editor);
+	tls_say(&t, line);
+	have_done(g, lose_core);
+	have_done(g, connect_core);
+	tls_say(&t, "defghij");
+	got = tls_hear(&t);
+	/* It got to core before or after: whole, or not at all. */
+	assert_true(!got || !*got || strstr(got, "HTTP/1.1 503") || strstr(got, "HTTP/1.1 200"));
+	free(got);
+	tls_done(&t);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+}
+
+static void core_knows_who_listens(void **state)
+{
+	struct ground *g = *state;
+	struct front_hello hello;
+
+	assert_int_equal(status_of(g, "/healthz", NULL), 200);
+	assert_true(api_http_hello(g->api, &hello));
+	assert_string_equal(hello.fingerprint, "AB:CD");
+}
+
+/* --- strangers ------------------------------------------------------------------------------- */
+
+static void garbage_is_no_handshake(void **state)
+{
+	static const char *const texts[] = { "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x16",
+					     "\x16\x03\x01\xff\xff\x01", "\x80\x2e\x01\x03\x01" };
+	struct ground *g = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		int fd = dial(g);
+
+		assert_int_equal(send(fd, texts[i], strlen(texts[i]), MSG_NOSIGNAL),
+				 strlen(texts[i]));
+		shutdown(fd, SHUT_WR);
+		is_closed(fd);
+	}
+	assert_int_equal(status_of(g, "/healthz", NULL), 200);
+}
+
+static void old_protocols_are_refused(void **state)
+{
+	struct tls old = tls_dial(*state, "NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0");
+	struct tls good = tls_dial(*state, "NORMAL:-VERS-ALL:+VERS-TLS1.2");
+
+	assert_true(tls_shake(&old) < 0);
+	assert_int_equal(tls_shake(&good), 0);
+	tls_done(&old);
+	tls_done(&good);
+}
+
+/* The server takes no second handshake: the connection ends, and ours stays as it was. */
+static void nothing_is_negotiated_again(void **state)
+{
+	struct tls t = tls_dial(*state, "NORMAL:-VERS-ALL:+VERS-TLS1.2");
+	char byte;
+	ssize_t n;
+	int r;
+
+	assert_int_equal(tls_shake(&t), 0);
+	r = tls_shake(&t);
+	if (r == 0)
+		fail_msg("it was negotiated again");
+	do
+		n = gnutls_record_recv(t.session, &byte, 1);
+	while (n == GNUTLS_E_AGAIN || n == GNUTLS_E_WARNING_ALERT_RECEIVED);
+	assert_true(n <= 0);
+	tls_done(&t);
+	assert_int_equal(status_of(*state, "/healthz", NULL), 200);
+}
+
+static void who_dawdles_is_cut_off(void **state)
+{
+	struct ground *g = *state;
+	struct tls t;
+	char *got;
+
+	is_closed(dial(g)); /* no handshake */
+	t = tls_dial(g, "NORMAL");
+	assert_int_equal(tls_shake(&t), 0);
+	got = tls_hear(&t); /* no request */
+	assert_true(!got || !*got);
+	free(got);
+	tls_done(&t);
+	t = tls_dial(g, "NORMAL");
+	assert_int_equal(tls_shake(&t), 0);
+	tls_say(&t, "GET /healthz HTTP/1.1\r\n");
+	got = tls_hear(&t); /* half of a head */
+	assert_true(!got || !*got);
+	free(got);
+	tls_done(&t);
+}
+
+static void a_body_that_does_not_come_is_not_waited_for(void **state)
+{
+	struct ground *g = *state;
+	CLEANUP(xfree_ptr)
+	char *request = xasprintf("POST /api/v1/apply HTTP/1.1\r\nHost: localhost\r\n"
+				  "Content-Type: " REST_JSON "\r\nContent-Length: 10\r\n"
+				  "Authorization: Bearer %s\r\n\r\nabc",
+				  g->editor);
+	char *got = raw(g, request);
+
+	assert_true(!got || !*got);
+	free(got);
+	assert_int_equal(g->body_len, 0);
+}
+
+static void one_address_has_so_many_connections(void **state)
+{
+	struct ground *g = *state;
+	int fds[3];
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(g);
+	is_closed(dial(g));
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		is_closed(fds[i]); /* by the deadline of the handshake */
+	assert_int_equal(status_of(g, "/healthz", NULL), 200);
+}
+
+/* They hold descriptors and a little memory; who has something to ask is answered beside them. */
+static void idle_connections_stop_nobody(void **state)
+{
+	struct ground *g = *state;
+	struct rlimit files = { 4096, 4096 };
+	int fds[IDLERS];
+
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 && getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur < 2 * IDLERS + 100)
+		skip();
+	for (size_t i = 0; i < IDLERS; i++)
+		fds[i] = dial(g);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+	for (size_t i = 0; i < IDLERS; i++)
+		close(fds[i]);
+	assert_int_equal(status_of(g, "/healthz", NULL), 200);
+}
+
+#define CASE(fn)      cmocka_unit_test_setup_teardown(fn, start, stop)
+#define IMPATIENT(fn) cmocka_unit_test_setup_teardown(fn, start_impatient, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(nobody_reads_who_is_not_known),
+		CASE(anybody_sees_that_we_are_there_and_the_page),
+		CASE(who_is_refused_is_told_how_to_come_in),
+		CASE(viewers_read_and_editors_write),
+		CASE(one_is_asked_by_its_own_names_alone),
+		CASE(a_body_comes_whole_however_long),
+		CASE(what_is_too_long_is_refused),
+		CASE(a_large_list_comes_whole),
+		CASE(a_watch_tells_of_changes),
+		CASE(a_connection_serves_requests_until_it_is_closed),
+		CASE(a_bad_head_is_refused),
+		CASE(a_long_head_is_refused),
+		CASE(without_core_one_is_told_to_come_again),
+		CASE(who_waited_for_core_is_told),
+		CASE(core_knows_who_listens),
+		CASE(garbage_is_no_handshake),
+		CASE(old_protocols_are_refused),
+		CASE(nothing_is_negotiated_again),
+		IMPATIENT(who_dawdles_is_cut_off),
+		IMPATIENT(a_body_that_does_not_come_is_not_waited_for),
+		IMPATIENT(one_address_has_so_many_connections),
+		CASE(idle_connections_stop_nobody),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
