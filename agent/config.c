@@ -6,16 +6,15 @@
 #include "agent/config.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 #include "agent/config_addresses.h"
+#include "agent/config_api.h"
 #include "agent/config_defaults.h"
 #include "agent/config_schema.h"
 #include "watch/kubeconfig.h"
@@ -317,87 +316,6 @@ static void print_sources(const struct schema_key *k, const void *base, unsigned
 
 static const struct schema_type sources_type = { read_sources, print_sources };
 
-/* --- api ---------------------------------------------------------------------------- */
-
-static bool is_loopback(const struct addr *a)
-{
-	static const struct in6_addr one = IN6ADDR_LOOPBACK_INIT;
-
-	if (a->family == AF_INET)
-		return a->bytes[0] == 127;
-	return memcmp(a->bytes, &one, sizeof(one)) == 0;
-}
-
-static int read_listen(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		       void *base)
-{
-	struct config *c = base;
-	const char *s = schema_string(r, d);
-	struct endpoint e;
-
-	(void)k;
-	if (!s)
-		return -EINVAL;
-	if (endpoint_parse(s, IPPROTO_TCP, &e) < 0 || e.port == 0)
-		return schema_bad(r, d,
-				  "'%.64s' is not an address and port, such as 127.0.0.1:9090", s);
-	if (!is_loopback(&e.addr))
-		return schema_bad(r, d,
-				  "%.64s is not on loopback: there is no authentication, so other "
-				  "addresses than 127.0.0.0/8 and [::1] are refused",
-				  s);
-	c->api_listen = e;
-	return 0;
-}
-
-static void print_listen(const struct schema_key *k, const void *base, unsigned depth,
-			 struct buf *out)
-{
-	const struct config *c = base;
-	char text[ENDPOINT_TEXT_MAX];
-
-	(void)k;
-	(void)depth;
-	if (c->api_listen.port != 0)
-		buf_printf(out, " \"%s\"", endpoint_text(&c->api_listen, text));
-}
-
-static const struct schema_type listen_type = { read_listen, print_listen };
-
-static const struct schema_key api_keys[] = {
-	{ .name = "socket",
-	  .type = &schema_text,
-	  SCHEMA_FIELD(struct config, api_socket),
-	  .min = 1,
-	  .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
-	  .fault = path_fault,
-	  .fallback = "/run/parasaus/api.sock" },
-	{ .name = "listen", .type = &listen_type },
-	{ .name = "metricsPools",
-	  .type = &schema_number,
-	  SCHEMA_FIELD(struct config, metrics_pools),
-	  .min = 0,
-	  .max = METRICS_POOLS_MAX,
-	  .fallback = "0" },
-};
-
-static int read_api(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		    void *base)
-{
-	const struct schema_section section = { api_keys, ARRAY_LEN(api_keys), base };
-
-	(void)k;
-	return schema_read_map(r, d, &section, 1);
-}
-
-static void print_api(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
-{
-	(void)k;
-	schema_print(api_keys, ARRAY_LEN(api_keys), base, depth + 1, out);
-}
-
-static const struct schema_type api_type = { read_api, print_api };
-
 /* --- the whole ------------------------------------------------------------------------ */
 
 static const struct value_word log_levels[] = {
@@ -437,7 +355,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "vipRanges", .type = &config_vip_ranges },
 	{ .name = "addressPools", .type = &config_address_pools },
 	{ .name = "sources", .type = &sources_type },
-	{ .name = "api", .type = &api_type },
+	{ .name = "api", .type = &config_api },
 	{ .name = "defaults", .type = &config_defaults },
 	{ .name = "audit",
 	  .type = &schema_ms,
@@ -465,13 +383,10 @@ static char *default_node(void)
 static struct config *new_config(void)
 {
 	struct config *c = xcalloc(1, sizeof(*c));
-	const struct schema_section sections[] = {
-		{ root_keys, ARRAY_LEN(root_keys), c },
-		{ api_keys, ARRAY_LEN(api_keys), c },
-	};
+	const struct schema_section root = { root_keys, ARRAY_LEN(root_keys), c };
 
-	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
-		schema_defaults(&sections[i]);
+	schema_defaults(&root);
+	config_api_defaults(c);
 	c->node = default_node();
 	c->user = xstrdup(getpwnam("parasaus") ? "parasaus" : "nobody");
 	config_defaults_init(&c->defaults);
@@ -570,6 +485,11 @@ void config_free(struct config *c)
 	free(c->user);
 	free(c->state_directory);
 	free(c->api_socket);
+	for (size_t i = 0; i < c->api_host_count; i++)
+		free(c->api_hosts[i]);
+	free(c->api_hosts);
+	free(c->tls_certificate);
+	free(c->tls_key);
 	free(c);
 }
 

@@ -20,6 +20,7 @@
 
 #define CONFIG_BYTES_MAX   (1 << 20)
 #define CONFIG_SOURCES_MAX 16
+#define CONFIG_HOSTS_MAX   16
 #define METRICS_POOLS_MAX  10000
 #define CONFIG_STORE_FILE  "store.db" /* in the state directory */
 
@@ -49,9 +50,15 @@ struct config {
 	struct addr node_v4;	/* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
 	char *api_socket;	    /* default /run/parasaus/api.sock */
-	struct endpoint api_listen; /* loopback only; port 0: none (the default) */
-	uint32_t metrics_pools;	    /* that have metrics of their own; default 0 */
-	struct prefix *vip_ranges;  /* default: what the address pools hold, as prefixes */
+	struct endpoint api_listen; /* port 0: none (the default) */
+	bool api_remote;	    /* that is not loopback: a process of its own, with TLS */
+	char *tls_certificate;	    /* a file; NULL: tls_self_signed, or there is no TLS */
+	char *tls_key;		    /* with it */
+	bool tls_self_signed;
+	char **api_hosts; /* names beyond loopback, besides the node's and the address's own */
+	size_t api_host_count;
+	uint32_t metrics_pools;	   /* that have metrics of their own; default 0 */
+	struct prefix *vip_ranges; /* default: what the address pools hold, as prefixes */
 	size_t vip_range_count;
 	struct address_pool *address_pools;
 	size_t address_pool_count;

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,58 +13,13 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "agent/place.h"
 #include "agent/pool/address_pool.h"
 #include "watch/http_curl.h"
 
 #define BACKLOG 64
 
 /* --- with privilege: directories and sockets ------------------------------------- */
-
-static int make_parents(const char *path)
-{
-	CLEANUP(xfree_ptr) char *copy = xstrdup(path);
-
-	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return 0;
-}
-
-/* Then there is nothing to do, and root without CAP_DAC_OVERRIDE could not even open it. */
-static bool is_private(const char *path, const struct passwd *owner)
-{
-	struct stat st;
-
-	return owner && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       (st.st_mode & 07777) == 0700 && st.st_uid == owner->pw_uid &&
-	       st.st_gid == owner->pw_gid;
-}
-
-/* A directory of that user's alone. No symbolic link: the place may be in the user's hands. */
-static int make_private(const char *path, const char *owner)
-{
-	const struct passwd *pw = geteuid() == 0 ? getpwnam(owner) : NULL;
-	int fd, r = make_parents(path);
-
-	if (r < 0)
-		return r;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	if (is_private(path, pw))
-		return 0;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fchmod(fd, 0700) < 0 || (pw && fchown(fd, pw->pw_uid, pw->pw_gid) < 0))
-		r = -errno;
-	close(fd);
-	return r;
-}
 
 /* Where a socket may be bound: nothing there, or the remains of an agent that was killed. */
 static int clear_socket(const struct sockaddr_un *sa)
@@ -97,7 +50,7 @@ static int listen_unix(const char *path)
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(sa.sun_path, path);
-	r = make_parents(path);
+	r = place_parents(path);
 	if (r == 0)
 		r = clear_socket(&sa);
 	if (r < 0)
@@ -109,43 +62,6 @@ static int listen_unix(const char *path)
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0)
 		r = -errno;
 	umask(mask);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-static socklen_t sockaddr_of(const struct endpoint *e, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-
-	memset(out, 0, sizeof(*out));
-	out->ss_family = e->addr.family;
-	if (e->addr.family == AF_INET) {
-		v4->sin_port = htons(e->port);
-		memcpy(&v4->sin_addr, e->addr.bytes, 4);
-		return sizeof(*v4);
-	}
-	v6->sin6_port = htons(e->port);
-	memcpy(&v6->sin6_addr, e->addr.bytes, 16);
-	return sizeof(*v6);
-}
-
-static int listen_tcp(const struct endpoint *e)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sockaddr_of(e, &sa);
-	int fd = socket(e->addr.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, BACKLOG) < 0)
-		r = -errno;
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -187,7 +103,7 @@ int core_prepare(struct role_context *context)
 	c->config = config;
 	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
 	c->http_new = http_curl_new;
-	r = make_private(config->state_directory, config->user);
+	r = place_private(config->state_directory, config->user);
 	if (r < 0) {
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
 		return -1;
@@ -200,8 +116,8 @@ int core_prepare(struct role_context *context)
 			  c->unix_fd == -EADDRINUSE ? " (another agent is running)" : "");
 		return -1;
 	}
-	if (config->api_listen.port) {
-		c->tcp_fd = listen_tcp(&config->api_listen);
+	if (config->api_listen.port && !config->api_remote) {
+		c->tcp_fd = place_listen(&config->api_listen, BACKLOG);
 		if (c->tcp_fd < 0) {
 			log_error("core", "api.listen %s: %s",
 				  endpoint_text(&config->api_listen, e), strerror(-c->tcp_fd));
@@ -346,6 +262,9 @@ static void on_peer(void *arg, enum role_id role, int fd)
 		return;
 	case ROLE_HEALTHCHECK:
 		targets_connect(c, fd);
+		return;
+	case ROLE_HTTP:
+		view_connect_http(c, fd);
 		return;
 	case ROLE_CORE:
 	case ROLE_COUNT:

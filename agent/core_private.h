@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "agent/api/api.h"
+#include "agent/api/origin.h"
 #include "agent/base/bulk.h"
 #include "agent/base/channel.h"
 #include "agent/base/loop.h"
@@ -394,12 +395,17 @@ struct view {
 	mono_t memory_read; /* { 0 }: not of these processes */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	int64_t started_ms;
+	/* Where there is an http process: */
+	const char **hosts; /* ends with NULL */
+	char address[ADDR_TEXT_MAX + 2];
+	struct origin_names names; /* made of them */
 };
 
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
 struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
+void view_connect_http(struct core *c, int fd); /* takes fd over */
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
 
 /* --- core_report ----------------------------------------------------------------- */

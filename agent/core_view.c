@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/api/front_message.h"
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
@@ -317,6 +319,7 @@ static void view_pools(struct core *c, struct snapshot *s)
 static void view_numbers(struct core *c, struct snapshot *s)
 {
 	const struct kernel_link *k = &c->kernel;
+	struct front_hello hello;
 
 	s->generation = k->generation;
 	s->applied_generation = k->status.generation;
@@ -341,6 +344,11 @@ static void view_numbers(struct core *c, struct snapshot *s)
 		.lag_max_ms = c->health_lag_max_ms,
 	};
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
+	if (api_http_hello(c->view.api, &hello)) {
+		endpoint_text(&hello.listen, s->remote.listen);
+		memcpy(s->remote.fingerprint, hello.fingerprint, sizeof(s->remote.fingerprint));
+		s->remote.not_after_ms = hello.not_after_ms;
+	}
 }
 
 /* From /proc, so not with each of twenty snapshots a second. */
@@ -402,11 +410,14 @@ void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts)
 		{ ROLE_CORE, "core" },
 		{ ROLE_HEALTHCHECK, "healthcheck" },
 		{ ROLE_IPVS, "ipvs" },
+		{ ROLE_HTTP, "http" },
 	};
 
 	for (unsigned i = 0; i < SNAPSHOT_PROCESSES; i++) {
 		struct process_view *p = &c->view.processes[i];
 
+		if (order[i].role == ROLE_HTTP && !c->config->api_remote)
+			continue;
 		snprintf(p->name, sizeof(p->name), "%s", order[i].name);
 		if (order[i].role != role)
 			continue;
@@ -415,6 +426,31 @@ void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts)
 	}
 	c->view.memory_read = (mono_t){ 0 };
 	view_changed(c);
+}
+
+void view_connect_http(struct core *c, int fd)
+{
+	api_connect_http(c->view.api, fd);
+	view_changed(c);
+}
+
+/* What clients beyond loopback may call us; see struct origin_names. */
+static void name_ourselves(struct core *c)
+{
+	const struct config *config = c->config;
+	const struct addr *a = &config->api_listen.addr;
+	struct view *v = &c->view;
+	char text[ADDR_TEXT_MAX];
+
+	v->hosts = xcalloc(config->api_host_count + 2, sizeof(char *));
+	for (size_t i = 0; i < config->api_host_count; i++)
+		v->hosts[i] = config->api_hosts[i];
+	addr_text(a, text);
+	snprintf(v->address, sizeof(v->address), a->family == AF_INET6 ? "[%s]" : "%s", text);
+	v->hosts[config->api_host_count] = v->address;
+	v->names = (struct origin_names){ .node = config->node,
+					  .others = v->hosts,
+					  .addresses = addr_is_unspecified(a) };
 }
 
 int view_start(struct core *c)
@@ -430,6 +466,10 @@ int view_start(struct core *c)
 	struct err err = { 0 };
 	int r;
 
+	if (c->config->api_remote) {
+		name_ourselves(c);
+		config.remote = &c->view.names;
+	}
 	c->view.slot = snapshot_slot_new();
 	c->view.started_ms = clock_wall_ms(loop_clock(c->loop));
 	c->unix_fd = c->tcp_fd = -1;
@@ -450,4 +490,5 @@ void view_end(struct core *c)
 	if (c->view.slot)
 		snapshot_slot_free(c->view.slot);
 	target_list_unref(c->view.targets);
+	free(c->view.hosts);
 }

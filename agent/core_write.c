@@ -3,6 +3,7 @@
  * Writes over REST: what the HTTP server's threads post is done here, on the
  * loop that owns the store and the tokens of who may write.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,11 +170,30 @@ static void open_tokens(struct core *c)
 	problems_done(&faults);
 }
 
+/* Who would be let in nowhere is told before anything is listened for. */
+static int check_who_may(const struct core *c)
+{
+	size_t count;
+
+	(void)tokens_items(c->tokens, &count);
+	if (!c->config->api_remote || count)
+		return 0;
+	log_error("api",
+		  "api.listen is beyond loopback, where everybody needs a token, and there is none "
+		  "in %s/tokens: make the first one by 'parasausd --first-token NAME' (with the "
+		  "same -c), which prints it",
+		  c->config->state_directory);
+	return -EACCES;
+}
+
 int writes_start(struct core *c)
 {
 	int r;
 
 	open_tokens(c);
+	r = check_who_may(c);
+	if (r < 0)
+		return r;
 	r = commands_new(c->loop, on_command, c, &c->commands);
 	if (r < 0)
 		log_error("api", "no descriptor for writes: %s", strerror(-r));

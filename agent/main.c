@@ -18,6 +18,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/doctor.h"
+#include "agent/first_token.h"
 #include "agent/ipvs_role.h"
 #include "agent/role.h"
 
@@ -25,10 +26,10 @@
 
 #define EXIT_USAGE 2
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_CLEANUP, ACTION_DOCTOR };
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_CLEANUP, ACTION_DOCTOR, ACTION_TOKEN };
 
 static const char usage[] =
-	"usage: parasausd [-c FILE] [-n | --cleanup | --doctor[=json]]\n"
+	"usage: parasausd [-c FILE] [-n | --cleanup | --doctor[=json] | --first-token NAME]\n"
 	"\n"
 	"An IPVS load balancer agent. Runs in the foreground, logs to standard error,\n"
 	"ends on SIGTERM; the kernel goes on forwarding without it.\n"
@@ -37,6 +38,8 @@ static const char usage[] =
 	"  -n, --check         check it, print it as it would be in force, and end\n"
 	"      --cleanup       remove everything of ours from the kernel, and end\n"
 	"      --doctor[=json] say what is wrong with this host for the agent, and end\n"
+	"      --first-token NAME\n"
+	"                      make a token for REST while no agent runs, print it, and end\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          this\n"
 	"\n"
@@ -139,20 +142,49 @@ static int doctor(const char *path, const char *format)
 	return r;
 }
 
-/* The parent reads no configuration: a child says whether it is good. */
-static bool check_in_child(const char *path, const struct buf *text)
+/* What an agent needs before it starts beyond loopback; one that runs makes more. */
+static int first_token(const char *path, const char *name)
+{
+	struct config *config = load(path);
+	char text[TOKEN_TEXT + 1];
+	struct err err = { 0 };
+	int r;
+
+	if (!config)
+		return 1;
+	if (is_running(config))
+		r = err_set(&err, -EBUSY, "an agent is running: 'parasausctl token create %s'",
+			    name);
+	else
+		r = first_token_make(config, name, text, &err);
+	config_free(config);
+	if (r < 0) {
+		fprintf(stderr, "parasausd: first-token: %s\n", err.text);
+		return 1;
+	}
+	puts(text);
+	explicit_bzero(text, sizeof(text));
+	return 0;
+}
+
+/* The parent reads no configuration: a child says whether it is good, and which roles it takes. */
+enum good { CHECK_GOOD, CHECK_BAD, CHECK_WITH_HTTP };
+
+static enum good check_in_child(const char *path, const struct buf *text)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		_exit(parse(path, text) ? 0 : 1);
+		const struct config *config = parse(path, text);
+
+		_exit(!config ? CHECK_BAD : config->api_remote ? CHECK_WITH_HTTP : CHECK_GOOD);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0) {
 		fprintf(stderr, "parasausd: fork: %s\n", strerror(errno));
-		return false;
+		return CHECK_BAD;
 	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return WIFEXITED(status) ? (enum good)WEXITSTATUS(status) : CHECK_BAD;
 }
 
 /*
@@ -173,15 +205,18 @@ static int sealed_copy(const struct buf *text)
 static int run(const char *path)
 {
 	struct buf text = { 0 };
+	enum good checked = CHECK_BAD;
 	int fd;
 
-	if (!read_file(path, &text) || !check_in_child(path, &text))
+	if (read_file(path, &text))
+		checked = check_in_child(path, &text);
+	if (checked != CHECK_GOOD && checked != CHECK_WITH_HTTP)
 		return 1;
 	log_open("parasausd", LOG_LEVEL_INFO);
 	log_info("parent", "parasaus %s, configuration %s", PARASAUS_VERSION, path);
 	fd = sealed_copy(&text);
 	buf_done(&text);
-	return parent_main(fd);
+	return parent_main(fd, checked == CHECK_WITH_HTTP);
 }
 
 static int become(const char *name)
@@ -196,18 +231,19 @@ static int become(const char *name)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_ROLE = 256, OPT_CLEANUP, OPT_DOCTOR };
+	enum { OPT_ROLE = 256, OPT_CLEANUP, OPT_DOCTOR, OPT_TOKEN };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'n' },
 		{ "cleanup", no_argument, NULL, OPT_CLEANUP },
 		{ "doctor", optional_argument, NULL, OPT_DOCTOR },
+		{ "first-token", required_argument, NULL, OPT_TOKEN },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "role", required_argument, NULL, OPT_ROLE },
 		{ 0 },
 	};
-	const char *path = DEFAULT_CONFIG;
+	const char *path = DEFAULT_CONFIG, *token_name = NULL;
 	const char *format = NULL;
 	enum action action = ACTION_RUN;
 	int o;
@@ -233,6 +269,10 @@ int main(int argc, char **argv)
 		case 'h':
 			fputs(usage, stdout);
 			return 0;
+		case OPT_TOKEN:
+			action = ACTION_TOKEN;
+			token_name = optarg;
+			break;
 		case OPT_ROLE:
 			return become(optarg);
 		default:
@@ -253,6 +293,8 @@ int main(int argc, char **argv)
 		return cleanup(path);
 	case ACTION_DOCTOR:
 		return doctor(path, format);
+	case ACTION_TOKEN:
+		return first_token(path, token_name);
 	}
 	return EXIT_USAGE;
 }

@@ -50,6 +50,7 @@ static const struct {
 } links[] = {
 	{ ROLE_CORE, ROLE_IPVS },
 	{ ROLE_CORE, ROLE_HEALTHCHECK },
+	{ ROLE_CORE, ROLE_HTTP },
 };
 
 static void send_peer(struct child *to, enum role_id peer, int fd)
@@ -295,7 +296,7 @@ static int catch_signals(struct parent *p)
 	return r;
 }
 
-int parent_main(int config_fd)
+int parent_main(int config_fd, bool with_http)
 {
 	struct parent p = { .config_fd = config_fd };
 	int r = loop_new(&clock_system, &p.loop);
@@ -306,7 +307,8 @@ int parent_main(int config_fd)
 		log_fatal("parent", "cannot start: %s", strerror(-r));
 	for (unsigned i = 0; i < ROLE_COUNT; i++) {
 		p.children[i] = (struct child){ .parent = &p, .id = (enum role_id)i };
-		start_child(&p.children[i]);
+		if (i != ROLE_HTTP || with_http)
+			start_child(&p.children[i]);
 	}
 	r = loop_run(p.loop);
 	for (unsigned i = 0; i < ROLE_COUNT; i++)

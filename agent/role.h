@@ -19,7 +19,7 @@
 #include "agent/config.h"
 
 /* In the order in which they are started; they are stopped in reverse. */
-enum role_id { ROLE_IPVS, ROLE_HEALTHCHECK, ROLE_CORE, ROLE_COUNT };
+enum role_id { ROLE_IPVS, ROLE_HEALTHCHECK, ROLE_HTTP, ROLE_CORE, ROLE_COUNT };
 
 /* The descriptors of a role when it begins. */
 #define ROLE_FD_PARENT 3
@@ -59,10 +59,10 @@ extern const struct role roles[ROLE_COUNT];
 int role_main(const struct role *role);
 
 /*
- * The parent: starts the roles, gives them channels to each other, starts
+ * The parent: starts (that of HTTP only if `with_http`) the roles, gives them channels to each other, starts
  * again those that die, and ends them on SIGTERM. It parses nothing.
  * `config_fd` is a sealed copy of the configuration. Returns the exit status.
  */
-int parent_main(int config_fd);
+int parent_main(int config_fd, bool with_http);
 
 #endif

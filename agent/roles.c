@@ -12,6 +12,7 @@
 #include "agent/base/sandbox.h"
 #include "agent/base/xalloc.h"
 #include "agent/core.h"
+#include "agent/http_role.h"
 #include "agent/ipvs_role.h"
 #include "agent/role.h"
 #include "healthcheck/role.h"
@@ -21,6 +22,7 @@
 #define HEALTHCHECK_FILES     262144
 #define HEALTHCHECK_IN_FLIGHT 60000
 #define CORE_FILES	      65536
+#define HTTP_FILES	      2048 /* twice its connections */
 
 static enum sandbox_filter filter(const char *role, enum sandbox_filter wanted)
 {
@@ -195,6 +197,19 @@ static void healthcheck_end(struct role_context *c)
 	free(l);
 }
 
+/* --- http ------------------------------------------------------------------ */
+
+static int http_drop(const struct config *c, struct err *err)
+{
+	const struct sandbox s = {
+		.user = c->user,
+		.filter = filter("http", SANDBOX_FILTER_SERVER),
+		.max_files = HTTP_FILES,
+	};
+
+	return sandbox_enter(&s, err);
+}
+
 /* --- core ------------------------------------------------------------------ */
 
 /* Whatever its user: what a pod mounts is readable by this group (fsGroup), whose members we are. */
@@ -229,6 +244,14 @@ const struct role roles[ROLE_COUNT] = {
 		.drop = healthcheck_drop,
 		.start = healthcheck_start,
 		.end = healthcheck_end,
+	},
+	[ROLE_HTTP] = {
+		.name = "http",
+		.title = "parasausd: http",
+		.prepare = http_role_prepare,
+		.drop = http_drop,
+		.start = http_role_start,
+		.end = http_role_end,
 	},
 	[ROLE_CORE] = {
 		.name = "core",

@@ -21,7 +21,7 @@ struct http_headers {
 	unsigned lengths;
 	unsigned encodings;
 	bool twice; /* one of those that stand once */
-	bool odd; /* one that is not plain */
+	bool odd;   /* one that is not plain */
 	const char *authorization;
 	struct buf accept, accept_language; /* they may stand several times */
 };

@@ -21,6 +21,19 @@ static void put_processes(struct json_writer *j, const struct snapshot *s)
 	json_end_object(j);
 }
 
+static void put_remote(struct json_writer *j, const struct remote_view *r)
+{
+	if (!r->listen[0]) {
+		json_put_text(j, REST_REMOTE, NULL);
+		return;
+	}
+	json_put_object(j, REST_REMOTE);
+	json_put_text(j, REST_LISTEN, r->listen);
+	json_put_text(j, REST_FINGERPRINT, r->fingerprint);
+	json_put_time(j, REST_NOT_AFTER, r->not_after_ms);
+	json_end_object(j);
+}
+
 static void put_sources(struct json_writer *j, const struct snapshot *s)
 {
 	json_put_array(j, REST_SOURCES);
@@ -72,6 +85,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
 	put_probing(j, &s->probing);
 	put_processes(j, s);
+	put_remote(j, &s->remote);
 	put_sources(j, s);
 	json_end_object(j);
 }

@@ -23,6 +23,13 @@ int addr_parse(const char *s, struct addr *out)
 	return 0;
 }
 
+bool addr_is_unspecified(const struct addr *a)
+{
+	static const uint8_t none[sizeof(a->bytes)];
+
+	return memcmp(a->bytes, none, a->family == AF_INET ? 4 : sizeof(none)) == 0;
+}
+
 const char *addr_text(const struct addr *a, char out[static ADDR_TEXT_MAX])
 {
 	if (a->family == 0 || !inet_ntop(a->family, a->bytes, out, ADDR_TEXT_MAX))

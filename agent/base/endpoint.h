@@ -48,6 +48,7 @@ struct port_range {
 
 /* Strict: no names, no scope ids, no leading zeros (RFC 6943 section 3.1.1). -EINVAL otherwise. */
 MUST_CHECK int addr_parse(const char *s, struct addr *out);
+bool addr_is_unspecified(const struct addr *a);				     /* 0.0.0.0 or [::] */
 const char *addr_text(const struct addr *a, char out[static ADDR_TEXT_MAX]); /* returns out */
 int addr_cmp(const struct addr *a, const struct addr *b); /* IPv4 first, then by value */
 size_t addr_len(const struct addr *a);			  /* 4 or 16 */

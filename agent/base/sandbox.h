@@ -21,6 +21,7 @@ enum sandbox_filter {
 	SANDBOX_FILTER_NONE,	/* sanitizers, debugging */
 	SANDBOX_FILTER_HELPER,	/* an allow-list; anything else kills the process */
 	SANDBOX_FILTER_CORE,	/* a deny-list that answers EPERM */
+	SANDBOX_FILTER_SERVER,	/* the helper's list: it accepts, where that opens and connects */
 	SANDBOX_FILTER_NETLINK, /* the helper's list and what netlink libraries need */
 };
 

@@ -113,8 +113,6 @@ static const int helper_calls[] = {
 	SCMP_SYS(newfstatat), /* how glibc does fstat() */
 	SCMP_SYS(dup),
 	/* sockets */
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sendto),
 	SCMP_SYS(sendmsg),
@@ -170,6 +168,12 @@ static const int helper_calls[] = {
 	SCMP_SYS(getrusage),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(uname),
+};
+
+/* Of who opens sockets of its own. */
+static const int opener_calls[] = {
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
 };
 
 /* Name look-ups by libnftables and libc (/etc/iproute2, /etc/services), /proc/sys, /proc/net. */
@@ -249,13 +253,19 @@ static void allow_netlink(int *r, scmp_filter_ctx ctx)
 	add_all(r, ctx, SCMP_ACT_ALLOW, netlink_calls, ARRAY_LEN(netlink_calls));
 }
 
-static int fill_helper(scmp_filter_ctx ctx, bool netlink)
+static int fill_helper(scmp_filter_ctx ctx, enum sandbox_filter filter)
 {
+	bool netlink = filter == SANDBOX_FILTER_NETLINK;
 	int r = 0;
 
 	add_all(&r, ctx, SCMP_ACT_ALLOW, helper_calls, ARRAY_LEN(helper_calls));
 	allow_of_this_process(&r, ctx);
 	allow_memory(&r, ctx, netlink);
+	if (filter == SANDBOX_FILTER_SERVER) {
+		add(&r, ctx, SCMP_ACT_ALLOW, SCMP_SYS(accept4));
+		return r;
+	}
+	add_all(&r, ctx, SCMP_ACT_ALLOW, opener_calls, ARRAY_LEN(opener_calls));
 	if (netlink)
 		allow_netlink(&r, ctx);
 	else
@@ -399,9 +409,7 @@ int sandbox_filter_load(enum sandbox_filter filter, struct err *err)
 	/* Calls of another architecture (32-bit ones) pass no list: they kill. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
-		r = filter == SANDBOX_FILTER_CORE
-			    ? fill_core(ctx)
-			    : fill_helper(ctx, filter == SANDBOX_FILTER_NETLINK);
+		r = filter == SANDBOX_FILTER_CORE ? fill_core(ctx) : fill_helper(ctx, filter);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	if (r < 0)

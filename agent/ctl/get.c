@@ -300,6 +300,15 @@ static void put_probing(const struct doc *p, struct buf *out)
 		 words_int(p, REST_LAG_MS), words_int(p, REST_LAG_MAX_MS));
 }
 
+static void put_remote(const struct doc *r, struct buf *out)
+{
+	if (!r || r->type != DOC_MAP)
+		return;
+	put_line(out, "Remote", "https://%s", words_text(r, REST_LISTEN));
+	put_line(out, "Certificate", "SHA-256 %s", words_text(r, REST_FINGERPRINT));
+	put_line(out, "", "until %s", words_text(r, REST_NOT_AFTER));
+}
+
 static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 {
 	const struct doc *seconds = doc_get(s, REST_LAST_SYNC_SECONDS);
@@ -322,6 +331,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
 	put_probing(doc_get(s, REST_PROBING), out);
+	put_remote(doc_get(s, REST_REMOTE), out);
 	put_processes(s, out);
 	put_sources(s, now_ms, out);
 }

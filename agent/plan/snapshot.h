@@ -81,7 +81,7 @@ struct target_list {
 };
 
 struct process_view {
-	char name[16]; /* "parent", "core", "healthcheck", "ipvs" */
+	char name[16]; /* "parent", "core", "healthcheck", "ipvs", "http" */
 	pid_t pid;
 	uint64_t resident_bytes;
 	uint64_t cpu_ms; /* of this process, user and system */
@@ -105,7 +105,14 @@ struct problem_view {
 	bool error;
 };
 
-#define SNAPSHOT_PROCESSES 4
+/* Who serves beyond loopback. */
+struct remote_view {
+	char listen[ENDPOINT_TEXT_MAX]; /* "": nobody */
+	char fingerprint[96];		/* of its certificate, SHA-256 */
+	int64_t not_after_ms;
+};
+
+#define SNAPSHOT_PROCESSES 5
 
 /* Sums go on where a process that died left off. */
 struct probe_view {
@@ -143,6 +150,7 @@ struct snapshot {
 	size_t member_count;		/* over all pools */
 	const struct pool_rules *rules; /* which frontends there are: a reference; NULL: none */
 	struct process_view processes[SNAPSHOT_PROCESSES];
+	struct remote_view remote;
 	size_t source_count;
 	struct source_view *sources;
 	size_t problem_count;

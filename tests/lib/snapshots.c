@@ -333,7 +333,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->repairs = 1;
 	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31 };
 	s->last_sync_seconds = 0.408266;
-	for (size_t i = 0; i < SNAPSHOT_PROCESSES; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);
 		s->processes[i].pid = (pid_t)(1000 + i);
 		s->processes[i].resident_bytes = (i + 1) * 4 * 1024 * 1024;

@@ -1003,13 +1003,15 @@ static void a_pool_counts_its_members(void **state)
 
 static void the_status_keeps_its_contract(void **state)
 {
-	static const char *const fields[] = {
-		"generation",  "appliedGeneration", "synced",	       "ready",
-		"pools",       "members",	    "targets",	       "kernelWrites",
-		"otherWrites", "repairs",	    "lastSyncSeconds", "processes",
-		"sources",     "problems",	    "version",	       "node",
-		"startedAt"
-	};
+	static const char *const fields[] = { "generation",	 "appliedGeneration",
+					      "synced",		 "ready",
+					      "pools",		 "members",
+					      "targets",	 "kernelWrites",
+					      "otherWrites",	 "repairs",
+					      "lastSyncSeconds", "processes",
+					      "sources",	 "problems",
+					      "version",	 "node",
+					      "startedAt",	 "remote" };
 	struct asked a = ask(state, "/api/v1/status");
 	const struct doc *process = doc_get(doc_get(a.root, "processes"), "ipvs");
 

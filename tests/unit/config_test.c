@@ -622,8 +622,30 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "api: {metricsPools: 10001}\n",
 		  "line 1: api.metricsPools: 10001 is outside 0 to 10000" },
 		{ "api: {listen: 192.0.2.1:80}\n",
-		  "line 1: api.listen: 192.0.2.1:80 is not on loopback: there is no "
-		  "authentication, so other addresses than 127.0.0.0/8 and [::1] are refused" },
+		  "line 1: api.listen: 192.0.2.1:80 is not on loopback, where it takes TLS: add "
+		  "'tls: {selfSigned: true}', or name a certificate and its key there" },
+		{ "api: {listen: \"[::]:80\", tls: {selfSigned: false}}\n",
+		  "line 1: api.tls: has to be 'selfSigned: true', or a 'certificate' and its "
+		  "'key'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {certificate: /c}}\n",
+		  "line 1: api.tls: has to be 'selfSigned: true', or a 'certificate' and its "
+		  "'key'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {key: /k}}\n",
+		  "line 1: api.tls: has to be 'selfSigned: true', or a 'certificate' and its "
+		  "'key'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {certificate: /c, key: /k, selfSigned: true}}\n",
+		  "line 1: api.tls: has to be 'selfSigned: true', or a 'certificate' and its "
+		  "'key'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {certificate: c, key: /k}}\n",
+		  "line 1: api.tls.certificate: 'c' has to be a whole path, beginning with '/'" },
+		{ "api: {listen: 127.0.0.1:80, tls: {selfSigned: true}}\n",
+		  "line 1: api.tls: is of no use without a `listen` beyond loopback, such as "
+		  "\"0.0.0.0:9090\"" },
+		{ "api: {hosts: [lb]}\n",
+		  "line 1: api.hosts: is of no use without a `listen` beyond loopback" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, hosts: [\"lb:80\"]}\n",
+		  "line 1: api.hosts[0]: 'lb:80' is no name of a host, such as lb.example, "
+		  "192.0.2.1 or [2001:db8::1]" },
 		{ "api: {listen: localhost:80}\n",
 		  "line 1: api.listen: 'localhost:80' is not an address and port, such as "
 		  "127.0.0.1:9090" },

@@ -594,6 +594,70 @@ static void a_helper_dies_of_anything_else(void **state)
 	killed_by(&s, deeds, ARRAY_LEN(deeds));
 }
 
+/* One that listens already: it accepts, and opens no other socket. */
+static int listener = -1;
+
+static void work_of_a_server(void)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	CLAIM(fd < 0 && errno == EAGAIN);
+	CLAIM(epoll_create1(EPOLL_CLOEXEC) >= 0 && eventfd(0, EFD_CLOEXEC) >= 0);
+}
+
+static void do_tcp_socket(void)
+{
+	(void)!socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void do_connect(void)
+{
+	const struct sockaddr_in nowhere = { .sin_family = AF_INET,
+					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+					     .sin_port = htons(1) };
+
+	(void)!connect(listener, (const struct sockaddr *)&nowhere, sizeof(nowhere));
+}
+
+static void do_bind(void)
+{
+	const struct sockaddr_in any = { .sin_family = AF_INET };
+
+	(void)!bind(listener, (const struct sockaddr *)&any, sizeof(any));
+}
+
+static void a_server_accepts_and_opens_nothing(void **state)
+{
+	static const struct deed deeds[] = {
+		{ "open", do_open },
+		{ "exec", do_exec },
+		{ "fork", do_fork },
+		{ "thread", do_thread },
+		{ "tcp socket", do_tcp_socket },
+		{ "unix socket", do_unix_socket },
+		{ "netlink socket", do_netlink_socket },
+		{ "connect", do_connect },
+		{ "bind", do_bind },
+		{ "executable memory", do_executable_memory },
+		{ "memory made executable", do_mprotect_exec },
+		{ "signal to the parent", do_kill_parent },
+		{ "ptrace", do_ptrace },
+		{ "unlink", do_unlink },
+		{ "prctl", do_prctl },
+	};
+	const struct sandbox s = { .user = "nobody", .filter = SANDBOX_FILTER_SERVER };
+
+	(void)state;
+	need_filter();
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(listener >= 0);
+	assert_int_equal(listen(listener, 1), 0);
+	passes(&s, work_of_a_server);
+	passes(&s, memory_time_and_an_open_file);
+	killed_by(&s, deeds, ARRAY_LEN(deeds));
+	close(listener);
+}
+
 static void a_helpers_abort_is_seen_as_one(void **state)
 {
 	const struct sandbox s = { .user = "nobody", .filter = SANDBOX_FILTER_HELPER };
@@ -782,6 +846,7 @@ int main(void)
 		cmocka_unit_test(a_helper_can_do_its_work),
 		cmocka_unit_test(a_helper_can_log_in),
 		cmocka_unit_test(a_helper_dies_of_anything_else),
+		cmocka_unit_test(a_server_accepts_and_opens_nothing),
 		cmocka_unit_test(a_helpers_abort_is_seen_as_one),
 		cmocka_unit_test(the_netlink_role_can_do_its_work),
 		cmocka_unit_test(the_netlink_role_dies_of_anything_else),

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/config_api.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "agent/base/doc.h"
+#include "agent/base/xalloc.h"
+
+#define PATH_LEN 1024
+#define HOST_MAX 253
+
+/* --- listen ------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct addr *a)
+{
+	static const struct in6_addr one = IN6ADDR_LOOPBACK_INIT;
+
+	if (a->family == AF_INET)
+		return a->bytes[0] == 127;
+	return memcmp(a->bytes, &one, sizeof(one)) == 0;
+}
+
+static int read_listen(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		       void *base)
+{
+	struct config *c = base;
+	const char *s = schema_string(r, d);
+	struct endpoint e;
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (endpoint_parse(s, IPPROTO_TCP, &e) < 0 || e.port == 0)
+		return schema_bad(r, d,
+				  "'%.64s' is not an address and port, such as 127.0.0.1:9090", s);
+	c->api_listen = e;
+	c->api_remote = !is_loopback(&e.addr);
+	return 0;
+}
+
+static void print_listen(const struct schema_key *k, const void *base, unsigned depth,
+			 struct buf *out)
+{
+	const struct config *c = base;
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)k;
+	(void)depth;
+	if (c->api_listen.port != 0)
+		buf_printf(out, " \"%s\"", endpoint_text(&c->api_listen, text));
+}
+
+static const struct schema_type listen_type = { read_listen, print_listen };
+
+/* --- tls and hosts ---------------------------------------------------------------- */
+
+static const char *path_fault(const char *s)
+{
+	return s[0] == '/' ? NULL : "has to be a whole path, beginning with '/'";
+}
+
+static const struct value_word truth_words[] = { { "false", false }, { "true", true } };
+static const struct value_words truth = VALUE_WORDS(truth_words);
+
+static const struct schema_key tls_keys[] = {
+	{ .name = "certificate",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, tls_certificate),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault },
+	{ .name = "key",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, tls_key),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault },
+	{ .name = "selfSigned",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct config, tls_self_signed),
+	  .words = &truth },
+};
+
+static int read_tls(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		    void *base)
+{
+	struct config *c = base;
+	const struct schema_section section = { tls_keys, ARRAY_LEN(tls_keys), c };
+	int code = schema_read_map(r, d, &section, 1);
+
+	(void)k;
+	if (code < 0)
+		return code;
+	if (c->tls_self_signed ? c->tls_certificate || c->tls_key
+			       : !c->tls_certificate || !c->tls_key)
+		return schema_bad(r, d,
+				  "has to be 'selfSigned: true', or a 'certificate' and its 'key'");
+	return 0;
+}
+
+static void print_tls(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	if (c->tls_self_signed || c->tls_certificate)
+		schema_print(tls_keys, ARRAY_LEN(tls_keys), c, depth + 1, out);
+}
+
+static const struct schema_type tls_type = { read_tls, print_tls };
+
+/* A name as it stands in a Host: no port, no brackets but an address's. */
+static bool is_host(const char *s)
+{
+	struct endpoint e;
+	CLEANUP(xfree_ptr) char *with_port = xasprintf("%s:1", s);
+
+	if (endpoint_parse(with_port, IPPROTO_TCP, &e) == 0)
+		return true;
+	return *s && strlen(s) <= HOST_MAX &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")] ==
+		       '\0';
+}
+
+static int read_host(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+	const char *s = schema_string(r, d);
+
+	if (!s)
+		return -EINVAL;
+	if (!is_host(s))
+		return schema_bad(r, d,
+				  "'%.64s' is no name of a host, such as lb.example, 192.0.2.1 or "
+				  "[2001:db8::1]",
+				  s);
+	c->api_hosts[c->api_host_count++] = xstrdup(s);
+	return 0;
+}
+
+static int read_hosts(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		      void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->api_hosts = xcalloc(CONFIG_HOSTS_MAX, sizeof(char *));
+	return schema_read_list(r, d, CONFIG_HOSTS_MAX, read_host, c);
+}
+
+static void print_hosts(const struct schema_key *k, const void *base, unsigned depth,
+			struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	for (size_t i = 0; i < c->api_host_count; i++) {
+		schema_print_line(depth, out);
+		buf_str(out, "- ");
+		schema_print_text(c->api_hosts[i], out);
+	}
+}
+
+static const struct schema_type hosts_type = { read_hosts, print_hosts };
+
+/* --- api ---------------------------------------------------------------------------- */
+
+static const struct schema_key api_keys[] = {
+	{ .name = "socket",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, api_socket),
+	  .min = 1,
+	  .max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
+	  .fault = path_fault,
+	  .fallback = "/run/parasaus/api.sock" },
+	{ .name = "listen", .type = &listen_type },
+	{ .name = "tls", .type = &tls_type },
+	{ .name = "hosts", .type = &hosts_type },
+	{ .name = "metricsPools",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct config, metrics_pools),
+	  .min = 0,
+	  .max = METRICS_POOLS_MAX,
+	  .fallback = "0" },
+};
+
+/* What goes over the network is encrypted, and what does not needs no certificate. */
+static int check_remote(struct schema_reader *r, const struct doc *d, const struct config *c)
+{
+	bool has_tls = c->tls_self_signed || c->tls_certificate;
+	char e[ENDPOINT_TEXT_MAX];
+
+	if (c->api_remote && !has_tls)
+		return schema_bad_key(
+			r, d, "listen",
+			"%s is not on loopback, where it takes TLS: add 'tls: "
+			"{selfSigned: true}', or name a certificate and its key there",
+			endpoint_text(&c->api_listen, e));
+	if (!c->api_remote && has_tls)
+		return schema_bad_key(r, d, "tls",
+				      "is of no use without a `listen` beyond loopback, such as "
+				      "\"0.0.0.0:9090\"");
+	if (!c->api_remote && c->api_host_count)
+		return schema_bad_key(r, d, "hosts",
+				      "is of no use without a `listen` beyond loopback");
+	return 0;
+}
+
+static int read_api(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		    void *base)
+{
+	const struct schema_section section = { api_keys, ARRAY_LEN(api_keys), base };
+
+	int code = schema_read_map(r, d, &section, 1);
+
+	(void)k;
+	return code == 0 ? check_remote(r, d, base) : code;
+}
+
+static void print_api(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
+{
+	(void)k;
+	schema_print(api_keys, ARRAY_LEN(api_keys), base, depth + 1, out);
+}
+
+const struct schema_type config_api = { read_api, print_api };
+
+void config_api_defaults(struct config *c)
+{
+	const struct schema_section section = { api_keys, ARRAY_LEN(api_keys), c };
+
+	schema_defaults(&section);
+}
