@@ -12,10 +12,17 @@
 #include "agent/base/xalloc.h"
 
 #define WAIT_TIMEOUT_MS 60000
-#define EVERY_COMMAND	"sh"
+#define EVERY_COMMAND	"shUKAF"
+#define OVERVIEW_ALONE	"UKAF" /* the help of each command would be longer for it */
+#define SERVER_VARIABLE "PARASAUS_SERVER"
 
 const struct ctl_option ctl_options[] = {
 	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")", NULL },
+	{ 'U', "server", "URL", "an agent elsewhere (" SERVER_VARIABLE "): https://HOST:PORT",
+	  NULL },
+	{ 'K', "token-file", "FILE", "the token to show there", NULL },
+	{ 'A', "cacert", "FILE", "who vouches for its certificate", NULL },
+	{ 'F', "fingerprint", "SHA256", "or the certificate that it has to be", NULL },
 	{ 'o', "output", "FORMAT", "table (the default), wide, json, ndjson, or name",
 	  "table wide json ndjson name" },
 	{ 'n', "namespace", "NAME",
@@ -87,7 +94,20 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 {
 	switch (letter) {
 	case 's':
-		a->socket = value;
+		a->place.socket = value;
+		a->place.server = NULL;
+		break;
+	case 'U':
+		a->place.server = value;
+		break;
+	case 'K':
+		a->place.token_file = value;
+		break;
+	case 'A':
+		a->place.cacert = value;
+		break;
+	case 'F':
+		a->place.fingerprint = value;
 		break;
 	case 'o':
 		return take_output(value, &a->output, err);
@@ -235,10 +255,14 @@ int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, str
 	      struct err *err)
 {
 	char seen[OPTIONS + 1] = "";
+	const char *server = getenv(SERVER_VARIABLE);
 	struct getopt_tables tables;
 	int found, r;
 
-	*out = (struct ctl_args){ .socket = REST_SOCKET_DEFAULT, .timeout_ms = WAIT_TIMEOUT_MS };
+	*out = (struct ctl_args){ .place.socket = REST_SOCKET_DEFAULT,
+				  .timeout_ms = WAIT_TIMEOUT_MS };
+	if (server && *server)
+		out->place.server = server;
 	*out_command = NULL;
 	fill_tables(&tables);
 	opterr = 0;
@@ -259,7 +283,8 @@ int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, str
 		return r;
 	out->operands = argv + optind + 1;
 	out->operand_count = argc - optind - 1;
-	return check_taken(seen, *out_command, err);
+	r = check_taken(seen, *out_command, err);
+	return r < 0 ? r : client_place_check(&out->place, err);
 }
 
 bool ctl_wants_json(const struct ctl_args *args)
@@ -283,7 +308,7 @@ static void put_options(const struct ctl_command *c, struct buf *out)
 		const struct ctl_option *o = &ctl_options[i];
 		struct buf left = { 0 };
 
-		if (!ctl_takes(c, o->letter))
+		if (!ctl_takes(c, o->letter) || (c && strchr(OVERVIEW_ALONE, o->letter)))
 			continue;
 		if (ctl_option_has_short(o))
 			buf_printf(&left, "-%c, ", o->letter);
@@ -305,8 +330,8 @@ void ctl_help(const struct ctl_command *command, struct buf *out)
 		return;
 	}
 	buf_str(out, "Usage: parasausctl [OPTION...] COMMAND [OPTION...]\n\n"
-		     "Looks at a Parasaus agent on this machine, and writes to its "
-		     "store.\n\nCommands:\n");
+		     "Looks at a Parasaus agent on this machine, or elsewhere, and writes to "
+		     "its store.\n\nCommands:\n");
 	for (const struct ctl_command *c = ctl_commands; c->name; c++)
 		buf_printf(out, "  %-10s  %s\n", c->name, c->summary);
 	put_options(NULL, out);

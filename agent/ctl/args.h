@@ -12,6 +12,7 @@
 #include "agent/base/attr.h"
 #include "agent/base/buf.h"
 #include "agent/base/err.h"
+#include "agent/ctl/client.h"
 
 /* Exit codes. */
 enum {
@@ -26,7 +27,7 @@ enum {
 enum ctl_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_NAME };
 
 struct ctl_args {
-	const char *socket;
+	struct client_place place;
 	enum ctl_output output;
 	bool help;
 	const char *ns;

@@ -7,28 +7,38 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "agent/api/schema.h"
+#include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 
-#define IDLE_S	     10L
-#define CONNECT_S    5L
-#define WATCH_IDLE_S 45L		/* three heartbeats of the agent */
-#define ANSWER_MAX   ((size_t)64 << 20) /* of one object, or one line of a list */
+#define IDLE_S		10L
+#define DIGEST_BYTES	32
+#define FINGERPRINT_MAX (3 * DIGEST_BYTES)
+#define TOKEN_FILE_MAX	((size_t)4096)
+#define CONNECT_S	5L
+#define WATCH_IDLE_S	45L		   /* three heartbeats of the agent */
+#define ANSWER_MAX	((size_t)64 << 20) /* of one object, or one line of a list */
 
 struct client {
 	CURL *curl;
-	char *socket;
+	struct client_place place;
+	const char *where;	    /* for messages */
+	struct buf token;	    /* "Authorization: ..."; empty: not read yet, or none */
+	char seen[FINGERPRINT_MAX]; /* of the certificate that was not the one */
 };
 
-struct client *client_new(const char *socket)
+struct client *client_new(const struct client_place *place)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
 
-	c->socket = xstrdup(socket);
+	c->place = *place;
+	c->where = place->server ? place->server : place->socket;
 	c->curl = curl_easy_init();
 	if (!c->curl)
 		abort(); /* out of memory */
@@ -40,8 +50,128 @@ void client_free(struct client *c)
 	if (!c)
 		return;
 	curl_easy_cleanup(c->curl);
-	free(c->socket);
+	buf_wipe(&c->token);
 	free(c);
+}
+
+/* --- where it is ------------------------------------------------------------------- */
+
+static bool is_digest(const char *s)
+{
+	size_t digits = 0;
+
+	for (; *s; s++) {
+		if (isxdigit((unsigned char)*s))
+			digits++;
+		else if (*s != ':')
+			return false;
+	}
+	return digits == 2 * (size_t)DIGEST_BYTES;
+}
+
+int client_place_check(const struct client_place *p, struct err *err)
+{
+	static const char scheme[] = "https://";
+	const char *host = p->server;
+
+	if (!p->server && (p->cacert || p->fingerprint))
+		return err_set(err, -EINVAL, "--%s is of a --server, and there is none",
+			       p->cacert ? "cacert" : "fingerprint");
+	if (p->cacert && p->fingerprint)
+		return err_set(err, -EINVAL, "--cacert and --fingerprint do not go together");
+	if (p->fingerprint && !is_digest(p->fingerprint))
+		return err_set(err, -EINVAL, "--fingerprint: '%.100s' is no SHA-256 in hexadecimal",
+			       p->fingerprint);
+	if (!p->server)
+		return 0;
+	if (strncmp(host, scheme, strlen(scheme)) == 0)
+		host += strlen(scheme);
+	else
+		host = "";
+	if (!*host || host[strcspn(host, "/?#@ ")])
+		return err_set(err, -EINVAL,
+			       "--server: '%.100s' is not https://HOST:PORT, with nothing behind",
+			       p->server);
+	return 0;
+}
+
+/* Into the header that shows it. */
+static int read_token(struct client *c, struct err *err)
+{
+	CLEANUP(buf_wipe) struct buf text = { 0 };
+	const char *s;
+	size_t len;
+	int r;
+
+	if (!c->place.token_file || c->token.len)
+		return 0;
+	buf_reserve(&text, 3 * TOKEN_FILE_MAX + 1);
+	r = file_read(c->place.token_file, TOKEN_FILE_MAX, &text, err);
+	if (r < 0)
+		return err_wrap(err, r, "--token-file");
+	s = buf_cstr(&text);
+	s += strspn(s, " \t\r\n");
+	len = strcspn(s, " \t\r\n");
+	if (!len || s[len + strspn(s + len, " \t\r\n")])
+		return err_set(err, -EINVAL, "--token-file: %s holds not one token",
+			       c->place.token_file);
+	buf_reserve(&c->token, TOKEN_FILE_MAX + 32);
+	buf_str(&c->token, "Authorization: Bearer ");
+	buf_put(&c->token, s, len);
+	return 0;
+}
+
+/* Before anything is sent: is that the certificate which is meant? */
+static int check_certificate(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+	struct client *c = arg;
+	struct curl_tlssessioninfo *tls = NULL;
+	const gnutls_datum_t *peers = NULL;
+	unsigned char hash[DIGEST_BYTES];
+	size_t size = sizeof(hash);
+	unsigned count = 0;
+
+	(void)ip, (void)local_ip, (void)port, (void)local_port;
+	if (curl_easy_getinfo(c->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
+	    tls->backend == CURLSSLBACKEND_GNUTLS && tls->internals)
+		peers = gnutls_certificate_get_peers(tls->internals, &count);
+	if (!count || gnutls_fingerprint(GNUTLS_DIG_SHA256, &peers[0], hash, &size) < 0)
+		return CURL_PREREQFUNC_ABORT;
+	for (size_t i = 0; i < size; i++)
+		snprintf(c->seen + 3 * i, 4, "%02X%s", hash[i], i + 1 < size ? ":" : "");
+	for (size_t i = 0, at = 0; i < 2 * size; i++) {
+		char want[2], is[3];
+
+		at += strspn(c->place.fingerprint + at, ":");
+		snprintf(is, sizeof(is), "%02x", hash[i / 2]);
+		want[0] = (char)tolower((unsigned char)c->place.fingerprint[at++]);
+		if (want[0] != is[i % 2])
+			return CURL_PREREQFUNC_ABORT;
+	}
+	return CURL_PREREQFUNC_OK;
+}
+
+static void set_place(struct client *c)
+{
+	const struct client_place *p = &c->place;
+
+	if (!p->server) {
+		curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, p->socket);
+		curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
+		return;
+	}
+	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "https");
+	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	if (p->cacert)
+		curl_easy_setopt(c->curl, CURLOPT_CAINFO, p->cacert);
+	if (p->fingerprint) {
+		curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+		curl_easy_setopt(c->curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+		curl_easy_setopt(c->curl, CURLOPT_PREREQFUNCTION, check_certificate);
+		curl_easy_setopt(c->curl, CURLOPT_PREREQDATA, c);
+	}
 }
 
 void client_encode(struct buf *path, const char *text)
@@ -168,19 +298,38 @@ static int error_answer(const struct answer *a, long status)
 static int transfer_fault(const struct client *c, CURLcode code, struct err *err)
 {
 	switch ((int)code) {
+	case CURLE_ABORTED_BY_CALLBACK:
+		return err_set(err, -EACCES,
+			       "the agent at %s has another certificate: its fingerprint is %s",
+			       c->where, c->seen);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return err_set(err, -EACCES,
+			       "the certificate of the agent at %s is vouched for by nobody that "
+			       "is trusted, or has another name: --cacert names who vouches, "
+			       "--fingerprint the certificate itself",
+			       c->where);
+	case CURLE_SSL_CACERT_BADFILE:
+		return err_set(err, -EINVAL, "--cacert: %s holds no certificate",
+			       c->place.cacert ? c->place.cacert : "the system's file");
+	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
+		if (c->place.server)
+			return err_set(err, -ENOTCONN,
+				       "cannot reach the agent at %s: is that its api.listen, and "
+				       "does nothing between keep you out?",
+				       c->where);
 		return err_set(err, -ENOTCONN,
 			       "cannot reach the agent at %s: is parasausd running, and may you "
 			       "use its socket? (-s names another one)",
-			       c->socket);
+			       c->where);
 	case CURLE_OPERATION_TIMEDOUT:
-		return err_set(err, -ETIMEDOUT, "the agent at %s does not answer", c->socket);
+		return err_set(err, -ETIMEDOUT, "the agent at %s does not answer", c->where);
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 		return err_set(err, -EPIPE, "the agent at %s ended before its answer was whole",
-			       c->socket);
+			       c->where);
 	default:
-		return err_set(err, -EPROTO, "the agent at %s: %s", c->socket,
+		return err_set(err, -EPROTO, "the agent at %s: %s", c->where,
 			       curl_easy_strerror(code));
 	}
 }
@@ -207,15 +356,20 @@ static struct curl_slist *set_write(struct client *c, const struct client_write 
 	return add_header(headers, "Content-Type", w->type);
 }
 
-/* For what the agent writes to a cluster, in the name of whoever has it. */
-static struct curl_slist *show_token(struct curl_slist *headers)
+/* Of --token-file; else of the environment, as what the agent writes to a cluster takes one. */
+static struct curl_slist *show_token(struct client *c, struct curl_slist *headers)
 {
 	const char *token = getenv("PARASAUS_TOKEN");
-	char *value = token && *token ? xasprintf("Bearer %s", token) : NULL;
+	char *header;
 
-	if (value)
-		headers = add_header(headers, "Authorization", value);
-	free(value);
+	if (c->token.len)
+		return curl_slist_append(headers, buf_cstr(&c->token));
+	if (!token || !*token)
+		return headers;
+	header = xasprintf("Authorization: Bearer %s", token);
+	headers = curl_slist_append(headers, header);
+	explicit_bzero(header, strlen(header));
+	free(header);
 	return headers;
 }
 
@@ -233,9 +387,10 @@ static size_t take_header(char *data, size_t one, size_t count, void *arg)
 	return len;
 }
 
-static int ask(struct client *c, const char *path, const char *accept, struct answer *a)
+static int exchange(struct client *c, const char *path, const char *accept, struct answer *a)
 {
-	char *url = xasprintf("http://localhost%s", path);
+	const char *base = c->place.server ? c->place.server : "http://localhost";
+	char *url = xasprintf("%s%s", base, path);
 	char *header = xasprintf("Accept: %s, %s;q=0.1", accept, REST_JSON);
 	struct curl_slist *headers = curl_slist_append(NULL, header);
 	long status = 0;
@@ -243,11 +398,10 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 
 	curl_easy_reset(c->curl);
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
-	curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+	set_place(c);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
-	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "parasausctl/" PARASAUS_VERSION);
-	headers = show_token(headers);
+	headers = show_token(c, headers);
 	if (a->write)
 		headers = set_write(c, a->write, headers);
 	if (a->etag) {
@@ -271,6 +425,13 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 	if (code != CURLE_OK)
 		return transfer_fault(c, code, a->err);
 	return status == 200 || status == 201 || status == 204 ? 0 : error_answer(a, status);
+}
+
+static int ask(struct client *c, const char *path, const char *accept, struct answer *a)
+{
+	int r = read_token(c, a->err);
+
+	return r < 0 ? r : exchange(c, path, accept, a);
 }
 
 /* The answer as it came, appended to out. */

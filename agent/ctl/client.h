@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking the agent, and writing, over its unix socket. Waits for the answer, 10 seconds
+ * Asking the agent, and writing, over its unix socket or over TLS. Waits for the answer, 10 seconds
  * at most without a byte. The connection is kept between calls.
  *
  * -ENOTCONN: nobody is there; -ENOENT: 404; -EAGAIN: 503, it is starting;
@@ -17,8 +17,21 @@
 #include "agent/base/doc.h"
 #include "agent/base/err.h"
 
+/* Where it is, and what it takes to be let in there. All texts outlive the client. */
+struct client_place {
+	const char *socket; /* where there is no server */
+	const char *server; /* "https://HOST:PORT"; NULL: on this machine */
+	const char *cacert; /* a file; NULL: who this machine trusts */
+	const char *
+		fingerprint; /* SHA-256 of the server's certificate, which counts instead; NULL: none */
+	const char *token_file; /* NULL: no token is shown */
+};
+/* Of the options. -EINVAL: they do not go together, or one is no such thing. */
+MUST_CHECK int client_place_check(const struct client_place *p, struct err *err);
+
 struct client;
-MUST_CHECK struct client *client_new(const char *socket);
+/* The token's file is read at the first request. */
+MUST_CHECK struct client *client_new(const struct client_place *place);
 void client_free(struct client *c); /* NULL is fine */
 
 /* One object, parsed; the caller frees it with doc_set_done(). */

@@ -187,7 +187,7 @@ typedef int tell_fn(struct client *c, const struct doc *pool, struct buf *out, s
 
 static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tell)
 {
-	struct client *c = client_new(args->socket);
+	struct client *c = client_new(&args->place);
 	struct buf id = { 0 }, path = { 0 }, text = { 0 };
 	struct doc_set set = { 0 };
 	struct err err;

@@ -285,7 +285,7 @@ static int apply(const struct ctl_args *args, bool *changed)
 		client_encode(&path, args->ns);
 	}
 	document_params(args, args->ns ? "&" : "?", &path);
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = document_send(args, c,
 			  &(struct client_write){ .method = "POST",
 						  .path = buf_cstr(&path),
@@ -344,7 +344,7 @@ int command_delete(const struct ctl_args *args)
 		buf_done(&path);
 		return command_misused("delete", "%s", err.text);
 	}
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = read_etag(c, buf_cstr(&path), etag, &err);
 	document_params(args, "?", &path);
 	if (r < 0)
@@ -387,7 +387,7 @@ int command_history(const struct ctl_args *args)
 	if (r < 0)
 		return command_misused("history", "%s", err.text);
 	buf_str(&path, "/revisions");
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = command_show(args, c, buf_cstr(&path), put_revisions);
 	client_free(c);
 	return r;
@@ -407,7 +407,7 @@ int command_rollback(const struct ctl_args *args)
 		buf_done(&path);
 		return command_misused("rollback", "%s", err.text);
 	}
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = read_etag(c, buf_cstr(&path), etag, &err);
 	buf_str(&path, ":rollback");
 	document_params(args, "?", &path);
@@ -507,7 +507,7 @@ static int set_weight(const struct ctl_args *args, const char *command, const ch
 		buf_done(&path);
 		return command_misused(command, "%s", err.text);
 	}
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = client_document(c, buf_cstr(&path), &document, etag, &err);
 	document_params(args, "?", &path);
 	if (r == 0)

@@ -180,7 +180,7 @@ int command_edit(const struct ctl_args *args)
 	if (strncmp(buf_cstr(&path), REST_POOLS, strlen(REST_POOLS)) == 0)
 		return command_misused("edit",
 				       "a pool is not a text: edit its service or endpoints");
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = edit(args, c, &path);
 	client_free(c);
 	return r;

@@ -408,7 +408,7 @@ int command_get(const struct ctl_args *args)
 	single = find_single(args->operands[0]);
 	if (!rows && !single)
 		return command_misused("get", "cannot get '%s'", args->operands[0]);
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	if (args->output == OUTPUT_NAME && (!rows || args->watch || !rows->has_id)) {
 		r = command_misused("get", "--output name is for lists of what has an id");
 	} else if (args->watch)

@@ -119,7 +119,7 @@ int command_token(const struct ctl_args *args)
 				       "hyphens");
 	if (args->role && !is_create)
 		return command_misused("token", "'token %s' has no option --role", what);
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = is_list	? list(args, c)
 	    : is_create ? create(args, c, args->operands[1])
 			: drop(c, args->operands[1]);

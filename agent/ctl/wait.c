@@ -59,7 +59,7 @@ int command_wait(const struct ctl_args *args)
 
 	if (args->operand_count)
 		return command_misused("wait", "wait takes options alone");
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	while (!(done = is_done(c, args, &why)) && mono_before(clock_mono(&clock_system), end))
 		nanosleep(&(struct timespec){ .tv_nsec = POLL_MS * 1000000L }, NULL);
 	client_free(c);

@@ -126,7 +126,7 @@ int watch_pools(struct client *c, const struct rows *rows, const struct ctl_args
 		const char *query)
 {
 	bool wide = args->output == OUTPUT_WIDE;
-	struct watching w = { .lists = client_new(args->socket), .rows = rows, .args = args };
+	struct watching w = { .lists = client_new(&args->place), .rows = rows, .args = args };
 	struct buf path = { 0 };
 	struct err err;
 	int r;

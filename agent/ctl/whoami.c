@@ -36,7 +36,7 @@ int command_whoami(const struct ctl_args *args)
 
 	if (args->operand_count)
 		return command_misused("whoami", "'whoami' takes no operand");
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = command_show(args, c, REST_WHOAMI, put_who);
 	client_free(c);
 	return r;

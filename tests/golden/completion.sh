@@ -49,7 +49,7 @@ for shell in bash zsh; do
 	command -v "$shell" >/dev/null || { skip "words are completed ($shell)" "no $shell"; continue; }
 	offers "a command" "describe" des
 	offers "what it takes" "pools problems" get p
-	offers "an option" "--socket --sort-by --state" get pools --s
+	offers "an option" "--server --socket --sort-by --state" get pools --s
 	offers "no option of another command" "" describe --sort
 	offers "a value" "table" get pools -o t
 	offers "a value after its long name" "unmonitored up" get pools --health u

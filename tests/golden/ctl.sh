@@ -130,9 +130,12 @@ both() { # NAME: are $tmp/code and $tmp/man the same sets?
 
 "$build/parasausctl" help | awk '/^Commands:/ { on = 1; next } !NF { on = 0 } on { print $1 }' \
 	>"$tmp/commands"
-while read -r command; do
-	"$build/parasausctl" "$command" --help
-done <"$tmp/commands" | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+' >"$tmp/code"
+{
+	"$build/parasausctl" help
+	while read -r command; do
+		"$build/parasausctl" "$command" --help
+	done <"$tmp/commands"
+} | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+' >"$tmp/code"
 awk '/^\.Sh OPTIONS/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.It/' man/parasausctl.8 |
 	grep -oE -- 'Fl \\-[a-z-]+' | sed 's/Fl \\-/--/' >"$tmp/man"
 both "every option of parasausctl is in its man page, and back"

@@ -70,7 +70,7 @@ start
 check "a certificate that is not there is named" wait_for 10 said 'http: api.tls: /nowhere.pem'
 stop
 
-configure ', tls: {selfSigned: true}, hosts: [lb.example]'
+configure ', tls: {selfSigned: true}, hosts: [lb.example, 127.0.0.1]'
 start
 check "without a token it is refused, and the fix is said" \
 	wait_for 10 said "make the first one by 'parasausd --first-token NAME'"
@@ -104,6 +104,33 @@ END
 equal "the fingerprint that it logs is its certificate's" "$true_print" "$print"
 shown() { "$build/parasausctl" -s "$run/api.sock" get status | grep -qF "SHA-256 $print"; }
 check "and is shown in the status" wait_for 10 shown
+
+# ctl ARGUMENT...: parasausctl over TLS
+printf '%s\n' "$token" >"$run/token"
+ctl() { "$build/parasausctl" --server "https://127.0.0.1:$port" --token-file "$run/token" "$@" 2>&1; }
+says() { # TEXT COMMAND...
+	local text=$1
+	shift
+	grep -qF -- "$text" <<<"$("$@" 2>&1)"
+}
+check "parasausctl trusts no certificate that nobody vouches for" says 'is vouched for by nobody' ctl get pools
+check "nor another one than was named" says "its fingerprint is $print" \
+	ctl --fingerprint "$(printf '%064d' 0)" get pools
+lower=$(tr -d : <<<"${print,,}")
+check "by its fingerprint it does" says 'token:first' ctl --fingerprint "$print" whoami
+check "however that is written" says 'token:first' ctl --fingerprint "$lower" whoami
+sed -n '/BEGIN CERT/,/END CERT/p' "$run/state/tls.pem" >"$run/ca.pem" 2>/dev/null
+there() { # ARGUMENT...
+	PARASAUS_SERVER="https://127.0.0.1:$port" "$build/parasausctl" --token-file "$run/token" "$@" 2>&1
+}
+check "the server may be in the environment" says 'token:first' there --fingerprint "$print" whoami
+check "it trusts whom one names" says 'token:first' ctl --cacert "$run/ca.pem" whoami
+check "but for no other name" says 'is vouched for by nobody' \
+	ctl --server "https://localhost:$port" --cacert "$run/ca.pem" whoami
+: >"$run/token"
+check "a file without a token is named" says "holds not one token" ctl --fingerprint "$print" whoami
+check "a URL that is none is refused" says "is not https://HOST:PORT" \
+	"$build/parasausctl" --server http://127.0.0.1 get pools
 
 http=$(process http)
 if [ "$(id -u)" = 0 ]; then

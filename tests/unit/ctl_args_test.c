@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -49,12 +50,51 @@ static void options_stand_where_people_put_them(void **state)
 		parse(&l, lines[i]);
 		assert_int_equal(l.result, 0);
 		assert_string_equal(l.command->name, "get");
-		assert_string_equal(l.args.socket, "/x");
+		assert_string_equal(l.args.place.socket, "/x");
 		assert_int_equal(l.args.output, OUTPUT_JSON);
 		assert_string_equal(l.args.query, "q");
 		assert_int_equal(l.args.operand_count, 2);
 		assert_string_equal(l.args.operands[0], "pools");
 		assert_string_equal(l.args.operands[1], "a");
+		ctl_args_done(&l.args);
+	}
+}
+
+static void an_agent_elsewhere_is_named_whole(void **state)
+{
+	static const char print[] =
+		"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";
+	static const struct {
+		const char *options;
+		bool good;
+	} cases[] = {
+		{ "--server https://lb:9090 --token-file /t", true },
+		{ "--server https://[2001:db8::1]:9090 --cacert /c", true },
+		{ "--server https://lb", true },
+		{ "--server http://lb:9090", false },
+		{ "--server lb:9090", false },
+		{ "--server https://", false },
+		{ "--server https://lb/api", false },
+		{ "--server https://me@lb", false },
+		{ "--server https://lb --fingerprint 01:23", false },
+		{ "--server https://lb --fingerprint PRINT", true },
+		{ "--server https://lb --fingerprint PRINT --cacert /c", false },
+		{ "--fingerprint PRINT", false },
+		{ "--cacert /c", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *at = strstr(cases[i].options, "PRINT");
+		size_t before = at ? (size_t)(at - cases[i].options) : strlen(cases[i].options);
+		char text[256];
+		struct line l;
+
+		snprintf(text, sizeof(text), "%.*s%s%s get pools", (int)before, cases[i].options,
+			 at ? print : "", at ? at + strlen("PRINT") : "");
+		parse(&l, text);
+		if ((l.result == 0) != cases[i].good)
+			fail_msg("%s: %s", cases[i].options, l.err.text);
 		ctl_args_done(&l.args);
 	}
 }
@@ -66,7 +106,7 @@ static void there_are_defaults(void **state)
 	(void)state;
 	parse(&l, "wait");
 	assert_int_equal(l.result, 0);
-	assert_string_equal(l.args.socket, REST_SOCKET_DEFAULT);
+	assert_string_equal(l.args.place.socket, REST_SOCKET_DEFAULT);
 	assert_int_equal(l.args.output, OUTPUT_TABLE);
 	assert_int_equal(l.args.timeout_ms, 60000);
 	assert_int_equal(l.args.generation, 0);
@@ -166,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_stand_where_people_put_them),
+		cmocka_unit_test(an_agent_elsewhere_is_named_whole),
 		cmocka_unit_test(there_are_defaults),
 		cmocka_unit_test(times_and_numbers_are_read),
 		cmocka_unit_test(help_is_given_with_and_without_a_command),
