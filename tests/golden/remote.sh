@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 
 build=${PARASAUS_BUILD:-$PWD/build/release}
-run=$(mktemp -d)
+run=$(mktemp -d /tmp/remote.XXXXXX) # where its user comes in, too
 agent=
 end() {
 	[ -z "$agent" ] || kill "$agent" 2>/dev/null
