@@ -44,7 +44,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'D', "dry-run", NULL, "say what would change, and change nothing", NULL },
 	{ 'R', "reason", "TEXT", "why, for the record", NULL },
 	{ 'T', "to", "N", "the revision to go back to", NULL },
-	{ 'A', "all-pools", NULL, "in every pool that has the member", NULL },
+	{ 'E', "all-pools", NULL, "in every pool that has the member", NULL },
 	{ 'L', "role", "ROLE", "of a new token: editor (the default) or viewer", "editor viewer" },
 	{ 'h', "help", NULL, "this text", NULL },
 	{ 0 },
@@ -154,7 +154,7 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 	case 'c':
 		a->config = value;
 		break;
-	case 'A':
+	case 'E':
 		a->all_pools = true;
 		break;
 	case 'y':

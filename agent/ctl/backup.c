@@ -112,7 +112,7 @@ static bool is_name(const char *name)
 
 static int run(const struct ctl_args *args, const char *what, const char *name)
 {
-	struct client *c = client_new(args->socket);
+	struct client *c = client_new(&args->place);
 	int r = strcmp(what, "list") == 0     ? command_show(args, c, REST_BACKUPS, put_backups)
 		: strcmp(what, "create") == 0 ? create(args, c, name)
 		: strcmp(what, "delete") == 0 ? drop(c, name)

@@ -122,7 +122,7 @@ int command_all_pools(const struct ctl_args *args, const char *op, const char *w
 
 	if (addr_parse(member, &a) < 0 && endpoint_parse(member, 0, &e) < 0)
 		return command_misused(op, "'%.64s' is not ADDRESS or ADDRESS:PORT", member);
-	c = client_new(args->socket);
+	c = client_new(&args->place);
 	r = run(args, c, member, op, weight);
 	client_free(c);
 	return r;

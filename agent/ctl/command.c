@@ -80,17 +80,17 @@ const struct ctl_command ctl_commands[] = {
 	  "agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or ADDRESS:PORT; with\n"
 	  "--all-pools there is no SERVICE, and every pool of the store that has the member is "
 	  "meant.",
-	  "DRoAy", command_drain },
+	  "DRoEy", command_drain },
 	{ "undrain", "[SERVICE] MEMBER", "give a member its own weight again",
 	  "Takes a member out of the annotation parasaus.io/weights of its Endpoints, so that it\n"
 	  "has the weight of all others. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
 	  "ADDRESS:PORT, as it was drained; --all-pools as with drain.",
-	  "DRoAy", command_undrain },
+	  "DRoEy", command_undrain },
 	{ "weight", "[SERVICE] MEMBER WEIGHT", "give a member a weight",
 	  "Gives a member a weight, 0 to 65535, by the annotation parasaus.io/weights of its\n"
 	  "Endpoints in the agent's store. SERVICE is NAMESPACE/NAME, MEMBER is ADDRESS or\n"
 	  "ADDRESS:PORT; --all-pools as with drain.",
-	  "DRoAy", command_weight },
+	  "DRoEy", command_weight },
 	{ "doctor", "", "say what is wrong with this host for the agent",
 	  "Runs 'parasausd --doctor': looks at the kernel, its settings, other programs, the way\n"
 	  "to real servers and that from clients, and says what is wrong and what mends it. Takes\n"
