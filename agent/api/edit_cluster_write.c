@@ -296,7 +296,7 @@ static void ask_step(struct work *w)
 
 	snprintf(query, sizeof(query), "%s%s", is_delete ? "?" : WRITTEN_BY,
 		 !w->rehearsing ? ""
-		 : is_delete	? REHEARSED + 1
+		 : is_delete	? &REHEARSED[1]
 				: REHEARSED);
 	if (strcmp(query, "?") == 0)
 		*query = '\0';

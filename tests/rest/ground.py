@@ -24,10 +24,10 @@ PATCH = "application/merge-patch+json"
 
 
 def alone():
-    """The program goes on in a network and with mounts of its own."""
+    """The program goes on in a network of its own."""
     if not os.environ.get("REST_INSIDE"):
         os.environ["REST_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 

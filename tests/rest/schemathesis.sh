@@ -12,7 +12,7 @@ here=$(realpath "$(dirname "$0")")
 project=$(realpath "$here/../..")
 : "${PARASAUS_BUILD:=$project/build/release}"
 if [ -z "${REST_INSIDE:-}" ]; then
-	REST_INSIDE=1 exec unshare --net --mount "$0" "$@"
+	REST_INSIDE=1 exec unshare --net "$0" "$@"
 fi
 # shellcheck source=../lib/tap.sh
 . "$here/../lib/tap.sh"

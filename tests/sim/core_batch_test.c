@@ -215,13 +215,10 @@ static void what_is_not_understood_changes_nothing(void **state)
 		"{\"ops\":[{\"op\":\"drain\",\"pool\":\"default.p0.x-tcp\"}]}",
 		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\"},{\"op\":\"delete\"}]}",
 		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"force\":true}]}",
-		"{\"ops\":[{\"op\":\"weight\",\"pool\":\"default.p0.x-tcp\",\"member\":\"10.1.0.7-"
-		"80\","
-		"\"weight\":65536}]}",
+		"{\"ops\":[{\"op\":\"weight\",\"pool\":\"p\",\"member\":\"m\",\"weight\":65536}]}",
 		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"revision\":\"x\"}]}",
 		"{\"filter\":\"q=p\",\"of\":\"pools\",\"op\":\"delete\"}",
-		"{\"filter\":\"colour=red\",\"of\":\"pools\",\"expectedCount\":1,\"op\":"
-		"\"delete\"}",
+		"{\"filter\":\"hue=1\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"delete\"}",
 		"{\"filter\":\"limit=1\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"delete\"}",
 		"{\"filter\":\"q=p\",\"of\":\"servers\",\"expectedCount\":1,\"op\":\"delete\"}",
 		"{\"filter\":\"q=p\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"drain\"}",

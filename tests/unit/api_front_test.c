@@ -360,8 +360,9 @@ static size_t give(char *out, size_t one, size_t count, void *arg)
 	struct wire *w = arg;
 	size_t n = one * count < w->left ? one * count : w->left;
 
-	if (n)
-		memcpy(out, w->data, n);
+	if (!n)
+		return 0;
+	memcpy(out, w->data, n);
 	w->data += n;
 	w->left -= n;
 	return n;
