@@ -252,9 +252,13 @@ static void judge_others(const struct judge *j)
 		     "not "
 		     "know",
 		     f->rival);
+	/* A keepalived that only moves addresses has nothing in the table. */
 	if (f->writer)
-		find(j, DOCTOR_WARNING, "writers", "see that no two write the same VIP and port",
-		     "%s runs in this network namespace and writes IPVS as well", f->writer);
+		find(j, f->foreign ? DOCTOR_WARNING : DOCTOR_NOTE, "writers",
+		     "see that no two write the same VIP and port",
+		     "%s runs in this network namespace, and %u virtual services are not the "
+		     "agent's",
+		     f->writer, f->foreign);
 }
 
 /* --- the way to real servers -------------------------------------------------------------------- */

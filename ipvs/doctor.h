@@ -60,6 +60,7 @@ struct doctor_facts {
 	bool ftp;   /* ip_vs_ftp is loaded */
 	/* of the IPVS table of this network namespace, whoever's */
 	uint32_t services, dests;
+	uint32_t foreign; /* services that are not ours */
 	uint32_t buckets
 		[DOCTOR_BUCKETS]; /* services in each; up to a constant that no one can see */
 	uint64_t connections;

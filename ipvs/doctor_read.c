@@ -71,6 +71,7 @@ static void take_service(void *arg, const struct ipvs_service *s, uint32_t dests
 	struct reading *r = arg;
 
 	r->facts->services++;
+	r->facts->foreign += !ipvs_is_ours(r->config, &s->key);
 	r->facts->buckets[bucket_of(&s->key)]++;
 	if (r->listed_count == SERVICES_MAX)
 		return;

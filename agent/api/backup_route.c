@@ -363,6 +363,9 @@ static void on_restored(void *arg, enum store_result r, const char *why)
 	struct store_status now;
 
 	if (r != STORE_OK) {
+		CLEANUP(xfree_ptr) char *kept = path_of(b, b->kept);
+
+		(void)!unlink(kept); /* nothing was replaced */
 		refuse(b, r == STORE_CORRUPT ? PROBLEM_INVALID : PROBLEM_STORE_TROUBLE, why);
 		return;
 	}

@@ -111,8 +111,10 @@ static void finish(struct batch *b)
 
 static void put_weights(struct unit *u, struct json_writer *j)
 {
+	static const struct batch_member all = { .id = REST_ALL_MEMBERS };
+
 	json_put_object(j, REST_WEIGHTS);
-	for (const struct batch_member *m = u->members; m; m = m->next)
+	for (const struct batch_member *m = u->members ? u->members : &all; m; m = m->next)
 		if (u->verb == VERB_UNDRAIN)
 			json_put_text(j, m->id, NULL);
 		else
@@ -192,23 +194,37 @@ static const char *result_of(const struct unit *u)
 	return u->verb == VERB_DELETE ? REST_REMOVED : REST_RESULT_CONFIGURED;
 }
 
+/* The highest that it made; 0: none, as a dry run does. */
+static uint64_t revision_of(const struct unit *u)
+{
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	const struct rest_reply *r = &u->reply;
+	const struct doc *items;
+	int64_t highest = 0, n;
+	struct err err;
+
+	if (r->status >= 300 || u->batch->dry_run ||
+	    doc_read_json(r->body.data, r->body.len, &DOC_LIMITS_DEFAULT, &set, &err) < 0)
+		return 0;
+	items = doc_get(set.roots[0], REST_ITEMS);
+	for (const struct doc *i = items ? items->first : NULL; i; i = i->next)
+		if (doc_integer(doc_get(i, REST_REVISION), 1, INT64_MAX, &n) && n > highest)
+			highest = n;
+	return (uint64_t)highest;
+}
+
 /* What was told of the pool goes with the first: a refusal, or what would be. */
 static void put_result(const struct unit *u, const struct batch_member *m, bool first,
 		       struct json_writer *j)
 {
-	uint64_t revision;
-	char digits[32];
-
 	json_put_object(j, NULL);
 	json_put_text(j, REST_POOL_FIELD, u->pool);
 	if (m)
 		json_put_text(j, REST_MEMBER, m->id);
 	json_put_uint(j, REST_ERROR_STATUS, u->reply.status);
 	json_put_text(j, REST_RESULT, result_of(u));
-	/* "r12" with its quotes */
-	if (u->reply.status < 300 && sscanf(u->reply.etag, "\"r%20[0-9]\"", digits) == 1 &&
-	    value_uint(digits, 1, INT64_MAX, &revision) == 0)
-		json_put_uint(j, REST_REVISION, revision);
+	if (u->made)
+		json_put_uint(j, REST_REVISION, u->made);
 	if (u->reply.status >= 300)
 		json_put_raw(j, REST_PROBLEM_FIELD, &u->reply.body);
 	else if (u->batch->dry_run && first)
@@ -257,11 +273,21 @@ static void go_on(struct batches *all)
 		all->work = loop_work(all->loop, work, all);
 }
 
+/* Who meant the pool as it was before means it with what was just done to it. */
+static void tell_others(const struct unit *u)
+{
+	for (struct unit *v = u->next; v && u->made; v = v->next)
+		if (v->revision && strcmp(v->pool, u->pool) == 0)
+			v->revision = u->made;
+}
+
 static void on_answer(void *arg, struct rest_reply *reply)
 {
 	struct unit *u = arg;
 
 	u->reply = *reply;
+	u->made = revision_of(u);
+	tell_others(u);
 	u->batch->all->waiting = false;
 	go_on(u->batch->all);
 }

@@ -27,6 +27,7 @@ struct unit {
 	enum verb verb;
 	struct batch_member *members, **last; /* NULL: it is about the pool as such */
 	uint64_t revision;		      /* 0: whatever it is */
+	uint64_t made;			      /* by it; 0: none */
 	uint32_t weight;
 	const struct doc *patch;
 	struct rest_request request;
@@ -46,6 +47,7 @@ struct batch {
 	struct arena arena;
 	struct doc_set body;
 	struct uri uri;
+	bool by_name; /* what is meant is named, in any order */
 	bool dry_run;
 	const char *reason;		 /* NULL: none */
 	struct unit *units, **last, *at; /* at: the one that is asked for next */

@@ -41,10 +41,22 @@ static bool same_wish(const struct unit *u, const struct wish *w)
 }
 
 /* Weights of one pool's members are one request; each member that is removed has its own. */
-static bool joins(const struct unit *u, const struct wish *w, const char *pool)
+static bool joins(const struct unit *u, const struct wish *w, const char *pool, const char *member)
 {
-	return u && w->verb != VERB_DELETE && w->verb != VERB_PATCH && same_wish(u, w) &&
-	       strcmp(u->pool, pool) == 0;
+	return w->verb != VERB_DELETE && w->verb != VERB_PATCH && same_wish(u, w) &&
+	       !u->members == !member && strcmp(u->pool, pool) == 0;
+}
+
+/* NULL: none. Of a list's items it is the newest one. */
+static struct unit *find_unit(struct batch *b, struct unit *newest, const struct wish *w,
+			      const char *pool, const char *member)
+{
+	if (newest && joins(newest, w, pool, member))
+		return newest;
+	for (struct unit *u = b->by_name ? b->units : NULL; u; u = u->next)
+		if (joins(u, w, pool, member))
+			return u;
+	return NULL;
 }
 
 static struct unit *add_unit(struct batch *b, const struct wish *w, const char *pool)
@@ -70,7 +82,8 @@ static struct unit *add_item(struct batch *b, struct unit *newest, const struct 
 	struct batch_member *m;
 
 	b->item_count++;
-	if (!joins(newest, w, pool))
+	newest = find_unit(b, newest, w, pool, member);
+	if (!newest)
 		newest = add_unit(b, w, pool);
 	if (!member)
 		return newest;
@@ -117,9 +130,8 @@ static int read_wish(const struct doc *d, const char *where, bool of_members, st
 	if (weight && !doc_integer(weight, 0, POOL_WEIGHT_MAX, &n))
 		return err_set(err, -EINVAL, "%s: weight has to be a whole number from 0 to %d",
 			       where, POOL_WEIGHT_MAX);
-	if (of_members ? w.verb == VERB_PATCH : w.verb != VERB_PATCH && w.verb != VERB_DELETE)
-		return err_set(err, -EINVAL, "%s: op %s is not for %s", where, verbs[w.verb],
-			       of_members ? "members" : "pools as such: name members");
+	if (of_members && w.verb == VERB_PATCH)
+		return err_set(err, -EINVAL, "%s: op patch is not for members", where);
 	w.weight = (uint32_t)n;
 	*out = w;
 	return 0;
@@ -180,6 +192,7 @@ static int take_ops(struct batch *b, const struct doc *ops, struct err *err)
 
 	if (ops->type != DOC_LIST || !ops->count)
 		return err_set(err, -EINVAL, "ops has to be a list of at least one");
+	b->by_name = true;
 	for (const struct doc *d = ops->first; d && r == 0; d = d->next)
 		r = take_op(b, d, i++, &newest, err);
 	return r;
@@ -203,6 +216,9 @@ static size_t take_matches(struct batch *b, const struct snapshot *s, const stru
 		if (!list_matches(q, &needle, s, &it))
 			continue;
 		count++;
+		/* Who has left the pool and only drains is seen, and there is nothing to change of him. */
+		if (it.member && it.member->reasons & MEMBER_REMOVED)
+			continue;
 		/* One too many says as much as all of them. */
 		if (b->unit_count <= BATCH_MAX)
 			newest = add_item(b, newest, w, it.pool->pool->id,

@@ -123,32 +123,56 @@ static void set_members(struct pool_documents *d, const struct doc *body)
 		pool_set_members(d, doc_get(body, REST_MEMBERS_FIELD));
 }
 
-/* {"10.0.0.7-8080": 0}, null for none of its own. What to record it as. */
+static void weigh_all(struct pool_documents *d, const uint32_t *weight)
+{
+	size_t count;
+	struct endpoint *all = pool_members(d, &count);
+
+	for (size_t i = 0; i < count; i++)
+		pool_set_weight(d, &all[i], weight);
+}
+
+/* One of {"10.0.0.7-8080": 0, "*": null}: a member's id or all of them; null: none of its own. */
+static void weigh(struct pool_documents *d, const struct doc *w, int64_t *out)
+{
+	struct endpoint at;
+	int64_t n = 0;
+	uint32_t weight;
+
+	*out = -1;
+	if (w->type != DOC_NULL && !doc_integer(w, 0, POOL_WEIGHT_MAX, &n)) {
+		problems_add(&d->e->errors, true, 0,
+			     "weights.%.64s has to be a whole number from 0 to %d, or null", w->key,
+			     POOL_WEIGHT_MAX);
+		return;
+	}
+	weight = (uint32_t)n;
+	if (w->type != DOC_NULL)
+		*out = n;
+	if (strcmp(w->key, REST_ALL_MEMBERS) == 0)
+		weigh_all(d, w->type == DOC_NULL ? NULL : &weight);
+	else if (pool_find_member(d, w->key, &at))
+		pool_set_weight(d, &at, w->type == DOC_NULL ? NULL : &weight);
+	else
+		problems_add(&d->e->errors, true, 0, "weights: the pool has no member '%.64s'",
+			     w->key);
+}
+
+/* What to record it as. */
 static const char *set_weights(struct pool_documents *d, const struct doc *weights)
 {
 	size_t drained = 0, resumed = 0, count = 0;
 
-	for (const struct doc *w = weights->type == DOC_MAP ? weights->first : NULL; w;
-	     w = w->next, count++) {
-		struct endpoint at;
-		int64_t n = 0;
-
-		if (!pool_find_member(d, w->key, &at))
-			problems_add(&d->e->errors, true, 0,
-				     "weights: the pool has no member '%.64s'", w->key);
-		else if (w->type != DOC_NULL && !doc_integer(w, 0, POOL_WEIGHT_MAX, &n))
-			problems_add(&d->e->errors, true, 0,
-				     "weights.%.64s has to be a whole number from 0 to %d, or null",
-				     w->key, POOL_WEIGHT_MAX);
-		else if (w->type == DOC_NULL)
-			pool_set_weight(d, &at, NULL);
-		else
-			pool_set_weight(d, &at, &(uint32_t){ (uint32_t)n });
-		drained += w->type != DOC_NULL && n == 0;
-		resumed += w->type == DOC_NULL;
-	}
 	if (weights->type != DOC_MAP)
 		problems_add(&d->e->errors, true, 0, "weights has to be an object");
+	for (const struct doc *w = weights->type == DOC_MAP ? weights->first : NULL; w;
+	     w = w->next, count++) {
+		int64_t n;
+
+		weigh(d, w, &n);
+		drained += n == 0;
+		resumed += n < 0;
+	}
 	return count && drained == count   ? "drain"
 	       : count && resumed == count ? "resume"
 					   : "set-weight";

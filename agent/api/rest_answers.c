@@ -147,9 +147,10 @@ static void answer_watch(const struct rest_call *c)
 /* What one may do is a map, so that a page can ask it for each of its buttons. */
 static void put_can(struct json_writer *j, bool may_write)
 {
-	static const char *const writes[] = { REST_CAN_CREATE, REST_CAN_EDIT,	REST_CAN_DELETE,
-					      REST_CAN_DRAIN,  REST_CAN_WEIGHT, REST_CAN_ROLLBACK };
-	static const char *const never[] = { REST_CAN_PROBE, REST_CAN_ADDRESSES };
+	static const char *const writes[] = { REST_CAN_CREATE,	 REST_CAN_EDIT,	  REST_CAN_DELETE,
+					      REST_CAN_DRAIN,	 REST_CAN_WEIGHT, REST_CAN_ROLLBACK,
+					      REST_CAN_ADDRESSES };
+	static const char *const never[] = { REST_CAN_PROBE };
 
 	json_put_object(j, REST_CAN);
 	for (size_t i = 0; i < ARRAY_LEN(writes); i++)

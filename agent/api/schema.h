@@ -319,6 +319,7 @@
 #define REST_EXPECTED_COUNT "expectedCount"
 #define REST_PATCH	    "patch"
 #define REST_WEIGHTS	    "weights"
+#define REST_ALL_MEMBERS    "*" /* for a member's id there */
 #define REST_COUNT	    "count"
 #define REST_RESULTS	    "results"
 #define REST_ANSWER	    "answer"

@@ -105,7 +105,7 @@ static int run(const struct ctl_args *args, struct client *c, const char *member
 	if (pools == 0)
 		return command_failed("no pool has the member %s", member);
 	if (!args->dry_run &&
-	    !command_confirm(args, "%s %s%s%s in %" PRId64 " pools.\n", op, member,
+	    !command_confirm(args, "%s %s%s%s: %" PRId64 " members of pools.\n", op, member,
 			     weight ? " " : "", weight ? weight : "", pools))
 		return CTL_FAILED;
 	put_body(member, op, weight, pools, &body);

@@ -18,6 +18,7 @@
 #include "agent/base/xalloc.h"
 
 #define IDLE_S		10L
+#define WRITE_IDLE_S	300L /* many pools, or a whole store, on a slow disk */
 #define DIGEST_BYTES	32
 #define FINGERPRINT_MAX (3 * DIGEST_BYTES)
 #define TOKEN_FILE_MAX	((size_t)4096)
@@ -412,7 +413,10 @@ static int exchange(struct client *c, const char *path, const char *accept, stru
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, a->idle_s ? a->idle_s : IDLE_S);
+	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME,
+			 a->idle_s  ? a->idle_s
+			 : a->write ? WRITE_IDLE_S
+				    : IDLE_S);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, a);
 	code = curl_easy_perform(c->curl);

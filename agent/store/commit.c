@@ -98,21 +98,30 @@ static bool has_claims(struct db *db, const struct store_change *c)
 	return same;
 }
 
+/* "shop/web", or "edge" of what has no namespace. */
+#define KEY_TEXT_MAX (2 * STORE_NAME_MAX + 2)
+static const char *key_text(const struct store_key *key, char out[static KEY_TEXT_MAX])
+{
+	snprintf(out, KEY_TEXT_MAX, "%s%s%s", key->ns, *key->ns ? "/" : "", key->name);
+	return out;
+}
+
 static bool is_expected(struct write_job *j, size_t i, const struct current *now)
 {
 	const struct store_change *c = &j->write.changes[i];
+	char key[KEY_TEXT_MAX];
 
+	key_text(&c->key, key);
 	if (c->expect == STORE_EXPECT_ABSENT && now->revision)
-		return refuse(j, i, STORE_EXISTS, now->revision, "%s %s/%s exists already",
-			      store_kind_text(c->key.kind), c->key.ns, c->key.name);
+		return refuse(j, i, STORE_EXISTS, now->revision, "%s %s exists already",
+			      store_kind_text(c->key.kind), key);
 	if (!now->revision && (c->remove || c->expect == STORE_EXPECT_REVISION))
-		return refuse(j, i, STORE_ABSENT, 0, "there is no %s %s/%s",
-			      store_kind_text(c->key.kind), c->key.ns, c->key.name);
+		return refuse(j, i, STORE_ABSENT, 0, "there is no %s %s",
+			      store_kind_text(c->key.kind), key);
 	if (c->expect == STORE_EXPECT_REVISION && c->revision != now->revision)
 		return refuse(j, i, STORE_STALE, now->revision,
-			      "%s %s/%s is at revision %" PRIu64 ", not %" PRIu64,
-			      store_kind_text(c->key.kind), c->key.ns, c->key.name, now->revision,
-			      c->revision);
+			      "%s %s is at revision %" PRIu64 ", not %" PRIu64,
+			      store_kind_text(c->key.kind), key, now->revision, c->revision);
 	return true;
 }
 

@@ -97,7 +97,10 @@ ip -n "$net-director" link del kube-ipvs0
 
 cp "$(command -v sleep)" "$run/keepalived"
 background director "$run/writer.out" "$run/keepalived" 1000
-finds "keepalived beside the agent" warning writers 'keepalived runs'
+well "keepalived that moves addresses alone"
+in_box director ipvsadm -A -t 10.99.0.1:80 -s rr
+finds "keepalived that writes IPVS" warning writers 'keepalived runs'
+in_box director ipvsadm -D -t 10.99.0.1:80
 end_of "$background"
 
 modprobe ip_vs_ftp

@@ -168,6 +168,7 @@ static void what_is_no_store_is_not_restored(void **state)
 	assert_int_equal(file_write(own, "", 0, &err), 0);
 	core_want(w, 422, "validation", UNIX, "POST", BACKUPS "/empty:restore", JSON, "{}");
 	await_wanted(w, VIP D1("1"));
+	assert_int_equal(count(w), 3); /* and none besides */
 	core_want(w, 200, "", UNIX, "PUT", ENDPOINTS, OVER, MEMBERS(TWO));
 	free(path);
 	free(own);

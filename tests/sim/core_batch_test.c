@@ -186,6 +186,42 @@ static void pools_that_are_named_are_changed_each_as_it_is_meant(void **state)
 			"-a -t 10.0.0.1:30003 -r 10.1.1.4:80 -m -w 0\n");
 }
 
+/* Pools as such; and one that is meant at a revision several times is meant as it becomes. */
+static void a_pool_is_drained_as_a_whole_and_its_members_in_turn(void **state)
+{
+	struct world *w = *state;
+	struct core_answer a;
+	char body[600];
+	int64_t revision;
+
+	start_with(w, 2);
+	batch(w, BATCH,
+	      "{\"filter\":\"q=default.p\",\"of\":\"pools\",\"expectedCount\":2,\"op\":\"drain\"}",
+	      2, 0, 0, NULL);
+	await_shared(w, "0", 2);
+	batch(w, BATCH,
+	      "{\"filter\":\"q=default.p\",\"of\":\"pools\",\"expectedCount\":2,\"op\":"
+	      "\"undrain\"}",
+	      2, 0, 0, NULL);
+	await_shared(w, "1", 2);
+	core_ask(w, UNIX, "GET", POOLS "/default.p0.x-tcp/spec", "", NULL, &a);
+	revision = number(a.root, "revision");
+	core_answer_done(&a);
+	snprintf(body, sizeof(body),
+		 "{\"ops\":[{\"op\":\"drain\",\"pool\":\"default.p0.x-tcp\",\"member\":\"10.1.0.7-"
+		 "80\","
+		 "\"revision\":%lld},{\"op\":\"drain\",\"pool\":\"default.p1.x-tcp\",\"member\":"
+		 "\"10.1.0.7-80\"},{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"member\":"
+		 "\"10.1.1.1-80\",\"revision\":%lld},{\"op\":\"delete\",\"pool\":\"default.p0.x-"
+		 "tcp\","
+		 "\"revision\":%lld}]}",
+		 (long long)revision, (long long)revision, (long long)revision);
+	batch(w, BATCH, body, 4, 0, 0, &a);
+	assert_true(number(doc_get(a.root, "results")->first->next->next->next, "revision") >
+		    revision);
+	core_answer_done(&a);
+}
+
 static void all_that_a_filter_finds_are_deleted(void **state)
 {
 	struct world *w = *state;
@@ -196,6 +232,7 @@ static void all_that_a_filter_finds_are_deleted(void **state)
 	      "\",\"of\":\"members\",\"expectedCount\":3,\"op\":\"delete\"}",
 	      3, 0, 0, NULL);
 	pass(w, 500);
+	batch(w, BATCH, DRAIN("3"), 0, 0, 0, NULL); /* they only drain, and are of no pool */
 	batch(w, BATCH,
 	      "{\"filter\":\"q=default.p\",\"of\":\"pools\",\"expectedCount\":3,\"op\":"
 	      "\"delete\"}",
@@ -212,7 +249,6 @@ static void what_is_not_understood_changes_nothing(void **state)
 		"{}",
 		"{\"ops\":[]}",
 		"{\"ops\":[{\"op\":\"destroy\",\"pool\":\"default.p0.x-tcp\"}]}",
-		"{\"ops\":[{\"op\":\"drain\",\"pool\":\"default.p0.x-tcp\"}]}",
 		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\"},{\"op\":\"delete\"}]}",
 		"{\"ops\":[{\"op\":\"delete\",\"pool\":\"default.p0.x-tcp\",\"force\":true}]}",
 		"{\"ops\":[{\"op\":\"weight\",\"pool\":\"p\",\"member\":\"m\",\"weight\":65536}]}",
@@ -221,7 +257,7 @@ static void what_is_not_understood_changes_nothing(void **state)
 		"{\"filter\":\"hue=1\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"delete\"}",
 		"{\"filter\":\"limit=1\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"delete\"}",
 		"{\"filter\":\"q=p\",\"of\":\"servers\",\"expectedCount\":1,\"op\":\"delete\"}",
-		"{\"filter\":\"q=p\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"drain\"}",
+		"{\"filter\":\"q=p\",\"of\":\"members\",\"expectedCount\":2,\"op\":\"patch\"}",
 		"{\"filter\":\"q=p\",\"of\":\"pools\",\"expectedCount\":1,\"op\":\"patch\"}",
 	};
 	struct world *w = *state;
@@ -291,6 +327,7 @@ int main(void)
 		T(a_server_is_drained_in_every_pool_and_back),
 		T(what_is_not_as_many_as_expected_is_left_alone),
 		T(pools_that_are_named_are_changed_each_as_it_is_meant),
+		T(a_pool_is_drained_as_a_whole_and_its_members_in_turn),
 		T(all_that_a_filter_finds_are_deleted),
 		T(what_is_not_understood_changes_nothing),
 		T(there_is_an_end_to_what_is_asked_at_a_time),

@@ -170,32 +170,41 @@ export class Bulk extends Component {
 	}
 }
 
-/** { pool, to, etag } of what a change made: where it has been changed since, that is no way back. */
-async function wayBack({ pool, revision }) {
-	const { items } = await get(poolPath(pool, '/revisions'), { limit: 2 });
-	const is = (r) => r && (r.revision === revision || r.documents?.some((d) => d.revision === revision));
+/** { to, etag } from behind all that a change made of a pool: where it has been changed since, that is no way back. */
+async function wayBack({ pool, revisions }) {
+	const { items } = await get(poolPath(pool, '/revisions'), { limit: revisions.size + 1 });
+	const is = (r) => revisions.has(r.revision) || r.documents?.some((d) => revisions.has(d.revision));
+	const before = items.find((r) => !is(r));
 
-	if (!is(items[0]))
+	if (!items[0] || !is(items[0]))
 		throw new Error(t('bulk.undo.since', { user: items[0]?.user || '?' }));
-	if (!items[1])
+	if (!before)
 		throw new Error(t('bulk.undo.none'));
-	return { to: items[1].revision, etag: items[0].removed ? undefined : `"r${items[0].revision}"` };
+	return { to: before.revision, etag: items[0].removed ? undefined : `"r${items[0].revision}"` };
+}
+
+/** Of each pool all revisions that a change made. */
+function madeOf(all) {
+	const pools = new Map();
+
+	for (const { pool, revision, problem } of all)
+		if (revision && !problem)
+			pools.set(pool, (pools.get(pool) || new Set()).add(Number(/\d+/.exec(String(revision))[0])));
+	return [...pools].map(([pool, revisions]) => ({ pool, revisions }));
 }
 
 /** Each pool back to what it was, one after the other. Props: results (of the change), onDone(), onClose. */
 export class BulkUndo extends Component {
 	state = { made: [] };
-	pools = [...new Map(this.props.results.filter((r) => r.revision && !r.problem).map((r) => [r.pool, r])).values()];
+	pools = madeOf(this.props.results);
 
 	componentWillUnmount() {
 		this.ended = true;
 	}
 
 	async one(r) {
-		const revision = Number(/\d+/.exec(String(r.revision))[0]);
-
 		try {
-			const { to, etag } = await wayBack({ pool: r.pool, revision });
+			const { to, etag } = await wayBack(r);
 
 			await send({ method: 'POST', path: poolPath(r.pool, ':rollback'), body: { toRevision: to }, etag }, { reason: t('undo') });
 			return { pool: r.pool, result: 'configured' };
