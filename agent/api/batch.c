@@ -194,15 +194,21 @@ static const char *result_of(const struct unit *u)
 	return u->verb == VERB_DELETE ? REST_REMOVED : REST_RESULT_CONFIGURED;
 }
 
-/* The highest that it made; 0: none, as a dry run does. */
+/* The pool's; of one that is gone the highest of its removal; 0: none, as of a dry run. */
 static uint64_t revision_of(const struct unit *u)
 {
 	CLEANUP(doc_set_done) struct doc_set set = { 0 };
 	const struct rest_reply *r = &u->reply;
 	const struct doc *items;
 	int64_t highest = 0, n;
+	uint64_t revision;
+	char digits[32];
 	struct err err;
 
+	/* "r12" with its quotes */
+	if (r->status < 300 && sscanf(r->etag, "\"r%20[0-9]\"", digits) == 1 &&
+	    value_uint(digits, 1, INT64_MAX, &revision) == 0)
+		return revision;
 	if (r->status >= 300 || u->batch->dry_run ||
 	    doc_read_json(r->body.data, r->body.len, &DOC_LIMITS_DEFAULT, &set, &err) < 0)
 		return 0;

@@ -430,12 +430,65 @@ int command_rollback(const struct ctl_args *args)
 
 /* --- members ------------------------------------------------------------------------------------------ */
 
-/* Is that item of "10.0.0.1:80=5,..." about this member? */
+/* Where "10.0.0.1:80" or "10.0.0.1" says no port, 0. */
+static int parse_member(const char *text, struct endpoint *out)
+{
+	*out = (struct endpoint){ 0 };
+	return addr_parse(text, &out->addr) == 0 ? 0 : endpoint_parse(text, 0, out);
+}
+
+/* Is that item of "10.0.0.1:80=5,..." about this member, or, without a port, about its address? */
 static bool is_about(const char *item, size_t len, const char *member)
 {
-	size_t n = strlen(member);
+	CLEANUP(xfree_ptr) char *text = xstrndup(item, len);
+	char *end = strrchr(text, '=');
+	struct endpoint of, m;
 
-	return len > n && memcmp(item, member, n) == 0 && item[n] == '=';
+	if (!end)
+		return false;
+	*end = '\0';
+	if (parse_member(text, &of) < 0 || parse_member(member, &m) < 0)
+		return strcmp(text, member) == 0;
+	return addr_cmp(&of.addr, &m.addr) == 0 && (!m.port || m.port == of.port);
+}
+
+static bool has_port(const struct doc *subset, uint16_t port)
+{
+	const struct doc *ports = doc_get(subset, "ports");
+	int64_t n;
+
+	for (const struct doc *p = ports ? ports->first : NULL; p && port; p = p->next)
+		if (doc_integer(doc_get(p, "port"), port, port, &n))
+			return true;
+	return !port;
+}
+
+static bool has_address(const struct doc *list, const struct addr *a)
+{
+	struct addr other;
+
+	for (const struct doc *i = list ? list->first : NULL; i; i = i->next) {
+		const char *ip = doc_string(doc_get(i, "ip"));
+
+		if (ip && addr_parse(ip, &other) == 0 && addr_cmp(&other, a) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Do the Endpoints have it, ready or not? */
+static bool has_member(const struct doc *endpoints, const char *member)
+{
+	const struct doc *subsets = doc_get(endpoints, "subsets");
+	struct endpoint m;
+
+	if (parse_member(member, &m) < 0)
+		return false;
+	for (const struct doc *s = subsets ? subsets->first : NULL; s; s = s->next)
+		if (has_port(s, m.port) && (has_address(doc_get(s, "addresses"), &m.addr) ||
+					    has_address(doc_get(s, "notReadyAddresses"), &m.addr)))
+			return true;
+	return false;
 }
 
 /* The annotation without the member, and with its new weight; NULL weight: without. */
@@ -463,6 +516,10 @@ static int make_patch(const struct buf *document, const char *member, const char
 
 	if (r < 0)
 		return err_wrap(err, -EPROTO, "the agent's answer");
+	if (!has_member(set.roots[0], member)) {
+		doc_set_done(&set);
+		return err_set(err, -ENOENT, "its Endpoints have no member %.64s", member);
+	}
 	old = doc_string(
 		doc_get(doc_get(doc_get(set.roots[0], "metadata"), "annotations"), ANNOTATION));
 	put_weights(old ? old : "", member, weight, &value);
@@ -483,11 +540,11 @@ static int find_member(const char *service, const char *member, struct buf *path
 {
 	CLEANUP(xfree_ptr) char *ns = xstrdup(service);
 	char *slash = strchr(ns, '/');
-	struct addr a;
+	struct endpoint m;
 
 	if (!slash || slash == ns || !slash[1])
 		return err_set(err, -EINVAL, "'%.64s' is not NAMESPACE/SERVICE", service);
-	if (strpbrk(member, "=,\"\\ ") || (addr_parse(member, &a) < 0 && !strchr(member, ':')))
+	if (parse_member(member, &m) < 0)
 		return err_set(err, -EINVAL, "'%.64s' is not ADDRESS or ADDRESS:PORT", member);
 	*slash = '\0';
 	put_document(path, "endpoints", ns, slash + 1);

@@ -180,8 +180,15 @@ static void a_member_is_drained_and_comes_back(void **state)
 	await_wanted(w, VIP D1("0"));
 	ctl(w, CTL_OK, "weight shop/web 10.1.0.1:8080 7", "Endpoints shop/web configured\n");
 	await_wanted(w, VIP D1("7"));
-	ctl(w, CTL_OK, "undrain shop/web 10.1.0.1:8080", "Endpoints shop/web configured\n");
+	/* Whatever was said of one of its ports. */
+	ctl(w, CTL_OK, "drain shop/web 10.1.0.1", "Endpoints shop/web configured\n");
+	await_wanted(w, VIP D1("0"));
+	ctl(w, CTL_OK, "weight shop/web 10.1.0.1:8080 0", "Endpoints shop/web configured\n");
+	ctl(w, CTL_OK, "undrain shop/web 10.1.0.1", "Endpoints shop/web configured\n");
 	await_wanted(w, VIP D1("1"));
+	ctl(w, CTL_FAILED, "drain shop/web 10.1.0.9", "have no member 10.1.0.9");
+	ctl(w, CTL_FAILED, "drain shop/web 10.1.0.1:8081", "have no member 10.1.0.1:8081");
+	ctl(w, CTL_USAGE, "drain shop/web nobody", "is not ADDRESS or ADDRESS:PORT");
 }
 
 static void a_removed_document_comes_back_by_its_history(void **state)
