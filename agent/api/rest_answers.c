@@ -56,6 +56,14 @@ static void answer_status(const struct rest_call *c)
 	buf_str(&c->out->body, "\n");
 }
 
+static void answer_nodes(const struct rest_call *c)
+{
+	struct json_writer j = { .out = &c->out->body };
+
+	view_put_nodes(&j, c->snapshot);
+	buf_str(&c->out->body, "\n");
+}
+
 static void answer_openapi(const struct rest_call *c)
 {
 	buf_put(&c->out->body, openapi_text, (size_t)(openapi_end - openapi_text));
@@ -339,6 +347,7 @@ const struct rest_route rest_routes[] = {
 	{ REST_OPENAPI, ROUTE_CONSTANT, answer_openapi },
 	{ REST_STATUS, ROUTE_OBJECT, answer_status },
 	{ REST_COUNTS, ROUTE_OBJECT, answer_counts },
+	{ REST_NODES, ROUTE_OBJECT, answer_nodes },
 	{ REST_WHOAMI, ROUTE_OBJECT, answer_whoami },
 	{ REST_EVENTS, ROUTE_QUERY, answer_events },
 	{ REST_WATCH, ROUTE_WATCH, answer_watch },

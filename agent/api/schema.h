@@ -19,6 +19,7 @@
 #define REST_OPENAPI		      "/openapi.json"
 #define REST_STATUS		      "/api/v1/status"
 #define REST_COUNTS		      "/api/v1/counts"
+#define REST_NODES		      "/api/v1/nodes"
 #define REST_WHOAMI		      "/api/v1/whoami"
 #define REST_EVENTS		      "/api/v1/events"
 #define REST_WATCH		      "/api/v1/watch"
@@ -265,6 +266,11 @@
 #define REST_OBJECTS	       "objects"
 #define REST_HEARD_AT	       "heardAt"
 #define REST_REVISION	       "revision"
+
+/* Of a node; besides fields of the status. */
+#define REST_SERVICES_FIELD "services"
+#define REST_DESTINATIONS   "destinations"
+#define REST_SELF	    "self"
 
 /* Of the counts; besides names of fields. */
 #define REST_WITH_PROBLEMS "withProblems"

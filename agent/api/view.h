@@ -57,6 +57,12 @@ void view_put_member(struct json_writer *j, const struct snapshot *s, const stru
 void view_put_target(struct json_writer *j, const struct target_view *t);
 void view_put_status(struct json_writer *j, const struct snapshot *s);
 
+/*
+ * Every node there is: the one that is asked, and no other yet. Its services and destinations are
+ * those that the kernel has, strangers' too.
+ */
+void view_put_nodes(struct json_writer *j, const struct snapshot *s);
+
 /* A problem, wherever it comes from. */
 struct problem_item {
 	const struct pool_view *pool; /* NULL: no pool's */

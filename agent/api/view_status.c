@@ -90,6 +90,35 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_end_object(j);
 }
 
+static void put_node(struct json_writer *j, const struct snapshot *s, bool self)
+{
+	json_put_object(j, NULL);
+	json_put_text(j, REST_NAME, s->node);
+	json_put_bool(j, REST_SELF, self);
+	json_put_text(j, REST_VERSION, s->version);
+	json_put_time(j, REST_STARTED_AT, s->started_ms);
+	json_put_bool(j, REST_READY, !view_not_ready(s));
+	json_put_bool(j, REST_SYNCED, s->synced);
+	json_put_uint(j, REST_GENERATION, s->generation);
+	json_put_uint(j, REST_APPLIED, s->applied_generation);
+	json_put_uint(j, REST_POOLS_FIELD, s->pool_count);
+	json_put_uint(j, REST_MEMBERS_FIELD, s->member_count);
+	json_put_uint(j, REST_SERVICES_FIELD, s->kernel.services);
+	json_put_uint(j, REST_DESTINATIONS, s->kernel.dests);
+	json_put_uint(j, REST_PROBLEMS_FIELD, s->problem_total);
+	json_end_object(j);
+}
+
+void view_put_nodes(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, NULL);
+	json_put_array(j, REST_ITEMS);
+	put_node(j, s, true);
+	json_end_array(j);
+	json_put_uint(j, REST_TOTAL, 1);
+	json_end_object(j);
+}
+
 const char *view_not_ready(const struct snapshot *s)
 {
 	if (!s)

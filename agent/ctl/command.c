@@ -16,10 +16,11 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems|events|address-pools [NAME...]",
+	{ "get", "pools|members|targets|status|problems|events|address-pools|nodes [NAME...]",
 	  "list what the agent has",
 	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
-	  "pools and members), or shows the agent's status. NAME is a pool's id, or for pools and "
+	  "pools and members), or shows the agent's status, address pools or nodes.\n"
+	  "NAME is a pool's id, or for pools and "
 	  "members NAMESPACE/SERVICE, too; for\n"
 	  "targets it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and -o alone.",
 	  "onqHSBw", command_get },

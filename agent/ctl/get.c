@@ -359,6 +359,33 @@ static void put_address_pools(const struct doc *items, struct buf *out)
 	table_done(&t);
 }
 
+/* --- nodes ----------------------------------------------------------------------------- */
+
+static void put_nodes(const struct doc *d, struct buf *out)
+{
+	static const char *const heads[] = { "NAME",	"VERSION",  "READY",	 "SYNCED",
+					     ">POOLS",	">MEMBERS", ">SERVICES", ">DESTINATIONS",
+					     ">WANTED", ">APPLIED", ">PROBLEMS", NULL };
+	static const char *const counts[] = { REST_POOLS_FIELD,	   REST_MEMBERS_FIELD,
+					      REST_SERVICES_FIELD, REST_DESTINATIONS,
+					      REST_GENERATION,	   REST_APPLIED,
+					      REST_PROBLEMS_FIELD };
+	const struct doc *items = doc_get(d, REST_ITEMS);
+	struct table t;
+
+	table_init(&t, heads);
+	for (const struct doc *n = items ? items->first : NULL; n; n = n->next) {
+		table_cell(&t, words_text(n, REST_NAME));
+		table_cell(&t, words_text(n, REST_VERSION));
+		table_cell(&t, words_bool(n, REST_READY) ? "yes" : "no");
+		table_cell(&t, words_bool(n, REST_SYNCED) ? "yes" : "no");
+		for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+			table_cellf(&t, "%" PRId64, words_int(n, counts[i]));
+	}
+	table_print(&t, out);
+	table_done(&t);
+}
+
 /* --- what is one object ---------------------------------------------------------------- */
 
 static void put_status_now(const struct doc *d, struct buf *out)
@@ -377,6 +404,7 @@ static const struct single {
 } singles[] = {
 	{ "status", REST_STATUS, put_status_now },
 	{ "address-pools", REST_ADDRESS_POOLS, put_items },
+	{ "nodes", REST_NODES, put_nodes },
 };
 
 static const struct single *find_single(const char *name)
@@ -403,7 +431,7 @@ int command_get(const struct ctl_args *args)
 
 	if (args->operand_count == 0)
 		return command_misused("get", "get what? pools, members, targets, status, "
-					      "problems, events or address-pools");
+					      "problems, events, address-pools or nodes");
 	rows = rows_find(args->operands[0]);
 	single = find_single(args->operands[0]);
 	if (!rows && !single)

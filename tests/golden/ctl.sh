@@ -61,6 +61,9 @@ golden get-members-none get members team.empty.80-tcp
 golden get-targets-by-name get targets 10.100.1.77:30253
 golden get-address-pools get address-pools
 golden get-address-pools-json get address-pools -o json
+golden get-nodes get nodes
+golden get-nodes-json get nodes -o json
+golden error-nodes get nodes me
 golden error-address-pools get address-pools main
 golden get-problems-by-name get problems shop.web.https-tcp
 

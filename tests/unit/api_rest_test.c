@@ -669,6 +669,53 @@ static void counts_are_those_of_the_lists(void **state)
 	asked_done(&counts);
 }
 
+/* What both tell is the same, by whichever of the two one asks. */
+static void a_node_tells_what_the_status_does(void **state)
+{
+	static const char *const both[] = { "version", "startedAt",  "ready",
+					    "synced",  "generation", "appliedGeneration",
+					    "pools",   "members",    "problems" };
+	struct asked status = ask(state, "/api/v1/status"), a = ask(state, "/api/v1/nodes");
+	const struct doc *items = doc_get(a.root, "items"), *node = items->first;
+
+	assert_int_equal(a.reply.status, 200);
+	assert_string_equal(text_of(a.root, "total"), "1");
+	assert_int_equal(items->count, 1);
+	assert_string_equal(text_of(node, "name"), text_of(status.root, "node"));
+	assert_string_equal(text_of(node, "self"), "true");
+	for (size_t i = 0; i < ARRAY_LEN(both); i++)
+		assert_string_equal(text_of(node, both[i]), text_of(status.root, both[i]));
+	asked_done(&a);
+	asked_done(&status);
+}
+
+static void a_node_tells_what_its_kernel_has_and_that_it_is_not_ready(void **state)
+{
+	struct snapshot *s = snapshot_large(1, 1);
+	struct rest_request r = { .method = "GET", .target = "/api/v1/nodes" };
+	const struct doc *node;
+	struct asked a;
+
+	(void)state;
+	s->ready = s->synced = false;
+	s->generation = 9;
+	s->applied_generation = 8;
+	s->kernel = (struct kernel_view){ .services = 31, .dests = 407 };
+	a = ask_as(&r, s);
+	node = doc_get(a.root, "items")->first;
+	assert_string_equal(text_of(node, "ready"), "false");
+	assert_string_equal(text_of(node, "synced"), "false");
+	assert_string_equal(text_of(node, "generation"), "9");
+	assert_string_equal(text_of(node, "appliedGeneration"), "8");
+	assert_string_equal(text_of(node, "services"), "31");
+	assert_string_equal(text_of(node, "destinations"), "407");
+	asked_done(&a);
+	snapshot_unref(s);
+	a = ask_as(&r, NULL);
+	assert_int_equal(a.reply.status, 503);
+	asked_done(&a);
+}
+
 static void address_pools_tell_what_is_given_out(void **state)
 {
 	struct asked a = ask(state, "/api/v1/address-pools");
@@ -1089,6 +1136,8 @@ int main(void)
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
+		cmocka_unit_test(a_node_tells_what_the_status_does),
+		cmocka_unit_test(a_node_tells_what_its_kernel_has_and_that_it_is_not_ready),
 		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
 		cmocka_unit_test(one_learns_why_one_may_not_write),
