@@ -87,6 +87,9 @@ static void put_item(struct json_writer *j, enum list_kind kind, const struct sn
 	case LIST_PROBLEMS:
 		view_put_problem(j, &it->problem);
 		break;
+	case LIST_FRONTENDS:
+		view_put_frontend(j, s, it->pool, it->frontend);
+		break;
 	}
 }
 

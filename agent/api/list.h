@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lists: pools, members, targets, problems; filtered, ordered, and given out
+ * Lists: pools, members, targets, problems, frontends; filtered, ordered, and given out
  * as a page of JSON or as a stream of lines, one object each.
  *
  * A page holds at most REST_LIMIT_MAX items and is built at once: tens of
@@ -21,7 +21,14 @@
 #include "agent/base/err.h"
 #include "agent/plan/snapshot.h"
 
-enum list_kind { LIST_POOLS, LIST_POOL_MEMBERS, LIST_MEMBERS, LIST_TARGETS, LIST_PROBLEMS };
+enum list_kind {
+	LIST_POOLS,
+	LIST_POOL_MEMBERS,
+	LIST_MEMBERS,
+	LIST_TARGETS,
+	LIST_PROBLEMS,
+	LIST_FRONTENDS
+};
 
 /* Filters: all must hold; of the words of one, separated by commas, any. */
 enum list_filter {

@@ -15,6 +15,7 @@ static size_t outer_count(const struct list_cursor *c, enum list_kind kind)
 	switch (kind) {
 	case LIST_POOLS:
 	case LIST_MEMBERS:
+	case LIST_FRONTENDS:
 		return c->s->pool_count;
 	case LIST_POOL_MEMBERS:
 		return 1;
@@ -36,6 +37,8 @@ static size_t inner_count(const struct list_cursor *c, enum list_kind kind, uint
 	case LIST_POOL_MEMBERS:
 	case LIST_MEMBERS:
 		return pool_at(c, outer)->member_count;
+	case LIST_FRONTENDS:
+		return pool_at(c, outer)->pool->frontend_count;
 	case LIST_PROBLEMS: /* those of the snapshot, then each pool's */
 		return outer ? pool_view_problems(pool_at(c, outer - 1)) : c->s->problem_count;
 	}
@@ -69,6 +72,11 @@ struct list_item list_item_at(const struct list_cursor *c, enum list_kind kind,
 					   .member = &pool_at(c, at.outer)->members[at.inner] };
 	case LIST_TARGETS:
 		return (struct list_item){ .target = &c->s->targets->items[at.outer] };
+	case LIST_FRONTENDS:
+		return (struct list_item){
+			.pool = pool_at(c, at.outer),
+			.frontend = &pool_at(c, at.outer)->pool->frontends[at.inner],
+		};
 	case LIST_PROBLEMS:
 		break;
 	}

@@ -10,6 +10,7 @@
 #define OF_MEMBERS "member:"
 #define IN_POOLS   (LIST_KIND(LIST_POOLS))
 #define IN_MEMBERS (LIST_KIND(LIST_POOL_MEMBERS) | LIST_KIND(LIST_MEMBERS))
+#define FRONTENDS  (LIST_KIND(LIST_FRONTENDS))
 #define BY_POOL	   (LIST_KIND(LIST_POOLS) | LIST_KIND(LIST_MEMBERS))
 
 static const char *const protocol_words[] = { "tcp", "udp", "sctp", NULL };
@@ -29,8 +30,8 @@ static const struct filter {
 	[FILTER_SERVICE] = { REST_SERVICE, BY_POOL, NULL },
 	[FILTER_POOL] = { REST_POOL_FIELD, LIST_KIND(LIST_MEMBERS) | LIST_KIND(LIST_PROBLEMS),
 			  NULL },
-	[FILTER_PROTOCOL] = { REST_PROTOCOL, IN_POOLS, protocol_words },
-	[FILTER_VIP] = { REST_VIP, BY_POOL, NULL },
+	[FILTER_PROTOCOL] = { REST_PROTOCOL, IN_POOLS | FRONTENDS, protocol_words },
+	[FILTER_VIP] = { REST_VIP, BY_POOL | FRONTENDS, NULL },
 	[FILTER_CHECK] = { REST_CHECK, BY_POOL, type_words },
 	[FILTER_SOURCE] = { REST_SOURCE, BY_POOL, NULL },
 	[FILTER_HEALTH] = { REST_HEALTH, IN_POOLS, health_words },
@@ -193,6 +194,8 @@ static bool text_matches(enum list_kind kind, const struct list_needle *n,
 		return endpoint_has(&it->member->endpoint, n);
 	case LIST_TARGETS:
 		return endpoint_has(&it->target->endpoint, n);
+	case LIST_FRONTENDS:
+		return strcasestr(it->pool->pool->id, n->text) || endpoint_has(it->frontend, n);
 	case LIST_PROBLEMS:
 		return (it->problem.text && strcasestr(it->problem.text, n->text)) ||
 		       (it->problem.where && strcasestr(it->problem.where, n->text)) ||
@@ -274,7 +277,8 @@ static bool filter_holds(enum list_filter f, const char *list, const struct snap
 	const char *value;
 
 	if (f == FILTER_VIP)
-		return vip_matches(list, it->pool->pool);
+		return it->frontend ? is_vip(list, it->frontend)
+				    : vip_matches(list, it->pool->pool);
 	if (f == FILTER_REASON)
 		return reason_matches(list, it->member->reasons);
 	if (f == FILTER_SOURCE)

@@ -16,6 +16,7 @@ struct list_item {
 	const struct pool_view *pool;
 	const struct member_view *member;
 	const struct target_view *target;
+	const struct endpoint *frontend;
 	struct problem_item problem;
 };
 
@@ -23,7 +24,7 @@ struct list_item {
 
 struct list_place {
 	uint32_t outer; /* a pool, a target; of problems, pool + 1 and 0 for nobody's */
-	uint32_t inner; /* a member of it, a problem of it */
+	uint32_t inner; /* a member, a problem, a frontend of it */
 };
 
 struct list_cursor {

@@ -20,6 +20,7 @@
 #define IN_POOLS   LIST_KIND(LIST_POOLS)
 #define IN_MEMBERS (LIST_KIND(LIST_POOL_MEMBERS) | LIST_KIND(LIST_MEMBERS))
 #define IN_TARGETS LIST_KIND(LIST_TARGETS)
+#define FRONTENDS  LIST_KIND(LIST_FRONTENDS)
 
 /* `compare` decides where the keys are equal; NULL: they are all there is. */
 struct list_field {
@@ -100,7 +101,7 @@ NUMBER_FIELD(latency, it->target->latency_us)
 NUMBER_FIELD(pools, it->target->users)
 NUMBER_FIELD(severity, !it->problem.error)
 
-/* Of a pool its first frontend; one that has none comes first. */
+/* Of a pool its first frontend; a pool that has none comes first. */
 static const struct endpoint *endpoint_of(const struct list_item *it)
 {
 	static const struct endpoint none;
@@ -109,6 +110,8 @@ static const struct endpoint *endpoint_of(const struct list_item *it)
 		return &it->member->endpoint;
 	if (it->target)
 		return &it->target->endpoint;
+	if (it->frontend)
+		return it->frontend;
 	return it->pool->pool->frontend_count ? &it->pool->pool->frontends[0] : &none;
 }
 
@@ -130,9 +133,9 @@ static const struct list_field fields[] = {
 	{ REST_ID, IN_POOLS, id_key, id_compare },
 	{ REST_NAMESPACE, IN_POOLS, namespace_key, namespace_compare },
 	{ REST_SERVICE, IN_POOLS, service_key, service_compare },
-	{ REST_VIP, IN_POOLS, address_key, address_compare },
-	{ REST_VIP_PORT, IN_POOLS, vip_port_key, NULL },
-	{ REST_PROTOCOL, IN_POOLS, protocol_key, NULL },
+	{ REST_VIP, IN_POOLS | FRONTENDS, address_key, address_compare },
+	{ REST_VIP_PORT, IN_POOLS | FRONTENDS, vip_port_key, NULL },
+	{ REST_PROTOCOL, IN_POOLS | FRONTENDS, protocol_key, NULL },
 	{ REST_CHECK, IN_POOLS, check_key, check_compare },
 	{ REST_HEALTH, IN_POOLS, health_key, NULL },
 	{ REST_MEMBERS_FIELD, IN_POOLS, members_key, NULL },
@@ -142,7 +145,7 @@ static const struct list_field fields[] = {
 	{ REST_GENERATION, IN_POOLS, generation_key, NULL },
 	{ REST_LAST_OPERATION_TIME, IN_POOLS, last_operation_key, NULL },
 	{ REST_PROBLEM_COUNT, IN_POOLS, problem_count_key, NULL },
-	{ REST_POOL_FIELD, LIST_KIND(LIST_MEMBERS) | LIST_KIND(LIST_PROBLEMS), pool_key,
+	{ REST_POOL_FIELD, LIST_KIND(LIST_MEMBERS) | LIST_KIND(LIST_PROBLEMS) | FRONTENDS, pool_key,
 	  pool_compare },
 	{ REST_ADDRESS, IN_MEMBERS | IN_TARGETS, address_key, address_compare },
 	{ REST_STATE, IN_MEMBERS | IN_TARGETS, state_key, NULL },

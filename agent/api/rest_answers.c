@@ -336,6 +336,11 @@ static void answer_problems(const struct rest_call *c)
 	answer_list(c, LIST_PROBLEMS, NULL);
 }
 
+static void answer_ipvs(const struct rest_call *c)
+{
+	answer_list(c, LIST_FRONTENDS, NULL);
+}
+
 /* --- the table -------------------------------------------------------------------------- */
 
 const struct rest_route rest_routes[] = {
@@ -358,6 +363,7 @@ const struct rest_route rest_routes[] = {
 	{ REST_MEMBERS, ROUTE_LIST, answer_members },
 	{ REST_TARGETS, ROUTE_LIST, answer_targets },
 	{ REST_PROBLEMS, ROUTE_LIST, answer_problems },
+	{ REST_IPVS, ROUTE_LIST, answer_ipvs },
 	{ REST_ADDRESS_POOLS, ROUTE_OBJECT, answer_address_pools },
 	{ REST_ADDRESS_POOL_ALLOCATIONS, ROUTE_QUERY, answer_allocations },
 	{ 0 },

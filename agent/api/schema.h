@@ -20,6 +20,7 @@
 #define REST_STATUS		      "/api/v1/status"
 #define REST_COUNTS		      "/api/v1/counts"
 #define REST_NODES		      "/api/v1/nodes"
+#define REST_IPVS		      "/api/v1/ipvs"
 #define REST_WHOAMI		      "/api/v1/whoami"
 #define REST_EVENTS		      "/api/v1/events"
 #define REST_WATCH		      "/api/v1/watch"
@@ -271,6 +272,11 @@
 #define REST_SERVICES_FIELD "services"
 #define REST_DESTINATIONS   "destinations"
 #define REST_SELF	    "self"
+
+/* Of a frontend as the kernel is to have it, and its words for the flags; besides fields of a pool. */
+#define REST_FLAGS	       "flags"
+#define REST_DESTINATION_COUNT "destinationCount"
+#define REST_APPLIED_FIELD     "applied"
 
 /* Of the counts; besides names of fields. */
 #define REST_WITH_PROBLEMS "withProblems"

@@ -14,7 +14,7 @@ const char *view_target_id(uint64_t id, char out[static VIEW_ID_TEXT_MAX])
 	return out;
 }
 
-static const char *forward_text(enum pool_forward f)
+const char *view_forward_text(enum pool_forward f)
 {
 	switch (f) {
 	case FORWARD_NAT:
@@ -148,7 +148,7 @@ static void put_pool_problems(struct json_writer *j, const struct pool_view *v)
 static void put_pool_settings(struct json_writer *j, const struct pool *p)
 {
 	json_put_text(j, REST_SCHEDULER, p->set.scheduler);
-	json_put_text(j, REST_FORWARDING, forward_text(p->set.forward));
+	json_put_text(j, REST_FORWARDING, view_forward_text(p->set.forward));
 	json_put_bool(j, REST_MASQUERADE, p->set.forward == FORWARD_NAT && p->set.masquerade);
 	json_put_uint(j, REST_PERSISTENCE_SECONDS, p->persistence_s);
 	json_put_uint(j, REST_DRAIN_SECONDS, p->set.drain_s);

@@ -63,6 +63,16 @@ void view_put_status(struct json_writer *j, const struct snapshot *s);
  */
 void view_put_nodes(struct json_writer *j, const struct snapshot *s);
 
+/* A frontend shows that many of its destinations; a pool's list of members has all of them. */
+#define VIEW_DESTINATIONS_MAX 256
+/*
+ * One frontend of the pool, as it is wanted of the kernel. The kernel's refusal is kept for the
+ * pool as a whole, and its text names the service it is about.
+ */
+void view_put_frontend(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
+		       const struct endpoint *frontend);
+const char *view_forward_text(enum pool_forward f);
+
 /* A problem, wherever it comes from. */
 struct problem_item {
 	const struct pool_view *pool; /* NULL: no pool's */

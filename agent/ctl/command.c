@@ -16,13 +16,16 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems|events|address-pools|nodes [NAME...]",
+	{ "get", "pools|members|targets|status|problems|events|address-pools|nodes|ipvs [NAME...]",
 	  "list what the agent has",
 	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
-	  "pools and members), or shows the agent's status, address pools or nodes.\n"
+	  "pools and members), or shows the agent's status, address pools or nodes; ipvs lists "
+	  "the\n"
+	  "frontends as they are wanted of the kernel.\n"
 	  "NAME is a pool's id, or for pools and "
 	  "members NAMESPACE/SERVICE, too; for\n"
-	  "targets it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and -o alone.",
+	  "targets and ipvs it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and "
+	  "-o alone.",
 	  "onqHSBw", command_get },
 	{ "describe", "pool ID", "all about one pool",
 	  "Shows a pool, its members and its problems. ID may be NAMESPACE/SERVICE where that\n"

@@ -431,7 +431,7 @@ int command_get(const struct ctl_args *args)
 
 	if (args->operand_count == 0)
 		return command_misused("get", "get what? pools, members, targets, status, "
-					      "problems, events, address-pools or nodes");
+					      "problems, events, address-pools, nodes or ipvs");
 	rows = rows_find(args->operands[0]);
 	single = find_single(args->operands[0]);
 	if (!rows && !single)

@@ -143,12 +143,47 @@ static void add_event(struct table *t, const struct doc *d, bool wide, int64_t n
 	table_cell(t, words_text(d, REST_REASON));
 }
 
+/* "10.0.0.7:80=1": its weight; the others of very many are counted. */
+static void cell_destinations(struct table *t, const struct doc *d)
+{
+	const struct doc *list = doc_get(d, REST_DESTINATIONS);
+	char endpoint[WORDS_ENDPOINT_MAX];
+	struct buf text = { 0 };
+	int64_t more = words_int(d, REST_DESTINATION_COUNT);
+
+	for (const struct doc *i = list ? list->first : NULL; i; i = i->next, more--)
+		buf_printf(&text, "%s%s=%" PRId64, text.len ? "," : "", words_endpoint(i, endpoint),
+			   words_int(i, REST_WEIGHT));
+	if (more > 0)
+		buf_printf(&text, ",and %" PRId64 " more", more);
+	table_cell(t, buf_cstr(&text));
+	buf_done(&text);
+}
+
+static void add_frontend(struct table *t, const struct doc *d, bool wide, int64_t now_ms)
+{
+	(void)now_ms;
+	table_cell(t, words_text(d, REST_FRONTEND));
+	table_cell(t, words_text(d, REST_SCHEDULER));
+	rows_cell_joined(t, doc_get(d, REST_FLAGS));
+	table_cell(t, words_text(d, REST_FORWARDING));
+	table_cellf(t, "%" PRId64, words_int(d, REST_DESTINATION_COUNT));
+	table_cell(t, words_bool(d, REST_APPLIED_FIELD) ? "yes" : "no");
+	table_cell(t, words_text(d, REST_POOL_FIELD));
+	table_cell(t, words_text(d, REST_PROBLEM_FIELD));
+	if (wide)
+		cell_destinations(t, d);
+}
+
 #define POOL_HEADS \
 	"POOL", "FRONTENDS", "HEALTH", ">MEMBERS", ">UP", ">DOWN", ">DRAINING", "CHECK", ">PROBLEMS"
 #define MEMBER_HEADS	  "MEMBER", "STATE", ">WEIGHT", "IN-TABLE", ">SINCE", "REASONS"
 #define MEMBER_WIDE_HEADS MEMBER_HEADS, ">LEAVES-IN", "LAST-CHECK", ">LATENCY", "TARGET"
 #define TARGET_HEADS \
 	"TARGET", "CHECK", "STATE", ">SINCE", "REASON", ">OK", ">FAILED", ">LATENCY", ">POOLS"
+#define FRONTEND_HEADS                                                                      \
+	"FRONTEND", "SCHEDULER", "FLAGS", "FORWARDING", ">DESTINATIONS", "APPLIED", "POOL", \
+		"PROBLEM"
 #define PROBLEM_HEADS "SEVERITY", "WHERE", "POOL", "PROBLEM"
 
 const struct rows *rows_find(const char *name)
@@ -163,6 +198,8 @@ const struct rows *rows_find(const char *name)
 	static const char *const problem[] = { PROBLEM_HEADS, NULL };
 	static const char *const event[] = { ">AGO", "TYPE", "POOL",   "MEMBER",
 					     "FROM", "TO",   "REASON", NULL };
+	static const char *const frontend[] = { FRONTEND_HEADS, NULL };
+	static const char *const frontend_wide[] = { FRONTEND_HEADS, "TO", NULL };
 	static const struct rows all[] = {
 		{ "pools", REST_POOLS, REST_Q, true, true, "", pool, pool_wide, add_pool },
 		{ "members", REST_MEMBERS, REST_POOL_FIELD, true, true, "/members", member,
@@ -171,6 +208,8 @@ const struct rows *rows_find(const char *name)
 		  add_target },
 		{ "problems", REST_PROBLEMS, REST_POOL_FIELD, false, false, NULL, problem, problem,
 		  add_problem },
+		{ "ipvs", REST_IPVS, REST_Q, false, false, NULL, frontend, frontend_wide,
+		  add_frontend },
 		{ "events", REST_EVENTS, REST_POOL_FIELD, false, false, NULL, event, event,
 		  add_event },
 	};

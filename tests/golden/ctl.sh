@@ -64,6 +64,11 @@ golden get-address-pools-json get address-pools -o json
 golden get-nodes get nodes
 golden get-nodes-json get nodes -o json
 golden error-nodes get nodes me
+golden get-ipvs get ipvs
+golden get-ipvs-wide get ipvs -o wide
+golden get-ipvs-json get ipvs -o json
+golden get-ipvs-by-name get ipvs :40080
+golden error-ipvs-namespace get ipvs -n shop
 golden error-address-pools get address-pools main
 golden get-problems-by-name get problems shop.web.https-tcp
 

@@ -2,6 +2,7 @@
 /* rest.c, list.c, view.c: from a request to an answer, over the sample snapshot. */
 #include "agent/api/rest.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/api/schema.h"
+#include "agent/api/view.h"
 #include "agent/base/doc.h"
 #include "tests/lib/snapshots.h"
 
@@ -716,6 +718,111 @@ static void a_node_tells_what_its_kernel_has_and_that_it_is_not_ready(void **sta
 	asked_done(&a);
 }
 
+static void a_frontend_is_as_it_is_wanted_of_the_kernel(void **state)
+{
+	struct asked a = ask(state, "/api/v1/ipvs?vip=10.0.0.1:40080");
+	const struct doc *f = doc_get(a.root, "items")->first, *d;
+
+	assert_string_equal(text_of(a.root, "total"), "1");
+	assert_string_equal(text_of(f, "frontend"), "10.0.0.1:40080/tcp");
+	assert_string_equal(text_of(f, "pool"), "shop.web.http-tcp");
+	assert_string_equal(text_of(f, "applied"), "true");
+	assert_string_equal(text_of(f, "problem"), "null");
+	/* Of its six members, one is out of the table. */
+	assert_string_equal(text_of(f, "destinationCount"), "5");
+	d = doc_get(f, "destinations")->first;
+	assert_string_equal(text_of(d, "address"), "10.100.3.1");
+	assert_string_equal(text_of(d, "port"), "80");
+	assert_string_equal(text_of(d, "weight"), "1");
+	assert_string_equal(text_of(d, "draining"), "false");
+	d = d->next;
+	assert_string_equal(text_of(d, "weight"), "0");
+	assert_string_equal(text_of(d, "state"), "up");
+	assert_string_equal(text_of(d, "draining"), "true");
+	asked_done(&a);
+	a = ask(state, "/api/v1/ipvs?q=https");
+	f = doc_get(a.root, "items")->first;
+	assert_string_equal(text_of(a.root, "total"), "1");
+	assert_string_equal(text_of(f, "applied"), "false");
+	assert_non_null(strstr(text_of(f, "problem"), "Address family not supported"));
+	asked_done(&a);
+	a = ask(state, "/api/v1/ipvs?protocol=udp");
+	assert_string_equal(text_of(a.root, "total"), "1");
+	assert_string_equal(text_of(doc_get(a.root, "items")->first, "frontend"),
+			    "10.0.0.1:30053/udp");
+	asked_done(&a);
+	a = ask(state, "/api/v1/ipvs?sort=-vipPort&limit=1&vip=10.0.0.1");
+	assert_string_equal(text_of(a.root, "total"), "5");
+	assert_string_equal(text_of(doc_get(a.root, "items")->first, "frontend"),
+			    "10.0.0.1:43306/tcp");
+	asked_done(&a);
+}
+
+/* The first frontend of a large snapshot, as JSON. */
+static struct asked ask_first_frontend(struct snapshot *s)
+{
+	return ask_as(&(struct rest_request){ .method = "GET", .target = "/api/v1/ipvs?limit=1" },
+		      s);
+}
+
+static void flags_of_a_frontend_are_in_the_words_of_ipvsadm(void **state)
+{
+	static const struct {
+		const char *scheduler;
+		uint32_t flags, persistence_s;
+		bool one_packet;
+		uint8_t protocol;
+		const char *want;
+	} cases[] = {
+		{ "wrr", 0, 0, false, IPPROTO_TCP, "\"flags\":[]" },
+		{ "mh", 0, 0, false, IPPROTO_TCP, "\"flags\":[\"mh-fallback\"]" },
+		{ "mh", 0x10, 0, false, IPPROTO_TCP, "\"flags\":[\"mh-fallback\",\"mh-port\"]" },
+		{ "sh", 0x10, 0, false, IPPROTO_TCP, "\"flags\":[\"sh-port\"]" },
+		{ "sh", 0x8, 0, false, IPPROTO_TCP, "\"flags\":[\"sh-fallback\"]" },
+		{ "rr", 0, 60, true, IPPROTO_TCP, "\"flags\":[\"persistent\"]" },
+		{ "rr", 0, 0, true, IPPROTO_UDP, "\"flags\":[\"ops\"]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct snapshot *s = snapshot_large(1, 1);
+		struct pool *p = s->pools[0]->pool;
+		struct asked a;
+
+		snprintf(p->set.scheduler, sizeof(p->set.scheduler), "%s", cases[i].scheduler);
+		p->set.scheduler_flags = cases[i].flags;
+		p->set.one_packet = cases[i].one_packet;
+		p->persistence_s = cases[i].persistence_s;
+		p->protocol = cases[i].protocol;
+		a = ask_first_frontend(s);
+		if (!strstr(a.text, cases[i].want))
+			fail_msg("%s is not in %s", cases[i].want, a.text);
+		asked_done(&a);
+		snapshot_unref(s);
+	}
+}
+
+static void a_frontend_is_applied_once_the_kernel_has_its_generation(void **state)
+{
+	struct snapshot *s = snapshot_large(1, 300);
+	const struct doc *f;
+	struct asked a;
+
+	(void)state;
+	s->applied_generation = s->pools[0]->generation - 1;
+	a = ask_first_frontend(s);
+	f = doc_get(a.root, "items")->first;
+	assert_string_equal(text_of(f, "applied"), "false");
+	assert_string_equal(text_of(f, "destinationCount"), "300");
+	assert_int_equal(doc_get(f, "destinations")->count, VIEW_DESTINATIONS_MAX);
+	asked_done(&a);
+	s->applied_generation++;
+	a = ask_first_frontend(s);
+	assert_string_equal(text_of(doc_get(a.root, "items")->first, "applied"), "true");
+	asked_done(&a);
+	snapshot_unref(s);
+}
+
 static void address_pools_tell_what_is_given_out(void **state)
 {
 	struct asked a = ask(state, "/api/v1/address-pools");
@@ -1138,6 +1245,9 @@ int main(void)
 		cmocka_unit_test(counts_are_those_of_the_lists),
 		cmocka_unit_test(a_node_tells_what_the_status_does),
 		cmocka_unit_test(a_node_tells_what_its_kernel_has_and_that_it_is_not_ready),
+		cmocka_unit_test(a_frontend_is_as_it_is_wanted_of_the_kernel),
+		cmocka_unit_test(flags_of_a_frontend_are_in_the_words_of_ipvsadm),
+		cmocka_unit_test(a_frontend_is_applied_once_the_kernel_has_its_generation),
 		cmocka_unit_test(address_pools_tell_what_is_given_out),
 		cmocka_unit_test(one_learns_who_one_is_and_what_one_may_do),
 		cmocka_unit_test(one_learns_why_one_may_not_write),
