@@ -24,6 +24,7 @@ void kernel_end(struct core *c)
 {
 	bulk_stop(&c->kernel.bulk);
 	channel_free(c->kernel.channel);
+	counts_end(c);
 	ipvs_message_reader_done(&c->kernel.reader);
 	ipvs_table_done(&c->kernel.image);
 	ours_end(c);
@@ -360,6 +361,9 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		return true;
 	case IPVS_MSG_IDLE:
 		return on_idle(c, body);
+	case IPVS_MSG_STATS:
+	case IPVS_MSG_STATS_DESTS:
+		return counts_hear(c, type, body);
 	case IPVS_MSG_EVENT:
 		return core_log_event("kernel", body);
 	default:
@@ -387,6 +391,7 @@ static void disconnect(struct core *c)
 	keep_counts(k);
 	ipvs_message_reader_done(&k->reader);
 	k->reader = (struct ipvs_message_reader){ 0 };
+	counts_disconnected(c);
 	view_changed(c);
 }
 

@@ -11,6 +11,7 @@
  *   core_pool        pools + verdicts -> plan
  *   core_frontend    plan + drains -> what each VIP:port should be
  *   core_kernel      frontends -> the ipvs process, its image and status back
+ *   core_count       questions of people -> the ipvs process, what the kernel counted
  *   core_report      what is wrong with objects -> their sources
  *   core_state       what outlives us -> stateDirectory
  *   core_view        all of it -> snapshots for readers
@@ -41,6 +42,7 @@
 #include "agent/store/store.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
+#include "ipvs/stats.h"
 #include "watch/http.h"
 #include "watch/source.h"
 
@@ -201,10 +203,20 @@ struct kernel_ours {
 	bool wide;    /* more than what is wanted, until the kernel is rid of what is not */
 };
 
+/* Questions to the ipvs process that are not answered yet, the oldest first. */
+struct kernel_counts {
+	struct count_question *first, *last;
+	size_t waiting;
+	uint32_t asked;
+	timer_id timer; /* until the first one is given up */
+	struct ipvs_stats_reader reader;
+};
+
 struct kernel_link {
 	struct channel *channel;
 	struct kernel_ours ours;
 	struct ipvs_message_reader reader;
+	struct kernel_counts counts;
 	struct ipvs_table image; /* the kernel's table as it was at the start */
 	bool image_known;
 	struct ipvs_status status;
@@ -236,6 +248,14 @@ void kernel_triggered(struct core *c, int64_t at_ms);
 /* Those heard of are in what is committed next, or changed nothing. */
 void kernel_triggers_planned(struct core *c);
 bool kernel_synced(const struct core *c);
+
+/* --- core_count: what did the kernel count? -------------------------------------------- */
+
+/* `count` of a struct statistics_place, of the core `arg`. */
+bool counts_ask(void *arg, const struct endpoint *frontend, ipvs_stats_fn *fn, void *fn_arg);
+MUST_CHECK bool counts_hear(struct core *c, uint16_t type, struct wire *body);
+void counts_disconnected(struct core *c); /* whoever waits is told so */
+void counts_end(struct core *c);	  /* and is told nothing */
 
 struct edit_wish;
 struct json_writer;
@@ -469,6 +489,7 @@ struct core {
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;
 	struct batches *batches; /* agent/api/batch.h */
+	struct statistics *statistics;
 	struct backups *backups; /* agent/api/backup_route.h */
 	char *backup_directory;
 	struct tokens *tokens;		  /* agent/api/tokens.h */

@@ -12,6 +12,7 @@
 #include "agent/api/command.h"
 #include "agent/api/edit.h"
 #include "agent/api/problem.h"
+#include "agent/api/statistics.h"
 #include "agent/api/token_route.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
@@ -131,6 +132,19 @@ static void begin_batch(struct core *c, struct command *command)
 	snapshot_unref(place.snapshot);
 }
 
+static void begin_statistics(struct core *c, struct command *command)
+{
+	struct snapshot *snapshot = snapshot_slot_get(c->view.slot);
+	const struct statistics_place place = { .all = c->statistics,
+						.snapshot = snapshot,
+						.count = counts_ask,
+						.arg = c,
+						.now_ms = clock_wall_ms(loop_clock(c->loop)) };
+
+	statistics_begin(&place, &command->request, on_answer, command);
+	snapshot_unref(snapshot);
+}
+
 static void on_command(void *arg, struct command *command)
 {
 	const struct bearer *bearer = &command->request.bearer;
@@ -144,6 +158,8 @@ static void on_command(void *arg, struct command *command)
 		begin_backup(c, command);
 	} else if (batch_is_asked_for(&command->request)) {
 		begin_batch(c, command);
+	} else if (statistics_is_asked_for(&command->request)) {
+		begin_statistics(c, command);
 	} else {
 		ask_edit(c, &command->request, on_answer, command);
 	}
@@ -200,6 +216,7 @@ int writes_start(struct core *c)
 	else
 		c->edits = edits_new();
 	c->batches = batches_new(c->loop);
+	c->statistics = statistics_new();
 	c->backups = backups_new();
 	c->backup_directory = xasprintf("%s/backups", c->config->state_directory);
 	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
@@ -213,6 +230,8 @@ void writes_end(struct core *c)
 	c->edits = NULL;
 	batches_free(c->batches);
 	c->batches = NULL;
+	statistics_free(c->statistics);
+	c->statistics = NULL;
 	backups_free(c->backups);
 	c->backups = NULL;
 	free(c->backup_directory);

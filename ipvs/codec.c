@@ -148,6 +148,15 @@ size_t ipvs_encode_dump(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, ui
 			  key ? IPVS_CMD_GET_DEST : IPVS_CMD_GET_SERVICE);
 }
 
+size_t ipvs_encode_get(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+		       const struct endpoint *key)
+{
+	uint8_t *p = put_key(out + HEADER_LEN + NLA_HDRLEN, key);
+
+	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
+	return put_header(out, p, genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
+}
+
 /* --- reading --- */
 
 static int read_end(const uint8_t *at, size_t len, struct ipvs_reply *r)
@@ -341,5 +350,53 @@ int ipvs_decode_dest(const struct ipvs_reply *r, uint8_t family, struct ipvs_des
 		return -EBADMSG;
 	*out = d;
 	*out_connections = connections;
+	return 0;
+}
+
+/* Kernels before 4.1 have counters of 32 bits alone; nobody runs us on those. */
+static int get_counters(const struct attributes *outer, unsigned type, struct ipvs_counters *out)
+{
+	struct attributes a;
+
+	if (!outer->at[type] || split(outer->at[type], outer->len[type], &a) < 0)
+		return -EBADMSG;
+	get(&a, IPVS_STATS_ATTR_CONNS, &out->connections, sizeof(uint64_t));
+	get(&a, IPVS_STATS_ATTR_INPKTS, &out->packets_in, sizeof(uint64_t));
+	get(&a, IPVS_STATS_ATTR_OUTPKTS, &out->packets_out, sizeof(uint64_t));
+	get(&a, IPVS_STATS_ATTR_INBYTES, &out->bytes_in, sizeof(uint64_t));
+	get(&a, IPVS_STATS_ATTR_OUTBYTES, &out->bytes_out, sizeof(uint64_t));
+	return a.bad ? -EBADMSG : 0;
+}
+
+int ipvs_decode_service_stats(const struct ipvs_reply *r, struct ipvs_counters *out)
+{
+	struct ipvs_counters c = { 0 };
+	struct attributes a;
+
+	if (split_nest(r, IPVS_CMD_ATTR_SERVICE, &a) < 0 ||
+	    get_counters(&a, IPVS_SVC_ATTR_STATS64, &c) < 0)
+		return -EBADMSG;
+	*out = c;
+	return 0;
+}
+
+int ipvs_decode_dest_stats(const struct ipvs_reply *r, uint8_t family, struct ipvs_dest_stats *out)
+{
+	struct ipvs_dest_stats d = { 0 };
+	struct ipvs_dest dest;
+	struct attributes a;
+	uint64_t connections;
+
+	if (ipvs_decode_dest(r, family, &dest, &connections) < 0 ||
+	    split_nest(r, IPVS_CMD_ATTR_DEST, &a) < 0 ||
+	    get_counters(&a, IPVS_DEST_ATTR_STATS64, &d.counters) < 0)
+		return -EBADMSG;
+	d.addr = dest.addr;
+	d.port = dest.port;
+	d.weight = dest.weight;
+	d.active = get_u32(&a, IPVS_DEST_ATTR_ACTIVE_CONNS);
+	d.inactive = get_u32(&a, IPVS_DEST_ATTR_INACT_CONNS);
+	d.templates = get_u32(&a, IPVS_DEST_ATTR_PERSIST_CONNS);
+	*out = d;
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "agent/base/attr.h"
 #include "ipvs/kernel.h"
+#include "ipvs/stats.h"
 #include "ipvs/table.h"
 
 /* No command is longer. */
@@ -24,6 +25,9 @@ size_t ipvs_encode_op(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint
 /* A request for all services, or with a key for the destinations of that service. */
 size_t ipvs_encode_dump(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 			const struct endpoint *key);
+/* A request for one service. */
+size_t ipvs_encode_get(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+		       const struct endpoint *key);
 
 enum ipvs_reply_kind {
 	IPVS_REPLY_ACK,	 /* how the command `seq` ended: error */
@@ -50,5 +54,9 @@ MUST_CHECK int ipvs_decode_service(const struct ipvs_reply *r, struct ipvs_servi
 /* `family` is the service's: older kernels leave a destination's out. */
 MUST_CHECK int ipvs_decode_dest(const struct ipvs_reply *r, uint8_t family, struct ipvs_dest *out,
 				uint64_t *out_connections);
+/* What was counted of them. -EBADMSG: malformed. `weight` and connections are of a destination. */
+MUST_CHECK int ipvs_decode_service_stats(const struct ipvs_reply *r, struct ipvs_counters *out);
+MUST_CHECK int ipvs_decode_dest_stats(const struct ipvs_reply *r, uint8_t family,
+				      struct ipvs_dest_stats *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 
 #include "agent/base/xalloc.h"
+#include "ipvs/host_sysctl.h"
 #include "ipvs/netlink.h"
 #include "ipvs/sockopt.h"
 
@@ -99,6 +100,72 @@ static int read_dests(void *kernel, const struct endpoint *key, uint32_t dests, 
 	return r < 0 ? r : m.error;
 }
 
+/* --- what was counted --- */
+
+struct counting {
+	uint8_t family;
+	struct ipvs_stats *out;
+	int error;
+};
+
+static void take_service_stats(void *arg, const struct ipvs_reply *r)
+{
+	struct counting *c = arg;
+
+	c->error = ipvs_decode_service_stats(r, &c->out->counters);
+}
+
+static void take_dest_stats(void *arg, const struct ipvs_reply *r)
+{
+	struct counting *c = arg;
+	struct ipvs_dest_stats d;
+	int ret = ipvs_decode_dest_stats(r, c->family, &d);
+
+	if (ret < 0)
+		c->error = ret;
+	else if (c->out->dest_count < IPVS_DESTS_MAX)
+		*ipvs_stats_add(c->out) = d;
+}
+
+static int read_whole(struct ipvs_netlink *n, ipvs_netlink_data_fn *fn, struct counting *c)
+{
+	int r;
+
+	do {
+		r = ipvs_netlink_dump_next(n, fn, c);
+	} while (r > 0);
+	return r < 0 ? r : c->error;
+}
+
+static bool estimator_runs(void)
+{
+	long value = 1;
+
+	/* Where there is no such setting it always does. */
+	return host_sysctl_read("/proc/sys", "net.ipv4.vs.run_estimation", &value) < 0 || value;
+}
+
+static int read_stats(void *kernel, const struct endpoint *key, struct ipvs_stats *out)
+{
+	struct real *k = kernel;
+	struct counting c = { .family = key->addr.family, .out = out };
+	int r = ipvs_netlink_get(k->commands, key);
+
+	if (r == 0)
+		r = read_whole(k->commands, take_service_stats, &c);
+	if (r == 0)
+		r = ipvs_netlink_dump(k->commands, key);
+	if (r == 0)
+		r = read_whole(k->commands, take_dest_stats, &c);
+	if (r < 0) {
+		ipvs_stats_done(out);
+		return r;
+	}
+	ipvs_stats_sort(out);
+	out->counting = estimator_runs();
+	return 0;
+}
+
 static int write_ops(void *kernel, const struct ipvs_op *ops, size_t count, int *errors)
 {
 	struct real *k = kernel;
@@ -120,6 +187,7 @@ static const struct ipvs_kernel_ops real_ops = {
 	.list_start = list_start,
 	.list_next = list_next,
 	.read_dests = read_dests,
+	.read_stats = read_stats,
 	.write = write_ops,
 	.close = close_kernel,
 };

@@ -16,6 +16,7 @@
 #include "agent/base/attr.h"
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
+#include "ipvs/stats.h"
 #include "ipvs/table.h"
 
 enum ipvs_op_kind {
@@ -62,6 +63,13 @@ struct ipvs_kernel_ops {
 	 */
 	MUST_CHECK int (*read_dests)(void *kernel, const struct endpoint *key, uint32_t dests,
 				     ipvs_dest_fn *fn, void *arg);
+	/*
+	 * What was counted of a service and of its destinations, into *out, which is empty and
+	 * stays so on failure. -ESRCH: no such service. Holds up other users of IPVS no longer than
+	 * reading its destinations does.
+	 */
+	MUST_CHECK int (*read_stats)(void *kernel, const struct endpoint *key,
+				     struct ipvs_stats *out);
 	/*
 	 * Do up to IPVS_BATCH_MAX commands in order; one that fails stops none after it.
 	 * errors[i] is 0 or the -errno of ops[i]. -ENOBUFS: they were done, but some answers were

@@ -40,7 +40,11 @@ enum ipvs_message {
 	IPVS_MSG_IDLE = 9,
 	IPVS_MSG_EVENT = 10, /* u8 log level, text: what it did that a person should know */
 	/* core -> ipvs */
-	IPVS_MSG_OURS = 11, /* u8: 1 begins, 0 goes on; u16 count; blocks of addresses and ports */
+	IPVS_MSG_OURS = 11,  /* u8: 1 begins, 0 goes on; u16 count; blocks of addresses and ports */
+	IPVS_MSG_COUNT = 12, /* u32 id, key: what did the kernel count of it? Answered in turn. */
+	/* ipvs -> core (stats.h) */
+	IPVS_MSG_STATS = 13,
+	IPVS_MSG_STATS_DESTS = 14, /* the next of the answer that was begun last */
 };
 
 struct ipvs_commit {

@@ -164,17 +164,30 @@ int ipvs_netlink_write(struct ipvs_netlink *n, const struct ipvs_op *ops, size_t
 	return 0;
 }
 
-int ipvs_netlink_dump(struct ipvs_netlink *n, const struct endpoint *key)
+static void forget_dump(struct ipvs_netlink *n)
 {
-	size_t len;
-
 	if (n->dumping)
 		drain(n);
-	len = ipvs_encode_dump(n->batch, n->genl, ++n->seq, key);
+}
+
+static int ask(struct ipvs_netlink *n, size_t len)
+{
 	if (send(n->fd, n->batch, len, 0) < 0)
 		return -errno;
 	n->dumping = true;
 	return 0;
+}
+
+int ipvs_netlink_dump(struct ipvs_netlink *n, const struct endpoint *key)
+{
+	forget_dump(n);
+	return ask(n, ipvs_encode_dump(n->batch, n->genl, ++n->seq, key));
+}
+
+int ipvs_netlink_get(struct ipvs_netlink *n, const struct endpoint *key)
+{
+	forget_dump(n);
+	return ask(n, ipvs_encode_get(n->batch, n->genl, ++n->seq, key));
 }
 
 int ipvs_netlink_dump_next(struct ipvs_netlink *n, ipvs_netlink_data_fn *fn, void *arg)

@@ -25,6 +25,8 @@ MUST_CHECK int ipvs_netlink_write(struct ipvs_netlink *n, const struct ipvs_op *
 typedef void ipvs_netlink_data_fn(void *arg, const struct ipvs_reply *r);
 /* Ask for all services, or for the destinations of one. What an earlier dump left is dropped. */
 MUST_CHECK int ipvs_netlink_dump(struct ipvs_netlink *n, const struct endpoint *key);
+/* Ask for one service; its answer is read as a dump of one. -ESRCH: there is none. */
+MUST_CHECK int ipvs_netlink_get(struct ipvs_netlink *n, const struct endpoint *key);
 /* The next chunk. 1: there is more, 0: the dump is over. */
 MUST_CHECK int ipvs_netlink_dump_next(struct ipvs_netlink *n, ipvs_netlink_data_fn *fn, void *arg);
 

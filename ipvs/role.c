@@ -165,6 +165,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_GONE:
 		key = wire_endpoint(body);
 		return wire_end(body) && key.addr.family && stage(r, &key, NULL);
+	case IPVS_MSG_COUNT:
+		return ipvs_tell_stats(r, body);
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
 		if (!wire_end(body))

@@ -254,6 +254,8 @@ void ipvs_tell_image(struct ipvs_role *r); /* and all troubles, and the status *
 void ipvs_tell_stop(struct ipvs_role *r);
 void ipvs_tell_trouble(struct ipvs_role *r, const struct ipvs_trouble *t, bool over);
 void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struct ipvs_dest *d);
+/* Answers the question in `body`; false: it is malformed. */
+MUST_CHECK bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body);
 void ipvs_tell_event(struct ipvs_role *r, enum log_level level, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 /* The status may have changed: tell it, at most 20 times a second but `synced` at once. */

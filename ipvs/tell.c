@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What goes to core. A new one is told everything, so that nothing has to be kept for it. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,6 +53,25 @@ void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struc
 	wire_put_endpoint(&b, key);
 	wire_put_endpoint(&b, &dest);
 	channel_send(r->core, IPVS_MSG_IDLE, &b);
+}
+
+bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body)
+{
+	struct ipvs_stats_answer a = { .id = wire_u32(body) };
+	const struct endpoint key = wire_endpoint(body);
+	const struct ipvs_row *row;
+	int ret = -ESRCH;
+
+	if (!wire_end(body) || !key.addr.family)
+		return false;
+	/* Of what is not ours nothing is told. */
+	row = ipvs_image_get(&r->image, &key);
+	if (row && row->have)
+		ret = r->kernel.ops->read_stats(r->kernel.kernel, &key, &a.stats);
+	a.error = -ret;
+	ipvs_stats_put(&a, send_message, r);
+	ipvs_stats_done(&a.stats);
+	return true;
 }
 
 /* A few are kept until there is a core: what was done at start is told then. */

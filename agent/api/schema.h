@@ -35,6 +35,8 @@
 #define REST_ADDRESS_POOLS	      "/api/v1/address-pools"
 #define REST_ADDRESS_POOL_ALLOCATIONS "/api/v1/address-pools/{name}/allocations"
 
+#define REST_POOL_STATISTICS "/api/v1/pools/{id}/statistics"
+
 #define REST_POOL_REVISIONS "/api/v1/pools/{id}/revisions"
 #define REST_POOL_ROLLBACK  "/api/v1/pools/{id}:rollback"
 #define REST_POOLS_BATCH    "/api/v1/pools:batch"
@@ -271,7 +273,18 @@
 /* Of a node; besides fields of the status. */
 #define REST_SERVICES_FIELD "services"
 #define REST_DESTINATIONS   "destinations"
-#define REST_SELF	    "self"
+/* Of statistics. */
+#define REST_IN_KERNEL	 "inKernel"
+#define REST_COUNTING	 "counting"
+#define REST_CONNECTIONS "connections"
+#define REST_PACKETS_IN	 "packetsIn"
+#define REST_PACKETS_OUT "packetsOut"
+#define REST_BYTES_IN	 "bytesIn"
+#define REST_BYTES_OUT	 "bytesOut"
+#define REST_ACTIVE	 "active"
+#define REST_INACTIVE	 "inactive"
+#define REST_PERSISTENT	 "persistent"
+#define REST_SELF	 "self"
 
 /* Of a frontend as the kernel is to have it, and its words for the flags; besides fields of a pool. */
 #define REST_FLAGS	       "flags"

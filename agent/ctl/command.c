@@ -36,6 +36,11 @@ const struct ctl_command ctl_commands[] = {
 	  "found, since when, and what happens next. POOL is a pool's id, or NAMESPACE/SERVICE\n"
 	  "where that has one pool.",
 	  "", command_explain },
+	{ "stats", "POOL", "connections, packets and bytes of a pool",
+	  "Shows what the kernel counted of each frontend and member of a pool: connections\n"
+	  "that are there now, and connections, packets and bytes since it was made. POOL is a\n"
+	  "pool's id, or NAMESPACE/SERVICE where that has one pool.",
+	  "o", command_stats },
 	{ "wait", "", "wait until the kernel is as wanted",
 	  "Waits until the agent has done its work; the agent need not be there yet. Without\n"
 	  "--synced or --generation it waits for --synced. Exit code 1 when time is up.",

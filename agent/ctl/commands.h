@@ -15,6 +15,7 @@
 int command_get(const struct ctl_args *args);
 int command_describe(const struct ctl_args *args);
 int command_explain(const struct ctl_args *args);
+int command_stats(const struct ctl_args *args);
 int command_wait(const struct ctl_args *args);
 int command_lint(const struct ctl_args *args);
 int command_apply(const struct ctl_args *args);

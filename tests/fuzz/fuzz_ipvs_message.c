@@ -5,6 +5,7 @@
 
 #include "agent/base/channel.h"
 #include "ipvs/message.h"
+#include "ipvs/stats.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,6 +22,7 @@ static void check_service(const struct ipvs_service *s)
 struct receiver {
 	struct ipvs_message_reader reader;
 	struct ipvs_ours_list ours;
+	struct ipvs_stats_reader stats;
 	bool begun;
 };
 
@@ -42,6 +44,7 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	struct ipvs_commit commit;
 	struct ipvs_status status;
 	struct ipvs_problem problem;
+	struct ipvs_stats_answer answer;
 	int r;
 
 	switch (type) {
@@ -55,6 +58,13 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	case IPVS_MSG_OURS:
 		r = ipvs_message_read_ours(&to->ours, &to->begun, body);
 		check_ours(&to->ours);
+		return r >= 0;
+	case IPVS_MSG_STATS:
+	case IPVS_MSG_STATS_DESTS:
+		r = ipvs_stats_read(&to->stats, type, body, &answer);
+		assert(r != 1 || answer.stats.dest_count <= IPVS_DESTS_MAX);
+		if (r == 1)
+			ipvs_stats_done(&answer.stats);
 		return r >= 0;
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
@@ -78,5 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)r;
 	ipvs_message_reader_done(&to.reader);
 	ipvs_ours_list_done(&to.ours);
+	ipvs_stats_reader_done(&to.stats);
 	return 0;
 }

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ipvs_reply r;
 	struct ipvs_service s;
 	struct ipvs_dest d;
+	struct ipvs_dest_stats stats;
+	struct ipvs_counters counters;
 	uint64_t connections;
 
 	while (ipvs_reply_next(&data, &size, &r) == 1) {
@@ -24,6 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		if (ipvs_decode_dest(&r, AF_INET6, &d, &connections) == 0)
 			assert(d.addr.family == AF_INET || d.addr.family == AF_INET6);
+		if (ipvs_decode_dest_stats(&r, AF_INET, &stats) == 0)
+			assert(stats.addr.family == AF_INET || stats.addr.family == AF_INET6);
+		(void)!ipvs_decode_service_stats(&r, &counters);
 	}
 	return 0;
 }

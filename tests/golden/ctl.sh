@@ -21,7 +21,7 @@ mask() {
 }
 
 golden help help
-for command in get describe explain wait lint apply diff edit delete history rollback \
+for command in get describe explain stats wait lint apply diff edit delete history rollback \
 	drain undrain weight doctor cleanup whoami token backup completion version help; do
 	golden "help-$command" "$command" --help
 done

@@ -3,6 +3,7 @@
 #include "tests/lib/fake_kube.h"
 #include "tests/lib/snapshots.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,6 +98,41 @@ const char *ours_text(struct world *w)
 	return text;
 }
 
+static void send_to_core(void *arg, uint16_t type, const struct buf *body)
+{
+	struct world *w = arg;
+
+	channel_send(w->kernel, type, body);
+}
+
+/* The n-th destination of a service has n connections, and everything has been used once each. */
+static void answer_count(struct world *w, struct wire *body)
+{
+	static const struct ipvs_counters some = { 11, 12, 13, 14, 1ull << 40 };
+	struct ipvs_stats_answer a = { .id = wire_u32(body) };
+	const struct endpoint key = wire_endpoint(body);
+	const struct ipvs_service *s = ipvs_table_get(&w->wanted, &key);
+
+	assert_true(wire_end(body));
+	w->questions++;
+	if (w->silent)
+		return;
+	a.error = s ? 0 : ESRCH;
+	if (s) {
+		a.stats.counting = true;
+		a.stats.counters = some;
+	}
+	for (uint32_t i = 0; s && i < s->dest_count; i++)
+		*ipvs_stats_add(&a.stats) = (struct ipvs_dest_stats){ .addr = s->dests[i].addr,
+								      .port = s->dests[i].port,
+								      .weight = s->dests[i].weight,
+								      .active = i + 1,
+								      .inactive = 2 * i,
+								      .counters = some };
+	ipvs_stats_put(&a, send_to_core, w);
+	ipvs_stats_done(&a.stats);
+}
+
 static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -135,6 +171,9 @@ static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 			w->on_commit(w);
 		if (w->acknowledge)
 			acknowledge(w);
+		return true;
+	case IPVS_MSG_COUNT:
+		answer_count(w, body);
 		return true;
 	default:
 		fail_msg("core said %u to ipvs", type);

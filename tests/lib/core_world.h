@@ -35,6 +35,8 @@ struct world {
 	void (*on_commit)(struct world *w); /* after each; may be NULL */
 	unsigned commits;
 	bool acknowledge;
+	bool silent;	    /* it does not say what was counted */
+	unsigned questions; /* that it was asked of that */
 	/* the healthcheck process */
 	struct channel *health;
 	struct hc_target targets[TARGETS];

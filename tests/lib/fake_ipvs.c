@@ -227,6 +227,28 @@ static int fake_read_dests(void *kernel, const struct endpoint *key, uint32_t de
 	return 0;
 }
 
+/* Its connections are active ones; all that was counted since is what the test says. */
+static int fake_read_stats(void *kernel, const struct endpoint *key, struct ipvs_stats *out)
+{
+	struct fake_ipvs *f = kernel;
+	const struct fake_service *s = *find(f, key);
+
+	if (!s)
+		return -ESRCH;
+	out->counting = true;
+	out->counters = f->counters;
+	for (uint32_t i = 0; i < s->s.dest_count; i++)
+		*ipvs_stats_add(out) = (struct ipvs_dest_stats){
+			.addr = s->s.dests[i].addr,
+			.port = s->s.dests[i].port,
+			.weight = s->s.dests[i].weight,
+			.active = (uint32_t)s->connections[i],
+			.counters = f->counters,
+		};
+	ipvs_stats_sort(out);
+	return 0;
+}
+
 static void fake_close(void *kernel)
 {
 	(void)kernel; /* the test's own */
@@ -238,6 +260,7 @@ struct ipvs_kernel fake_ipvs_kernel(struct fake_ipvs *f)
 		.list_start = fake_list_start,
 		.list_next = fake_list_next,
 		.read_dests = fake_read_dests,
+		.read_stats = fake_read_stats,
 		.write = fake_write,
 		.close = fake_close,
 	};

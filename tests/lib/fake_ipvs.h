@@ -40,7 +40,8 @@ struct fake_ipvs {
 	uint64_t trash_walk; /* entries that new destinations walked past */
 	uint64_t lists, reads;
 	bool keep_log;
-	struct buf log; /* commands, as ipvs_ops_print() */
+	struct buf log;		       /* commands, as ipvs_ops_print() */
+	struct ipvs_counters counters; /* what it says of each service and destination */
 	/* Faults. */
 	struct {
 		struct ipvs_dest dest; /* this one is refused (family 0: unused) */

@@ -56,6 +56,8 @@ struct world {
 	char last_event[400];
 	struct buf said; /* of all events */
 	struct endpoint last_idle;
+	struct ipvs_stats_reader stats_reader;
+	struct ipvs_stats_answer counted; /* the last */
 	uint64_t generation;
 };
 
@@ -98,6 +100,18 @@ static void take_image(struct world *w, uint16_t type, struct wire *body)
 		ipvs_table_put(&w->image, &s);
 }
 
+static void take_stats(struct world *w, uint16_t type, struct wire *body)
+{
+	struct ipvs_stats_answer a;
+	int r = ipvs_stats_read(&w->stats_reader, type, body, &a);
+
+	assert_true(r >= 0);
+	if (r == 1) {
+		ipvs_stats_done(&w->counted.stats);
+		w->counted = a;
+	}
+}
+
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -123,6 +137,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		wire_endpoint(body);
 		w->last_idle = wire_endpoint(body);
 		w->idle++;
+		break;
+	case IPVS_MSG_STATS:
+	case IPVS_MSG_STATS_DESTS:
+		take_stats(w, type, body);
 		break;
 	case IPVS_MSG_EVENT:
 		wire_u8(body);
@@ -235,6 +253,8 @@ static int end(void **state)
 	fake_ipvs_done(&w->kernel);
 	ipvs_table_done(&w->image);
 	ipvs_message_reader_done(&w->reader);
+	ipvs_stats_reader_done(&w->stats_reader);
+	ipvs_stats_done(&w->counted.stats);
 	buf_done(&w->said);
 	free(w);
 	return 0;
@@ -867,6 +887,43 @@ static void what_others_change_is_put_right(void **state)
 	assert_int_equal(w->status.repairs, 4);
 }
 
+static void ask_count(struct world *w, uint32_t id, const char *key)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct endpoint e;
+
+	assert_int_equal(endpoint_parse(key, IPPROTO_TCP, &e), 0);
+	wire_put_u32(&b, id);
+	wire_put_endpoint(&b, &e);
+	channel_send(w->core, IPVS_MSG_COUNT, &b);
+	pass(w, 20);
+	assert_int_equal(w->counted.id, id);
+}
+
+static void what_was_counted_is_told_of_ours_alone(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, FOREIGN);
+	start_role(w);
+	want(w, A D1 D2, true);
+	pass(w, 100);
+	fake_ipvs_set_connections(&w->kernel, "10.1.0.2:80", 5);
+	w->kernel.counters = (struct ipvs_counters){ 1, 2, 3, 4, 5 };
+	ask_count(w, 7, "10.0.0.1:80");
+	assert_int_equal(w->counted.error, 0);
+	assert_true(w->counted.stats.counting);
+	assert_int_equal(w->counted.stats.counters.bytes_out, 5);
+	assert_int_equal(w->counted.stats.dest_count, 2);
+	assert_int_equal(w->counted.stats.dests[1].active, 5);
+	assert_int_equal(w->counted.stats.dests[1].weight, 1);
+	ask_count(w, 8, "10.0.0.2:80"); /* there is none */
+	assert_int_equal(w->counted.error, ESRCH);
+	ask_count(w, 9, "10.0.0.1:9000"); /* it is there, and somebody else's */
+	assert_int_equal(w->counted.error, ESRCH);
+	assert_int_equal(w->counted.stats.dest_count, 0);
+}
+
 static void a_draining_destination_is_told_of_when_it_is_idle(void **state)
 {
 	struct world *w = *state;
@@ -1160,6 +1217,7 @@ int main(void)
 		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
+		in_a_world(what_was_counted_is_told_of_ours_alone),
 		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),
 		in_a_world(an_audit_at_the_moment_of_a_commit_changes_no_rule),
 		in_a_world(the_last_commit_holds_while_there_is_no_core),

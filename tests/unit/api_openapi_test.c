@@ -6,6 +6,7 @@
 #include "agent/api/backup_route.h"
 #include "agent/api/batch.h"
 #include "agent/api/openapi.h"
+#include "agent/api/statistics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,7 +203,7 @@ static const struct doc *operation(const struct world *w, const char *path)
 
 /* What core answers, with methods of its own. */
 static const struct edit_path *const tables[] = { edit_paths, token_paths, backup_paths,
-						  batch_paths };
+						  batch_paths, statistics_paths };
 
 /* --- tests ------------------------------------------------------------------------------------ */
 

@@ -65,6 +65,18 @@ static void end_reply(struct reply_text *t)
 	memcpy(t->data, &h, sizeof(h));
 }
 
+static void add_counters(struct reply_text *t, uint16_t type, uint64_t first)
+{
+	size_t nest = add(t, type | NLA_F_NESTED, NULL, 0);
+
+	for (uint16_t i = IPVS_STATS_ATTR_CONNS; i <= IPVS_STATS_ATTR_OUTBYTES; i++) {
+		uint64_t v = first + i;
+
+		add(t, i, &v, sizeof(v));
+	}
+	end_at(t, nest);
+}
+
 /* As the kernel dumps it: IPv4 in 16 bytes, "hashed" among the flags. */
 static void service_reply(struct reply_text *t)
 {
@@ -80,7 +92,8 @@ static void service_reply(struct reply_text *t)
 	add(t, IPVS_SVC_ATTR_FLAGS, &flags, sizeof(flags));
 	add_u32(t, IPVS_SVC_ATTR_TIMEOUT, 300);
 	add_u32(t, IPVS_SVC_ATTR_NETMASK, ~0U);
-	add(t, IPVS_SVC_ATTR_STATS, "statistics are passed over", 26);
+	add(t, IPVS_SVC_ATTR_STATS, "counters of 32 bits are passed over", 35);
+	add_counters(t, IPVS_SVC_ATTR_STATS64, 100);
 	end_reply(t);
 }
 
@@ -101,6 +114,7 @@ static void dest_reply(struct reply_text *t)
 	add_u16(t, IPVS_DEST_ATTR_ADDR_FAMILY, AF_INET);
 	add(t, IPVS_DEST_ATTR_TUN_TYPE, &type, 1);
 	add_u16(t, IPVS_DEST_ATTR_TUN_PORT, htons(6080));
+	add_counters(t, IPVS_DEST_ATTR_STATS64, UINT64_MAX - 10);
 	end_reply(t);
 }
 
@@ -156,6 +170,36 @@ static void a_destination_is_read(void **state)
 	assert_int_equal(connections, 321);
 }
 
+static void what_was_counted_is_read(void **state)
+{
+	struct ipvs_dest_stats d;
+	struct ipvs_counters c;
+	struct reply_text t;
+	struct ipvs_reply r;
+
+	(void)state;
+	service_reply(&t);
+	assert_int_equal(next(&t, &r), 1);
+	assert_int_equal(ipvs_decode_service_stats(&r, &c), 0);
+	assert_int_equal(c.connections, 101);
+	assert_int_equal(c.packets_in, 102);
+	assert_int_equal(c.packets_out, 103);
+	assert_int_equal(c.bytes_in, 104);
+	assert_int_equal(c.bytes_out, 105);
+	assert_int_equal(ipvs_decode_dest_stats(&r, AF_INET, &d), -EBADMSG);
+	dest_reply(&t);
+	assert_int_equal(next(&t, &r), 1);
+	assert_int_equal(ipvs_decode_dest_stats(&r, AF_INET, &d), 0);
+	assert_int_equal(d.addr.bytes[3], 9);
+	assert_int_equal(d.port, 80);
+	assert_int_equal(d.weight, 5);
+	assert_int_equal(d.active, 1);
+	assert_int_equal(d.inactive, 20);
+	assert_int_equal(d.templates, 300);
+	assert_true(d.counters.bytes_out == UINT64_MAX - 5);
+	assert_int_equal(ipvs_decode_service_stats(&r, &c), -EBADMSG);
+}
+
 static void firewall_marks_and_other_protocols_are_told_apart(void **state)
 {
 	const struct ip_vs_flags flags = { 0, ~0U };
@@ -192,6 +236,8 @@ static void replies_cut_short_are_refused(void **state)
 	struct reply_text whole;
 	struct ipvs_service s;
 	struct ipvs_dest d;
+	struct ipvs_dest_stats stats;
+	struct ipvs_counters counters;
 	uint64_t connections;
 
 	(void)state;
@@ -220,6 +266,9 @@ static void replies_cut_short_are_refused(void **state)
 					dest ? ipvs_decode_dest(&r, AF_INET, &d, &connections)
 					     : ipvs_decode_service(&r, &s),
 					-EBADMSG);
+				assert_int_equal(dest ? ipvs_decode_dest_stats(&r, AF_INET, &stats)
+						      : ipvs_decode_service_stats(&r, &counters),
+						 -EBADMSG);
 			}
 			free(copy);
 		}
@@ -286,6 +335,23 @@ static void commands_are_bounded_and_aligned_and_carry_their_number(void **state
 	}
 }
 
+static void a_question_for_one_service_asks_for_its_end_as_well(void **state)
+{
+	const struct endpoint key = { addr_v4(0x0a000001), IPPROTO_TCP, 80 };
+	uint8_t data[IPVS_MESSAGE_SIZE];
+	size_t len = ipvs_encode_get(data, 0x1c, 5, &key);
+	struct nlmsghdr h;
+	struct genlmsghdr g;
+
+	(void)state;
+	memcpy(&h, data, sizeof(h));
+	memcpy(&g, data + NLMSG_HDRLEN, sizeof(g));
+	assert_int_equal(h.nlmsg_len, len);
+	assert_int_equal(h.nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK); /* a dump would be of all */
+	assert_int_equal(h.nlmsg_seq, 5);
+	assert_int_equal(g.cmd, IPVS_CMD_GET_SERVICE);
+}
+
 /* The bytes of a command the kernel took, so that none changes unseen. */
 static void a_new_destination_is_these_bytes(void **state)
 {
@@ -315,10 +381,12 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_is_read),
 		cmocka_unit_test(a_destination_is_read),
+		cmocka_unit_test(what_was_counted_is_read),
 		cmocka_unit_test(firewall_marks_and_other_protocols_are_told_apart),
 		cmocka_unit_test(replies_cut_short_are_refused),
 		cmocka_unit_test(an_answer_is_taken_apart),
 		cmocka_unit_test(commands_are_bounded_and_aligned_and_carry_their_number),
+		cmocka_unit_test(a_question_for_one_service_asks_for_its_end_as_well),
 		cmocka_unit_test(a_new_destination_is_these_bytes),
 	};
 
