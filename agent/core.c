@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include "watch/http_curl.h"
 
 #define BACKLOG 64
+#define MANY	1000 /* pools */
 
 /* --- with privilege: directories and sockets ------------------------------------- */
 
@@ -222,6 +224,9 @@ static void settle(struct core *c)
 	state_forget(c);
 	state_changed(c);
 	kernel_commit(c);
+	/* What reading all of it took goes back to the kernel. */
+	if (c->states.count > MANY)
+		malloc_trim(0);
 }
 
 void core_facts_changed(struct core *c)

@@ -86,6 +86,8 @@ void documents_split(struct documents *d, const void *data, size_t len)
 		at = end ? (size_t)(end - text) + 1 : len;
 	}
 	end_document(d, text, len, line);
+	/* They are kept, and there may be a file for each of many pools. */
+	d->items = xreallocarray(d->items, d->count, sizeof(*d->items));
 }
 
 /* --- comparing --------------------------------------------------------------- */

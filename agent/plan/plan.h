@@ -78,12 +78,12 @@ void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now
 
 /* What the plan says of it. */
 struct plan_member {
-	uint32_t weight;
-	bool in_table;
-	uint32_t reasons; /* enum member_reason; without INHERITED, which is the caller's to know */
 	mono_t remove_at; /* when it leaves the table; { 0 }: it stays */
-	bool writer;	  /* facts for the next plan */
-	mono_t retired;
+	mono_t retired;	  /* fact for the next plan; `writer` too */
+	uint32_t weight;
+	uint32_t reasons; /* enum member_reason; without INHERITED, which is the caller's to know */
+	bool in_table;
+	bool writer;
 };
 
 /* ... and of the pool. */

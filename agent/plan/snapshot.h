@@ -35,16 +35,16 @@ enum member_reason {
 };
 
 struct member_view {
-	struct endpoint endpoint;
-	uint32_t nominal;
-	uint32_t weight;  /* effective: in the kernel once synced */
-	bool in_table;	  /* wanted in the kernel's table */
-	uint32_t reasons; /* enum member_reason */
-	enum verdict_state state;
-	bool checked; /* has a target */
 	uint64_t target;
 	int64_t since_ms;     /* of the state; 0: unknown */
 	int64_t remove_at_ms; /* wall clock: when it leaves the table; 0: it stays */
+	struct endpoint endpoint;
+	uint32_t nominal;
+	uint32_t weight;  /* effective: in the kernel once synced */
+	uint32_t reasons; /* enum member_reason */
+	enum verdict_state state;
+	bool in_table; /* wanted in the kernel's table */
+	bool checked;  /* has a target */
 };
 
 struct pool_view {
