@@ -204,6 +204,7 @@ static void forget(struct core *c, struct pool_state *ps)
 			c->dirty[i] = NULL;
 	}
 	map_take(&c->states, hash_table_str(ps->id), ps->id);
+	view_pool_gone(c, ps);
 	pool_state_free(ps);
 }
 
@@ -221,6 +222,7 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 		ps->core = c;
 		ps->id = xstrdup(id);
 		map_put(&c->states, hash_table_str(id), ps);
+		view_pool_new(c, ps);
 	}
 	frontends_move(ps, pool);
 	view_changed(c);
@@ -498,7 +500,7 @@ static void plan_state(struct pool_state *ps)
 	pool_view_unref(ps->view);
 	ps->view = view_of_pool(c, ps);
 	report_pool(ps);
-	view_changed(c);
+	view_pool_changed(c);
 }
 
 void pool_states_update(struct core *c)

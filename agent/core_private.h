@@ -122,6 +122,7 @@ struct pool_state {
 	bool dirty;
 	timer_id timer; /* when a member leaves the table by itself */
 	struct pool_view *view;
+	size_t place; /* in view.order */
 };
 
 struct frontend {
@@ -404,11 +405,21 @@ struct watch_source *writes_source(const struct core *c);
 
 /* --- core_view ------------------------------------------------------------------- */
 
+/* All pools by id: those that came since stand behind the sorted ones, and NULL for those that went. */
+struct view_order {
+	struct pool_state **items;
+	size_t count, size, sorted;
+	bool holes;
+};
+
 struct view {
 	struct snapshot_slot *slot;
 	struct api *api;
 	timer_id timer; /* the next snapshot */
 	bool soon;	/* it is due within VIEW_DELAY_MS */
+	struct view_order order;
+	struct pool_list *pools; /* of the newest snapshot */
+	bool pools_changed;
 	struct target_list *targets;
 	bool targets_changed;
 	mono_t targets_made;
@@ -424,6 +435,9 @@ struct view {
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
+void view_pool_new(struct core *c, struct pool_state *ps);
+void view_pool_gone(struct core *c, const struct pool_state *ps);
+void view_pool_changed(struct core *c); /* the view of one is another; a new snapshot, soon */
 struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
 void view_connect_http(struct core *c, int fd); /* takes fd over */
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);

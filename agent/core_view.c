@@ -293,27 +293,95 @@ static void view_problems(struct core *c, struct snapshot *s)
 	pools_orphans(c->pools, view_orphan, s);
 }
 
-static int by_pool_id(const void *a, const void *b)
-{
-	const struct pool_view *const *x = a, *const *y = b;
+/* --- pools, by id --------------------------------------------------------------------- */
 
-	return strcmp((*x)->pool->id, (*y)->pool->id);
+static int by_id(const void *a, const void *b)
+{
+	const struct pool_state *const *x = a, *const *y = b;
+
+	return strcmp((*x)->id, (*y)->id);
 }
 
-static void view_pools(struct core *c, struct snapshot *s)
+void view_pool_new(struct core *c, struct pool_state *ps)
 {
-	const struct pool_state *ps;
-	size_t pos = 0;
+	struct view_order *o = &c->view.order;
 
-	s->pools = xcalloc(c->states.count, sizeof(struct pool_view *));
-	while ((ps = map_next(&c->states, &pos))) {
-		if (!ps->view)
-			continue;
-		s->pools[s->pool_count++] = pool_view_ref(ps->view);
-		s->member_count += ps->view->member_count;
+	if (o->count == o->size) {
+		o->size = o->size ? o->size * 2 : 64;
+		o->items = xreallocarray(o->items, o->size, sizeof(struct pool_state *));
 	}
-	if (s->pool_count > 1)
-		qsort(s->pools, s->pool_count, sizeof(struct pool_view *), by_pool_id);
+	ps->place = o->count;
+	o->items[o->count++] = ps;
+}
+
+void view_pool_gone(struct core *c, const struct pool_state *ps)
+{
+	c->view.order.items[ps->place] = NULL;
+	c->view.order.holes = true;
+	c->view.pools_changed = true;
+}
+
+void view_pool_changed(struct core *c)
+{
+	c->view.pools_changed = true;
+	view_changed(c);
+}
+
+static void close_holes(struct view_order *o)
+{
+	size_t kept = 0, sorted = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		if (!o->items[i])
+			continue;
+		sorted += i < o->sorted;
+		o->items[kept++] = o->items[i];
+	}
+	o->count = kept;
+	o->sorted = sorted;
+	o->holes = false;
+}
+
+/* Those that are new are few, but for a load: they are sorted and merged in. */
+static void merge_new(struct view_order *o)
+{
+	size_t fresh = o->count - o->sorted, i = o->sorted, k = fresh, to = o->count;
+	struct pool_state **more;
+
+	if (fresh == 0)
+		return;
+	more = xcalloc(fresh, sizeof(struct pool_state *));
+	memcpy(more, o->items + o->sorted, fresh * sizeof(struct pool_state *));
+	qsort(more, fresh, sizeof(struct pool_state *), by_id);
+	while (k > 0) {
+		bool is_old = i > 0 && by_id(&o->items[i - 1], &more[k - 1]) > 0;
+
+		o->items[--to] = is_old ? o->items[--i] : more[--k];
+	}
+	free(more);
+	o->sorted = o->count;
+}
+
+static void remake_pools(struct core *c)
+{
+	struct view_order *o = &c->view.order;
+	struct pool_list *l;
+	size_t n = 0;
+
+	if (o->holes)
+		close_holes(o);
+	merge_new(o);
+	l = pool_list_new(o->count);
+	for (size_t i = 0; i < o->count; i++) {
+		o->items[i]->place = i;
+		if (o->items[i]->view)
+			l->items[n++] = pool_view_ref(o->items[i]->view);
+	}
+	l->count = n;
+	pool_list_count(l);
+	pool_list_unref(c->view.pools);
+	c->view.pools = l;
+	c->view.pools_changed = false;
 }
 
 static void view_numbers(struct core *c, struct snapshot *s)
@@ -380,7 +448,9 @@ static void publish(void *arg)
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);
-	view_pools(c, s);
+	if (!v->pools || v->pools_changed)
+		remake_pools(c);
+	snapshot_set_pools(s, v->pools);
 	s->targets = target_list_ref(v->targets);
 	supervisor_tell(c, s);
 	snapshot_slot_put(v->slot, s);
@@ -490,5 +560,7 @@ void view_end(struct core *c)
 	if (c->view.slot)
 		snapshot_slot_free(c->view.slot);
 	target_list_unref(c->view.targets);
+	pool_list_unref(c->view.pools);
+	free(c->view.order.items);
 	free(c->view.hosts);
 }

@@ -150,6 +150,8 @@ static void compare_pools(struct feed *f, const struct snapshot *was, const stru
 {
 	size_t i = 0, k = 0;
 
+	if (was->pool_list && was->pool_list == is->pool_list)
+		return;
 	while (i < was->pool_count || k < is->pool_count) {
 		struct pool_view *a = i < was->pool_count ? was->pools[i] : NULL;
 		struct pool_view *b = k < is->pool_count ? is->pools[k] : NULL;

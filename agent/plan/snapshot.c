@@ -87,6 +87,42 @@ void target_list_unref(struct target_list *t)
 	free(t);
 }
 
+struct pool_list *pool_list_new(size_t count)
+{
+	struct pool_list *l = xcalloc(1, sizeof(*l) + count * sizeof(struct pool_view *));
+
+	atomic_init(&l->refs, 1);
+	l->count = count;
+	return l;
+}
+
+void pool_list_count(struct pool_list *l)
+{
+	l->members = l->problems = 0;
+	for (size_t i = 0; i < l->count; i++) {
+		l->members += l->items[i]->member_count;
+		l->problems += pool_view_problems(l->items[i]);
+	}
+}
+
+void pool_list_unref(struct pool_list *l)
+{
+	if (!l || !give(&l->refs))
+		return;
+	for (size_t i = 0; i < l->count; i++)
+		pool_view_unref(l->items[i]);
+	free(l);
+}
+
+void snapshot_set_pools(struct snapshot *s, struct pool_list *l)
+{
+	take(&l->refs);
+	s->pool_list = l;
+	s->pools = l->items;
+	s->pool_count = l->count;
+	s->member_count = l->members;
+}
+
 struct snapshot *snapshot_new(void)
 {
 	struct snapshot *s = xcalloc(1, sizeof(*s));
@@ -105,8 +141,12 @@ void snapshot_unref(struct snapshot *s)
 {
 	if (!s || !give(&s->refs))
 		return;
-	for (size_t i = 0; i < s->pool_count; i++)
-		pool_view_unref(s->pools[i]);
+	if (!s->pool_list) {
+		for (size_t i = 0; i < s->pool_count; i++)
+			pool_view_unref(s->pools[i]);
+		free(s->pools);
+	}
+	pool_list_unref(s->pool_list);
 	for (size_t i = 0; i < s->source_count; i++) {
 		free(s->sources[i].where);
 		free(s->sources[i].why);
@@ -116,7 +156,6 @@ void snapshot_unref(struct snapshot *s)
 		free(s->problems[i].where);
 		free(s->problems[i].text);
 	}
-	free(s->pools);
 	free(s->sources);
 	free(s->problems);
 	target_list_unref(s->targets);
@@ -153,7 +192,9 @@ void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s)
 	struct snapshot *old;
 
 	s->problem_total = s->problem_count;
-	for (size_t i = 0; i < s->pool_count; i++)
+	if (s->pool_list)
+		s->problem_total += s->pool_list->problems;
+	for (size_t i = 0; !s->pool_list && i < s->pool_count; i++)
 		s->problem_total += pool_view_problems(s->pools[i]);
 
 	pthread_mutex_lock(&slot->lock);

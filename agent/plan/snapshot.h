@@ -80,6 +80,13 @@ struct target_list {
 	struct target_view items[]; /* sorted by endpoint */
 };
 
+/* Shared between snapshots as long as no pool has changed. */
+struct pool_list {
+	atomic_uint refs;
+	size_t count, members, problems;
+	struct pool_view *items[]; /* sorted by id; a reference each */
+};
+
 struct process_view {
 	char name[16]; /* "parent", "core", "healthcheck", "ipvs", "http" */
 	pid_t pid;
@@ -156,6 +163,7 @@ struct snapshot {
 	size_t problem_count;
 	struct problem_view *problems; /* of sources, and of objects no pool carries */
 	struct target_list *targets;   /* a reference; NULL: none yet */
+	struct pool_list *pool_list;   /* a reference; NULL: `pools` is its own */
 	size_t pool_count;
 	struct pool_view **pools; /* sorted by id; a reference each */
 };
@@ -172,8 +180,15 @@ void pool_view_unref(struct pool_view *v);
 /* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 
+/* items not yet counted, one reference; whoever fills it ends by pool_list_count(). */
+MUST_CHECK struct pool_list *pool_list_new(size_t count);
+void pool_list_count(struct pool_list *l); /* its members and problems */
+void pool_list_unref(struct pool_list *l); /* NULL is fine */
+
 /* One reference, zeroed. What its fields point to is its own, allocated one by one with xalloc.h. */
 MUST_CHECK struct snapshot *snapshot_new(void);
+/* Takes another reference to the list. */
+void snapshot_set_pools(struct snapshot *s, struct pool_list *l);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* the last reference frees it, from any thread */
 

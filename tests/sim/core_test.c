@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/lib/core_world.h"
+#include "tests/lib/random.h"
 
 /* --- what it does ------------------------------------------------------------------------ */
 
@@ -86,6 +87,52 @@ static void a_first_look_that_takes_long_is_waited_for(void **state)
 		turn(w);
 	assert_int_equal(w->commits, 1);
 	assert_int_equal(w->wanted.by_key.count, 40);
+}
+
+#define SHOWN 60
+
+/* Readers find a pool by its id, in an array that is kept sorted from one snapshot to the next. */
+static void pools_are_shown_by_id_whatever_comes_and_goes(void **state)
+{
+	struct random r = random_new();
+	struct pool_list *before = NULL;
+	struct world *w = *state;
+	bool there[SHOWN] = { 0 };
+
+	start_all(w, "");
+	for (unsigned round = 0; round < 40; round++) {
+		const struct core *c = w->context.arg;
+		struct snapshot *s;
+		size_t count = 0;
+
+		for (unsigned changes = random_below(&r, 12); changes; changes--) {
+			unsigned i = random_below(&r, SHOWN);
+			char name[32], text[512];
+
+			there[i] = !there[i];
+			snprintf(name, sizeof(name), "pools/%u.yaml", i);
+			if (!there[i]) {
+				assert_int_equal(unlink(path_in(w, name)), 0);
+				continue;
+			}
+			snprintf(text, sizeof(text), SERVICE("web%u", "%u") "subsets: []\n", i,
+				 30100 + i, i);
+			snprintf(name, sizeof(name), "%u.yaml", i);
+			write_pool(w, name, text);
+		}
+		pass(w, 1200);
+		for (unsigned i = 0; i < SHOWN; i++)
+			count += there[i];
+		s = snapshot_slot_get(c->view.slot);
+		assert_int_equal(s->pool_count, count);
+		for (size_t i = 1; i < s->pool_count; i++)
+			assert_true(strcmp(s->pools[i - 1]->pool->id, s->pools[i]->pool->id) < 0);
+		before = s->pool_list;
+		snapshot_unref(s);
+	}
+	/* With nothing changing there are new snapshots, of the same pools. */
+	pass(w, 5000);
+	assert_ptr_equal(((const struct core *)w->context.arg)->view.pools, before);
 }
 
 static void a_dead_member_is_out_and_comes_back(void **state)
@@ -516,6 +563,7 @@ int main(void)
 		T(a_file_becomes_a_service),
 		T(nothing_is_wanted_before_the_kernel_was_read),
 		T(a_first_look_that_takes_long_is_waited_for),
+		T(pools_are_shown_by_id_whatever_comes_and_goes),
 		T(a_dead_member_is_out_and_comes_back),
 		T(the_last_good_set_stays),
 		T(a_pool_that_never_worked_keeps_all_its_members),
