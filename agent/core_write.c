@@ -116,8 +116,16 @@ static struct edit_place place_of(struct core *c)
 /* A batch_ask_fn: what is there may have changed since the batch began. */
 static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn, void *fn_arg)
 {
-	const struct edit_place place = place_of(arg);
+	struct core *c = arg;
+	const struct edit_place place = place_of(c);
+	struct rest_reply reply = { 0 };
 
+	/* A batch goes on for long: its token may have been deleted meanwhile. */
+	if (r->bearer.claim == BEARER_KNOWN && !tokens_hold(c->tokens, &r->bearer)) {
+		problem_answer(&reply, PROBLEM_BAD_TOKEN, r, NULL);
+		fn(fn_arg, &reply);
+		return;
+	}
 	edit_begin(&place, r, fn, fn_arg);
 }
 

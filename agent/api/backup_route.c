@@ -362,11 +362,18 @@ static void on_restored(void *arg, enum store_result r, const char *why)
 	struct json_writer j = { .out = &b->reply.body };
 	struct store_status now;
 
-	if (r != STORE_OK) {
+	if (r == STORE_CORRUPT || r == STORE_IN_USE) {
 		CLEANUP(xfree_ptr) char *kept = path_of(b, b->kept);
 
-		(void)!unlink(kept); /* nothing was replaced */
+		(void)!unlink(kept); /* nothing was replaced, nor begun to be */
 		refuse(b, r == STORE_CORRUPT ? PROBLEM_INVALID : PROBLEM_STORE_TROUBLE, why);
+		return;
+	}
+	if (r != STORE_OK) {
+		struct err err;
+
+		err_set(&err, -EIO, "%s; what was there before is kept as backup %s", why, b->kept);
+		refuse(b, PROBLEM_STORE_TROUBLE, err.text);
 		return;
 	}
 	store_status(b->store, &now);

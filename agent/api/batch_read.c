@@ -193,8 +193,12 @@ static int take_ops(struct batch *b, const struct doc *ops, struct err *err)
 	if (ops->type != DOC_LIST || !ops->count)
 		return err_set(err, -EINVAL, "ops has to be a list of at least one");
 	b->by_name = true;
-	for (const struct doc *d = ops->first; d && r == 0; d = d->next)
+	for (const struct doc *d = ops->first; d && r == 0; d = d->next) {
 		r = take_op(b, d, i++, &newest, err);
+		/* Each looks at all that came before: no more of them than will be done. */
+		if (r == 0 && b->unit_count > BATCH_MAX)
+			break;
+	}
 	return r;
 }
 

@@ -44,15 +44,21 @@ static const char *pool_meant(const struct edit *e)
 									       : NULL;
 }
 
-/* What is new, or gone, is the store's; without one that of the first cluster. */
+/*
+ * What is new, or gone, is the store's; without one the cluster's. Of several clusters none: whoever
+ * has a token of the one has not shown it to the other.
+ */
 static unsigned home_of_new(const struct edit *e)
 {
 	const struct edit_place *p = e->place;
+	unsigned home = p->store_source, clusters = 0;
 
 	for (unsigned i = 0; i < p->source_count && !p->store; i++)
-		if (p->sources[i].cluster)
-			return i;
-	return p->store_source;
+		if (p->sources[i].cluster) {
+			home = i;
+			clusters++;
+		}
+	return clusters > 1 ? SOURCE_UNKNOWN : home;
 }
 
 unsigned edit_source_of(const struct edit *e)
@@ -76,6 +82,12 @@ bool edit_pool_is_foreign(const struct edit *e, struct err *err)
 	if (e->source == p->store_source || e->target.what == EDIT_OPERATIONS ||
 	    (e->source < p->source_count && p->sources[e->source].cluster))
 		return false;
+	if (e->source == SOURCE_UNKNOWN) {
+		err_set(err, -EPERM,
+			"there are several clusters, and none is known to have that pool: make or "
+			"edit it in its cluster");
+		return true;
+	}
 	edit_put_source(e, e->source, &where);
 	err_set(err, -EPERM, "the pool is from %s", buf_cstr(&where));
 	return true;

@@ -8,6 +8,8 @@
 #ifndef AGENT_API_EDIT_PRIVATE_H
 #define AGENT_API_EDIT_PRIVATE_H
 
+#include <limits.h>
+
 #include "agent/api/edit.h"
 #include "agent/api/edit_backend.h"
 #include "agent/api/edit_tree.h"
@@ -229,6 +231,7 @@ void edit_answer_operations(struct edit *e);
 /* --- edit_pool.c ------------------------------------------------------------------------------- */
 
 /* Whose it is: of the pool that it is about, or that of all that is new. */
+#define SOURCE_UNKNOWN UINT_MAX /* a source that is none */
 unsigned edit_source_of(const struct edit *e);
 /* The pool is of a source that is not written from here: true, and *err says whose it is. */
 MUST_CHECK bool edit_pool_is_foreign(const struct edit *e, struct err *err);

@@ -40,7 +40,8 @@ struct world {
 	struct loop *loop;
 	struct edits *edits;
 	struct fake_cluster server;
-	struct edit_source source;
+	struct edit_source sources[2];
+	size_t source_count;
 	struct addr_range vip;
 	struct address_pool address_pool;
 	struct pool_rules rules;
@@ -55,7 +56,9 @@ static int set_up(void **state)
 	assert_int_equal(loop_new(&clock_system, &w->loop), 0);
 	fake_cluster_init(&w->server, w->loop);
 	w->edits = edits_new();
-	w->source = (struct edit_source){ "kubernetes", "east", &w->server.ops };
+	w->sources[0] = (struct edit_source){ "kubernetes", "east", &w->server.ops };
+	w->sources[1] = (struct edit_source){ "kubernetes", "west", &w->server.ops };
+	w->source_count = 1;
 	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);
 	w->address_pool = (struct address_pool){ .name = (char *)(uintptr_t) "main",
 						 .addresses = &w->vip,
@@ -100,8 +103,8 @@ static struct edit_place place_of(struct world *w)
 {
 	return (struct edit_place){ .edits = w->edits,
 				    .rules = &w->rules,
-				    .sources = &w->source,
-				    .source_count = 1,
+				    .sources = w->sources,
+				    .source_count = w->source_count,
 				    .store_source = 9,
 				    .now = w->now,
 				    .now_ms = INT64_C(1795860000000) + w->server.seconds * 1000 };
@@ -669,6 +672,17 @@ static void a_new_pool_is_a_service_and_endpoints(void **state)
 	bad(w, 409, "name-exists", "", "POST", "/api/v1/pools", NULL, NEW);
 }
 
+static void of_several_clusters_none_is_shown_a_token_at_a_guess(void **state)
+{
+	struct world *w = *state;
+
+	w->source_count = 2;
+	bad(w, 409, "not-of-the-store", "several clusters", "POST", "/api/v1/pools", NULL, NEW);
+	bad(w, 409, "not-of-the-store", "several clusters", "GET", POOL "/revisions", NULL, NULL);
+	bad(w, 409, "not-of-the-store", "several clusters", "DELETE", POOL, "*", NULL);
+	assert_int_equal(w->server.asked, 0);
+}
+
 static int port_taken(struct fake_cluster *f, const char *method, const char *path,
 		      const char **body)
 {
@@ -908,6 +922,7 @@ int main(void)
 		TEST(what_cannot_be_applied_any_more_says_why),
 		TEST(a_slice_that_came_later_goes_and_one_that_went_comes_back),
 		TEST(a_new_pool_is_a_service_and_endpoints),
+		TEST(of_several_clusters_none_is_shown_a_token_at_a_guess),
 		TEST(a_node_port_that_is_taken_is_passed_over),
 		TEST(a_failure_half_way_says_what_was_written),
 		TEST(what_the_second_would_be_refused_stops_the_first),
