@@ -17,6 +17,7 @@
 #include "agent/config_api.h"
 #include "agent/config_defaults.h"
 #include "agent/config_schema.h"
+#include "agent/config_timeouts.h"
 #include "watch/kubeconfig.h"
 
 #define NODES_MAX 20000
@@ -363,6 +364,7 @@ static const struct schema_key root_keys[] = {
 	  .min = 1000,
 	  .max = HOUR_MS,
 	  .fallback = "30s" },
+	{ .name = "timeouts", .type = &config_timeouts },
 	{ .name = "routeProtocol",
 	  .type = &route_protocol_type,
 	  SCHEMA_FIELD(struct config, route_protocol),

@@ -47,7 +47,10 @@ struct config {
 	enum log_level log_level;
 	uint32_t audit_ms;	/* default 30 s; 1..3600 s */
 	uint8_t route_protocol; /* default 112 */
-	struct addr node_v4;	/* `nodeAddress`: preferred source; family 0: the kernel's choice */
+	uint32_t timeout_tcp_s; /* of IPVS; 0: as the kernel has it. So are the following. */
+	uint32_t timeout_fin_s;
+	uint32_t timeout_udp_s;
+	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
 	char *api_socket;	    /* default /run/parasaus/api.sock */
 	struct endpoint api_listen; /* port 0: none (the default) */

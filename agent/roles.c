@@ -69,6 +69,7 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_our
 		.route_protocol = c->route_protocol,
 		.node_v4 = c->node_v4,
 		.node_v6 = c->node_v6,
+		.timeouts = { c->timeout_tcp_s, c->timeout_fin_s, c->timeout_udp_s },
 	};
 
 	*ours = ours_of(c, &out.ours_count);

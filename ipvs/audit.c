@@ -245,6 +245,7 @@ static bool audit_piece(void *arg)
 	if (r->queues[IPVS_QUEUE_READ].count && ret == 0)
 		return true;
 	report(r);
+	ipvs_timeouts_check(r, true);
 	r->audit_work = 0;
 	arm(r);
 	return false;

@@ -8,7 +8,8 @@
 
 #define LONG_CHAIN	  1024 /* services in one bucket that are too many to walk at each packet */
 #define FULL_PERCENT	  80
-#define CHAIN_CONNECTIONS 4  /* a bucket of connections, on average */
+#define CHAIN_CONNECTIONS 4 /* a bucket of connections, on average */
+#define KEEPALIVE_SPARE_S 60
 #define STATS_BYTES	  40 /* each counter, for each possible CPU */
 #define STATS_MB_MAX	  512
 
@@ -231,6 +232,25 @@ static void judge_conntrack(const struct judge *j)
 		     (long long)f->conntrack_count, (long long)f->conntrack_max);
 }
 
+/* Of pools of database connections one may not be used for long, and keepalives come later still. */
+static void judge_timeouts(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+	char fix[120];
+
+	if (!f->services || !f->timeouts.tcp || f->tcp_keepalive_time <= (int64_t)f->timeouts.tcp)
+		return;
+	snprintf(fix, sizeof(fix),
+		 "'timeouts: {tcp: %lld}' in the configuration, or keepalives more often at the "
+		 "clients",
+		 (long long)f->tcp_keepalive_time + KEEPALIVE_SPARE_S);
+	find(j, DOCTOR_NOTE, "timeouts", fix,
+	     "IPVS forgets connections on which nothing passes for %u s, and keepalives begin "
+	     "after "
+	     "%lld s by default: clients that keep connections to databases find them cut",
+	     f->timeouts.tcp, (long long)f->tcp_keepalive_time);
+}
+
 static void judge_ipv6(const struct judge *j)
 {
 	if (j->f->wants_ipv6 && j->f->ipv6_off)
@@ -362,8 +382,8 @@ void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg
 {
 	static void (*const rules[])(const struct judge *j) = {
 		judge_kernel, judge_modules, judge_buckets,   judge_connections,
-		judge_memory, judge_sysctls, judge_conntrack, judge_ipv6,
-		judge_others, judge_paths,   judge_vips,
+		judge_memory, judge_sysctls, judge_conntrack, judge_timeouts,
+		judge_ipv6,   judge_others,  judge_paths,     judge_vips,
 	};
 	const struct judge j = { f, fn, arg };
 

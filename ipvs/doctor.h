@@ -67,6 +67,8 @@ struct doctor_facts {
 	bool has_ipv6, has_tunnel, has_threshold, has_nat;
 	int64_t conn_tab_bits;
 	int64_t conntrack_count, conntrack_max;
+	int64_t tcp_keepalive_time;    /* seconds */
+	struct ipvs_timeouts timeouts; /* all 0: unknown */
 	int64_t nat_icmp_send;
 	int64_t cpus_possible;
 	struct doctor_sysctl sysctls[HOST_SYSCTLS_MAX];

@@ -147,6 +147,8 @@ static int read_table(struct reading *r, struct err *err)
 	}
 	if (ret < 0)
 		return ret;
+	if (r->kernel.ops->get_timeouts(r->kernel.kernel, &r->facts->timeouts) < 0)
+		r->facts->timeouts = (struct ipvs_timeouts){ 0 };
 	ret = read_services(r);
 	r->kernel.ops->close(r->kernel.kernel);
 	return ret < 0 ? err_set(err, ret, "cannot read the IPVS table: %s", strerror(-ret)) : 0;
@@ -280,6 +282,7 @@ static void read_settings(struct doctor_facts *f, const struct ipvs_config *c)
 	f->ipv6_off = access(PROC_SYS "/net/ipv6", F_OK) < 0 ||
 		      sysctl_of("net.ipv6.conf.all.disable_ipv6") == 1;
 	f->nat_icmp_send = sysctl_of("net.ipv4.vs.nat_icmp_send");
+	f->tcp_keepalive_time = sysctl_of("net.ipv4.tcp_keepalive_time");
 	f->conntrack_count = sysctl_of("net.netfilter.nf_conntrack_count");
 	f->conntrack_max = sysctl_of("net.netfilter.nf_conntrack_max");
 	f->conn_tab_bits = host_sysctl_read("/sys/module/ip_vs/parameters", "conn_tab_bits",

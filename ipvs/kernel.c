@@ -166,6 +166,20 @@ static int read_stats(void *kernel, const struct endpoint *key, struct ipvs_stat
 	return 0;
 }
 
+static int get_timeouts(void *kernel, struct ipvs_timeouts *out)
+{
+	struct real *k = kernel;
+
+	return ipvs_sockopt_get_timeouts(k->sockopt, out);
+}
+
+static int set_timeouts(void *kernel, const struct ipvs_timeouts *t)
+{
+	struct real *k = kernel;
+
+	return ipvs_sockopt_set_timeouts(k->sockopt, t);
+}
+
 static int write_ops(void *kernel, const struct ipvs_op *ops, size_t count, int *errors)
 {
 	struct real *k = kernel;
@@ -188,6 +202,8 @@ static const struct ipvs_kernel_ops real_ops = {
 	.list_next = list_next,
 	.read_dests = read_dests,
 	.read_stats = read_stats,
+	.get_timeouts = get_timeouts,
+	.set_timeouts = set_timeouts,
 	.write = write_ops,
 	.close = close_kernel,
 };

@@ -18,6 +18,7 @@
 #include "agent/base/err.h"
 #include "ipvs/stats.h"
 #include "ipvs/table.h"
+#include "ipvs/timeouts.h"
 
 enum ipvs_op_kind {
 	IPVS_NEW_SERVICE,
@@ -70,6 +71,9 @@ struct ipvs_kernel_ops {
 	 */
 	MUST_CHECK int (*read_stats)(void *kernel, const struct endpoint *key,
 				     struct ipvs_stats *out);
+	MUST_CHECK int (*get_timeouts)(void *kernel, struct ipvs_timeouts *out);
+	/* One that is 0 stays as it is. */
+	MUST_CHECK int (*set_timeouts)(void *kernel, const struct ipvs_timeouts *t);
 	/*
 	 * Do up to IPVS_BATCH_MAX commands in order; one that fails stops none after it.
 	 * errors[i] is 0 or the -errno of ops[i]. -ENOBUFS: they were done, but some answers were

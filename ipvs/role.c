@@ -221,6 +221,7 @@ static int open_all(struct ipvs_role *r, const struct ipvs_ground *ground, struc
 	ret = ipvs_audit_first(r);
 	if (ret < 0)
 		return err_set(err, ret, "cannot read the IPVS table: %s", strerror(-ret));
+	ipvs_timeouts_check(r, false);
 	return 0;
 }
 

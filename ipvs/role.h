@@ -17,6 +17,7 @@
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
 #include "ipvs/table.h"
+#include "ipvs/timeouts.h"
 
 struct ipvs_config {
 	const struct prefix *vip_ranges; /* never touch an address outside */
@@ -27,6 +28,7 @@ struct ipvs_config {
 	uint8_t route_protocol; /* rtm_protocol of VIP routes (112) */
 	struct addr node_v4;	/* preferred source of VIP routes; family 0: the kernel's choice */
 	struct addr node_v6;
+	struct ipvs_timeouts timeouts;
 };
 
 struct ipvs_role;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ipvs process from the inside, as its files share it: role.c, check.c,
- * writer.c, audit.c, rival.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
+ * writer.c, audit.c, timeouts.c, rival.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
  *
  * Every service is a row (image.h). A row stands in at most one queue, that
  * of the most urgent thing to be done with it; settling a row finds its
@@ -145,6 +145,9 @@ struct ipvs_role {
 	size_t roll_at; /* position in the image */
 
 	struct ipvs_rival rival;
+
+	uint64_t timeout_writes; /* timeouts.c */
+	bool timeouts_failed;	 /* and it was told */
 
 	/* the host */
 	timer_id host_timer;

@@ -191,3 +191,27 @@ int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint3
 	}
 	return 0;
 }
+
+int ipvs_sockopt_get_timeouts(struct ipvs_sockopt *s, struct ipvs_timeouts *out)
+{
+	struct ip_vs_timeout_user t;
+	int r = get(s, IP_VS_SO_GET_TIMEOUT, &t, sizeof(t));
+
+	if (r < 0)
+		return r;
+	if (t.tcp_timeout < 0 || t.tcp_fin_timeout < 0 || t.udp_timeout < 0)
+		return -EBADMSG;
+	*out = (struct ipvs_timeouts){ (uint32_t)t.tcp_timeout, (uint32_t)t.tcp_fin_timeout,
+				       (uint32_t)t.udp_timeout };
+	return 0;
+}
+
+int ipvs_sockopt_set_timeouts(struct ipvs_sockopt *s, const struct ipvs_timeouts *t)
+{
+	const struct ip_vs_timeout_user user = { .tcp_timeout = (int)t->tcp,
+						 .tcp_fin_timeout = (int)t->fin,
+						 .udp_timeout = (int)t->udp };
+
+	return setsockopt(s->fd, IPPROTO_IP, IP_VS_SO_SET_TIMEOUT, &user, sizeof(user)) < 0 ? -errno
+											    : 0;
+}

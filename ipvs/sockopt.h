@@ -28,4 +28,9 @@ MUST_CHECK int ipvs_sockopt_list_next(struct ipvs_sockopt *s, ipvs_list_fn *fn, 
 MUST_CHECK int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key,
 				  uint32_t dests, ipvs_dest_fn *fn, void *arg);
 
+/* In whole seconds. */
+MUST_CHECK int ipvs_sockopt_get_timeouts(struct ipvs_sockopt *s, struct ipvs_timeouts *out);
+/* One that is 0 stays as it is. */
+MUST_CHECK int ipvs_sockopt_set_timeouts(struct ipvs_sockopt *s, const struct ipvs_timeouts *t);
+
 #endif

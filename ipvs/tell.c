@@ -170,7 +170,7 @@ void ipvs_tell_status(struct ipvs_role *r)
 	s->dests = r->image.dests;
 	s->pending = count_pending(r);
 	s->problems = (uint32_t)r->troubles.count + r->host_failed;
-	s->other_writes = r->host ? r->host_ops->writes(r->host) : 0;
+	s->other_writes = r->timeout_writes + (r->host ? r->host_ops->writes(r->host) : 0);
 	s->synced = r->committed && s->pending == 0;
 	if (s->synced)
 		s->generation = r->commit.generation;

@@ -14,7 +14,7 @@ server_add two 10.100.1.12
 server_start one 10.100.1.11:8080
 
 # shellcheck disable=SC2119 # none are added
-agent_configure
+agent_configure 'timeouts: {tcp: 7260}'
 sed -i '/^addressPools:/,/ports:/c\
 addressPools:\
 - {name: routed, addresses: [192.0.2.10], ports: 30000-39999}\

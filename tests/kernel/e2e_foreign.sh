@@ -11,7 +11,7 @@ here=$(dirname "$0")
 topology_up foreign
 server_add s1 10.100.1.11
 server_start s1 10.100.1.11:8080
-agent_configure "$quick_checks" 'audit: 3'
+agent_configure "$quick_checks" 'audit: 3' 'timeouts: {tcp: 7260}'
 # web PORT: the Service on that port; connections get a second to end when it moves away.
 web() {
 	service web "$1" 'health-check-type: http' 'health-check-path: /' 'drain-seconds: "1"' \
@@ -47,6 +47,14 @@ check_others "after a change"
 web 30080
 check "and back" wait_for 10 has_weight "$vip:30080" 10.100.1.11:8080 1
 check "nothing of 30081 is left" wait_for 10 gone "$vip:30081"
+
+# Timeouts are everybody's: what is configured is kept, and no more.
+timeouts() { in_box director ipvsadm -L --timeout | sed 's/.*: //'; }
+are() { [ "$(timeouts)" = "$1" ]; }
+equal "the timeout that is configured is set" "7260 120 300" "$(timeouts)"
+in_box director ipvsadm --set 900 100 200
+check "one that somebody changed is set back, others are left alone" wait_for 8 are "7260 100 200"
+check "which is told" wait_for 5 grep -q 'another program set the timeouts of IPVS to 900s' "$run/agent.log"
 
 # A service of ours that nobody declared: deleted and reported.
 in_box director ipvsadm -A -t "$vip:31000" -s rr

@@ -13,6 +13,7 @@
 void fake_ipvs_init(struct fake_ipvs *f)
 {
 	memset(f, 0, sizeof(*f));
+	f->timeouts = (struct ipvs_timeouts){ 900, 120, 300 };
 }
 
 static void free_service(struct fake_service *s)
@@ -249,6 +250,27 @@ static int fake_read_stats(void *kernel, const struct endpoint *key, struct ipvs
 	return 0;
 }
 
+static int fake_get_timeouts(void *kernel, struct ipvs_timeouts *out)
+{
+	const struct fake_ipvs *f = kernel;
+
+	*out = f->timeouts;
+	return f->timeout_error;
+}
+
+static int fake_set_timeouts(void *kernel, const struct ipvs_timeouts *t)
+{
+	struct fake_ipvs *f = kernel;
+
+	if (f->timeout_error)
+		return f->timeout_error;
+	f->timeouts.tcp = t->tcp ? t->tcp : f->timeouts.tcp;
+	f->timeouts.fin = t->fin ? t->fin : f->timeouts.fin;
+	f->timeouts.udp = t->udp ? t->udp : f->timeouts.udp;
+	f->timeout_sets++;
+	return 0;
+}
+
 static void fake_close(void *kernel)
 {
 	(void)kernel; /* the test's own */
@@ -261,6 +283,8 @@ struct ipvs_kernel fake_ipvs_kernel(struct fake_ipvs *f)
 		.list_next = fake_list_next,
 		.read_dests = fake_read_dests,
 		.read_stats = fake_read_stats,
+		.get_timeouts = fake_get_timeouts,
+		.set_timeouts = fake_set_timeouts,
 		.write = fake_write,
 		.close = fake_close,
 	};

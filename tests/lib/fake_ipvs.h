@@ -40,7 +40,9 @@ struct fake_ipvs {
 	uint64_t trash_walk; /* entries that new destinations walked past */
 	uint64_t lists, reads;
 	bool keep_log;
-	struct buf log;		       /* commands, as ipvs_ops_print() */
+	struct buf log; /* commands, as ipvs_ops_print() */
+	struct ipvs_timeouts timeouts;
+	unsigned timeout_sets;
 	struct ipvs_counters counters; /* what it says of each service and destination */
 	/* Faults. */
 	struct {
@@ -51,6 +53,7 @@ struct fake_ipvs {
 	uint64_t fail_at;	  /* the write with this number is refused, from 1; 0: none */
 	int fail_error;
 	bool lose_answers; /* of the next batch */
+	int timeout_error; /* -errno of reading and setting timeouts */
 	/* A list being read. */
 	struct fake_service *cursor;
 	uint8_t family;

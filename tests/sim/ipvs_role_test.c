@@ -900,6 +900,53 @@ static void ask_count(struct world *w, uint32_t id, const char *key)
 	assert_int_equal(w->counted.id, id);
 }
 
+static void timeouts_are_set_where_they_differ_and_kept_so(void **state)
+{
+	struct world *w = *state;
+
+	w->config.timeouts = (struct ipvs_timeouts){ .tcp = 7260 };
+	start_role(w);
+	want(w, A D1, true);
+	pass(w, 100);
+	assert_int_equal(w->kernel.timeouts.tcp, 7260);
+	assert_int_equal(w->kernel.timeouts.fin, 120);
+	assert_int_equal(w->kernel.timeout_sets, 1);
+	assert_true(strstr(buf_cstr(&w->said), "set to 7260s (tcp), 120s (fin), 300s (udp)"));
+	assert_int_equal(w->status.repairs, 0);
+	/* Those that are not configured are anybody's. */
+	w->kernel.timeouts.udp = 30;
+	pass(w, 2 * AUDIT_MS);
+	assert_int_equal(w->kernel.timeout_sets, 1);
+	w->kernel.timeouts.tcp = 900;
+	pass(w, 2 * AUDIT_MS);
+	assert_int_equal(w->kernel.timeouts.tcp, 7260);
+	assert_int_equal(w->kernel.timeouts.udp, 30);
+	assert_int_equal(w->kernel.timeout_sets, 2);
+	assert_true(strstr(buf_cstr(&w->said), "another program set the timeouts of IPVS to 900s"));
+	assert_int_equal(w->status.repairs, 1);
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+}
+
+static void timeouts_that_cannot_be_set_stop_nothing(void **state)
+{
+	struct world *w = *state;
+	const char *said;
+
+	w->config.timeouts = (struct ipvs_timeouts){ .udp = 20 };
+	w->kernel.timeout_error = -EPERM;
+	start_role(w);
+	want(w, A D1, true);
+	pass(w, 3 * AUDIT_MS);
+	assert_kernel(w, A D1);
+	said = strstr(buf_cstr(&w->said), "timeouts of IPVS cannot be read");
+	assert_non_null(said);
+	if (strstr(said + 1, "timeouts of IPVS")) /* it is told once */
+		fail_msg("%s", buf_cstr(&w->said));
+	w->kernel.timeout_error = 0;
+	pass(w, 2 * AUDIT_MS);
+	assert_int_equal(w->kernel.timeouts.udp, 20);
+}
+
 static void what_was_counted_is_told_of_ours_alone(void **state)
 {
 	struct world *w = *state;
@@ -1217,6 +1264,8 @@ int main(void)
 		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
+		in_a_world(timeouts_are_set_where_they_differ_and_kept_so),
+		in_a_world(timeouts_that_cannot_be_set_stop_nothing),
 		in_a_world(what_was_counted_is_told_of_ours_alone),
 		in_a_world(a_draining_destination_is_told_of_when_it_is_idle),
 		in_a_world(an_audit_at_the_moment_of_a_commit_changes_no_rule),

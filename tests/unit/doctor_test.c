@@ -23,6 +23,8 @@ static struct doctor_facts well(void)
 		.dests = 10000,
 		.connections = 1000,
 		.conn_tab_bits = 12,
+		.tcp_keepalive_time = 7200,
+		.timeouts = { 7260, 120, 300 },
 		.conntrack_count = 10,
 		.conntrack_max = 262144,
 		.cpus_possible = 4,
@@ -174,6 +176,23 @@ static void chains_that_are_too_long(void **state)
 	finds(&f, NULL); /* that one grows its table */
 }
 
+static void a_timeout_before_keepalives_begin_is_noted(void **state)
+{
+	struct doctor_facts f = well();
+
+	(void)state;
+	f.timeouts.tcp = 900;
+	finds(&f, "note timeouts: IPVS forgets connections on which nothing passes for 900 s");
+	f.tcp_keepalive_time = 600;
+	finds(&f, NULL);
+	f.timeouts.tcp = 0; /* not known */
+	f.tcp_keepalive_time = 7200;
+	finds(&f, NULL);
+	f.timeouts.tcp = 900;
+	f.services = 0;
+	finds(&f, NULL);
+}
+
 static void tables_that_are_too_small(void **state)
 {
 	struct doctor_facts f = well();
@@ -294,6 +313,7 @@ int main(void)
 		cmocka_unit_test(modules),
 		cmocka_unit_test(chains_that_are_too_long),
 		cmocka_unit_test(tables_that_are_too_small),
+		cmocka_unit_test(a_timeout_before_keepalives_begin_is_noted),
 		cmocka_unit_test(settings),
 		cmocka_unit_test(others_that_write),
 		cmocka_unit_test(ways_to_real_servers),

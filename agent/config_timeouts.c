@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/config_timeouts.h"
+
+#include "agent/config.h"
+
+#define TIMEOUT_MAX_MS (30u * 24 * 3600 * 1000) /* IPVS_TIMEOUT_MAX */
+
+static const struct schema_key keys[] = {
+	{ .name = "tcp",
+	  .type = &schema_s,
+	  SCHEMA_FIELD(struct config, timeout_tcp_s),
+	  .min = 1000,
+	  .max = TIMEOUT_MAX_MS },
+	{ .name = "fin",
+	  .type = &schema_s,
+	  SCHEMA_FIELD(struct config, timeout_fin_s),
+	  .min = 1000,
+	  .max = TIMEOUT_MAX_MS },
+	{ .name = "udp",
+	  .type = &schema_s,
+	  SCHEMA_FIELD(struct config, timeout_udp_s),
+	  .min = 1000,
+	  .max = TIMEOUT_MAX_MS },
+};
+
+static int read_timeouts(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			 void *base)
+{
+	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
+
+	(void)k;
+	return schema_read_map(r, d, &section, 1);
+}
+
+/* What is not written is the kernel's to know. */
+static void print_timeouts(const struct schema_key *k, const void *base, unsigned depth,
+			   struct buf *out)
+{
+	const struct config *c = base;
+	const uint32_t set[] = { c->timeout_tcp_s, c->timeout_fin_s, c->timeout_udp_s };
+
+	(void)k;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (set[i])
+			schema_print(&keys[i], 1, base, depth + 1, out);
+}
+
+const struct schema_type config_timeouts = { read_timeouts, print_timeouts };
