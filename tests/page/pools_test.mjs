@@ -182,6 +182,21 @@ const tests = [
 			assert.equal(await page.locator('[role=alert]').count(), 0);
 		});
 	},
+	async function a_part_of_the_page_that_did_not_come_is_asked_for_again() {
+		let broken = true;
+		const before = (context) => context.route('**/page/members.js', (route) => broken ? route.abort() : route.continue());
+		const page = await openPage(browser, fixture, '', { before });
+
+		page.allowed.push(/ERR_FAILED/);
+		await showsNames(page, ALL);
+		await page.locator('tr[data-row="2"] .c-ip').click();
+		await page.locator('.panel [role=alert]', { hasText: 'could not be loaded' }).waitFor();
+		broken = false;
+		await page.getByRole('button', { name: 'Try again' }).click();
+		await page.waitForSelector('.members tbody tr');
+		assert.equal(await page.locator('[role=alert]').count(), 0);
+		await closePage(page);
+	},
 	async function problems_lead_to_their_pools() {
 		await on('#/problems', async (page) => {
 			await page.getByText('mapping values are not allowed').waitFor();

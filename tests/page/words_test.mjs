@@ -3,7 +3,7 @@
 // The words of the page: the same keys in each language, and all that the code asks for.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run } from './lib/ground.mjs';
 
 const PAGE = new URL('../../agent/api/page/', import.meta.url).pathname;
@@ -11,8 +11,19 @@ const SPEC = JSON.parse(readFileSync(join(PAGE, '../openapi.json'), 'utf8'));
 const load = async (name) => (await import('data:text/javascript,' +
 	encodeURIComponent(readFileSync(join(PAGE, name), 'utf8')))).default;
 const en = await load('words_en.js'), zh = await load('words_zh.js');
-const sources = readdirSync(PAGE).filter((f) => f.endsWith('.js') && !f.startsWith('words_'))
-	.map((f) => readFileSync(join(PAGE, f), 'utf8'));
+const read = (name) => readFileSync(join(PAGE, name), 'utf8');
+const modules = readdirSync(PAGE).filter((f) => f.endsWith('.js'));
+const sources = modules.filter((f) => !f.startsWith('words_')).map(read);
+
+/** A module and all that it imports, and what they do, in turn. */
+function neededBy(file, found = new Set()) {
+	if (found.has(file))
+		return found;
+	found.add(file);
+	for (const [, other] of read(file).matchAll(/^(?:import|export) [^']*'(\.\/\S+)';$/gm))
+		neededBy(join(dirname(file), other), found);
+	return found;
+}
 
 const names = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
 
@@ -36,13 +47,29 @@ await run([
 			}
 		assert.ok(asked > 50);
 	},
-	async function every_module_is_asked_for_at_once() {
+	async function what_the_first_look_needs_is_asked_for_at_once_and_nothing_else() {
 		const html = readFileSync(join(PAGE, 'index.html'), 'utf8');
-		const files = readdirSync(PAGE).filter((f) => f.endsWith('.js'));
-		const vendored = readdirSync(join(PAGE, 'vendor')).filter((f) => f.endsWith('.mjs')).map((f) => 'vendor/' + f);
 		const listed = [...html.matchAll(/(?:href|src)="\/page\/(\S+?js)"/g)].map((m) => m[1]);
 
-		assert.deepEqual(listed.sort(), [...files, ...vendored].sort());
+		assert.deepEqual(listed.sort(), [...neededBy('main.js')].sort());
+	},
+	async function every_module_is_reached() {
+		const reached = neededBy('main.js'), vendored = readdirSync(join(PAGE, 'vendor')).filter((f) => f.endsWith('.mjs'));
+
+		for (const file of reached) // grows while it is walked
+			for (const [, later] of read(file).matchAll(/\bimport\('\.\/(\S+)'\)/g))
+				neededBy(later, reached);
+		assert.deepEqual([...reached].sort(), [...modules, ...vendored.map((f) => 'vendor/' + f)].sort());
+	},
+	async function what_comes_later_is_called_that_where_it_is() {
+		let seen = 0;
+
+		for (const file of modules)
+			for (const [, from, name] of read(file).matchAll(/\blater\(\(\) => import\('\.\/(\S+)'\), '(\w+)'\)/g)) {
+				assert.match(read(from), new RegExp(`^export (class|function) ${name}\\b`, 'm'), name);
+				seen++;
+			}
+		assert.ok(seen > 15);
 	},
 	async function every_word_of_the_interface_has_a_text() {
 		const { schemas } = SPEC.components;

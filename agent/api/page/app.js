@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The whole page: what the URL says is shown, and what is true of every screen.
-import { AddressPools } from './address_pools.js';
-import { Agent } from './agent.js';
 import { get, onUnknown } from './api.js';
-import { Events } from './events.js';
 import { Bar, Head } from './frame.js';
-import { Help } from './help.js';
 import { Component, html } from './html.js';
 import { chooseLanguage, setLanguage, t } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
+import { later, loadAll } from './later.js';
 import { Live } from './live.js';
 import { Notice } from './notes.js';
-import { Operations } from './operations.js';
 import { Pools } from './pools.js';
-import { Problems } from './problems.js';
 import { remember, remembered, setTheme, THEMES } from './theme.js';
 import { dropToken, onToken, token } from './token.js';
-import { TokenDialog } from './token_dialog.js';
 import { kept, makeHash, parseHash, setHash } from './url.js';
 import { readOnlyWords, WhyNot } from './why_not.js';
 
-const SCREENS = { pools: Pools, problems: Problems, events: Events, addresses: AddressPools, agent: Agent, record: Operations };
+const SCREENS = {
+	pools: Pools,
+	problems: later(() => import('./problems.js'), 'Problems'),
+	events: later(() => import('./events.js'), 'Events'),
+	addresses: later(() => import('./address_pools.js'), 'AddressPools'),
+	agent: later(() => import('./agent.js'), 'Agent'),
+	record: later(() => import('./operations.js'), 'Operations'),
+};
+const Help = later(() => import('./help.js'), 'Help');
+const TokenDialog = later(() => import('./token_dialog.js'), 'TokenDialog');
 const SUMMARY_MS = 1000; // between two answers about the whole, at most one
 const IDLE_MS = 10000;
 
@@ -29,6 +32,7 @@ export class App extends Component {
 	listeners = new Set();
 
 	componentDidMount() {
+		setTimeout(() => this.setState({ framed: true })); // the screen in a task of its own, too
 		addEventListener('hashchange', this.arrive);
 		addEventListener('popstate', this.arrive);
 		addEventListener('keydown', this.onKey);
@@ -38,7 +42,7 @@ export class App extends Component {
 			state: (name, since) => this.setState({ live: { name, since } }),
 		});
 		this.live.start();
-		this.summarise();
+		this.summarise().then(loadAll);
 		setInterval(() => document.hidden || this.summarise(), IDLE_MS);
 		onToken(() => this.askWho().catch(() => {}));
 		onUnknown(() => this.askToRead());
@@ -191,15 +195,15 @@ export class App extends Component {
 	};
 
 	render(_, state) {
-		const { view, params, counts, status, whoami, live, help, asking, notice } = state;
+		const { view, params, counts, status, whoami, live, help, asking, notice, framed } = state;
 		const { language, theme } = this.choose(state);
 
 		return html`<${Head} view=${view} kept=${kept(params)} counts=${counts} language=${language} theme=${theme}
 				onLanguage=${(l) => this.prefer('lang', l)} onTheme=${(x) => this.prefer('theme', x)}
 				onHelp=${() => this.setState({ help: true })} />
-			<main><h1 class="hidden">${t('title.' + view)}</h1><${SCREENS[view]} key=${view} params=${params} set=${this.set}
+			<main><h1 class="hidden">${t('title.' + view)}</h1>${framed && html`<${SCREENS[view]} key=${view} params=${params} set=${this.set}
 				counts=${counts} status=${status} whoami=${whoami} subscribe=${this.subscribe}
-				allow=${this.allow} note=${this.note} /></main>
+				allow=${this.allow} note=${this.note} />`}</main>
 			<${Notice} notice=${notice} onUndo=${() => this.undo()} onClose=${() => this.note(undefined)} />
 			<${Bar} live=${live} status=${status} whoami=${whoami} onForget=${() => dropToken(token())}
 				onToken=${this.declined && (() => { this.declined = false; this.askToRead(); })} />

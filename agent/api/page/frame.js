@@ -49,7 +49,7 @@ export function Bar({ live, status, whoami, onForget, onToken }) {
 	const [kernelTone, kernelText] = status ? kernel(status, live.name === 'stale') : [];
 
 	return html`<footer><span role="status" class=${'live t-' + tone}><span class="sign" aria-hidden="true">●</span> ${t('live.' + live.name,
-			{ at: time(live.since) })}</span>
+			live.name === 'stale' ? { at: time(live.since) } : {})}</span>
 		${status && html`<span class=${'t-' + kernelTone}>${kernelText}</span>
 			${sources.length > 0 && html`<span class=${complete < sources.length ? 't-warn' : ''}>${t('bar.sources',
 				{ n: complete, m: sources.length })}</span>`}`}

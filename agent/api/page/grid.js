@@ -16,13 +16,14 @@ const OVER = 6; // rows beyond what is in sight
 export class Grid extends Component {
 	state = { top: 0, height: 600, active: 0, panel: 0 };
 	openAt = -1; // the row that is open, once it was seen
+	panel = null; // its element
+	observed = null;
 
 	componentDidMount() {
 		this.props.self?.(this);
-		this.sizes = new ResizeObserver(() => this.measure());
+		this.sizes = new ResizeObserver(() => this.measure()); // tells of what it begins with, too, once that is laid out
 		this.sizes.observe(this.scroller);
 		this.restore = this.props.at; // once there are rows
-		this.measure();
 	}
 
 	componentWillUnmount() {
@@ -65,9 +66,9 @@ export class Grid extends Component {
 	}
 
 	findOpen() {
-		const { open, rowAt, list } = this.props;
+		const { open, rowAt, list } = this.props, there = rowAt(this.openAt);
 
-		if (!open || this.list !== list || this.was !== open)
+		if (!open || this.list !== list || this.was !== open || (there && there.id !== open)) // sorted where it is, say
 			this.openAt = -1;
 		this.list = list;
 		this.was = open;
@@ -112,7 +113,6 @@ export class Grid extends Component {
 			if (this.panel)
 				this.sizes.observe(this.panel);
 			this.observed = this.panel;
-			this.measure();
 		}
 		this.props.want(...this.range());
 		if (this.moving) {

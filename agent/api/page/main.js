@@ -2,4 +2,5 @@
 import { App } from './app.js';
 import { html, render } from './html.js';
 
-render(html`<${App} />`, document.getElementById('app'));
+// In a task of its own: in the one that ends the document, the browser lays it all out as well.
+setTimeout(() => render(html`<${App} />`, document.getElementById('app')));

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The list of pools.
-import { AddMember, DeleteMember, DeletePool, Drain, DrainAll, Weight } from './acts.js';
 import { get } from './api.js';
 import { badge, frontend, kernelState } from './badges.js';
-import { Bulk, BulkUndo } from './bulk.js';
 import { Copy, listCommand } from './command.js';
 import { chips, choice, search, Typed } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
+import { later } from './later.js';
 import { ListStore } from './list_store.js';
 import { memberPast } from './member_past.js';
-import { Members } from './members.js';
 import { failure, nothing } from './notes.js';
-import { AddPool, EditPool } from './pool_form.js';
-import { Record } from './record.js';
-import { Rollback } from './rollback.js';
 import { endpoint, loadSpec, poolPath } from './spec.js';
 import { elsewhere, isOurs, readOnlyWords, WhyNot } from './why_not.js';
 
@@ -27,9 +22,21 @@ const FLASH_MS = 2000;
 const ACTS = ['edit', 'delete', 'rollback', 'record'];
 const KEYS = { e: 'edit', Delete: 'delete', h: 'record', b: 'rollback', n: 'add', d: 'drain', a: 'bulk', x: 'choose' };
 const MEMBER_KEYS = { e: 'weight', Delete: 'deleteMember', d: 'drain', h: 'record', b: 'rollback' };
-const DIALOGS = { add: AddPool, edit: EditPool, delete: DeletePool, drainAll: DrainAll, rollback: Rollback, record: Record,
-	addMember: AddMember, deleteMember: DeleteMember, drain: Drain, resume: Drain, weight: Weight,
-	bulk: Bulk, bulkUndo: BulkUndo, drainAllOf: Bulk, resumeAll: Bulk };
+const Members = later(() => import('./members.js'), 'Members');
+const Drain = later(() => import('./acts.js'), 'Drain'), Bulk = later(() => import('./bulk.js'), 'Bulk');
+const DIALOGS = {
+	add: later(() => import('./pool_form.js'), 'AddPool'),
+	edit: later(() => import('./pool_form.js'), 'EditPool'),
+	delete: later(() => import('./acts.js'), 'DeletePool'),
+	drainAll: later(() => import('./acts.js'), 'DrainAll'),
+	rollback: later(() => import('./rollback.js'), 'Rollback'),
+	record: later(() => import('./record.js'), 'Record'),
+	addMember: later(() => import('./acts.js'), 'AddMember'),
+	deleteMember: later(() => import('./acts.js'), 'DeleteMember'),
+	weight: later(() => import('./acts.js'), 'Weight'),
+	bulkUndo: later(() => import('./bulk.js'), 'BulkUndo'),
+	drain: Drain, resume: Drain, bulk: Bulk, drainAllOf: Bulk, resumeAll: Bulk,
+};
 const READ_ONLY = ['record'];
 const WITHOUT_BASE = ['add', 'record', 'bulk', 'bulkUndo', 'drainAllOf', 'resumeAll'];
 
@@ -305,7 +312,7 @@ export class Pools extends Component {
 		if (DIALOGS[what] === Bulk)
 			return html`<${Bulk} key=${what} ...${props} onDone=${this.onManyDone} onUndo=${this.undoMany} />`;
 		if (what === 'bulkUndo')
-			return html`<${BulkUndo} key=${what} ...${props} onDone=${() => this.reload()} />`;
+			return html`<${DIALOGS.bulkUndo} key=${what} ...${props} onDone=${() => this.reload()} />`;
 		return html`<${DIALOGS[what]} key=${what} ...${props} namespace=${this.props.params.namespace} />`;
 	}
 

@@ -31,6 +31,7 @@ export default {
 	'empty.events': 'Nothing has happened since the agent started.',
 	'empty.members': 'This pool has no members.',
 	'retry': 'Try again',
+	'later.failed': 'This part of the page could not be loaded.',
 	'request': 'request {id}',
 
 	'filter.health': 'Health',

@@ -31,6 +31,7 @@ export default {
 	'empty.events': '自代理启动以来没有事件。',
 	'empty.members': '此池没有成员。',
 	'retry': '重试',
+	'later.failed': '页面的这一部分未能加载。',
 	'request': '请求 {id}',
 
 	'filter.health': '健康',

@@ -33,6 +33,12 @@ static struct snapshot *change_next(struct fixture *f, const struct snapshot *s,
 		       : NULL;
 }
 
+static struct snapshot *begin_again(struct fixture *f)
+{
+	f->changes = 0;
+	return snapshot_ref(f->first);
+}
+
 static void turn(struct fixture *f, char what)
 {
 	int64_t now = clock_wall_ms(&clock_system);
@@ -47,7 +53,7 @@ static void turn(struct fixture *f, char what)
 	else if (what == 'c')
 		next = change_next(f, s, now);
 	else if (what == 'r')
-		next = snapshot_ref(f->first);
+		next = begin_again(f);
 	if (next)
 		snapshot_slot_put(f->slot, next);
 	snapshot_unref(s);

@@ -44,10 +44,15 @@ function freePort() {
 /** The fixture: do('d') does that to its pools (tests/lib/tools/api_fixture.c). */
 export class Fixture {
 	static async start(...size) {
+		return Fixture.startOf(BUILD, ...size);
+	}
+
+	/** The same of another build. */
+	static async startOf(build, ...size) {
 		const f = new Fixture();
 
 		f.dir = mkdtempSync(join(tmpdir(), 'page-'));
-		f.child = spawn(join(BUILD, 'tools/api_fixture'), ['--tcp', join(f.dir, 'socket'), ...size],
+		f.child = spawn(join(build, 'tools/api_fixture'), ['--tcp', join(f.dir, 'socket'), ...size],
 			{ stdio: ['pipe', 'pipe', 'inherit'] });
 		for await (const line of createInterface(f.child.stdout)) {
 			f.url = 'http://127.0.0.1:' + /^ready (\d+)$/.exec(line)[1] + '/';
