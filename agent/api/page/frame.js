@@ -26,7 +26,7 @@ export function Head(p) {
 	return html`<header><a class="brand" href=${makeHash('pools', p.kept)}><img src="/page/icon.svg" alt="" width="20" height="20" /> Parasaus</a>
 		<nav aria-label=${t('nav')}>
 			${link('pools', p.view, p.kept, counts?.pools.total)}${link('problems', p.view, p.kept, counts?.problems.total)}
-			${['events', 'addresses', 'agent', 'record'].map((view) => link(view, p.view, p.kept))}</nav>
+			${['events', 'addresses', 'agent', 'record', 'kernel'].map((view) => link(view, p.view, p.kept))}</nav>
 		<span class="space"></span>
 		${select(t('language'), p.language, LANGUAGES, (l) => LANGUAGE_NAMES[l], p.onLanguage)}
 		${select(t('theme'), p.theme, THEMES, (x) => t('theme.' + x), p.onTheme)}

@@ -8,7 +8,7 @@ import { lettersAreKeys, setLetters } from './keys.js';
 const KEYS = [['search', ['/']], ['move', ['↑', '↓', 'j', 'k']], ['page', ['PgUp', 'PgDn', 'Home', 'End']],
 	['open', ['Enter']], ['escape', ['Esc']], ['refresh', ['r']],
 	['new', ['n']], ['many', ['a']], ['choose', ['x']], ['edit', ['e']], ['drain', ['d']], ['delete', ['Delete']], ['record', ['h']], ['rollback', ['b']],
-	['undo', ['u']], ['views', ['1', '2', '3', '4', '5', '6']], ['help', ['?']]];
+	['undo', ['u']], ['views', ['1', '2', '3', '4', '5', '6', '7']], ['help', ['?']]];
 
 /** Props: onClose. */
 export class Help extends Component {

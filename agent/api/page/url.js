@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The whole of what is shown is in the URL, after the hash: #/pools?q=web&health=down.
 
-const VIEWS = ['pools', 'problems', 'events', 'addresses', 'agent', 'record'];
-const NAMES = ['q', 'sort', 'health', 'protocol', 'check', 'namespace', 'source', 'severity', 'type',
+const VIEWS = ['pools', 'problems', 'events', 'addresses', 'agent', 'record', 'kernel'];
+const NAMES = ['q', 'sort', 'health', 'vip', 'protocol', 'check', 'namespace', 'source', 'severity', 'type',
 	'user', 'action', 'pool', 'name', 'result', 'since', 'until', 'open', 'at', 'lang', 'theme'];
 
 /** A hash as { view, params }; what is unknown is left out. */
