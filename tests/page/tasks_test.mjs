@@ -147,8 +147,12 @@ await run([
 	},
 	async function none_from_one_view_to_the_next() {
 		await noneIsLong('views', FIRST, async (page) => {
-			for (const view of ['problems', 'events', 'agent', 'kernel', 'pools']) {
-				await page.locator(`nav a[href^="#/${view}"]`).click();
+			const links = page.locator('nav a');
+
+			for (let i = await links.count() - 1; i >= 0; i--) { // back to the pools; a fixture has no store for these two
+				if (/addresses|record/.test(await links.nth(i).getAttribute('href')))
+					continue;
+				await links.nth(i).click();
 				await page.waitForSelector('main .screen');
 			}
 			await rowShown(page, 0, 'ns/service-00000:http');
