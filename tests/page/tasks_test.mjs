@@ -4,14 +4,14 @@
 // clock are told one by one with what they were made of. A machine that does much else lengthens them, so what is
 // asserted is their time on a processor, against that of a task which is always the same, in the same browser.
 //
-//   RUNS=N       how often each is done, of which the median counts (5)
+//   RUNS=N       how often each is done, of which the median counts (3)
 //   COMPARE=DIR  the page of another build, run in turn with this one, as what is told beside it
 import assert from 'node:assert/strict';
 import { closePage, Fixture, openPage, run, startBrowser } from './lib/ground.mjs';
 import { rowShown, type } from './lib/measure.mjs';
 import { describe, traced } from './lib/tasks.mjs';
 
-const POOLS = 35000, LONG_MS = 50, RUNS = Number(process.env.RUNS || 5);
+const POOLS = 35000, LONG_MS = 50, RUNS = Number(process.env.RUNS || 3);
 // The longest that is allowed, of the task that is always the same, which takes half of 50 ms where this was
 // written. There are 0.7 to 0.95 of it, and up to 1.1 where all rows are others; the first look was 1.4 of it once.
 const FIRST = 1.2, SCROLL = 1.5;
