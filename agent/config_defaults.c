@@ -51,6 +51,64 @@ static void print_flags(const struct schema_key *k, const void *base, unsigned d
 
 static const struct schema_type flags_type = { read_flags, print_flags };
 
+static int read_tunnel(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		       void *base)
+{
+	struct pool_settings *set = base;
+	const char *s = schema_string(r, d);
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (pool_tunnel_parse(s, &set->tunnel) < 0)
+		return schema_bad(r, d, "'%.64s' is not possible: ipip, gre, gue or gue:PORT", s);
+	return 0;
+}
+
+static void print_tunnel(const struct schema_key *k, const void *base, unsigned depth,
+			 struct buf *out)
+{
+	const struct pool_settings *set = base;
+	char text[POOL_TUNNEL_TEXT_MAX];
+
+	(void)k;
+	(void)depth;
+	buf_printf(out, " %s", pool_tunnel_text(&set->tunnel, text));
+}
+
+static const struct schema_type tunnel_type = { read_tunnel, print_tunnel };
+
+static int read_prefixes(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			 void *base)
+{
+	struct pool_settings *set = base;
+	const char *s = schema_scalar(r, d);
+
+	(void)k;
+	if (!s)
+		return -EINVAL;
+	if (pool_prefixes_parse(s, &set->persistence) < 0)
+		return schema_bad(
+			r, d,
+			"'%.64s' is not the length of a prefix, 1 to 32, perhaps with one "
+			"for IPv6 behind it, such as 24 or 24,64",
+			s);
+	return 0;
+}
+
+static void print_prefixes(const struct schema_key *k, const void *base, unsigned depth,
+			   struct buf *out)
+{
+	const struct pool_settings *set = base;
+	char text[POOL_PREFIXES_TEXT_MAX];
+
+	(void)k;
+	(void)depth;
+	buf_printf(out, " \"%s\"", pool_prefixes_text(&set->persistence, text));
+}
+
+static const struct schema_type prefixes_type = { read_prefixes, print_prefixes };
+
 static int read_expect(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		       void *base)
 {
@@ -100,6 +158,7 @@ static const struct schema_key settings_keys[] = {
 	  SCHEMA_FIELD(struct pool_settings, forward),
 	  .words = &pool_forward_words,
 	  .fallback = "nat" },
+	{ .name = "tunnelType", .type = &tunnel_type, .fallback = "ipip" },
 	{ .name = "snat",
 	  .type = &schema_word,
 	  SCHEMA_FIELD(struct pool_settings, masquerade),
@@ -115,6 +174,7 @@ static const struct schema_key settings_keys[] = {
 	  SCHEMA_FIELD(struct pool_settings, max_connections),
 	  .max = 1000000,
 	  .fallback = "0" },
+	{ .name = "persistenceNetmask", .type = &prefixes_type, .fallback = "32,128" },
 	{ .name = "drain",
 	  .type = &schema_s,
 	  SCHEMA_FIELD(struct pool_settings, drain_s),

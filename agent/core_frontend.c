@@ -198,7 +198,7 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 			continue;
 		any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
 							  .deadline = deadline,
-							  .forward = (uint8_t)plan_forward(old) });
+							  .path = plan_path(old) });
 	}
 	return any;
 }
@@ -220,10 +220,9 @@ static bool add_terminating(struct frontend *f, const struct pool *now)
 		const struct pool_member *m = &now->members[i];
 
 		if (m->terminating)
-			any |= add_drain(
-				f, &(struct plan_drain){ .endpoint = m->endpoint,
-							 .deadline = deadline,
-							 .forward = (uint8_t)plan_forward(now) });
+			any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
+								  .deadline = deadline,
+								  .path = plan_path(now) });
 	}
 	return any;
 }
@@ -343,10 +342,11 @@ static void drain_surplus(struct frontend *f, const struct ipvs_service *image)
 		e.protocol = f->key.protocol;
 		if (f->owner && pool_member_find(f->owner->pool, &e))
 			continue;
-		drain_add(f, &(struct plan_drain){ .endpoint = e,
-						   .deadline = mono_add_ms(core_now(f->core),
-									   (int64_t)drain_s * 1000),
-						   .forward = d->forward });
+		drain_add(f, &(struct plan_drain){
+				     .endpoint = e,
+				     .deadline = mono_add_ms(core_now(f->core),
+							     (int64_t)drain_s * 1000),
+				     .path = { d->forward, d->tunnel, d->tunnel_port } });
 	}
 }
 

@@ -27,7 +27,7 @@
 #include "agent/core_private.h"
 
 #define MAGIC	      "parasaus"
-#define VERSION	      3
+#define VERSION	      4
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
 #define FLUSH_BYTES   65536
@@ -266,7 +266,9 @@ static void put_drains(const struct core *c, struct buf *b)
 			wire_put_endpoint(b, &f->key);
 			wire_put_endpoint(b, &f->drains[i].endpoint);
 			wire_put_i64(b, core_wall_of(c, f->drains[i].deadline));
-			wire_put_u8(b, f->drains[i].forward);
+			wire_put_u8(b, f->drains[i].path.forward);
+			wire_put_u8(b, f->drains[i].path.tunnel);
+			wire_put_u16(b, f->drains[i].path.tunnel_port);
 			wire_put_u8(b, f->drains[i].done);
 		}
 	}
@@ -375,7 +377,9 @@ static void load_drains(struct core *c, struct wire *w)
 		struct plan_drain d = { .endpoint = wire_endpoint(w) };
 
 		d.deadline = deadline_of(c, wire_i64(w));
-		d.forward = wire_u8(w) & 3;
+		d.path.forward = wire_u8(w) & 3;
+		d.path.tunnel = wire_u8(w) % 3;
+		d.path.tunnel_port = wire_u16(w);
 		d.done = wire_u8(w);
 		if (!w->bad)
 			frontend_restore_drain(c, &key, &d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/plan/plan.h"
 
-#include <netinet/in.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,17 +25,19 @@ static bool has_one_writer(const struct pool *pool)
 	return pool->set.check && pool->set.check->role == CHECK_ROLE_WRITER;
 }
 
-enum ipvs_forward plan_forward(const struct pool *pool)
+struct plan_path plan_path(const struct pool *pool)
 {
 	switch (pool->set.forward) {
 	case FORWARD_NAT:
-		return IPVS_NAT;
+		break;
 	case FORWARD_DIRECT:
-		return IPVS_DIRECT;
+		return (struct plan_path){ .forward = IPVS_DIRECT };
 	case FORWARD_TUNNEL:
-		return IPVS_TUNNEL;
+		return (struct plan_path){ .forward = IPVS_TUNNEL,
+					   .tunnel = (uint8_t)pool->set.tunnel.type,
+					   .tunnel_port = pool->set.tunnel.port };
 	}
-	return IPVS_NAT;
+	return (struct plan_path){ .forward = IPVS_NAT };
 }
 
 void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now)
@@ -296,6 +298,16 @@ void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t no
 	}
 }
 
+/* In the kernel's form: a mask for IPv4, a length for IPv6. */
+static uint32_t client_netmask(const struct pool *pool, const struct ipvs_service *s)
+{
+	const struct pool_prefixes *p = &pool->set.persistence;
+
+	if (s->key.addr.family == AF_INET6)
+		return p->v6 ? p->v6 : s->netmask;
+	return p->v4 ? htonl(UINT32_MAX << (32 - p->v4)) : s->netmask;
+}
+
 struct ipvs_service plan_service(const struct pool *pool, const struct endpoint *frontend)
 {
 	struct ipvs_service s = ipvs_service_of(frontend);
@@ -310,6 +322,7 @@ struct ipvs_service plan_service(const struct pool *pool, const struct endpoint 
 	if (pool->persistence_s) {
 		s.flags |= IPVS_PERSISTENT;
 		s.timeout = pool->persistence_s;
+		s.netmask = client_netmask(pool, &s);
 	}
 	s.masquerade = pool->set.forward == FORWARD_NAT && pool->set.masquerade;
 	return s;
@@ -324,6 +337,13 @@ static bool is_leaving(const struct endpoint *e, const struct plan_drain *drains
 	return false;
 }
 
+static void go_by(struct ipvs_dest *d, struct plan_path path)
+{
+	d->forward = path.forward;
+	d->tunnel = path.tunnel;
+	d->tunnel_port = path.tunnel_port;
+}
+
 void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
 		const struct plan_drain *drains, size_t drain_count, mono_t now)
 {
@@ -336,7 +356,7 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		d = ipvs_service_add(s);
 		d->addr = m->endpoint.addr;
 		d->port = m->endpoint.port;
-		d->forward = (uint8_t)plan_forward(pool);
+		go_by(d, plan_path(pool));
 		d->weight = members[i].weight;
 		d->nominal = m->weight;
 		d->upper = pool->set.max_connections;
@@ -349,7 +369,7 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		d = ipvs_service_add(s);
 		d->addr = drains[i].endpoint.addr;
 		d->port = drains[i].endpoint.port;
-		d->forward = drains[i].forward;
+		go_by(d, drains[i].path);
 		d->draining = true;
 	}
 	ipvs_service_sort(s);

@@ -100,15 +100,21 @@ struct plan_outcome {
 void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
 	       struct plan_member *out, struct plan_outcome *outcome);
 
+/* How packets get to a server, as struct ipvs_dest has it. */
+struct plan_path {
+	uint8_t forward; /* enum ipvs_forward */
+	uint8_t tunnel;
+	uint16_t tunnel_port;
+};
+struct plan_path plan_path(const struct pool *pool);
+
 /* A member that is leaving one frontend. */
 struct plan_drain {
 	struct endpoint endpoint;
 	mono_t deadline;
-	uint8_t forward; /* enum ipvs_forward: as it is in the kernel */
-	bool done;	 /* no connection left: out of the table, though still in the pool */
+	struct plan_path path; /* as it is in the kernel */
+	bool done;	       /* no connection left: out of the table, though still in the pool */
 };
-
-enum ipvs_forward plan_forward(const struct pool *pool);
 
 /* A frontend's service without destinations, from the pool that owns it. */
 struct ipvs_service plan_service(const struct pool *pool, const struct endpoint *frontend);

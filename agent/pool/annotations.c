@@ -13,6 +13,7 @@
 
 #include "agent/base/value.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/settings.h"
 
 #define PREFIX ANNOTATION_PREFIX
 
@@ -131,6 +132,15 @@ static void check_flags(struct draft *d, const struct said *said)
 			     "scheduler-flags is for mh and sh, not for %s; not used",
 			     set->scheduler);
 	set->scheduler_flags = 0;
+}
+
+static void check_tunnel(struct draft *d, const struct said *said)
+{
+	if (d->set->forward != FORWARD_TUNNEL && said->good[KEY_TUNNEL])
+		problems_add(d->problems, false, said->by[KEY_TUNNEL]->line,
+			     "annotation " PREFIX "tunnel-type has no effect with " PREFIX
+			     "forwarding: %s",
+			     value_word_text(&pool_forward_words, d->set->forward));
 }
 
 static void check_only(struct draft *d, const struct said *said)
@@ -275,6 +285,7 @@ void pool_annotations(const struct object_annotation *items, size_t count,
 	if (origin_type)
 		read_origin_type(&d, origin_type, &said);
 	check_flags(&d, &said);
+	check_tunnel(&d, &said);
 	check_only(&d, &said);
 	check_role(&d, &said);
 	default_policies(&d, &said);

@@ -133,6 +133,21 @@ static const char *read_forwarding(struct draft *d, const char *value)
 	return NULL;
 }
 
+static const char *read_tunnel(struct draft *d, const char *value)
+{
+	if (pool_tunnel_parse(value, &d->set->tunnel) < 0)
+		return "ipip, gre, gue, or gue and a port such as gue:6080";
+	return NULL;
+}
+
+static const char *read_persistence(struct draft *d, const char *value)
+{
+	if (pool_prefixes_parse(value, &d->set->persistence) < 0)
+		return "the length of a prefix, 1 to 32, perhaps with one for IPv6 behind it, such "
+		       "as 24 or 24,64";
+	return NULL;
+}
+
 static const char *read_snat(struct draft *d, const char *value)
 {
 	uint32_t masquerade;
@@ -273,6 +288,7 @@ static const struct annotation_key keys[] = {
 	{ "scheduler", USE_ANY, read_scheduler, KEY_OTHER },
 	{ "scheduler-flags", USE_ANY, read_scheduler_flags, KEY_SCHEDULER_FLAGS },
 	{ "forwarding", USE_ANY, read_forwarding, KEY_OTHER },
+	{ "tunnel-type", USE_ANY, read_tunnel, KEY_TUNNEL },
 	{ "snat", USE_ANY, read_snat, KEY_OTHER },
 	{ "weight", USE_ANY, read_weight, KEY_OTHER },
 	{ "weights", USE_ANY, read_weights, KEY_OTHER },
@@ -280,6 +296,7 @@ static const struct annotation_key keys[] = {
 	{ "on-unhealthy", USE_ANY, read_unhealthy, KEY_ON_UNHEALTHY },
 	{ "fail-policy", USE_ANY, read_fail_policy, KEY_FAIL_POLICY },
 	{ "max-connections", USE_ANY, read_max_connections, KEY_OTHER },
+	{ "persistence-netmask", USE_ANY, read_persistence, KEY_OTHER },
 	{ "udp-one-packet", USE_ANY, read_one_packet, KEY_OTHER },
 	{ "pin", USE_ANY, NULL, KEY_OTHER },
 };

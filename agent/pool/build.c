@@ -222,6 +222,16 @@ static void look_for_secret(struct build *b, const struct merged *m)
 	}
 }
 
+static void look_for_affinity(struct build *b, const struct merged *m)
+{
+	for (size_t i = 0; !b->service->affinity_s && i < m->count; i++) {
+		if (strcmp(m->items[i].key, "persistence-netmask") == 0)
+			problems_add_in(&b->problems, false, m->paths[i], m->items[i].line,
+					"annotation parasaus.io/persistence-netmask has no effect "
+					"without spec.sessionAffinity: ClientIP");
+	}
+}
+
 static void read_settings(struct build *b)
 {
 	struct merged m = { .count = 0 };
@@ -239,6 +249,7 @@ static void read_settings(struct build *b)
 	if (b->set.check != b->p->rules->defaults.check)
 		b->set.check = check_intern(b->p, b->set.check);
 	look_for_secret(b, &m);
+	look_for_affinity(b, &m);
 	for (size_t i = 0; i < m.count; i++) {
 		/* A bad one has been told by pool_annotations(). */
 		if (strcmp(m.items[i].key, "weights") == 0 &&

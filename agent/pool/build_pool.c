@@ -37,8 +37,11 @@ static const char *vip_pool(const struct pool_rules *rules, const struct addr *a
 	return NULL;
 }
 
+/* A tunnel carries either family over either, the others are of the client's packet. */
 static bool suits_frontends(const struct pool *p, const struct addr *a)
 {
+	if (p->set.forward == FORWARD_TUNNEL)
+		return true;
 	for (size_t i = 0; i < p->frontend_count; i++) {
 		if (p->frontends[i].addr.family == a->family)
 			return true;
@@ -65,9 +68,11 @@ static bool is_usable(struct part *t, const struct object *o, const struct addr 
 		return false;
 	}
 	if (!suits_frontends(t->pool, a)) {
-		problems_add_in(&t->pool->problems, true, o->path, o->line,
-				"%s: address %s is not used: the frontend is of the other family",
-				object_kind_text(o->kind), addr_text(a, text));
+		problems_add_in(
+			&t->pool->problems, true, o->path, o->line,
+			"%s: address %s is not used: the frontend is of the other family, which "
+			"only forwarding: tunnel carries",
+			object_kind_text(o->kind), addr_text(a, text));
 		return false;
 	}
 	return true;

@@ -43,12 +43,26 @@ struct address_pool {
 enum pool_unhealthy { UNHEALTHY_DRAIN, UNHEALTHY_KEEP, UNHEALTHY_RESET };
 enum pool_fail_policy { FAIL_OPEN_LAST, FAIL_OPEN_ALL, FAIL_CLOSED };
 enum pool_forward { FORWARD_NAT, FORWARD_DIRECT, FORWARD_TUNNEL };
+/* The kernel's numbers, IP_VS_CONN_F_TUNNEL_TYPE_IPIP ... of linux/ip_vs.h. */
+enum pool_tunnel_type { TUNNEL_IPIP = 0, TUNNEL_GUE = 1, TUNNEL_GRE = 2 };
+
+struct pool_tunnel {
+	enum pool_tunnel_type type;
+	uint16_t port; /* of GUE on the servers; 0 with the others */
+};
+
+/* Of whom persistence takes for one client: the lengths of prefixes; 0: one address is. */
+struct pool_prefixes {
+	uint8_t v4, v6;
+};
 
 /* What an annotation may change, with the defaults in force. */
 struct pool_settings {
 	char scheduler[16];
 	uint32_t scheduler_flags; /* IPVS_SCHED1.. of ipvs/table.h: 0x8, 0x10 */
 	enum pool_forward forward;
+	struct pool_tunnel tunnel; /* with FORWARD_TUNNEL */
+	struct pool_prefixes persistence;
 	bool masquerade;	  /* snat auto */
 	bool one_packet;	  /* udp */
 	uint32_t drain_s;	  /* 0..86400 */

@@ -95,6 +95,8 @@ static bool settings_equal(const struct pool_settings *a, const struct pool_sett
 {
 	return strcmp(a->scheduler, b->scheduler) == 0 &&
 	       a->scheduler_flags == b->scheduler_flags && a->forward == b->forward &&
+	       a->tunnel.type == b->tunnel.type && a->tunnel.port == b->tunnel.port &&
+	       a->persistence.v4 == b->persistence.v4 && a->persistence.v6 == b->persistence.v6 &&
 	       a->masquerade == b->masquerade && a->one_packet == b->one_packet &&
 	       a->drain_s == b->drain_s && a->weight == b->weight &&
 	       a->max_connections == b->max_connections && a->unhealthy == b->unhealthy &&

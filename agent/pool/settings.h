@@ -10,6 +10,7 @@
 
 #include "agent/base/attr.h"
 #include "agent/base/value.h"
+#include "agent/pool/pool.h"
 
 /*
  * The kernel's schedulers, by name; lblc and lblcr are for proxies, not for servers, and left
@@ -25,5 +26,19 @@ extern const struct value_words pool_check_words;	/* enum check_type: those for 
 /* "none", or "fallback" and "port" with a comma between (of mh and sh). -EINVAL otherwise. */
 MUST_CHECK int pool_scheduler_flags_parse(const char *s, uint32_t *out);
 const char *pool_scheduler_flags_text(uint32_t flags);
+
+/*
+ * "ipip", "gre", "gue", or "gue:PORT"; without one it is 6080, the port of RFC draft
+ * ietf-intarea-gue and of IANA. -EINVAL otherwise.
+ */
+#define POOL_TUNNEL_TEXT_MAX 16
+MUST_CHECK int pool_tunnel_parse(const char *s, struct pool_tunnel *out);
+const char *pool_tunnel_text(const struct pool_tunnel *t, char *out); /* POOL_TUNNEL_TEXT_MAX */
+
+/* "24", of IPv4, 1 to 32; "24,64", of IPv6 too, 1 to 128. -EINVAL otherwise. */
+#define POOL_PREFIXES_TEXT_MAX 8
+MUST_CHECK int pool_prefixes_parse(const char *s, struct pool_prefixes *out);
+const char *pool_prefixes_text(const struct pool_prefixes *p,
+			       char *out); /* POOL_PREFIXES_TEXT_MAX */
 
 #endif

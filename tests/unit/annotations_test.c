@@ -89,6 +89,53 @@ static void expect(const char *const *pairs, const char *want)
 #define PLAIN	   "wrr flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last | "
 #define UNCHANGED  PLAIN "tcp port=0 2/3 2000/1000/500\n"
 
+#define PREFIXES_ARE                                                                           \
+	"the length of a prefix, 1 to 32, perhaps with one for IPv6 behind it, such as 24 or " \
+	"24,64; left as it was"
+
+static void assert_tunnel(const char *text, enum pool_tunnel_type type, uint16_t port,
+			  const char *again)
+{
+	char out[POOL_TUNNEL_TEXT_MAX];
+	struct pool_tunnel t;
+
+	assert_int_equal(pool_tunnel_parse(text, &t), 0);
+	assert_int_equal(t.type, type);
+	assert_int_equal(t.port, port);
+	assert_string_equal(pool_tunnel_text(&t, out), again);
+}
+
+static void a_tunnel_has_a_type_and_gue_a_port(void **state)
+{
+	(void)state;
+	assert_tunnel("ipip", TUNNEL_IPIP, 0, "ipip");
+	assert_tunnel("gre", TUNNEL_GRE, 0, "gre");
+	assert_tunnel("gue", TUNNEL_GUE, 6080, "gue:6080");
+	assert_tunnel("gue:65535", TUNNEL_GUE, 65535, "gue:65535");
+	expect(PAIRS("tunnel-type", "gre"),
+	       UNCHANGED "warning 1: annotation parasaus.io/tunnel-type has no effect with "
+			 "parasaus.io/forwarding: nat\n");
+}
+
+static void assert_prefixes(const char *text, uint8_t v4, uint8_t v6, const char *again)
+{
+	char out[POOL_PREFIXES_TEXT_MAX];
+	struct pool_prefixes p;
+
+	assert_int_equal(pool_prefixes_parse(text, &p), 0);
+	assert_int_equal(p.v4, v4);
+	assert_int_equal(p.v6, v6);
+	assert_string_equal(pool_prefixes_text(&p, out), again);
+}
+
+static void a_client_may_be_a_whole_prefix(void **state)
+{
+	(void)state;
+	assert_prefixes("24", 24, 0, "24");
+	assert_prefixes("1,1", 1, 1, "1,1");
+	assert_prefixes("32,128", 32, 128, "32,128");
+}
+
 static void each_annotation_sets_its_own(void **state)
 {
 	(void)state;
@@ -178,6 +225,22 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		{ "scheduler-flags", "x",
 		  "\"x\" is not none, fallback, port, or \"fallback,port\"; left as it was" },
 		{ "forwarding", "masq", "\"masq\" is not nat, dr or tunnel; left as it was" },
+		{ "tunnel-type", "vxlan",
+		  "\"vxlan\" is not ipip, gre, gue, or gue and a port such as gue:6080; left as it "
+		  "was" },
+		{ "tunnel-type", "gue:0",
+		  "\"gue:0\" is not ipip, gre, gue, or gue and a port such as gue:6080; left as it "
+		  "was" },
+		{ "tunnel-type", "gre:47",
+		  "\"gre:47\" is not ipip, gre, gue, or gue and a port such as gue:6080; left as "
+		  "it "
+		  "was" },
+		{ "persistence-netmask", "0", "\"0\" is not " PREFIXES_ARE },
+		{ "persistence-netmask", "33", "\"33\" is not " PREFIXES_ARE },
+		{ "persistence-netmask", "24,129", "\"24,129\" is not " PREFIXES_ARE },
+		{ "persistence-netmask", "24,", "\"24,\" is not " PREFIXES_ARE },
+		{ "persistence-netmask", "255.255.255.0",
+		  "\"255.255.255.0\" is not " PREFIXES_ARE },
 		{ "snat", "on", "\"on\" is not auto or none; left as it was" },
 		{ "weight", "65536",
 		  "\"65536\" is not a whole number from 0 to 65535; left as it was" },
@@ -465,6 +528,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_annotation_sets_its_own),
+		cmocka_unit_test(a_tunnel_has_a_type_and_gue_a_port),
+		cmocka_unit_test(a_client_may_be_a_whole_prefix),
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),

@@ -60,6 +60,9 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_string_equal(d->scheduler, "wrr");
 	assert_int_equal(d->scheduler_flags, 0);
 	assert_int_equal(d->forward, FORWARD_NAT);
+	assert_int_equal(d->tunnel.type, TUNNEL_IPIP);
+	assert_int_equal(d->persistence.v4, 32);
+	assert_int_equal(d->persistence.v6, 128);
 	assert_true(d->masquerade);
 	assert_false(d->one_packet);
 	assert_int_equal(d->weight, 1);
@@ -92,6 +95,8 @@ static void what_is_written_counts(void **state)
 		"  scheduler: mh\n"
 		"  schedulerFlags: fallback,port\n"
 		"  forwarding: dr\n"
+		"  tunnelType: gue:7000\n"
+		"  persistenceNetmask: 24\n"
 		"  snat: none\n"
 		"  weight: 100\n"
 		"  maxConnections: 5000\n"
@@ -126,6 +131,10 @@ static void what_is_written_counts(void **state)
 	assert_string_equal(d->scheduler, "mh");
 	assert_int_equal(d->scheduler_flags, 0x18);
 	assert_int_equal(d->forward, FORWARD_DIRECT);
+	assert_int_equal(d->tunnel.type, TUNNEL_GUE);
+	assert_int_equal(d->tunnel.port, 7000);
+	assert_int_equal(d->persistence.v4, 24);
+	assert_int_equal(d->persistence.v6, 0);
 	assert_false(d->masquerade);
 	assert_int_equal(d->weight, 100);
 	assert_int_equal(d->max_connections, 5000);

@@ -249,6 +249,7 @@ static const struct {
 	{ "scheduler", "sh", NULL },
 	{ "scheduler-flags", "port", "\"scheduler\":\"sh\"" },
 	{ "forwarding", "dr", NULL },
+	{ "tunnel-type", "gue:7000", "\"forwarding\":\"tunnel\"" },
 	{ "snat", "none", NULL },
 	{ "weight", "9", NULL },
 	{ "weights", "10.1.0.1=7", NULL },
@@ -274,6 +275,8 @@ static bool same_settings(const struct pool *a, const struct pool *b)
 		    strcmp(a->set.scheduler, b->set.scheduler) == 0 &&
 		    a->set.scheduler_flags == b->set.scheduler_flags &&
 		    a->set.forward == b->set.forward && a->set.masquerade == b->set.masquerade &&
+		    a->set.tunnel.port == b->set.tunnel.port &&
+		    a->set.persistence.v4 == b->set.persistence.v4 &&
 		    a->set.drain_s == b->set.drain_s && a->set.weight == b->set.weight &&
 		    a->set.max_connections == b->set.max_connections &&
 		    a->set.unhealthy == b->set.unhealthy &&

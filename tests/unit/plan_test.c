@@ -340,6 +340,58 @@ static void kernel_is_as_planned(void **state)
 	buf_done(&text);
 }
 
+static void assert_table(struct scene *s, const char *want)
+{
+	struct ipvs_service service = plan_service(&s->pool, &s->frontend);
+	struct plan_outcome outcome;
+	struct buf text = { 0 };
+	struct ipvs_table table;
+
+	plan_pool(&s->pool, s->facts, NOW, s->out, &outcome);
+	plan_dests(&service, &s->pool, s->out, s->drains, s->drain_count, NOW);
+	ipvs_table_init(&table);
+	ipvs_table_put(&table, &service);
+	ipvs_table_print(&table, &text);
+	assert_string_equal(buf_cstr(&text), want);
+	ipvs_table_done(&table);
+	buf_done(&text);
+}
+
+/* One that drains goes on by the path it has, whatever its pool's is by now. */
+static void a_tunnel_is_planned_with_its_type(void **state)
+{
+	static const struct plan_case one = { .members = "u", .drains = "d" };
+	struct scene s;
+
+	(void)state;
+	scene_of(&one, &s);
+	s.pool.set.forward = FORWARD_TUNNEL;
+	s.pool.set.tunnel = (struct pool_tunnel){ TUNNEL_GUE, 6080 };
+	s.drains[0].path = (struct plan_path){ .forward = IPVS_TUNNEL, .tunnel = TUNNEL_GRE };
+	assert_table(&s,
+		     "-A -t 10.0.0.1:80 -s wrr\n"
+		     "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -i -w 1 --tun-type gue --tun-port 6080 "
+		     "--tun-nocsum\n"
+		     "-a -t 10.0.0.1:80 -r 10.1.0.7:8080 -i -w 0 --tun-type gre --tun-nocsum\n");
+}
+
+static void persistence_is_by_client_or_by_prefix(void **state)
+{
+	static const struct plan_case none = { .members = "" };
+	struct scene s;
+
+	(void)state;
+	scene_of(&none, &s);
+	s.pool.set.persistence = (struct pool_prefixes){ 20, 64 };
+	assert_table(&s, "-A -t 10.0.0.1:80 -s wrr\n");
+	s.pool.persistence_s = 60;
+	assert_table(&s, "-A -t 10.0.0.1:80 -s wrr -p 60 -M 255.255.240.0\n");
+	assert_int_equal(endpoint_parse("[2001:db8::1]:80", IPPROTO_TCP, &s.frontend), 0);
+	assert_table(&s, "-A -t [2001:db8::1]:80 -s wrr -p 60 -M 64\n");
+	s.pool.set.persistence = (struct pool_prefixes){ 20, 0 };
+	assert_table(&s, "-A -t [2001:db8::1]:80 -s wrr -p 60\n");
+}
+
 static void next_is_when_a_member_leaves(void **state)
 {
 	static const struct plan_case two = { .members = "Uj" };
@@ -388,13 +440,15 @@ static void first_state(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_LEN(cases) + 2] = {
+	struct CMUnitTest tests[ARRAY_LEN(cases) + 4] = {
 		cmocka_unit_test(next_is_when_a_member_leaves),
 		cmocka_unit_test(first_state),
+		cmocka_unit_test(a_tunnel_is_planned_with_its_type),
+		cmocka_unit_test(persistence_is_by_client_or_by_prefix),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		tests[i + 2] = (struct CMUnitTest){ .name = cases[i].name,
+		tests[i + 4] = (struct CMUnitTest){ .name = cases[i].name,
 						    .test_func = kernel_is_as_planned,
 						    .initial_state = (void *)(uintptr_t)&cases[i] };
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

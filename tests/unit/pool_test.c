@@ -377,7 +377,7 @@ static void addresses_that_may_not_be_members(void **state)
 		  "  error 4: Endpoints: address 192.0.2.11 is not used: it is one of the address "
 		  "pool main\n"
 		  "  error 4: Endpoints: address 2001:db8::1 is not used: the frontend is of the "
-		  "other family\n");
+		  "other family, which only forwarding: tunnel carries\n");
 	pools_free(p);
 }
 
@@ -426,6 +426,37 @@ static void a_single_port_needs_no_name(void **state)
 #define ANNOTATED(kind, name, annotations, rest)                       \
 	"---\n{apiVersion: v1, kind: " kind ", metadata: {name: " name \
 	", annotations: {" annotations "}}, " rest "}\n"
+
+static void a_tunnel_goes_to_either_family(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", "parasaus.io/forwarding: tunnel",
+		      "spec: {" NODE_PORT("30080") "}") ENDPOINTS("web", ONE("'2001:db8::1'")));
+	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp [2001:db8::1]:8080\n");
+	pools_free(p);
+}
+
+static void a_netmask_without_persistence_is_told(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", "parasaus.io/persistence-netmask: '24'",
+		      "spec: {sessionAffinity: ClientIP, " NODE_PORT("30080") "}")
+		    ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp persist=10800 10.0.0.1:8080\n");
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", "parasaus.io/persistence-netmask: '24'",
+		      "spec: {" NODE_PORT("30080") "}"));
+	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp 10.0.0.1:8080\n"
+		  "  warning 2: annotation parasaus.io/persistence-netmask has no effect without "
+		  "spec.sessionAffinity: ClientIP\n");
+	pools_free(p);
+}
 
 static void annotations_of_endpoints_win(void **state)
 {
@@ -1093,6 +1124,8 @@ int main(void)
 		cmocka_unit_test(addresses_that_may_not_be_members),
 		cmocka_unit_test(readiness_decides_who_is_a_member),
 		cmocka_unit_test(a_single_port_needs_no_name),
+		cmocka_unit_test(a_tunnel_goes_to_either_family),
+		cmocka_unit_test(a_netmask_without_persistence_is_told),
 		cmocka_unit_test(annotations_of_endpoints_win),
 		cmocka_unit_test(only_what_changed_is_told),
 		cmocka_unit_test(a_pool_tells_the_newest_change_of_its_objects),
