@@ -519,6 +519,7 @@ struct watch_source *source_store_new(struct core_source *cs, const struct watch
 {
 	const struct store_options options = {
 		.path = source_where(cs),
+		.owner = edit_store_owner,
 		.start_empty = cs->config->when_damaged == CONFIG_DAMAGED_START_EMPTY,
 	};
 	struct store_source *s = xcalloc(1, sizeof(*s));

@@ -42,6 +42,10 @@ enum edit_admission {
 /* *out is written for EDIT_REFUSED alone. */
 MUST_CHECK enum edit_admission edit_admit(const struct rest_request *r, struct rest_reply *out);
 
+/* For store_options.owner: the Service of an EndpointSlice, by its label. */
+bool edit_store_owner(enum store_kind kind, const char *text, size_t len,
+		      char out[static STORE_NAME_MAX + 1]);
+
 struct edits; /* under way */
 MUST_CHECK struct edits *edits_new(void);
 /* Those under way are never answered; before the store is closed. NULL is fine. */

@@ -6,7 +6,7 @@
  *
  * Nothing here blocks. The callbacks get the edit as their argument, are called
  * from the loop and never from inside the call, and never once forget() was
- * called; what they are given is valid during the call. get() and each() give
+ * called; what they are given is valid during the call. get() and each_part() give
  * what is the backend's own until the loop's next turn: a reference keeps it.
  */
 #ifndef AGENT_API_EDIT_BACKEND_H
@@ -19,9 +19,12 @@ struct edit;
 struct edit_backend {
 	/* NULL: there is none. */
 	const struct store_object *(*get)(struct edit *e, const struct store_key *key);
-	/* All of a kind and namespace, in no order. */
-	void (*each)(struct edit *e, enum store_kind kind, const char *ns, store_each_fn *fn,
-		     void *arg);
+	/*
+	 * Those of a kind that are the parts of this Service, in no order; perhaps others with them:
+	 * what they say themselves counts.
+	 */
+	void (*each_part)(struct edit *e, enum store_kind kind, const char *ns, const char *service,
+			  store_each_fn *fn, void *arg);
 	/* Whose document has this frontend; NULL: nobody's that is known of. */
 	const struct store_object *(*holder)(struct edit *e, const struct endpoint *at);
 	/* Nobody has it, and no write that waits asks for it. */

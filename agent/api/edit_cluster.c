@@ -465,11 +465,13 @@ static const struct store_object *get(struct edit *e, const struct store_key *ke
 	return d && is_seen(e, d) ? &d->object : NULL;
 }
 
-static void each(struct edit *e, enum store_kind kind, const char *ns, store_each_fn *fn, void *arg)
+static void each_part(struct edit *e, enum store_kind kind, const char *ns, const char *service,
+		      store_each_fn *fn, void *arg)
 {
 	const struct cluster *c = e->cluster;
 
 	(void)ns; /* there is no other */
+	(void)service;
 	for (size_t i = 0; i < c->count; i++)
 		if (c->documents[i].object.key.kind == kind && is_seen(e, &c->documents[i]))
 			fn(arg, &c->documents[i].object);
@@ -492,7 +494,7 @@ static bool is_free(struct edit *e, const struct endpoint *at)
 
 const struct edit_backend edit_backend_cluster = {
 	.get = get,
-	.each = each,
+	.each_part = each_part,
 	.holder = holder,
 	.is_free = is_free,
 	.write = cluster_write,

@@ -154,27 +154,11 @@ struct search {
 	bool full;
 };
 
-/* Whether it is worth reading: tens of thousands are not. A label has nothing that is escaped. */
-static bool may_name(const char *text, const char *service)
-{
-	size_t n = strlen(service);
-
-	while ((text = strstr(text, SERVICE_NAME))) {
-		text += strlen(SERVICE_NAME);
-		text += strspn(text, "\"': \t\r\n");
-		if (strncmp(text, service, n) == 0 && !isalnum((unsigned char)text[n]) &&
-		    text[n] != '-')
-			return true;
-	}
-	return false;
-}
-
 static void look_at_slice(void *arg, const struct store_object *o)
 {
 	struct search *s = arg;
 
-	if (!may_name(o->text, s->d->name) ||
-	    !pool_owns_slice(s->d, edit_tree_of_text(s->d->e, o->text, o->len)))
+	if (!pool_owns_slice(s->d, edit_tree_of_text(s->d->e, o->text, o->len)))
 		return;
 	if (s->count == SLICES_MAX)
 		s->full = true;
@@ -195,7 +179,7 @@ static bool find_slices(struct pool_documents *d)
 	bool good = true;
 
 	s.found = arena_take(&d->e->arena, SLICES_MAX * sizeof(struct store_object *));
-	d->e->backend->each(d->e, STORE_SLICE, d->ns, look_at_slice, &s);
+	d->e->backend->each_part(d->e, STORE_SLICE, d->ns, d->name, look_at_slice, &s);
 	if (s.full)
 		problems_add(&d->e->errors, true, 0,
 			     "%s/%s has more EndpointSlices than one write takes: %d", d->ns,

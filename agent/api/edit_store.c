@@ -2,14 +2,66 @@
 /* Documents of the embedded store, as edit_backend.h has them. */
 #include "agent/api/edit_private.h"
 
+#include <string.h>
+
+#define SERVICE_LABEL "kubernetes.io/service-name"
+
+/* --- whose part a document is ----------------------------------------------------------------- */
+
+/* What stands behind the label, where the text has it once and without anything escaped. */
+static bool scan_owner(const char *text, char out[static STORE_NAME_MAX + 1])
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	const char *at = strstr(text, SERVICE_LABEL "\":\"");
+	size_t n;
+
+	if (!at || strstr(at + 1, SERVICE_LABEL))
+		return false;
+	at += strlen(SERVICE_LABEL "\":\"");
+	n = strspn(at, letters);
+	if (!n || n > STORE_NAME_MAX || at[n] != '"')
+		return false;
+	memcpy(out, at, n);
+	out[n] = '\0';
+	return true;
+}
+
+static bool read_owner(const char *text, size_t len, char out[static STORE_NAME_MAX + 1])
+{
+	const struct doc_limits limits = DOC_LIMITS_DEFAULT;
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	const char *name;
+	const struct doc *labels;
+	struct err err;
+
+	if (doc_read_any(text, len, &limits, &set, &err) < 0 || set.count != 1)
+		return false;
+	labels = doc_get(doc_get(set.roots[0], "metadata"), "labels");
+	name = doc_string(doc_get(labels, SERVICE_LABEL));
+	if (!name || !*name || strlen(name) > STORE_NAME_MAX)
+		return false;
+	strcpy(out, name);
+	return true;
+}
+
+/* Tens of thousands are loaded: where a look says it, reading is saved. */
+bool edit_store_owner(enum store_kind kind, const char *text, size_t len,
+		      char out[static STORE_NAME_MAX + 1])
+{
+	return kind == STORE_SLICE && (scan_owner(text, out) || read_owner(text, len, out));
+}
+
+/* --- the backend -------------------------------------------------------------------------------- */
+
 static const struct store_object *get(struct edit *e, const struct store_key *key)
 {
 	return store_get(e->store, key);
 }
 
-static void each(struct edit *e, enum store_kind kind, const char *ns, store_each_fn *fn, void *arg)
+static void each_part(struct edit *e, enum store_kind kind, const char *ns, const char *service,
+		      store_each_fn *fn, void *arg)
 {
-	store_each(e->store, kind, ns, fn, arg);
+	store_each_part(e->store, kind, ns, service, fn, arg);
 }
 
 static const struct store_object *holder(struct edit *e, const struct endpoint *at)
@@ -50,7 +102,7 @@ static void forget(struct edit *e)
 
 const struct edit_backend edit_backend_store = {
 	.get = get,
-	.each = each,
+	.each_part = each_part,
 	.holder = holder,
 	.is_free = is_free,
 	.write = write,

@@ -231,7 +231,7 @@ static void put_object(struct store *s, struct write_job *j, size_t i, struct cu
 	if (!now->revision)
 		w->counts.objects++;
 	if (!j->write.dry_run)
-		j->objects[i] = object_of_store(&parts);
+		j->objects[i] = object_of_store(&parts, s->options.owner);
 }
 
 static void change(struct store *s, struct write_job *j, size_t i, struct current *now)

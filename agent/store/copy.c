@@ -167,7 +167,7 @@ static void prepare(struct store *s, struct copy_job *c, struct db *db)
 	if (db_value(db, "PRAGMA page_size", 0) != db_value(&s->writer.db, "PRAGMA page_size", -1))
 		db_fail(db, STORE_CORRUPT, "of another page size");
 	begin_epoch(s, c, db);
-	file_load(db, &c->loaded);
+	file_load(db, s->options.owner, &c->loaded);
 }
 
 static void restore(struct store *s, struct copy_job *c, const char *tmp)

@@ -21,6 +21,7 @@ struct block {
 	struct store_object object; /* first */
 	struct held *held;	    /* as many as it has claims */
 	bool holds;		    /* they are in the table of claims */
+	struct block *next, *prev;  /* of the same owner; prev NULL: it is in the table of parts */
 	size_t size;
 };
 
@@ -42,7 +43,7 @@ static char *append_str(char **to, const char *s)
 static size_t block_size(const struct store_object *o)
 {
 	size_t size = sizeof(struct block) + strlen(o->key.ns) + strlen(o->key.name) +
-		      strlen(o->user) + strlen(o->action) + o->len + 5;
+		      strlen(o->user) + strlen(o->action) + strlen(o->owner) + o->len + 6;
 
 	for (size_t i = 0; i < o->claim_count; i++)
 		size += sizeof(struct held) + sizeof(struct store_claim) +
@@ -50,7 +51,7 @@ static size_t block_size(const struct store_object *o)
 	return size;
 }
 
-struct store_object *object_of_store(const struct store_object *parts)
+static struct store_object *copy_parts(const struct store_object *parts)
 {
 	size_t size = block_size(parts);
 	struct block *b = xmalloc(size);
@@ -62,6 +63,7 @@ struct store_object *object_of_store(const struct store_object *parts)
 	atomic_init(&o->refs, 1);
 	b->size = size;
 	b->holds = false;
+	b->next = b->prev = NULL;
 	b->held = (struct held *)(b + 1);
 	claims = (struct store_claim *)(b->held + o->claim_count);
 	at = (char *)(claims + o->claim_count);
@@ -75,8 +77,20 @@ struct store_object *object_of_store(const struct store_object *parts)
 	o->key.name = append_str(&at, parts->key.name);
 	o->user = append_str(&at, parts->user);
 	o->action = append_str(&at, parts->action);
+	o->owner = append_str(&at, parts->owner);
 	o->text = append(&at, parts->text, parts->len);
 	return o;
+}
+
+struct store_object *object_of_store(const struct store_object *parts, store_owner_fn *owner)
+{
+	char name[STORE_NAME_MAX + 1] = "";
+	struct store_object with = *parts;
+
+	if (!owner || !owner(parts->key.kind, parts->text, parts->len, name))
+		name[0] = '\0';
+	with.owner = name;
+	return copy_parts(&with);
 }
 
 const struct store_object *store_object_ref(const struct store_object *o)
@@ -101,6 +115,18 @@ void store_object_unref(const struct store_object *o)
 static bool key_eq(const void *object, const void *key)
 {
 	return store_key_same(&((const struct store_object *)object)->key, key);
+}
+
+static struct store_key key_of_owner(const struct store_object *o)
+{
+	return (struct store_key){ o->key.kind, o->key.ns, o->owner };
+}
+
+static bool owner_eq(const void *object, const void *key)
+{
+	const struct store_key own = key_of_owner(object);
+
+	return store_key_same(&own, key);
 }
 
 static uint64_t endpoint_hash(const struct endpoint *e)
@@ -128,6 +154,7 @@ void memory_init(struct memory *m)
 {
 	*m = (struct memory){ 0 };
 	map_init(&m->objects, key_eq);
+	map_init(&m->parts, owner_eq);
 	map_init(&m->claims, endpoint_eq);
 	map_init(&m->asked, endpoint_eq);
 	map_init(&m->given, endpoint_eq);
@@ -150,6 +177,7 @@ static void forget_objects(struct memory *m)
 	while ((o = map_next(&m->objects, &pos)))
 		store_object_unref(o);
 	map_done(&m->objects);
+	map_done(&m->parts);
 	map_done(&m->claims);
 }
 
@@ -191,14 +219,59 @@ static void drop_claims(struct memory *m, struct store_object *o)
 		map_take(&m->claims, endpoint_hash(&o->claims[i].at), &o->claims[i].at);
 }
 
+static void add_part(struct memory *m, struct store_object *o)
+{
+	const struct store_key key = key_of_owner(o);
+	uint64_t hash = store_key_hash(&key);
+	struct block *b = (struct block *)o, *first;
+
+	if (!*o->owner)
+		return;
+	first = map_get(&m->parts, hash, &key);
+	if (!first) {
+		map_put(&m->parts, hash, b);
+		return;
+	}
+	b->prev = first;
+	b->next = first->next;
+	if (b->next)
+		b->next->prev = b;
+	first->next = b;
+}
+
+static void drop_part(struct memory *m, struct store_object *o)
+{
+	const struct store_key key = key_of_owner(o);
+	uint64_t hash = store_key_hash(&key);
+	struct block *b = (struct block *)o;
+
+	if (!*o->owner)
+		return;
+	if (b->next)
+		b->next->prev = b->prev;
+	if (b->prev) {
+		b->prev->next = b->next;
+	} else {
+		map_take(&m->parts, hash, &key);
+		if (b->next)
+			map_put(&m->parts, hash, b->next);
+	}
+	b->next = b->prev = NULL;
+}
+
+static void add_object(struct memory *m, struct store_object *o)
+{
+	map_put(&m->objects, store_key_hash(&o->key), o);
+	add_part(m, o);
+	add_claims(m, o);
+}
+
 void memory_load(struct memory *m, uint64_t epoch, uint64_t revision, struct store_object **objects,
 		 size_t count)
 {
 	forget_objects(m);
-	for (size_t i = 0; i < count; i++) {
-		map_put(&m->objects, store_key_hash(&objects[i]->key), objects[i]);
-		add_claims(m, objects[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		add_object(m, objects[i]);
 	m->epoch = epoch;
 	m->revision = m->known_after = revision;
 }
@@ -222,8 +295,10 @@ static struct store_object *take(struct memory *m, const struct store_key *key)
 {
 	struct store_object *o = map_take(&m->objects, store_key_hash(key), key);
 
-	if (o)
+	if (o) {
 		drop_claims(m, o);
+		drop_part(m, o);
+	}
 	return o;
 }
 
@@ -238,8 +313,7 @@ void memory_let_go(struct memory *m, const struct store_key *key)
 void memory_put(struct memory *m, struct store_object *o)
 {
 	store_object_unref(take(m, &o->key));
-	map_put(&m->objects, store_key_hash(&o->key), o);
-	add_claims(m, o);
+	add_object(m, o);
 	remember(m, o->revision, false, store_object_ref(o));
 }
 
@@ -256,6 +330,15 @@ const struct store_object *memory_remove(struct memory *m, const struct store_ke
 const struct store_object *memory_get(const struct memory *m, const struct store_key *key)
 {
 	return map_get(&m->objects, store_key_hash(key), key);
+}
+
+void memory_each_part(const struct memory *m, const struct store_key *of, store_each_fn *fn,
+		      void *arg)
+{
+	const struct block *b = *of->name ? map_get(&m->parts, store_key_hash(of), of) : NULL;
+
+	for (; b; b = b->next)
+		fn(arg, &b->object);
 }
 
 /* --- ports ----------------------------------------------------------------------- */

@@ -12,8 +12,9 @@
 
 #define MEMORY_CHANGES 4096 /* the newest, for store_changes_since() */
 
-/* Copies all that *parts points to; one reference. */
-MUST_CHECK struct store_object *object_of_store(const struct store_object *parts);
+/* Copies all that *parts points to, but for its owner, which `owner` says; one reference. */
+MUST_CHECK struct store_object *object_of_store(const struct store_object *parts,
+						store_owner_fn *owner);
 
 struct memory_change {
 	uint64_t revision;
@@ -23,9 +24,11 @@ struct memory_change {
 
 struct memory {
 	struct map objects; /* by key */
-	struct map claims;  /* struct held, by endpoint */
-	struct map asked;   /* struct asked: by writes that wait */
-	struct map given;   /* struct given: the port given out last, by address and protocol */
+	struct map
+		parts; /* those that have an owner, by it: the first of each, which has the others */
+	struct map claims; /* struct held, by endpoint */
+	struct map asked;  /* struct asked: by writes that wait */
+	struct map given;  /* struct given: the port given out last, by address and protocol */
 	uint64_t epoch;
 	uint64_t revision;
 	struct memory_change changes[MEMORY_CHANGES]; /* a ring */
@@ -49,6 +52,9 @@ void memory_put(struct memory *m, struct store_object *o);
 const struct store_object *memory_remove(struct memory *m, const struct store_key *key,
 					 uint64_t revision);
 const struct store_object *memory_get(const struct memory *m, const struct store_key *key);
+/* The key is of a document, but for its name: that is the owner's. */
+void memory_each_part(const struct memory *m, const struct store_key *of, store_each_fn *fn,
+		      void *arg);
 
 /* A write that has these claims begins to wait, or no longer does. */
 void memory_ask(struct memory *m, const struct store_claim *claims, size_t count);

@@ -270,7 +270,7 @@ static bool is_after(const struct store_key *key, const struct loaded *l)
 }
 
 static void take_object(struct db *db, struct sqlite3_stmt *q, const struct store_key *key,
-			const struct claims *claims, struct loaded *out)
+			const struct claims *claims, store_owner_fn *owner, struct loaded *out)
 {
 	struct store_object parts = {
 		.key = *key,
@@ -299,10 +299,10 @@ static void take_object(struct db *db, struct sqlite3_stmt *q, const struct stor
 	if ((out->count & (out->count - 1)) == 0)
 		out->objects = xreallocarray(out->objects, out->count ? out->count * 2 : 1,
 					     sizeof(*out->objects));
-	out->objects[out->count++] = object_of_store(&parts);
+	out->objects[out->count++] = object_of_store(&parts, owner);
 }
 
-void file_load(struct db *db, struct loaded *out)
+void file_load(struct db *db, store_owner_fn *owner, struct loaded *out)
 {
 	struct claims *claims = xcalloc(1, sizeof(*claims));
 	struct sqlite3_stmt *q, *c;
@@ -328,7 +328,7 @@ void file_load(struct db *db, struct loaded *out)
 
 		take_claims(db, c, &more, &key, claims);
 		if (db_ok(db))
-			take_object(db, q, &key, claims, out);
+			take_object(db, q, &key, claims, owner, out);
 	}
 	if (db_ok(db) && more)
 		db_fail(db, STORE_CORRUPT, "damaged: the claim of %s is nobody's", db_text(c, 0));
@@ -452,7 +452,7 @@ static void open_to_write(struct store *s, struct writer *w, struct loaded *out)
 	if (db_ok(&w->db))
 		db_checkpoint(&w->db, true);
 	file_count(&w->db, &w->counts);
-	file_load(&w->db, out);
+	file_load(&w->db, s->options.owner, out);
 }
 
 /* What is there, for reading; true: all of it. */
@@ -463,7 +463,7 @@ static bool open_to_read(struct store *s, enum db_mode mode, struct loaded *out)
 
 	db_open(&db, s->path, mode, s->options.vfs);
 	file_check(&db, false);
-	file_load(&db, out);
+	file_load(&db, s->options.owner, out);
 	complete = db_ok(&db);
 	db_close(&db);
 	if (complete)

@@ -377,6 +377,12 @@ void store_each(const struct store *s, enum store_kind kind, const char *ns, sto
 	}
 }
 
+void store_each_part(const struct store *s, enum store_kind kind, const char *ns, const char *owner,
+		     store_each_fn *fn, void *arg)
+{
+	memory_each_part(&s->memory, &(struct store_key){ kind, ns, owner }, fn, arg);
+}
+
 int store_free_port(struct store *s, const struct addr *vip, uint8_t protocol,
 		    const struct port_range *ports, size_t port_count,
 		    const struct port_range *reserved, size_t reserved_count, uint16_t *out)

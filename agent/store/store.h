@@ -97,6 +97,7 @@ struct store_object {
 	uint64_t created_revision;
 	int64_t created_ms, changed_ms; /* wall clock */
 	const char *user, *action;	/* of the last change */
+	const char *owner;		/* of its namespace, whose part it is; "": nobody's */
 	const char *text;		/* with a NUL behind it that does not count */
 	size_t len;
 	const struct store_claim *claims;
@@ -127,8 +128,16 @@ struct store_status {
 	size_t objects;
 };
 
+/*
+ * Whose part a document is, by name: what store_each_part() finds it by. Of its kind and text alone,
+ * and called from the store's threads. False: nobody's.
+ */
+typedef bool store_owner_fn(enum store_kind kind, const char *text, size_t len,
+			    char out[static STORE_NAME_MAX + 1]);
+
 struct store_options {
-	const char *path; /* of the file; its directory exists */
+	const char *path;      /* of the file; its directory exists */
+	store_owner_fn *owner; /* NULL: no document is a part */
 	/* A file that is damaged is renamed (path.damaged-MS) and an empty one begun. */
 	bool start_empty;
 	unsigned revisions_max;	 /* kept of each document, at least 1; 0: 50 */
@@ -157,6 +166,9 @@ const struct store_object *store_get(const struct store *s, const struct store_k
 typedef void store_each_fn(void *arg, const struct store_object *o);
 void store_each(const struct store *s, enum store_kind kind, const char *ns, store_each_fn *fn,
 		void *arg);
+/* Those of a kind and namespace that are this one's parts: it costs what there are of them. */
+void store_each_part(const struct store *s, enum store_kind kind, const char *ns, const char *owner,
+		     store_each_fn *fn, void *arg);
 
 enum store_event_type {
 	STORE_PUT,    /* `object` as it is now */

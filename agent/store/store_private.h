@@ -171,7 +171,7 @@ void writer_failed(struct writer *w); /* takes over what w->db says */
 struct writer_state writer_state(const struct writer *w);
 /* Ours, whole, and of this version, or it is made so (not where it is only read). */
 void file_check(struct db *db, bool write);
-void file_load(struct db *db, struct loaded *out);
+void file_load(struct db *db, store_owner_fn *owner, struct loaded *out);
 void file_count(struct db *db, struct counts *out);
 uint64_t file_new_epoch(void);
 /* "nfs", where a file system of this kind (statfs) is none of this machine's disks; NULL: it is. */

@@ -62,7 +62,9 @@ static void turn(void)
 static void open_store(void)
 {
 	char path[64];
-	struct store_options o = { .path = path, .objects_max = 200, .operations_max = 1000 };
+	struct store_options o = {
+		.path = path, .owner = edit_store_owner, .objects_max = 200, .operations_max = 1000
+	};
 	struct store_status s;
 	int r;
 

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sqlite3_progress_handler(db.handle, 100, out_of_time, &left);
 	give_file(&db, data, size);
 	file_check(&db, false);
-	file_load(&db, &loaded);
+	file_load(&db, NULL, &loaded);
 	if (db_ok(&db))
 		serve(&loaded);
 	else if (loaded.count || !db.err.text[0])

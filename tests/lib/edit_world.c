@@ -22,6 +22,7 @@ int edit_world_up(void **state)
 	struct edit_world *w = xcalloc(1, sizeof(*w));
 
 	store_world_init(&w->store);
+	w->store.options.owner = edit_store_owner;
 	store_world_open(&w->store);
 	w->edits = edits_new();
 	assert_int_equal(addr_range_parse("10.0.0.1", &w->vip), 0);

@@ -360,6 +360,48 @@ static void compare_ports(struct sim *s)
 	}
 }
 
+/* "text 123" is the third's; every tenth is nobody's. */
+static bool owner_of(enum store_kind kind, const char *text, size_t len,
+		     char out[static STORE_NAME_MAX + 1])
+{
+	(void)kind;
+	out[0] = len ? text[len - 1] : '0';
+	out[1] = '\0';
+	return out[0] != '0';
+}
+
+struct found_parts {
+	struct sim *sim;
+	const char *owner;
+	size_t count;
+};
+
+static void note_part(void *arg, const struct store_object *o)
+{
+	struct found_parts *f = arg;
+	const struct slot *slot = slot_of(f->sim, &o->key);
+
+	assert_string_equal(o->text, slot->text);
+	assert_string_equal(slot->text + strlen(slot->text) - 1, f->owner);
+	f->count++;
+}
+
+static void compare_parts(struct sim *s)
+{
+	static const enum store_kind kinds[] = { STORE_SERVICE, STORE_ENDPOINTS, STORE_SECRET };
+	struct found_parts f = { .sim = s };
+	size_t want = 0;
+
+	for (size_t i = 0; i < SLOTS; i++)
+		want += s->slots[i].text[0] && !strchr("0", *(strchr(s->slots[i].text, '\0') - 1));
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+		for (char owner[] = "1"; owner[0] <= '9'; owner[0]++) {
+			f.owner = owner;
+			store_each_part(s->world.store, kinds[k], "shop", owner, note_part, &f);
+		}
+	assert_int_equal(f.count, want);
+}
+
 /* after_trouble: writes that failed may have happened. */
 static void compare(struct sim *s, bool after_trouble)
 {
@@ -386,6 +428,7 @@ static void compare(struct sim *s, bool after_trouble)
 			    ? store_world_status(&s->world).revision
 			    : s->newest;
 	compare_ports(s);
+	compare_parts(s);
 	compare_history(s, &s->slots[below(s, SLOTS)]);
 }
 
@@ -489,6 +532,7 @@ static void begin(struct sim *s)
 		slot->history_known = true;
 	}
 	store_world_init(&s->world);
+	s->world.options.owner = owner_of;
 	s->world.options.vfs = "fault";
 	s->world.options.revisions_max = HISTORY;
 	snprintf(s->backup, sizeof(s->backup), "%s/backup", s->world.dir);

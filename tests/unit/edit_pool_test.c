@@ -632,6 +632,43 @@ static void members_of_slices_are_edited_where_they_stand(void **state)
 	assert_int_equal(store_world_status(&w->store).objects, 1);
 }
 
+/* By a look at the text where that says it, by reading it where the label's name is there twice. */
+static void a_slice_is_its_services_by_its_label_alone(void **state)
+{
+#define LABEL "\"kubernetes.io/service-name\":"
+	static const struct {
+		const char *text, *owner; /* NULL: nobody's */
+	} cases[] = {
+		{ "{\"metadata\":{\"labels\":{" LABEL "\"web\"}}}", "web" },
+		{ "metadata: {labels: {kubernetes.io/service-name: web}}", "web" },
+		{ "{\"metadata\":{\"annotations\":{" LABEL "\"old\"},\"labels\":{" LABEL
+		  "\"web\"}}}",
+		  "web" },
+		{ "{\"metadata\":{\"annotations\":{\"last\":\"{\\\"kubernetes.io/service-name"
+		  "\\\":\\\"old\\\"}\"},\"labels\":{" LABEL "\"web\"}}}",
+		  "web" },
+		{ "{\"metadata\":{\"labels\":{" LABEL "\"we\\u0062\"}}}", "web" },
+		{ "{\"metadata\":{\"labels\":{" LABEL "\"\"}}}", NULL },
+		{ "{\"metadata\":{\"labels\":{" LABEL "7}}}", NULL },
+		{ "{\"metadata\":{}}", NULL },
+		{ "{", NULL },
+		{ "", NULL },
+	};
+	char owner[STORE_NAME_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *text = cases[i].text;
+
+		assert_int_equal(edit_store_owner(STORE_SLICE, text, strlen(text), owner),
+				 cases[i].owner != NULL);
+		if (cases[i].owner)
+			assert_string_equal(owner, cases[i].owner);
+		assert_false(edit_store_owner(STORE_SERVICE, text, strlen(text), owner));
+	}
+#undef LABEL
+}
+
 /* --- other sources ---------------------------------------------------------------------------------------- */
 
 static void a_pool_of_another_source_is_not_edited_here(void **state)
@@ -747,6 +784,7 @@ int main(void)
 		T(a_port_that_is_left_to_an_address_does_not_become_the_pools),
 		T(one_of_two_ports_goes_and_the_last_takes_all_along),
 		T(members_of_slices_are_edited_where_they_stand),
+		cmocka_unit_test(a_slice_is_its_services_by_its_label_alone),
 		T(a_pool_of_another_source_is_not_edited_here),
 		T(an_address_pool_that_others_use_does_not_shrink),
 	};

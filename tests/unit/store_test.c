@@ -127,6 +127,61 @@ static void all_of_a_kind_or_namespace_are_found(void **state)
 	assert_int_equal(n, 5);
 }
 
+/* "of web, ..." */
+static bool owner_of(enum store_kind kind, const char *text, size_t len,
+		     char out[static STORE_NAME_MAX + 1])
+{
+	(void)len;
+	return kind == STORE_SLICE && sscanf(text, "of %20[^,],", out) == 1;
+}
+
+static void add_part(void *arg, const struct store_object *o)
+{
+	buf_printf(arg, "%s ", o->key.name);
+}
+
+/* Sorted; a name has one letter. */
+static void parts_are(const char *owner, const char *want)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(buf_done) struct buf sorted = { 0 };
+
+	store_each_part(w.store, STORE_SLICE, "shop", owner, add_part, &b);
+	for (char c = 'a'; c <= 'z'; c++)
+		if (strchr(buf_cstr(&b), c))
+			buf_printf(&sorted, "%c ", c);
+	assert_int_equal(sorted.len, b.len);
+	assert_string_equal(buf_cstr(&sorted), want);
+}
+
+static void parts_are_found_by_whose_they_are(void **state)
+{
+	(void)state;
+	w.options.owner = owner_of;
+	store_world_reopen(&w);
+	store_world_put(&w, STORE_SLICE, "a", "of web, 1");
+	store_world_put(&w, STORE_SLICE, "b", "of web, 2");
+	store_world_put(&w, STORE_SLICE, "c", "of web, 3");
+	store_world_put(&w, STORE_SLICE, "d", "of api, 1");
+	store_world_put(&w, STORE_SLICE, "e", "of nobody");
+	store_world_put(&w, SVC, "f", "of web, 1");
+	parts_are("web", "a b c ");
+	parts_are("api", "d ");
+	parts_are("", "");
+	store_each_part(w.store, STORE_SLICE, "other", "web", add_part, NULL);
+	/* Each place of the list once: between two, the first, the last one. */
+	store_world_put(&w, STORE_SLICE, "b", "of api, 2");
+	parts_are("web", "a c ");
+	store_world_put(&w, STORE_SLICE, "a", "of nobody");
+	parts_are("web", "c ");
+	store_world_remove(&w, STORE_SLICE, "c");
+	parts_are("web", "");
+	parts_are("api", "b d ");
+	store_world_reopen(&w);
+	parts_are("web", "");
+	parts_are("api", "b d ");
+}
+
 static void one_that_is_as_it_should_be_is_not_written(void **state)
 {
 	struct store_answer a;
@@ -697,6 +752,7 @@ int main(void)
 		TEST(what_is_written_is_read_and_told_and_outlives_a_restart),
 		TEST(one_that_is_held_stays_as_it_was),
 		TEST(all_of_a_kind_or_namespace_are_found),
+		TEST(parts_are_found_by_whose_they_are),
 		TEST(one_that_is_as_it_should_be_is_not_written),
 		TEST(a_write_that_expects_something_else_is_refused_and_recorded),
 		TEST(of_many_who_expect_the_same_revision_one_wins),
