@@ -114,10 +114,11 @@ static struct edit_place place_of(struct core *c)
 }
 
 /* A batch_ask_fn: what is there may have changed since the batch began. */
-static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn, void *fn_arg)
+static void ask_edit(void *arg, const struct rest_request *r, struct edit_stage *stage,
+		     edit_answer_fn *fn, void *fn_arg)
 {
 	struct core *c = arg;
-	const struct edit_place place = place_of(c);
+	struct edit_place place = place_of(c);
 	struct rest_reply reply = { 0 };
 
 	/* A batch goes on for long: its token may have been deleted meanwhile. */
@@ -126,6 +127,7 @@ static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn
 		fn(fn_arg, &reply);
 		return;
 	}
+	place.stage = stage;
 	edit_begin(&place, r, fn, fn_arg);
 }
 
@@ -169,7 +171,7 @@ static void on_command(void *arg, struct command *command)
 	} else if (statistics_is_asked_for(&command->request)) {
 		begin_statistics(c, command);
 	} else {
-		ask_edit(c, &command->request, on_answer, command);
+		ask_edit(c, &command->request, NULL, on_answer, command);
 	}
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/api/edit_private.h"
+#include "agent/api/edit_stage.h"
 #include "agent/api/edit_tree.h"
 #include "agent/api/problem.h"
 #include "agent/api/rest_private.h"
@@ -71,6 +73,7 @@ static void batch_free(struct batch *b)
 {
 	for (struct unit *u = b->units; u; u = u->next)
 		unit_done(u);
+	edit_stage_free(b->stage);
 	doc_set_done(&b->body);
 	arena_done(&b->arena);
 	rest_reply_done(&b->reply);
@@ -109,16 +112,34 @@ static void finish(struct batch *b)
 
 /* --- one request ----------------------------------------------------------------------------------- */
 
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* One that is named twice is said once. */
 static void put_weights(struct unit *u, struct json_writer *j)
 {
-	static const struct batch_member all = { .id = REST_ALL_MEMBERS };
+	const char **ids;
+	size_t count = 0;
 
+	for (const struct batch_member *m = u->members; m; m = m->next)
+		count++;
+	ids = arena_take(&u->batch->arena, (count + 1) * sizeof(*ids));
+	ids[0] = REST_ALL_MEMBERS;
+	count = 0;
+	for (const struct batch_member *m = u->members; m; m = m->next)
+		ids[count++] = m->id;
+	qsort(ids, count, sizeof(*ids), by_id);
 	json_put_object(j, REST_WEIGHTS);
-	for (const struct batch_member *m = u->members ? u->members : &all; m; m = m->next)
+	for (size_t i = 0; i < (count ? count : 1); i++) {
+		if (i && strcmp(ids[i - 1], ids[i]) == 0)
+			continue;
 		if (u->verb == VERB_UNDRAIN)
-			json_put_text(j, m->id, NULL);
+			json_put_text(j, ids[i], NULL);
 		else
-			json_put_uint(j, m->id, u->weight);
+			json_put_uint(j, ids[i], u->weight);
+	}
 	json_end_object(j);
 }
 
@@ -180,7 +201,7 @@ static void ask_one(struct unit *u)
 	u->request.body_len = u->body.len;
 	u->request.length = u->body.len;
 	u->request.has_body = u->body.len > 0;
-	u->batch->ask(u->batch->ask_arg, &u->request, on_answer, u);
+	u->batch->ask(u->batch->ask_arg, &u->request, u->batch->stage, on_answer, u);
 }
 
 /* --- the answer ------------------------------------------------------------------------------------- */
@@ -249,24 +270,117 @@ static void put_unit(const struct unit *u, size_t counts[static 3], struct json_
 	}
 }
 
+/* done: what was not refused is, or would be in a dry run. */
+static void put_results(const struct batch *b, bool done, struct json_writer *j)
+{
+	size_t counts[3] = { 0 };
+
+	json_put_array(j, REST_RESULTS);
+	for (const struct unit *u = b->units; u; u = u->next)
+		put_unit(u, counts, j);
+	json_end_array(j);
+	json_put_uint(j, REST_TOTAL, b->item_count);
+	json_put_uint(j, REST_RESULT_REFUSED, counts[0]);
+	json_put_uint(j, REST_RESULT_UNCHANGED, counts[1]);
+	json_put_uint(j, REST_CHANGED, done ? counts[2] : 0);
+	json_put_bool(j, REST_DRY_RUN, b->dry_run);
+}
+
 static void answer(struct batch *b)
 {
 	struct json_writer j = { .out = &b->reply.body };
-	size_t counts[3] = { 0 };
 
 	json_put_object(&j, NULL);
-	json_put_array(&j, REST_RESULTS);
-	for (const struct unit *u = b->units; u; u = u->next)
-		put_unit(u, counts, &j);
-	json_end_array(&j);
-	json_put_uint(&j, REST_TOTAL, b->item_count);
-	json_put_uint(&j, REST_RESULT_REFUSED, counts[0]);
-	json_put_uint(&j, REST_RESULT_UNCHANGED, counts[1]);
-	json_put_uint(&j, REST_CHANGED, counts[2]);
-	json_put_bool(&j, REST_DRY_RUN, b->dry_run);
+	put_results(b, true, &j);
 	json_end_object(&j);
 	buf_str(&b->reply.body, "\n");
 	finish(b);
+}
+
+/* --- all of it, or nothing ---------------------------------------------------------------------------- */
+
+static size_t count_refused(const struct batch *b)
+{
+	size_t n = 0;
+
+	for (const struct unit *u = b->units; u; u = u->next)
+		n += u->reply.status >= 300;
+	return n;
+}
+
+static void answer_refused(struct batch *b, size_t refused)
+{
+	struct json_writer j;
+	struct err err;
+
+	err_set(&err, -ECANCELED, "%zu of %zu requests were refused, and nothing was changed",
+		refused, b->unit_count);
+	problem_begin(&b->reply, PROBLEM_BATCH_REFUSED, b->request, err.text, &j);
+	put_results(b, false, &j);
+	problem_end(&j);
+	finish(b);
+}
+
+static void answer_full(struct batch *b)
+{
+	struct err err;
+
+	err_set(&err, -E2BIG,
+		"atomic: a write takes at most %d documents and %u MiB of them, and each pool has "
+		"two documents at least: ask several times, or without atomic",
+		EDIT_STAGE_DOCUMENTS_MAX, EDIT_STAGE_BYTES_MAX >> 20);
+	problem_answer(&b->reply, PROBLEM_TOO_LARGE, b->request, err.text);
+	finish(b);
+}
+
+/* Of all those that had to do with what the store refused. */
+static void blame(struct batch *b, enum store_result r, const char *why)
+{
+	for (struct unit *u = b->units; u; u = u->next) {
+		if (!edit_stage_is_to_blame(b->stage, &u->request))
+			continue;
+		rest_reply_done(&u->reply);
+		u->reply = (struct rest_reply){ 0 };
+		problem_answer(&u->reply, edit_problem_of(r), &u->request, why);
+	}
+}
+
+static void go_on(struct batches *all);
+
+static void on_stage_written(void *arg, enum store_result r, const char *why)
+{
+	struct batch *b = arg;
+	struct batches *all = b->all;
+
+	all->waiting = false;
+	for (struct unit *u = b->units; u && r == STORE_OK; u = u->next)
+		u->made = edit_stage_revision(b->stage, &u->request);
+	if (r != STORE_OK)
+		blame(b, r, why);
+	if (r == STORE_OK) {
+		answer(b);
+	} else if (count_refused(b)) {
+		answer_refused(b, count_refused(b));
+	} else {
+		/* It has nothing to do with what was asked for. */
+		problem_answer(&b->reply, edit_problem_of(r), b->request, why);
+		finish(b);
+	}
+	go_on(all);
+}
+
+static void settle(struct batch *b)
+{
+	size_t refused = count_refused(b);
+
+	if (edit_stage_is_full(b->stage)) {
+		answer_full(b);
+	} else if (refused) {
+		answer_refused(b, refused);
+	} else {
+		b->all->waiting = true;
+		edit_stage_write(b->stage, b->dry_run, on_stage_written, b);
+	}
 }
 
 /* --- one after the other ------------------------------------------------------------------------------ */
@@ -292,8 +406,10 @@ static void on_answer(void *arg, struct rest_reply *reply)
 	struct unit *u = arg;
 
 	u->reply = *reply;
-	u->made = revision_of(u);
-	tell_others(u);
+	if (!u->batch->stage) {
+		u->made = revision_of(u);
+		tell_others(u);
+	}
 	u->batch->all->waiting = false;
 	go_on(u->batch->all);
 }
@@ -315,10 +431,13 @@ static bool work(void *arg)
 	struct unit *u = b ? b->at : NULL;
 
 	all->work = 0;
-	if (u) {
+	if (u && !(b->stage && edit_stage_is_full(b->stage))) {
 		b->at = u->next;
 		all->waiting = true; /* until on_answer(), perhaps before ask_one() returns */
 		ask_one(u);
+	} else if (b && b->stage && b->units) {
+		settle(b);
+		go_on(all);
 	} else if (b) {
 		answer(b);
 		go_on(all);
@@ -386,6 +505,7 @@ void batch_begin(const struct batch_place *p, const struct rest_request *r, edit
 	problem = prepare(b, p->snapshot, &err);
 	b->at = b->units;
 	if (problem == PROBLEM_COUNT) {
+		b->stage = b->atomic ? edit_stage_new(p->batches->loop) : NULL;
 		go_on(p->batches);
 		return;
 	}

@@ -8,6 +8,9 @@
  * the one request id. One that is refused leaves the others done, and the
  * answer tells of each. What is refused as a whole has changed nothing.
  *
+ * One that is atomic is one transaction of the store (edit_stage.h): all of it is
+ * done, or nothing, and then the answer tells what of it was refused.
+ *
  * Two halves, as agent/api/edit.h has them. Between two pools the loop turns.
  */
 #ifndef AGENT_API_BATCH_H
@@ -32,8 +35,8 @@ MUST_CHECK struct batches *batches_new(struct loop *l);
 void batches_free(struct batches *all);
 
 /* Answers a request to one pool, now or later; it and what it points to stay until then. */
-typedef void batch_ask_fn(void *arg, const struct rest_request *r, edit_answer_fn *fn,
-			  void *fn_arg);
+typedef void batch_ask_fn(void *arg, const struct rest_request *r, struct edit_stage *stage,
+			  edit_answer_fn *fn, void *fn_arg);
 struct batch_place {
 	struct batches *batches;
 	struct snapshot *snapshot; /* what filters are applied to; NULL: nothing is found */

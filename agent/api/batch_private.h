@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside batch.h: a batch on its way. batch_read.c makes requests of its body,
- * batch.c has them answered one by one.
+ * batch.c has them answered one by one, on the stage where it is atomic.
  */
 #ifndef AGENT_API_BATCH_PRIVATE_H
 #define AGENT_API_BATCH_PRIVATE_H
@@ -49,6 +49,8 @@ struct batch {
 	struct uri uri;
 	bool by_name; /* what is meant is named, in any order */
 	bool dry_run;
+	bool atomic;
+	struct edit_stage *stage;	 /* NULL: it is not atomic */
 	const char *reason;		 /* NULL: none */
 	struct unit *units, **last, *at; /* at: the one that is asked for next */
 	size_t unit_count, item_count;

@@ -41,22 +41,26 @@ static bool same_wish(const struct unit *u, const struct wish *w)
 }
 
 /* Weights of one pool's members are one request; each member that is removed has its own. */
-static bool joins(const struct unit *u, const struct wish *w, const char *pool, const char *member)
+static bool joins(const struct unit *u, const struct wish *w, const char *member)
 {
 	return w->verb != VERB_DELETE && w->verb != VERB_PATCH && same_wish(u, w) &&
-	       !u->members == !member && strcmp(u->pool, pool) == 0;
+	       !u->members == !member;
 }
 
-/* NULL: none. Of a list's items it is the newest one. */
-static struct unit *find_unit(struct batch *b, struct unit *newest, const struct wish *w,
-			      const char *pool, const char *member)
+/*
+ * The last request to this pool: what joins an earlier one would be done before it. NULL: none. Of
+ * a list's items it is the newest one.
+ */
+static struct unit *last_of_pool(struct batch *b, struct unit *newest, const char *pool)
 {
-	if (newest && joins(newest, w, pool, member))
+	struct unit *last = NULL;
+
+	if (newest && strcmp(newest->pool, pool) == 0)
 		return newest;
 	for (struct unit *u = b->by_name ? b->units : NULL; u; u = u->next)
-		if (joins(u, w, pool, member))
-			return u;
-	return NULL;
+		if (strcmp(u->pool, pool) == 0)
+			last = u;
+	return last;
 }
 
 static struct unit *add_unit(struct batch *b, const struct wish *w, const char *pool)
@@ -75,16 +79,15 @@ static struct unit *add_unit(struct batch *b, const struct wish *w, const char *
 	return u;
 }
 
-/* `newest`: the unit that was added last; returns what is the newest then. */
+/* `newest`: the unit of the item before; returns that of this one. */
 static struct unit *add_item(struct batch *b, struct unit *newest, const struct wish *w,
 			     const char *pool, const char *member)
 {
+	struct unit *last = last_of_pool(b, newest, pool);
 	struct batch_member *m;
 
 	b->item_count++;
-	newest = find_unit(b, newest, w, pool, member);
-	if (!newest)
-		newest = add_unit(b, w, pool);
+	newest = last && joins(last, w, member) ? last : add_unit(b, w, pool);
 	if (!member)
 		return newest;
 	m = arena_take(&b->arena, sizeof(*m));
@@ -292,8 +295,9 @@ static int take_filter(struct batch *b, const struct snapshot *s, const struct d
 int batch_read(struct batch *b, const struct snapshot *s, struct err *err)
 {
 	static const char *const by_filter[] = { REST_FILTER, REST_OF,	  REST_EXPECTED_COUNT,
-						 REST_OP,     REST_PATCH, REST_WEIGHT };
-	static const char *const by_name[] = { REST_OPS };
+						 REST_OP,     REST_PATCH, REST_WEIGHT,
+						 REST_ATOMIC };
+	static const char *const by_name[] = { REST_OPS, REST_ATOMIC };
 	const struct doc_limits limits = { .nodes = BODY_NODES, .depth = BODY_DEPTH };
 	const struct rest_request *r = b->request;
 	const struct doc *root;
@@ -306,6 +310,9 @@ int batch_read(struct batch *b, const struct snapshot *s, struct err *err)
 		code = check_keys(root, by_name, ARRAY_LEN(by_name), "the body", err);
 	else
 		code = check_keys(root, by_filter, ARRAY_LEN(by_filter), "the body", err);
+	if (code == 0 && doc_get(root, REST_ATOMIC) &&
+	    !doc_bool(doc_get(root, REST_ATOMIC), &b->atomic))
+		code = err_set(err, -EINVAL, "atomic is true or false");
 	if (code == 0)
 		code = doc_get(root, REST_OPS) ? take_ops(b, doc_get(root, REST_OPS), err)
 					       : take_filter(b, s, root, err);

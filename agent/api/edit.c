@@ -13,6 +13,7 @@
 
 #include "agent/api/edit_cluster.h"
 #include "agent/api/edit_private.h"
+#include "agent/api/edit_stage.h"
 #include "agent/api/origin.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
@@ -293,16 +294,12 @@ static void put_holder(struct edit *e, const struct edit_document *d, struct jso
 	}
 }
 
-static enum rest_problem problem_of(const struct edit *e, enum store_result r)
+enum rest_problem edit_problem_of(enum store_result r)
 {
 	switch (r) {
-	case STORE_EXISTS:
-		if (edit_is_of_pool(e->target.what) || e->target.what == EDIT_ADDRESS_POOLS)
-			return e->is_new ? PROBLEM_NAME_TAKEN : PROBLEM_STALE;
-		return e->condition.said || e->target.what == EDIT_APPLY ? PROBLEM_EXISTS
-									 : PROBLEM_NO_CONDITION;
 	case STORE_ABSENT:
 		return PROBLEM_NO_DOCUMENT;
+	case STORE_EXISTS:
 	case STORE_STALE:
 		return PROBLEM_STALE;
 	case STORE_TAKEN:
@@ -323,6 +320,17 @@ static enum rest_problem problem_of(const struct edit *e, enum store_result r)
 		break;
 	}
 	return PROBLEM_STORE_TROUBLE;
+}
+
+static enum rest_problem problem_of(const struct edit *e, enum store_result r)
+{
+	bool said = e->condition.said || e->target.what == EDIT_APPLY;
+
+	if (r != STORE_EXISTS)
+		return edit_problem_of(r);
+	if (edit_is_of_pool(e->target.what) || e->target.what == EDIT_ADDRESS_POOLS)
+		return e->is_new ? PROBLEM_NAME_TAKEN : PROBLEM_STALE;
+	return said ? PROBLEM_EXISTS : PROBLEM_NO_CONDITION;
 }
 
 static void refuse_write(struct edit *e, const struct store_outcome *o)
@@ -700,6 +708,17 @@ static enum rest_problem store_problem(const struct edit *e, struct err *err)
 	return s.trouble == STORE_OK ? PROBLEM_NOT_READY : PROBLEM_STORE_TROUBLE;
 }
 
+/* An API server has no transaction of several documents. */
+static bool may_be_staged(const struct edit *e, struct err *err)
+{
+	if (e->stage)
+		err_set(err, -EOPNOTSUPP,
+			"the pool is from kubernetes:%.200s, whose API server writes one document "
+			"at a time: leave it out, or ask without atomic",
+			e->place->sources[e->source].where);
+	return !e->stage;
+}
+
 static enum rest_problem prepare(struct edit *e, struct err *err)
 {
 	const struct rest_request *r = e->request;
@@ -722,7 +741,7 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 	if (is_write && edit_is_configured(e, err))
 		return PROBLEM_NOT_OF_STORE;
 	if (e->source < e->place->source_count && e->place->sources[e->source].cluster)
-		return PROBLEM_COUNT;
+		return may_be_staged(e, err) ? PROBLEM_COUNT : PROBLEM_NOT_OF_STORE;
 	/* Who shows a token that is a cluster's was let in by that alone. */
 	if (is_write && !r->may_write)
 		return r->over_tcp ? PROBLEM_BAD_TOKEN : PROBLEM_FORBIDDEN;
@@ -770,8 +789,9 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	enum rest_problem problem;
 
 	e->all = p->edits;
-	e->backend = &edit_backend_store;
+	e->backend = p->stage ? &edit_backend_stage : &edit_backend_store;
 	e->store = p->store;
+	e->stage = p->stage;
 	e->place = memcpy(arena_take(&e->arena, sizeof(*p)), p, sizeof(*p));
 	e->request = r;
 	e->answer = fn;

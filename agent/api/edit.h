@@ -91,9 +91,12 @@ struct edit_source {
 	const struct edit_cluster *cluster; /* where it is written; NULL: not by us */
 };
 
+struct edit_stage; /* edit_stage.h */
+
 struct edit_place {
 	struct edits *edits;
-	struct store *store;		   /* NULL: there is none */
+	struct store *store;	  /* NULL: there is none */
+	struct edit_stage *stage; /* what would be written is kept there; NULL: it is written */
 	const struct pool_rules *rules;	   /* which frontends there are */
 	const struct pools *pools;	   /* of all sources; NULL: nothing is known of others */
 	const struct edit_source *sources; /* they stay until edits_free() */

@@ -108,6 +108,7 @@ struct edit {
 	struct edit *next;
 	const struct edit_backend *backend;
 	struct store *store;
+	struct edit_stage *stage;	/* NULL: what it writes is written */
 	unsigned source;		/* of the place; beyond them: none */
 	struct cluster *cluster;	/* NULL: it is the store's */
 	store_watch_id opening;		/* 0: not waiting for the store to be opened */
@@ -208,6 +209,8 @@ bool edit_takes_method(const char *methods, const char *method);
 
 /* --- edit.c ------------------------------------------------------------------------------------ */
 
+/* What became of a write, where the request says no more of it. */
+enum rest_problem edit_problem_of(enum store_result r);
 /* "cli", "web" or "rest": with what it was asked for, for the record. */
 const char *edit_source_word(const struct rest_request *r);
 void edit_set_etag(struct edit *e, uint64_t revision);

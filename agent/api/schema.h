@@ -339,6 +339,7 @@
 
 /* Of many changes at a time, and of what became of them; besides names of fields. */
 #define REST_OPS	    "ops"
+#define REST_ATOMIC	    "atomic"
 #define REST_FILTER	    "filter"
 #define REST_OF		    "of"
 #define REST_EXPECTED_COUNT "expectedCount"

@@ -132,9 +132,12 @@ static bool is_dry_run(const char *target)
 	return query && (strncmp(query, "?dryRun=all", 11) == 0 || strstr(query, "&dryRun=all"));
 }
 
-static void ask_edit(void *arg, const struct rest_request *r, edit_answer_fn *fn, void *fn_arg)
+static void ask_edit(void *arg, const struct rest_request *r, struct edit_stage *stage,
+		     edit_answer_fn *fn, void *fn_arg)
 {
-	const struct edit_place place = { .edits = f.edits, .store = f.store, .rules = &f.rules };
+	const struct edit_place place = {
+		.edits = f.edits, .store = f.store, .stage = stage, .rules = &f.rules
+	};
 
 	(void)arg;
 	edit_begin(&place, r, fn, fn_arg);
@@ -147,7 +150,7 @@ static void begin(const struct rest_request *r, struct got *g)
 	if (batch_is_asked_for(r))
 		batch_begin(&place, r, on_answer, g);
 	else
-		ask_edit(NULL, r, on_answer, g);
+		ask_edit(NULL, r, NULL, on_answer, g);
 }
 
 static void ask(const struct rest_request *r)

@@ -281,7 +281,7 @@ struct store_answer store_world_restore(struct store_world *w, const char *path)
 }
 
 struct lines {
-	char *items[64];
+	char **items;
 	size_t count;
 };
 
@@ -289,7 +289,7 @@ static void add_line(void *arg, const struct store_object *o)
 {
 	struct lines *l = arg;
 
-	assert_true(l->count < 64);
+	l->items = xreallocarray(l->items, l->count + 1, sizeof(*l->items));
 	l->items[l->count++] = xasprintf("%d %s/%s r%" PRIu64 " %zu claims: %s\n", o->key.kind,
 					 o->key.ns, o->key.name, o->revision, o->claim_count,
 					 o->text);
@@ -307,13 +307,15 @@ char *store_world_everything(struct store *s)
 	struct store_status status;
 
 	store_each(s, (enum store_kind)0, NULL, add_line, &l);
-	qsort(l.items, l.count, sizeof(char *), by_text);
+	if (l.count)
+		qsort(l.items, l.count, sizeof(char *), by_text);
 	store_status(s, &status);
 	buf_printf(&all, "%" PRIu64 "\n", status.revision);
 	for (size_t i = 0; i < l.count; i++) {
 		buf_str(&all, l.items[i]);
 		free(l.items[i]);
 	}
+	free(l.items);
 	(void)buf_cstr(&all);
 	return (char *)all.data;
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "agent/api/edit.h"
+#include "agent/api/edit_stage.h"
 #include "agent/api/schema.h"
 #include "agent/base/xalloc.h"
 #include "tests/lib/edit_world.h"
@@ -874,6 +875,29 @@ static void what_was_bad_before_is_no_reason_to_refuse(void **state)
 
 /* --- leaving in the midst ---------------------------------------------------------------------------------------- */
 
+/* There is no transaction of several documents there. */
+static void it_is_in_no_write_with_others(void **state)
+{
+	struct rest_request r = request_of("PATCH", POOL, "*", "{\"port\":30002}");
+	struct world *w = *state;
+	struct edit_place place = place_of(w);
+	struct edit_stage *stage = edit_stage_new(w->loop);
+	struct edit_answer a = { 0 };
+
+	place.stage = stage;
+	r.has_cluster = true;
+	r.authorization = w->token;
+	r.bearer.claim = BEARER_UNKNOWN;
+	edit_begin(&place, &r, on_answer, &a);
+	assert_true(a.called);
+	assert_int_equal(a.reply.status, 409);
+	assert_non_null(strstr(buf_cstr(&a.reply.body), "\"code\":\"not-of-the-store\""));
+	assert_non_null(strstr(buf_cstr(&a.reply.body), "leave it out, or ask without atomic"));
+	assert_null(w->server.calls);
+	rest_reply_done(&a.reply);
+	edit_stage_free(stage);
+}
+
 static void who_leaves_in_the_midst_is_called_no_more(void **state)
 {
 	struct world *w = *state;
@@ -930,6 +954,7 @@ int main(void)
 		TEST(of_members_that_are_selected_the_weights_alone_can_be_said),
 		TEST(who_keeps_a_document_elsewhere_is_warned_of),
 		TEST(what_was_bad_before_is_no_reason_to_refuse),
+		TEST(it_is_in_no_write_with_others),
 		TEST(who_leaves_in_the_midst_is_called_no_more),
 	};
 

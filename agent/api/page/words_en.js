@@ -367,6 +367,7 @@ export default {
 	'action.set-weight': 'weight set',
 	'action.resume': 'resumed',
 	'action.delete-member': 'member deleted',
+	'action.batch': 'changed with others',
 	'from.web': 'page',
 	'from.cli': 'command line',
 	'from.rest': 'REST',

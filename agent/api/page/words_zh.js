@@ -367,6 +367,7 @@ export default {
 	'action.set-weight': '设置权重',
 	'action.resume': '恢复',
 	'action.delete-member': '删除成员',
+	'action.batch': '批量更改',
 	'from.web': '页面',
 	'from.cli': '命令行',
 	'from.rest': 'REST',
