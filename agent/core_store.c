@@ -48,6 +48,7 @@ struct store_source {
 	loop_work_id work;
 	unsigned source, list;
 	bool listing; /* until the queue is empty */
+	bool stale;   /* address pools have changed */
 	size_t bad;
 	bool spoken, complete;
 	char *why;     /* as told by complete() */
@@ -380,10 +381,23 @@ static void drop_unlisted(struct store_source *s)
 	}
 }
 
+/* What one write did to several of them is judged as a whole. */
+static void renew_stale(void *arg)
+{
+	struct store_source *s = arg;
+
+	if (!s->stale)
+		return;
+	s->stale = false;
+	renew_address_pools(s);
+	tell_complete(s);
+}
+
 static bool work(void *arg)
 {
 	struct store_source *s = arg;
 
+	renew_stale(s); /* first: frontends come from them */
 	for (int i = 0; i < PIECE && s->first < s->count; i++) {
 		const struct news n = s->news[s->first++];
 
@@ -452,8 +466,9 @@ static void on_event(void *arg, const struct store_event *e)
 		if (e->object->key.kind == STORE_ADDRESS_POOL) {
 			if (e->type == STORE_REMOVE)
 				drop_address_pool(s, &e->object->key);
-			renew_address_pools(s);
-			tell_complete(s);
+			if (!s->stale)
+				loop_defer(s->loop, renew_stale, s);
+			s->stale = true;
 			break;
 		}
 		add_news(s, e->object, e->type == STORE_REMOVE);
@@ -462,6 +477,7 @@ static void on_event(void *arg, const struct store_event *e)
 		drop_news(s);
 		s->list++;
 		s->listing = true;
+		s->stale = false;
 		renew_address_pools(s); /* first: frontends come from them */
 		store_each(s->store, (enum store_kind)0, NULL, add_listed, s);
 		work_soon(s); /* of an empty one there is no news */
@@ -497,6 +513,7 @@ static void free_source(struct watch_source *base)
 	struct known *k;
 
 	loop_work_cancel(s->loop, s->work);
+	loop_undefer(s->loop, s);
 	drop_news(s);
 	store_close(s->store);
 	while ((k = map_next(&s->known, &pos)))

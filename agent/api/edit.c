@@ -428,6 +428,7 @@ void edit_write(struct edit *e, const char *action)
 	struct store_change *changes;
 	struct store_write w;
 
+	edit_judge_address_pools(e);
 	if (e->errors.count) {
 		refuse_invalid(e);
 		return;

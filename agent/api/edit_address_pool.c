@@ -36,9 +36,15 @@ static void keep_age(const struct edit *e, struct address_pool *p)
 	const struct store_key key = { STORE_ADDRESS_POOL, "", p->name };
 	const struct store_object *now = store_get(e->store, &key);
 
-	/* Not the configuration's, whatever its revision will be; a new one is the youngest. */
+	/* Not the configuration's, whatever its revision will be; new ones are the youngest. */
 	p->revision = now ? now->revision : UINT64_MAX;
-	p->created = now ? now->created_revision : UINT64_MAX;
+	p->created = now ? now->created_revision : UINT64_MAX - STORE_CHANGES_MAX + e->count;
+}
+
+#define WHERE_MAX (ADDRESS_POOL_NAME_MAX + 16)
+static void put_where(const char *name, char out[static WHERE_MAX])
+{
+	snprintf(out, WHERE_MAX, ADDRESS_POOL_KIND " %s", name);
 }
 
 static bool is_written_twice(const struct edit *e, const struct store_key *key)
@@ -55,10 +61,9 @@ static void take(struct edit *e, const struct doc *d, struct address_pool *p,
 {
 	const struct store_key own = { STORE_ADDRESS_POOL, "", arena_strdup(&e->arena, p->name) };
 	struct edit_document *out;
-	char where[ADDRESS_POOL_NAME_MAX + 16];
-	struct err err;
+	char where[WHERE_MAX];
 
-	snprintf(where, sizeof(where), ADDRESS_POOL_KIND " %s", p->name);
+	put_where(p->name, where);
 	if (key->kind && !store_key_same(&own, key)) {
 		edit_add_error(e, where, "the path names another document");
 		return;
@@ -71,10 +76,7 @@ static void take(struct edit *e, const struct doc *d, struct address_pool *p,
 	out = edit_take_key(e, &own);
 	out->tree = tree_of(&e->arena, d);
 	edit_tree_print(out->tree, &out->text);
-	if (pool_rules_admit(e->rules, p, &err) < 0)
-		edit_add_error(e, where, err.text);
-	else
-		set_rules(e, p->name, p);
+	set_rules(e, p->name, p);
 }
 
 bool edit_take_address_pool(struct edit *e, const struct doc *d, const struct store_key *key)
@@ -94,6 +96,34 @@ bool edit_take_address_pool(struct edit *e, const struct doc *d, const struct st
 void edit_drop_address_pool(struct edit *e, const char *name)
 {
 	set_rules(e, name, NULL);
+}
+
+static const struct address_pool *of_document(const struct edit *e, const char *name)
+{
+	for (size_t i = 0; i < e->rules->address_pool_count; i++) {
+		const struct address_pool *p = &e->rules->address_pools[i];
+
+		if (p->revision && strcmp(p->name, name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+void edit_judge_address_pools(struct edit *e)
+{
+	for (size_t i = 0; i < e->count && e->rules_changed; i++) {
+		const struct edit_document *d = &e->documents[i];
+		const struct address_pool *p = d->key.kind == STORE_ADDRESS_POOL
+						       ? of_document(e, d->key.name)
+						       : NULL;
+		char where[WHERE_MAX];
+		struct err err;
+
+		if (!p || pool_rules_admit(e->rules, p, &err) == 0)
+			continue;
+		put_where(p->name, where);
+		edit_add_error(e, where, err.text);
+	}
 }
 
 /* --- what would come of it ------------------------------------------------------------------- */

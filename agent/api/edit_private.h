@@ -187,8 +187,13 @@ void edit_put_tree(struct json_writer *j, const char *key, const struct tree *t)
 
 /* --- edit_address_pool.c ------------------------------------------------------------------------ */
 
-/* As edit_take() of one, for which edit_take() calls it. e->rules are those with it. */
+/*
+ * As edit_take() of one, for which edit_take() calls it. e->rules are those with it, whether it may
+ * be or not: that is judged of all that come together.
+ */
 bool edit_take_address_pool(struct edit *e, const struct doc *d, const struct store_key *key);
+/* Why one of them may not be goes to e->errors. */
+void edit_judge_address_pools(struct edit *e);
 void edit_drop_address_pool(struct edit *e, const char *name); /* e->rules are those without it */
 /* False: a frontend that lives would lose by it, and the request was refused. */
 MUST_CHECK bool edit_may_change_address_pools(struct edit *e);

@@ -199,7 +199,7 @@ int pool_rules_admit(const struct pool_rules *r, const struct address_pool *p, s
 			       p->name);
 	for (size_t i = 0; i < r->address_pool_count; i++)
 		documents += r->address_pools[i].revision != 0;
-	if (!same && documents == ADDRESS_POOLS_MAX)
+	if (documents + !same > ADDRESS_POOLS_MAX)
 		return err_set(err, -EINVAL,
 			       "there are %d address pools, which is the limit: give one of them "
 			       "more addresses",

@@ -51,8 +51,9 @@ const struct address_pool *pool_rules_pool(const struct pool_rules *r, const str
 					   const char *ns);
 const struct address_pool *pool_rules_named(const struct pool_rules *r, const char *name);
 /*
- * May it be one of them, in the place of the document of its name? -EEXIST: the configuration has
- * that name. -EINVAL: outside vipRanges, or it holds what another one holds, or there are too many.
+ * May it be one of them, in the place of the document of its name, which may be itself? -EEXIST:
+ * the configuration has that name. -EINVAL: outside vipRanges, or it holds what another one holds,
+ * or there are too many.
  */
 MUST_CHECK int pool_rules_admit(const struct pool_rules *r, const struct address_pool *p,
 				struct err *err);

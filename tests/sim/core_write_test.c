@@ -22,6 +22,7 @@
 #include "agent/base/doc.h"
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/address_pool.h"
 #include "agent/store/history.h"
 #include "tests/lib/core_world.h"
 #include "tests/lib/store_world.h"
@@ -1207,6 +1208,100 @@ static void an_address_pool_and_who_needs_it_are_applied_together(void **state)
 	answer_done(&a);
 }
 
+#define POOL_OF(name, ports)                                                    \
+	"apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: " name \
+	"}\nspec: {addresses: [10.0.0.8], ports: " ports "}\n---\n"
+#define APPLY "/api/v1/apply"
+
+/* One grows by what another one gives away, whichever of them is written first. */
+static void address_pools_that_are_applied_together_are_judged_together(void **state)
+{
+	static const char *const turns[] = {
+		POOL_OF("b", "20005-20019") POOL_OF("a", "20000-20004"),
+		POOL_OF("a", "20000-20009") POOL_OF("b", "20010-20019"),
+		/* What each had is the other's. */
+		POOL_OF("a", "20010-20019") POOL_OF("b", "20000-20009"),
+		POOL_OF("b", "20010-20019") POOL_OF("a", "20000-20009"),
+	};
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 200, "POST", APPLY, YAML, POOL_OF("b", "20010-20019") POOL_OF("a", "20000-20009"),
+	     NULL);
+	want(w, 201, "POST", "/api/v1/pools", JSON,
+	     "{\"name\":\"db\",\"namespace\":\"shop\",\"port\":20002,\"members\":"
+	     "[{\"address\":\"10.1.0.1\",\"port\":8080}]}",
+	     NULL);
+	await_wanted(w, EDGE_VIP EDGE_D1);
+	for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
+		want(w, 200, "POST", APPLY "?dryRun=all", YAML, turns[i], &a);
+		assert_int_equal(doc_get(a.root, "addressPools")->count, 2);
+		assert_string_equal(field(a.root, "outside"), "0");
+		assert_string_equal(field(a.root, "planTotal"), "0");
+		answer_done(&a);
+		want(w, 200, "POST", APPLY, YAML, turns[i], NULL);
+		pass(w, 100);
+		/* Nothing in between was ever looked at. */
+		assert_null(strstr(buf_cstr(&w->log), "overlaps"));
+		await_wanted(w, EDGE_VIP EDGE_D1);
+	}
+	want(w, 200, "GET", ADDRESS_POOLS, "", NULL, &a);
+	assert_non_null(strstr(a.body, "20010-20019"));
+	answer_done(&a);
+	/* With a pool that needs what only all of them together give it. */
+	want(w, 200, "POST", APPLY, YAML,
+	     WEB_AT_20080 "---\n" POOL_OF("b", "20005-20099") POOL_OF("a", "20000-20004"), NULL);
+	await_wanted(w, EDGE_VIP EDGE_D1 "-A -t 10.0.0.8:20080 -s wrr\n");
+}
+
+/* Each reason is told, and none of them is written. */
+static void address_pools_that_cannot_be_together_are_refused_together(void **state)
+{
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	want(w, 200, "POST", APPLY, YAML, POOL_OF("b", "20010-20019") POOL_OF("a", "20000-20009"),
+	     NULL);
+	for (int dry = 1; dry >= 0; dry--) {
+		want(w, 422, "POST", dry ? APPLY "?dryRun=all" : APPLY, YAML,
+		     POOL_OF("a", "20000-20004") POOL_OF("b", "20004-20019") POOL_OF("c", "1-9")
+			     POOL_OF("p", "10-19"),
+		     &a);
+		has_code(&a, "validation");
+		assert_int_equal(doc_get(a.root, "errors")->count, 3);
+		assert_non_null(strstr(a.body, "the address pool 'b'"));
+		assert_non_null(strstr(a.body, "the address pool 'a'"));
+		assert_non_null(strstr(a.body, "the configuration has an address pool 'p'"));
+		answer_done(&a);
+	}
+	await_ours(w, CONFIGURED " 10.0.0.8:20000-20009 10.0.0.8:20010-20019");
+}
+
+static void there_are_only_so_many_address_pools(void **state)
+{
+	CLEANUP(xfree_ptr) char *more = NULL;
+	CLEANUP(buf_done) struct buf body = { 0 };
+	struct world *w = *state;
+	struct answer a;
+
+	start(w);
+	for (int i = 0; i < ADDRESS_POOLS_MAX; i++)
+		buf_printf(&body,
+			   "apiVersion: parasaus.io/v1\nkind: AddressPool\nmetadata: {name: n%d}\n"
+			   "spec: {addresses: [10.0.0.8], ports: %d}\n---\n",
+			   i, 1000 + i);
+	more = xasprintf("%s" POOL_OF("more", "20000"), buf_cstr(&body));
+	want(w, 422, "POST", APPLY, YAML, more, &a);
+	assert_non_null(strstr(a.body, "address pools, which is the limit"));
+	answer_done(&a);
+	want(w, 200, "POST", APPLY, YAML, buf_cstr(&body), NULL);
+	want(w, 422, "POST", ADDRESS_POOLS, JSON,
+	     "{\"name\":\"more\",\"addresses\":[\"10.0.0.8\"],\"ports\":\"20000\"}", &a);
+	answer_done(&a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 static void without_a_store_documents_are_managed_elsewhere(void **state)
@@ -1257,6 +1352,9 @@ int main(void)
 		T(address_pools_do_not_get_in_each_others_way),
 		T(an_address_pool_is_for_whom_it_says),
 		T(an_address_pool_and_who_needs_it_are_applied_together),
+		T(address_pools_that_are_applied_together_are_judged_together),
+		T(address_pools_that_cannot_be_together_are_refused_together),
+		T(there_are_only_so_many_address_pools),
 		T(the_end_of_core_leaves_nobody_waiting),
 		cmocka_unit_test_setup_teardown(without_a_store_documents_are_managed_elsewhere,
 						core_world_up, core_world_down),
