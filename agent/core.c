@@ -106,7 +106,7 @@ int core_prepare(struct role_context *context)
 	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
 	c->http_new = http_curl_new;
 	r = place_private(config->state_directory, config->user);
-	if (r < 0) {
+	if (r < 0 && r != -EROFS) { /* with that one state_open() lives */
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
 		return -1;
 	}

@@ -499,6 +499,8 @@ struct core {
 	int lock_fd;
 	timer_id save_timer;
 	bool unsaved;
+	/* Why the state directory cannot be written, and the file that said so; NULL: it can. */
+	char *state_problem, *state_file;
 	struct view view;
 	struct commands *commands; /* agent/api/command.h */
 	struct edits *edits;

@@ -10,6 +10,9 @@
  *
  * A file is magic, version, body, CRC-32C of all before it. One that is torn,
  * of another version, or not ours is reported, left aside, and written anew.
+ *
+ * A directory that cannot be written ends nothing: what it has is used, and what
+ * would be written is tried again with each change.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/base/file.h"
@@ -28,6 +32,7 @@
 
 #define MAGIC	      "parasaus"
 #define VERSION	      4
+#define HEALTH	      "health"
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
 #define FLUSH_BYTES   65536
@@ -87,17 +92,40 @@ static void put_head(struct buf *b)
 	wire_put_u32(b, VERSION);
 }
 
-static int write_state(const struct core *c, const char *name, struct buf *b)
+static void forget_problem(struct core *c)
+{
+	free(c->state_problem);
+	free(c->state_file);
+	c->state_problem = c->state_file = NULL;
+}
+
+/* What became of writing a file: what is new of it is logged, and the same said once. */
+static void tell_written(struct core *c, const char *name, int r, const char *text)
+{
+	const char *why = strerror(-r);
+
+	if (r < 0 && c->state_problem && strcmp(c->state_problem, why) == 0)
+		return;
+	/* Another file may be smaller. */
+	if (r == 0 && (!c->state_file || strcmp(c->state_file, name) != 0))
+		return;
+	forget_problem(c);
+	if (r < 0) {
+		c->state_problem = xstrdup(why);
+		c->state_file = xstrdup(name);
+		log_error("state", "%s; a restart would not know of the last changes", text);
+	} else {
+		log_info("state", "%s is written again", c->config->state_directory);
+	}
+}
+
+static void write_state(struct core *c, const char *name, struct buf *b)
 {
 	CLEANUP(xfree_ptr) char *path = path_of(c, name);
 	struct err err = { 0 };
-	int r;
 
 	wire_put_u32(b, crc32c(0, b->data, b->len));
-	r = file_write(path, b->data, b->len, &err);
-	if (r < 0)
-		log_error("state", "%s; a restart would not know of the last changes", err.text);
-	return r;
+	tell_written(c, name, file_write(path, b->data, b->len, &err), err.text);
 }
 
 /* The body between head and checksum. -ENOENT: there is none; others are logged. */
@@ -132,6 +160,33 @@ static int read_state(const struct core *c, const char *name, struct buf *text, 
 	return 0;
 }
 
+/* Where nothing can be made what is there is locked: the file, or else the directory. */
+static int open_lock(const struct core *c, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || errno != EROFS)
+		return fd >= 0 ? fd : -errno;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		fd = open(c->config->state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* Said before there is anything to write, so that it is known from the beginning. */
+static void look_whether_written(struct core *c)
+{
+	struct statvfs fs;
+
+	if (c->lock_fd < 0 || (fstatvfs(c->lock_fd, &fs) == 0 && fs.f_flag & ST_RDONLY)) {
+		CLEANUP(xfree_ptr)
+		char *text = xasprintf("stateDirectory %s: %s", c->config->state_directory,
+				       strerror(EROFS));
+
+		tell_written(c, HEALTH, -EROFS, text);
+	}
+}
+
 int state_open(struct core *c)
 {
 	CLEANUP(xfree_ptr) char *path = path_of(c, "lock");
@@ -139,11 +194,14 @@ int state_open(struct core *c)
 	map_init(&c->saved.targets, saved_target_is);
 	map_init(&c->saved.good, saved_good_is);
 	map_init(&c->saved.writers, saved_good_is);
-	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (c->lock_fd < 0) {
-		log_error("state", "%s: %s", path, strerror(errno));
+	c->lock_fd = open_lock(c, path);
+	if (c->lock_fd < 0 && c->lock_fd != -ENOENT) {
+		log_error("state", "%s: %s", path, strerror(-c->lock_fd));
 		return -1;
 	}
+	look_whether_written(c);
+	if (c->lock_fd < 0)
+		return 0; /* there is nothing that two could spoil */
 	/* The core before us may still be ending. */
 	for (int i = 0; i < LOCK_PATIENCE; i++) {
 		if (flock(c->lock_fd, LOCK_EX | LOCK_NB) == 0)
@@ -158,6 +216,7 @@ void state_close(struct core *c)
 {
 	state_forget(c);
 	loop_cancel(c->loop, c->save_timer);
+	forget_problem(c);
 	if (c->lock_fd >= 0)
 		close(c->lock_fd);
 }
@@ -286,7 +345,7 @@ void state_save(struct core *c)
 	put_good(c, &b);
 	put_drains(c, &b);
 	put_writers(c, &b);
-	write_state(c, "health", &b);
+	write_state(c, HEALTH, &b);
 	buf_done(&b);
 }
 
@@ -391,7 +450,7 @@ void state_load(struct core *c)
 	CLEANUP(buf_done) struct buf text = { 0 };
 	struct wire w;
 
-	if (read_state(c, "health", &text, &w) < 0)
+	if (read_state(c, HEALTH, &text, &w) < 0)
 		return;
 	load_targets(c, &w);
 	load_members(&c->saved.good, &w);
@@ -527,8 +586,7 @@ void state_save_source(struct core *c, const struct core_source *source)
 	wire_put_u32(&s.b, s.crc);
 	file_writer_put(&s.file, s.b.data, s.b.len);
 	buf_done(&s.b);
-	if (file_writer_end(&s.file, &err) < 0)
-		log_error("state", "%s; a restart would not know of the last changes", err.text);
+	tell_written(c, name, file_writer_end(&s.file, &err), err.text);
 }
 
 static void load_objects(struct wire *w, state_object_fn *fn, void *arg)

@@ -290,6 +290,14 @@ static void view_problems(struct core *c, struct snapshot *s)
 		v->text = xstrdup(c->kernel.host_problem);
 		v->error = true;
 	}
+	if (c->state_problem) {
+		struct problem_view *v = add_problem(s);
+
+		v->where = xasprintf("stateDirectory %s", c->config->state_directory);
+		v->text = xasprintf("%s: a restart will not know of the last changes",
+				    c->state_problem);
+		v->error = true;
+	}
 	pools_orphans(c->pools, view_orphan, s);
 }
 

@@ -72,7 +72,7 @@ static int take_own(const struct config *c, struct http_life *l, struct err *err
 	int r = place_private(c->state_directory, c->user);
 
 	collect_names(c, address, names);
-	if (r == 0)
+	if (r == 0 || r == -EROFS) /* one that is there will do */
 		r = as_user(c->user, true);
 	if (r < 0)
 		return err_set(err, r, "stateDirectory %s: %s", c->state_directory, strerror(-r));

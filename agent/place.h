@@ -8,7 +8,10 @@
 
 /* The directories above that path. -errno. */
 MUST_CHECK int place_parents(const char *path);
-/* A directory of that user's alone, who it is given to when we are root. -errno. */
+/*
+ * A directory of that user's alone, who it is given to when we are root. -errno; -EROFS: its file
+ * system cannot be written, and what there is may be read.
+ */
 MUST_CHECK int place_private(const char *path, const char *owner);
 /* A listening TCP socket, or -errno. */
 MUST_CHECK int place_listen(const struct endpoint *e, int backlog);

@@ -130,8 +130,10 @@ fsck.ext4 -p "$run/disk" >/dev/null || true # 1: it mended something
 mount -o loop "$run/disk" "$state"
 mount -o remount,ro "$state"
 agent_start
-refuses_to_start() { tail -n 3 "$run/agent.log" | found 'core.*Read-only file system'; }
-check "read-only: started on it, it says why it cannot serve" wait_for 60 refuses_to_start
+check "read-only: started on it, it has all that was acknowledged" wait_for 60 kept
+write_one
+equal "read-only: and refuses to write" "503 store-trouble" "$status $(answer .code)"
+check "read-only: with the reason" grep -qi 'read-only' "$run/answer"
 table >"$run/after"
 check "read-only: and leaves the kernel's table as it was" cmp "$run/before" "$run/after"
 equal "read-only: clients are served" "s1 s2" "$(answers)"
