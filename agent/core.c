@@ -111,7 +111,7 @@ int core_prepare(struct role_context *context)
 		return -1;
 	}
 	if (has_lost_sources(c))
-		return -1;
+		return ROLE_NO_USE;
 	c->unix_fd = listen_unix(config->api_socket);
 	if (c->unix_fd < 0) {
 		log_error("core", "api.socket %s: %s%s", config->api_socket, strerror(-c->unix_fd),
@@ -286,6 +286,7 @@ static void on_process(void *arg, unsigned role, pid_t pid, uint32_t restarts)
 int core_start(struct role_context *context)
 {
 	struct core *c = context->arg;
+	int r;
 
 	context->peer = on_peer;
 	context->process = on_process;
@@ -298,8 +299,13 @@ int core_start(struct role_context *context)
 	if (state_open(c) < 0)
 		return -1;
 	state_load(c);
-	if (sources_start(c) < 0 || writes_start(c) < 0 || view_start(c) < 0)
+	if (sources_start(c) < 0)
 		return -1;
+	r = writes_start(c);
+	if (r == 0)
+		r = view_start(c);
+	if (r < 0)
+		return r == ROLE_NO_USE ? r : -1;
 	reports_start(c);
 	supervisor_start(c);
 	c->patience = loop_timer_in(c->loop, CORE_START_PATIENCE_MS, patience_over, c);

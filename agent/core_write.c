@@ -209,7 +209,7 @@ static int check_who_may(const struct core *c)
 		  "in %s/tokens: make the first one by 'parasausd --first-token NAME' (with the "
 		  "same -c), which prints it",
 		  c->config->state_directory);
-	return -EACCES;
+	return ROLE_NO_USE;
 }
 
 int writes_start(struct core *c)

@@ -33,6 +33,7 @@ struct child {
 	struct channel *line;
 	mono_t started;
 	uint32_t starts;
+	bool proven; /* it lived well once */
 	int64_t delay_ms;
 	timer_id restart;
 };
@@ -42,6 +43,7 @@ struct parent {
 	int config_fd;
 	struct child children[ROLE_COUNT];
 	bool stopping;
+	int status; /* to end with */
 };
 
 /* Who talks to whom. */
@@ -214,7 +216,26 @@ static void stop_next(struct parent *p)
 			kill(c->pid, SIGKILL);
 		return;
 	}
-	loop_stop(p->loop, 0);
+	loop_stop(p->loop, p->status);
+}
+
+static void out_of_patience(void *arg)
+{
+	struct parent *p = arg;
+
+	for (unsigned i = 0; i < ROLE_COUNT; i++) {
+		if (p->children[i].pid)
+			kill(p->children[i].pid, SIGKILL);
+	}
+}
+
+static void stop(struct parent *p)
+{
+	p->stopping = true;
+	for (unsigned i = 0; i < ROLE_COUNT; i++)
+		loop_cancel(p->loop, p->children[i].restart);
+	stop_next(p);
+	loop_timer_in(p->loop, STOP_PATIENCE_MS, out_of_patience, p);
 }
 
 static void child_ended(struct child *c, int status)
@@ -230,6 +251,14 @@ static void child_ended(struct child *c, int status)
 		stop_next(p);
 		return;
 	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_NO_USE && !c->proven) {
+		log_error("parent", "%s cannot be started like that, as it says: stopping",
+			  roles[c->id].name);
+		p->status = 1;
+		stop(p);
+		return;
+	}
+	c->proven |= lived >= LIVED_WELL_MS;
 	if (lived >= LIVED_WELL_MS)
 		c->delay_ms = 0;
 	else if (c->delay_ms == 0)
@@ -258,16 +287,6 @@ static void on_child_signal(void *arg, int signo)
 	}
 }
 
-static void out_of_patience(void *arg)
-{
-	struct parent *p = arg;
-
-	for (unsigned i = 0; i < ROLE_COUNT; i++) {
-		if (p->children[i].pid)
-			kill(p->children[i].pid, SIGKILL);
-	}
-}
-
 static void on_stop_signal(void *arg, int signo)
 {
 	struct parent *p = arg;
@@ -275,11 +294,7 @@ static void on_stop_signal(void *arg, int signo)
 	if (p->stopping)
 		return;
 	log_info("parent", "%s: stopping; the kernel goes on forwarding", strsignal(signo));
-	p->stopping = true;
-	for (unsigned i = 0; i < ROLE_COUNT; i++)
-		loop_cancel(p->loop, p->children[i].restart);
-	stop_next(p);
-	loop_timer_in(p->loop, STOP_PATIENCE_MS, out_of_patience, p);
+	stop(p);
 }
 
 static int catch_signals(struct parent *p)

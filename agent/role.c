@@ -93,14 +93,16 @@ static int begin(const struct role *role, struct life *l)
 	struct err err = { 0 };
 	int r;
 
-	if (role->prepare && role->prepare(c) < 0)
-		return -1;
+	r = role->prepare ? role->prepare(c) : 0;
+	if (r < 0)
+		return r;
 	if (role->drop(c->config, &err) < 0) {
 		log_error(role->name, "cannot give up privileges: %s", err.text);
 		return -1;
 	}
-	if (role->start(c) < 0)
-		return -1;
+	r = role->start(c);
+	if (r < 0)
+		return r;
 	r = channel_new(c->loop, ROLE_FD_PARENT, &h, &l->line);
 	if (r < 0)
 		log_error(role->name, "no line to the parent: %s", strerror(-r));
@@ -136,5 +138,5 @@ int role_main(const struct role *role)
 	channel_free(l.line);
 	loop_free(l.context.loop);
 	config_free(config);
-	return r == 0 ? 0 : 1;
+	return r == 0 ? 0 : r == ROLE_NO_USE ? ROLE_EXIT_NO_USE : 1;
 }

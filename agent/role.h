@@ -32,6 +32,14 @@ enum role_message {
 	ROLE_MSG_STOP = 3,    /* end in order; only the parent's death is quicker */
 };
 
+/*
+ * What prepare and start return where only an edit by people helps: no file of the agent's changes
+ * by waiting. Where it never ran well the agent ends then, as it does for a configuration that
+ * cannot be used; one that did may have been well for days, and is started again.
+ */
+#define ROLE_NO_USE	 (-1000)
+#define ROLE_EXIT_NO_USE 78 /* of the process, for the parent */
+
 /* What a role's main function gets. */
 struct role_context {
 	struct loop *loop;
@@ -47,7 +55,10 @@ struct role_context {
 struct role {
 	const char *name;  /* "core": --role core, "parasausd: core" */
 	const char *title; /* of the process */
-	/* Before the drop: what needs privilege. Negative: logged already, the process ends. */
+	/*
+	 * Before the drop: what needs privilege. Negative, as of start: logged already, the process
+	 * ends.
+	 */
 	int (*prepare)(struct role_context *c);
 	int (*drop)(const struct config *c, struct err *err);
 	int (*start)(struct role_context *c);

@@ -39,7 +39,7 @@ start() {
 	agent=$!
 }
 stop() {
-	kill "$agent"
+	kill "$agent" 2>/dev/null # it may have ended
 	wait "$agent"
 	agent=
 }
@@ -72,11 +72,14 @@ stop
 
 configure ', tls: {selfSigned: true}, hosts: [lb.example, 127.0.0.1]'
 start
-check "without a token it is refused, and the fix is said" \
-	wait_for 10 said "make the first one by 'parasausd --first-token NAME'"
-wait_for 10 is 503 /healthz
-equal "and nobody is served" 503 "$(status /healthz)"
-stop
+gone() { ! kill -0 "$agent" 2>/dev/null; }
+check "without a token it ends" wait_for 20 gone
+wait "$agent"
+equal "with the status of a configuration that cannot be used" 1 $?
+agent=
+equal "the fix is said, and once" 1 \
+	"$(grep -c "make the first one by 'parasausd --first-token NAME'" "$run/out")"
+check "nobody is served" is 000 /healthz
 
 token=$("$build/parasausd" -c "$run/parasaus.yaml" --first-token first)
 check "the first token is made without an agent" grep -qE '^pst_.{43}$' <<<"$token"

@@ -325,7 +325,7 @@ static void lost_sources_do_not_end_their_pools(void **state)
 	if (config_read("test", text, strlen(text), &w->config, &err) < 0)
 		fail_msg("%s", err.text);
 	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
-	assert_int_equal(core_prepare(&w->context), -1);
+	assert_int_equal(core_prepare(&w->context), ROLE_NO_USE);
 	snprintf(text, sizeof(text), "`sources` is missing, and the pools came from %s before",
 		 path_in(w, "pools"));
 	assert_true(was_logged(w, text));
