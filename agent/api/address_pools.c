@@ -30,6 +30,19 @@ static void use(struct usage *u, uint16_t port)
 	u->ports[port / 8] |= bit;
 }
 
+static struct address_pool_room room_of(struct usage *u, const struct address_pool *p)
+{
+	struct address_pool_room r = { .size = (size_t)(p->ports.last - p->ports.first) + 1,
+				       .used = u->used };
+
+	for (size_t i = 0; i < p->reserved_count; i++)
+		for (uint32_t port = p->reserved[i].first; port <= p->reserved[i].last; port++)
+			if (port >= p->ports.first && port <= p->ports.last)
+				use(u, (uint16_t)port);
+	r.free = r.size - u->used;
+	return r;
+}
+
 static struct usage usage_of(const struct snapshot *s, const struct address_pool *p)
 {
 	struct usage u = { 0 };
@@ -44,14 +57,18 @@ static struct usage usage_of(const struct snapshot *s, const struct address_pool
 	return u;
 }
 
-size_t *address_pools_used(const struct snapshot *s)
+struct address_pool_room *address_pools_room(const struct snapshot *s)
 {
 	size_t n = s->rules ? s->rules->address_pool_count : 0;
-	size_t *used = n ? xcalloc(n, sizeof(*used)) : NULL;
+	struct address_pool_room *rooms = n ? xcalloc(n, sizeof(*rooms)) : NULL;
 
-	for (size_t i = 0; i < n; i++)
-		used[i] = usage_of(s, &s->rules->address_pools[i]).used;
-	return used;
+	for (size_t i = 0; i < n; i++) {
+		const struct address_pool *p = &s->rules->address_pools[i];
+		struct usage u = usage_of(s, p);
+
+		rooms[i] = room_of(&u, p);
+	}
+	return rooms;
 }
 
 struct holders {
@@ -67,17 +84,13 @@ static void count_holder(void *arg, const struct endpoint *frontend)
 		use(&h->usage, frontend->port);
 }
 
-size_t address_pool_held(const struct pools *p, const struct address_pool *a)
+struct address_pool_room address_pool_room(const struct pools *p, const struct address_pool *a)
 {
 	struct holders h = { .of = a };
 
-	pools_frontends(p, count_holder, &h);
-	return h.usage.used;
-}
-
-size_t address_pool_size(const struct address_pool *p)
-{
-	return (size_t)(p->ports.last - p->ports.first) + 1;
+	if (p)
+		pools_frontends(p, count_holder, &h);
+	return room_of(&h.usage, a);
 }
 
 static void put_ports(struct json_writer *j, const char *key, const struct port_range *p)
@@ -134,9 +147,9 @@ void address_pool_put_document(struct json_writer *j, const struct address_pool 
 	json_end_object(j);
 }
 
-static void put_item(struct json_writer *j, const struct address_pool *p, size_t used)
+static void put_item(struct json_writer *j, const struct address_pool *p,
+		     const struct address_pool_room *room)
 {
-	size_t size = address_pool_size(p);
 	char text[ADDR_RANGE_TEXT_MAX];
 
 	json_put_object(j, NULL);
@@ -144,9 +157,9 @@ static void put_item(struct json_writer *j, const struct address_pool *p, size_t
 	put_addresses(j, p);
 	put_ports(j, REST_PORTS, &p->ports);
 	json_put_text(j, REST_VIP, addr_text(&p->addresses[0].first, text));
-	json_put_uint(j, REST_SIZE, size);
-	json_put_uint(j, REST_USED, used);
-	json_put_uint(j, REST_FREE, size - used);
+	json_put_uint(j, REST_SIZE, room->size);
+	json_put_uint(j, REST_USED, room->used);
+	json_put_uint(j, REST_FREE, room->free);
 	put_document_parts(j, p);
 	json_end_object(j);
 }
@@ -154,12 +167,12 @@ static void put_item(struct json_writer *j, const struct address_pool *p, size_t
 void address_pools_put(struct json_writer *j, const struct snapshot *s)
 {
 	size_t n = s->rules ? s->rules->address_pool_count : 0;
-	CLEANUP(xfree_ptr) size_t *used = address_pools_used(s);
+	CLEANUP(xfree_ptr) struct address_pool_room *rooms = address_pools_room(s);
 
 	json_put_object(j, NULL);
 	json_put_array(j, REST_ITEMS);
 	for (size_t i = 0; i < n; i++)
-		put_item(j, &s->rules->address_pools[i], used[i]);
+		put_item(j, &s->rules->address_pools[i], &rooms[i]);
 	json_end_array(j);
 	json_put_uint(j, REST_TOTAL, n);
 	json_end_object(j);

@@ -11,12 +11,16 @@
 #include "agent/base/attr.h"
 #include "agent/plan/snapshot.h"
 
-/* How many ports of each are given out, in their order; the caller frees. NULL: there are none. */
-MUST_CHECK size_t *address_pools_used(const struct snapshot *s);
-/* What a NodePort service can have: ports of its first address. */
-size_t address_pool_size(const struct address_pool *p);
-/* How many of these somebody has in the model. */
-size_t address_pool_held(const struct pools *p, const struct address_pool *a);
+/* The ports of its first address, which is what a NodePort service can have. */
+struct address_pool_room {
+	size_t size;
+	size_t used; /* that somebody has */
+	size_t free; /* that are left to give out: reserved ones are not */
+};
+/* One for each address pool of its rules, the caller's to free; NULL: there is none. */
+MUST_CHECK struct address_pool_room *address_pools_room(const struct snapshot *s);
+/* Of one, with what the model holds; NULL: nothing. */
+struct address_pool_room address_pool_room(const struct pools *p, const struct address_pool *a);
 /* As a document, of one that is none: the configuration's. */
 void address_pool_put_document(struct json_writer *j, const struct address_pool *p);
 

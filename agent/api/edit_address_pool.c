@@ -251,15 +251,16 @@ void edit_put_address_pools(struct edit *e, struct json_writer *j)
 		const struct address_pool *p = d->key.kind == STORE_ADDRESS_POOL
 						       ? pool_rules_named(e->rules, d->key.name)
 						       : NULL;
-		size_t used = p && e->place->pools ? address_pool_held(e->place->pools, p) : 0;
+		struct address_pool_room room;
 
 		if (!p)
 			continue;
+		room = address_pool_room(e->place->pools, p);
 		json_put_object(j, NULL);
 		json_put_text(j, REST_NAME, p->name);
-		json_put_uint(j, REST_SIZE, address_pool_size(p));
-		json_put_uint(j, REST_USED, used);
-		json_put_uint(j, REST_FREE, address_pool_size(p) - used);
+		json_put_uint(j, REST_SIZE, room.size);
+		json_put_uint(j, REST_USED, room.used);
+		json_put_uint(j, REST_FREE, room.free);
 		json_end_object(j);
 	}
 	json_end_array(j);

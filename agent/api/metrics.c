@@ -186,21 +186,21 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 
 static void put_address_pools(struct buf *out, const struct snapshot *s)
 {
-	CLEANUP(xfree_ptr) size_t *used = address_pools_used(s);
+	CLEANUP(xfree_ptr) struct address_pool_room *rooms = address_pools_room(s);
 	const struct address_pool *all;
 	struct metric m;
 
-	if (!used)
+	if (!rooms)
 		return;
 	all = s->rules->address_pools;
 	m = metric_begin(out, "parasaus_address_pool_ports", METRIC_GAUGE,
 			 "Ports at which a NodePort service can be served.");
 	for (size_t i = 0; i < s->rules->address_pool_count; i++)
-		metric_uint(&m, METRIC_LABELS("pool", all[i].name), address_pool_size(&all[i]));
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), rooms[i].size);
 	m = metric_begin(out, "parasaus_address_pool_ports_used", METRIC_GAUGE,
 			 "Those of them that are given out.");
 	for (size_t i = 0; i < s->rules->address_pool_count; i++)
-		metric_uint(&m, METRIC_LABELS("pool", all[i].name), used[i]);
+		metric_uint(&m, METRIC_LABELS("pool", all[i].name), rooms[i].used);
 }
 
 /* --- pools that have their own ---------------------------------------------------------- */
