@@ -10,6 +10,7 @@
 #include "agent/api/schema.h"
 #include "agent/base/value.h"
 #include "agent/base/xalloc.h"
+#include "agent/ctl/kinds.h"
 
 #define WAIT_TIMEOUT_MS 60000
 #define EVERY_COMMAND	"shUKAF"
@@ -321,11 +322,20 @@ static void put_options(const struct ctl_command *c, struct buf *out)
 	}
 }
 
+static void put_kinds(const struct ctl_command *c, struct buf *out)
+{
+	if (strncmp(c->operands, "KIND", 4) != 0)
+		return;
+	buf_str(out, "\nKIND is one of these, or what stands beside it, in capitals or not:\n");
+	ctl_kinds_help(c->name, out);
+}
+
 void ctl_help(const struct ctl_command *command, struct buf *out)
 {
 	if (command) {
 		buf_printf(out, "Usage: parasausctl %s%s%s [OPTION...]\n\n%s\n", command->name,
 			   command->operands[0] ? " " : "", command->operands, command->text);
+		put_kinds(command, out);
 		put_options(command, out);
 		return;
 	}

@@ -66,7 +66,7 @@ bool ctl_option_has_short(const struct ctl_option *o);
 
 struct ctl_command {
 	const char *name;
-	const char *operands; /* "pools|members... [NAME...]", or "" */
+	const char *operands; /* "KIND [NAME...]", "bash|zsh" or ""; KIND: see kinds.h */
 	const char *summary;  /* one line */
 	const char *text;     /* for its own help */
 	const char *options;  /* the letters of those it takes besides -h; see args.c */

@@ -16,8 +16,7 @@
 #define CANDIDATES_MAX 8 /* named in a message */
 
 const struct ctl_command ctl_commands[] = {
-	{ "get", "pools|members|targets|status|problems|events|address-pools|nodes|ipvs [NAME...]",
-	  "list what the agent has",
+	{ "get", "KIND [NAME...]", "list what the agent has",
 	  "Lists pools, members, targets (what is probed), problems or events (what became of\n"
 	  "pools and members), or shows the agent's status, address pools or nodes; ipvs lists "
 	  "the\n"
@@ -60,26 +59,22 @@ const struct ctl_command ctl_commands[] = {
 	  "when\n"
 	  "that is anything.",
 	  "fno", command_diff },
-	{ "edit", "services|endpoints|endpointslices|address-pool NAME",
-	  "change a document in an editor",
+	{ "edit", "KIND NAME", "change a document in an editor",
 	  "Opens a document of the agent's store as YAML in $VISUAL or $EDITOR, and writes it "
 	  "back\n"
 	  "unless it changes meanwhile. What the agent refuses stays in its file, which is named.\n"
 	  "NAME is one of --namespace (default), or NAMESPACE/NAME.",
 	  "nDRo", command_edit },
-	{ "delete", "services|endpoints|endpointslices|secrets|address-pool|pool NAME",
-	  "remove a document from the store",
+	{ "delete", "KIND NAME", "remove a document from the store",
 	  "Removes a document from the agent's store, unless it changes meanwhile. NAME is one of\n"
 	  "--namespace (default), or NAMESPACE/NAME; of a pool, its id: all its documents go.",
 	  "nDRo", command_delete },
-	{ "history", "services|endpoints|endpointslices|secrets|address-pool|pool NAME",
-	  "list the revisions of a document",
+	{ "history", "KIND NAME", "list the revisions of a document",
 	  "Lists the revisions of a document of the agent's store, the newest first, also of one\n"
 	  "that was removed. NAME is one of --namespace (default), or NAMESPACE/NAME; of a\n"
 	  "pool, its id: that of all its documents.",
 	  "no", command_history },
-	{ "rollback", "services|endpoints|endpointslices|secrets|address-pool|pool NAME",
-	  "bring a document back to an earlier revision",
+	{ "rollback", "KIND NAME", "bring a document back to an earlier revision",
 	  "Writes what a document was at the revision --to as a new change, unless it changes\n"
 	  "meanwhile; also of one that was removed. NAME is one of --namespace (default), or\n"
 	  "NAMESPACE/NAME; of a pool, its id: all its documents go back together.",

@@ -4,13 +4,14 @@
  * and options, so that it cannot lag behind them. zsh runs the one for bash.
  *
  * What follows a command is read off its `operands`: words in small letters
- * are the choice itself ("pools|members"), NAME, ID and POOL are ids of pools,
- * COMMAND is a command. Documents, tokens and backups have a NAME that is not looked up.
+ * are the choice itself ("bash|zsh"), KIND is one of kinds.h, NAME, ID and POOL are
+ * ids of pools, COMMAND is a command. Documents, tokens and backups have a NAME that is not looked up.
  */
 #include <ctype.h>
 #include <string.h>
 
 #include "agent/ctl/commands.h"
+#include "agent/ctl/kinds.h"
 
 /* --- options --------------------------------------------------------------------------- */
 
@@ -94,7 +95,12 @@ static void put_options(const struct ctl_command *c, struct buf *out)
 	buf_str(out, "' ;;\n");
 }
 
-/* One operand of a command: "pools|members", "[NAME...]", "POOL". */
+static bool is_kind(const char *operand)
+{
+	return strncmp(operand, "KIND", 4) == 0;
+}
+
+/* One operand of a command: "bash|zsh", "KIND", "[NAME...]", "POOL". */
 static void put_operand(const struct ctl_command *c, unsigned number, const char *operand,
 			size_t len, struct buf *out)
 {
@@ -103,7 +109,7 @@ static void put_operand(const struct ctl_command *c, unsigned number, const char
 	/* Neither documents nor tokens nor backups are listed; NAME is a pool's behind "get" alone. */
 	if (strchr(c->options, 'D') || strcmp(c->name, "history") == 0 ||
 	    strcmp(c->name, "token") == 0 || strcmp(c->name, "backup") == 0) {
-		if (!islower((unsigned char)*operand))
+		if (!islower((unsigned char)*operand) && !is_kind(operand))
 			return;
 	}
 	while (len && (*operand == '[' || *operand == '-')) {
@@ -118,6 +124,10 @@ static void put_operand(const struct ctl_command *c, unsigned number, const char
 		buf_str(out, "words='");
 		for (size_t i = 0; i < len; i++)
 			buf_put(out, operand[i] == '|' ? " " : operand + i, 1);
+		buf_str(out, "' ;;\n");
+	} else if (is_kind(operand)) {
+		buf_str(out, "words='");
+		ctl_kinds_put(c->name, " ", out);
 		buf_str(out, "' ;;\n");
 	} else if (strncmp(operand, "COMMAND", 7) == 0) {
 		buf_str(out, "words=$commands ;;\n");

@@ -8,6 +8,7 @@
 #include "agent/api/schema.h"
 #include "agent/base/clock.h"
 #include "agent/ctl/commands.h"
+#include "agent/ctl/kinds.h"
 #include "agent/ctl/rows.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
@@ -210,7 +211,7 @@ static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tel
 
 int command_describe(const struct ctl_args *args)
 {
-	if (args->operand_count != 2 || strcmp(args->operands[0], "pool") != 0)
+	if (args->operand_count != 2 || !ctl_kind_find(args->operands[0], "describe"))
 		return command_misused("describe", "describe takes 'pool' and its id");
 	return tell_pool(args, args->operands[1], describe);
 }

@@ -16,6 +16,7 @@
 #include "agent/base/value.h"
 #include "agent/base/xalloc.h"
 #include "agent/ctl/document.h"
+#include "agent/ctl/kinds.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
 
@@ -37,23 +38,6 @@ void document_params(const struct ctl_args *args, const char *between, struct bu
 	}
 }
 
-static const char *const kinds[][4] = {
-	{ "services", "service", "svc", "Service" },
-	{ "endpoints", "endpoint", "ep", "Endpoints" },
-	{ "endpointslices", "endpointslice", "slice", "EndpointSlice" },
-	{ "secrets", "secret", "secrets", "Secret" },
-};
-
-/* As paths have it; NULL: none of them. */
-static const char *kind_word(const char *text)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		for (size_t k = 0; k < ARRAY_LEN(kinds[i]); k++)
-			if (strcmp(kinds[i][k], text) == 0)
-				return kinds[i][0];
-	return NULL;
-}
-
 static void put_document(struct buf *path, const char *kind, const char *ns, const char *name)
 {
 	buf_str(path, DOCUMENTS);
@@ -62,53 +46,48 @@ static void put_document(struct buf *path, const char *kind, const char *ns, con
 	client_encode(path, name);
 }
 
-static bool is_address_pool(const char *kind)
+/* What has no namespace: a pool by its id, an address pool. */
+static void put_plain(struct buf *path, const char *kind, const char *name)
 {
-	static const char *const words[] = { "address-pool", "address-pools", "addresspool",
-					     "addresspools", "AddressPool" };
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (strcmp(kind, words[i]) == 0)
-			return true;
-	return false;
+	buf_printf(path, "/api/v1/%s/", kind);
+	client_encode(path, name);
 }
 
-static bool is_pool(const char *kind)
+static const struct ctl_kind *find_kind(const char *word, struct err *err)
 {
-	return strcmp(kind, "pool") == 0 || strcmp(kind, "pools") == 0;
+	CLEANUP(buf_done) struct buf all = { 0 };
+	const struct ctl_kind *kind = ctl_kind_find(word, "delete");
+
+	if (kind)
+		return kind;
+	ctl_kinds_put("delete", ", ", &all);
+	(void)err_set(err, -EINVAL, "'%.64s' is none of %s", word, buf_cstr(&all));
+	return NULL;
 }
 
 int document_find(const struct ctl_args *args, struct buf *path, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *name = NULL;
-	const char *kind, *ns = args->ns ? args->ns : "default";
+	const char *ns = args->ns ? args->ns : "default";
+	const struct ctl_kind *kind;
 	char *slash;
 
 	if (args->operand_count != 2)
 		return err_set(err, -EINVAL, "say which document: KIND [NAMESPACE/]NAME");
-	if (is_pool(args->operands[0])) {
-		buf_str(path, REST_POOLS "/");
-		client_encode(path, args->operands[1]);
-		return 0;
-	}
-	if (is_address_pool(args->operands[0])) {
-		buf_str(path, REST_ADDRESS_POOLS "/");
-		client_encode(path, args->operands[1]);
-		return 0;
-	}
-	kind = kind_word(args->operands[0]);
+	kind = find_kind(args->operands[0], err);
 	if (!kind)
-		return err_set(err, -EINVAL,
-			       "'%.64s' is none of services, endpoints, endpointslices, "
-			       "secrets, address-pool, pool",
-			       args->operands[0]);
+		return -EINVAL;
+	if (!kind->in_namespace) {
+		put_plain(path, kind->name, args->operands[1]);
+		return 0;
+	}
 	name = xstrdup(args->operands[1]);
 	slash = strchr(name, '/');
 	if (slash) {
 		*slash = '\0';
 		ns = name;
 	}
-	put_document(path, kind, ns, slash ? slash + 1 : name);
+	put_document(path, kind->name, ns, slash ? slash + 1 : name);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "agent/api/schema.h"
 #include "agent/base/clock.h"
 #include "agent/ctl/commands.h"
+#include "agent/ctl/kinds.h"
 #include "agent/ctl/rows.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
@@ -424,18 +425,22 @@ static int get_single(struct client *c, const struct single *one, const struct c
 
 int command_get(const struct ctl_args *args)
 {
+	CLEANUP(buf_done) struct buf all = { 0 };
+	const struct ctl_kind *kind;
 	const struct single *single;
 	const struct rows *rows;
 	struct client *c;
 	int r;
 
+	ctl_kinds_put("get", ", ", &all);
 	if (args->operand_count == 0)
-		return command_misused("get", "get what? pools, members, targets, status, "
-					      "problems, events, address-pools, nodes or ipvs");
-	rows = rows_find(args->operands[0]);
-	single = find_single(args->operands[0]);
-	if (!rows && !single)
-		return command_misused("get", "cannot get '%s'", args->operands[0]);
+		return command_misused("get", "get what? %s", buf_cstr(&all));
+	kind = ctl_kind_find(args->operands[0], "get");
+	if (!kind)
+		return command_misused("get", "cannot get '%.64s': it is none of %s",
+				       args->operands[0], buf_cstr(&all));
+	rows = rows_find(kind->name);
+	single = find_single(kind->name);
 	c = client_new(&args->place);
 	if (args->output == OUTPUT_NAME && (!rows || args->watch || !rows->has_id)) {
 		r = command_misused("get", "--output name is for lists of what has an id");

@@ -58,6 +58,8 @@ for shell in bash zsh; do
 	offers "pools after others" "team.empty.80-tcp" get pools a -s "$tmp/api.sock" b t
 	offers "a pool to be explained" "db.orders.mysql-tcp default.dns.dns-udp" --socket "$tmp/api.sock" explain d
 	offers "a command to be helped with" "version" help v
+	offers "what has documents" "endpoints endpointslices" delete e
+	offers "and what can be edited" "address-pools endpoints endpointslices services" edit ''
 	offers "a shell" "bash" completion b
 	offers "what is done to tokens" "create delete list" token ''
 	offers "no pool for the name of a token" "" -s "$tmp/api.sock" token delete s

@@ -119,6 +119,8 @@ golden error-not-its-option get pools --synced
 golden error-no-value get pools --health
 golden error-output get pools -o yaml
 golden error-list get things
+golden get-pools-short get po -n shop
+golden get-address-pools-short get AddressPool
 golden error-no-pool get pools no.such.pool-tcp
 golden error-no-service get pools no/such
 golden error-filter get pools --health poorly

@@ -163,7 +163,7 @@ static void what_is_wrong_is_said_with_its_line(void **state)
 	    "shop/web");
 	ctl(w, CTL_FAILED, "apply -f /nonexistent/x.yaml", "/nonexistent/x.yaml");
 	ctl(w, CTL_USAGE, "apply", "needs -f FILE");
-	ctl(w, CTL_USAGE, "delete gadgets x", "none of services");
+	ctl(w, CTL_USAGE, "delete gadgets x", "none of pools");
 	ctl(w, CTL_FAILED, "delete services shop/none", "there is no Service shop/none");
 	ctl(w, CTL_USAGE, "rollback services shop/web", "--to N");
 	ctl(w, CTL_USAGE, "drain web 10.1.0.1", "is not NAMESPACE/SERVICE");
@@ -199,7 +199,7 @@ static void a_removed_document_comes_back_by_its_history(void **state)
 
 	start(w);
 	revision = revision_of(w);
-	ctl(w, CTL_OK, "delete endpoints web -n shop", "Endpoints shop/web removed\n");
+	ctl(w, CTL_OK, "delete ep web -n shop", "Endpoints shop/web removed\n");
 	assert_true(revision_of(w) == 0);
 	ctl(w, CTL_OK, "history endpoints shop/web", "delete");
 	snprintf(line, sizeof(line), "rollback endpoints shop/web --to %" PRIu64, revision);
@@ -235,7 +235,7 @@ static void a_pool_is_deleted_and_comes_back_with_all_its_documents(void **state
 	    "Endpoints shop/web removed\nService shop/web removed\n");
 	await_wanted(w, VIP D1("0"));
 	ctl(w, CTL_FAILED, "delete pool shop.web.p-tcp", "no pool has the id");
-	ctl(w, CTL_OK, "history pool shop.web.p-tcp", "delete");
+	ctl(w, CTL_OK, "history Po shop.web.p-tcp", "delete");
 	ctl(w, CTL_OK, line, "Endpoints shop/web created\nService shop/web created\n");
 	await_wanted(w, VIP D1("1"));
 	ctl(w, CTL_FAILED, "history pool shop.none.p-tcp", "no pool has");

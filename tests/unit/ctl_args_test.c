@@ -2,6 +2,7 @@
 /* args.c: the command line of parasausctl, good and bad. */
 #include "agent/ctl/args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/api/schema.h"
+#include "agent/ctl/kinds.h"
 
 #define WORDS_MAX 12
 
@@ -202,6 +204,58 @@ static void every_command_has_its_help(void **state)
 	assert_null(ctl_find("no such"));
 }
 
+static bool takes_kinds(const char *command)
+{
+	const struct ctl_command *c = ctl_find(command);
+
+	return c && (strncmp(c->operands, "KIND", 4) == 0 || strcmp(command, "describe") == 0);
+}
+
+/* By every command that it is of, and never for two kinds. */
+static void is_taken(const struct ctl_kind *k, const char *word)
+{
+	char commands[128], capitals[64] = "";
+
+	for (size_t i = 0; word[i]; i++)
+		capitals[i] = (char)toupper((unsigned char)word[i]);
+	snprintf(commands, sizeof(commands), "%s", k->commands);
+	for (char *c = strtok(commands, " "); c; c = strtok(NULL, " ")) {
+		assert_true(takes_kinds(c));
+		assert_ptr_equal(ctl_kind_find(word, c), k);
+		assert_ptr_equal(ctl_kind_find(capitals, c), k);
+	}
+	for (const struct ctl_kind *other = ctl_kinds; other->name; other++)
+		for (size_t i = 0; other != k && i < ARRAY_LEN(k->words) && other->words[i]; i++)
+			assert_string_not_equal(other->words[i], word);
+}
+
+static void a_kind_has_the_same_words_in_all_commands(void **state)
+{
+	(void)state;
+	for (const struct ctl_kind *k = ctl_kinds; k->name; k++) {
+		is_taken(k, k->name);
+		for (size_t i = 0; i < ARRAY_LEN(k->words) && k->words[i]; i++)
+			is_taken(k, k->words[i]);
+	}
+	assert_null(ctl_kind_find("secrets", "get"));
+	assert_null(ctl_kind_find("pools", "ge"));
+	assert_null(ctl_kind_find("pool", "history rollback"));
+	assert_null(ctl_kind_find("", "get"));
+}
+
+static void help_has_every_word_of_a_kind(void **state)
+{
+	CLEANUP(buf_done) struct buf names = { 0 }, text = { 0 };
+
+	(void)state;
+	ctl_kinds_put("edit", "|", &names);
+	assert_string_equal(buf_cstr(&names), "address-pools|services|endpoints|endpointslices");
+	ctl_help(ctl_find("history"), &text);
+	assert_non_null(strstr(buf_cstr(&text), "\n  services        service, svc\n"));
+	assert_non_null(strstr(buf_cstr(&text), "\n  secrets         secret\n"));
+	assert_null(strstr(buf_cstr(&text), "  problems"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +266,8 @@ int main(void)
 		cmocka_unit_test(help_is_given_with_and_without_a_command),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(every_command_has_its_help),
+		cmocka_unit_test(a_kind_has_the_same_words_in_all_commands),
+		cmocka_unit_test(help_has_every_word_of_a_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
