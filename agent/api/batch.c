@@ -17,13 +17,15 @@
 #include "agent/base/xalloc.h"
 #include "agent/store/write.h"
 
+/* Where that many in a row could not be done for no fault of theirs, the next ones are not tried. */
+#define FAILURES_MAX 3
+
 const struct edit_path batch_paths[] = { { REST_POOLS_BATCH, "POST", false }, { 0 } };
 
 struct batches {
 	struct loop *loop;
 	struct batch *first;
 	loop_work_id work;
-	bool waiting; /* for the answer of one */
 };
 
 /* --- admission --------------------------------------------------------------------------------- */
@@ -352,7 +354,7 @@ static void on_stage_written(void *arg, enum store_result r, const char *why)
 	struct batch *b = arg;
 	struct batches *all = b->all;
 
-	all->waiting = false;
+	b->waiting = false;
 	for (struct unit *u = b->units; u && r == STORE_OK; u = u->next)
 		u->made = edit_stage_revision(b->stage, &u->request);
 	if (r != STORE_OK)
@@ -378,7 +380,7 @@ static void settle(struct batch *b)
 	} else if (refused) {
 		answer_refused(b, refused);
 	} else {
-		b->all->waiting = true;
+		b->waiting = true;
 		edit_stage_write(b->stage, b->dry_run, on_stage_written, b);
 	}
 }
@@ -387,9 +389,20 @@ static void settle(struct batch *b)
 
 static bool work(void *arg);
 
+/* The oldest of those that wait for nobody: the newest first would starve it. NULL: none. */
+static struct batch *next_ready(const struct batches *all)
+{
+	struct batch *oldest = NULL;
+
+	for (struct batch *b = all->first; b; b = b->next)
+		if (!b->waiting)
+			oldest = b;
+	return oldest;
+}
+
 static void go_on(struct batches *all)
 {
-	if (!all->work && !all->waiting && all->first)
+	if (!all->work && next_ready(all))
 		all->work = loop_work(all->loop, work, all);
 }
 
@@ -405,43 +418,44 @@ static void on_answer(void *arg, struct rest_reply *reply)
 {
 	struct unit *u = arg;
 
+	struct batch *b = u->batch;
+
 	u->reply = *reply;
-	if (!u->batch->stage) {
+	if (!b->stage) {
 		u->made = revision_of(u);
 		tell_others(u);
 	}
-	u->batch->all->waiting = false;
-	go_on(u->batch->all);
+	b->failures = reply->status == 503 ? b->failures + 1 : 0;
+	b->waiting = false;
+	go_on(b->all);
 }
 
-/* The newest batch first would starve the oldest. */
-static struct batch *oldest(struct batches *all)
+static void try_next(struct batch *b)
 {
-	struct batch *b = all->first;
+	struct unit *u = b->at;
 
-	while (b && b->next)
-		b = b->next;
-	return b;
+	b->at = u->next;
+	if (b->failures >= FAILURES_MAX && !b->stage) {
+		problem_answer(&u->reply, PROBLEM_NOT_TRIED, b->request, NULL);
+		return;
+	}
+	b->waiting = true; /* until on_answer(), perhaps before ask_one() returns */
+	ask_one(u);
 }
 
 static bool work(void *arg)
 {
 	struct batches *all = arg;
-	struct batch *b = oldest(all);
-	struct unit *u = b ? b->at : NULL;
+	struct batch *b = next_ready(all);
 
 	all->work = 0;
-	if (u && !(b->stage && edit_stage_is_full(b->stage))) {
-		b->at = u->next;
-		all->waiting = true; /* until on_answer(), perhaps before ask_one() returns */
-		ask_one(u);
-	} else if (b && b->stage && b->units) {
+	if (b && b->at && !(b->stage && edit_stage_is_full(b->stage)))
+		try_next(b);
+	else if (b && b->stage && b->units)
 		settle(b);
-		go_on(all);
-	} else if (b) {
+	else if (b)
 		answer(b);
-		go_on(all);
-	}
+	go_on(all);
 	return false;
 }
 

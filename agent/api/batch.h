@@ -6,7 +6,9 @@
  * Each pool is changed by a request of its own, one after the other, as if a
  * client sent it: checked, recorded and answered by whoever answers pools, under
  * the one request id. One that is refused leaves the others done, and the
- * answer tells of each. What is refused as a whole has changed nothing.
+ * answer tells of each. What is refused as a whole has changed nothing. Where
+ * three in a row cannot be done at the time (503), as of an API server that is
+ * away, the others are not tried. Batches do not wait for each other.
  *
  * One that is atomic is one transaction of the store (edit_stage.h): all of it is
  * done, or nothing, and then the answer tells what of it was refused.

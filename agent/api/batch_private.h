@@ -53,6 +53,8 @@ struct batch {
 	struct edit_stage *stage;	 /* NULL: it is not atomic */
 	const char *reason;		 /* NULL: none */
 	struct unit *units, **last, *at; /* at: the one that is asked for next */
+	bool waiting;			 /* for the answer to one */
+	unsigned failures;		 /* answers in a row that there is no doing it now */
 	size_t unit_count, item_count;
 	struct rest_reply reply;
 };

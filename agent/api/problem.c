@@ -118,6 +118,9 @@ static const struct kind {
 					"The request's headers are too large", "请求头过大" },
 	[PROBLEM_NOT_READY] = { 503, "not-ready", "The agent is not ready", "代理尚未就绪" },
 	[PROBLEM_BUSY] = { 503, "busy", "Too many writes wait", "等待写入的请求过多" },
+	[PROBLEM_NOT_TRIED] = { 503, "not-tried",
+				"Not tried: those before it could not be done now",
+				"未尝试：之前的请求暂时无法完成" },
 	[PROBLEM_STORE_TROUBLE] = { 503, "store-trouble", "The store cannot do it now",
 				    "存储暂时无法完成" },
 };
