@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.." || exit 1
 if [ -z "${READ_ONLY_INSIDE:-}" ]; then
 	for how in private unchanged; do
 		unshare --mount --propagation "$how" true 2>/dev/null || continue
+		# shellcheck disable=SC2093 # the loop ends with it
 		READ_ONLY_INSIDE=1 exec unshare --mount --propagation "$how" "$0" "$@"
 	done
 	skip "a state directory that cannot be written" "no mounts of its own here"
