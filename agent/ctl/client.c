@@ -22,6 +22,7 @@
 #define DIGEST_BYTES	32
 #define FINGERPRINT_MAX (3 * DIGEST_BYTES)
 #define TOKEN_FILE_MAX	((size_t)4096)
+#define TOKEN_VARIABLE	"PARASAUS_TOKEN"
 #define CONNECT_S	5L
 #define WATCH_IDLE_S	45L		   /* three heartbeats of the agent */
 #define ANSWER_MAX	((size_t)64 << 20) /* of one object, or one line of a list */
@@ -357,10 +358,17 @@ static struct curl_slist *set_write(struct client *c, const struct client_write 
 	return add_header(headers, "Content-Type", w->type);
 }
 
+bool client_shows_token(const struct client_place *p)
+{
+	const char *token = getenv(TOKEN_VARIABLE);
+
+	return p->token_file || (token && *token);
+}
+
 /* Of --token-file; else of the environment, as what the agent writes to a cluster takes one. */
 static struct curl_slist *show_token(struct client *c, struct curl_slist *headers)
 {
-	const char *token = getenv("PARASAUS_TOKEN");
+	const char *token = getenv(TOKEN_VARIABLE);
 	char *header;
 
 	if (c->token.len)

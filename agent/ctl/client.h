@@ -10,6 +10,7 @@
 #ifndef AGENT_CTL_CLIENT_H
 #define AGENT_CTL_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/base/attr.h"
@@ -28,6 +29,9 @@ struct client_place {
 };
 /* Of the options. -EINVAL: they do not go together, or one is no such thing. */
 MUST_CHECK int client_place_check(const struct client_place *p, struct err *err);
+
+/* Does it take a token there, from a file or the environment (PARASAUS_TOKEN)? */
+bool client_shows_token(const struct client_place *p);
 
 struct client;
 /* The token's file is read at the first request. */

@@ -578,6 +578,18 @@ int core_world_up_store(void **state)
 	return r;
 }
 
+int core_world_up_store_and_files(void **state)
+{
+	int r = core_world_up(state);
+	struct world *w = *state;
+	char sources[160];
+
+	config_free(w->config);
+	snprintf(sources, sizeof(sources), "{store: {}}, {directory: %s/pools}", w->dir);
+	w->config = make_config(w, sources);
+	return r;
+}
+
 int core_world_up_sourceless(void **state)
 {
 	int r = core_world_up(state);

@@ -55,6 +55,8 @@ struct world {
 int core_world_up(void **state);
 int core_world_up_cluster(void **state); /* the same with an API server for its source */
 int core_world_up_store(void **state);	 /* the same with the embedded store for its source */
+/* The store and the directory "pools". */
+int core_world_up_store_and_files(void **state);
 /* The same with a configuration that names no source. */
 int core_world_up_sourceless(void **state);
 int core_world_down(void **state);

@@ -276,6 +276,39 @@ static void an_address_pool_is_applied_and_deleted_as_a_document(void **state)
 	ctl(w, CTL_FAILED, "delete address-pool none", "there is no AddressPool none");
 }
 
+#define OF_FILES                                                                        \
+	"kind: Service\napiVersion: v1\nmetadata: {name: cd, namespace: shop}\n"        \
+	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 30082}]}\n"       \
+	"---\nkind: Endpoints\napiVersion: v1\nmetadata: {name: cd, namespace: shop}\n" \
+	"subsets: [{ports: [{name: p, port: 8080}], addresses: [{ip: 10.1.0.1}, {ip: "  \
+	"10.1.0.9}]}]\n"
+#define FILES                                             \
+	"-A -t 10.0.0.1:30082 -s wrr\n"                   \
+	"-a -t 10.0.0.1:30082 -r 10.1.0.1:8080 -m -w 1\n" \
+	"-a -t 10.0.0.1:30082 -r 10.1.0.9:8080 -m -w 1\n"
+
+static void a_member_is_drained_where_it_can_be_and_the_others_are_told(void **state)
+{
+	struct world *w = *state;
+	char line[320], others[256];
+
+	start(w);
+	write_pool(w, "cd.yaml", OF_FILES);
+	await_wanted(w, VIP D1("1") FILES);
+	pass(w, 1200);
+	snprintf(others, sizeof(others), "1 more in pools of other sources (directory:%s/pools: 1)",
+		 w->dir);
+	ctl(w, CTL_FAILED, "drain --all-pools 10.1.0.1 --dry-run", others);
+	await_wanted(w, VIP D1("1") FILES);
+	snprintf(line, sizeof(line), "drain 10.1.0.1: 1 members of 1 pools; %s.\n", others);
+	ctl(w, CTL_FAILED, "drain --all-pools 10.1.0.1 --yes", line);
+	ctl(w, CTL_FAILED, "drain --all-pools 10.1.0.1 --yes",
+	    "0 changed, 1 unchanged, 0 refused\nparasausctl: 1 more in pools of other sources");
+	await_wanted(w, VIP D1("0") FILES);
+	ctl(w, CTL_FAILED, "undrain --all-pools 10.1.0.9 --yes",
+	    "nothing was done: no pool of the store has the member 10.1.0.9; 1 more in pools");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, core_world_up_store, core_world_down)
 
 int main(void)
@@ -287,6 +320,9 @@ int main(void)
 		T(a_removed_document_comes_back_by_its_history),
 		T(a_pool_is_deleted_and_comes_back_with_all_its_documents),
 		T(an_address_pool_is_applied_and_deleted_as_a_document),
+		cmocka_unit_test_setup_teardown(
+			a_member_is_drained_where_it_can_be_and_the_others_are_told,
+			core_world_up_store_and_files, core_world_down),
 		cmocka_unit_test_setup_teardown(a_fresh_agent_takes_what_is_applied,
 						core_world_up_sourceless, core_world_down),
 	};
