@@ -145,10 +145,19 @@ both() { # NAME: are $tmp/code and $tmp/man the same sets?
 	while read -r command; do
 		"$build/parasausctl" "$command" --help
 	done <"$tmp/commands"
-} | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+' >"$tmp/code"
+} | grep -oE -- '^ +(-., )?--[a-z-]+' >"$tmp/options"
+grep -oE -- '--[a-z-]+' "$tmp/options" >"$tmp/code"
 awk '/^\.Sh OPTIONS/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.It/' man/parasausctl.8 |
 	grep -oE -- 'Fl \\-[a-z-]+' | sed 's/Fl \\-/--/' >"$tmp/man"
 both "every option of parasausctl is in its man page, and back"
+
+# By its long name, or its short one: what the synopsis leaves out.
+sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' man/parasausctl.8 >"$tmp/synopsis"
+sed -E 's/^ +(-(.), )?--([a-z-]+)/\3 \2/' "$tmp/options" | sort -u |
+	while read -r long short; do
+		grep -qE -- "Fl (\\\\-$long${short:+|$short})( |\$)" "$tmp/synopsis" || echo "$long"
+	done >"$tmp/left-out"
+equal "every option but --help is in the synopsis" help "$(cat "$tmp/left-out")"
 
 cp "$tmp/commands" "$tmp/code"
 awk '/^\.Sh DESCRIPTION/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.It Cm/ { print $3 }' \
