@@ -68,11 +68,16 @@ static struct plan_drain *drain_find(const struct frontend *f, const struct endp
 /* True: there is one more. */
 static bool add_drain(struct frontend *f, const struct plan_drain *d)
 {
-	/* A datagram has no connection to wait for. */
-	if (!protocol_has_connections(f->key.protocol) || drain_find(f, &d->endpoint))
+	mono_t soon = mono_add_ms(core_now(f->core), PLAN_DATAGRAM_MS);
+	struct plan_drain *added;
+
+	if (drain_find(f, &d->endpoint))
 		return false;
 	f->drains = xreallocarray(f->drains, f->drain_count + 1, sizeof(*f->drains));
-	f->drains[f->drain_count++] = *d;
+	added = &f->drains[f->drain_count++];
+	*added = *d;
+	if (!protocol_has_connections(f->key.protocol) && mono_before(soon, added->deadline))
+		added->deadline = soon;
 	return true;
 }
 

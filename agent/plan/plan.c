@@ -361,7 +361,7 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		d->nominal = m->weight;
 		d->upper = pool->set.max_connections;
 	}
-	for (size_t i = 0; protocol_has_connections(s->key.protocol) && i < drain_count; i++) {
+	for (size_t i = 0; i < drain_count; i++) {
 		struct ipvs_dest *d;
 
 		if (drains[i].done || !mono_before(now, drains[i].deadline))

@@ -10,7 +10,7 @@
  *                          PLAN_UNHEALTHY_KEEP_MS (`keep` and mh: never,
  *                          `reset` and UDP: at once)
  *   terminating, removed   weight 0 until it has no connection, or its
- *                          drain-seconds are over; UDP: out at once
+ *                          drain-seconds are over; UDP: PLAN_DATAGRAM_MS
  *   no member up           the last good set and the unproven, or all, at
  *                          nominal weight, unless the pool's fail-policy is
  *                          closed
@@ -54,6 +54,9 @@
 
 #define PLAN_UNHEALTHY_KEEP_MS 30000
 #define PLAN_HANDOVER_MS       1000
+/* A datagram has no connection to wait for, but its answer may be on the way, and the kernel lets
+ * no answer through once the destination is gone. */
+#define PLAN_DATAGRAM_MS 1000
 
 /* What is known of a member, in the order of pool->members. */
 struct plan_fact {
@@ -121,7 +124,7 @@ struct ipvs_service plan_service(const struct pool *pool, const struct endpoint 
 
 /*
  * The destinations of s: the pool's members as planned and the drains that are neither done nor
- * over. `pool` is NULL for a frontend that only drains. UDP services drain nothing.
+ * over. `pool` is NULL for a frontend that only drains.
  */
 void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
 		const struct plan_drain *drains, size_t drain_count, mono_t now);

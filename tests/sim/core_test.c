@@ -337,6 +337,36 @@ static void one_put_back_and_not_proven_drains_to_the_end(void **state)
 	await_wanted(w, VIP D1("1"));
 }
 
+#define DNS(list)                                                                           \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: dns, annotations: "                \
+	"{parasaus.io/health-check-type: none}}\nspec: {type: NodePort, ports: "            \
+	"[{protocol: UDP, port: 53, nodePort: 30053}]}\n---\napiVersion: v1\n"              \
+	"kind: Endpoints\nmetadata: {name: dns}\nsubsets: [{addresses: [" list "], ports: " \
+	"[{protocol: UDP, port: 53}]}]\n"
+
+/* Its datagrams have no end to wait for, but answers may be on the way. */
+static void a_removed_member_of_udp_is_gone_after_a_second(void **state)
+{
+	static const char one[] = "-A -u 10.0.0.1:30053 -s wrr\n"
+				  "-a -u 10.0.0.1:30053 -r 10.1.0.1:53 -m -w 1\n",
+			  leaving[] = "-A -u 10.0.0.1:30053 -s wrr\n"
+				      "-a -u 10.0.0.1:30053 -r 10.1.0.1:53 -m -w 1\n"
+				      "-a -u 10.0.0.1:30053 -r 10.1.0.2:53 -m -w 0\n";
+	struct world *w = *state;
+
+	write_pool(w, "dns.yaml", DNS("{ip: 10.1.0.1}, {ip: 10.1.0.2}"));
+	start_all(w, "");
+	await_wanted(w, "-A -u 10.0.0.1:30053 -s wrr\n"
+			"-a -u 10.0.0.1:30053 -r 10.1.0.1:53 -m -w 1\n"
+			"-a -u 10.0.0.1:30053 -r 10.1.0.2:53 -m -w 1\n");
+	write_pool(w, "dns.yaml", DNS("{ip: 10.1.0.1}"));
+	await_wanted(w, leaving);
+	pass(w, 800);
+	assert_string_equal(wanted_text(w), leaving);
+	pass(w, 400);
+	await_wanted(w, one);
+}
+
 static void a_removed_pool_drains_and_goes(void **state)
 {
 	struct world *w = *state;
@@ -576,6 +606,7 @@ int main(void)
 		T(a_drain_outlives_a_restart),
 		T(one_put_back_keeps_draining_until_it_is_proven),
 		T(one_put_back_and_not_proven_drains_to_the_end),
+		T(a_removed_member_of_udp_is_gone_after_a_second),
 		T(a_removed_pool_drains_and_goes),
 		T(surplus_in_the_kernel_drains_once_all_is_known),
 		T(a_broken_file_deletes_nothing),

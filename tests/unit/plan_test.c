@@ -205,11 +205,13 @@ static const struct plan_case cases[] = {
 	  .want = "-A --sctp-service 10.0.0.1:80 -s wrr\n"
 		  "-a --sctp-service 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n"
 		  "-a --sctp-service 10.0.0.1:80 -r 10.1.0.7:8080 -m -w 0\n" },
-	{ .name = "UDP drains nothing",
+	{ .name = "UDP drains as TCP does, while it has a drain",
 	  .members = "U",
 	  .protocol = IPPROTO_UDP,
-	  .drains = "w",
-	  .want = "-A -u 10.0.0.1:80 -s wrr\n-a -u 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n" },
+	  .drains = "wo",
+	  .want = "-A -u 10.0.0.1:80 -s wrr\n"
+		  "-a -u 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 1\n"
+		  "-a -u 10.0.0.1:80 -r 10.1.0.7:8080 -m -w 0\n" },
 };
 
 static struct endpoint member_endpoint(unsigned host, uint8_t protocol)
