@@ -2,7 +2,7 @@
 /*
  * A small web server for tests and the demo: says who it is, and counts.
  *
- *   webserver [-n NAME] [-s STATS-FILE] [-d DOWN-FILE] ADDRESS:PORT...
+ *   webserver [-n NAME] [-s STATS-FILE] [-d DOWN-FILE] [-c COUNT] ADDRESS:PORT...
  *
  * Every path answers 200 and NAME, except
  *   /slow[?ms=N]   the same after N ms (2000)
@@ -10,7 +10,7 @@
  *   /stats         the counters as JSON
  * While DOWN-FILE exists every answer but that of /stats is 503: a server
  * that lives but is ill. Connections are kept unless the client asks for
- * close or speaks HTTP/1.0. The counters go to STATS-FILE each second, on
+ * close or speaks HTTP/1.0, or has had COUNT answers on one. The counters go to STATS-FILE each second, on
  * SIGUSR1 and at the end (SIGTERM, SIGINT). "listening ADDRESS:PORT" is
  * printed when connections are taken. Times are CLOCK_MONOTONIC, in seconds.
  */
@@ -45,6 +45,7 @@ struct conn {
 	struct conn *prev, *next;
 	int fd;
 	bool close_after;
+	unsigned requests;
 	size_t in_len;
 	size_t out_len, out_sent;
 	int64_t answer_at_ns; /* 0: nothing is held back */
@@ -56,6 +57,7 @@ struct server {
 	const char *name;
 	const char *stats_file;
 	const char *down_file;
+	unsigned per_connection; /* 0: no end */
 	int epoll;
 	int signals;
 	int listeners[LISTENERS];
@@ -254,6 +256,8 @@ static bool conn_serve(struct server *s, struct conn *c)
 			r.close = true;
 			answer(c, &r, 400, "text/plain", "bad request\n");
 		} else {
+			c->requests++;
+			r.close |= s->per_connection && c->requests >= s->per_connection;
 			request_answer(s, c, &r);
 		}
 		memmove(c->in, c->in + len, c->in_len - len);
@@ -393,7 +397,7 @@ int main(int argc, char **argv)
 	struct rlimit files;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:s:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:s:d:c:")) != -1) {
 		switch (opt) {
 		case 'n':
 			s.name = optarg;
@@ -404,13 +408,17 @@ int main(int argc, char **argv)
 		case 'd':
 			s.down_file = optarg;
 			break;
+		case 'c':
+			s.per_connection = (unsigned)atoi(optarg);
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (optind == argc) {
-		fprintf(stderr, "usage: webserver [-n NAME] [-s STATS-FILE] [-d DOWN-FILE] "
-				"ADDRESS:PORT...\n");
+		fprintf(stderr,
+			"usage: webserver [-n NAME] [-s STATS-FILE] [-d DOWN-FILE] [-c COUNT] "
+			"ADDRESS:PORT...\n");
 		return 2;
 	}
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
