@@ -3,8 +3,8 @@
  * Comparing the image with the kernel, which tells nobody when it is changed.
  *
  * Each audit_ms all services are listed; where one differs or its number of
- * destinations does, these are read. Over ten minutes the destinations of all
- * are read in turn. What others changed is then a difference like any other
+ * destinations does, these are read. Over twenty of them, ten minutes, the
+ * destinations of all are read in turn. What others changed is then a difference like any other
  * and is written back; it is counted and told in one line.
  */
 #include <errno.h>
@@ -15,9 +15,9 @@
 #include "agent/base/xalloc.h"
 #include "ipvs/role_parts.h"
 
-#define SOON_MS	     200
-#define ROLL_MS	     1000
-#define ROLL_SECONDS 600
+#define SOON_MS	    200
+#define ROLL_MS	    1000
+#define ROLL_AUDITS 20
 
 /* --- the destinations of one row --- */
 
@@ -299,7 +299,8 @@ void ipvs_audit_soon(struct ipvs_role *r)
 static void on_roll_timer(void *arg)
 {
 	struct ipvs_role *r = arg;
-	size_t rows = r->image.rows.count / ROLL_SECONDS + 1;
+	uint64_t roll_ms = (uint64_t)r->config->audit_ms * ROLL_AUDITS;
+	size_t rows = r->image.rows.count * ROLL_MS / roll_ms + 1;
 
 	r->roll_timer = loop_timer_in(r->loop, ROLL_MS, on_roll_timer, r);
 	while (rows--) {
