@@ -490,6 +490,13 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->api_host_count; i++)
 		free(c->api_hosts[i]);
 	free(c->api_hosts);
+	for (size_t i = 0; i < c->cert_editor_count; i++)
+		free(c->cert_editors[i]);
+	for (size_t i = 0; i < c->cert_viewer_count; i++)
+		free(c->cert_viewers[i]);
+	free(c->cert_editors);
+	free(c->cert_viewers);
+	free(c->client_ca);
 	free(c->tls_certificate);
 	free(c->tls_key);
 	free(c);

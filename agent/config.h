@@ -21,6 +21,7 @@
 #define CONFIG_BYTES_MAX   (1 << 20)
 #define CONFIG_SOURCES_MAX 16
 #define CONFIG_HOSTS_MAX   16
+#define CONFIG_HOLDERS_MAX 256 /* names of certificates in a list */
 #define METRICS_POOLS_MAX  10000
 #define CONFIG_STORE_FILE  "store.db" /* in the state directory */
 
@@ -60,6 +61,10 @@ struct config {
 	bool tls_self_signed;
 	char **api_hosts; /* names beyond loopback, besides the node's and the address's own */
 	size_t api_host_count;
+	char *client_ca;     /* a file; NULL: no certificate of a client is asked for */
+	char **cert_editors; /* common names, and units as "OU=NAME" (agent/api/holder.h) */
+	char **cert_viewers;
+	size_t cert_editor_count, cert_viewer_count;
 	uint32_t metrics_pools;	   /* that have metrics of their own; default 0 */
 	struct prefix *vip_ranges; /* default: what the address pools hold, as prefixes */
 	size_t vip_range_count;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "agent/api/holder.h"
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 
@@ -151,20 +152,139 @@ static int read_hosts(struct schema_reader *r, const struct schema_key *k, const
 	return schema_read_list(r, d, CONFIG_HOSTS_MAX, read_host, c);
 }
 
+static void print_list(char *const *items, size_t count, unsigned depth, struct buf *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		schema_print_line(depth, out);
+		buf_str(out, "- ");
+		schema_print_text(items[i], out);
+	}
+}
+
 static void print_hosts(const struct schema_key *k, const void *base, unsigned depth,
 			struct buf *out)
 {
 	const struct config *c = base;
 
 	(void)k;
-	for (size_t i = 0; i < c->api_host_count; i++) {
-		schema_print_line(depth, out);
-		buf_str(out, "- ");
-		schema_print_text(c->api_hosts[i], out);
-	}
+	print_list(c->api_hosts, c->api_host_count, depth, out);
 }
 
 static const struct schema_type hosts_type = { read_hosts, print_hosts };
+
+/* --- clientCertificates -------------------------------------------------------------- */
+
+static int read_holder(struct schema_reader *r, const struct doc *d, char **items, size_t *count)
+{
+	const char *s = schema_string(r, d);
+	const char *fault = s ? holder_item_fault(s) : NULL;
+
+	if (!s)
+		return -EINVAL;
+	if (fault)
+		return schema_bad(r, d, "'%.80s' %s", s, fault);
+	items[(*count)++] = xstrdup(s);
+	return 0;
+}
+
+static int read_editor(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+
+	return read_holder(r, d, c->cert_editors, &c->cert_editor_count);
+}
+
+static int read_viewer(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+
+	return read_holder(r, d, c->cert_viewers, &c->cert_viewer_count);
+}
+
+static int read_editors(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->cert_editors = xcalloc(CONFIG_HOLDERS_MAX, sizeof(char *));
+	return schema_read_list(r, d, CONFIG_HOLDERS_MAX, read_editor, c);
+}
+
+static int read_viewers(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+			void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->cert_viewers = xcalloc(CONFIG_HOLDERS_MAX, sizeof(char *));
+	return schema_read_list(r, d, CONFIG_HOLDERS_MAX, read_viewer, c);
+}
+
+static void print_editors(const struct schema_key *k, const void *base, unsigned depth,
+			  struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	print_list(c->cert_editors, c->cert_editor_count, depth, out);
+}
+
+static void print_viewers(const struct schema_key *k, const void *base, unsigned depth,
+			  struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	print_list(c->cert_viewers, c->cert_viewer_count, depth, out);
+}
+
+static const struct schema_type editors_type = { read_editors, print_editors };
+static const struct schema_type viewers_type = { read_viewers, print_viewers };
+
+static const struct schema_key certificate_keys[] = {
+	{ .name = "ca",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct config, client_ca),
+	  .min = 1,
+	  .max = PATH_LEN,
+	  .fault = path_fault },
+	{ .name = "editors", .type = &editors_type },
+	{ .name = "viewers", .type = &viewers_type },
+};
+
+static int read_certificates(struct schema_reader *r, const struct schema_key *k,
+			     const struct doc *d, void *base)
+{
+	struct config *c = base;
+	const struct schema_section section = { certificate_keys, ARRAY_LEN(certificate_keys), c };
+	int code = schema_read_map(r, d, &section, 1);
+
+	(void)k;
+	if (code < 0)
+		return code;
+	if (!c->client_ca)
+		return schema_bad(r, d,
+				  "has no 'ca': name the file of the authority whose certificates "
+				  "let people in");
+	if (!c->cert_editor_count && !c->cert_viewer_count)
+		return schema_bad(r, d,
+				  "lets nobody in: put common names, or units as \"OU=NAME\", into "
+				  "'editors' or 'viewers'");
+	return 0;
+}
+
+static void print_certificates(const struct schema_key *k, const void *base, unsigned depth,
+			       struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	if (c->client_ca)
+		schema_print(certificate_keys, ARRAY_LEN(certificate_keys), c, depth + 1, out);
+}
+
+static const struct schema_type certificates_type = { read_certificates, print_certificates };
 
 /* --- api ---------------------------------------------------------------------------- */
 
@@ -179,6 +299,7 @@ static const struct schema_key api_keys[] = {
 	{ .name = "listen", .type = &listen_type },
 	{ .name = "tls", .type = &tls_type },
 	{ .name = "hosts", .type = &hosts_type },
+	{ .name = "clientCertificates", .type = &certificates_type },
 	{ .name = "metricsPools",
 	  .type = &schema_number,
 	  SCHEMA_FIELD(struct config, metrics_pools),
@@ -205,6 +326,9 @@ static int check_remote(struct schema_reader *r, const struct doc *d, const stru
 				      "\"0.0.0.0:9090\"");
 	if (!c->api_remote && c->api_host_count)
 		return schema_bad_key(r, d, "hosts",
+				      "is of no use without a `listen` beyond loopback");
+	if (!c->api_remote && c->client_ca)
+		return schema_bad_key(r, d, "clientCertificates",
 				      "is of no use without a `listen` beyond loopback");
 	return 0;
 }

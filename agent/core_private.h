@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "agent/api/api.h"
+#include "agent/api/holder.h"
 #include "agent/api/origin.h"
 #include "agent/base/bulk.h"
 #include "agent/base/channel.h"
@@ -429,7 +430,8 @@ struct view {
 	/* Where there is an http process: */
 	const char **hosts; /* ends with NULL */
 	char address[ADDR_TEXT_MAX + 2];
-	struct origin_names names; /* made of them */
+	struct origin_names names;   /* made of them */
+	struct holder_rules holders; /* the configuration's */
 };
 
 MUST_CHECK int view_start(struct core *c);

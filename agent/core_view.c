@@ -531,6 +531,18 @@ static void name_ourselves(struct core *c)
 					  .addresses = addr_is_unspecified(a) };
 }
 
+static void list_holders(struct core *c)
+{
+	const struct config *config = c->config;
+
+	c->view.holders = (struct holder_rules){
+		.editors = (const char *const *)config->cert_editors,
+		.editor_count = config->cert_editor_count,
+		.viewers = (const char *const *)config->cert_viewers,
+		.viewer_count = config->cert_viewer_count,
+	};
+}
+
 int view_start(struct core *c)
 {
 	struct api_config config = { .unix_fd = c->unix_fd,
@@ -547,6 +559,8 @@ int view_start(struct core *c)
 	if (c->config->api_remote) {
 		name_ourselves(c);
 		config.remote = &c->view.names;
+		list_holders(c);
+		config.holders = &c->view.holders;
 	}
 	c->view.slot = snapshot_slot_new();
 	c->view.started_ms = clock_wall_ms(loop_clock(c->loop));

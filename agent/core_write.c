@@ -202,13 +202,15 @@ static int check_who_may(const struct core *c)
 	size_t count;
 
 	(void)tokens_items(c->tokens, &count);
-	if (!c->config->api_remote || count)
+	if (!c->config->api_remote || count || c->config->client_ca)
 		return 0;
-	log_error("api",
-		  "api.listen is beyond loopback, where everybody needs a token, and there is none "
-		  "in %s/tokens: make the first one by 'parasausd --first-token NAME' (with the "
-		  "same -c), which prints it",
-		  c->config->state_directory);
+	log_error(
+		"api",
+		"api.listen is beyond loopback, where everybody has to show who he is, and nobody "
+		"could: there is no token in %s/tokens, make the first one by 'parasausd "
+		"--first-token NAME' (with the same -c), which prints it, or say by "
+		"api.clientCertificates whose certificates are good",
+		c->config->state_directory);
 	return ROLE_NO_USE;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/api/front.h"
+#include "agent/api/front_certificate.h"
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
@@ -26,6 +27,7 @@ struct http_life {
 	struct role_context *context;
 	int fd;
 	struct buf certificate, key; /* the same file, where it is our own */
+	struct buf client_ca;	     /* empty: no certificate of a client is asked for */
 	struct certificate_facts facts;
 	struct front *front;
 };
@@ -104,6 +106,21 @@ static int take_certificate(const struct config *c, struct http_life *l, struct 
 	return r < 0 ? err_wrap(err, r, "api.tls") : 0;
 }
 
+static int take_client_ca(const struct config *c, struct http_life *l, struct err *err)
+{
+	int r;
+
+	if (!c->client_ca)
+		return 0;
+	r = file_read(c->client_ca, CERTIFICATE_BYTES_MAX, &l->client_ca, err);
+	if (r == 0) {
+		r = front_authorities_look(buf_cstr(&l->client_ca), l->client_ca.len, err);
+		if (r < 0)
+			r = err_wrap(err, r, "%s", c->client_ca);
+	}
+	return r < 0 ? err_wrap(err, r, "api.clientCertificates.ca") : 0;
+}
+
 int http_role_prepare(struct role_context *context)
 {
 	const struct config *c = context->config;
@@ -115,7 +132,7 @@ int http_role_prepare(struct role_context *context)
 	l->context = context;
 	l->fd = -1;
 	tzset(); /* while there are files */
-	if (take_certificate(c, l, &err) < 0) {
+	if (take_certificate(c, l, &err) < 0 || take_client_ca(c, l, &err) < 0) {
 		log_error("http", "%s", err.text);
 		return -1;
 	}
@@ -166,6 +183,7 @@ int http_role_start(struct role_context *context)
 	struct front_config c = { .fd = l->fd,
 				  .certificate = buf_cstr(&l->certificate),
 				  .key = buf_cstr(&l->key),
+				  .client_ca = l->client_ca.len ? buf_cstr(&l->client_ca) : NULL,
 				  .handshake_ms = FRONT_HANDSHAKE_MS,
 				  .head_ms = FRONT_HEAD_MS,
 				  .body_ms = FRONT_BODY_MS,
@@ -203,5 +221,6 @@ void http_role_end(struct role_context *context)
 		close(l->fd);
 	buf_wipe(&l->certificate);
 	buf_wipe(&l->key);
+	buf_done(&l->client_ca);
 	free(l);
 }

@@ -143,7 +143,8 @@ static int start_remote(struct api *a, const struct api_config *c, struct err *e
 					      .arg = a,
 					      .names = *c->remote,
 					      .commands = c->commands,
-					      .tokens = c->tokens };
+					      .tokens = c->tokens,
+					      .holders = c->holders };
 
 	return remote_start(&remote, &a->remote, err);
 }

@@ -30,6 +30,7 @@ struct api_config {
 	const char *node;     /* our name; outlives the server */
 	/* What the http process is called by its clients, texts outlive the server; NULL: there is no such process. */
 	const struct origin_names *remote;
+	const struct holder_rules *holders; /* see struct remote_config */
 	/* Where requests to the store go; NULL: nothing is read of one nor written to it. */
 	struct commands *commands;
 	bool writable;	       /* there is a store */

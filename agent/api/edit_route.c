@@ -370,8 +370,7 @@ static enum rest_problem write_problem(const struct rest_request *r, enum edit_w
 {
 	/* Whether it is for a cluster is known once the pool is. */
 	if (!r->may_write && !rest_cluster_token(r))
-		return r->over_tcp && r->bearer.claim == BEARER_NONE ? PROBLEM_TOKEN_NEEDED
-								     : PROBLEM_FORBIDDEN;
+		return rest_write_refusal(r);
 	if (strcmp(r->method, "DELETE") == 0)
 		return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
 	if (!type_is_taken(r, what)) {

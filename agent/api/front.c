@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/api/front_certificate.h"
 #include "agent/api/http_headers.h"
 #include "agent/api/problem.h"
 #include "agent/api/request_id.h"
@@ -49,6 +50,8 @@ struct visit {
 	struct MHD_Connection *connection;
 	int fd;
 	timer_id deadline;
+	bool subject_read;
+	struct subject subject; /* of its certificate, after the handshake */
 };
 
 /* One request; the library keeps it for us from the request line to the end of the answer. */
@@ -156,12 +159,19 @@ static void set_deadline(struct visit *v, int64_t ms, timer_fn *fn)
 	v->deadline = fn ? loop_timer_in(v->front->loop, ms, fn, v) : 0;
 }
 
-static bool handshake_is_done(struct MHD_Connection *c)
+static gnutls_session_t session_of(struct MHD_Connection *c)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 
-	return info && gnutls_handshake_get_last_in(info->tls_session) == GNUTLS_HANDSHAKE_FINISHED;
+	return info ? info->tls_session : NULL;
+}
+
+static bool handshake_is_done(struct MHD_Connection *c)
+{
+	gnutls_session_t s = session_of(c);
+
+	return s && gnutls_handshake_get_last_in(s) == GNUTLS_HANDSHAKE_FINISHED;
 }
 
 static void handshake_is_due(void *arg)
@@ -184,6 +194,8 @@ static void visit_begin(struct front *f, struct MHD_Connection *c, void **contex
 	v->connection = c;
 	v->fd = info ? info->connect_fd : -1;
 	*context = v;
+	if (f->config.client_ca)
+		front_certificate_verify(session_of(c));
 	set_deadline(v, f->config.handshake_ms, handshake_is_due);
 }
 
@@ -494,11 +506,25 @@ static void end_exchange(void *cls, struct MHD_Connection *c, void **state,
 	free(x);
 }
 
+/* As the handshake has shown it, which is the connection's only one. */
+static struct subject subject_of(struct exchange *x)
+{
+	struct visit *v = visit_of(x->connection);
+
+	if (!v || !x->front->config.client_ca)
+		return (struct subject){ 0 };
+	if (!v->subject_read)
+		front_certificate_subject(session_of(x->connection), &v->subject);
+	v->subject_read = true;
+	return v->subject;
+}
+
 static void ask_core(struct exchange *x, struct http_headers *h)
 {
 	const struct front_request m = { .id = next_id(x->front),
 					 .request = *h->request,
-					 .authorization = h->authorization };
+					 .authorization = h->authorization,
+					 .subject = subject_of(x) };
 
 	set_deadline(visit_of(x->connection), x->front->config.body_ms, cut_off);
 	if (!x->front->core)
@@ -576,6 +602,9 @@ static int watch_daemon(struct front *f)
 
 static struct MHD_Daemon *start_daemon(struct front *f)
 {
+	/* With it the library asks for a certificate, and goes on without one. */
+	enum MHD_OPTION trust = f->config.client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END;
+
 	return MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, f,
 		MHD_OPTION_LISTEN_SOCKET, f->config.fd, MHD_OPTION_HTTPS_MEM_KEY, f->config.key,
@@ -585,7 +614,7 @@ static struct MHD_Daemon *start_daemon(struct front *f)
 		MHD_OPTION_CONNECTION_TIMEOUT, f->config.idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, f,
 		MHD_OPTION_NOTIFY_COMPLETED, end_exchange, f, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, f, MHD_OPTION_END);
+		on_connection, f, trust, f->config.client_ca, MHD_OPTION_END);
 }
 
 int front_new(struct loop *l, const struct front_config *c, struct front **out, struct err *err)

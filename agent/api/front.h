@@ -25,9 +25,11 @@
 #define FRONT_IDLE_S	      10
 
 struct front_config {
-	int fd;						 /* listening; taken over, on failure too */
-	const char *certificate;			 /* PEM, the chain */
-	const char *key;				 /* PEM */
+	int fd;			 /* listening; taken over, on failure too */
+	const char *certificate; /* PEM, the chain */
+	const char *key;	 /* PEM */
+	const char
+		*client_ca; /* PEM: whose certificates clients may show; NULL: none is asked for */
 	struct front_hello hello;			 /* what core is told */
 	unsigned handshake_ms, head_ms, body_ms, idle_s; /* shorter in tests */
 	unsigned per_address;

@@ -88,7 +88,32 @@ static const size_t request_texts[] = {
 	offsetof(struct rest_request, request_id),
 };
 
-enum { REQUEST_HAS_BODY = 1, REQUEST_AMBIGUOUS = 2, REQUEST_FLAGS = 3 };
+enum { REQUEST_HAS_BODY = 1, REQUEST_AMBIGUOUS = 2, REQUEST_HAS_SUBJECT = 4, REQUEST_FLAGS = 7 };
+
+static void put_subject(struct buf *b, const struct subject *s)
+{
+	wire_put_str(b, s->name);
+	wire_put_u8(b, (uint8_t)s->unit_count);
+	for (unsigned i = 0; i < s->unit_count; i++)
+		wire_put_str(b, s->units[i]);
+}
+
+static void get_name(struct wire *w, char out[static SUBJECT_NAME_MAX + 1])
+{
+	wire_str(w, out, SUBJECT_NAME_MAX + 1);
+	if (!w->bad && !subject_name_is_good(out, strlen(out)))
+		w->bad = true;
+}
+
+static void get_subject(struct wire *w, struct subject *out)
+{
+	get_name(w, out->name);
+	out->unit_count = wire_u8(w);
+	if (out->unit_count > SUBJECT_UNITS_MAX)
+		w->bad = true;
+	for (unsigned i = 0; i < out->unit_count && !w->bad; i++)
+		get_name(w, out->units[i]);
+}
 
 void wire_put_front_request(struct buf *b, const struct front_request *r)
 {
@@ -96,12 +121,15 @@ void wire_put_front_request(struct buf *b, const struct front_request *r)
 
 	wire_put_u32(b, r->id);
 	wire_put_u8(b, (uint8_t)((q->has_body ? REQUEST_HAS_BODY : 0) |
-				 (q->ambiguous ? REQUEST_AMBIGUOUS : 0)));
+				 (q->ambiguous ? REQUEST_AMBIGUOUS : 0) |
+				 (*r->subject.name ? REQUEST_HAS_SUBJECT : 0)));
 	wire_put_u32(b, (uint32_t)q->header_bytes);
 	wire_put_u64(b, q->length);
 	for (size_t i = 0; i < ARRAY_LEN(request_texts); i++)
 		put_text(b, *(const char *const *)((const char *)q + request_texts[i]));
 	put_text(b, r->authorization);
+	if (*r->subject.name)
+		put_subject(b, &r->subject);
 }
 
 static bool request_is_good(const struct rest_request *q)
@@ -124,6 +152,8 @@ void wire_front_request(struct wire *w, struct front_request *out)
 	for (size_t i = 0; i < ARRAY_LEN(request_texts); i++)
 		*(const char **)((char *)q + request_texts[i]) = get_text(w, &out->texts);
 	out->authorization = get_text(w, &out->texts);
+	if (flags & REQUEST_HAS_SUBJECT)
+		get_subject(w, &out->subject);
 	if (w->bad || (flags & ~REQUEST_FLAGS) || !request_is_good(q)) {
 		w->bad = true;
 		front_request_done(out);

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/api/holder.h"
 #include "agent/api/rest.h"
 #include "agent/base/arena.h"
 #include "agent/base/attr.h"
@@ -59,6 +60,7 @@ struct front_request {
 	uint32_t id;
 	struct rest_request request;
 	const char *authorization; /* NULL: no such header */
+	struct subject subject;	   /* of the client's certificate, which was verified */
 	struct arena texts;	   /* of one that was read */
 };
 void wire_put_front_request(struct buf *b, const struct front_request *r);

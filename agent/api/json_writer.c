@@ -9,8 +9,7 @@
 /* Up to the year 9999, the last that RFC 3339 can write. */
 #define TIME_MAX_MS INT64_C(253402300799999)
 
-/* The length of the UTF-8 sequence at s, 0 where there is none (RFC 3629; surrogates are none). */
-static size_t utf8_len(const unsigned char *s)
+size_t json_utf8_len(const unsigned char *s)
 {
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n;
@@ -58,7 +57,7 @@ void json_quote(struct buf *out, const char *text)
 
 	buf_put(out, "\"", 1);
 	while (*s) {
-		size_t n = utf8_len(s);
+		size_t n = json_utf8_len(s);
 
 		if (n && *s >= 0x20 && *s != '"' && *s != '\\' && *s != 0x7f) {
 			s += n;

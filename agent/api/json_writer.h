@@ -10,6 +10,7 @@
 #define AGENT_API_JSON_WRITER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/base/buf.h"
@@ -34,5 +35,7 @@ void json_put_time(struct json_writer *j, const char *key, int64_t ms);
 void json_put_raw(struct json_writer *j, const char *key, const struct buf *json);
 /* In quotes, escaped, without a comma. */
 void json_quote(struct buf *out, const char *text);
+/* The length of the UTF-8 sequence at s, 0 where there is none (RFC 3629; surrogates are none). */
+size_t json_utf8_len(const unsigned char *s);
 
 #endif

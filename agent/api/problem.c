@@ -34,6 +34,9 @@ static const struct kind {
 	[PROBLEM_TOKEN_NEEDED] = { 401, "token-needed", "This takes a token", "此操作需要令牌" },
 	[PROBLEM_BAD_TOKEN] = { 401, "bad-token", "The token is not, or no longer, one of ours",
 				"令牌无效或已被删除" },
+	[PROBLEM_UNLISTED] = { 403, "certificate-not-listed",
+			       "Nothing is granted to the holder of this certificate",
+			       "该客户端证书的持有者没有任何权限" },
 	[PROBLEM_NO_TOKEN] = { 404, "token-not-found", "There is no such token", "没有这个令牌" },
 	[PROBLEM_TOKEN_EXISTS] = { 409, "token-exists", "The name has a token already",
 				   "该名称已有令牌" },
@@ -156,7 +159,12 @@ void problem_begin(struct rest_reply *out, enum rest_problem p, const struct res
 	enum language language = r->accept_language ? accept_language(r->accept_language)
 						    : LANGUAGE_EN;
 	const struct kind *kind = &problems[p];
+	CLEANUP(buf_done) struct buf whose = { 0 };
 
+	if (p == PROBLEM_UNLISTED && !detail) {
+		holder_explain(&r->holder, &whose);
+		detail = buf_cstr(&whose);
+	}
 	*j = (struct json_writer){ .out = &out->body };
 	out->status = kind->status;
 	out->allow = kind->status == 405;

@@ -283,6 +283,13 @@ static size_t text_bytes(const struct front_request *m)
 	return n;
 }
 
+static bool may_write(const struct rest_request *q)
+{
+	if (q->bearer.claim == BEARER_NONE)
+		return q->holder.claim == HOLDER_KNOWN && q->holder.role == TOKEN_EDITOR;
+	return q->bearer.claim == BEARER_KNOWN && q->bearer.role == TOKEN_EDITOR;
+}
+
 /* What the http process does not say, or is not believed. */
 static void complete(struct remote *r, struct front_request *m, char id[static REQUEST_ID_MAX + 1])
 {
@@ -291,7 +298,9 @@ static void complete(struct remote *r, struct front_request *m, char id[static R
 	q->over_tcp = q->remote = true;
 	q->names = r->config.names;
 	q->bearer = tokens_bearer(r->config.tokens, m->authorization);
-	q->may_write = q->bearer.claim == BEARER_KNOWN && q->bearer.role == TOKEN_EDITOR;
+	if (q->bearer.claim == BEARER_NONE)
+		q->holder = holder_of(r->config.holders, &m->subject);
+	q->may_write = may_write(q);
 	q->watches_full = r->watches >= FRONT_WATCHES_MAX;
 	if (text_bytes(m) > q->header_bytes)
 		q->header_bytes = text_bytes(m);

@@ -5,7 +5,8 @@
  * the same functions. Core's loop is not held by any of it.
  *
  * The http process is not trusted with who somebody is: tokens, Host and Origin
- * are looked at here. One that breaks the protocol is cut off, and nothing else.
+ * are looked at here, and what a certificate's holder may; whose certificate it was
+ * is the http process's to say (agent/api/holder.h). One that breaks the protocol is cut off, and nothing else.
  *
  * Bounds: FRONT_CONNECTIONS_MAX exchanges, each one piece ahead; HTTP_STREAM_S
  * for a streamed list.
@@ -25,9 +26,10 @@ struct remote_config {
 	http_answer_fn *answer;	    /* called in the thread */
 	http_answered_fn *answered; /* NULL: not counted */
 	void *arg;
-	struct origin_names names; /* its texts outlive the thread */
-	struct commands *commands; /* NULL: to `answer` */
-	struct tokens *tokens;	   /* outlive the thread; NULL: nobody has one */
+	struct origin_names names;	    /* its texts outlive the thread */
+	struct commands *commands;	    /* NULL: to `answer` */
+	struct tokens *tokens;		    /* outlive the thread; NULL: nobody has one */
+	const struct holder_rules *holders; /* whom certificates let in; outlive it; NULL: nobody */
 };
 
 struct remote;

@@ -78,9 +78,24 @@ enum rest_problem rest_transport_problem(const struct rest_request *r)
 	if (r->bearer.claim == BEARER_UNKNOWN &&
 	    (r->remote ? !is_open(r->target) : is_of_api(r->target) && !rest_cluster_token(r)))
 		return PROBLEM_BAD_TOKEN;
-	if (r->remote && r->bearer.claim == BEARER_NONE && !is_open(r->target))
+	if (!r->remote || r->bearer.claim != BEARER_NONE || is_open(r->target))
+		return PROBLEM_COUNT;
+	switch (r->holder.claim) {
+	case HOLDER_NONE:
 		return PROBLEM_TOKEN_NEEDED;
+	case HOLDER_UNLISTED:
+		return PROBLEM_UNLISTED;
+	case HOLDER_KNOWN:
+		break;
+	}
 	return PROBLEM_COUNT;
+}
+
+enum rest_problem rest_write_refusal(const struct rest_request *r)
+{
+	return r->over_tcp && r->bearer.claim == BEARER_NONE && r->holder.claim == HOLDER_NONE
+		       ? PROBLEM_TOKEN_NEEDED
+		       : PROBLEM_FORBIDDEN;
 }
 
 const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX])
@@ -89,6 +104,8 @@ const char *rest_user(const struct rest_request *r, char out[static REST_USER_TE
 
 	if (r->over_tcp && r->bearer.claim == BEARER_KNOWN)
 		snprintf(out, REST_USER_TEXT_MAX, "token:%s", r->bearer.name);
+	else if (r->over_tcp && r->holder.claim == HOLDER_KNOWN)
+		snprintf(out, REST_USER_TEXT_MAX, "cert:%s", r->holder.subject.name);
 	else if (r->peer.known)
 		snprintf(out, REST_USER_TEXT_MAX, "unix:%s",
 			 peer_user(&r->peer, "/etc/passwd", name));

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "agent/api/feed.h"
+#include "agent/api/holder.h"
 #include "agent/api/list.h"
 #include "agent/api/origin.h"
 #include "agent/api/peer.h"
@@ -38,6 +39,7 @@ struct rest_request {
 	const char *request_id; /* the client's own if that is a good one, else ours; NULL: none */
 	struct peer peer;
 	struct bearer bearer; /* by its Authorization header */
+	struct holder holder; /* by the certificate of its connection, where it shows no token */
 	/* That header as it came: a secret, which goes to the API server of a cluster and nowhere else. */
 	const char *authorization;
 	size_t header_bytes; /* request line and headers */
@@ -48,7 +50,7 @@ struct rest_request {
 	bool remote;	   /* from beyond loopback: who reads has to be known, too */
 	bool has_body;	   /* Content-Length above 0, or any Transfer-Encoding */
 	bool watches_full; /* as many watches as there is room for are open */
-	bool may_write;	   /* by who is at the other end of the connection, over TCP by its token */
+	bool may_write;	   /* by who is at the other end; over TCP by its token or certificate */
 	bool has_cluster;  /* there are pools of a cluster, which takes tokens that are not ours */
 	bool ambiguous;	   /* two readers could take it for different requests */
 };

@@ -180,7 +180,7 @@ static const char *why_not(const struct rest_call *c)
 		return r->has_cluster ? "token-needed" : "no-store";
 	if (r->may_write)
 		return NULL;
-	return r->over_tcp && r->bearer.claim == BEARER_NONE ? "token-needed" : "forbidden";
+	return problem_code(rest_write_refusal(r));
 }
 
 static void put_places(const struct rest_call *c, struct json_writer *j)

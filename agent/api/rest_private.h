@@ -9,6 +9,9 @@
 #include "agent/api/rest.h"
 #include "agent/api/uri.h"
 
+/* Who may not write is told to show who he is, where he has not. */
+enum rest_problem rest_write_refusal(const struct rest_request *r);
+
 /* What is wrong with the request, whatever it asks for; PROBLEM_COUNT: nothing. */
 enum rest_problem rest_transport_problem(const struct rest_request *r);
 
@@ -18,7 +21,7 @@ enum rest_problem rest_transport_problem(const struct rest_request *r);
  */
 const char *rest_cluster_token(const struct rest_request *r);
 
-/* "unix:root" or "token:alice"; NULL: nobody that is known. Reads a file. Returns out. */
+/* "unix:root", "token:alice" or "cert:alice"; NULL: nobody that is known. Reads a file. Returns out. */
 #define REST_USER_TEXT_MAX (PEER_NAME_MAX + 8)
 const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX]);
 

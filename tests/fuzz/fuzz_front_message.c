@@ -26,6 +26,9 @@ static bool read_request(struct wire *body, struct buf *b)
 	if (good) {
 		assert(*m.request.method && m.request.target);
 		assert(!m.request.request_id || request_id_is_good(m.request.request_id));
+		assert(m.subject.unit_count <= SUBJECT_UNITS_MAX);
+		assert(!*m.subject.name ||
+		       subject_name_is_good(m.subject.name, strlen(m.subject.name)));
 		wire_put_front_request(b, &m);
 	} else if (body->bad) {
 		assert(!m.request.method && !m.authorization);

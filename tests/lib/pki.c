@@ -40,9 +40,8 @@ static gnutls_x509_privkey_t new_key(void)
 	return key;
 }
 
-static gnutls_x509_crt_t new_crt(struct pki *p, const char *name, gnutls_x509_privkey_t key)
+static gnutls_x509_crt_t new_bare(struct pki *p, gnutls_x509_privkey_t key)
 {
-	CLEANUP(xfree_ptr) char *dn = xasprintf("CN=%s", name);
 	time_t now = time(NULL);
 	gnutls_x509_crt_t crt;
 
@@ -52,8 +51,16 @@ static gnutls_x509_crt_t new_crt(struct pki *p, const char *name, gnutls_x509_pr
 	ok(gnutls_x509_crt_set_serial(crt, &p->serial, 1));
 	ok(gnutls_x509_crt_set_activation_time(crt, now - DAY_S));
 	ok(gnutls_x509_crt_set_expiration_time(crt, now + DAY_S));
-	ok(gnutls_x509_crt_set_dn(crt, dn, NULL));
 	ok(gnutls_x509_crt_set_key(crt, key));
+	return crt;
+}
+
+static gnutls_x509_crt_t new_crt(struct pki *p, const char *name, gnutls_x509_privkey_t key)
+{
+	CLEANUP(xfree_ptr) char *dn = xasprintf("CN=%s", name);
+	gnutls_x509_crt_t crt = new_bare(p, key);
+
+	ok(gnutls_x509_crt_set_dn(crt, dn, NULL));
 	return crt;
 }
 
@@ -113,17 +120,12 @@ static void add_name(gnutls_x509_crt_t crt, const char *name)
 			crt, GNUTLS_SAN_DNSNAME, name, (unsigned)strlen(name), GNUTLS_FSAN_APPEND));
 }
 
-struct pki_pair pki_issue(struct pki *p, const char *names)
+/* Signs it and takes both over. */
+static struct pki_pair pair_of(struct pki *p, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
 {
-	CLEANUP(xfree_ptr) char *list = xstrdup(names);
-	gnutls_x509_privkey_t key = new_key();
-	gnutls_x509_crt_t crt = new_crt(p, "test", key);
 	struct pki_pair pair;
 	gnutls_datum_t d;
-	char *rest = NULL;
 
-	for (char *s = strtok_r(list, ",", &rest); s; s = strtok_r(NULL, ",", &rest))
-		add_name(crt, s);
 	ok(gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
 	ok(gnutls_x509_crt_sign2(crt, p->crt, p->key, GNUTLS_DIG_SHA256, 0));
 	pair.cert = crt_pem(crt);
@@ -132,6 +134,45 @@ struct pki_pair pki_issue(struct pki *p, const char *names)
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_privkey_deinit(key);
 	return pair;
+}
+
+struct pki_pair pki_issue(struct pki *p, const char *names)
+{
+	CLEANUP(xfree_ptr) char *list = xstrdup(names);
+	gnutls_x509_privkey_t key = new_key();
+	gnutls_x509_crt_t crt = new_crt(p, "test", key);
+	char *rest = NULL;
+
+	for (char *s = strtok_r(list, ",", &rest); s; s = strtok_r(NULL, ",", &rest))
+		add_name(crt, s);
+	return pair_of(p, crt, key);
+}
+
+struct pki_pair pki_issue_client(struct pki *p, const struct pki_client *c)
+{
+	gnutls_x509_privkey_t key = new_key();
+	gnutls_x509_crt_t crt = new_bare(p, key);
+	time_t now = time(NULL);
+
+	ok(gnutls_x509_crt_set_activation_time(crt, now + (time_t)c->from_days * DAY_S));
+	ok(gnutls_x509_crt_set_expiration_time(crt, now + (time_t)c->to_days * DAY_S));
+	for (const struct pki_name *n = c->names; n->oid; n++)
+		ok(gnutls_x509_crt_set_dn_by_oid(crt, n->oid, 0, n->value,
+						 n->len ? n->len : (unsigned)strlen(n->value)));
+	if (c->purpose)
+		ok(gnutls_x509_crt_set_key_purpose_oid(crt, c->purpose, 0));
+	return pair_of(p, crt, key);
+}
+
+struct pki_pair pki_issue_person(struct pki *p, const char *name, const char *unit)
+{
+	const struct pki_name names[] = { { PKI_CN, name, 0 },
+					  { unit ? PKI_OU : NULL, unit, 0 },
+					  { NULL, NULL, 0 } };
+
+	return pki_issue_client(
+		p, &(struct pki_client){
+			   .names = names, .purpose = PKI_CLIENT, .from_days = -1, .to_days = 1 });
 }
 
 void pki_pair_done(struct pki_pair *pair)

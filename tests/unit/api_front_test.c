@@ -28,6 +28,7 @@
 #include "agent/api/api.h"
 #include "agent/api/command.h"
 #include "agent/api/front.h"
+#include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/channel.h"
 #include "agent/base/file.h"
@@ -47,6 +48,9 @@ struct ground {
 	struct tokens *tokens;
 	char tokens_path[64], ca_path[64];
 	char editor[TOKEN_TEXT + 1], viewer[TOKEN_TEXT + 1];
+	struct pki *clients; /* who vouches for people */
+	bool asks;	     /* for their certificates */
+	char user[REST_USER_TEXT_MAX];
 	struct api *api;
 	struct commands *commands;
 	size_t body_len; /* of the last command */
@@ -106,6 +110,8 @@ static void on_command(void *arg, struct command *c)
 	struct rest_reply reply = { .status = 200, .type = REST_JSON };
 
 	g->body_len = c->request.body_len;
+	if (!rest_user(&c->request, g->user))
+		g->user[0] = '\0';
 	buf_printf(&reply.body, "{\"bytes\":%zu}", c->request.body_len);
 	command_answer(c, &reply);
 }
@@ -136,6 +142,7 @@ static void begin_front(struct ground *g, const struct front_config *limits)
 	c.fd = snapshot_listen_tcp(&g->port);
 	c.certificate = g->pair.cert;
 	c.key = g->pair.key;
+	c.client_ca = g->asks ? pki_ca(g->clients) : NULL;
 	assert_int_equal(endpoint_parse("127.0.0.1:1", IPPROTO_TCP, &c.hello.listen), 0);
 	snprintf(c.hello.fingerprint, sizeof(c.hello.fingerprint), "AB:CD");
 	assert_int_equal(front_new(g->loop, &c, &g->front, &err), 0);
@@ -152,7 +159,12 @@ static void make_tokens(struct ground *g)
 	assert_int_equal(tokens_make(g->tokens, "vi", TOKEN_VIEWER, NOW, g->viewer, &err), 0);
 }
 
-static int set_up(void **state, const struct front_config *limits)
+static const char *const editors[] = { "alice", "OU=ops" };
+static const char *const viewers[] = { "bob" };
+static const struct holder_rules holders = { editors, viewers, ARRAY_LEN(editors),
+					     ARRAY_LEN(viewers) };
+
+static int set_up(void **state, const struct front_config *limits, bool asks)
 {
 	static const char *const others[] = { "lb.example", NULL };
 	static const struct origin_names names = { .node = "node-1", .others = others };
@@ -160,6 +172,9 @@ static int set_up(void **state, const struct front_config *limits)
 	struct api_config c = { .unix_fd = -1, .tcp_fd = -1, .remote = &names, .writable = true };
 	struct err err = { 0 };
 
+	g->asks = asks;
+	g->clients = pki_new("people");
+	c.holders = asks ? &holders : NULL;
 	g->pki = pki_new("front");
 	g->pair = pki_issue(g->pki, "localhost,127.0.0.1");
 	snprintf(g->ca_path, sizeof(g->ca_path), "/tmp/api_front_test.%d.pem", getpid());
@@ -185,30 +200,48 @@ static int set_up(void **state, const struct front_config *limits)
 
 static int start(void **state)
 {
-	return set_up(state, &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
-						     .head_ms = FRONT_HEAD_MS,
-						     .body_ms = FRONT_BODY_MS,
-						     .idle_s = FRONT_IDLE_S,
-						     .per_address = FRONT_CONNECTIONS_MAX });
+	return set_up(state,
+		      &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
+					      .head_ms = FRONT_HEAD_MS,
+					      .body_ms = FRONT_BODY_MS,
+					      .idle_s = FRONT_IDLE_S,
+					      .per_address = FRONT_CONNECTIONS_MAX },
+		      false);
+}
+
+/* Certificates let people in, too. */
+static int start_asking(void **state)
+{
+	return set_up(state,
+		      &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
+					      .head_ms = FRONT_HEAD_MS,
+					      .body_ms = FRONT_BODY_MS,
+					      .idle_s = FRONT_IDLE_S,
+					      .per_address = FRONT_CONNECTIONS_MAX },
+		      true);
 }
 
 /* So short that a client that dawdles is cut off while the test waits, and no other. */
 static int start_impatient(void **state)
 {
-	return set_up(state, &(struct front_config){ .handshake_ms = 1500,
-						     .head_ms = 500,
-						     .body_ms = 500,
-						     .idle_s = FRONT_IDLE_S,
-						     .per_address = FRONT_CONNECTIONS_MAX });
+	return set_up(state,
+		      &(struct front_config){ .handshake_ms = 1500,
+					      .head_ms = 500,
+					      .body_ms = 500,
+					      .idle_s = FRONT_IDLE_S,
+					      .per_address = FRONT_CONNECTIONS_MAX },
+		      false);
 }
 
 static int start_narrow(void **state)
 {
-	return set_up(state, &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
-						     .head_ms = FRONT_HEAD_MS,
-						     .body_ms = FRONT_BODY_MS,
-						     .idle_s = FRONT_IDLE_S,
-						     .per_address = 3 });
+	return set_up(state,
+		      &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
+					      .head_ms = FRONT_HEAD_MS,
+					      .body_ms = FRONT_BODY_MS,
+					      .idle_s = FRONT_IDLE_S,
+					      .per_address = 3 },
+		      false);
 }
 
 static int stop(void **state)
@@ -230,6 +263,7 @@ static int stop(void **state)
 	unlink(g->ca_path);
 	pki_pair_done(&g->pair);
 	pki_free(g->pki);
+	pki_free(g->clients);
 	pthread_mutex_destroy(&g->lock);
 	pthread_cond_destroy(&g->done);
 	free(g);
@@ -275,7 +309,8 @@ static struct tls tls_dial(const struct ground *g, const char *priorities)
 	struct tls t = { .fd = dial(g) };
 
 	assert_int_equal(gnutls_certificate_allocate_credentials(&t.credentials), 0);
-	assert_int_equal(gnutls_init(&t.session, GNUTLS_CLIENT), 0);
+	/* A certificate is shown also to who does not name its authority. */
+	assert_int_equal(gnutls_init(&t.session, GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT), 0);
 	assert_int_equal(gnutls_priority_set_direct(t.session, priorities, NULL), 0);
 	gnutls_credentials_set(t.session, GNUTLS_CRD_CERTIFICATE, t.credentials);
 	gnutls_transport_set_int(t.session, t.fd);
@@ -292,17 +327,25 @@ static int tls_shake(struct tls *t)
 	return r;
 }
 
-static void tls_say(struct tls *t, const char *text)
+/* False: the server has ended it. */
+static bool tls_try(struct tls *t, const char *text)
 {
 	size_t left = strlen(text);
 
 	while (left) {
 		ssize_t n = gnutls_record_send(t->session, text, left);
 
-		assert_true(n > 0);
+		if (n <= 0)
+			return false;
 		text += n;
 		left -= (size_t)n;
 	}
+	return true;
+}
+
+static void tls_say(struct tls *t, const char *text)
+{
+	assert_true(tls_try(t, text));
 }
 
 static void tls_done(struct tls *t)
@@ -328,16 +371,34 @@ static char *tls_hear(struct tls *t)
 	return (char *)all.data;
 }
 
+/* With a certificate; takes the pair over. NULL: the server did not take it. */
+static char *raw_as(const struct ground *g, const char *priorities, struct pki_pair pair,
+		    const char *request)
+{
+	struct tls t = tls_dial(g, priorities);
+	char *got = NULL;
+
+	if (pair.cert) {
+		gnutls_datum_t cert = { (unsigned char *)pair.cert, (unsigned)strlen(pair.cert) };
+		gnutls_datum_t key = { (unsigned char *)pair.key, (unsigned)strlen(pair.key) };
+
+		assert_int_equal(gnutls_certificate_set_x509_key_mem(t.credentials, &cert, &key,
+								     GNUTLS_X509_FMT_PEM),
+				 0);
+	}
+	/* Over TLS 1.3 a client learns after its handshake that it is refused. */
+	if (tls_shake(&t) == 0 && tls_try(&t, request))
+		got = tls_hear(&t);
+	tls_done(&t);
+	pki_pair_done(&pair);
+	return got;
+}
+
 static char *raw(const struct ground *g, const char *request)
 {
-	struct tls t = tls_dial(g, "NORMAL");
-	char *got;
+	char *got = raw_as(g, "NORMAL", (struct pki_pair){ 0 }, request);
 
-	assert_int_equal(tls_shake(&t), 0);
-	tls_say(&t, request);
-	got = tls_hear(&t);
-	tls_done(&t);
-	return got;
+	return got ? got : xstrdup("");
 }
 
 static size_t keep(char *data, size_t one, size_t count, void *arg)
@@ -505,6 +566,160 @@ static void one_is_asked_by_its_own_names_alone(void **state)
 		a.host = cases[i].host;
 		assert_int_equal(fetch(g, &a), cases[i].status);
 	}
+}
+
+/* --- certificates of clients ------------------------------------------------------------- */
+
+#define WHOAMI	  "GET /api/v1/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+#define APPLY	  "POST /api/v1/apply HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+#define APPLIED	  "Content-Type: " REST_JSON "\r\nContent-Length: 2\r\n\r\n{}"
+#define PROTOCOLS 2
+static const char *const protocols[PROTOCOLS] = { "NORMAL:-VERS-ALL:+VERS-TLS1.3",
+						  "NORMAL:-VERS-ALL:+VERS-TLS1.2" };
+
+/* Asked by who has that certificate, over each protocol, it answers with this. */
+static void says(const struct ground *g, const char *name, const char *unit, const char *request,
+		 const char *text)
+{
+	for (size_t i = 0; i < PROTOCOLS; i++) {
+		char *got = raw_as(g, protocols[i], pki_issue_person(g->clients, name, unit),
+				   request);
+
+		if (!got || !strstr(got, text))
+			fail_msg("%s over %s: %s is not in %s", name, protocols[i], text,
+				 got ? got : "nothing");
+		free(got);
+	}
+}
+
+static void who_has_a_certificate_is_let_in_by_the_lists(void **state)
+{
+	struct ground *g = *state;
+
+	says(g, "alice", NULL, WHOAMI, "\"user\":\"cert:alice\"");
+	says(g, "alice", NULL, WHOAMI, "\"writeEnabled\":true");
+	says(g, "bob", NULL, WHOAMI, "\"user\":\"cert:bob\"");
+	says(g, "bob", NULL, WHOAMI, "\"reason\":\"forbidden\"");
+	says(g, "eve", "ops", WHOAMI, "\"writeEnabled\":true");
+	says(g, "alice", NULL, "GET /api/v1/pools HTTP/1.0\r\nHost: localhost\r\n\r\n", " 200 ");
+}
+
+static void what_he_writes_is_by_his_name(void **state)
+{
+	struct ground *g = *state;
+
+	says(g, "bob", NULL, APPLY APPLIED, "\"code\":\"forbidden\"");
+	assert_string_equal(g->user, "");
+	says(g, "alice", NULL, APPLY APPLIED, " 200 ");
+	assert_string_equal(g->user, "cert:alice");
+	says(g, "OU=x", "ops", APPLY APPLIED, " 200 ");
+	assert_string_equal(g->user, "cert:OU=x");
+}
+
+static void who_is_in_no_list_is_told_so(void **state)
+{
+	struct ground *g = *state;
+
+	says(g, "eve", "it", WHOAMI, "\"code\":\"certificate-not-listed\"");
+	says(g, "eve", "it", WHOAMI, "that of 'eve' of 'OU=it', who is in no list");
+	says(g, "eve", NULL, APPLY APPLIED, " 403 ");
+	assert_string_equal(g->user, "");
+	/* What anybody may see he may, too. */
+	says(g, "eve", NULL, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n", " 200 ");
+}
+
+/* However good the certificate is: who shows a token means it. */
+static void with_both_the_token_decides(void **state)
+{
+	struct ground *g = *state;
+	CLEANUP(xfree_ptr)
+	char *viewer = xasprintf(APPLY "Authorization: Bearer %s\r\n" APPLIED, g->viewer);
+	CLEANUP(xfree_ptr)
+	char *editor = xasprintf(APPLY "Authorization: Bearer %s\r\n" APPLIED, g->editor);
+
+	says(g, "alice", NULL, viewer, "\"code\":\"forbidden\"");
+	says(g, "alice", NULL, APPLY "Authorization: Bearer pst_wrong\r\n" APPLIED,
+	     "\"code\":\"bad-token\"");
+	assert_string_equal(g->user, "");
+	says(g, "eve", NULL, editor, " 200 ");
+	assert_string_equal(g->user, "token:ed");
+}
+
+static void without_a_certificate_a_token_lets_in_as_ever(void **state)
+{
+	struct ground *g = *state;
+
+	assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+	assert_int_equal(status_of(g, "/api/v1/pools", NULL), 401);
+}
+
+static void is_not_taken(const struct ground *g, struct pki *p, const struct pki_client *c)
+{
+	for (size_t i = 0; i < PROTOCOLS; i++) {
+		char *got = raw_as(g, protocols[i], pki_issue_client(p, c), WHOAMI);
+
+		if (got && *got)
+			fail_msg("%s over %s: %s", (const char *)c->names[0].value, protocols[i],
+				 got);
+		free(got);
+	}
+}
+
+static void a_certificate_that_is_not_good_ends_the_handshake(void **state)
+{
+	static const struct pki_name alice[] = { { PKI_CN, "alice", 0 }, { NULL, NULL, 0 } };
+	const struct pki_client good = { alice, PKI_CLIENT, -1, 1 },
+				old = { alice, PKI_CLIENT, -9, -2 },
+				early = { alice, PKI_CLIENT, 2, 9 },
+				server = { alice, PKI_SERVER, -1, 1 };
+	struct ground *g = *state;
+	struct pki *other = pki_new("people");
+
+	is_not_taken(g, other, &good);
+	is_not_taken(g, g->pki, &good); /* who vouches for the server vouches for no people */
+	is_not_taken(g, g->clients, &old);
+	is_not_taken(g, g->clients, &early);
+	is_not_taken(g, g->clients, &server);
+	pki_free(other);
+	says(g, "alice", NULL, WHOAMI, "cert:alice");
+}
+
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void an_odd_subject_ends_the_handshake(void **state)
+{
+	static const struct pki_name subjects[][SUBJECT_UNITS_MAX + 3] = {
+		{ { PKI_OU, "ops", 0 } },
+		{ { PKI_CN, "alice\0.evil", 11 } },
+		{ { PKI_CN, "alice\n", 0 } },
+		{ { PKI_CN, "\x1b[2J", 0 } },
+		{ { PKI_CN, "bob", 0 }, { PKI_CN, "alice", 0 } },
+		{ { PKI_CN, "alice", 0 }, { PKI_OU, "o\0ps", 4 } },
+		{ { PKI_CN, "alice", 0 }, { PKI_OU, LONG, 0 } },
+		{ { PKI_CN, "eve", 0 },
+		  { PKI_OU, "1", 0 },
+		  { PKI_OU, "2", 0 },
+		  { PKI_OU, "3", 0 },
+		  { PKI_OU, "4", 0 },
+		  { PKI_OU, "5", 0 },
+		  { PKI_OU, "6", 0 },
+		  { PKI_OU, "7", 0 },
+		  { PKI_OU, "8", 0 },
+		  { PKI_OU, "ops", 0 } },
+	};
+	struct ground *g = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(subjects); i++)
+		is_not_taken(g, g->clients, &(struct pki_client){ subjects[i], PKI_CLIENT, -1, 1 });
+	says(g, "\xe5\xbc\xa0\xe4\xbc\x9f", "ops", WHOAMI, "cert:\xe5\xbc\xa0");
+}
+
+/* Where none is asked for, one that is shown all the same is nothing. */
+static void where_none_is_asked_for_a_certificate_is_nothing(void **state)
+{
+	struct ground *g = *state;
+
+	says(g, "alice", NULL, WHOAMI, "\"code\":\"token-needed\"");
 }
 
 /* --- what is answered ---------------------------------------------------------------------- */
@@ -835,6 +1050,7 @@ static void idle_connections_stop_nobody(void **state)
 }
 
 #define CASE(fn)      cmocka_unit_test_setup_teardown(fn, start, stop)
+#define ASKING(fn)    cmocka_unit_test_setup_teardown(fn, start_asking, stop)
 #define IMPATIENT(fn) cmocka_unit_test_setup_teardown(fn, start_impatient, stop)
 
 int main(void)
@@ -845,6 +1061,14 @@ int main(void)
 		CASE(who_is_refused_is_told_how_to_come_in),
 		CASE(viewers_read_and_editors_write),
 		CASE(one_is_asked_by_its_own_names_alone),
+		ASKING(who_has_a_certificate_is_let_in_by_the_lists),
+		ASKING(what_he_writes_is_by_his_name),
+		ASKING(who_is_in_no_list_is_told_so),
+		ASKING(with_both_the_token_decides),
+		ASKING(without_a_certificate_a_token_lets_in_as_ever),
+		ASKING(a_certificate_that_is_not_good_ends_the_handshake),
+		ASKING(an_odd_subject_ends_the_handshake),
+		CASE(where_none_is_asked_for_a_certificate_is_nothing),
 		CASE(a_body_comes_whole_however_long),
 		CASE(what_is_too_long_is_refused),
 		CASE(a_large_list_comes_whole),

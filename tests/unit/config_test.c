@@ -655,6 +655,26 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, hosts: [\"lb:80\"]}\n",
 		  "line 1: api.hosts[0]: 'lb:80' is no name of a host, such as lb.example, "
 		  "192.0.2.1 or [2001:db8::1]" },
+		{ "api: {clientCertificates: {ca: /ca, editors: [a]}}\n",
+		  "line 1: api.clientCertificates: is of no use without a `listen` beyond "
+		  "loopback" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, clientCertificates: {ca: "
+		  "/ca}}\n",
+		  "line 1: api.clientCertificates: lets nobody in: put common names, or units as "
+		  "\"OU=NAME\", into 'editors' or 'viewers'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, clientCertificates: "
+		  "{editors: [a]}}\n",
+		  "line 1: api.clientCertificates: has no 'ca': name the file of the authority "
+		  "whose certificates let people in" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, clientCertificates: {ca: ca, "
+		  "viewers: [a]}}\n",
+		  "line 1: api.clientCertificates.ca: 'ca' has to be a whole path, beginning with "
+		  "'/'" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, clientCertificates: {ca: "
+		  "/ca, viewers: [\"OU=\"]}}\n",
+		  "line 1: api.clientCertificates.viewers[0]: 'OU=' is no name of a certificate: a "
+		  "common name, or a unit as \"OU=NAME\", of 1 to 64 bytes without control "
+		  "characters" },
 		{ "api: {listen: localhost:80}\n",
 		  "line 1: api.listen: 'localhost:80' is not an address and port, such as "
 		  "127.0.0.1:9090" },

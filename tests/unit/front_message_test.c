@@ -13,6 +13,7 @@
 static const struct front_request full = {
 	.id = 7,
 	.authorization = "Bearer pst_x",
+	.subject = { .name = "alice", .unit_count = 2, .units = { "ops", "dev" } },
 	.request = { .method = "POST",
 		     .target = "/api/v1/apply?dryRun=all",
 		     .accept = "application/json",
@@ -60,6 +61,9 @@ static void a_request_comes_out_as_it_went_in(void **state)
 	assert_int_equal(back.request.header_bytes, 321);
 	assert_int_equal(back.request.length, 1 << 20);
 	assert_true(back.request.has_body && back.request.ambiguous);
+	assert_string_equal(back.subject.name, "alice");
+	assert_int_equal(back.subject.unit_count, 2);
+	assert_string_equal(back.subject.units[1], "dev");
 	wire_put_front_request(&again, &back);
 	assert_int_equal(again.len, b.len);
 	assert_memory_equal(again.data, b.data, b.len);
@@ -123,6 +127,26 @@ static void a_request_without_what_it_needs_is_refused(void **state)
 		wire_put_front_request(&b, &bad[i]);
 		assert_false(read_back(&b, &back));
 		assert_null(back.authorization);
+		buf_done(&b);
+	}
+}
+
+/* What the http process has let through against its own rules is core's to refuse. */
+static void an_odd_name_is_refused(void **state)
+{
+	struct front_request bad[] = { full, full, full };
+	struct front_request back;
+
+	(void)state;
+	strcpy(bad[0].subject.name, "a\nb");
+	strcpy(bad[1].subject.units[1], "\x80");
+	strcpy(bad[2].subject.units[0], "");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct buf b = { 0 };
+
+		wire_put_front_request(&b, &bad[i]);
+		assert_false(read_back(&b, &back));
+		assert_string_equal(back.subject.name, "");
 		buf_done(&b);
 	}
 }
@@ -206,6 +230,7 @@ int main(void)
 		cmocka_unit_test(nothing_else_of_a_request_goes_over),
 		cmocka_unit_test(a_request_cut_short_or_with_more_is_refused),
 		cmocka_unit_test(a_request_without_what_it_needs_is_refused),
+		cmocka_unit_test(an_odd_name_is_refused),
 		cmocka_unit_test(a_reply_comes_out_as_it_went_in),
 		cmocka_unit_test(a_piece_has_its_bounds),
 		cmocka_unit_test(a_hello_comes_out_as_it_went_in),

@@ -30,7 +30,7 @@ async function fetchOnce(url, headers, signal, more, bearer) {
 		return await fetch(url, {
 			headers: { 'Accept-Language': language(), ...headers, ...proof },
 			cache: 'no-store',
-			credentials: 'omit',
+			credentials: 'same-origin', // a client certificate; there are no cookies
 			signal,
 			...more,
 		});
