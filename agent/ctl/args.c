@@ -13,15 +13,19 @@
 #include "agent/ctl/kinds.h"
 
 #define WAIT_TIMEOUT_MS 60000
-#define EVERY_COMMAND	"shUKAF"
-#define OVERVIEW_ALONE	"UKAF" /* the help of each command would be longer for it */
+#define EVERY_COMMAND	"shUKAFIJ"
+#define OVERVIEW_ALONE	"UKAFIJ" /* the help of each command would be longer for it */
 #define SERVER_VARIABLE "PARASAUS_SERVER"
+#define CERT_VARIABLE	"PARASAUS_CERT"
+#define KEY_VARIABLE	"PARASAUS_KEY"
 
 const struct ctl_option ctl_options[] = {
 	{ 's', "socket", "PATH", "the agent's socket (" REST_SOCKET_DEFAULT ")", NULL },
 	{ 'U', "server", "URL", "an agent elsewhere (" SERVER_VARIABLE "): https://HOST:PORT",
 	  NULL },
 	{ 'K', "token-file", "FILE", "the token to show there", NULL },
+	{ 'I', "cert", "FILE", "or the certificate (" CERT_VARIABLE ")", NULL },
+	{ 'J', "key", "FILE", "its key (" KEY_VARIABLE ")", NULL },
 	{ 'A', "cacert", "FILE", "who vouches for its certificate", NULL },
 	{ 'F', "fingerprint", "SHA256", "or the certificate that it has to be", NULL },
 	{ 'o', "output", "FORMAT", "table (the default), wide, json, ndjson, or name",
@@ -103,6 +107,12 @@ static int take_value(char letter, const char *value, struct ctl_args *a, struct
 		break;
 	case 'K':
 		a->place.token_file = value;
+		break;
+	case 'I':
+		a->place.cert = value;
+		break;
+	case 'J':
+		a->place.key = value;
 		break;
 	case 'A':
 		a->place.cacert = value;
@@ -252,6 +262,19 @@ static int check_taken(const char *seen, const struct ctl_command *c, struct err
 	return 0;
 }
 
+/* What is said there is of any server, and in nobody's way where none is asked. */
+static void use_environment(struct client_place *p)
+{
+	const char *cert = getenv(CERT_VARIABLE), *key = getenv(KEY_VARIABLE);
+
+	if (!p->server)
+		return;
+	if (!p->cert && cert && *cert)
+		p->cert = cert;
+	if (!p->key && key && *key)
+		p->key = key;
+}
+
 int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, struct ctl_args *out,
 	      struct err *err)
 {
@@ -284,6 +307,7 @@ int ctl_parse(int argc, char **argv, const struct ctl_command **out_command, str
 		return r;
 	out->operands = argv + optind + 1;
 	out->operand_count = argc - optind - 1;
+	use_environment(&out->place);
 	r = check_taken(seen, *out_command, err);
 	return r < 0 ? r : client_place_check(&out->place, err);
 }

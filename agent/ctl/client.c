@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define FINGERPRINT_MAX (3 * DIGEST_BYTES)
 #define TOKEN_FILE_MAX	((size_t)4096)
 #define TOKEN_VARIABLE	"PARASAUS_TOKEN"
+#define PEM_MAX		((size_t)256 * 1024)
 #define CONNECT_S	5L
 #define WATCH_IDLE_S	45L		   /* three heartbeats of the agent */
 #define ANSWER_MAX	((size_t)64 << 20) /* of one object, or one line of a list */
@@ -33,6 +35,7 @@ struct client {
 	const char *where;	    /* for messages */
 	struct buf token;	    /* "Authorization: ..."; empty: not read yet, or none */
 	char seen[FINGERPRINT_MAX]; /* of the certificate that was not the one */
+	bool pair_is_good;	    /* our own certificate and its key */
 };
 
 struct client *client_new(const struct client_place *place)
@@ -79,6 +82,12 @@ int client_place_check(const struct client_place *p, struct err *err)
 	if (!p->server && (p->cacert || p->fingerprint))
 		return err_set(err, -EINVAL, "--%s is of a --server, and there is none",
 			       p->cacert ? "cacert" : "fingerprint");
+	if (!p->server && (p->cert || p->key))
+		return err_set(err, -EINVAL, "--%s is of a --server, and there is none",
+			       p->cert ? "cert" : "key");
+	if (!p->cert != !p->key)
+		return err_set(err, -EINVAL, "--cert and --key go together: name the %s, too",
+			       p->cert ? "certificate's key" : "key's certificate");
 	if (p->cacert && p->fingerprint)
 		return err_set(err, -EINVAL, "--cacert and --fingerprint do not go together");
 	if (p->fingerprint && !is_digest(p->fingerprint))
@@ -123,6 +132,67 @@ static int read_token(struct client *c, struct err *err)
 	return 0;
 }
 
+/* The file of an option; for a key, what was read is to be wiped. */
+static int read_pem(const char *option, const char *file, struct buf *out, struct err *err)
+{
+	int r;
+
+	buf_reserve(out, 2 * PEM_MAX + 1); /* so that a key leaves nothing behind by growing */
+	r = file_read(file, PEM_MAX, out, err);
+	return r < 0 ? err_wrap(err, r, "--%s", option) : 0;
+}
+
+/* The library that connects would say of all of it that there is "a problem". */
+static int judge_pair(const struct client *c, const struct buf *cert, const struct buf *key,
+		      struct err *err)
+{
+	const gnutls_datum_t cert_text = { cert->data, (unsigned)cert->len };
+	const gnutls_datum_t key_text = { key->data, (unsigned)key->len };
+	gnutls_certificate_credentials_t pair = NULL;
+	gnutls_x509_privkey_t alone = NULL;
+	gnutls_x509_crt_t *crts = NULL;
+	unsigned count = 0;
+	int r = 0;
+
+	if (gnutls_x509_crt_list_import2(&crts, &count, &cert_text, GNUTLS_X509_FMT_PEM, 0) < 0)
+		r = err_set(err, -EINVAL, "--cert: %s holds no certificate in PEM", c->place.cert);
+	else if (gnutls_x509_privkey_init(&alone) < 0 ||
+		 gnutls_x509_privkey_import2(alone, &key_text, GNUTLS_X509_FMT_PEM, NULL, 0) < 0)
+		r = err_set(err, -EINVAL,
+			    "--key: %s holds no private key in PEM without a password",
+			    c->place.key);
+	else if (gnutls_certificate_allocate_credentials(&pair) < 0 ||
+		 gnutls_certificate_set_x509_key_mem(pair, &cert_text, &key_text,
+						     GNUTLS_X509_FMT_PEM) < 0)
+		r = err_set(err, -EINVAL, "--key: %s is not the key of the certificate in %s",
+			    c->place.key, c->place.cert);
+	for (unsigned i = 0; i < count; i++)
+		gnutls_x509_crt_deinit(crts[i]);
+	gnutls_free(crts);
+	if (alone)
+		gnutls_x509_privkey_deinit(alone);
+	if (pair)
+		gnutls_certificate_free_credentials(pair);
+	return r;
+}
+
+static int look_at_pair(struct client *c, struct err *err)
+{
+	CLEANUP(buf_done) struct buf cert = { 0 };
+	CLEANUP(buf_wipe) struct buf key = { 0 };
+	int r;
+
+	if (!c->place.cert || c->pair_is_good)
+		return 0;
+	r = read_pem("cert", c->place.cert, &cert, err);
+	if (r == 0)
+		r = read_pem("key", c->place.key, &key, err);
+	if (r == 0)
+		r = judge_pair(c, &cert, &key, err);
+	c->pair_is_good = r == 0;
+	return r;
+}
+
 /* Before anything is sent: is that the certificate which is meant? */
 static int check_certificate(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -165,6 +235,10 @@ static void set_place(struct client *c)
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(c->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	if (p->cert) {
+		curl_easy_setopt(c->curl, CURLOPT_SSLCERT, p->cert);
+		curl_easy_setopt(c->curl, CURLOPT_SSLKEY, p->key);
+	}
 	if (p->cacert)
 		curl_easy_setopt(c->curl, CURLOPT_CAINFO, p->cacert);
 	if (p->fingerprint) {
@@ -336,6 +410,24 @@ static int transfer_fault(const struct client *c, CURLcode code, struct err *err
 	}
 }
 
+/* Over TLS 1.3 one learns of it in place of the answer. */
+static bool may_be_certificate(const struct client *c, CURLcode code, long status)
+{
+	return c->place.cert && status == 0 &&
+	       (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR ||
+		code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING);
+}
+
+static int certificate_fault(const struct client *c, struct err *err)
+{
+	return err_set(
+		err, -EACCES,
+		"the agent at %s ends the connection: is the certificate in %s of an authority "
+		"of its api.clientCertificates, in its time, for clients, and has it one "
+		"common name?",
+		c->where, c->place.cert);
+}
+
 static struct curl_slist *add_header(struct curl_slist *list, const char *name, const char *value)
 {
 	char *header = xasprintf("%s: %s", name, value);
@@ -434,6 +526,8 @@ static int exchange(struct client *c, const char *path, const char *accept, stru
 	free(url);
 	if (a->result < 0)
 		return a->result;
+	if (may_be_certificate(c, code, status))
+		return certificate_fault(c, a->err);
 	if (code != CURLE_OK)
 		return transfer_fault(c, code, a->err);
 	return status == 200 || status == 201 || status == 204 ? 0 : error_answer(a, status);
@@ -443,6 +537,8 @@ static int ask(struct client *c, const char *path, const char *accept, struct an
 {
 	int r = read_token(c, a->err);
 
+	if (r == 0)
+		r = look_at_pair(c, a->err);
 	return r < 0 ? r : exchange(c, path, accept, a);
 }
 

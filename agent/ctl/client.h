@@ -26,6 +26,7 @@ struct client_place {
 	const char *
 		fingerprint; /* SHA-256 of the server's certificate, which counts instead; NULL: none */
 	const char *token_file; /* NULL: no token is shown */
+	const char *cert, *key; /* files, in PEM; NULL: no certificate is shown */
 };
 /* Of the options. -EINVAL: they do not go together, or one is no such thing. */
 MUST_CHECK int client_place_check(const struct client_place *p, struct err *err);
@@ -34,7 +35,7 @@ MUST_CHECK int client_place_check(const struct client_place *p, struct err *err)
 bool client_shows_token(const struct client_place *p);
 
 struct client;
-/* The token's file is read at the first request. */
+/* The files of token, certificate and key are read at the first request. */
 MUST_CHECK struct client *client_new(const struct client_place *place);
 void client_free(struct client *c); /* NULL is fine */
 

@@ -57,6 +57,11 @@ status() { # PATH [TOKEN]
 		"https://127.0.0.1:$port$1"
 }
 is() { [ "$(status "$2" "${3:-}")" = "$1" ]; }
+says() { # TEXT COMMAND...
+	local text=$1
+	shift
+	grep -qF -- "$text" <<<"$("$@" 2>&1)"
+}
 process() { pgrep -P "$agent" -f "^parasausd: $1"; }
 field() { awk -v f="$1:" '$1 == f { print $2 }' "/proc/$2/status"; }
 
@@ -68,6 +73,52 @@ check "without TLS it is refused" \
 configure ', tls: {certificate: /nowhere.pem, key: /nowhere.key}'
 start
 check "a certificate that is not there is named" wait_for 10 said 'http: api.tls: /nowhere.pem'
+stop
+
+# issue NAME SUBJECT: NAME.crt and NAME.key, of the authority in people.crt
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=people \
+	-keyout "$run/people.key" -out "$run/people.crt" 2>"$run/openssl" || note <"$run/openssl"
+issue() {
+	{
+		openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "$2" \
+			-keyout "$run/$1.key" -out "$run/$1.csr"
+		openssl x509 -req -in "$run/$1.csr" -CA "$run/people.crt" -CAkey "$run/people.key" -days 2 \
+			-set_serial "0x$(openssl rand -hex 8)" -out "$run/$1.crt"
+	} 2>"$run/openssl" || note <"$run/openssl"
+}
+issue alice /CN=alice
+issue eve /OU=it/CN=eve
+issue odd /CN=eve/CN=alice
+
+configure ", tls: {selfSigned: true}, clientCertificates: {ca: $run/alice.crt, editors: [alice]}"
+start
+check "an authority that is none is named" \
+	wait_for 10 said "api.clientCertificates.ca: $run/alice.crt: it holds a certificate that is none of an authority"
+stop
+configure ", tls: {selfSigned: true}, clientCertificates: {ca: /nowhere.crt, editors: [alice]}"
+start
+check "and one that is not there" wait_for 10 said 'api.clientCertificates.ca: /nowhere.crt'
+stop
+
+configure ", tls: {selfSigned: true}, clientCertificates: {ca: $run/people.crt, editors: [alice]}"
+start
+check "certificates let people in without any token" wait_for 10 is 200 /healthz
+print=$(sed -n 's/.*SHA-256 fingerprint is //p' "$run/out")
+# with NAME ARGUMENT...: parasausctl with that certificate
+with() {
+	local name=$1
+	shift
+	"$build/parasausctl" --server "https://127.0.0.1:$port" --fingerprint "$print" --cert "$run/$name.crt" \
+		--key "$run/$name.key" "$@" 2>&1
+}
+check "who is listed is let in" says cert:alice with alice whoami
+check "who is not is told what to do" says "that of 'eve' of 'OU=it', who is in no list: put 'eve'" with eve whoami
+check "who has two names is not taken" says 'has it one common name?' with odd whoami
+check "nor who has another's key" says "is not the key of the certificate in $run/alice.crt" \
+	with alice --key "$run/eve.key" whoami
+check "a file without a key is named" says "$run/alice.crt holds no private key" with alice --key "$run/alice.crt" whoami
+check "and one that is not there" says '--cert: /nowhere' with alice --cert /nowhere whoami
+equal "nobody is let in without" 401 "$(status /api/v1/status)"
 stop
 
 configure ', tls: {selfSigned: true}, hosts: [lb.example, 127.0.0.1]'
@@ -111,11 +162,6 @@ check "and is shown in the status" wait_for 10 shown
 # ctl ARGUMENT...: parasausctl over TLS
 printf '%s\n' "$token" >"$run/token"
 ctl() { "$build/parasausctl" --server "https://127.0.0.1:$port" --token-file "$run/token" "$@" 2>&1; }
-says() { # TEXT COMMAND...
-	local text=$1
-	shift
-	grep -qF -- "$text" <<<"$("$@" 2>&1)"
-}
 check "parasausctl trusts no certificate that nobody vouches for" says 'is vouched for by nobody' ctl get pools
 check "nor another one than was named" says "its fingerprint is $print" \
 	ctl --fingerprint "$(printf '%064d' 0)" get pools

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -83,6 +84,11 @@ static void an_agent_elsewhere_is_named_whole(void **state)
 		{ "--server https://lb --fingerprint PRINT --cacert /c", false },
 		{ "--fingerprint PRINT", false },
 		{ "--cacert /c", false },
+		{ "--server https://lb --cert /c --key /k", true },
+		{ "--server https://lb --cert /c --key /k --token-file /t", true },
+		{ "--server https://lb --cert /c", false },
+		{ "--server https://lb --key /k", false },
+		{ "--cert /c --key /k", false },
 	};
 
 	(void)state;
@@ -99,6 +105,35 @@ static void an_agent_elsewhere_is_named_whole(void **state)
 			fail_msg("%s: %s", cases[i].options, l.err.text);
 		ctl_args_done(&l.args);
 	}
+}
+
+static void a_certificate_may_be_in_the_environment(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("PARASAUS_CERT", "/c", 1);
+	setenv("PARASAUS_KEY", "/k", 1);
+	parse(&l, "--server https://lb get pools");
+	assert_int_equal(l.result, 0);
+	assert_string_equal(l.args.place.cert, "/c");
+	assert_string_equal(l.args.place.key, "/k");
+	ctl_args_done(&l.args);
+	parse(&l, "--server https://lb --cert /other get pools");
+	assert_string_equal(l.args.place.cert, "/other");
+	assert_string_equal(l.args.place.key, "/k");
+	ctl_args_done(&l.args);
+	parse(&l, "get pools"); /* on this machine there is none to show it to */
+	assert_int_equal(l.result, 0);
+	assert_null(l.args.place.cert);
+	ctl_args_done(&l.args);
+	setenv("PARASAUS_KEY", "", 1);
+	parse(&l, "--server https://lb get pools");
+	assert_true(l.result < 0);
+	assert_non_null(strstr(l.err.text, "name the certificate's key"));
+	ctl_args_done(&l.args);
+	unsetenv("PARASAUS_CERT");
+	unsetenv("PARASAUS_KEY");
 }
 
 static void there_are_defaults(void **state)
@@ -261,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_stand_where_people_put_them),
 		cmocka_unit_test(an_agent_elsewhere_is_named_whole),
+		cmocka_unit_test(a_certificate_may_be_in_the_environment),
 		cmocka_unit_test(there_are_defaults),
 		cmocka_unit_test(times_and_numbers_are_read),
 		cmocka_unit_test(help_is_given_with_and_without_a_command),
