@@ -84,8 +84,8 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 MYSQL	:= $(wildcard tests/mysql/*.sh)
-# Those need a real API server, and all but the first three a kernel with IPVS as well.
-CLUSTER_ALONE := $(addprefix tests/cluster/,objects.sh faults.sh edit.sh)
+# Those need a real API server, and all but the first four a kernel with IPVS as well.
+CLUSTER_ALONE := $(addprefix tests/cluster/,objects.sh faults.sh edit.sh reviews.sh)
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
 # Those that tests/all has the time for.
 CLUSTER_SHORT := $(addprefix tests/cluster/,ground.sh agent_services.sh agent_slices.sh)

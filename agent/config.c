@@ -403,6 +403,14 @@ static void use_own_store(struct config *c)
 	c->sources_assumed = true;
 }
 
+static bool has_cluster(const struct config *c)
+{
+	for (size_t i = 0; i < c->source_count; i++)
+		if (c->sources[i].type == CONFIG_KUBERNETES)
+			return true;
+	return false;
+}
+
 static int read_root(struct schema_reader *r, const struct doc *root, struct config *c)
 {
 	const struct schema_section section = { root_keys, ARRAY_LEN(root_keys), c };
@@ -420,6 +428,11 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 				  "`sources` is missing: say where pools come from, such as "
 				  "'sources: [{directory: /etc/parasaus/pools}]', or give "
 				  "addressPools to keep them in the agent's own store");
+	if (c->kubernetes_tokens && !has_cluster(c))
+		return schema_bad(
+			r, NULL,
+			"`api.kubernetesTokens` takes a cluster whose tokens those are: add "
+			"'- kubernetes: {}' to `sources`, or leave it out");
 	c->rules = (struct pool_rules){
 		.address_pools = c->address_pools,
 		.address_pool_count = c->address_pool_count,

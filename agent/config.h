@@ -61,8 +61,9 @@ struct config {
 	bool tls_self_signed;
 	char **api_hosts; /* names beyond loopback, besides the node's and the address's own */
 	size_t api_host_count;
-	char *client_ca;     /* a file; NULL: no certificate of a client is asked for */
-	char **cert_editors; /* common names, and units as "OU=NAME" (agent/api/holder.h) */
+	bool kubernetes_tokens; /* tokens of a cluster let people in */
+	char *client_ca;	/* a file; NULL: no certificate of a client is asked for */
+	char **cert_editors;	/* common names, and units as "OU=NAME" (agent/api/holder.h) */
 	char **cert_viewers;
 	size_t cert_editor_count, cert_viewer_count;
 	uint32_t metrics_pools;	   /* that have metrics of their own; default 0 */

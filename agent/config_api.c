@@ -300,6 +300,11 @@ static const struct schema_key api_keys[] = {
 	{ .name = "tls", .type = &tls_type },
 	{ .name = "hosts", .type = &hosts_type },
 	{ .name = "clientCertificates", .type = &certificates_type },
+	{ .name = "kubernetesTokens",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct config, kubernetes_tokens),
+	  .words = &truth,
+	  .fallback = "false" },
 	{ .name = "metricsPools",
 	  .type = &schema_number,
 	  SCHEMA_FIELD(struct config, metrics_pools),
@@ -326,6 +331,9 @@ static int check_remote(struct schema_reader *r, const struct doc *d, const stru
 				      "\"0.0.0.0:9090\"");
 	if (!c->api_remote && c->api_host_count)
 		return schema_bad_key(r, d, "hosts",
+				      "is of no use without a `listen` beyond loopback");
+	if (!c->api_remote && c->kubernetes_tokens)
+		return schema_bad_key(r, d, "kubernetesTokens",
 				      "is of no use without a `listen` beyond loopback");
 	if (!c->api_remote && c->client_ca)
 		return schema_bad_key(r, d, "clientCertificates",

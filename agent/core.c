@@ -326,7 +326,9 @@ void core_end(struct role_context *context)
 	supervisor_end(c);
 	if (c->pools) {
 		writes_end(c);
+		reviews_quiet(c);
 		view_end(c);
+		reviews_end(c);
 		writes_free(c);
 		reports_end(c);
 		sources_end(c);

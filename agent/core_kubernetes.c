@@ -18,6 +18,7 @@
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
+#include "watch/kube_review.h"
 #include "watch/kube_write.h"
 #include "watch/kubernetes.h"
 
@@ -122,27 +123,41 @@ static char *lease_of(const struct config_source *c)
 	return xasprintf("%s/%s", ns ? ns : INSTALLED_IN, LEASE_NAME);
 }
 
-struct kube_writer *source_kubernetes_writer(struct core_source *s, struct err *err)
+/* *access is for the caller to be done with. */
+static int reach(struct core_source *s, struct kube_access *access, struct http **out,
+		 struct err *err)
 {
 	const char *node = s->core->config->node;
 	CLEANUP(xfree_ptr) char *agent = xasprintf("parasaus/%s (%s)", PARASAUS_VERSION, node);
-	CLEANUP(kube_access_done) struct kube_access access = { 0 };
-	struct http *http = NULL;
-	int r = read_access(s->config, &access, err);
+	int r = read_access(s->config, access, err);
 
 	if (r < 0)
+		return r;
+	if (!kube_access_may_tell(access))
+		return err_set(err, -EPERM,
+			       "a server is plain http: a token is presented over https only");
+	r = s->core->http_new(s->core->loop, agent, out);
+	return r < 0 ? err_set(err, r, "HTTP: %s", strerror(-r)) : 0;
+}
+
+struct kube_writer *source_kubernetes_writer(struct core_source *s, struct err *err)
+{
+	CLEANUP(kube_access_done) struct kube_access access = { 0 };
+	struct http *http = NULL;
+
+	if (reach(s, &access, &http, err) < 0)
 		return NULL;
-	if (!kube_access_may_tell(&access)) {
-		err_set(err, -EPERM,
-			"a server is plain http: a token is presented over https only");
+	return kube_writer_new(s->core->loop, http, &access, s->core->config->node);
+}
+
+struct kube_reviewer *source_kubernetes_reviewer(struct core_source *s, struct err *err)
+{
+	CLEANUP(kube_access_done) struct kube_access access = { 0 };
+	struct http *http = NULL;
+
+	if (reach(s, &access, &http, err) < 0)
 		return NULL;
-	}
-	r = s->core->http_new(s->core->loop, agent, &http);
-	if (r < 0) {
-		err_set(err, r, "HTTP: %s", strerror(-r));
-		return NULL;
-	}
-	return kube_writer_new(s->core->loop, http, &access, node);
+	return kube_reviewer_new(s->core->loop, http, &access, s->core->config->node);
 }
 
 struct watch_source *source_kubernetes_new(struct core_source *s, const struct watch_sink *sink)

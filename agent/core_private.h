@@ -332,6 +332,17 @@ MUST_CHECK struct watch_source *source_kubernetes_new(struct core_source *s,
 /* As nobody, with connections of its own; NULL: *err says why. */
 MUST_CHECK struct kube_writer *source_kubernetes_writer(struct core_source *s, struct err *err);
 
+/* The same as the agent itself. */
+MUST_CHECK struct kube_reviewer *source_kubernetes_reviewer(struct core_source *s, struct err *err);
+
+/* --- core_review --------------------------------------------------------------- */
+
+/* Where the configuration takes tokens of a cluster. -errno: logged. */
+MUST_CHECK int reviews_start(struct core *c);
+/* Nothing is asked or said any more; what was said stays for who looks. */
+void reviews_quiet(struct core *c);
+void reviews_end(struct core *c); /* after view_end() */
+
 /* --- core_cluster -------------------------------------------------------------- */
 
 struct edit_cluster;
@@ -510,7 +521,11 @@ struct core {
 	struct statistics *statistics;
 	struct backups *backups; /* agent/api/backup_route.h */
 	char *backup_directory;
-	struct tokens *tokens;		  /* agent/api/tokens.h */
+	struct tokens *tokens;	 /* agent/api/tokens.h */
+	struct reviews *reviews; /* agent/api/reviews.h; NULL: a cluster's tokens are not taken */
+	struct kube_reviewer *reviewer;	  /* NULL: none was wanted yet */
+	struct inquiry *inquiries;	  /* of core_review.c, under way */
+	char *review_trouble;		  /* as it was logged; NULL: there is none */
 	struct edit_source *edit_sources; /* one a source */
 	struct edit_cluster *edit_clusters;
 	struct reports reports;

@@ -561,6 +561,7 @@ int view_start(struct core *c)
 		config.remote = &c->view.names;
 		list_holders(c);
 		config.holders = &c->view.holders;
+		config.reviews = c->reviews;
 	}
 	c->view.slot = snapshot_slot_new();
 	c->view.started_ms = clock_wall_ms(loop_clock(c->loop));

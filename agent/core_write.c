@@ -202,14 +202,15 @@ static int check_who_may(const struct core *c)
 	size_t count;
 
 	(void)tokens_items(c->tokens, &count);
-	if (!c->config->api_remote || count || c->config->client_ca)
+	if (!c->config->api_remote || count || c->config->client_ca || c->config->kubernetes_tokens)
 		return 0;
 	log_error(
 		"api",
 		"api.listen is beyond loopback, where everybody has to show who he is, and nobody "
 		"could: there is no token in %s/tokens, make the first one by 'parasausd "
 		"--first-token NAME' (with the same -c), which prints it, or say by "
-		"api.clientCertificates whose certificates are good",
+		"api.clientCertificates whose certificates are good, or by api.kubernetesTokens "
+		"that a cluster's tokens are",
 		c->config->state_directory);
 	return ROLE_NO_USE;
 }
@@ -220,6 +221,9 @@ int writes_start(struct core *c)
 
 	open_tokens(c);
 	r = check_who_may(c);
+	if (r < 0)
+		return r;
+	r = reviews_start(c);
 	if (r < 0)
 		return r;
 	r = commands_new(c->loop, on_command, c, &c->commands);

@@ -55,6 +55,9 @@ static void request_free(struct http_curl_request *r)
 	http_curl_free_headers(r);
 	curl_slist_free_all(r->connect_to);
 	gunzip_free(r->gunzip);
+	if (r->body)
+		explicit_bzero(r->body, r->body_len);
+	free(r->body);
 	free(r->server);
 	free(r);
 }

@@ -54,6 +54,8 @@ struct http_curl_request {
 	void *headers; /* struct curl_slist */
 	void *connect_to;
 	char *server; /* as it was asked for */
+	void *body;   /* to send; it may be a secret */
+	size_t body_len;
 	void (*status)(void *arg, const struct http_status *s);
 	bool (*data)(void *arg, const void *data, size_t len);
 	void (*end)(void *arg, enum http_result r, const struct err *err);

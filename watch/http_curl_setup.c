@@ -133,14 +133,17 @@ static void set_headers(struct http_curl_request *r, const struct http_request *
 	explicit_bzero(bearer.data, bearer.len);
 }
 
-static unsigned set_method(CURL *e, const struct http_request *q)
+static unsigned set_method(CURL *e, struct http_curl_request *r, const struct http_request *q)
 {
 	unsigned bad = 0;
 
 	if (q->body) {
+		r->body_len = q->body_len;
+		r->body = xmalloc(q->body_len + 1);
+		memcpy(r->body, q->body, q->body_len);
 		bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
 		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
-		bad |= curl_easy_setopt(e, CURLOPT_COPYPOSTFIELDS, q->body);
+		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
 	} else if (strcmp(q->method, "HEAD") == 0) {
 		bad |= curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 	}
@@ -230,7 +233,7 @@ void http_curl_set_up(struct http_curl_request *r, const struct http_request *q)
 	bad |= set_connection(r->easy, r);
 	bad |= set_trust(r->easy, r->era);
 	bad |= set_answer(r->easy, r);
-	bad |= set_method(r->easy, q);
+	bad |= set_method(r->easy, r, q);
 	bad |= curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
 	if (!set_url(r, q))
 		r->problem = "no such URL";

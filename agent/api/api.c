@@ -144,7 +144,8 @@ static int start_remote(struct api *a, const struct api_config *c, struct err *e
 					      .names = *c->remote,
 					      .commands = c->commands,
 					      .tokens = c->tokens,
-					      .holders = c->holders };
+					      .holders = c->holders,
+					      .reviews = c->reviews };
 
 	return remote_start(&remote, &a->remote, err);
 }

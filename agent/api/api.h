@@ -31,6 +31,7 @@ struct api_config {
 	/* What the http process is called by its clients, texts outlive the server; NULL: there is no such process. */
 	const struct origin_names *remote;
 	const struct holder_rules *holders; /* see struct remote_config */
+	struct reviews *reviews;	    /* the same */
 	/* Where requests to the store go; NULL: nothing is read of one nor written to it. */
 	struct commands *commands;
 	bool writable;	       /* there is a store */

@@ -744,6 +744,8 @@ static enum rest_problem prepare(struct edit *e, struct err *err)
 	if (e->source < e->place->source_count && e->place->sources[e->source].cluster)
 		return may_be_staged(e, err) ? PROBLEM_COUNT : PROBLEM_NOT_OF_STORE;
 	/* Who shows a token that is a cluster's was let in by that alone. */
+	if (is_write && !r->may_write && r->reviewed.claim == REVIEW_SOMEBODY)
+		return PROBLEM_NOT_GRANTED;
 	if (is_write && !r->may_write)
 		return r->over_tcp ? PROBLEM_BAD_TOKEN : PROBLEM_FORBIDDEN;
 	return store_problem(e, err);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -519,12 +520,30 @@ static struct subject subject_of(struct exchange *x)
 	return v->subject;
 }
 
+static struct addr address_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *sa = info ? info->client_addr : NULL;
+	struct addr a = { 0 };
+
+	if (sa && sa->sa_family == AF_INET) {
+		a.family = AF_INET;
+		memcpy(a.bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	} else if (sa && sa->sa_family == AF_INET6) {
+		a.family = AF_INET6;
+		memcpy(a.bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+	}
+	return a;
+}
+
 static void ask_core(struct exchange *x, struct http_headers *h)
 {
 	const struct front_request m = { .id = next_id(x->front),
 					 .request = *h->request,
 					 .authorization = h->authorization,
-					 .subject = subject_of(x) };
+					 .subject = subject_of(x),
+					 .from = address_of(x->connection) };
 
 	set_deadline(visit_of(x->connection), x->front->config.body_ms, cut_off);
 	if (!x->front->core)

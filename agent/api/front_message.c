@@ -128,6 +128,7 @@ void wire_put_front_request(struct buf *b, const struct front_request *r)
 	for (size_t i = 0; i < ARRAY_LEN(request_texts); i++)
 		put_text(b, *(const char *const *)((const char *)q + request_texts[i]));
 	put_text(b, r->authorization);
+	wire_put_addr(b, &r->from);
 	if (*r->subject.name)
 		put_subject(b, &r->subject);
 }
@@ -152,6 +153,7 @@ void wire_front_request(struct wire *w, struct front_request *out)
 	for (size_t i = 0; i < ARRAY_LEN(request_texts); i++)
 		*(const char **)((char *)q + request_texts[i]) = get_text(w, &out->texts);
 	out->authorization = get_text(w, &out->texts);
+	out->from = wire_addr(w);
 	if (flags & REQUEST_HAS_SUBJECT)
 		get_subject(w, &out->subject);
 	if (w->bad || (flags & ~REQUEST_FLAGS) || !request_is_good(q)) {

@@ -61,6 +61,7 @@ struct front_request {
 	struct rest_request request;
 	const char *authorization; /* NULL: no such header */
 	struct subject subject;	   /* of the client's certificate, which was verified */
+	struct addr from;	   /* the client's */
 	struct arena texts;	   /* of one that was read */
 };
 void wire_put_front_request(struct buf *b, const struct front_request *r);

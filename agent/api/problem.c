@@ -37,6 +37,11 @@ static const struct kind {
 	[PROBLEM_UNLISTED] = { 403, "certificate-not-listed",
 			       "Nothing is granted to the holder of this certificate",
 			       "该客户端证书的持有者没有任何权限" },
+	[PROBLEM_NOT_GRANTED] = { 403, "not-granted",
+				  "The cluster grants the token's user no such right here",
+				  "集群未授予此令牌的用户相应权限" },
+	[PROBLEM_TOO_MANY_REVIEWS] = { 429, "too-many-reviews", "Too many tokens are tried here",
+				       "尝试的令牌过多" },
 	[PROBLEM_NO_TOKEN] = { 404, "token-not-found", "There is no such token", "没有这个令牌" },
 	[PROBLEM_TOKEN_EXISTS] = { 409, "token-exists", "The name has a token already",
 				   "该名称已有令牌" },
@@ -153,6 +158,24 @@ static void put_words(struct json_writer *j, const struct kind *p, enum language
 	buf_done(&text);
 }
 
+/* What is known of who asks; NULL: nothing that would help. */
+static const char *explain(enum rest_problem p, const struct rest_request *r, struct buf *out)
+{
+	const struct reviewed *v = &r->reviewed;
+
+	if (p == PROBLEM_UNLISTED)
+		holder_explain(&r->holder, out);
+	else if (p == PROBLEM_NOT_GRANTED)
+		buf_printf(out,
+			   "'%s' may not %s the nonResourceURL " REST_CLUSTER_URL
+			   " of the cluster: a ClusterRole with that right has to be bound to it",
+			   v->user, v->may_read ? "update" : "get");
+	else if ((p == PROBLEM_CLUSTER_TROUBLE && v->claim == REVIEW_TROUBLE) ||
+		 (p == PROBLEM_CLUSTER_UNKNOWN && v->claim == REVIEW_NOBODY))
+		buf_str(out, v->why);
+	return out->len ? buf_cstr(out) : NULL;
+}
+
 void problem_begin(struct rest_reply *out, enum rest_problem p, const struct rest_request *r,
 		   const char *detail, struct json_writer *j)
 {
@@ -161,10 +184,8 @@ void problem_begin(struct rest_reply *out, enum rest_problem p, const struct res
 	const struct kind *kind = &problems[p];
 	CLEANUP(buf_done) struct buf whose = { 0 };
 
-	if (p == PROBLEM_UNLISTED && !detail) {
-		holder_explain(&r->holder, &whose);
-		detail = buf_cstr(&whose);
-	}
+	if (!detail)
+		detail = explain(p, r, &whose);
 	*j = (struct json_writer){ .out = &out->body };
 	out->status = kind->status;
 	out->allow = kind->status == 405;

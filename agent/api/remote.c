@@ -12,6 +12,7 @@
 
 #include "agent/api/http_private.h"
 #include "agent/api/problem.h"
+#include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/base/channel.h"
 #include "agent/base/hash.h"
@@ -42,6 +43,8 @@ struct remote {
 /* From a request to the last piece of its answer. */
 struct exchange {
 	uint32_t id;
+	struct command *held; /* the request, while its token is under review; else NULL */
+	struct addr from;
 	struct command *command; /* NULL: it was not for core */
 	bool takes_body;	 /* the next piece was asked for */
 	bool replied;
@@ -69,6 +72,7 @@ static void exchange_free(struct remote *r, struct exchange *x)
 {
 	if (x->reply.watch)
 		r->watches--;
+	command_free(x->held);
 	command_free(x->command);
 	rest_reply_done(&x->reply);
 	buf_done(&x->ahead);
@@ -287,7 +291,10 @@ static bool may_write(const struct rest_request *q)
 {
 	if (q->bearer.claim == BEARER_NONE)
 		return q->holder.claim == HOLDER_KNOWN && q->holder.role == TOKEN_EDITOR;
-	return q->bearer.claim == BEARER_KNOWN && q->bearer.role == TOKEN_EDITOR;
+	if (q->bearer.claim == BEARER_KNOWN)
+		return q->bearer.role == TOKEN_EDITOR;
+	return q->reviewed.claim == REVIEW_SOMEBODY && q->reviewed.may_read &&
+	       q->reviewed.may_write;
 }
 
 /* What the http process does not say, or is not believed. */
@@ -301,6 +308,9 @@ static void complete(struct remote *r, struct front_request *m, char id[static R
 	if (q->bearer.claim == BEARER_NONE)
 		q->holder = holder_of(r->config.holders, &m->subject);
 	q->may_write = may_write(q);
+	q->has_cluster = r->config.reviews != NULL;
+	if (q->has_cluster && q->bearer.claim == BEARER_UNKNOWN)
+		q->authorization = m->authorization;
 	q->watches_full = r->watches >= FRONT_WATCHES_MAX;
 	if (text_bytes(m) > q->header_bytes)
 		q->header_bytes = text_bytes(m);
@@ -308,14 +318,11 @@ static void complete(struct remote *r, struct front_request *m, char id[static R
 		q->request_id = request_id_make(&r->ids, id);
 }
 
-static void answer(struct remote *r, struct exchange *x, struct front_request *m)
+static void answer(struct remote *r, struct exchange *x, const struct rest_request *q)
 {
 	enum http_step step = HTTP_STEP_OTHER;
-	const struct rest_request *q = &m->request;
-	char id[REQUEST_ID_MAX + 1];
 	struct rest_reply reply;
 
-	complete(r, m, id);
 	if (r->config.commands)
 		step = http_command_begin(q, &x->command, &reply);
 	if (step == HTTP_STEP_MORE) {
@@ -332,6 +339,64 @@ static void answer(struct remote *r, struct exchange *x, struct front_request *m
 	send_reply(r, x, &reply, q->request_id);
 }
 
+/* --- tokens of a cluster ---------------------------------------------------------- */
+
+/* That of who asks for more than anybody may see, and shows none of ours; NULL: none. */
+static const char *token_to_review(const struct remote *r, const struct rest_request *q)
+{
+	if (!r->config.reviews || rest_transport_problem(q) != PROBLEM_BAD_TOKEN)
+		return NULL;
+	return rest_cluster_token(q);
+}
+
+/* False: one has to wait for what the API server says. */
+static bool is_reviewed(struct remote *r, const struct exchange *x, struct rest_request *q)
+{
+	const char *token = token_to_review(r, q);
+
+	if (!token)
+		return true;
+	q->reviewed = reviews_look(r->config.reviews, token, &x->from);
+	q->may_write = may_write(q);
+	return q->reviewed.claim != REVIEW_WAITS;
+}
+
+/* A copy without room for its body, which anybody could make us hold for the asking. */
+static void hold(struct exchange *x, const struct rest_request *q)
+{
+	struct rest_request bare = *q;
+
+	bare.length = 0;
+	x->held = command_new(&bare);
+	x->held->request.length = q->length;
+	x->held->request.reviewed = (struct reviewed){ 0 };
+}
+
+static void look_again(struct remote *r, struct exchange *x)
+{
+	struct command *held = x->held;
+
+	if (!is_reviewed(r, x, &held->request)) {
+		held->request.reviewed = (struct reviewed){ 0 };
+		return;
+	}
+	x->held = NULL;
+	answer(r, x, &held->request);
+	command_free(held);
+}
+
+static void begin(struct remote *r, struct exchange *x, struct front_request *m)
+{
+	char id[REQUEST_ID_MAX + 1];
+
+	complete(r, m, id);
+	x->from = m->from;
+	if (is_reviewed(r, x, &m->request))
+		answer(r, x, &m->request);
+	else
+		hold(x, &m->request);
+}
+
 static bool on_request(struct remote *r, struct wire *body)
 {
 	struct front_request m;
@@ -344,7 +409,7 @@ static bool on_request(struct remote *r, struct wire *body)
 
 		x->id = m.id;
 		map_put(&r->exchanges, hash_table_u64(x->id), x);
-		answer(r, x, &m);
+		begin(r, x, &m);
 	}
 	front_request_done(&m);
 	return good;
@@ -492,7 +557,9 @@ static void look(struct remote *r)
 
 	free_left(r);
 	while ((x = map_next(&r->exchanges, &pos))) {
-		if (!take_command_reply(r, x) && x->pulled && x->reply.watch)
+		if (x->held)
+			look_again(r, x);
+		else if (!take_command_reply(r, x) && x->pulled && x->reply.watch)
 			give_watch(r, x);
 	}
 }
@@ -570,6 +637,8 @@ int remote_start(const struct remote_config *c, struct remote **out, struct err 
 	e = r->wake_fd < 0 ? -errno : loop_new(&clock_system, &r->loop);
 	if (e == 0)
 		e = loop_add_fd(r->loop, r->wake_fd, EPOLLIN, on_wake, r, &r->wake_id);
+	if (e == 0 && c->reviews)
+		reviews_wake(c->reviews, wake, r);
 	if (e == 0)
 		e = start_thread(r);
 	if (e < 0) {

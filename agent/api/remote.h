@@ -5,8 +5,10 @@
  * the same functions. Core's loop is not held by any of it.
  *
  * The http process is not trusted with who somebody is: tokens, Host and Origin
- * are looked at here, and what a certificate's holder may; whose certificate it was
- * is the http process's to say (agent/api/holder.h). One that breaks the protocol is cut off, and nothing else.
+ * are looked at here, tokens of a cluster by its API server's word
+ * (agent/api/reviews.h), and what a certificate's holder may; whose certificate it
+ * was is the http process's to say (agent/api/holder.h). One that breaks the
+ * protocol is cut off, and nothing else.
  *
  * Bounds: FRONT_CONNECTIONS_MAX exchanges, each one piece ahead; HTTP_STREAM_S
  * for a streamed list.
@@ -30,6 +32,7 @@ struct remote_config {
 	struct commands *commands;	    /* NULL: to `answer` */
 	struct tokens *tokens;		    /* outlive the thread; NULL: nobody has one */
 	const struct holder_rules *holders; /* whom certificates let in; outlive it; NULL: nobody */
+	struct reviews *reviews; /* of a cluster's tokens; outlive it; NULL: they let nobody in */
 };
 
 struct remote;

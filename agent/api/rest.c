@@ -64,6 +64,25 @@ static bool is_open(const char *target)
 	return page_has(&uri);
 }
 
+/* Of a token from beyond loopback that is none of ours. */
+static enum rest_problem review_problem(const struct rest_request *r)
+{
+	switch (r->reviewed.claim) {
+	case REVIEW_NONE:
+	case REVIEW_WAITS:
+		break;
+	case REVIEW_TOO_MANY:
+		return PROBLEM_TOO_MANY_REVIEWS;
+	case REVIEW_TROUBLE:
+		return PROBLEM_CLUSTER_TROUBLE;
+	case REVIEW_NOBODY:
+		return PROBLEM_CLUSTER_UNKNOWN;
+	case REVIEW_SOMEBODY:
+		return r->reviewed.may_read ? PROBLEM_COUNT : PROBLEM_NOT_GRANTED;
+	}
+	return PROBLEM_BAD_TOKEN;
+}
+
 enum rest_problem rest_transport_problem(const struct rest_request *r)
 {
 	if (r->header_bytes > REST_HEADERS_MAX)
@@ -75,8 +94,9 @@ enum rest_problem rest_transport_problem(const struct rest_request *r)
 	if (!origin_may(r->method, r->fetch_site, r->origin, &r->names))
 		return PROBLEM_CROSS_SITE;
 	/* Not taken for nobody's: who shows a token wants to know that it does not hold. */
-	if (r->bearer.claim == BEARER_UNKNOWN &&
-	    (r->remote ? !is_open(r->target) : is_of_api(r->target) && !rest_cluster_token(r)))
+	if (r->bearer.claim == BEARER_UNKNOWN && r->remote)
+		return is_open(r->target) ? PROBLEM_COUNT : review_problem(r);
+	if (r->bearer.claim == BEARER_UNKNOWN && is_of_api(r->target) && !rest_cluster_token(r))
 		return PROBLEM_BAD_TOKEN;
 	if (!r->remote || r->bearer.claim != BEARER_NONE || is_open(r->target))
 		return PROBLEM_COUNT;
@@ -106,6 +126,8 @@ const char *rest_user(const struct rest_request *r, char out[static REST_USER_TE
 		snprintf(out, REST_USER_TEXT_MAX, "token:%s", r->bearer.name);
 	else if (r->over_tcp && r->holder.claim == HOLDER_KNOWN)
 		snprintf(out, REST_USER_TEXT_MAX, "cert:%s", r->holder.subject.name);
+	else if (r->over_tcp && r->reviewed.claim == REVIEW_SOMEBODY)
+		snprintf(out, REST_USER_TEXT_MAX, "kube:%s", r->reviewed.user);
 	else if (r->peer.known)
 		snprintf(out, REST_USER_TEXT_MAX, "unix:%s",
 			 peer_user(&r->peer, "/etc/passwd", name));

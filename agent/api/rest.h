@@ -15,6 +15,7 @@
 #include "agent/api/origin.h"
 #include "agent/api/peer.h"
 #include "agent/api/picture.h"
+#include "agent/api/reviews.h"
 #include "agent/api/tokens.h"
 #include "agent/api/watch.h"
 #include "agent/base/buf.h"
@@ -40,6 +41,8 @@ struct rest_request {
 	struct peer peer;
 	struct bearer bearer; /* by its Authorization header */
 	struct holder holder; /* by the certificate of its connection, where it shows no token */
+	struct reviewed
+		reviewed; /* from beyond loopback: what a cluster's API server says of that */
 	/* That header as it came: a secret, which goes to the API server of a cluster and nowhere else. */
 	const char *authorization;
 	size_t header_bytes; /* request line and headers */

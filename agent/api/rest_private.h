@@ -21,8 +21,8 @@ enum rest_problem rest_transport_problem(const struct rest_request *r);
  */
 const char *rest_cluster_token(const struct rest_request *r);
 
-/* "unix:root", "token:alice" or "cert:alice"; NULL: nobody that is known. Reads a file. Returns out. */
-#define REST_USER_TEXT_MAX (PEER_NAME_MAX + 8)
+/* "unix:root", "token:alice", "cert:alice" or "kube:alice"; NULL: nobody that is known. Reads a file. Returns out. */
+#define REST_USER_TEXT_MAX (REVIEW_USER_MAX + 6)
 const char *rest_user(const struct rest_request *r, char out[static REST_USER_TEXT_MAX]);
 
 /* A request that was routed. */

@@ -9,6 +9,7 @@
 #define AGENT_API_SCHEMA_H
 
 #define REST_SOCKET_DEFAULT "/run/parasaus/api.sock"
+#define REST_CLUSTER_URL    "/parasaus" /* in a cluster's rights: get reads, update writes */
 
 /* Paths; {id} stands for one segment. */
 #define REST_HEALTHZ		      "/healthz"

@@ -58,7 +58,7 @@ equal "and the check" http \
 equal "nothing is found in it" "" "$(lint -f "$run/corrected.yaml" 2>&1)"
 
 # The deployment.
-for part in base external-api secrets; do
+for part in base external-api secrets reviewers; do
 	kubectl kustomize "$project/deploy/kubernetes/$part" >"$run/$part.yaml"
 	check "deploy/kubernetes/$part is taken" \
 		kubectl apply --dry-run=server --validate=strict -f "$run/$part.yaml"

@@ -51,6 +51,10 @@ struct ground {
 	struct pki *clients; /* who vouches for people */
 	bool asks;	     /* for their certificates */
 	char user[REST_USER_TEXT_MAX];
+	char authorization[64];	 /* as core has it of the last command */
+	struct reviews *reviews; /* NULL: a cluster's tokens let nobody in */
+	unsigned reviewed;
+	struct review *slow; /* what is not said yet */
 	struct api *api;
 	struct commands *commands;
 	size_t body_len; /* of the last command */
@@ -112,8 +116,48 @@ static void on_command(void *arg, struct command *c)
 	g->body_len = c->request.body_len;
 	if (!rest_user(&c->request, g->user))
 		g->user[0] = '\0';
+	snprintf(g->authorization, sizeof(g->authorization), "%s",
+		 c->request.authorization ? c->request.authorization : "");
 	buf_printf(&reply.body, "{\"bytes\":%zu}", c->request.body_len);
 	command_answer(c, &reply);
+}
+
+/* An API server that knows a few. */
+static void on_review(void *arg, const char *token, struct review *v)
+{
+	static const struct {
+		const char *token;
+		struct reviewed what;
+	} known[] = {
+		{ "eyAlice", { REVIEW_SOMEBODY, true, true, "alice", "" } },
+		{ "eyBob", { REVIEW_SOMEBODY, true, false, "bob", "" } },
+		{ "eyEve", { REVIEW_SOMEBODY, false, true, "eve", "" } },
+		{ "eyAway", { REVIEW_TROUBLE, true, true, "alice", "nobody answers there" } },
+	};
+	static const struct reviewed nobody = { .claim = REVIEW_NOBODY, .why = "expired" };
+	struct ground *g = arg;
+
+	g->reviewed++;
+	if (strcmp(token, "eySlow") == 0) {
+		g->slow = v;
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(token, known[i].token) == 0) {
+			reviews_said(g->reviews, v, &known[i].what);
+			return;
+		}
+	}
+	reviews_said(g->reviews, v, &nobody);
+}
+
+static void say_slow(struct ground *g)
+{
+	static const struct reviewed what = { REVIEW_SOMEBODY, true, true, "slow", "" };
+
+	if (g->slow)
+		reviews_said(g->reviews, g->slow, &what);
+	g->slow = NULL;
 }
 
 static void connect_core(struct ground *g)
@@ -190,6 +234,12 @@ static int set_up(void **state, const struct front_config *limits, bool asks)
 	snapshot_slot_put(g->slot, snapshot_sample(NOW));
 	c.commands = g->commands;
 	c.tokens = g->tokens;
+	if (asks) {
+		const struct reviews_place place = { .ask = on_review, .arg = g };
+
+		assert_int_equal(reviews_new(g->loop, &place, &g->reviews), 0);
+		c.reviews = g->reviews;
+	}
 	assert_int_equal(api_start(&c, g->slot, &g->api, &err), 0);
 	begin_front(g, limits);
 	connect_core(g);
@@ -209,7 +259,7 @@ static int start(void **state)
 		      false);
 }
 
-/* Certificates let people in, too. */
+/* Certificates let people in, and tokens of a cluster, too. */
 static int start_asking(void **state)
 {
 	return set_up(state,
@@ -253,6 +303,7 @@ static int stop(void **state)
 	front_free(g->front);
 	commands_end(g->commands);
 	api_stop(g->api);
+	reviews_free(g->reviews);
 	commands_free(g->commands);
 	loop_del_fd(g->loop, g->ask_id);
 	close(g->ask_fd);
@@ -722,6 +773,125 @@ static void where_none_is_asked_for_a_certificate_is_nothing(void **state)
 	says(g, "alice", NULL, WHOAMI, "\"code\":\"token-needed\"");
 }
 
+/* --- tokens of a cluster ----------------------------------------------------------------- */
+
+static void answers(const struct ground *g, const char *path, const char *token, long status,
+		    const char *text)
+{
+	struct buf got = { 0 };
+	long is = fetch(g, &(struct ask){ .path = path, .token = token, .out = &got });
+
+	if (is != status || !strstr(buf_cstr(&got), text))
+		fail_msg("%s of %s: %ld %s", path, token, is, buf_cstr(&got));
+	buf_done(&got);
+}
+
+static long apply_as(const struct ground *g, const char *token)
+{
+	struct buf text = { 0 };
+	long status;
+
+	buf_str(&text, "{}");
+	status = fetch(g, &(struct ask){ .path = "/api/v1/apply",
+					 .type = REST_JSON,
+					 .method = "POST",
+					 .token = token,
+					 .body = &text });
+	buf_done(&text);
+	return status;
+}
+
+static void a_token_of_the_cluster_lets_in_as_its_api_server_says(void **state)
+{
+	struct ground *g = *state;
+
+	answers(g, "/api/v1/whoami", "eyAlice", 200, "\"user\":\"kube:alice\"");
+	answers(g, "/api/v1/pools", "eyBob", 200, "\"items\"");
+	answers(g, "/api/v1/pools", "eyEve", 403, "\"code\":\"not-granted\"");
+	answers(g, "/api/v1/pools", "eyEve", 403,
+		"'eve' may not get the nonResourceURL /parasaus of the cluster");
+	answers(g, "/metrics", "eyNo", 401, "\"code\":\"cluster-unauthorized\"");
+	answers(g, "/metrics", "eyNo", 401, "expired");
+	answers(g, "/api/v1/pools", "eyAway", 503, "\"code\":\"cluster-trouble\"");
+	answers(g, "/api/v1/pools", "eyAway", 503, "Retry-After: 1\r\n");
+	answers(g, "/api/v1/pools", "eyAway", 503, "nobody answers there");
+	assert_int_equal(g->reviewed, 5); /* each is remembered */
+}
+
+static void what_it_writes_is_by_the_clusters_name(void **state)
+{
+	struct ground *g = *state;
+
+	assert_int_equal(apply_as(g, "eyAlice"), 200);
+	assert_string_equal(g->user, "kube:alice");
+	assert_string_equal(g->authorization, "Bearer eyAlice"); /* the API server sees it */
+	assert_int_equal(apply_as(g, g->editor), 200);
+	assert_string_equal(g->user, "token:ed");
+	assert_string_equal(g->authorization, ""); /* it is nothing for an API server */
+	g->user[0] = '\0';
+	assert_int_equal(apply_as(g, "eyEve"), 403);
+	assert_int_equal(apply_as(g, "eyNo"), 401);
+	assert_int_equal(apply_as(g, "eyAway"), 503);
+	assert_string_equal(g->user, "");
+	/* Tokens are nothing for the network, whoever asks. */
+	assert_int_equal(status_of(g, "/api/v1/tokens", "eyAlice"), 403);
+}
+
+/* Nor is one of ours, or what could be none of a cluster's, shown to an API server. */
+static void what_needs_no_review_gets_none(void **state)
+{
+	struct ground *g = *state;
+
+	assert_int_equal(status_of(g, "/api/v1/pools", "pst_wrong"), 401);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->editor), 200);
+	assert_int_equal(status_of(g, "/", "eyAlice"), 200);
+	assert_int_equal(status_of(g, "/healthz", "eyNo"), 200);
+	assert_int_equal(fetch(g, &(struct ask){ .path = "/api/v1/pools",
+						 .token = "eyAlice",
+						 .host = "evil.example" }),
+			 421);
+	assert_int_equal(status_of(g, "/api/v1/pools", "a b"), 401);
+	assert_int_equal(g->reviewed, 0);
+}
+
+static void who_tries_tokens_out_is_slowed_down(void **state)
+{
+	struct ground *g = *state;
+	char token[16];
+	long status = 401;
+
+	for (int i = 0; status == 401; i++) {
+		assert_true(i < 1000);
+		snprintf(token, sizeof(token), "eyTry%d", i);
+		status = status_of(g, "/api/v1/pools", token);
+	}
+	assert_int_equal(status, 429);
+	assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+}
+
+/* What waits for the API server holds up nobody else, and is answered when that has spoken. */
+static void a_review_holds_up_nobody_else(void **state)
+{
+	struct ground *g = *state;
+	struct tls t = tls_dial(g, "NORMAL"), gone = tls_dial(g, "NORMAL");
+	char *got;
+
+	assert_int_equal(tls_shake(&t), 0);
+	assert_int_equal(tls_shake(&gone), 0);
+	tls_say(&gone, APPLY "Authorization: Bearer eySlow\r\n" APPLIED);
+	tls_say(&t, APPLY "Authorization: Bearer eySlow\r\n" APPLIED);
+	tls_done(&gone);
+	while (!g->slow) /* until the loop was asked, others are answered */
+		assert_int_equal(status_of(g, "/api/v1/pools", g->viewer), 200);
+	assert_string_equal(g->user, "");
+	have_done(g, say_slow);
+	got = tls_hear(&t);
+	assert_ptr_equal(strstr(got, "HTTP/1.1 200"), got);
+	assert_string_equal(g->user, "kube:slow");
+	free(got);
+	tls_done(&t);
+}
+
 /* --- what is answered ---------------------------------------------------------------------- */
 
 static void a_body_comes_whole_however_long(void **state)
@@ -1069,6 +1239,11 @@ int main(void)
 		ASKING(a_certificate_that_is_not_good_ends_the_handshake),
 		ASKING(an_odd_subject_ends_the_handshake),
 		CASE(where_none_is_asked_for_a_certificate_is_nothing),
+		ASKING(a_token_of_the_cluster_lets_in_as_its_api_server_says),
+		ASKING(what_it_writes_is_by_the_clusters_name),
+		ASKING(what_needs_no_review_gets_none),
+		ASKING(who_tries_tokens_out_is_slowed_down),
+		ASKING(a_review_holds_up_nobody_else),
 		CASE(a_body_comes_whole_however_long),
 		CASE(what_is_too_long_is_refused),
 		CASE(a_large_list_comes_whole),

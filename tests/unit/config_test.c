@@ -655,6 +655,12 @@ static void sources_are_there_and_can_be_used(void **state)
 		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, hosts: [\"lb:80\"]}\n",
 		  "line 1: api.hosts[0]: 'lb:80' is no name of a host, such as lb.example, "
 		  "192.0.2.1 or [2001:db8::1]" },
+		{ "api: {kubernetesTokens: true}\n",
+		  "line 1: api.kubernetesTokens: is of no use without a `listen` beyond loopback" },
+		{ "api: {listen: 0.0.0.0:80, tls: {selfSigned: true}, kubernetesTokens: true}\n"
+		  "sources: [{directory: /d}]\n",
+		  "`api.kubernetesTokens` takes a cluster whose tokens those are: add "
+		  "'- kubernetes: {}' to `sources`, or leave it out" },
 		{ "api: {clientCertificates: {ca: /ca, editors: [a]}}\n",
 		  "line 1: api.clientCertificates: is of no use without a `listen` beyond "
 		  "loopback" },
