@@ -545,7 +545,9 @@ static void ask_core(struct exchange *x, struct http_headers *h)
 					 .subject = subject_of(x),
 					 .from = address_of(x->connection) };
 
-	set_deadline(visit_of(x->connection), x->front->config.body_ms, cut_off);
+	/* Of the client, not of core, which always answers. */
+	set_deadline(visit_of(x->connection), x->front->config.body_ms,
+		     h->request->has_body ? cut_off : NULL);
 	if (!x->front->core)
 		refuse(x, h->request, PROBLEM_NOT_READY, "the agent is starting");
 	else if (!send_request(x, &m))
@@ -583,6 +585,8 @@ static enum MHD_Result take_body(struct exchange *x, const char *upload, size_t 
 		return MHD_NO;
 	x->may_send = false;
 	send_body(x, upload, n);
+	if (!n)
+		set_deadline(visit_of(x->connection), 0, NULL);
 	*size -= n;
 	suspend(x);
 	return MHD_YES;

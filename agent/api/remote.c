@@ -36,6 +36,7 @@ struct remote {
 	struct channel *channel;
 	struct map exchanges;  /* by their ids */
 	struct exchange *left; /* whose client is gone while core has the command */
+	size_t left_count;
 	size_t watches;
 	struct request_ids ids;
 };
@@ -50,6 +51,9 @@ struct exchange {
 	bool replied;
 	bool pulled; /* the client has room for a piece */
 	struct rest_reply reply;
+	/* Who let a watch in: */
+	struct bearer bearer;
+	char *token;	       /* a cluster's, and a secret; NULL: it is none of those */
 	size_t sent;	       /* of its body, or of `ahead` */
 	struct buf ahead;      /* of a list or a watch */
 	bool ended;	       /* there is no more than `ahead` */
@@ -74,6 +78,9 @@ static void exchange_free(struct remote *r, struct exchange *x)
 		r->watches--;
 	command_free(x->held);
 	command_free(x->command);
+	if (x->token)
+		explicit_bzero(x->token, strlen(x->token));
+	free(x->token);
 	rest_reply_done(&x->reply);
 	buf_done(&x->ahead);
 	free(x);
@@ -86,6 +93,7 @@ static void end_exchange(struct remote *r, struct exchange *x)
 	if (x->command && x->command->posted && !x->replied) {
 		x->next = r->left;
 		r->left = x;
+		r->left_count++;
 		return;
 	}
 	exchange_free(r, x);
@@ -170,9 +178,39 @@ static bool heartbeat_is_due(const struct exchange *x)
 	return !mono_before(clock_mono(&clock_system), due);
 }
 
-/* Nothing where there is nothing to tell: the client waits. */
+static void remember_who(struct exchange *x, const struct rest_request *q)
+{
+	const char *token = q->reviewed.claim == REVIEW_SOMEBODY ? rest_cluster_token(q) : NULL;
+
+	x->bearer = q->bearer;
+	x->token = token ? xstrdup(token) : NULL;
+}
+
+enum right { RIGHT_HOLDS, RIGHT_IS_GONE, RIGHT_WAITS };
+
+/* That of a certificate holds for as long as we run, by whose configuration it is given. */
+static enum right right_of(struct remote *r, const struct exchange *x)
+{
+	struct reviewed now;
+
+	if (x->bearer.claim == BEARER_KNOWN)
+		return tokens_hold(r->config.tokens, &x->bearer) ? RIGHT_HOLDS : RIGHT_IS_GONE;
+	if (!x->token)
+		return RIGHT_HOLDS;
+	now = reviews_look(r->config.reviews, x->token, &x->from);
+	if (now.claim == REVIEW_WAITS || now.claim == REVIEW_TOO_MANY)
+		return RIGHT_WAITS;
+	return now.claim == REVIEW_SOMEBODY && now.may_read ? RIGHT_HOLDS : RIGHT_IS_GONE;
+}
+
+/*
+ * Nothing where there is nothing to tell: the client waits. A watch goes on for days, and each
+ * piece is for who may still have it: asked for again, it is refused with the reason.
+ */
 static void give_watch(struct remote *r, struct exchange *x)
 {
+	enum right right;
+
 	if (x->sent == x->ahead.len) {
 		buf_reset(&x->ahead);
 		x->sent = 0;
@@ -182,7 +220,11 @@ static void give_watch(struct remote *r, struct exchange *x)
 			return;
 		x->spoke = clock_mono(&clock_system);
 	}
-	give_ahead(r, x);
+	right = right_of(r, x);
+	if (right == RIGHT_IS_GONE)
+		send_piece(r, x, NULL, 0, FRONT_LAST);
+	else if (right == RIGHT_HOLDS)
+		give_ahead(r, x);
 }
 
 static void give(struct remote *r, struct exchange *x)
@@ -258,11 +300,11 @@ static bool take_command_reply(struct remote *r, struct exchange *x)
 	return true;
 }
 
-static void refuse_length(struct remote *r, struct exchange *x)
+static void refuse_command(struct remote *r, struct exchange *x, enum rest_problem p)
 {
 	struct rest_reply reply = { .close = true };
 
-	problem_answer(&reply, PROBLEM_TOO_LARGE, &x->command->request, NULL);
+	problem_answer(&reply, p, &x->command->request, NULL);
 	count(r, reply.status);
 	send_reply(r, x, &reply, x->command->request.request_id);
 }
@@ -318,6 +360,12 @@ static void complete(struct remote *r, struct front_request *m, char id[static R
 		q->request_id = request_id_make(&r->ids, id);
 }
 
+/* An honest http process has no more clients than that, but those may leave and come again. */
+static bool is_crowded(const struct remote *r)
+{
+	return r->exchanges.count + r->left_count > FRONT_CONNECTIONS_MAX;
+}
+
 static void answer(struct remote *r, struct exchange *x, const struct rest_request *q)
 {
 	enum http_step step = HTTP_STEP_OTHER;
@@ -326,7 +374,9 @@ static void answer(struct remote *r, struct exchange *x, const struct rest_reque
 	if (r->config.commands)
 		step = http_command_begin(q, &x->command, &reply);
 	if (step == HTTP_STEP_MORE) {
-		if (q->has_body)
+		if (is_crowded(r))
+			refuse_command(r, x, PROBLEM_BUSY);
+		else if (q->has_body)
 			ask_for_body(r, x);
 		else
 			post(r, x);
@@ -336,6 +386,8 @@ static void answer(struct remote *r, struct exchange *x, const struct rest_reque
 		r->config.answer(r->config.arg, q, &reply);
 	else
 		count(r, reply.status);
+	if (reply.watch)
+		remember_who(x, q);
 	send_reply(r, x, &reply, q->request_id);
 }
 
@@ -432,7 +484,7 @@ static bool on_body(struct remote *r, struct wire *body)
 	x->takes_body = false;
 	command_add(x->command, (const char *)p.data, p.len);
 	if (x->command->too_large)
-		refuse_length(r, x);
+		refuse_command(r, x, PROBLEM_TOO_LARGE);
 	else if (p.end == FRONT_LAST)
 		post(r, x);
 	else
@@ -546,6 +598,7 @@ static void free_left(struct remote *r)
 		count(r, reply.status);
 		rest_reply_done(&reply);
 		*at = x->next;
+		r->left_count--;
 		exchange_free(r, x);
 	}
 }

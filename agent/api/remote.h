@@ -10,8 +10,10 @@
  * was is the http process's to say (agent/api/holder.h). One that breaks the
  * protocol is cut off, and nothing else.
  *
- * Bounds: FRONT_CONNECTIONS_MAX exchanges, each one piece ahead; HTTP_STREAM_S
- * for a streamed list.
+ * Bounds: FRONT_CONNECTIONS_MAX exchanges, each one piece ahead, and commands whose
+ * clients are gone count until core has answered them; HTTP_STREAM_S for a streamed
+ * list. A watch goes on while the token that opened it holds, which is asked before
+ * each piece; what is not known of a cluster's token ends it, too.
  */
 #ifndef AGENT_API_REMOTE_H
 #define AGENT_API_REMOTE_H

@@ -7,7 +7,7 @@
  * memory alone; the key is made anew at each start. What was said holds for
  * REVIEW_GOOD_MS where somebody was known, REVIEW_BAD_MS where nobody was, and
  * REVIEW_TROUBLE_MS where the API server did not say: never is "not known" taken
- * for a yes. A token itself is kept until the API server has it, and overwritten.
+ * for a yes. A token itself is kept here until the API server has it, and overwritten.
  *
  * One address may have so many tokens reviewed (a burst, then a few a second),
  * and REVIEWS_WAITING_MAX wait at most: who has a token that is remembered is not

@@ -39,6 +39,7 @@
 #define NOW	   INT64_C(1795316400000)
 #define PATIENCE_S 60 /* a test that takes that long has failed */
 #define IDLERS	   1000
+#define KEPT_MAX   (FRONT_CONNECTIONS_MAX + 1)
 
 struct ground {
 	struct pki *pki;
@@ -54,7 +55,11 @@ struct ground {
 	char authorization[64];	 /* as core has it of the last command */
 	struct reviews *reviews; /* NULL: a cluster's tokens let nobody in */
 	unsigned reviewed;
-	struct review *slow; /* what is not said yet */
+	struct review *slow;   /* what is not said yet */
+	struct reviewed later; /* what is said of eyLater */
+	bool keeps;	       /* commands are not answered */
+	struct command *kept[KEPT_MAX];
+	unsigned kept_count;
 	struct api *api;
 	struct commands *commands;
 	size_t body_len; /* of the last command */
@@ -68,6 +73,23 @@ struct ground {
 	pthread_cond_t done;
 	void (*todo)(struct ground *g);
 };
+
+/* The loop's clock, which a test may put forward. */
+static _Atomic int64_t ahead_ms;
+
+static mono_t ahead_mono(void *arg)
+{
+	(void)arg;
+	return mono_add_ms(clock_mono(&clock_system), ahead_ms);
+}
+
+static int64_t ahead_wall(void *arg)
+{
+	(void)arg;
+	return clock_wall_ms(&clock_system) + ahead_ms;
+}
+
+static const struct clock clock_ahead = { ahead_mono, ahead_wall, NULL };
 
 /* --- the thread ---------------------------------------------------------------------- */
 
@@ -108,18 +130,42 @@ static void stop_loop(struct ground *g)
 	loop_stop(g->loop, 0);
 }
 
+static void answer_command(struct command *c)
+{
+	struct rest_reply reply = { .status = 200, .type = REST_JSON };
+
+	buf_printf(&reply.body, "{\"bytes\":%zu}", c->request.body_len);
+	command_answer(c, &reply);
+}
+
 static void on_command(void *arg, struct command *c)
 {
 	struct ground *g = arg;
-	struct rest_reply reply = { .status = 200, .type = REST_JSON };
 
 	g->body_len = c->request.body_len;
 	if (!rest_user(&c->request, g->user))
 		g->user[0] = '\0';
 	snprintf(g->authorization, sizeof(g->authorization), "%s",
 		 c->request.authorization ? c->request.authorization : "");
-	buf_printf(&reply.body, "{\"bytes\":%zu}", c->request.body_len);
-	command_answer(c, &reply);
+	if (!g->keeps) {
+		answer_command(c);
+		return;
+	}
+	assert_true(g->kept_count < KEPT_MAX);
+	g->kept[g->kept_count++] = c;
+}
+
+static void keep_commands(struct ground *g)
+{
+	g->keeps = true;
+}
+
+static void answer_kept(struct ground *g)
+{
+	g->keeps = false;
+	for (unsigned i = 0; i < g->kept_count; i++)
+		answer_command(g->kept[i]);
+	g->kept_count = 0;
 }
 
 /* An API server that knows a few. */
@@ -140,6 +186,10 @@ static void on_review(void *arg, const char *token, struct review *v)
 	g->reviewed++;
 	if (strcmp(token, "eySlow") == 0) {
 		g->slow = v;
+		return;
+	}
+	if (strcmp(token, "eyLater") == 0) {
+		reviews_said(g->reviews, v, &g->later);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -216,6 +266,7 @@ static int set_up(void **state, const struct front_config *limits, bool asks)
 	struct api_config c = { .unix_fd = -1, .tcp_fd = -1, .remote = &names, .writable = true };
 	struct err err = { 0 };
 
+	ahead_ms = 0;
 	g->asks = asks;
 	g->clients = pki_new("people");
 	c.holders = asks ? &holders : NULL;
@@ -224,7 +275,7 @@ static int set_up(void **state, const struct front_config *limits, bool asks)
 	snprintf(g->ca_path, sizeof(g->ca_path), "/tmp/api_front_test.%d.pem", getpid());
 	assert_int_equal(file_write(g->ca_path, pki_ca(g->pki), strlen(pki_ca(g->pki)), &err), 0);
 	make_tokens(g);
-	assert_int_equal(loop_new(&clock_system, &g->loop), 0);
+	assert_int_equal(loop_new(&clock_ahead, &g->loop), 0);
 	assert_int_equal(commands_new(g->loop, on_command, g, &g->commands), 0);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_cond_init(&g->done, NULL);
@@ -989,6 +1040,96 @@ static void a_watch_tells_of_changes(void **state)
 	tls_done(&t);
 }
 
+/* Told to its bookmark, the watch goes on. */
+static struct tls watch_as(const struct ground *g, const char *token)
+{
+	struct tls t = tls_dial(g, "NORMAL");
+	struct buf got = { 0 };
+	char piece[4096];
+
+	assert_int_equal(tls_shake(&t), 0);
+	(void)snprintf(piece, sizeof(piece),
+		       "GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+		       "Accept: " REST_SSE "\r\nAuthorization: Bearer %s\r\n\r\n",
+		       token);
+	tls_say(&t, piece);
+	while (!strstr(buf_cstr(&got), "event: bookmark")) {
+		ssize_t n = gnutls_record_recv(t.session, piece, sizeof(piece));
+
+		assert_true(n > 0 || n == GNUTLS_E_AGAIN);
+		if (n > 0)
+			buf_put(&got, piece, (size_t)n);
+	}
+	buf_done(&got);
+	return t;
+}
+
+/* Of a pool; false: the watch ended without. */
+static bool is_told_more(struct tls *t)
+{
+	struct buf got = { 0 };
+	char piece[4096];
+	ssize_t n;
+	bool told;
+
+	do {
+		n = gnutls_record_recv(t->session, piece, sizeof(piece));
+		if (n > 0)
+			buf_put(&got, piece, (size_t)n);
+		told = strstr(buf_cstr(&got), "event: pool") != NULL;
+	} while (!told && (n > 0 || n == GNUTLS_E_AGAIN));
+	buf_done(&got);
+	tls_done(t);
+	return told;
+}
+
+static void a_watch_ends_with_its_token(void **state)
+{
+	struct ground *g = *state;
+	struct snapshot *was = snapshot_large(3, 2);
+	struct err err = { 0 };
+	struct tls t, other;
+
+	snapshot_slot_put(g->slot, snapshot_large(3, 2));
+	t = watch_as(g, g->viewer);
+	other = watch_as(g, g->editor);
+	assert_int_equal(tokens_delete(g->tokens, "vi", &err), 0);
+	snapshot_slot_put(g->slot, snapshot_turned(was, 1, 1, VERDICT_DOWN, NOW));
+	assert_false(is_told_more(&t));
+	assert_true(is_told_more(&other));
+	snapshot_unref(was);
+}
+
+/* The API server is asked again once what it said is old, and nothing but its yes is one. */
+static void a_watch_ends_with_the_right_of_its_token(void **state)
+{
+	static const struct reviewed yes = { REVIEW_SOMEBODY, true, false, "later", "" };
+	static const struct reviewed says[] = {
+		{ REVIEW_SOMEBODY, true, false, "later", "" },
+		{ REVIEW_SOMEBODY, false, true, "later", "" },
+		{ REVIEW_NOBODY, true, true, "later", "expired" },
+		{ REVIEW_TROUBLE, true, true, "later", "nobody answers" },
+	};
+	struct ground *g = *state;
+	struct snapshot *was = snapshot_large(3, 2);
+
+	for (size_t i = 0; i < ARRAY_LEN(says); i++) {
+		struct tls t;
+
+		snapshot_slot_put(g->slot, snapshot_large(3, 2));
+		g->later = yes;
+		ahead_ms += REVIEW_GOOD_MS;
+		t = watch_as(g, "eyLater");
+		g->later = says[i];
+		ahead_ms += REVIEW_GOOD_MS;
+		snapshot_slot_put(g->slot, snapshot_turned(was, 1, 1, VERDICT_DOWN, NOW));
+		if (is_told_more(&t) != (i == 0))
+			fail_msg("case %zu", i);
+		assert_int_equal(g->reviewed, 2 * (i + 1));
+	}
+	snapshot_unref(was);
+}
+
 static void a_connection_serves_requests_until_it_is_closed(void **state)
 {
 	char *got = raw(*state, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -1089,6 +1230,119 @@ static void core_knows_who_listens(void **state)
 	assert_string_equal(hello.fingerprint, "AB:CD");
 }
 
+/* --- an http process that is false, or whose clients do not wait ------------------------------ */
+
+struct speaker {
+	struct loop *loop;
+	struct channel *channel;
+	uint32_t last_id;
+	unsigned status; /* of the last reply */
+	bool heard;
+};
+
+static bool on_heard(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct speaker *s = arg;
+	struct front_reply m;
+
+	assert_int_equal(fd, -1);
+	if (type != FRONT_MSG_REPLY)
+		return true;
+	wire_front_reply(body, &m);
+	s->status = m.reply.status;
+	s->heard = m.id == s->last_id;
+	front_reply_done(&m);
+	return true;
+}
+
+static void on_shut(void *arg, const char *why)
+{
+	(void)arg;
+	fail_msg("%s", why);
+}
+
+static void speaker_begin(struct speaker *s, const struct ground *g)
+{
+	const struct channel_handler h = { on_heard, on_shut, s };
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(loop_new(&clock_system, &s->loop), 0);
+	assert_int_equal(channel_new(s->loop, pair[0], &h, &s->channel), 0);
+	api_connect_http(g->api, pair[1]);
+}
+
+static void speaker_end(struct speaker *s)
+{
+	channel_free(s->channel);
+	loop_free(s->loop);
+}
+
+static void send_request(struct speaker *s, const struct ground *g, const char *method,
+			 const char *target)
+{
+	CLEANUP(xfree_ptr) char *authorization = xasprintf("Bearer %s", g->editor);
+	const struct front_request m = { .id = ++s->last_id,
+					 .request = { .method = method,
+						      .target = target,
+						      .host = "localhost",
+						      .content_type = REST_JSON },
+					 .authorization = authorization };
+	struct buf b = { 0 };
+
+	wire_put_front_request(&b, &m);
+	channel_send(s->channel, FRONT_MSG_REQUEST, &b);
+	buf_done(&b);
+}
+
+static void leave(struct speaker *s)
+{
+	struct buf b = { 0 };
+
+	wire_put_u32(&b, s->last_id);
+	channel_send(s->channel, FRONT_MSG_GONE, &b);
+	buf_done(&b);
+}
+
+static unsigned status_heard(struct speaker *s, const struct ground *g, const char *method,
+			     const char *target)
+{
+	mono_t begun = clock_mono(&clock_system);
+
+	s->heard = false;
+	send_request(s, g, method, target);
+	while (!s->heard) {
+		assert_int_equal(loop_turn(s->loop, 100), 0);
+		assert_true(mono_sub_ms(clock_mono(&clock_system), begun) < PATIENCE_S * 1000);
+	}
+	leave(s);
+	return s->status;
+}
+
+static void writes_of_who_has_left_count_until_they_are_done(void **state)
+{
+	struct ground *g = *state;
+	struct speaker s = { 0 };
+	unsigned status;
+
+	have_done(g, keep_commands);
+	speaker_begin(&s, g);
+	for (unsigned i = 0; i < FRONT_CONNECTIONS_MAX; i++) {
+		send_request(&s, g, "POST", "/api/v1/apply");
+		leave(&s);
+		if (i % 64 == 0) /* it goes out as the other side reads */
+			assert_int_equal(loop_turn(s.loop, 0), 0);
+	}
+	assert_int_equal(status_heard(&s, g, "POST", "/api/v1/apply"), 503);
+	assert_int_equal(status_heard(&s, g, "GET", "/healthz"), 200);
+	have_done(g, answer_kept);
+	do
+		status = status_heard(&s, g, "POST", "/api/v1/apply");
+	while (status == 503);
+	assert_int_equal(status, 200);
+	speaker_end(&s);
+}
+
 /* --- strangers ------------------------------------------------------------------------------- */
 
 static void garbage_is_no_handshake(void **state)
@@ -1176,6 +1430,35 @@ static void a_body_that_does_not_come_is_not_waited_for(void **state)
 	assert_int_equal(g->body_len, 0);
 }
 
+/* Nor is a client that waits for core taken for one that dawdles. */
+static void core_may_take_longer_than_a_client(void **state)
+{
+	struct ground *g = *state;
+	CLEANUP(xfree_ptr)
+	char *whole = xasprintf(APPLY "Authorization: Bearer %s\r\n" APPLIED, g->editor);
+	CLEANUP(xfree_ptr)
+	char *part = xasprintf("POST /api/v1/apply HTTP/1.1\r\nHost: localhost\r\n"
+			       "Content-Type: " REST_JSON "\r\nContent-Length: 10\r\n"
+			       "Authorization: Bearer %s\r\n\r\nabc",
+			       g->editor);
+	struct tls t = tls_dial(g, "NORMAL");
+	char *got;
+
+	have_done(g, keep_commands);
+	assert_int_equal(tls_shake(&t), 0);
+	tls_say(&t, whole);
+	while (!g->kept_count)
+		assert_int_equal(status_of(g, "/healthz", NULL), 200);
+	got = raw(g, part); /* until that one's time is over, which began later */
+	assert_string_equal(got, "");
+	free(got);
+	have_done(g, answer_kept);
+	got = tls_hear(&t);
+	assert_ptr_equal(strstr(got, "HTTP/1.1 200"), got);
+	free(got);
+	tls_done(&t);
+}
+
 static bool is_let_in(const struct ground *g)
 {
 	struct tls t = tls_dial(g, "NORMAL");
@@ -1248,6 +1531,8 @@ int main(void)
 		CASE(what_is_too_long_is_refused),
 		CASE(a_large_list_comes_whole),
 		CASE(a_watch_tells_of_changes),
+		CASE(a_watch_ends_with_its_token),
+		ASKING(a_watch_ends_with_the_right_of_its_token),
 		CASE(a_connection_serves_requests_until_it_is_closed),
 		CASE(a_bad_head_is_refused),
 		CASE(a_long_head_is_refused),
@@ -1259,6 +1544,8 @@ int main(void)
 		CASE(nothing_is_negotiated_again),
 		IMPATIENT(who_dawdles_is_cut_off),
 		IMPATIENT(a_body_that_does_not_come_is_not_waited_for),
+		IMPATIENT(core_may_take_longer_than_a_client),
+		CASE(writes_of_who_has_left_count_until_they_are_done),
 		cmocka_unit_test_setup_teardown(one_address_has_so_many_connections, start_narrow,
 						stop),
 		CASE(idle_connections_stop_nobody),
