@@ -120,8 +120,11 @@ void reviews_quiet(struct core *c)
 {
 	kube_reviewer_free(c->reviewer);
 	c->reviewer = NULL;
-	while (c->inquiries)
-		inquiry_free(c->inquiries);
+	for (struct inquiry *q = c->inquiries, *next; q; q = next) {
+		next = q->next;
+		free(q);
+	}
+	c->inquiries = NULL;
 }
 
 void reviews_end(struct core *c)
