@@ -14,6 +14,7 @@
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 #include "agent/config_addresses.h"
+#include "agent/config_announce.h"
 #include "agent/config_api.h"
 #include "agent/config_defaults.h"
 #include "agent/config_schema.h"
@@ -32,7 +33,7 @@ static const char *path_fault(const char *s)
 	return s[0] == '/' ? NULL : "has to be a whole path, beginning with '/'";
 }
 
-static const char *node_fault(const char *s)
+const char *config_node_fault(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
 
@@ -333,7 +334,7 @@ static const struct schema_key root_keys[] = {
 	  SCHEMA_FIELD(struct config, node),
 	  .min = 1,
 	  .max = 253,
-	  .fault = node_fault },
+	  .fault = config_node_fault },
 	{ .name = "user",
 	  .type = &schema_text,
 	  SCHEMA_FIELD(struct config, user),
@@ -355,6 +356,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "nodeAddress", .type = &config_node_address },
 	{ .name = "vipRanges", .type = &config_vip_ranges },
 	{ .name = "addressPools", .type = &config_address_pools },
+	{ .name = "announce", .type = &config_announce },
 	{ .name = "sources", .type = &sources_type },
 	{ .name = "api", .type = &config_api },
 	{ .name = "defaults", .type = &config_defaults },
@@ -377,7 +379,7 @@ static char *default_node(void)
 {
 	char name[254] = "";
 
-	if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0' || node_fault(name))
+	if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0' || config_node_fault(name))
 		return xstrdup("localhost");
 	return xstrdup(name);
 }
@@ -389,6 +391,7 @@ static struct config *new_config(void)
 
 	schema_defaults(&root);
 	config_api_defaults(c);
+	config_announce_defaults(c);
 	c->node = default_node();
 	c->user = xstrdup(getpwnam("parasaus") ? "parasaus" : "nobody");
 	config_defaults_init(&c->defaults);
@@ -418,6 +421,8 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 
 	if (code == 0)
 		code = config_check_addresses(r, root, c);
+	if (code == 0)
+		code = config_check_announce(r, root, c);
 	if (code < 0)
 		return code;
 	if (!c->sources && (c->address_pool_count || c->vip_range_count))
@@ -492,6 +497,7 @@ void config_free(struct config *c)
 		free(s->label_selector);
 		free(s->lease);
 	}
+	config_announce_done(&c->announce);
 	check_unref(c->defaults.check);
 	free(c->address_pools);
 	free(c->sources);

@@ -41,6 +41,22 @@ struct config_source {
 	char *lease; /* "namespace/name"; "none": no Events; NULL: where we are installed */
 };
 
+enum config_announce_mode { CONFIG_ANNOUNCE_ALL, CONFIG_ANNOUNCE_NONE, CONFIG_ANNOUNCE_OWNER };
+
+/* The machine that answers for some of the VIPs. */
+struct config_owner {
+	char *node;
+	struct prefix *addresses; /* none: all that no earlier one has */
+	size_t address_count;
+};
+
+struct config_announce {
+	enum config_announce_mode mode;
+	struct config_owner
+		*owners; /* with CONFIG_ANNOUNCE_OWNER; the first that has a VIP counts */
+	size_t owner_count;
+};
+
 struct config {
 	char *node;	       /* default: the host name */
 	char *state_directory; /* default: /var/lib/parasaus */
@@ -53,6 +69,7 @@ struct config {
 	uint32_t timeout_udp_s;
 	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
+	struct config_announce announce;
 	char *api_socket;	    /* default /run/parasaus/api.sock */
 	struct endpoint api_listen; /* port 0: none (the default) */
 	bool api_remote;	    /* that is not loopback: a process of its own, with TLS */

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/base/log.h"
 #include "agent/base/sandbox.h"
@@ -34,9 +35,21 @@ static enum sandbox_filter filter(const char *role, enum sandbox_filter wanted)
 
 /* --- ipvs ------------------------------------------------------------------ */
 
+/* What an ipvs_config points to. */
+struct ipvs_parts {
+	struct ipvs_ours *ours;
+	struct ipvs_share *shares;
+};
+
+static void ipvs_parts_done(struct ipvs_parts *p)
+{
+	free(p->ours);
+	free(p->shares);
+}
+
 struct ipvs_life {
 	struct ipvs_config config;
-	struct ipvs_ours *ours;
+	struct ipvs_parts parts;
 	struct ipvs_role *role;
 };
 
@@ -60,7 +73,43 @@ static struct ipvs_ours *ours_of(const struct config *c, size_t *count)
 	return ours;
 }
 
-static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_ours **ours)
+/* An owner without addresses has all of both families. */
+static size_t put_shares(const struct config_owner *o, bool here, struct ipvs_share *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->address_count; i++)
+		out[n++] = (struct ipvs_share){ o->addresses[i], here };
+	if (n)
+		return n;
+	out[n++] = (struct ipvs_share){ { .addr.family = AF_INET }, here };
+	out[n++] = (struct ipvs_share){ { .addr.family = AF_INET6 }, here };
+	return n;
+}
+
+static struct ipvs_announce announce_of(const struct config *c, struct ipvs_share **shares)
+{
+	static const enum ipvs_announce_mode modes[] = {
+		[CONFIG_ANNOUNCE_ALL] = IPVS_ANNOUNCE_ALL,
+		[CONFIG_ANNOUNCE_NONE] = IPVS_ANNOUNCE_NONE,
+		[CONFIG_ANNOUNCE_OWNER] = IPVS_ANNOUNCE_OWNER,
+	};
+	const struct config_announce *a = &c->announce;
+	struct ipvs_announce out = { .mode = modes[a->mode] };
+	size_t room = 0;
+
+	for (size_t i = 0; i < a->owner_count; i++)
+		room += a->owners[i].address_count + 2;
+	*shares = xcalloc(room + 1, sizeof(**shares));
+	for (size_t i = 0; i < a->owner_count; i++)
+		out.share_count += put_shares(&a->owners[i],
+					      strcmp(a->owners[i].node, c->node) == 0,
+					      *shares + out.share_count);
+	out.shares = *shares;
+	return out;
+}
+
+static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_parts *parts)
 {
 	struct ipvs_config out = {
 		.vip_ranges = c->vip_ranges,
@@ -70,31 +119,28 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_our
 		.node_v4 = c->node_v4,
 		.node_v6 = c->node_v6,
 		.timeouts = { c->timeout_tcp_s, c->timeout_fin_s, c->timeout_udp_s },
+		.announce = announce_of(c, &parts->shares),
 	};
 
-	*ours = ours_of(c, &out.ours_count);
-	out.ours = *ours;
+	parts->ours = ours_of(c, &out.ours_count);
+	out.ours = parts->ours;
 	return out;
 }
 
 int role_ipvs_cleanup(const struct config *c, struct err *err)
 {
-	struct ipvs_ours *ours;
-	struct ipvs_config config = ipvs_config_of(c, &ours);
-	int r = ipvs_cleanup(&config, err);
+	CLEANUP(ipvs_parts_done) struct ipvs_parts parts;
+	struct ipvs_config config = ipvs_config_of(c, &parts);
 
-	free(ours);
-	return r;
+	return ipvs_cleanup(&config, err);
 }
 
 int role_ipvs_look(const struct config *c, struct doctor_facts *out, struct err *err)
 {
-	struct ipvs_ours *ours;
-	struct ipvs_config config = ipvs_config_of(c, &ours);
-	int r = doctor_read(&config, out, err);
+	CLEANUP(ipvs_parts_done) struct ipvs_parts parts;
+	struct ipvs_config config = ipvs_config_of(c, &parts);
 
-	free(ours);
-	return r;
+	return doctor_read(&config, out, err);
 }
 
 static int ipvs_drop(const struct config *c, struct err *err)
@@ -125,7 +171,7 @@ static int ipvs_start(struct role_context *c)
 
 	c->arg = l;
 	c->peer = ipvs_peer;
-	l->config = ipvs_config_of(c->config, &l->ours);
+	l->config = ipvs_config_of(c->config, &l->parts);
 	if (ipvs_role_new(c->loop, &l->config, &l->role, &err) < 0) {
 		log_error("ipvs", "%s", err.text);
 		return -1;
@@ -140,7 +186,7 @@ static void ipvs_end(struct role_context *c)
 	if (!l)
 		return;
 	ipvs_role_free(l->role);
-	free(l->ours);
+	ipvs_parts_done(&l->parts);
 	free(l);
 }
 

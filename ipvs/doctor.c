@@ -334,6 +334,37 @@ static void judge_paths(const struct judge *j)
 
 /* --- the way from clients ------------------------------------------------------------------------ */
 
+/* One machine of those that have the VIP should be found at it, by whom its clients ask. */
+static void judge_answers(const struct judge *j, const struct doctor_vip *v, const char *at)
+{
+	char fix[160];
+
+	if (!v->own && !v->silent && v->arp_ignore > 0) {
+		snprintf(fix, sizeof(fix),
+			 "sysctl -w net.ipv4.conf.%s.arp_ignore=0 (and of all), or route %s here",
+			 v->device, at);
+		find(j, DOCTOR_ERROR, "arp", fix,
+		     "%s is on the link of %s, whose arp_ignore is %lld: nobody there learns where "
+		     "it is",
+		     at, v->device, (long long)v->arp_ignore);
+	}
+	if (v->answered && !v->silent)
+		find(j, DOCTOR_ERROR, "arp",
+		     "on a real server of dr: arp_ignore=1 and arp_announce=2; of several "
+		     "directors let one answer (`announce` of parasaus.yaml)",
+		     "%s on the link of %s is answered for by %02x:%02x:%02x:%02x:%02x:%02x as "
+		     "well",
+		     at, v->device, v->mac[0], v->mac[1], v->mac[2], v->mac[3], v->mac[4],
+		     v->mac[5]);
+	if (v->elsewhere && !v->answered && v->arp_ignore != DOCTOR_UNKNOWN)
+		find(j, DOCTOR_WARNING, "arp",
+		     "start its owner's agent, or name another owner under `announce` of "
+		     "parasaus.yaml, on every machine",
+		     "%s is on the link of %s, and its owner, another machine, does not answer for "
+		     "it",
+		     at, v->device);
+}
+
 static void judge_vip(const struct judge *j, const struct doctor_vip *v)
 {
 	const struct doctor_facts *f = j->f;
@@ -351,25 +382,7 @@ static void judge_vip(const struct judge *j, const struct doctor_vip *v)
 		     "it: answers to them can be taken for a service's",
 		     at, v->device, f->ports_first, f->ports_last);
 	}
-	if (!v->own && v->arp_ignore > 0) {
-		snprintf(fix, sizeof(fix),
-			 "sysctl -w net.ipv4.conf.%s.arp_ignore=0 (and of all), or route %s here",
-			 v->device, at);
-		find(j, DOCTOR_ERROR, "arp", fix,
-		     "%s is on the link of %s, whose arp_ignore is %lld: nobody there learns where "
-		     "it "
-		     "is",
-		     at, v->device, (long long)v->arp_ignore);
-	}
-	if (v->answered)
-		find(j, DOCTOR_ERROR, "arp",
-		     "on a real server of dr: arp_ignore=1 and arp_announce=2; else let one "
-		     "machine have "
-		     "the VIP",
-		     "%s on the link of %s is answered for by %02x:%02x:%02x:%02x:%02x:%02x as "
-		     "well",
-		     at, v->device, v->mac[0], v->mac[1], v->mac[2], v->mac[3], v->mac[4],
-		     v->mac[5]);
+	judge_answers(j, v, at);
 }
 
 static void judge_vips(const struct judge *j)

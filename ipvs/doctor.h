@@ -42,6 +42,8 @@ struct doctor_vip {
 	struct addr addr;
 	char device[IF_NAMESIZE];
 	bool own;	    /* an address of the interface itself */
+	bool silent;	    /* not to be answered for by this machine */
+	bool elsewhere;	    /* but by its owner, another one */
 	int64_t arp_ignore; /* that counts for the interface; IPv6: DOCTOR_UNKNOWN */
 	bool answered;	    /* by somebody else, when asked for */
 	uint8_t mac[6];	    /* by whom */

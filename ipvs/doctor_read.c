@@ -346,7 +346,8 @@ static const struct ifaddrs *place_of(const struct ifaddrs *all, const struct ad
 	return linked;
 }
 
-static void add_vip(struct doctor_facts *f, const struct ifaddrs *all, const struct addr *vip)
+static void add_vip(struct doctor_facts *f, const struct ifaddrs *all, const struct addr *vip,
+		    const struct ipvs_announce *announce)
 {
 	struct doctor_vip v = { .addr = *vip };
 	const struct ifaddrs *place = place_of(all, vip, &v.own);
@@ -355,6 +356,8 @@ static void add_vip(struct doctor_facts *f, const struct ifaddrs *all, const str
 		return;
 	snprintf(v.device, sizeof(v.device), "%s", place->ifa_name);
 	v.arp_ignore = arp_ignore_of(v.device);
+	v.silent = !v.own && !ipvs_answers_for(announce, vip);
+	v.elsewhere = v.silent && announce->mode == IPVS_ANNOUNCE_OWNER;
 	f->vips = xreallocarray(f->vips, f->vip_count + 1, sizeof(*f->vips));
 	f->vips[f->vip_count++] = v;
 }
@@ -369,7 +372,7 @@ static void read_vips(struct reading *r)
 		const struct endpoint *key = &r->listed[i].service.key;
 
 		if (ipvs_is_ours(r->config, key) && !has_vip(r->facts, &key->addr))
-			add_vip(r->facts, all, &key->addr);
+			add_vip(r->facts, all, &key->addr, &r->config->announce);
 	}
 	freeifaddrs(all);
 }

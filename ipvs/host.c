@@ -122,7 +122,7 @@ static int write_routes(struct ipvs_host *h, const struct host_changes *c, bool 
 
 static bool is_rule(const struct host_change *c)
 {
-	return c->part == HOST_VIP || c->part == HOST_OWN || c->part == HOST_DIRECT;
+	return host_rules_has(c->part);
 }
 
 /* What is removed because nobody wants it. */
@@ -138,15 +138,14 @@ static int replace_rules(struct ipvs_host *h, enum surplus surplus, struct err *
 	struct host_changes all = { 0 };
 	int r;
 
-	host_model_all(&h->model, HOST_VIP, prune, &all);
-	host_model_all(&h->model, HOST_OWN, prune, &all);
-	host_model_all(&h->model, HOST_DIRECT, prune, &all);
+	for (unsigned part = 0; part < HOST_PARTS; part++) {
+		if (host_rules_has(part))
+			host_model_all(&h->model, part, prune, &all);
+	}
 	r = host_rules_replace(h->rules, all.v, all.count, err);
 	h->writes++;
 	h->rules_right = r == 0;
-	host_model_forget(&h->model, HOST_VIP);
-	host_model_forget(&h->model, HOST_OWN);
-	host_model_forget(&h->model, HOST_DIRECT);
+	host_rules_forget(&h->model);
 	for (size_t i = 0; i < all.count && r == 0; i++)
 		host_model_made(&h->model, &all.v[i]);
 	host_changes_done(&all);
@@ -285,7 +284,7 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	h->changed = changed;
 	h->arg = arg;
 	h->kernel = running_kernel();
-	host_model_init(&h->model);
+	host_model_init(&h->model, &c->announce);
 	h->sysctls = host_sysctls_new("/proc/sys", on_sysctl, h);
 	host_module_load();
 	r = open_parts(h, err);
@@ -299,6 +298,7 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	/* What cannot be read now is read by the next sync, and what is there stays there. */
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
+	host_model_adopt(&h->model);
 	write_sysctls(h, false);
 	*out = h;
 	return 0;
@@ -335,6 +335,12 @@ int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys, size_t co
 	r = settle(h, SURPLUS_TOUCHED, err);
 	host_model_sweep(&h->model);
 	return r;
+}
+
+int ipvs_host_served(struct ipvs_host *h, struct err *err)
+{
+	host_model_serve(&h->model);
+	return settle(h, SURPLUS_KEEP, err);
 }
 
 int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struct err *err)

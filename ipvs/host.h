@@ -6,7 +6,8 @@
  *   rules     the nftables table `inet parasaus`: steering, guard, masquerade
  *             (host_rules_text.c says what for); steering and masquerade for the
  *             ports of `ours`, the guard for all ports of a VIP that is not an
- *             address of an interface
+ *             address of an interface; and `arp parasaus`, where the configuration's
+ *             `announce` wants silence about VIPs that another machine answers for
  *   ipsets    for operators' own rules; nothing depends on them (host_set.h)
  *   sysctls   by kernel version (host_sysctl.c)
  *
@@ -52,6 +53,11 @@ void ipvs_host_free(struct ipvs_host *h); /* leaves the host as it is */
  */
 MUST_CHECK int ipvs_host_add(struct ipvs_host *h, const struct ipvs_frontend *f, size_t count,
 			     struct err *err);
+/*
+ * IPVS has the services of all frontends that were added: what was silent until then, and is to be
+ * answered for here, is. A VIP that an earlier process had served needs no waiting.
+ */
+MUST_CHECK int ipvs_host_served(struct ipvs_host *h, struct err *err);
 /* These have left IPVS: take away what no other frontend needs. */
 MUST_CHECK int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys, size_t count,
 				struct err *err);

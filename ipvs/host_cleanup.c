@@ -65,13 +65,15 @@ static int remove_rules(const struct ipvs_config *c, ipvs_host_removed_fn *remov
 			struct err *err)
 {
 	struct host_rules *rules = NULL;
-	bool existed = false;
+	unsigned existed = 0;
 	int r = host_rules_open(c, &rules, err);
 
 	if (r == 0)
 		r = host_rules_delete(rules, &existed, err);
-	if (r == 0 && existed)
+	if (r == 0 && existed & HOST_TABLE_INET)
 		removed(arg, "nftables table inet " HOST_RULES_TABLE);
+	if (r == 0 && existed & HOST_TABLE_ARP)
+		removed(arg, "nftables table arp " HOST_RULES_TABLE);
 	host_rules_close(rules);
 	return r;
 }

@@ -14,6 +14,7 @@ struct host_vip {
 	bool wrong_route;
 	bool foreign_route;
 	bool touched;
+	bool served;	    /* IPVS has its services */
 	uint32_t frontends; /* that are wanted */
 };
 
@@ -39,9 +40,9 @@ static bool front_eq(const void *object, const void *key)
 	return memcmp(&f->key, key, sizeof(f->key)) == 0;
 }
 
-void host_model_init(struct host_model *m)
+void host_model_init(struct host_model *m, const struct ipvs_announce *a)
 {
-	*m = (struct host_model){ 0 };
+	*m = (struct host_model){ .announce = a };
 	map_init(&m->vips, vip_eq);
 	map_init(&m->fronts, front_eq);
 }
@@ -156,12 +157,13 @@ void host_model_unwant(struct host_model *m, const struct endpoint *key)
 	m->wanted_masquerade -= f->masquerade;
 	v = vip_of(m, &key->addr);
 	v->frontends--;
+	v->served = v->served && v->frontends;
 	touch_vip(m, v);
 }
 
 static bool is_of_vip(enum host_part part)
 {
-	return part <= HOST_OWN;
+	return part <= HOST_SILENT;
 }
 
 void host_model_forget(struct host_model *m, enum host_part part)
@@ -200,6 +202,29 @@ void host_model_saw(struct host_model *m, enum host_part part, const struct endp
 void host_model_saw_foreign_route(struct host_model *m, const struct addr *a)
 {
 	vip_of(m, a)->foreign_route = true;
+}
+
+void host_model_adopt(struct host_model *m)
+{
+	struct host_vip *v;
+	size_t pos = 0;
+
+	while ((v = map_next(&m->vips, &pos)))
+		v->served = (v->present & (1u << HOST_ROUTE | 1u << HOST_SILENT)) ==
+			    1u << HOST_ROUTE;
+}
+
+void host_model_serve(struct host_model *m)
+{
+	struct host_vip *v;
+	size_t pos = 0;
+
+	while ((v = map_next(&m->vips, &pos))) {
+		if (v->served || v->frontends == 0)
+			continue;
+		v->served = true;
+		touch_vip(m, v);
+	}
 }
 
 void host_model_configured_begin(struct host_model *m)
@@ -246,6 +271,14 @@ void host_model_touch_all(struct host_model *m)
 		touch_front(m, f);
 }
 
+/* Not what the host configured as its own: that is answered for whatever we say. */
+static bool is_silent(const struct host_model *m, const struct host_vip *v)
+{
+	if (v->addr.family != AF_INET || !m->announce || m->announce->mode == IPVS_ANNOUNCE_ALL)
+		return false;
+	return !v->served || !ipvs_answers_for(m->announce, &v->addr);
+}
+
 /* An address of an interface has the kernel's own local route, and the host's own services. */
 static uint8_t vip_wants(const struct host_model *m, const struct host_vip *v)
 {
@@ -253,7 +286,8 @@ static uint8_t vip_wants(const struct host_model *m, const struct host_vip *v)
 		return 0;
 	if (host_model_is_configured(m, &v->addr))
 		return 1u << HOST_VIP | 1u << HOST_OWN;
-	return (uint8_t)(1u << HOST_VIP | (v->foreign_route ? 0u : 1u << HOST_ROUTE));
+	return (uint8_t)(1u << HOST_VIP | (v->foreign_route ? 0u : 1u << HOST_ROUTE) |
+			 (is_silent(m, v) ? 1u << HOST_SILENT : 0u));
 }
 
 static uint8_t front_wants(const struct host_front *f)

@@ -15,13 +15,15 @@
 
 #include "agent/base/endpoint.h"
 #include "agent/base/map.h"
+#include "ipvs/announce.h"
 
 /* A thing on the host that a VIP or a frontend has or has not. */
 enum host_part {
 	/* of a VIP; the key's port and protocol are 0 */
-	HOST_ROUTE, /* its local route */
-	HOST_VIP,   /* in the nftables sets vips4, vips6 */
-	HOST_OWN,   /* in own4, own6: somebody configured the address on an interface */
+	HOST_ROUTE,  /* its local route */
+	HOST_VIP,    /* in the nftables sets vips4, vips6 */
+	HOST_OWN,    /* in own4, own6: somebody configured the address on an interface */
+	HOST_SILENT, /* in silent4: ARP does not answer for it */
 	/* of a frontend */
 	HOST_DIRECT,   /* in direct4, direct6: not masqueraded */
 	HOST_DECLARED, /* in the ipset */
@@ -45,6 +47,7 @@ struct host_vip;
 struct host_front;
 
 struct host_model {
+	const struct ipvs_announce *announce; /* NULL: IPVS_ANNOUNCE_ALL */
 	struct map vips;
 	struct map fronts;
 	struct host_vip **touched_vips; /* to be looked at by the next difference */
@@ -60,7 +63,8 @@ struct host_model {
 	size_t wanted_masquerade;
 };
 
-void host_model_init(struct host_model *m);
+/* `a` may be NULL and must outlive it. */
+void host_model_init(struct host_model *m, const struct ipvs_announce *a);
 void host_model_done(struct host_model *m);
 
 void host_model_want(struct host_model *m, const struct endpoint *key, bool masquerade);
@@ -73,6 +77,17 @@ void host_model_saw(struct host_model *m, enum host_part part, const struct endp
 		    bool right);
 /* Someone else's local route leads there already; ours is not needed. Forgotten with HOST_ROUTE. */
 void host_model_saw_foreign_route(struct host_model *m, const struct addr *a);
+
+/*
+ * After the first look: a VIP with a route that is not silent was served by the process before us,
+ * and is answered for from the beginning.
+ */
+void host_model_adopt(struct host_model *m);
+/*
+ * IPVS has the services of all that is wanted now: whoever has to answer for their VIPs may. One that
+ * comes anew is silent until then.
+ */
+void host_model_serve(struct host_model *m);
 
 /* The addresses of the interfaces, told anew. */
 void host_model_configured_begin(struct host_model *m);

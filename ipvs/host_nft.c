@@ -44,7 +44,8 @@ void host_nft_close(struct host_nft *n)
 	free(n);
 }
 
-static struct nlmsghdr *request_of(struct host_nft *n, void *buf, uint16_t type, uint16_t flags)
+static struct nlmsghdr *request_of(struct host_nft *n, void *buf, uint8_t family, uint16_t type,
+				   uint16_t flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
@@ -52,7 +53,7 @@ static struct nlmsghdr *request_of(struct host_nft *n, void *buf, uint16_t type,
 	nlh->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
 	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
 	nlh->nlmsg_seq = ++n->seq;
-	nfg->nfgen_family = NFPROTO_INET;
+	nfg->nfgen_family = family;
 	nfg->version = NFNETLINK_V0;
 	return nlh;
 }
@@ -151,12 +152,12 @@ static int read_message(const struct nlmsghdr *nlh, void *data)
 	return mnl_attr_parse(nlh, sizeof(struct nfgenmsg), read_list, data);
 }
 
-int host_nft_elements(struct host_nft *n, const char *table, const char *set,
+int host_nft_elements(struct host_nft *n, uint8_t family, const char *table, const char *set,
 		      host_nft_element_fn *fn, void *arg)
 {
 	struct reading reading = { fn, arg };
 	char buf[REQUEST_BYTES];
-	struct nlmsghdr *nlh = request_of(n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	struct nlmsghdr *nlh = request_of(n, buf, family, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
@@ -172,10 +173,10 @@ static int ignore(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_STOP;
 }
 
-int host_nft_has_table(struct host_nft *n, const char *table, bool *out)
+int host_nft_has_table(struct host_nft *n, uint8_t family, const char *table, bool *out)
 {
 	char buf[REQUEST_BYTES];
-	struct nlmsghdr *nlh = request_of(n, buf, NFT_MSG_GETTABLE, 0);
+	struct nlmsghdr *nlh = request_of(n, buf, family, NFT_MSG_GETTABLE, 0);
 	int ret;
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
@@ -206,7 +207,8 @@ int host_nft_generation(struct host_nft *n, uint32_t *out)
 {
 	char buf[REQUEST_BYTES];
 	uint32_t generation = 0;
-	int ret = exchange(n, request_of(n, buf, NFT_MSG_GETGEN, 0), read_generation, &generation);
+	int ret = exchange(n, request_of(n, buf, NFPROTO_INET, NFT_MSG_GETGEN, 0), read_generation,
+			   &generation);
 
 	if (ret == 0)
 		*out = generation;

@@ -111,6 +111,14 @@ static void saw_element(void *arg, enum host_part part, const struct endpoint *k
 	host_model_saw(&h->model, part, key, true);
 }
 
+void host_rules_forget(struct host_model *m)
+{
+	for (unsigned part = 0; part < HOST_PARTS; part++) {
+		if (host_rules_has(part))
+			host_model_forget(m, part);
+	}
+}
+
 static int read_rules(struct ipvs_host *h, struct err *err)
 {
 	int r;
@@ -124,9 +132,7 @@ static int read_rules(struct ipvs_host *h, struct err *err)
 	}
 	r = -EINTR;
 	for (int i = 0; r == -EINTR && i < READ_TRIES; i++) {
-		host_model_forget(&h->model, HOST_VIP);
-		host_model_forget(&h->model, HOST_OWN);
-		host_model_forget(&h->model, HOST_DIRECT);
+		host_rules_forget(&h->model);
 		r = host_rules_read(h->rules, saw_element, h);
 	}
 	/* A table that cannot be read is going to be replaced. */

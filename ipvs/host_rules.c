@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,39 @@ static bool same_text(const char *a, const char *b)
 	}
 }
 
-static int list_table(char **out, struct err *err)
+/* The tables that there should be. */
+static unsigned wanted_tables(const struct host_rules *r)
 {
-	return run("list table inet " HOST_RULES_TABLE "\n", out, err);
+	return HOST_TABLE_INET |
+	       (r->config->announce.mode == IPVS_ANNOUNCE_ALL ? 0u : HOST_TABLE_ARP);
+}
+
+static int tables_there(struct host_rules *r, unsigned *out, struct err *err)
+{
+	bool inet = false;
+	bool arp = false;
+	int ret = host_nft_has_table(r->nft, NFPROTO_INET, HOST_RULES_TABLE, &inet);
+
+	if (ret == 0)
+		ret = host_nft_has_table(r->nft, NFPROTO_ARP, HOST_RULES_TABLE, &arp);
+	if (ret < 0)
+		return err_set(err, ret, "nftables: %s", strerror(-ret));
+	*out = (inet ? HOST_TABLE_INET : 0u) | (arp ? HOST_TABLE_ARP : 0u);
+	return 0;
+}
+
+/* One after the other: asked for two at once, nftables 1.0.6 does not find the first. */
+static int list_tables(const struct host_rules *r, char **out, struct err *err)
+{
+	CLEANUP(xfree_ptr) char *inet = NULL;
+	CLEANUP(xfree_ptr) char *arp = NULL;
+	int ret = run("list table inet " HOST_RULES_TABLE "\n", &inet, err);
+
+	if (ret == 0 && wanted_tables(r) & HOST_TABLE_ARP)
+		ret = run("list table arp " HOST_RULES_TABLE "\n", &arp, err);
+	if (ret == 0)
+		*out = xasprintf("%s%s", inet, arp ? arp : "");
+	return ret;
 }
 
 static bool is_right(const struct host_rules *r, const char *listed)
@@ -105,7 +136,7 @@ static bool is_right(const struct host_rules *r, const char *listed)
 	assert(listed);
 	if (r->shown)
 		return same_text(listed, r->shown);
-	host_rules_text(&text);
+	host_rules_text(wanted_tables(r), &text);
 	right = same_text(listed, buf_cstr(&text));
 	buf_done(&text);
 	return right;
@@ -165,19 +196,27 @@ int host_rules_read(struct host_rules *r, host_element_fn *fn, void *arg)
 {
 	static const struct {
 		const char *name;
+		uint8_t table; /* its family */
 		enum host_part part;
 		uint8_t family;
 	} sets[] = {
-		{ "vips4", HOST_VIP, AF_INET },	     { "vips6", HOST_VIP, AF_INET6 },
-		{ "own4", HOST_OWN, AF_INET },	     { "own6", HOST_OWN, AF_INET6 },
-		{ "direct4", HOST_DIRECT, AF_INET }, { "direct6", HOST_DIRECT, AF_INET6 },
+		{ "vips4", NFPROTO_INET, HOST_VIP, AF_INET },
+		{ "vips6", NFPROTO_INET, HOST_VIP, AF_INET6 },
+		{ "own4", NFPROTO_INET, HOST_OWN, AF_INET },
+		{ "own6", NFPROTO_INET, HOST_OWN, AF_INET6 },
+		{ "direct4", NFPROTO_INET, HOST_DIRECT, AF_INET },
+		{ "direct6", NFPROTO_INET, HOST_DIRECT, AF_INET6 },
+		{ "silent4", NFPROTO_ARP, HOST_SILENT, AF_INET },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
 		struct read_part read = { fn, arg, sets[i].part, sets[i].family };
-		int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, sets[i].name, read_element,
-					    &read);
+		int ret;
 
+		if (sets[i].table == NFPROTO_ARP && !(wanted_tables(r) & HOST_TABLE_ARP))
+			continue;
+		ret = host_nft_elements(r->nft, sets[i].table, HOST_RULES_TABLE, sets[i].name,
+					read_element, &read);
 		if (ret < 0)
 			return ret;
 	}
@@ -224,11 +263,13 @@ static int add_block(void *arg, const uint8_t *key, size_t len, const uint8_t *e
 int host_rules_read_ours(struct host_rules *r, struct ipvs_ours_list *out)
 {
 	struct read_ours read = { out, AF_INET };
-	int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours4", add_block, &read);
+	int ret = host_nft_elements(r->nft, NFPROTO_INET, HOST_RULES_TABLE, "ours4", add_block,
+				    &read);
 
 	read.family = AF_INET6;
 	return ret < 0 ? ret
-		       : host_nft_elements(r->nft, HOST_RULES_TABLE, "ours6", add_block, &read);
+		       : host_nft_elements(r->nft, NFPROTO_INET, HOST_RULES_TABLE, "ours6",
+					   add_block, &read);
 }
 
 static int compare_block(void *arg, const uint8_t *key, size_t len, const uint8_t *end,
@@ -257,11 +298,13 @@ static int check_ours(struct host_rules *r, bool *out_same)
 	CLEANUP(xfree_ptr) struct ipvs_ours *blocks = NULL;
 	size_t count = host_ours_disjoint(r->config->ours, r->config->ours_count, &blocks);
 	struct compare_ours c = { blocks, count, 0, AF_INET };
-	int ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours4", compare_block, &c);
+	int ret = host_nft_elements(r->nft, NFPROTO_INET, HOST_RULES_TABLE, "ours4", compare_block,
+				    &c);
 
 	c.family = AF_INET6;
 	if (ret == 0)
-		ret = host_nft_elements(r->nft, HOST_RULES_TABLE, "ours6", compare_block, &c);
+		ret = host_nft_elements(r->nft, NFPROTO_INET, HOST_RULES_TABLE, "ours6",
+					compare_block, &c);
 	if (ret == 0)
 		*out_same = c.found == count;
 	return ret;
@@ -270,13 +313,15 @@ static int check_ours(struct host_rules *r, bool *out_same)
 int host_rules_check(struct host_rules *r, bool *out_intact, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *listed = NULL;
-	bool intact = false;
-	int ret = host_nft_has_table(r->nft, HOST_RULES_TABLE, &intact);
+	unsigned there = 0;
+	bool intact;
+	int ret = tables_there(r, &there, err);
 
 	if (ret < 0)
-		return err_set(err, ret, "nftables: %s", strerror(-ret));
+		return ret;
+	intact = there == wanted_tables(r);
 	if (intact) {
-		ret = list_table(&listed, err);
+		ret = list_tables(r, &listed, err);
 		if (ret < 0)
 			return ret;
 		intact = is_right(r, listed);
@@ -311,15 +356,19 @@ int host_rules_replace(struct host_rules *r, const struct host_change *elements,
 {
 	CLEANUP(xfree_ptr) char *listed = NULL;
 	struct buf text = { 0 };
-	int ret;
+	unsigned there = 0;
+	int ret = tables_there(r, &there, err);
 
-	host_rules_replace_text(r->config->ours, r->config->ours_count, elements, count, &text);
+	if (ret < 0)
+		return ret;
+	host_rules_replace_text(there, wanted_tables(r), r->config->ours, r->config->ours_count,
+				elements, count, &text);
 	ret = run(buf_cstr(&text), NULL, err);
 	buf_done(&text);
 	if (ret < 0)
 		return ret;
 	/* Another version may print our rules in other words. */
-	ret = list_table(&listed, err);
+	ret = list_tables(r, &listed, err);
 	if (ret < 0)
 		return ret;
 	free(r->shown);
@@ -328,17 +377,20 @@ int host_rules_replace(struct host_rules *r, const struct host_change *elements,
 	return 0;
 }
 
-int host_rules_delete(struct host_rules *r, bool *out_existed, struct err *err)
+int host_rules_delete(struct host_rules *r, unsigned *out_existed, struct err *err)
 {
-	bool existed = false;
-	int ret = host_nft_has_table(r->nft, HOST_RULES_TABLE, &existed);
+	CLEANUP(buf_done) struct buf text = { 0 };
+	unsigned there = 0;
+	int ret = tables_there(r, &there, err);
 
-	if (ret < 0)
-		return err_set(err, ret, "nftables: %s", strerror(-ret));
-	if (existed)
-		ret = run("delete table inet " HOST_RULES_TABLE "\n", NULL, err);
+	if (there & HOST_TABLE_INET)
+		buf_str(&text, "delete table inet " HOST_RULES_TABLE "\n");
+	if (there & HOST_TABLE_ARP)
+		buf_str(&text, "delete table arp " HOST_RULES_TABLE "\n");
+	if (ret == 0 && there)
+		ret = run(buf_cstr(&text), NULL, err);
 	if (ret == 0)
-		*out_existed = existed;
+		*out_existed = there;
 	return ret;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The nftables table `inet parasaus`: its text, writing and reading it.
+ * The nftables tables `inet parasaus` and, where not every machine that has a VIP answers for it,
+ * `arp parasaus`: their text, writing and reading them.
  *
  * Everything that is written is text built here and given to libnftables, one
  * transaction a call. Elements are read by netlink, for the text of 35,000 is
@@ -33,13 +34,24 @@
 MUST_CHECK size_t host_ours_disjoint(const struct ipvs_ours *ours, size_t count,
 				     struct ipvs_ours **out);
 
-/* The table without elements, word for word as nftables 1.0.6 prints it (`nft -stpy list table`). */
-void host_rules_text(struct buf *out);
-/* `add element` and `delete element` for the changes that are of HOST_VIP, HOST_OWN, HOST_DIRECT. */
+/* Of the two tables. */
+enum host_table {
+	HOST_TABLE_INET = 1,
+	HOST_TABLE_ARP = 2,
+};
+
+/* These tables without elements, word for word as nftables 1.0.6 prints them (`nft -stpy list table`). */
+void host_rules_text(unsigned tables, struct buf *out);
+/* Is it of a part that is kept in nftables' sets? */
+bool host_rules_has(enum host_part part);
+/* `add element` and `delete element` for the changes that are of such a part. */
 void host_rules_element_text(const struct host_change *c, size_t count, struct buf *out);
-/* The whole table anew, whatever it is now, with these blocks in ours4 and ours6. */
-void host_rules_replace_text(const struct ipvs_ours *ours, size_t count,
-			     const struct host_change *elements, size_t element_count,
+/*
+ * Everything anew, with these blocks in ours4 and ours6: the tables that are `there` go, `inet
+ * parasaus` whether or not, and those of `tables` are made.
+ */
+void host_rules_replace_text(unsigned there, unsigned tables, const struct ipvs_ours *ours,
+			     size_t count, const struct host_change *elements, size_t element_count,
 			     struct buf *out);
 
 /* --- the kernel --- */
@@ -50,7 +62,7 @@ MUST_CHECK int host_rules_open(const struct ipvs_config *c, struct host_rules **
 			       struct err *err);
 void host_rules_close(struct host_rules *r); /* NULL is fine */
 
-/* Is our table there, with the chains, rules, sets and `ours` that it should have? */
+/* Are our tables there, with the chains, rules, sets and `ours` that they should have? */
 MUST_CHECK int host_rules_check(struct host_rules *r, bool *out_intact, struct err *err);
 /* Each element of the sets that follow the frontends. -ENOENT: no such table. */
 typedef void host_element_fn(void *arg, enum host_part part, const struct endpoint *key);
@@ -64,8 +76,8 @@ MUST_CHECK int host_rules_change(struct host_rules *r, const struct host_change 
 				 size_t count, struct err *err);
 MUST_CHECK int host_rules_replace(struct host_rules *r, const struct host_change *elements,
 				  size_t count, struct err *err);
-/* *out_existed: there was one. */
-MUST_CHECK int host_rules_delete(struct host_rules *r, bool *out_existed, struct err *err);
+/* *out_existed: which tables there were (enum host_table). */
+MUST_CHECK int host_rules_delete(struct host_rules *r, unsigned *out_existed, struct err *err);
 
 /* The number of the last transaction of this network namespace, whoever made it. */
 MUST_CHECK int host_rules_generation(struct host_rules *r, uint32_t *out);

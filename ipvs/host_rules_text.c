@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The text of the nftables table. What each chain is for:
+ * The text of the nftables tables. What each chain is for:
  *
  * steer: a VIP's `local` route makes it match `fib daddr type local`, so kube-proxy's NodePort
  * rules (nat, priority -100) would take its connections before IPVS sees them (LOCAL_IN 98 and
@@ -16,6 +16,12 @@
  * masquerade: so that the answer of a real server comes back through us whatever its default route.
  * By the original destination, for IPVS has put the real server's in its place; where it has not
  * (dr), the source must stay.
+ *
+ * Of `arp parasaus`, for VIPs that another machine answers for: input drops requests for them, which
+ * the kernel would answer as for any local address. output: what this host sends from a VIP (a
+ * refusal, an answer to ping) may need a neighbour, and the kernel would ask for it in the VIP's name,
+ * which tells the link that the VIP is here. Asked as by nobody (a probe, RFC 5227) it is answered
+ * all the same and nobody learns anything.
  */
 #include "ipvs/host_rules.h"
 
@@ -157,7 +163,7 @@ size_t host_ours_disjoint(const struct ipvs_ours *ours, size_t count, struct ipv
 
 /* --- the table --- */
 
-static const char table_text[] =
+static const char inet_text[] =
 	"table inet " HOST_RULES_TABLE " {\n"
 	"	comment \"written by parasausd, which undoes changes\"\n"
 	"	set vips4 {\n"
@@ -247,12 +253,45 @@ static const char table_text[] =
 	"	}\n"
 	"}\n";
 
-void host_rules_text(struct buf *out)
+static const char arp_text[] =
+	"table arp " HOST_RULES_TABLE " {\n"
+	"	comment \"written by parasausd, which undoes changes\"\n"
+	"	set silent4 {\n"
+	"		type ipv4_addr\n"
+	"	}\n"
+	"\n"
+	"	chain input {\n"
+	"		type filter hook input priority 0; policy accept;\n"
+	"		arp operation request arp daddr ip @silent4 drop\n"
+	"	}\n"
+	"\n"
+	"	chain output {\n"
+	"		type filter hook output priority 0; policy accept;\n"
+	"		arp saddr ip @silent4 arp saddr ip set 0.0.0.0\n"
+	"	}\n"
+	"}\n";
+
+void host_rules_text(unsigned tables, struct buf *out)
 {
-	buf_str(out, table_text);
+	if (tables & HOST_TABLE_INET)
+		buf_str(out, inet_text);
+	if (tables & HOST_TABLE_ARP)
+		buf_str(out, arp_text);
 }
 
 /* --- elements --- */
+
+static const char *const set_names[HOST_PARTS] = {
+	[HOST_VIP] = "inet " HOST_RULES_TABLE " vips",
+	[HOST_OWN] = "inet " HOST_RULES_TABLE " own",
+	[HOST_DIRECT] = "inet " HOST_RULES_TABLE " direct",
+	[HOST_SILENT] = "arp " HOST_RULES_TABLE " silent",
+};
+
+bool host_rules_has(enum host_part part)
+{
+	return set_names[part] != NULL;
+}
 
 static void put_element(struct buf *out, const struct host_change *c)
 {
@@ -267,11 +306,6 @@ static void put_element(struct buf *out, const struct host_change *c)
 static void put_elements(struct buf *out, const struct host_change *c, size_t count,
 			 enum host_part part, uint8_t family, bool add)
 {
-	static const char *const names[HOST_PARTS] = {
-		[HOST_VIP] = "vips",
-		[HOST_OWN] = "own",
-		[HOST_DIRECT] = "direct",
-	};
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
@@ -280,8 +314,8 @@ static void put_elements(struct buf *out, const struct host_change *c, size_t co
 		if (any)
 			buf_str(out, ", ");
 		else
-			buf_printf(out, "%s element inet " HOST_RULES_TABLE " %s%d { ",
-				   add ? "add" : "delete", names[part], family == AF_INET ? 4 : 6);
+			buf_printf(out, "%s element %s%d { ", add ? "add" : "delete",
+				   set_names[part], family == AF_INET ? 4 : 6);
 		any = true;
 		put_element(out, &c[i]);
 	}
@@ -291,13 +325,13 @@ static void put_elements(struct buf *out, const struct host_change *c, size_t co
 
 void host_rules_element_text(const struct host_change *c, size_t count, struct buf *out)
 {
-	static const enum host_part parts[] = { HOST_VIP, HOST_OWN, HOST_DIRECT };
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		put_elements(out, c, count, parts[i], AF_INET, false);
-		put_elements(out, c, count, parts[i], AF_INET6, false);
-		put_elements(out, c, count, parts[i], AF_INET, true);
-		put_elements(out, c, count, parts[i], AF_INET6, true);
+	for (unsigned part = 0; part < HOST_PARTS; part++) {
+		if (!host_rules_has(part))
+			continue;
+		put_elements(out, c, count, part, AF_INET, false);
+		put_elements(out, c, count, part, AF_INET6, false);
+		put_elements(out, c, count, part, AF_INET, true);
+		put_elements(out, c, count, part, AF_INET6, true);
 	}
 }
 
@@ -333,8 +367,8 @@ static void put_blocks(struct buf *out, const struct ipvs_ours *blocks, size_t c
 		buf_str(out, " }\n");
 }
 
-void host_rules_replace_text(const struct ipvs_ours *ours, size_t count,
-			     const struct host_change *elements, size_t element_count,
+void host_rules_replace_text(unsigned there, unsigned tables, const struct ipvs_ours *ours,
+			     size_t count, const struct host_change *elements, size_t element_count,
 			     struct buf *out)
 {
 	CLEANUP(xfree_ptr) struct ipvs_ours *blocks = NULL;
@@ -343,7 +377,10 @@ void host_rules_replace_text(const struct ipvs_ours *ours, size_t count,
 	/* Adding first, so that there is something to delete. */
 	buf_str(out, "add table inet " HOST_RULES_TABLE "\n"
 		     "delete table inet " HOST_RULES_TABLE "\n");
-	host_rules_text(out);
+	/* Not so this one: a kernel may be without ARP tables, and need none. */
+	if (there & HOST_TABLE_ARP)
+		buf_str(out, "delete table arp " HOST_RULES_TABLE "\n");
+	host_rules_text(tables, out);
 	put_blocks(out, blocks, block_count, AF_INET);
 	put_blocks(out, blocks, block_count, AF_INET6);
 	host_rules_element_text(elements, element_count, out);

@@ -45,6 +45,8 @@ int host_first(const struct err *first, struct err *err);
 
 /* The preferred source of routes to `dst`; family 0: none. */
 const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);
+/* What nftables has is not known any more. */
+void host_rules_forget(struct host_model *m);
 /*
  * Read the host into the model. With `sets_whole` every entry of the ipsets, else only where their
  * number is not the one we know.

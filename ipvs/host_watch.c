@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -73,7 +74,7 @@ static int filter_routes(struct mnl_socket *s, uint32_t own_port)
 
 /*
  * Every message of nftables but those of a generation begins with the name of the table; we want
- * those of a table of the family inet whose first eight letters are ours.
+ * those of a table of the families inet and arp whose first eight letters are ours.
  */
 static int filter_rules(struct mnl_socket *s, const char *table)
 {
@@ -81,7 +82,8 @@ static int filter_rules(struct mnl_socket *s, const char *table)
 	uint32_t words[2] = { 0, 0 };
 	struct sock_filter code[] = {
 		LOAD8(BODY(nfgenmsg, nfgen_family)),
-		EQUAL(1 /* NFPROTO_INET */, 0, 5),
+		EQUAL(NFPROTO_INET, 1, 0),
+		EQUAL(NFPROTO_ARP, 0, 5),
 		LOAD32(name),
 		EQUAL(0, 0, 3),
 		LOAD32(name + 4),
@@ -91,8 +93,8 @@ static int filter_rules(struct mnl_socket *s, const char *table)
 	};
 
 	memcpy(words, table, strnlen(table, sizeof(words)));
-	code[3].k = ntohl(words[0]);
-	code[5].k = ntohl(words[1]);
+	code[4].k = ntohl(words[0]);
+	code[6].k = ntohl(words[1]);
 	return set_filter(s, code, ARRAY_LEN(code));
 }
 

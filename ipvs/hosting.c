@@ -107,6 +107,7 @@ void ipvs_host_piece(struct ipvs_role *r)
 		ipvs_settle(r, row);
 	}
 	ret = r->host_ops->add(r->host, frontends, n, &err);
+	r->host_waits = true;
 	/* A success here says nothing of what failed before: that is for the next sync to say. */
 	if (ret < 0)
 		take_result(r, ret, &err);
@@ -127,6 +128,19 @@ void ipvs_host_gone_piece(struct ipvs_role *r)
 		ipvs_settle(r, row);
 	}
 	ret = r->host_ops->remove(r->host, keys, n, &err);
+	if (ret < 0)
+		take_result(r, ret, &err);
+}
+
+void ipvs_hosting_served(struct ipvs_role *r)
+{
+	struct err err = { 0 };
+	int ret;
+
+	if (!r->host_waits)
+		return;
+	r->host_waits = false;
+	ret = r->host_ops->served(r->host, &err);
 	if (ret < 0)
 		take_result(r, ret, &err);
 }

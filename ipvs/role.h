@@ -16,6 +16,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
+#include "ipvs/announce.h"
 #include "ipvs/table.h"
 #include "ipvs/timeouts.h"
 
@@ -29,6 +30,7 @@ struct ipvs_config {
 	struct addr node_v4;	/* preferred source of VIP routes; family 0: the kernel's choice */
 	struct addr node_v6;
 	struct ipvs_timeouts timeouts;
+	struct ipvs_announce announce;
 };
 
 struct ipvs_role;

@@ -50,6 +50,7 @@ struct ipvs_host_ops {
 		    ipvs_host_event_fn *event, ipvs_host_changed_fn *changed, void *event_arg,
 		    void **out, struct err *err);
 	int (*add)(void *host, const struct ipvs_frontend *f, size_t count, struct err *err);
+	int (*served)(void *host, struct err *err);
 	int (*remove)(void *host, const struct endpoint *keys, size_t count, struct err *err);
 	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
 	void (*ours_changed)(void *host);
@@ -154,6 +155,7 @@ struct ipvs_role {
 	uint32_t host_backoff_ms;
 	bool host_failed;
 	bool host_pruned;
+	bool host_waits; /* frontends were added that IPVS may not serve yet */
 
 	/* destinations that drain */
 	struct ipvs_row **drains;
@@ -228,6 +230,8 @@ void ipvs_rival_done(struct ipvs_role *r);
 /* Have the host carry the frontends at the head of a queue, or drop them. */
 void ipvs_host_piece(struct ipvs_role *r);
 void ipvs_host_gone_piece(struct ipvs_role *r);
+/* Nothing waits to be added to IPVS: VIPs may be answered for. */
+void ipvs_hosting_served(struct ipvs_role *r);
 MUST_CHECK int ipvs_hosting_open(struct ipvs_role *r, struct err *err);
 void ipvs_hosting_close(struct ipvs_role *r);
 /* What is ours is something else now: the rules around IPVS are made of it. */

@@ -20,6 +20,11 @@ static int real_add(void *host, const struct ipvs_frontend *f, size_t count, str
 	return ipvs_host_add(host, f, count, err);
 }
 
+static int real_served(void *host, struct err *err)
+{
+	return ipvs_host_served(host, err);
+}
+
 static int real_remove(void *host, const struct endpoint *keys, size_t count, struct err *err)
 {
 	return ipvs_host_remove(host, keys, count, err);
@@ -53,6 +58,7 @@ static void real_close(void *host)
 static const struct ipvs_host_ops real_host = {
 	.open = real_open,
 	.add = real_add,
+	.served = real_served,
 	.remove = real_remove,
 	.sync = real_sync,
 	.ours_changed = real_ours_changed,

@@ -453,11 +453,20 @@ static bool do_most_urgent(struct ipvs_role *r)
 	return false;
 }
 
+/* Does anything wait to be looked at or added? What is to be changed or deleted is served already. */
+static bool is_all_served(const struct ipvs_role *r)
+{
+	return !r->queues[IPVS_QUEUE_CHECK].count && !r->queues[IPVS_QUEUE_READ].count &&
+	       !r->queues[IPVS_QUEUE_HOST].count && !r->queues[IPVS_QUEUE_ADD].count;
+}
+
 static bool piece(void *arg)
 {
 	struct ipvs_role *r = arg;
 	bool more = do_most_urgent(r);
 
+	if (is_all_served(r))
+		ipvs_hosting_served(r);
 	if (ipvs_is_quiet(r)) {
 		on_quiet(r);
 		more = false;

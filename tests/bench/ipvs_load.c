@@ -105,6 +105,12 @@ static int no_add(void *host, const struct ipvs_frontend *f, size_t count, struc
 	return 0;
 }
 
+static int no_served(void *host, struct err *err)
+{
+	(void)host, (void)err;
+	return 0;
+}
+
 static int no_remove(void *host, const struct endpoint *keys, size_t count, struct err *err)
 {
 	(void)host, (void)keys, (void)count, (void)err;
@@ -119,7 +125,7 @@ static int no_sync(void *host, bool prune, uint64_t *out_repairs, struct err *er
 }
 
 static const struct ipvs_host_ops no_host = {
-	.open = no_open, .add = no_add, .remove = no_remove, .sync = no_sync
+	.open = no_open, .add = no_add, .served = no_served, .remove = no_remove, .sync = no_sync
 };
 
 static int open_kernel(void *arg, struct ipvs_kernel *out, struct err *err)

@@ -47,6 +47,16 @@ static int fake_add(void *host, const struct ipvs_frontend *f, size_t count, str
 	return h->fail ? err_set(err, h->fail, "no route could be added") : 0;
 }
 
+static int fake_served(void *host, struct err *err)
+{
+	struct fake_host *h = host;
+
+	h->served_calls++;
+	h->served = h->count;
+	h->served_after = h->kernel ? *h->kernel : 0;
+	return h->fail ? err_set(err, h->fail, "nothing could be announced") : 0;
+}
+
 static int fake_remove(void *host, const struct endpoint *keys, size_t count, struct err *err)
 {
 	struct fake_host *h = host;
@@ -101,6 +111,7 @@ void fake_host_init(struct fake_host *h)
 	h->ops = (struct ipvs_host_ops){
 		.open = fake_open,
 		.add = fake_add,
+		.served = fake_served,
 		.remove = fake_remove,
 		.sync = fake_sync,
 		.ours_changed = fake_ours_changed,

@@ -14,6 +14,11 @@ struct fake_host {
 	struct ipvs_host_ops ops; /* to be given to the role */
 	struct ipvs_frontend frontends[FAKE_HOST_MAX];
 	size_t count;
+	/* When it was told that IPVS has all of them: how often, how many, and after what of `kernel`. */
+	unsigned served_calls;
+	size_t served;
+	uint64_t served_after;
+	const uint64_t *kernel; /* the number of writes of a kernel; NULL: none */
 	uint64_t writes, syncs, prunes, ours_changes;
 	const char *device; /* the one that it has; NULL: none */
 	int fail;	    /* -errno of the next calls; 0: they go well */

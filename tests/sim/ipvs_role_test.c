@@ -458,6 +458,25 @@ static void the_host_carries_a_frontend_as_long_as_ipvs_serves_it(void **state)
 	assert_int_equal(w->host.count, 1);
 }
 
+static void a_frontend_is_answered_for_once_ipvs_has_its_service(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	w->host.kernel = &w->kernel.writes;
+	want(w, A D1 B E1, true);
+	assert_int_equal(w->host.served_calls, 1);
+	assert_int_equal(w->host.served, 2);
+	assert_true(w->host.served_after > 0);
+	assert_int_equal(w->host.served_after, w->kernel.writes);
+	/* What changes neither frontends nor services is no reason to say so again. */
+	gone(w, "10.0.0.2:80");
+	assert_int_equal(w->host.served_calls, 1);
+	want(w, A D1 B E1, true);
+	assert_int_equal(w->host.served_calls, 2);
+	assert_int_equal(w->host.served_after, w->kernel.writes);
+}
+
 static void a_failing_host_stops_nothing_and_is_tried_again(void **state)
 {
 	struct world *w = *state;
@@ -1248,6 +1267,7 @@ int main(void)
 		in_a_world(nothing_is_deleted_before_every_source_has_delivered),
 		in_a_world(a_change_names_only_what_changed),
 		in_a_world(the_host_carries_a_frontend_as_long_as_ipvs_serves_it),
+		in_a_world(a_frontend_is_answered_for_once_ipvs_has_its_service),
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
 		in_a_world(core_says_what_is_ours_and_when),

@@ -54,6 +54,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(c->route_protocol, 112);
 	assert_int_equal(c->node_v4.family, 0);
 	assert_int_equal(c->node_v6.family, 0);
+	assert_int_equal(c->announce.mode, CONFIG_ANNOUNCE_ALL);
 	assert_int_equal(c->vip_range_count, 0);
 	assert_int_equal(c->address_pool_count, 0);
 
@@ -418,6 +419,61 @@ static void keys_are_known_ones_and_hold_what_they_should(void **state)
 	is_refused(cases, ARRAY_LEN(cases));
 }
 
+static void owners_of_vips_are_nodes_in_order(void **state)
+{
+	CLEANUP(free_config)
+	struct config *c = config_of("vipRanges: [10.0.0.0/24, \"2001:db8::/64\"]\n"
+				     "announce:\n"
+				     "  owners:\n"
+				     "  - {node: a, addresses: [10.0.0.0/25, \"2001:db8::1\"]}\n"
+				     "  - {addresses: [10.0.0.0/24], node: b}\n"
+				     "  - {node: c.example}\n"
+				     "  mode: owner\n");
+	const struct config_owner *o = c->announce.owners;
+
+	(void)state;
+	assert_int_equal(c->announce.mode, CONFIG_ANNOUNCE_OWNER);
+	assert_int_equal(c->announce.owner_count, 3);
+	assert_string_equal(o[0].node, "a");
+	assert_int_equal(o[0].address_count, 2);
+	assert_int_equal(o[0].addresses[0].len, 25);
+	assert_int_equal(o[0].addresses[1].len, 128);
+	assert_string_equal(o[1].node, "b");
+	assert_string_equal(o[2].node, "c.example");
+	assert_int_equal(o[2].address_count, 0);
+}
+
+static void every_vip_has_an_owner_or_none_has(void **state)
+{
+	static const struct bad_case cases[] = {
+		{ "announce: none\n", "line 1: announce: has to be a mapping ('key: value' lines), "
+				      "not a string" },
+		{ "announce: {mode: nobody}\n",
+		  "line 1: announce.mode: 'nobody' is not possible: all, none or owner" },
+		{ "node: lb-1\nannounce: {mode: owner}\n",
+		  "line 2: announce: mode owner needs `owners`, such as "
+		  "'owners: [{node: lb-1}]'" },
+		{ "announce: {owners: [{node: a}]}\n",
+		  "line 1: announce.owners: is of no use without 'mode: owner'" },
+		{ "announce: {mode: owner, owners: [{addresses: [10.0.0.1]}]}\n",
+		  "line 1: announce.owners[0]: has no `node`" },
+		{ "announce: {mode: owner, owners: [{node: a}, {node: b}]}\n",
+		  "line 1: announce.owners[1]: comes after one without `addresses`, which has all "
+		  "that is left: put that one last" },
+		{ "announce: {mode: owner, owners: [{node: a, addresses: [10.0.0.1/24]}]}\n",
+		  "line 1: announce.owners[0].addresses[0]: '10.0.0.1/24' is no address and no "
+		  "network: write 10.0.0.1, or an address and its length with the host bits zero, "
+		  "such as 10.0.0.0/24" },
+		{ "vipRanges: [10.0.0.0/24]\n"
+		  "announce: {mode: owner, owners: [{node: a, addresses: [10.0.0.0/25]}]}\n",
+		  "line 2: announce.owners: 10.0.0.0/24 of vipRanges has addresses without an "
+		  "owner: name one, or end the list with a node without `addresses`" },
+	};
+
+	(void)state;
+	is_refused(cases, ARRAY_LEN(cases));
+}
+
 static void numbers_and_durations_are_within_their_bounds(void **state)
 {
 	static const struct bad_case cases[] = {
@@ -740,6 +796,8 @@ int main(void)
 		cmocka_unit_test(what_is_printed_is_a_fixed_point),
 		cmocka_unit_test(sources_in_clusters_are_read),
 		cmocka_unit_test(keys_are_known_ones_and_hold_what_they_should),
+		cmocka_unit_test(owners_of_vips_are_nodes_in_order),
+		cmocka_unit_test(every_vip_has_an_owner_or_none_has),
 		cmocka_unit_test(numbers_and_durations_are_within_their_bounds),
 		cmocka_unit_test(defaults_fit_each_other),
 		cmocka_unit_test(addresses_can_be_virtual_ones),

@@ -302,6 +302,15 @@ static void ways_from_clients(void **state)
 		.addr = v.addr, .device = "eth0", .answered = true, .mac = { 2, 0, 0, 0, 0, 9 }
 	};
 	finds(&f, "answered for by 02:00:00:00:00:09 as well");
+	v.silent = true; /* is for others to answer for */
+	finds(&f, NULL);
+	v.arp_ignore = 1;
+	finds(&f, NULL);
+	v.elsewhere = true;
+	finds(&f, NULL);
+	v.answered = false;
+	finds(&f, "warning arp: 10.0.0.1 is on the link of eth0, and its owner, another machine, "
+		  "does not answer");
 }
 
 int main(void)

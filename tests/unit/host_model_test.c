@@ -57,7 +57,9 @@ static void saw(struct host_model *m, enum host_part part, const char *key)
 
 static void put(struct buf *out, const struct host_change *c)
 {
-	static const char *const parts[] = { "route", "vip", "own", "direct", "declared" };
+	static const char *const parts[] = {
+		"route", "vip", "own", "silent", "direct", "declared"
+	};
 	char text[ENDPOINT_TEXT_MAX];
 
 	buf_printf(out, "%s %s %s\n",
@@ -93,7 +95,7 @@ static void a_frontend_takes_what_its_vip_has_not_yet(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want(&m, "10.0.0.1:80");
 	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
 	want(&m, "10.0.0.1:81");
@@ -109,7 +111,7 @@ static void only_a_frontend_without_masquerade_is_in_the_rules(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want_direct(&m, "10.0.0.1:80");
 	assert_diff(&m, false,
 		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ direct 10.0.0.1:80\n"
@@ -126,7 +128,7 @@ static void a_vip_goes_with_its_last_frontend(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want(&m, "10.0.0.1:80");
 	want(&m, "10.0.0.1:80/udp");
 	assert_diff(&m, false,
@@ -149,7 +151,7 @@ static void what_was_found_and_is_not_wanted_goes_only_when_pruned(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	saw(&m, HOST_ROUTE, "10.0.0.1");
 	saw(&m, HOST_VIP, "10.0.0.1");
 	saw(&m, HOST_ROUTE, "10.0.0.2");
@@ -167,7 +169,7 @@ static void what_others_removed_is_made_again(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want(&m, "10.0.0.1:80");
 	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
 	host_model_forget(&m, HOST_ROUTE);
@@ -185,7 +187,7 @@ static void a_route_with_the_wrong_source_is_replaced(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want(&m, "10.0.0.1:80");
 	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
 	host_model_saw(&m, HOST_ROUTE, &key, false);
@@ -200,7 +202,7 @@ static void an_address_of_an_interface_needs_no_route(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	want(&m, "10.0.0.1:80");
 	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
 	host_model_configured_begin(&m);
@@ -221,7 +223,7 @@ static void somebody_elses_route_will_do(void **state)
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	host_model_saw_foreign_route(&m, &key.addr);
 	host_model_sweep(&m);
 	want(&m, "10.0.0.1:80");
@@ -238,7 +240,7 @@ static void writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned(void **s
 	struct host_model m;
 
 	(void)state;
-	host_model_init(&m);
+	host_model_init(&m, NULL);
 	saw(&m, HOST_VIP, "10.0.0.2");
 	want(&m, "10.0.0.1:80");
 	host_model_all(&m, HOST_VIP, false, &c);
@@ -247,6 +249,131 @@ static void writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned(void **s
 	host_model_all(&m, HOST_VIP, true, &c);
 	assert_int_equal(c.count, 1);
 	host_changes_done(&c);
+	host_model_done(&m);
+}
+
+/* --- who answers --- */
+
+static struct prefix prefix_of(const char *text)
+{
+	struct prefix p;
+
+	assert_int_equal(prefix_parse(text, &p), 0);
+	return p;
+}
+
+static void by_default_nothing_is_silent(void **state)
+{
+	const struct ipvs_announce all = { .mode = IPVS_ANNOUNCE_ALL };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, &all);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ declared 10.0.0.1:80\n");
+	host_model_done(&m);
+}
+
+static void with_none_every_ipv4_vip_is_silent_and_stays_so(void **state)
+{
+	const struct ipvs_announce none = { .mode = IPVS_ANNOUNCE_NONE };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, &none);
+	want(&m, "10.0.0.1:80");
+	want(&m, "[2001:db8::1]:80");
+	assert_diff(&m, false,
+		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ silent 10.0.0.1\n"
+		    "+ route 2001:db8::1\n+ vip 2001:db8::1\n"
+		    "+ declared 10.0.0.1:80\n+ declared [2001:db8::1]:80\n");
+	host_model_serve(&m);
+	assert_diff(&m, false, "");
+	unwant(&m, "10.0.0.1:80");
+	assert_diff(&m, true,
+		    "- route 10.0.0.1\n- vip 10.0.0.1\n- silent 10.0.0.1\n"
+		    "- declared 10.0.0.1:80\n");
+	host_model_done(&m);
+}
+
+static const struct ipvs_announce *owner_of_the_lower_half(void)
+{
+	static struct ipvs_share shares[2];
+	static const struct ipvs_announce a = { IPVS_ANNOUNCE_OWNER, shares, 2 };
+
+	shares[0] = (struct ipvs_share){ prefix_of("10.0.0.0/25"), true };
+	shares[1] = (struct ipvs_share){ prefix_of("10.0.0.0/24"), false };
+	return &a;
+}
+
+static void an_owner_is_silent_until_ipvs_serves(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, owner_of_the_lower_half());
+	want(&m, "10.0.0.1:80");
+	want(&m, "10.0.0.200:80");
+	want(&m, "10.9.9.9:80"); /* in no share */
+	assert_diff(&m, false,
+		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ silent 10.0.0.1\n"
+		    "+ route 10.0.0.200\n+ vip 10.0.0.200\n+ silent 10.0.0.200\n"
+		    "+ route 10.9.9.9\n+ vip 10.9.9.9\n+ silent 10.9.9.9\n"
+		    "+ declared 10.0.0.1:80\n+ declared 10.0.0.200:80\n+ declared 10.9.9.9:80\n");
+	host_model_serve(&m);
+	assert_diff(&m, false, "- silent 10.0.0.1\n");
+	want(&m, "10.0.0.1:81"); /* does not silence it again */
+	assert_diff(&m, false, "+ declared 10.0.0.1:81\n");
+	/* Away with its last frontend, it begins anew. */
+	unwant(&m, "10.0.0.1:80");
+	unwant(&m, "10.0.0.1:81");
+	assert_diff(&m, true,
+		    "- route 10.0.0.1\n- vip 10.0.0.1\n- declared 10.0.0.1:80\n"
+		    "- declared 10.0.0.1:81\n");
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false,
+		    "+ route 10.0.0.1\n+ vip 10.0.0.1\n+ silent 10.0.0.1\n"
+		    "+ declared 10.0.0.1:80\n");
+	host_model_done(&m);
+}
+
+static void a_restart_goes_on_answering_for_what_was_answered_for(void **state)
+{
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, owner_of_the_lower_half());
+	saw(&m, HOST_ROUTE, "10.0.0.1"); /* answered for until now */
+	saw(&m, HOST_ROUTE, "10.0.0.2"); /* another machine's until now */
+	saw(&m, HOST_SILENT, "10.0.0.2");
+	saw(&m, HOST_ROUTE, "10.0.0.200"); /* ours until now */
+	host_model_adopt(&m);
+	assert_diff(&m, false, "");
+	want(&m, "10.0.0.1:80");
+	want(&m, "10.0.0.2:80");
+	want(&m, "10.0.0.200:80");
+	assert_diff(&m, false,
+		    "+ vip 10.0.0.1\n+ vip 10.0.0.2\n"
+		    "+ vip 10.0.0.200\n+ silent 10.0.0.200\n"
+		    "+ declared 10.0.0.1:80\n+ declared 10.0.0.2:80\n+ declared 10.0.0.200:80\n");
+	host_model_serve(&m);
+	assert_diff(&m, false, "- silent 10.0.0.2\n");
+	host_model_done(&m);
+}
+
+static void an_address_of_the_host_is_not_silenced(void **state)
+{
+	const struct ipvs_announce none = { .mode = IPVS_ANNOUNCE_NONE };
+	struct endpoint own = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, &none);
+	host_model_configured_begin(&m);
+	host_model_configured(&m, &own.addr);
+	host_model_configured_end(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ vip 10.0.0.1\n+ own 10.0.0.1\n+ declared 10.0.0.1:80\n");
 	host_model_done(&m);
 }
 
@@ -262,6 +389,11 @@ int main(void)
 		cmocka_unit_test(an_address_of_an_interface_needs_no_route),
 		cmocka_unit_test(somebody_elses_route_will_do),
 		cmocka_unit_test(writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned),
+		cmocka_unit_test(by_default_nothing_is_silent),
+		cmocka_unit_test(with_none_every_ipv4_vip_is_silent_and_stays_so),
+		cmocka_unit_test(an_owner_is_silent_until_ipvs_serves),
+		cmocka_unit_test(a_restart_goes_on_answering_for_what_was_answered_for),
+		cmocka_unit_test(an_address_of_the_host_is_not_silenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

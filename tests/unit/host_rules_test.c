@@ -141,8 +141,8 @@ static void the_table_is_replaced_with_all_that_is_in_it(void **state)
 
 	(void)state;
 	assert_int_equal(parse_ours("10.0.0.0/24 30000-64999, 2001:db8::1 80", ours), 2);
-	host_rules_text(&table);
-	host_rules_replace_text(ours, 2, c, 1, &out);
+	host_rules_text(HOST_TABLE_INET, &table);
+	host_rules_replace_text(0, HOST_TABLE_INET, ours, 2, c, 1, &out);
 	text = buf_cstr(&out);
 	assert_ptr_equal(strstr(text, "add table inet parasaus\ndelete table inet parasaus\n"),
 			 text);
@@ -150,7 +150,33 @@ static void the_table_is_replaced_with_all_that_is_in_it(void **state)
 	assert_non_null(strstr(text, "ours4 { 10.0.0.0-10.0.0.255 . 30000-64999 }\n"));
 	assert_non_null(strstr(text, "ours6 { 2001:db8::1 . 80 }\n"));
 	assert_non_null(strstr(text, "vips4 { 10.0.0.1 }\n"));
+	assert_null(strstr(text, "table arp"));
 	buf_done(&table);
+	buf_done(&out);
+}
+
+static void the_arp_table_is_there_only_where_it_is_wanted(void **state)
+{
+	const struct host_change c[] = { change("10.0.0.1", 0, HOST_SILENT, true),
+					 change("10.0.0.2", 0, HOST_SILENT, false) };
+	struct buf out = { 0 };
+	const char *text;
+
+	(void)state;
+	host_rules_replace_text(HOST_TABLE_ARP, HOST_TABLE_INET, NULL, 0, NULL, 0, &out);
+	text = buf_cstr(&out);
+	assert_non_null(strstr(text, "delete table arp parasaus\n"));
+	assert_null(strstr(text, "table arp parasaus {"));
+	out.len = 0;
+	host_rules_replace_text(0, HOST_TABLE_INET | HOST_TABLE_ARP, NULL, 0, c, 1, &out);
+	text = buf_cstr(&out);
+	assert_null(strstr(text, "delete table arp"));
+	assert_non_null(strstr(text, "table arp parasaus {"));
+	assert_non_null(strstr(text, "add element arp parasaus silent4 { 10.0.0.1 }\n"));
+	out.len = 0;
+	host_rules_element_text(c, ARRAY_LEN(c), &out);
+	assert_string_equal(buf_cstr(&out), "delete element arp parasaus silent4 { 10.0.0.2 }\n"
+					    "add element arp parasaus silent4 { 10.0.0.1 }\n");
 	buf_done(&out);
 }
 
@@ -164,6 +190,7 @@ int main(void)
 		cmocka_unit_test(changes_become_one_command_a_set_removals_first),
 		cmocka_unit_test(changes_of_other_parts_are_no_text),
 		cmocka_unit_test(the_table_is_replaced_with_all_that_is_in_it),
+		cmocka_unit_test(the_arp_table_is_there_only_where_it_is_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

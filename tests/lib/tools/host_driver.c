@@ -3,11 +3,14 @@
  * Calls ipvs/host.h as a script on standard input says, in the network
  * namespace it is started in. For kernel tests.
  *
- *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... < SCRIPT
+ *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... [-a none] [-a PREFIX here|there]... < SCRIPT
+ *
+ * -a: who answers for VIPs: nobody; or the owner of the first prefix that has it, this host or another.
  *
  * A line is a command; each prints one line beginning with its name:
  *   add VIP:PORT[/udp][/direct]...   add-ports VIP FIRST COUNT
  *   add-vips FIRST COUNT PORT        remove VIP:PORT[/udp]...
+ *   served                           IPVS has all of them
  *   sync, prune                      ... repairs=N
  *   writes                           requests since the start
  *   changed MS                       waits for the callback: "changed yes" or "changed no"
@@ -29,12 +32,14 @@
 #include "agent/base/xalloc.h"
 #include "ipvs/host.h"
 
-#define OURS_MAX 16
+#define OURS_MAX   16
+#define SHARES_MAX 8
 
 struct driver {
 	struct loop *loop;
 	struct ipvs_config config;
 	struct ipvs_ours ours[OURS_MAX];
+	struct ipvs_share shares[SHARES_MAX];
 	struct ipvs_host *host;
 	struct ipvs_frontend *frontends;
 	size_t count;
@@ -151,6 +156,16 @@ static void remove_all(struct driver *d)
 	free(keys);
 }
 
+static void served(struct driver *d)
+{
+	double start = now_ms();
+	struct err err = { 0 };
+
+	if (ipvs_host_served(d->host, &err) < 0)
+		die("served", &err);
+	printf("served ms=%.1f\n", now_ms() - start);
+}
+
 static void sync_host(struct driver *d, const char *name, bool prune)
 {
 	double start = now_ms();
@@ -240,6 +255,8 @@ static void do_line(struct driver *d, char *line)
 
 		parse_many(d, address, vips ? b : a, vips ? a : b, vips);
 		add(d, line);
+	} else if (strcmp(line, "served") == 0) {
+		served(d);
 	} else if (strcmp(line, "sync") == 0 || strcmp(line, "prune") == 0) {
 		sync_host(d, line, line[0] == 'p');
 	} else if (strcmp(line, "writes") == 0) {
@@ -254,6 +271,24 @@ static void do_line(struct driver *d, char *line)
 	} else {
 		printf("unknown %s\n", line);
 	}
+}
+
+/* How many words it takes; 0: it is not good. */
+static int parse_announce(struct driver *d, int argc, char **argv)
+{
+	struct ipvs_announce *a = &d->config.announce;
+	struct ipvs_share *s = &d->shares[a->share_count];
+
+	if (argc > 0 && strcmp(argv[0], "none") == 0) {
+		a->mode = IPVS_ANNOUNCE_NONE;
+		return 1;
+	}
+	if (argc < 2 || a->share_count == SHARES_MAX || prefix_parse(argv[0], &s->addresses) < 0)
+		return 0;
+	s->here = strcmp(argv[1], "here") == 0;
+	a->mode = IPVS_ANNOUNCE_OWNER;
+	a->share_count++;
+	return 2;
 }
 
 static int parse_options(struct driver *d, int argc, char **argv)
@@ -273,6 +308,12 @@ static int parse_options(struct driver *d, int argc, char **argv)
 			    port_range_parse(argv[i + 2], &o->ports) < 0)
 				return -1;
 			i += 2;
+		} else if (strcmp(argv[i], "-a") == 0) {
+			int used = parse_announce(d, argc - i - 1, argv + i + 1);
+
+			if (!used)
+				return -1;
+			i += used;
 		} else {
 			return -1;
 		}
@@ -286,8 +327,10 @@ int main(int argc, char **argv)
 	char line[4096];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	d.config.announce.shares = d.shares;
 	if (parse_options(&d, argc, argv) < 0) {
-		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]...\n");
+		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]... "
+				"[-a none] [-a PREFIX here|there]...\n");
 		return 2;
 	}
 	if (loop_new(&clock_system, &d.loop) < 0)
