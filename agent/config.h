@@ -55,6 +55,7 @@ struct config_announce {
 	struct config_owner
 		*owners; /* with CONFIG_ANNOUNCE_OWNER; the first that has a VIP counts */
 	size_t owner_count;
+	uint32_t rate; /* packets of gratuitous ARP a second; default 200 */
 };
 
 struct config {

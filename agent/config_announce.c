@@ -123,6 +123,12 @@ static const struct schema_key announce_keys[] = {
 	  .words = &modes,
 	  .fallback = "all" },
 	{ .name = "owners", .type = &owners_type },
+	{ .name = "rate",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct config, announce.rate),
+	  .min = 2,
+	  .max = 20000,
+	  .fallback = "200" },
 };
 
 static int read_announce(struct schema_reader *r, const struct schema_key *k, const struct doc *d,

@@ -3,11 +3,13 @@
  * The table of roles: what each may do, how it begins and ends. A role's own
  * work is in its folder; here it is only given its configuration.
  */
+#include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent/base/log.h"
 #include "agent/base/sandbox.h"
@@ -51,6 +53,7 @@ struct ipvs_life {
 	struct ipvs_config config;
 	struct ipvs_parts parts;
 	struct ipvs_role *role;
+	int packet_fd;
 };
 
 /* Each address range of each address pool, with the ports of that pool. */
@@ -95,7 +98,7 @@ static struct ipvs_announce announce_of(const struct config *c, struct ipvs_shar
 		[CONFIG_ANNOUNCE_OWNER] = IPVS_ANNOUNCE_OWNER,
 	};
 	const struct config_announce *a = &c->announce;
-	struct ipvs_announce out = { .mode = modes[a->mode] };
+	struct ipvs_announce out = { .mode = modes[a->mode], .packet_fd = -1, .rate = a->rate };
 	size_t room = 0;
 
 	for (size_t i = 0; i < a->owner_count; i++)
@@ -143,6 +146,30 @@ int role_ipvs_look(const struct config *c, struct doctor_facts *out, struct err 
 	return doctor_read(&config, out, err);
 }
 
+/* Opened while CAP_NET_RAW is there; to send by it takes none. It hears nothing (protocol 0). */
+static int open_packet(void)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		log_warn("ipvs",
+			 "neighbours are not told when a VIP comes here (%s): gratuitous ARP takes "
+			 "CAP_NET_RAW",
+			 strerror(errno));
+	return fd;
+}
+
+static int ipvs_prepare(struct role_context *c)
+{
+	struct ipvs_life *l = xcalloc(1, sizeof(*l));
+
+	c->arg = l;
+	l->packet_fd = -1;
+	if (c->config->announce.mode == CONFIG_ANNOUNCE_OWNER)
+		l->packet_fd = open_packet();
+	return 0;
+}
+
 static int ipvs_drop(const struct config *c, struct err *err)
 {
 	static const int capabilities[] = { CAP_NET_ADMIN };
@@ -166,12 +193,12 @@ static void ipvs_peer(void *arg, enum role_id role, int fd)
 
 static int ipvs_start(struct role_context *c)
 {
-	struct ipvs_life *l = xcalloc(1, sizeof(*l));
+	struct ipvs_life *l = c->arg;
 	struct err err = { 0 };
 
-	c->arg = l;
 	c->peer = ipvs_peer;
 	l->config = ipvs_config_of(c->config, &l->parts);
+	l->config.announce.packet_fd = l->packet_fd;
 	if (ipvs_role_new(c->loop, &l->config, &l->role, &err) < 0) {
 		log_error("ipvs", "%s", err.text);
 		return -1;
@@ -187,6 +214,8 @@ static void ipvs_end(struct role_context *c)
 		return;
 	ipvs_role_free(l->role);
 	ipvs_parts_done(&l->parts);
+	if (l->packet_fd >= 0)
+		close(l->packet_fd);
 	free(l);
 }
 
@@ -281,6 +310,7 @@ const struct role roles[ROLE_COUNT] = {
 	[ROLE_IPVS] = {
 		.name = "ipvs",
 		.title = "parasausd: ipvs",
+		.prepare = ipvs_prepare,
 		.drop = ipvs_drop,
 		.start = ipvs_start,
 		.end = ipvs_end,

@@ -28,6 +28,9 @@ struct ipvs_announce {
 	enum ipvs_announce_mode mode;
 	const struct ipvs_share *shares; /* with IPVS_ANNOUNCE_OWNER, in order of precedence */
 	size_t share_count;
+	/* An owner tells the links that it is, by this packet socket; -1: it does not. */
+	int packet_fd;
+	uint32_t rate; /* packets a second, at most; not 0 */
 };
 
 /* Does this machine answer for a VIP? NULL is IPVS_ANNOUNCE_ALL; a VIP in no share has no owner. */

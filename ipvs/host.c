@@ -289,8 +289,9 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	host_module_load();
 	r = open_parts(h, err);
 	if (r == 0)
-		r = host_watch_new(l, host_routes_port(h->routes), HOST_RULES_TABLE, on_changed, h,
-				   &h->watch, err);
+		r = host_watch_new(l, host_routes_port(h->routes),
+				   c->announce.mode == IPVS_ANNOUNCE_OWNER, HOST_RULES_TABLE,
+				   on_changed, h, &h->watch, err);
 	if (r < 0) {
 		ipvs_host_free(h);
 		return r;
@@ -299,6 +300,7 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	host_model_adopt(&h->model);
+	host_tell_open(h, l);
 	write_sysctls(h, false);
 	*out = h;
 	return 0;
@@ -309,6 +311,7 @@ void ipvs_host_free(struct ipvs_host *h)
 	if (!h)
 		return;
 	host_watch_free(h->watch);
+	host_tell_close(h);
 	host_sysctls_free(h->sysctls);
 	host_sets_close(h->sets);
 	host_rules_close(h->rules);
@@ -339,8 +342,12 @@ int ipvs_host_remove(struct ipvs_host *h, const struct endpoint *keys, size_t co
 
 int ipvs_host_served(struct ipvs_host *h, struct err *err)
 {
+	int r;
+
 	host_model_serve(&h->model);
-	return settle(h, SURPLUS_KEEP, err);
+	r = settle(h, SURPLUS_KEEP, err);
+	host_tell_fresh(h);
+	return r;
 }
 
 int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struct err *err)
@@ -354,6 +361,8 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	host_model_touch_all(&h->model);
 	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
+	host_tell_links(h);
+	host_tell_fresh(h);
 	*out_repairs = h->writes - before;
 	return host_first(&first, err);
 }

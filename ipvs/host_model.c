@@ -15,6 +15,7 @@ struct host_vip {
 	bool foreign_route;
 	bool touched;
 	bool served;	    /* IPVS has its services */
+	bool told;	    /* host_model_owned() had it */
 	uint32_t frontends; /* that are wanted */
 };
 
@@ -158,6 +159,7 @@ void host_model_unwant(struct host_model *m, const struct endpoint *key)
 	v = vip_of(m, &key->addr);
 	v->frontends--;
 	v->served = v->served && v->frontends;
+	v->told = v->told && v->frontends;
 	touch_vip(m, v);
 }
 
@@ -224,6 +226,34 @@ void host_model_serve(struct host_model *m)
 			continue;
 		v->served = true;
 		touch_vip(m, v);
+	}
+}
+
+static bool is_owned(const struct host_model *m, const struct host_vip *v)
+{
+	const unsigned apart = 1u << HOST_SILENT | 1u << HOST_OWN;
+
+	return m->announce && m->announce->mode == IPVS_ANNOUNCE_OWNER && v->frontends &&
+	       v->served && !(v->present & apart) && ipvs_answers_for(m->announce, &v->addr);
+}
+
+bool host_model_is_owned(const struct host_model *m, const struct addr *vip)
+{
+	const struct host_vip *v = map_get(&m->vips, hash_table(vip, sizeof(*vip)), vip);
+
+	return v && is_owned(m, v);
+}
+
+void host_model_owned(struct host_model *m, bool fresh, host_vip_fn *fn, void *arg)
+{
+	struct host_vip *v;
+	size_t pos = 0;
+
+	while ((v = map_next(&m->vips, &pos))) {
+		if (!is_owned(m, v) || (fresh && v->told))
+			continue;
+		v->told = true;
+		fn(arg, &v->addr);
 	}
 }
 

@@ -88,6 +88,11 @@ void host_model_adopt(struct host_model *m);
  * comes anew is silent until then.
  */
 void host_model_serve(struct host_model *m);
+/* Is this VIP answered for here because this machine owns it, as far as the rules are written? */
+bool host_model_is_owned(const struct host_model *m, const struct addr *vip);
+/* Each VIP that is; with `fresh` only those for which this was not called before. */
+typedef void host_vip_fn(void *arg, const struct addr *vip);
+void host_model_owned(struct host_model *m, bool fresh, host_vip_fn *fn, void *arg);
 
 /* The addresses of the interfaces, told anew. */
 void host_model_configured_begin(struct host_model *m);

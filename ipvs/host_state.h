@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "ipvs/host.h"
+#include "ipvs/host_herald.h"
+#include "ipvs/host_link.h"
 #include "ipvs/host_model.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
@@ -25,6 +27,9 @@ struct ipvs_host {
 	struct host_sets *sets;
 	struct host_sysctls *sysctls;
 	struct host_watch *watch;
+	struct host_links links;
+	struct host_herald *herald; /* NULL: nobody is told anything */
+	bool herald_complained;
 	uint32_t kernel;
 	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
 	struct addr source_v6;
@@ -45,6 +50,14 @@ int host_first(const struct err *first, struct err *err);
 
 /* The preferred source of routes to `dst`; family 0: none. */
 const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);
+/* --- host_tell.c --- */
+void host_tell_open(struct ipvs_host *h, struct loop *l);
+void host_tell_close(struct ipvs_host *h);
+/* Tell the links of VIPs that are owned since the last time. */
+void host_tell_fresh(struct ipvs_host *h);
+/* Read the links; those that came, or are not what they were, are told of all VIPs. */
+void host_tell_links(struct ipvs_host *h);
+
 /* What nftables has is not known any more. */
 void host_rules_forget(struct host_model *m);
 /*

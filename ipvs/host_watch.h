@@ -21,8 +21,11 @@
 struct host_watch;
 typedef void host_watch_fn(void *arg);
 
-/* `own_port` is the rtnetlink port whose changes are our own; `table` is the nftables table. */
-MUST_CHECK int host_watch_new(struct loop *l, uint32_t own_port, const char *table,
+/*
+ * `own_port` is the rtnetlink port whose changes are our own; `table` is the name of the nftables
+ * tables. With `links` every interface counts, not the loopback alone.
+ */
+MUST_CHECK int host_watch_new(struct loop *l, uint32_t own_port, bool links, const char *table,
 			      host_watch_fn *fn, void *arg, struct host_watch **out,
 			      struct err *err);
 void host_watch_free(struct host_watch *w); /* NULL is fine */

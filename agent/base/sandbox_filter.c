@@ -241,9 +241,9 @@ static void allow_probe_sockets(int *r, scmp_filter_ctx ctx)
 
 static void allow_netlink(int *r, scmp_filter_ctx ctx)
 {
-	/* IP_VS_SO_GET_* go through an IPv4 socket, ARP through a packet socket, name services
-	 * ask for nscd's local one first. */
-	static const uint64_t families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+	/* IP_VS_SO_GET_* go through an IPv4 socket, name services ask for nscd's local one first.
+	 * The packet socket of gratuitous ARP is open already. */
+	static const uint64_t families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
 	static const unsigned long requests[] = { SIOCGIFINDEX, SIOCGIFNAME, SIOCGIFHWADDR };
 
 	for (size_t f = 0; f < ARRAY_LEN(families); f++)

@@ -2,118 +2,8 @@
 # Who answers for a VIP on the link: `announce` all, none and owner, with two directors and a client
 # on one bridge.
 cd "$(dirname "$0")/../.." || exit 1
-. tests/lib/host_net.bash
+. tests/lib/announce_net.bash
 
-work=/run/announce
-mkdir -p $work
-
-# --- the ground ---
-
-# join NS NUMBER: an interface eth0 on the bridge, with addresses that end in the number.
-join() {
-	ip link add eth0 netns "$1" type veth peer name "to-$1" netns bridge
-	at "$1" sysctl -q net.ipv6.conf.eth0.accept_dad=0
-	at "$1" ip addr add "10.1.0.$2/24" dev eth0
-	at "$1" ip addr add "2001:db8:1::$2/64" dev eth0
-	at "$1" ip link set eth0 up
-	at bridge ip link set dev "to-$1" master br0 up
-}
-for ns in bridge client a b; do new_ns $ns; done
-at bridge ip link add br0 type bridge
-at bridge ip link set br0 up
-join client 1
-join a 2
-join b 3
-declare -A name_of to from driver
-mac_of() { at "$1" ip -br link show eth0 | awk '{ print $3 }'; }
-for ns in a b; do name_of[$(mac_of $ns)]=$ns; done
-
-# What the client hears.
-at client nft -f - <<X
-table arp heard {
-	set answers {
-		typeof arp saddr ip . arp saddr ether
-		flags dynamic
-	}
-	chain input {
-		type filter hook input priority 0;
-		arp operation reply update @answers { arp saddr ip . arp saddr ether }
-	}
-}
-X
-
-# A driver (tests/lib/tools/host_driver) in a director.
-start_driver() { # NS ARG...
-	local ns=$1 in out fd
-	shift
-	mkfifo $work/$ns.in $work/$ns.out
-	# The other driver's lines stay ours alone, or it would never see their end.
-	(
-		for fd in "${to[@]}" "${from[@]}"; do eval "exec $fd>&-"; done
-		exec nsenter --net=/run/netns/$ns $tools/host_driver "$@" \
-			<$work/$ns.in >$work/$ns.out 2>&1
-	) &
-	driver[$ns]=$!
-	exec {in}>$work/$ns.in {out}<$work/$ns.out
-	to[$ns]=$in
-	from[$ns]=$out
-	rm $work/$ns.in $work/$ns.out
-}
-stop_driver() { # NS
-	eval "exec ${to[$1]}>&- ${from[$1]}<&-"
-	unset "to[$1]" "from[$1]"
-	wait "${driver[$1]}"
-}
-# drive NS LINE: its answer is in $answer.
-drive() {
-	local line
-	answer=
-	echo "$2" >&"${to[$1]}"
-	while read -r line <&"${from[$1]}"; do
-		answer+=$line$'\n'
-		case $line in
-		event* | removed*) ;;
-		error* | unknown*) break ;;
-		*) return 0 ;;
-		esac
-	done
-	echo "# the driver of $1, told '$2': $answer"
-	return 1
-}
-both() { drive a "$1" && drive b "$1"; }
-answers() { # TEXT
-	echo "answer: $answer"
-	grep -q -- "$1" <<<"$answer"
-}
-
-# Whose MAC the client has for an address: a, b, or nothing.
-learned() {
-	local mac
-	mac=$(at client ip neigh show "$1" dev eth0 | sed -n 's/.*lladdr \([0-9a-f:]*\).*/\1/p')
-	echo "${mac:+${name_of[$mac]}}"
-}
-has_learned() { # NAME ADDRESS
-	echo "for $2 the client has '$(learned "$2")', expected '$1'"
-	[ "$(learned "$2")" = "$1" ]
-}
-
-# answering ADDRESS: who does when the client asks for it. The directors' own addresses are asked
-# for afterwards: what they had to say before that has come.
-answering() {
-	local other found
-	at client nft flush set arp heard answers
-	at client ip neigh flush dev eth0
-	at client ping -q -c 1 -W 1 "$1" >/dev/null
-	for other in 10.1.0.2 10.1.0.3; do at client ping -q -c 1 -W 5 $other >/dev/null; done
-	found=$(at client nft list set arp heard answers | grep -o "$1 \. [0-9a-f:]*" | cut -d' ' -f3)
-	for other in $found; do echo "${name_of[$other]}"; done | sort | xargs
-}
-answer_is() { # NAMES ADDRESS
-	local is
-	is=$(answering "$2")
-	echo "for $2 answered '$is', expected '$1'"
-	[ "$is" = "$1" ]
-}
 silence() { at "$1" nft -s list table arp parasaus; }
 theirs() { at a nft -s list table arp theirs; }
 same_as() { diff "$1" <("${@:2}"); }
@@ -249,6 +139,108 @@ both served
 check "back to all: both answer" answer_is "a b" $high
 check "back to all: there is no ARP table" test -z "$(silence a 2>/dev/null)"
 stop_both
+
+# --- an owner tells its neighbours ---
+
+# The client has a at this VIP and is content with it.
+content() {
+	at client ip neigh replace "$1" lladdr "$(mac_of a)" nud reachable dev eth0
+	has_learned a "$1"
+}
+start_owners there here
+check "the client knows the VIP at a" content $low
+forget_told
+both "add $frontends"
+drive b "wait 100"
+check "owner: nothing is told before IPVS serves" test "$(told)" = "0 0"
+check "and the client does not know better" has_learned a $low
+both served
+drive b "wait 300"
+check "owner: the client learns of the new owner without asking" has_learned b $low
+drive a "wait 300"
+check "owner: and of what stays with a" has_learned a $high
+both "wait 1500"
+check "owner: each is told twice, by a request and a reply" test "$(told)" = "4 4"
+both "add $frontends"
+both served
+both sync
+both "wait 1500"
+check "owner: and not again for nothing" test "$(told)" = "4 4"
+at b ip link set eth0 down
+drive b "changed 10000"
+drive b sync
+at b ip link set eth0 up
+forget_told
+drive b "changed 10000"
+check "owner: an interface that comes up is noticed" answers 'changed yes'
+drive b sync
+drive b "wait 2000"
+check "owner: told again when the interface comes up" test "$(told)" = "2 2"
+drive b "add $low:30001"
+drive b served
+drive b "wait 1200"
+check "owner: not for a frontend more" test "$(told)" = "2 2"
+drive b "remove $low:30000 $low:30001"
+drive b "add $low:30000"
+drive b served
+drive b "remove $low:30000"
+forget_told
+drive b "wait 1500"
+check "owner: nothing is told of what is gone" test "$(told)" = "0 0"
+stop_both
+
+start_both
+forget_told
+both "add $frontends"
+both served
+both "wait 1500"
+check "all: nothing is told" test "$(told)" = "0 0"
+stop_both
+
+# --- as fast as is good for the link ---
+
+at b ip addr add 10.64.0.1/14 dev eth0
+at client nft -f - <<X
+table arp many {
+	counter sent { }
+	chain input {
+		type filter hook input priority 0;
+		arp saddr ip 10.65.0.0/16 counter name sent
+	}
+}
+X
+many() {
+	at client nft reset counter arp many sent | sed -n 's/.*packets \([0-9]*\).*/\1/p'
+}
+# between LOW HIGH N
+between() {
+	echo "$3, expected $1 to $2"
+	(($3 >= $1 && $3 <= $2))
+}
+start_driver b -o 10.64.0.0/14 30000-64999 -a 10.64.0.0/14 here
+drive b "add-vips 10.65.0.0 35000 30000"
+drive b served
+echo "# 35,000 VIPs: $answer"
+drive b "wait 200"
+many >/dev/null
+drive b "wait 2000"
+check "35,000 VIPs: 200 packets a second" between 350 450 "$(many)"
+stop_driver b
+start_driver b -o 10.64.0.0/14 30000-64999 -a 10.64.0.0/14 here -r 20000
+drive b "add-vips 10.65.0.0 35000 30000"
+many >/dev/null
+start=$(date +%s%3N)
+drive b served
+sent=0
+while ((sent < 140000 && $(date +%s%3N) - start < 60000)); do
+	drive b "wait 1000"
+	sent=$((sent + $(many)))
+done
+echo "# 35,000 VIPs at up to 20,000 packets a second: $sent packets in $(($(date +%s%3N) - start)) ms"
+check "35,000 VIPs: all are told, twice, in both forms" test $sent = 140000
+stop_driver b
+at b $tools/host_driver <<<cleanup >/dev/null
+at b ip addr del 10.64.0.1/14 dev eth0
 
 # --- removal ---
 

@@ -55,6 +55,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(c->node_v4.family, 0);
 	assert_int_equal(c->node_v6.family, 0);
 	assert_int_equal(c->announce.mode, CONFIG_ANNOUNCE_ALL);
+	assert_int_equal(c->announce.rate, 200);
 	assert_int_equal(c->vip_range_count, 0);
 	assert_int_equal(c->address_pool_count, 0);
 
@@ -464,6 +465,7 @@ static void every_vip_has_an_owner_or_none_has(void **state)
 		  "line 1: announce.owners[0].addresses[0]: '10.0.0.1/24' is no address and no "
 		  "network: write 10.0.0.1, or an address and its length with the host bits zero, "
 		  "such as 10.0.0.0/24" },
+		{ "announce: {rate: 1}\n", "line 1: announce.rate: 1 is outside 2 to 20000" },
 		{ "vipRanges: [10.0.0.0/24]\n"
 		  "announce: {mode: owner, owners: [{node: a, addresses: [10.0.0.0/25]}]}\n",
 		  "line 2: announce.owners: 10.0.0.0/24 of vipRanges has addresses without an "

@@ -299,7 +299,9 @@ static void with_none_every_ipv4_vip_is_silent_and_stays_so(void **state)
 static const struct ipvs_announce *owner_of_the_lower_half(void)
 {
 	static struct ipvs_share shares[2];
-	static const struct ipvs_announce a = { IPVS_ANNOUNCE_OWNER, shares, 2 };
+	static const struct ipvs_announce a = { .mode = IPVS_ANNOUNCE_OWNER,
+						.shares = shares,
+						.share_count = 2 };
 
 	shares[0] = (struct ipvs_share){ prefix_of("10.0.0.0/25"), true };
 	shares[1] = (struct ipvs_share){ prefix_of("10.0.0.0/24"), false };

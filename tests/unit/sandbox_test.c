@@ -700,6 +700,7 @@ static void the_netlink_role_dies_of_anything_else(void **state)
 		{ "exec", do_exec },
 		{ "fork", do_fork },
 		{ "thread", do_thread },
+		{ "packet socket", do_packet_socket },
 		{ "executable memory", do_executable_memory },
 		{ "memory made executable", do_mprotect_exec },
 		{ "signal to the parent", do_kill_parent },

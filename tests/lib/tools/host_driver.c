@@ -6,11 +6,13 @@
  *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... [-a none] [-a PREFIX here|there]... < SCRIPT
  *
  * -a: who answers for VIPs: nobody; or the owner of the first prefix that has it, this host or another.
+ * -r: packets of gratuitous ARP a second (200).
  *
  * A line is a command; each prints one line beginning with its name:
  *   add VIP:PORT[/udp][/direct]...   add-ports VIP FIRST COUNT
  *   add-vips FIRST COUNT PORT        remove VIP:PORT[/udp]...
  *   served                           IPVS has all of them
+ *   wait MS                          lets time pass
  *   sync, prune                      ... repairs=N
  *   writes                           requests since the start
  *   changed MS                       waits for the callback: "changed yes" or "changed no"
@@ -194,6 +196,17 @@ static void wait_changed(struct driver *d, int ms)
 	printf("changed %s\n", d->changed ? "yes" : "no");
 }
 
+static void wait_ms(struct driver *d, int ms)
+{
+	d->timed_out = false;
+	if (loop_turn(d->loop, 0) < 0)
+		return;
+	loop_timer_in(d->loop, ms, on_timeout, d);
+	while (!d->timed_out && loop_turn(d->loop, ms) >= 0)
+		;
+	printf("wait over\n");
+}
+
 static void print_memory(void)
 {
 	FILE *f = fopen("/proc/self/statm", "r");
@@ -263,6 +276,8 @@ static void do_line(struct driver *d, char *line)
 		printf("writes %llu\n", (unsigned long long)ipvs_host_writes(d->host));
 	} else if (strcmp(line, "changed") == 0) {
 		wait_changed(d, atoi(rest));
+	} else if (strcmp(line, "wait") == 0) {
+		wait_ms(d, atoi(rest));
 	} else if (strcmp(line, "memory") == 0) {
 		print_memory();
 	} else if (strcmp(line, "run") == 0) {
@@ -308,6 +323,8 @@ static int parse_options(struct driver *d, int argc, char **argv)
 			    port_range_parse(argv[i + 2], &o->ports) < 0)
 				return -1;
 			i += 2;
+		} else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc) {
+			d->config.announce.rate = (uint32_t)atoi(argv[++i]);
 		} else if (strcmp(argv[i], "-a") == 0) {
 			int used = parse_announce(d, argc - i - 1, argv + i + 1);
 
@@ -328,6 +345,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	d.config.announce.shares = d.shares;
+	d.config.announce.rate = 200;
+	d.config.announce.packet_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (parse_options(&d, argc, argv) < 0) {
 		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]... "
 				"[-a none] [-a PREFIX here|there]...\n");
