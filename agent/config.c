@@ -408,7 +408,7 @@ static void use_own_store(struct config *c)
 
 static bool has_cluster(const struct config *c)
 {
-	for (size_t i = 0; i < c->source_count; i++)
+	for (size_t i = 0; c->sources && i < c->source_count; i++)
 		if (c->sources[i].type == CONFIG_KUBERNETES)
 			return true;
 	return false;

@@ -259,7 +259,7 @@ static int read_address_pool(const struct store_object *d, struct address_pool *
 	out->created = d->created_revision;
 	out->at_ms = d->changed_ms;
 	out->user = xstrdup(d->user);
-	if (strcmp(out->name, d->key.name) == 0)
+	if (out->name && strcmp(out->name, d->key.name) == 0)
 		return 0;
 	r = err_set(err, -EINVAL, "it says that it is " ADDRESS_POOL_KIND " %s", out->name);
 	address_pool_done(out);
@@ -287,7 +287,7 @@ static void keep_old(struct address_pools *a, const char *name)
 static void take_address_pool(struct address_pools *a, const struct store_object *d)
 {
 	struct known *k = need(a->source, &d->key);
-	struct address_pool p;
+	struct address_pool p = { 0 };
 	struct err err = { 0 };
 
 	k->list = a->source->list;

@@ -418,10 +418,10 @@ static void ask_for(int fd, const struct doctor_vip *v)
 
 static void hear(int fd, struct doctor_facts *f)
 {
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = { 0 };
 	socklen_t len = sizeof(from);
 	char device[IF_NAMESIZE] = "";
-	struct arp a;
+	struct arp a = { .head = { 0 } };
 
 	if (recvfrom(fd, &a, sizeof(a), MSG_DONTWAIT, (struct sockaddr *)&from, &len) !=
 		    (ssize_t)sizeof(a) ||

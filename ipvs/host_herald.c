@@ -73,9 +73,9 @@ static void close_up(struct line *l)
 
 static void put(struct line *l, const struct entry *e)
 {
-	if (l->count == l->size && l->at > l->size / 2)
+	if (l->v && l->count == l->size && l->at > l->size / 2)
 		close_up(l);
-	if (l->count == l->size) {
+	if (!l->v || l->count == l->size) {
 		l->size = l->size ? l->size * 2 : 64;
 		l->v = xreallocarray(l->v, l->size, sizeof(*l->v));
 	}

@@ -280,11 +280,10 @@ static int read_metric(const struct nlattr *a, void *data)
 static int read_way(const struct nlmsghdr *nlh, void *data)
 {
 	struct host_way *way = data;
-	const struct rtmsg *rt = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr[RTA_MAX + 1] = { 0 };
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE ||
-	    mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+	    mnl_attr_parse(nlh, sizeof(struct rtmsg), keep_attribute, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	way->gateway = attr[RTA_GATEWAY] || attr[RTA_VIA];
 	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0)

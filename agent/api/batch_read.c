@@ -167,7 +167,7 @@ static int take_op(struct batch *b, const struct doc *d, size_t i, struct unit *
 	const char *pool, *member;
 	uint64_t revision;
 	char where[32];
-	struct wish w;
+	struct wish w = { .verb = VERB_NONE };
 
 	snprintf(where, sizeof(where), "ops[%zu]", i);
 	if (check_keys(d, keys, ARRAY_LEN(keys), where, err) < 0)
@@ -273,8 +273,8 @@ static int take_filter(struct batch *b, const struct snapshot *s, const struct d
 	const char *of = doc_string(doc_get(d, REST_OF));
 	bool of_members = of && strcmp(of, REST_MEMBERS_FIELD) == 0;
 	int64_t expected = -1;
-	struct list_query q;
-	struct wish w;
+	struct list_query q = { 0 };
+	struct wish w = { .verb = VERB_NONE };
 	size_t count;
 
 	if (!of_members && (!of || strcmp(of, REST_POOLS_FIELD) != 0))

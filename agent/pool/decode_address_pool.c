@@ -104,7 +104,7 @@ static int check_keys(const struct doc *spec, struct err *err)
 	static const char *const keys[] = { "addresses", "ports", "reserved", "namespaces",
 					    "autoAssign" };
 
-	for (const struct doc *d = spec->first; d; d = d->next) {
+	for (const struct doc *d = spec ? spec->first : NULL; d; d = d->next) {
 		bool known = false;
 
 		for (size_t i = 0; i < ARRAY_LEN(keys) && !known; i++)
