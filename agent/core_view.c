@@ -412,6 +412,7 @@ static void view_numbers(struct core *c, struct snapshot *s)
 	s->kernel.services = k->status.services;
 	s->kernel.dests = k->status.dests;
 	s->kernel.pending = k->status.pending;
+	s->kernel.mh_disordered = k->status.disordered;
 	s->probing = (struct probe_view){
 		.probes = c->health_before.probes + c->health_status.probes,
 		.inconclusive = c->health_before.inconclusive + c->health_status.inconclusive,

@@ -118,6 +118,7 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_par
 		.vip_ranges = c->vip_ranges,
 		.vip_range_count = c->vip_range_count,
 		.audit_ms = c->audit_ms,
+		.order_quiet_ms = IPVS_ORDER_QUIET_MS,
 		.route_protocol = c->route_protocol,
 		.node_v4 = c->node_v4,
 		.node_v6 = c->node_v6,

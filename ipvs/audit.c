@@ -60,10 +60,10 @@ void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
 			ipvs_audit_soon(r); /* it will not be the only one that is missing */
 		return;
 	}
-	row->doubted = false;
 	if (!believe)
 		r->found.dests += count_differences(row->have, &s);
 	ipvs_image_hold(&r->image, row, &s);
+	row->doubted = false;
 }
 
 /* --- the list --- */
@@ -311,7 +311,7 @@ static void on_roll_timer(void *arg)
 			break;
 		}
 		/* One that is being worked on will be looked at the next time round. */
-		if (!row->have || row->queue != IPVS_QUEUE_NONE)
+		if (!row->have || (row->queue != IPVS_QUEUE_NONE && row->queue != IPVS_QUEUE_ORDER))
 			continue;
 		ipvs_read_row(r, row);
 		ipvs_settle(r, row);

@@ -45,8 +45,7 @@ static bool header_same(const struct ipvs_service *want, const struct ipvs_servi
 	       (want->timeout == have->timeout || !(want->flags & IPVS_PERSISTENT));
 }
 
-/* The weight a destination is added with. */
-static uint32_t first_weight(const struct ipvs_service *want, const struct ipvs_dest *d)
+uint32_t ipvs_first_weight(const struct ipvs_service *want, const struct ipvs_dest *d)
 {
 	return ipvs_scheduler_builds(want->scheduler) && d->nominal ? d->nominal : d->weight;
 }
@@ -192,7 +191,7 @@ static bool is_loading(const struct diff *d)
 /* The weight a destination should have now; while loading those that are down still wait. */
 static uint32_t weight_now(const struct diff *d, const struct ipvs_dest *want)
 {
-	return is_loading(d) ? first_weight(d->want, want) : want->weight;
+	return is_loading(d) ? ipvs_first_weight(d->want, want) : want->weight;
 }
 
 /* The step in which a pair is dealt with; IPVS_STEP_COUNT: it is as it should be. */
@@ -295,7 +294,7 @@ static bool add_missing(const struct diff *d, struct ipvs_ops *out)
 
 	for (uint32_t i = 0; i < count && fits; i++) {
 		const struct ipvs_dest *w = all[i].dest;
-		uint32_t weight = first_weight(d->want, w);
+		uint32_t weight = ipvs_first_weight(d->want, w);
 
 		/* One that is down joins a live service at its weight and leaves in the same batch. */
 		if (!loading && weight != w->weight && out->size - out->count < 2) {
@@ -316,7 +315,7 @@ static bool set_loaded(const struct diff *d, struct ipvs_ops *out)
 	for (uint32_t i = 0; i < d->want->dest_count; i++) {
 		const struct ipvs_dest *w = &d->want->dests[i];
 
-		if (w->weight == first_weight(d->want, w) || is_blocked(d, w))
+		if (w->weight == ipvs_first_weight(d->want, w) || is_blocked(d, w))
 			continue;
 		if (!add_dest_op(out, IPVS_SET_DEST, &d->want->key, w, w->weight))
 			return false;

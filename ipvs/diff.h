@@ -55,5 +55,7 @@ enum ipvs_step ipvs_diff_first(const struct ipvs_service *want, const struct ipv
 
 /* Does this scheduler build a table anew at each change of a destination? */
 bool ipvs_scheduler_builds(const char *scheduler);
+/* The weight a destination of that service is added with. */
+uint32_t ipvs_first_weight(const struct ipvs_service *want, const struct ipvs_dest *d);
 
 #endif

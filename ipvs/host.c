@@ -377,6 +377,15 @@ bool ipvs_host_has_device(struct ipvs_host *h, const char *name)
 	return host_has_device(h->routes, name);
 }
 
+int ipvs_host_hold_connections(struct ipvs_host *h, bool hold)
+{
+	unsigned written = 0;
+	int r = host_sysctls_hold_connections(h->sysctls, hold, &written);
+
+	h->writes += written;
+	return r;
+}
+
 uint64_t ipvs_host_writes(const struct ipvs_host *h)
 {
 	return h->writes;

@@ -71,6 +71,12 @@ MUST_CHECK int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_rep
 void ipvs_host_ours_changed(struct ipvs_host *h);
 /* Whether the host has an interface of that name. */
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name);
+/*
+ * While they are held, connections to a real server that is not in IPVS for a moment stay: their
+ * packets are dropped and they go on when it is back (net.ipv4.vs.expire_nodest_conn is 0, and then
+ * what it was). For the time of one batch. -errno: it could not be set.
+ */
+MUST_CHECK int ipvs_host_hold_connections(struct ipvs_host *h, bool hold);
 /* Requests sent to the kernel since it was made: routes, rule transactions, set changes, sysctls. */
 uint64_t ipvs_host_writes(const struct ipvs_host *h);
 

@@ -45,17 +45,19 @@ static bool if_large(const struct host_sysctl_facts *f)
 
 #define ANY_KERNEL UINT32_MAX
 
+#define EXPIRE_NODEST 0 /* where it is in there */
+
 static const struct choice {
 	struct host_sysctl sysctl;
 	uint32_t since;	 /* this kernel and later */
 	uint32_t before; /* but not this one */
 	bool (*when)(const struct host_sysctl_facts *f);
 } choices[] = {
-	{ { "net.ipv4.vs.expire_nodest_conn", 1,
-	    "clients of a removed server are told at once instead of hanging" },
-	  0,
-	  ANY_KERNEL,
-	  always },
+	[EXPIRE_NODEST] = { { "net.ipv4.vs.expire_nodest_conn", 1,
+			      "clients of a removed server are told at once instead of hanging" },
+			    0,
+			    ANY_KERNEL,
+			    always },
 	{ { "net.ipv4.vs.expire_quiescent_template", 1,
 	    "persistent clients of a server that is out go to another one" },
 	  0,
@@ -135,6 +137,7 @@ struct host_sysctls {
 	bool complained[ARRAY_LEN(choices)];
 	bool hinted[HINTS_MAX];
 	bool told_advertised;
+	long held; /* what EXPIRE_NODEST is set back to; 0: it need not be */
 };
 
 struct host_sysctls *host_sysctls_new(const char *root, host_sysctl_event_fn *event, void *arg)
@@ -258,6 +261,26 @@ unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_fac
 		count += apply(s, i);
 	}
 	return count;
+}
+
+int host_sysctls_hold_connections(struct host_sysctls *s, bool hold, unsigned *out_written)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	*out_written = 0;
+	path_of(s->root, choices[EXPIRE_NODEST].sysctl.name, path);
+	if (hold)
+		r = read_number(path, &s->held);
+	if (r < 0 || s->held == 0)
+		return r;
+	r = write_number(path, hold ? 0 : s->held);
+	*out_written = r == 0;
+	if (!hold && r < 0)
+		s->is_right[EXPIRE_NODEST] = s->complained[EXPIRE_NODEST] = false;
+	if (!hold || r < 0)
+		s->held = 0;
+	return r;
 }
 
 /* --- hints --- */

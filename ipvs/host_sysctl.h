@@ -61,6 +61,13 @@ unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_fac
  * were turned on? (The kernel drops it at once unless accept_ra is 2.) Tells so, once.
  */
 bool host_sysctls_forwarding_hurts(struct host_sysctls *s, const char *interface);
+/*
+ * With `hold` net.ipv4.vs.expire_nodest_conn is set to 0, without it back to what it was then; in
+ * between nothing else is done with *s. -errno: it could not be set; one that could not be set back
+ * is set again by the next host_sysctls_apply(). Tells nothing. *out_written: how many were set.
+ */
+MUST_CHECK int host_sysctls_hold_connections(struct host_sysctls *s, bool hold,
+					     unsigned *out_written);
 /* Settings of others that are known to hurt; told once. Needs no writing. */
 void host_sysctls_hints(struct host_sysctls *s, const struct host_sysctl_facts *f);
 

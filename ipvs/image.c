@@ -75,6 +75,23 @@ void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row)
 	free_row(row);
 }
 
+void ipvs_image_recall(const struct ipvs_service *before, struct ipvs_service *now)
+{
+	for (uint32_t i = 0; i < now->dest_count; i++) {
+		struct ipvs_dest *d = &now->dests[i];
+		const struct ipvs_dest *was = NULL;
+
+		d->nominal = d->weight;
+		if (d->weight)
+			continue;
+		if (before && i < before->dest_count && ipvs_dest_cmp(&before->dests[i], d) == 0)
+			was = &before->dests[i]; /* as it mostly is */
+		else if (before)
+			was = ipvs_service_find(before, d);
+		d->nominal = was ? was->nominal : IPVS_WEIGHT_UNKNOWN;
+	}
+}
+
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s)
 {
 	for (uint32_t i = 0, k = s->dest_count; i + 1 < k; i++) {
@@ -83,6 +100,7 @@ void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_ser
 		s->dests[k] = s->dests[i];
 		s->dests[i] = d;
 	}
+	ipvs_image_recall(row->doubted ? NULL : row->have, s);
 	ipvs_image_lose(m, row, false);
 	row->have = xmalloc(sizeof(*row->have));
 	*row->have = *s;
@@ -147,6 +165,7 @@ static void remove_dest(struct ipvs_service *s, const struct ipvs_dest *like)
 
 static void apply_dest(struct ipvs_service *s, const struct ipvs_op *op)
 {
+	uint32_t last = op->dest.weight;
 	struct ipvs_dest *d;
 
 	if (op->kind == IPVS_DEL_DEST) {
@@ -155,10 +174,12 @@ static void apply_dest(struct ipvs_service *s, const struct ipvs_op *op)
 	}
 	/* A new one is not there yet: no need to look for it among thousands. */
 	d = op->kind == IPVS_SET_DEST ? ipvs_service_find(s, &op->dest) : NULL;
+	if (d && last == 0)
+		last = d->nominal;
 	if (!d)
 		d = ipvs_service_add(s);
 	*d = op->dest;
-	d->nominal = 0;
+	d->nominal = last;
 	d->draining = false;
 }
 

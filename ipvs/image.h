@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/map.h"
 #include "ipvs/kernel.h"
 #include "ipvs/table.h"
@@ -36,10 +37,11 @@ struct ipvs_row {
 	struct ipvs_trouble *troubles;
 	struct ipvs_row *next, *before; /* in the queue it stands in */
 	uint32_t listed;		/* destinations the last list told of */
-	uint32_t audit;	 /* the last audit that met it, or during which it was changed */
-	uint8_t queue;	 /* enum ipvs_queue */
-	bool staged_any; /* staged, or staged as gone */
-	bool hosted;	 /* the host carries its frontend */
+	uint32_t audit;	   /* the last audit that met it, or during which it was changed */
+	mono_t ordered_at; /* since when it stands in IPVS_QUEUE_ORDER */
+	uint8_t queue;	   /* enum ipvs_queue */
+	bool staged_any;   /* staged, or staged as gone */
+	bool hosted;	   /* the host carries its frontend */
 	bool hosted_masquerade;
 	bool doubted;  /* the image may be wrong by our own doing: believe what is read */
 	bool draining; /* in the list of rows whose destinations drain */
@@ -58,8 +60,16 @@ struct ipvs_row *ipvs_image_make(struct ipvs_image *m, const struct endpoint *ke
 /* Frees the row; what it held counts as gone. */
 void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row);
 
-/* Takes the contents of *s over as what the kernel holds; its dests newest first, as read. */
+/*
+ * Takes the contents of *s over as what the kernel holds; its dests newest first, as read. The last
+ * weight of one that is at 0 is the one that the image had of it, unless the row is doubted.
+ */
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s);
+/*
+ * What the kernel does not tell, the last weight of each that is at 0: it is known of those that we
+ * set to 0, and held so before. Both oldest first; `before` may be NULL.
+ */
+void ipvs_image_recall(const struct ipvs_service *before, struct ipvs_service *now);
 /* The kernel does not hold it any more. `remember` keeps the order for writing it again. */
 void ipvs_image_lose(struct ipvs_image *m, struct ipvs_row *row, bool remember);
 /* Replace what the row wants (NULL: nothing) and free what it wanted. */

@@ -161,7 +161,6 @@ static int read_stats(void *kernel, const struct endpoint *key, struct ipvs_stat
 		ipvs_stats_done(out);
 		return r;
 	}
-	ipvs_stats_sort(out);
 	out->counting = estimator_runs();
 	return 0;
 }

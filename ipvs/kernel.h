@@ -65,9 +65,9 @@ struct ipvs_kernel_ops {
 	MUST_CHECK int (*read_dests)(void *kernel, const struct endpoint *key, uint32_t dests,
 				     ipvs_dest_fn *fn, void *arg);
 	/*
-	 * What was counted of a service and of its destinations, into *out, which is empty and
-	 * stays so on failure. -ESRCH: no such service. Holds up other users of IPVS no longer than
-	 * reading its destinations does.
+	 * What was counted of a service and of its destinations, newest first, into *out, which is
+	 * empty and stays so on failure. -ESRCH: no such service. Holds up other users of IPVS no
+	 * longer than reading its destinations does.
 	 */
 	MUST_CHECK int (*read_stats)(void *kernel, const struct endpoint *key,
 				     struct ipvs_stats *out);

@@ -279,6 +279,7 @@ void wire_put_ipvs_status(struct buf *b, const struct ipvs_status *s)
 	wire_put_u32(b, s->dests);
 	wire_put_u32(b, s->pending);
 	wire_put_u32(b, s->problems);
+	wire_put_u32(b, s->disordered);
 }
 
 void wire_ipvs_status(struct wire *w, struct ipvs_status *out)
@@ -295,6 +296,7 @@ void wire_ipvs_status(struct wire *w, struct ipvs_status *out)
 	out->dests = wire_u32(w);
 	out->pending = wire_u32(w);
 	out->problems = wire_u32(w);
+	out->disordered = wire_u32(w);
 }
 
 void wire_put_ipvs_problem(struct buf *b, const struct ipvs_problem *p)

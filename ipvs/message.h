@@ -68,6 +68,7 @@ struct ipvs_status {
 	uint32_t dests;
 	uint32_t pending; /* services that something is still to be done about */
 	uint32_t problems;
+	uint32_t disordered; /* mh services that are as wanted, but not in order yet (order.h) */
 };
 
 struct ipvs_problem {

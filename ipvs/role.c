@@ -268,6 +268,7 @@ void ipvs_role_free(struct ipvs_role *r)
 	loop_cancel(r->loop, r->drain_timer);
 	ipvs_troubles_done(r);
 	ipvs_rival_done(r);
+	ipvs_ordering_end(r);
 	ipvs_hosting_close(r);
 	if (r->kernel.ops)
 		r->kernel.ops->close(r->kernel.kernel);

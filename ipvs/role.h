@@ -20,12 +20,17 @@
 #include "ipvs/table.h"
 #include "ipvs/timeouts.h"
 
+#define IPVS_ORDER_QUIET_MS 30000
+
 struct ipvs_config {
 	const struct prefix *vip_ranges; /* never touch an address outside */
 	size_t vip_range_count;
 	const struct ipvs_ours *ours; /* "ours" as defined in parasausd(8), until core says more */
 	size_t ours_count;
-	uint32_t audit_ms;	/* between looks at the whole service list */
+	uint32_t audit_ms; /* between looks at the whole service list */
+	/* For so long an mh service is left alone before its order is put right (order.h):
+	 * IPVS_ORDER_QUIET_MS. */
+	uint32_t order_quiet_ms;
 	uint8_t route_protocol; /* rtm_protocol of VIP routes (112) */
 	struct addr node_v4;	/* preferred source of VIP routes; family 0: the kernel's choice */
 	struct addr node_v6;

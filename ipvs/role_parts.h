@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ipvs process from the inside, as its files share it: role.c, check.c,
- * writer.c, audit.c, timeouts.c, rival.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
+ * writer.c, ordering.c, audit.c, timeouts.c, rival.c, hosting.c, drain.c, trouble.c, tell.c. Nobody else includes this but tests.
  *
  * Every service is a row (image.h). A row stands in at most one queue, that
  * of the most urgent thing to be done with it; settling a row finds its
@@ -36,6 +36,8 @@ enum ipvs_queue {
 	IPVS_QUEUE_WAIT,      /* the same, at weight 0 already, until the pace allows it */
 	IPVS_QUEUE_SCHEDULER, /* IPVS_STEP_EDIT that changes a live scheduler: paced */
 	IPVS_QUEUE_GONE,      /* the host need not carry its frontend any more */
+	/* All is as wanted but the order in mh (ordering.c). It is last: what is before is urgent. */
+	IPVS_QUEUE_ORDER,
 	IPVS_QUEUE_COUNT,
 };
 
@@ -55,6 +57,8 @@ struct ipvs_host_ops {
 	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
 	void (*ours_changed)(void *host);
 	bool (*has_device)(void *host, const char *name);
+	/* Connections of a destination that is gone for a moment stay, or as before. -errno. */
+	int (*hold_connections)(void *host, bool hold);
 	uint64_t (*writes)(const void *host);
 	void (*close)(void *host);
 	void *arg; /* for open */
@@ -133,6 +137,13 @@ struct ipvs_role {
 	uint64_t writes_before;
 	bool full; /* a whole table was compared since then */
 
+	/* ordering.c */
+	struct {
+		timer_id timer;		  /* while the queue is not empty */
+		uint32_t services, dests; /* put right in this round */
+		bool refused;		  /* the host could not; it was told */
+	} ordering;
+
 	/* audit.c */
 	uint32_t audit; /* number of the one running, or of the last */
 	bool auditing;
@@ -191,7 +202,17 @@ void ipvs_enqueue_read(struct ipvs_role *r, struct ipvs_row *row);
 void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row);
 /* Something may have come into a queue. */
 void ipvs_pump(struct ipvs_role *r);
+/* No row is in a queue but in that of the order. */
 bool ipvs_is_quiet(const struct ipvs_role *r);
+/* Send the first `count` of r->ops, and take what comes of it. The image holds them already. */
+void ipvs_write(struct ipvs_role *r, size_t count);
+
+/* --- ordering.c --- */
+/* The row is as wanted: is its order, too? */
+bool ipvs_ordering_wanted(const struct ipvs_role *r, const struct ipvs_row *row);
+/* Into IPVS_QUEUE_ORDER, from now on. */
+void ipvs_ordering_add(struct ipvs_role *r, struct ipvs_row *row);
+void ipvs_ordering_end(struct ipvs_role *r);
 
 /* --- check.c --- */
 /* Check rows at the head of their queue, and settle them. */

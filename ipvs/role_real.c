@@ -45,6 +45,11 @@ static bool real_has_device(void *host, const char *name)
 	return ipvs_host_has_device(host, name);
 }
 
+static int real_hold_connections(void *host, bool hold)
+{
+	return ipvs_host_hold_connections(host, hold);
+}
+
 static uint64_t real_writes(const void *host)
 {
 	return ipvs_host_writes(host);
@@ -63,6 +68,7 @@ static const struct ipvs_host_ops real_host = {
 	.sync = real_sync,
 	.ours_changed = real_ours_changed,
 	.has_device = real_has_device,
+	.hold_connections = real_hold_connections,
 	.writes = real_writes,
 	.close = real_close,
 };

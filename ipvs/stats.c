@@ -72,6 +72,7 @@ void ipvs_stats_put(const struct ipvs_stats_answer *a, ipvs_stats_send_fn *send,
 	wire_put_u32(&b, a->id);
 	wire_put_u32(&b, (uint32_t)a->error);
 	wire_put_u8(&b, s->counting);
+	wire_put_u64(&b, s->fingerprint);
 	put_counters(&b, &s->counters);
 	wire_put_u32(&b, (uint32_t)s->dest_count);
 	send(arg, IPVS_MSG_STATS, &b);
@@ -117,6 +118,7 @@ static int read_head(struct ipvs_stats_reader *r, struct wire *w)
 	a.error = (int32_t)wire_u32(w);
 	counting = wire_u8(w);
 	a.stats.counting = counting;
+	a.stats.fingerprint = wire_u64(w);
 	a.stats.counters = get_counters(w);
 	count = wire_u32(w);
 	if (!wire_end(w) || a.error < 0 || a.error > 4095 || counting > 1 ||

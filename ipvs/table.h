@@ -21,6 +21,8 @@
 
 #define IPVS_SCHEDULER_MAX 16	 /* with the NUL; IP_VS_SCHEDNAME_MAXLEN */
 #define IPVS_DESTS_MAX	   16384 /* per service */
+/* Of a held one that is at 0: the kernel does not tell, and it was not us who set it. */
+#define IPVS_WEIGHT_UNKNOWN UINT32_MAX
 
 /* include/uapi/linux/ip_vs.h, IP_VS_SVC_F_*; the kernel's own "hashed" (2) is never in here. */
 enum {
@@ -43,8 +45,12 @@ struct ipvs_dest {
 	uint16_t port;
 	uint16_t tunnel_port; /* gue */
 	uint32_t weight;
-	uint32_t nominal; /* wanted only: its weight when well; mh is loaded with this */
-	uint32_t upper;	  /* connection thresholds; 0: none */
+	/*
+	 * Wanted: its weight when well; mh is loaded with this. Held (image.h): the last weight it
+	 * had that was not 0, or with which it was added; mh goes on with that.
+	 */
+	uint32_t nominal;
+	uint32_t upper; /* connection thresholds; 0: none */
 	uint32_t lower;
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/xalloc.h"
+#include "ipvs/order.h"
 #include "ipvs/role_parts.h"
 
 #define STATUS_MS	50
@@ -55,6 +56,28 @@ void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struc
 	channel_send(r->core, IPVS_MSG_IDLE, &b);
 }
 
+/* The service as the kernel holds it, oldest first, of what was counted, which is newest first. */
+static uint64_t fingerprint_of(const struct ipvs_service *have, const struct ipvs_stats *counted)
+{
+	struct ipvs_service s = *have;
+	uint64_t fingerprint;
+
+	s.dests = NULL;
+	s.dest_count = 0;
+	for (size_t i = counted->dest_count; i > 0; i--) {
+		const struct ipvs_dest_stats *from = &counted->dests[i - 1];
+		struct ipvs_dest *d = ipvs_service_add(&s);
+
+		*d = (struct ipvs_dest){ .addr = from->addr,
+					 .port = from->port,
+					 .weight = from->weight };
+	}
+	ipvs_image_recall(have, &s);
+	fingerprint = ipvs_order_fingerprint(&s);
+	ipvs_service_done(&s);
+	return fingerprint;
+}
+
 bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body)
 {
 	struct ipvs_stats_answer a = { .id = wire_u32(body) };
@@ -68,6 +91,10 @@ bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body)
 	row = ipvs_image_get(&r->image, &key);
 	if (row && row->have)
 		ret = r->kernel.ops->read_stats(r->kernel.kernel, &key, &a.stats);
+	if (ret == 0) {
+		a.stats.fingerprint = fingerprint_of(row->have, &a.stats);
+		ipvs_stats_sort(&a.stats);
+	}
 	a.error = -ret;
 	ipvs_stats_put(&a, send_message, r);
 	ipvs_stats_done(&a.stats);
@@ -138,7 +165,7 @@ static uint32_t count_pending(const struct ipvs_role *r)
 {
 	uint32_t n = 0;
 
-	for (unsigned q = IPVS_QUEUE_NONE + 1; q < IPVS_QUEUE_COUNT; q++)
+	for (unsigned q = IPVS_QUEUE_NONE + 1; q < IPVS_QUEUE_ORDER; q++)
 		n += r->queues[q].count;
 	return n;
 }
@@ -158,7 +185,8 @@ static bool status_same(const struct ipvs_status *a, const struct ipvs_status *b
 	       a->kernel_writes == b->kernel_writes && a->other_writes == b->other_writes &&
 	       a->repairs == b->repairs && a->last_sync_us == b->last_sync_us &&
 	       a->last_sync_writes == b->last_sync_writes && a->services == b->services &&
-	       a->dests == b->dests && a->pending == b->pending && a->problems == b->problems;
+	       a->dests == b->dests && a->pending == b->pending && a->problems == b->problems &&
+	       a->disordered == b->disordered;
 }
 
 void ipvs_tell_status(struct ipvs_role *r)
@@ -169,6 +197,7 @@ void ipvs_tell_status(struct ipvs_role *r)
 	s->services = r->image.services;
 	s->dests = r->image.dests;
 	s->pending = count_pending(r);
+	s->disordered = r->queues[IPVS_QUEUE_ORDER].count;
 	s->problems = (uint32_t)r->troubles.count + r->host_failed;
 	s->other_writes = r->timeout_writes + (r->host ? r->host_ops->writes(r->host) : 0);
 	s->synced = r->committed && s->pending == 0;
@@ -204,6 +233,8 @@ static void tell_next(void *arg)
 		if (!row || !row->have)
 			continue;
 		s = ipvs_service_copy(row->have);
+		for (uint32_t k = 0; k < s.dest_count; k++)
+			s.dests[k].nominal = 0; /* what core does not know of is not told */
 		ipvs_service_sort(&s);
 		ipvs_message_put_service(&s, send_message, r);
 		ipvs_service_done(&s);

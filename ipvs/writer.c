@@ -68,7 +68,7 @@ void ipvs_enqueue_read(struct ipvs_role *r, struct ipvs_row *row)
 
 bool ipvs_is_quiet(const struct ipvs_role *r)
 {
-	for (unsigned q = IPVS_QUEUE_NONE + 1; q < IPVS_QUEUE_COUNT; q++) {
+	for (unsigned q = IPVS_QUEUE_NONE + 1; q < IPVS_QUEUE_ORDER; q++) {
 		if (r->queues[q].count)
 			return false;
 	}
@@ -125,7 +125,9 @@ static enum ipvs_queue queue_for(struct ipvs_role *r, struct ipvs_row *row)
 	case IPVS_STEP_COUNT:
 		break;
 	}
-	return !row->want && !row->have && row->hosted ? IPVS_QUEUE_GONE : IPVS_QUEUE_NONE;
+	if (!row->want && !row->have && row->hosted)
+		return IPVS_QUEUE_GONE;
+	return ipvs_ordering_wanted(r, row) ? IPVS_QUEUE_ORDER : IPVS_QUEUE_NONE;
 }
 
 void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row)
@@ -142,7 +144,10 @@ void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row)
 		free(row->lost);
 		row->lost = NULL;
 	}
-	ipvs_enqueue(r, row, q);
+	if (q != IPVS_QUEUE_ORDER)
+		ipvs_enqueue(r, row, q);
+	else if (row->queue != IPVS_QUEUE_ORDER)
+		ipvs_ordering_add(r, row);
 	if (q == IPVS_QUEUE_NONE && !row->want && !row->have && !row->staged_any &&
 	    !row->troubles && !row->draining)
 		ipvs_image_drop(&r->image, row);
@@ -221,7 +226,7 @@ static bool is_written(enum ipvs_queue q)
 /* The next queue that a batch may take from now; IPVS_QUEUE_NONE: none. */
 static enum ipvs_queue next_queue(struct ipvs_role *r)
 {
-	for (unsigned q = IPVS_QUEUE_CHECK; q < IPVS_QUEUE_COUNT; q++) {
+	for (unsigned q = IPVS_QUEUE_CHECK; q < IPVS_QUEUE_ORDER; q++) {
 		struct ipvs_row *row = r->queues[q].first;
 
 		if (!row)
@@ -312,8 +317,10 @@ static void take_result(struct ipvs_role *r, const struct ipvs_op *op, int error
 	if (!row)
 		return; /* deleted, and nothing more is known of it */
 	if (error == 0) {
-		if (row->troubles)
+		if (row->troubles) {
 			ipvs_trouble_over(r, row, is_dest ? &op->dest : NULL);
+			ipvs_settle(r, row); /* its order may matter now */
+		}
 		return;
 	}
 	if (error == -ESRCH && op->kind != IPVS_DEL_SERVICE) {
@@ -345,17 +352,10 @@ static void doubt_batch(struct ipvs_role *r, size_t count)
 	ipvs_audit_soon(r);
 }
 
-static void send_batch(struct ipvs_role *r, size_t count)
+void ipvs_write(struct ipvs_role *r, size_t count)
 {
-	int ret;
+	int ret = r->kernel.ops->write(r->kernel.kernel, r->ops, count, r->errors);
 
-	if (!r->writing) {
-		r->writing = true;
-		r->writes_before = r->status.kernel_writes;
-		r->first_write = clock_mono(loop_clock(r->loop));
-	}
-	ret = r->kernel.ops->write(r->kernel.kernel, r->ops, count, r->errors);
-	r->last_ack = clock_mono(loop_clock(r->loop));
 	if (ret == 0 || ret == -ENOBUFS)
 		r->status.kernel_writes += count;
 	if (ret < 0) {
@@ -371,6 +371,17 @@ static void send_batch(struct ipvs_role *r, size_t count)
 		if (r->errors[i] || r->troubles.count)
 			take_result(r, &r->ops[i], r->errors[i]);
 	}
+}
+
+static void send_batch(struct ipvs_role *r, size_t count)
+{
+	if (!r->writing) {
+		r->writing = true;
+		r->writes_before = r->status.kernel_writes;
+		r->first_write = clock_mono(loop_clock(r->loop));
+	}
+	ipvs_write(r, count);
+	r->last_ack = clock_mono(loop_clock(r->loop));
 }
 
 static void write_piece(struct ipvs_role *r)
@@ -447,6 +458,7 @@ static bool do_most_urgent(struct ipvs_role *r)
 		write_piece(r);
 		return true;
 	case IPVS_QUEUE_NONE:
+	case IPVS_QUEUE_ORDER: /* on a timer of its own */
 	case IPVS_QUEUE_COUNT:
 		break;
 	}

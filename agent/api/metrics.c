@@ -176,6 +176,9 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 		"Virtual services in the kernel's table.", k->services);
 	put_one(out, "parasaus_ipvs_destinations", METRIC_GAUGE,
 		"Real servers in the kernel's table, once for each service.", k->dests);
+	put_one(out, "parasaus_ipvs_mh_disordered", METRIC_GAUGE,
+		"Services of mh with real servers in another order than on other nodes.",
+		k->mh_disordered);
 	put_one(out, "parasaus_kernel_writes_total", METRIC_COUNTER,
 		"Commands sent to IPVS, refused ones too.", s->kernel_writes);
 	put_one(out, "parasaus_host_writes_total", METRIC_COUNTER,

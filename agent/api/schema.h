@@ -248,6 +248,7 @@
 #define REST_KERNEL_WRITES     "kernelWrites"
 #define REST_OTHER_WRITES      "otherWrites"
 #define REST_REPAIRS	       "repairs"
+#define REST_MH_DISORDERED     "mhDisordered"
 #define REST_PROBING	       "probing" /* of it: */
 #define REST_PROBES	       "probes"
 #define REST_INCONCLUSIVE      "inconclusive"

@@ -2,6 +2,7 @@
 #include "agent/api/statistics.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,14 +170,16 @@ static void put_destination(struct json_writer *j, const struct ipvs_dest_stats 
 static void put_frontend(struct json_writer *j, const struct endpoint *at,
 			 const struct ipvs_stats_answer *a)
 {
-	char address[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 8];
+	char address[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 8], fingerprint[17];
 
+	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, a->stats.fingerprint);
 	snprintf(text, sizeof(text), "%s/%s", endpoint_text(at, address),
 		 protocol_text(at->protocol));
 	json_put_object(j, NULL);
 	json_put_text(j, REST_FRONTEND, text);
 	json_put_bool(j, REST_IN_KERNEL, !a->error);
 	json_put_bool(j, REST_COUNTING, a->stats.counting);
+	json_put_text(j, REST_FINGERPRINT, a->stats.fingerprint ? fingerprint : NULL);
 	put_counters(j, &a->stats.counters);
 	json_put_array(j, REST_DESTINATIONS);
 	for (size_t i = 0; i < a->stats.dest_count; i++)

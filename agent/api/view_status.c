@@ -82,6 +82,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_uint(j, REST_KERNEL_WRITES, s->kernel_writes);
 	json_put_uint(j, REST_OTHER_WRITES, s->other_writes);
 	json_put_uint(j, REST_REPAIRS, s->repairs);
+	json_put_uint(j, REST_MH_DISORDERED, s->kernel.mh_disordered);
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
 	put_probing(j, &s->probing);
 	put_processes(j, s);

@@ -331,6 +331,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Kernel writes", "%" PRId64, words_int(s, REST_KERNEL_WRITES));
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
+	put_line(out, "mh unordered", "%" PRId64, words_int(s, REST_MH_DISORDERED));
 	put_probing(doc_get(s, REST_PROBING), out);
 	put_remote(doc_get(s, REST_REMOTE), out);
 	put_processes(s, out);

@@ -54,6 +54,13 @@ static void put_notes(const struct doc *frontends, struct buf *out)
 	bool still = false;
 
 	for (const struct doc *f = frontends ? frontends->first : NULL; f; f = f->next) {
+		const char *fingerprint = words_text(f, REST_FINGERPRINT);
+
+		if (*fingerprint)
+			buf_printf(out,
+				   "%s has the fingerprint %s: nodes where it is equal send a "
+				   "client to the same server\n",
+				   words_text(f, REST_FRONTEND), fingerprint);
 		if (!words_bool(f, REST_IN_KERNEL))
 			buf_printf(out,
 				   "%s is not in the kernel: 'parasausctl get status' says "

@@ -133,6 +133,7 @@ struct probe_view {
 struct kernel_view {
 	uint32_t services, dests;     /* in the kernel's table */
 	uint32_t pending;	      /* services that something is still to be done about */
+	uint32_t mh_disordered;	      /* struct ipvs_status */
 	int64_t asked_ms;	      /* wall clock of the last commit; 0: none yet */
 	int64_t matched_ms;	      /* when the kernel last matched one in full; 0: not yet */
 	struct histogram programming; /* from a commit until the kernel matched it */

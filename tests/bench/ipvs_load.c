@@ -179,7 +179,8 @@ int main(int argc, char **argv)
 				      .vip_range_count = 1,
 				      .ours = &ours,
 				      .ours_count = 1,
-				      .audit_ms = 30000 };
+				      .audit_ms = 30000,
+				      .order_quiet_ms = IPVS_ORDER_QUIET_MS };
 	const struct ipvs_ground ground = { .open_kernel = open_kernel, .host = &no_host };
 	const char *scheduler = argc > 3 ? argv[3] : "rr";
 	struct core core = { 0 };

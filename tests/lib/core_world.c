@@ -121,6 +121,8 @@ static void answer_count(struct world *w, struct wire *body)
 	if (s) {
 		a.stats.counting = true;
 		a.stats.counters = some;
+		if (strcmp(s->scheduler, "mh") == 0)
+			a.stats.fingerprint = 0x0123456789abcdef;
 	}
 	for (uint32_t i = 0; s && i < s->dest_count; i++)
 		*ipvs_stats_add(&a.stats) = (struct ipvs_dest_stats){ .addr = s->dests[i].addr,

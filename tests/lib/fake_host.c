@@ -95,6 +95,18 @@ static bool fake_has_device(void *host, const char *name)
 	return h->device && strcmp(h->device, name) == 0;
 }
 
+static int fake_hold_connections(void *host, bool hold)
+{
+	struct fake_host *h = host;
+
+	if (h->hold_error)
+		return h->hold_error;
+	assert(h->held != hold);
+	h->held = hold;
+	h->holds += hold;
+	return 0;
+}
+
 static uint64_t fake_writes(const void *host)
 {
 	return ((const struct fake_host *)host)->writes;
@@ -116,6 +128,7 @@ void fake_host_init(struct fake_host *h)
 		.sync = fake_sync,
 		.ours_changed = fake_ours_changed,
 		.has_device = fake_has_device,
+		.hold_connections = fake_hold_connections,
 		.writes = fake_writes,
 		.close = fake_close,
 		.arg = h,

@@ -22,6 +22,9 @@ struct fake_host {
 	uint64_t writes, syncs, prunes, ours_changes;
 	const char *device; /* the one that it has; NULL: none */
 	int fail;	    /* -errno of the next calls; 0: they go well */
+	int hold_error;	    /* of hold_connections */
+	bool held;
+	unsigned holds;
 	ipvs_host_changed_fn *changed;
 	void *arg;
 };

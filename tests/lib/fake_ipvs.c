@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/base/xalloc.h"
+#include "ipvs/order.h"
 #include "tests/lib/ipvs_ops.h"
 
 void fake_ipvs_init(struct fake_ipvs *f)
@@ -151,9 +152,13 @@ static int do_dest(struct fake_ipvs *f, const struct ipvs_op *op)
 	} else if (op->kind == IPVS_NEW_DEST) {
 		from_trash(f, op);
 		insert_first(s, &op->dest);
+		s->s.dests[0].nominal = op->dest.weight;
 	} else {
-		f->pointless += memcmp(&s->s.dests[i], &op->dest, sizeof(op->dest)) == 0;
-		s->s.dests[i] = op->dest;
+		struct ipvs_dest now = op->dest;
+
+		now.nominal = now.weight ? now.weight : s->s.dests[i].nominal;
+		f->pointless += memcmp(&s->s.dests[i], &now, sizeof(now)) == 0;
+		s->s.dests[i] = now;
 	}
 	return 0;
 }
@@ -177,6 +182,7 @@ static int fake_write(void *kernel, const struct ipvs_op *ops, size_t count, int
 		ipvs_ops_print(ops, count, &f->log);
 	for (size_t i = 0; i < count; i++) {
 		f->writes++;
+		f->held_writes += f->held && *f->held;
 		if (f->fail_at && f->writes == f->fail_at)
 			errors[i] = f->fail_error;
 		else
@@ -223,8 +229,12 @@ static int fake_read_dests(void *kernel, const struct endpoint *key, uint32_t de
 	f->reads++;
 	if (!s)
 		return -ESRCH;
-	for (uint32_t i = 0; i < s->s.dest_count; i++)
-		fn(arg, &s->s.dests[i], s->connections[i]);
+	for (uint32_t i = 0; i < s->s.dest_count; i++) {
+		struct ipvs_dest d = s->s.dests[i];
+
+		d.nominal = 0;
+		fn(arg, &d, s->connections[i]);
+	}
 	return 0;
 }
 
@@ -246,7 +256,6 @@ static int fake_read_stats(void *kernel, const struct endpoint *key, struct ipvs
 			.active = (uint32_t)s->connections[i],
 			.counters = f->counters,
 		};
-	ipvs_stats_sort(out);
 	return 0;
 }
 
@@ -369,6 +378,26 @@ void fake_ipvs_set_connections(struct fake_ipvs *f, const char *dest, uint64_t c
 		if (i < s->s.dest_count)
 			s->connections[i] = connections;
 	}
+}
+
+uint64_t fake_ipvs_fingerprint(struct fake_ipvs *f, const char *service)
+{
+	struct ipvs_service copy;
+	struct endpoint key;
+	uint64_t fingerprint;
+
+	must(endpoint_parse(service, IPPROTO_TCP, &key), service);
+	must(*find(f, &key) ? 0 : -ESRCH, service);
+	copy = ipvs_service_copy(&(*find(f, &key))->s);
+	for (uint32_t i = 0, k = copy.dest_count; i + 1 < k; i++) {
+		struct ipvs_dest d = copy.dests[--k];
+
+		copy.dests[k] = copy.dests[i];
+		copy.dests[i] = d;
+	}
+	fingerprint = ipvs_order_fingerprint(&copy);
+	ipvs_service_done(&copy);
+	return fingerprint;
 }
 
 void fake_ipvs_refuse(struct fake_ipvs *f, const char *dest, int error)

@@ -19,7 +19,8 @@
 #define FAKE_IPVS_FAULTS 8
 
 struct fake_service {
-	struct ipvs_service s; /* dests newest first */
+	/* dests newest first; `nominal` is the last weight that was not 0, which nobody can read */
+	struct ipvs_service s;
 	uint64_t *connections; /* beside dests */
 	struct fake_service *next;
 };
@@ -39,6 +40,8 @@ struct fake_ipvs {
 	uint64_t pointless;  /* SETs that changed nothing */
 	uint64_t trash_walk; /* entries that new destinations walked past */
 	uint64_t lists, reads;
+	const bool *held; /* the host's, to count what is written meanwhile; may be NULL */
+	uint64_t held_writes;
 	bool keep_log;
 	struct buf log; /* commands, as ipvs_ops_print() */
 	struct ipvs_timeouts timeouts;
@@ -70,6 +73,8 @@ void fake_ipvs_clear(struct fake_ipvs *f);
 int fake_ipvs_do(struct fake_ipvs *f, const struct ipvs_op *op);
 /* `ipvsadm -Sn`, sorted. Appends. */
 void fake_ipvs_print(const struct fake_ipvs *f, struct buf *out);
+/* ipvs_order_fingerprint() of the service at "10.0.0.1:80", by what the kernel truly has. */
+uint64_t fake_ipvs_fingerprint(struct fake_ipvs *f, const char *service);
 void fake_ipvs_set_connections(struct fake_ipvs *f, const char *dest, uint64_t connections);
 /* Refuse a destination "10.0.0.1:80" with -errno from now on; 0: no more. */
 void fake_ipvs_refuse(struct fake_ipvs *f, const char *dest, int error);

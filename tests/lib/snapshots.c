@@ -331,6 +331,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->kernel_writes = 42;
 	s->other_writes = 11;
 	s->repairs = 1;
+	s->kernel.mh_disordered = 2;
 	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31 };
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -55,6 +55,7 @@ static void a_pool_is_told_by_frontend_and_destination(void **state)
 		f = doc_get(a.root, "frontends")->first;
 		assert_true(strstr(doc_string(doc_get(f, "frontend")), "/tcp"));
 		assert_int_equal(number(f, "connections"), 11);
+		assert_int_equal(doc_get(f, "fingerprint")->type, DOC_NULL);
 		assert_int_equal(number(f, "bytesOut"), 1ll << 40);
 		assert_int_equal(doc_get(f, "destinations")->count, 2);
 		d = doc_get(f, "destinations")->first->next;

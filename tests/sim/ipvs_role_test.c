@@ -15,11 +15,13 @@
 
 #include "agent/base/channel.h"
 #include "agent/base/xalloc.h"
+#include "ipvs/order.h"
 #include "ipvs/role_parts.h"
 #include "tests/lib/fake_host.h"
 #include "tests/lib/fake_ipvs.h"
 
 #define AUDIT_MS 30000
+#define QUIET_MS 30000
 #define PROBLEMS 16
 
 #define A  "-A -t 10.0.0.1:80 -s rr\n"
@@ -223,6 +225,7 @@ static int begin(void **state)
 		return -1;
 	fake_ipvs_init(&w->kernel);
 	fake_host_init(&w->host);
+	w->kernel.held = &w->host.held;
 	ipvs_table_init(&w->image);
 	w->kernel.keep_log = true;
 	if (prefix_parse("10.0.0.0/24", &w->ranges[0]) < 0 ||
@@ -238,6 +241,7 @@ static int begin(void **state)
 		.ours = w->ours,
 		.ours_count = 2,
 		.audit_ms = AUDIT_MS,
+		.order_quiet_ms = QUIET_MS,
 	};
 	*state = w;
 	return 0;
@@ -1159,6 +1163,317 @@ static void a_member_of_mh_that_is_down_is_loaded_at_its_weight(void **state)
 		      "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n");
 }
 
+/* --- the order of mh (ordering.c) --- */
+
+#define MH   "-A -t 10.0.0.1:80 -s mh -b mh-fallback\n"
+#define DEL2 "-d -t 10.0.0.1:80 -r 10.1.0.2:80\n"
+#define DEL3 "-d -t 10.0.0.1:80 -r 10.1.0.3:80\n"
+static uint64_t fingerprint_loaded(const char *text)
+{
+	struct ipvs_table t;
+	struct ipvs_service *s;
+	uint64_t fingerprint = 0;
+
+	ipvs_table_init(&t);
+	assert_int_equal(ipvs_table_parse(text, &t, NULL), 0);
+	for (size_t pos = 0; (s = map_next(&t.by_key, &pos));)
+		fingerprint = ipvs_order_fingerprint(s);
+	ipvs_table_done(&t);
+	return fingerprint;
+}
+
+static void assert_loaded_order(struct world *w, const char *text)
+{
+	assert_true(fake_ipvs_fingerprint(&w->kernel, "10.0.0.1:80") == fingerprint_loaded(text));
+}
+
+/* What another program does. */
+static void foreign(struct world *w, enum ipvs_op_kind kind, const char *dest, uint32_t weight)
+{
+	struct ipvs_op op = { .kind = kind };
+	struct endpoint e;
+
+	assert_int_equal(endpoint_parse("10.0.0.1:80", IPPROTO_TCP, &op.key), 0);
+	assert_int_equal(endpoint_parse(dest, IPPROTO_TCP, &e), 0);
+	op.dest.addr = e.addr;
+	op.dest.port = e.port;
+	op.dest.weight = weight;
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+}
+
+static void reordered_by_others(struct world *w)
+{
+	foreign(w, IPVS_DEL_DEST, "10.1.0.1:80", 0);
+	foreign(w, IPVS_NEW_DEST, "10.1.0.1:80", 1);
+}
+
+/* A service whose first member came last. */
+static void start_disordered(struct world *w)
+{
+	start_role(w);
+	want(w, MH D2 D3, true);
+	change(w, MH D1 D2 D3);
+	buf_reset(&w->kernel.log);
+}
+
+static void an_order_is_put_right_when_all_is_quiet(void **state)
+{
+	struct world *w = *state;
+
+	start_disordered(w);
+	/* It is as wanted, and it is told that it is not as other nodes have it. */
+	assert_true(w->status.synced);
+	assert_int_equal(w->status.pending, 0);
+	assert_int_equal(w->status.disordered, 1);
+	pass(w, QUIET_MS - 1000);
+	assert_log(w, "");
+	pass(w, 1200);
+	assert_log(w, DEL2 D2 DEL3 D3);
+	assert_loaded_order(w, MH D1 D2 D3);
+	assert_int_equal(w->status.disordered, 0);
+	assert_true(w->status.synced);
+	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+	/* Connections were held for just that. */
+	assert_int_equal(w->kernel.held_writes, 4);
+	assert_int_equal(w->host.holds, 1);
+	assert_false(w->host.held);
+	assert_string_equal(w->last_event,
+			    "1 mh services have their real servers in the order that all nodes "
+			    "have: 2 were put right, and connections go on");
+	buf_reset(&w->said);
+	pass(w, 2 * QUIET_MS);
+	assert_log(w, "");
+	assert_int_equal(w->said.len, 0);
+}
+
+static void a_change_begins_the_wait_anew(void **state)
+{
+	struct world *w = *state;
+
+	start_disordered(w);
+	pass(w, QUIET_MS - 1000);
+	send_services(w, MH D1 "-a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 0\n" D3, NULL, 1);
+	commit(w, true);
+	pass(w, 40);
+	assert_log(w, "-e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 0\n");
+	pass(w, QUIET_MS - 1000);
+	assert_log(w, "");
+	pass(w, 1200);
+	/* One that is down has its place in the table. */
+	assert_log(w, DEL2 D2 "-e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 0\n" DEL3 D3);
+	assert_loaded_order(w, MH D1 D2 D3);
+}
+
+static bool is_ordered(struct world *w, unsigned n)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "10.0.0.%u:80", n);
+	return fake_ipvs_fingerprint(&w->kernel, key) == fingerprint_loaded(MH D1 D2);
+}
+
+/* Of a hundred services one at a time, and what is urgent in between. */
+static void a_health_change_overtakes_putting_in_order(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf before = { 0 }, after = { 0 }, down = { 0 };
+	unsigned late = 1;
+
+	for (unsigned i = 1; i <= 100; i++) {
+		buf_printf(&before, "-A -t 10.0.0.%u:80 -s mh\n", i);
+		buf_printf(&before, "-a -t 10.0.0.%u:80 -r 10.1.0.2:80 -m -w 1\n", i);
+		buf_printf(&after, "-A -t 10.0.0.%u:80 -s mh\n", i);
+		for (unsigned k = 1; k <= 2; k++)
+			buf_printf(&after, "-a -t 10.0.0.%u:80 -r 10.1.0.%u:80 -m -w 1\n", i, k);
+	}
+	start_role(w);
+	want(w, buf_cstr(&before), true);
+	change(w, buf_cstr(&after));
+	assert_int_equal(w->status.disordered, 100);
+	pass(w, QUIET_MS + 2000);
+	/* A hundred milliseconds each. */
+	assert_in_range(w->status.disordered, 75, 85);
+	buf_reset(&w->kernel.log);
+	/* One whose turn has not come. */
+	while (is_ordered(w, late))
+		late++;
+	buf_printf(&down,
+		   "-A -t 10.0.0.%u:80 -s mh\n-a -t 10.0.0.%u:80 -r 10.1.0.1:80 -m -w 0\n"
+		   "-a -t 10.0.0.%u:80 -r 10.1.0.2:80 -m -w 1\n",
+		   late, late, late);
+	send_services(w, buf_cstr(&down), NULL, 1);
+	commit(w, true);
+	pass(w, 40);
+	buf_reset(&down);
+	buf_printf(&down, "-e -t 10.0.0.%u:80 -r 10.1.0.1:80 -m -w 0\n", late);
+	assert_non_null(strstr(buf_cstr(&w->kernel.log), buf_cstr(&down)));
+	assert_in_range(w->status.disordered, 70, 85);
+	pass(w, 12000);
+	/* Its own wait has begun anew. */
+	assert_int_equal(w->status.disordered, 1);
+	pass(w, QUIET_MS);
+	assert_int_equal(w->status.disordered, 0);
+	/* One line for the hundred less one, one for that. */
+	assert_non_null(strstr(buf_cstr(&w->said), "99 mh services"));
+	assert_non_null(strstr(buf_cstr(&w->said), "\n1 mh services"));
+}
+
+static void nothing_is_moved_while_a_server_drains(void **state)
+{
+	struct world *w = *state;
+
+	start_disordered(w);
+	fake_ipvs_set_connections(&w->kernel, "10.1.0.3:80", 5);
+	send_services(w, MH D1 D2 "-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 0\n", "10.1.0.3:80", 0);
+	commit(w, true);
+	pass(w, 40);
+	buf_reset(&w->kernel.log);
+	pass(w, 3 * QUIET_MS);
+	assert_log(w, "");
+	assert_int_equal(w->status.disordered, 0); /* it is not judged */
+	fake_ipvs_set_connections(&w->kernel, "10.1.0.3:80", 0);
+	pass(w, 2000);
+	assert_int_equal(w->idle, 1);
+	change(w, MH D1 D2);
+	assert_log(w, DEL3);
+	assert_int_equal(w->status.disordered, 1);
+	pass(w, QUIET_MS + 200);
+	assert_log(w, DEL2 D2);
+	assert_loaded_order(w, MH D1 D2);
+}
+
+/* A source has yet to deliver: nothing of what is there is deleted, for a moment neither. */
+static void nothing_is_moved_before_every_source_has_delivered(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, MH D1 D2 D3);
+	reordered_by_others(w);
+	start_role(w);
+	want(w, MH D1 D2 D3, false);
+	pass(w, 3 * QUIET_MS);
+	assert_log(w, "");
+	commit(w, true);
+	pass(w, QUIET_MS + 400);
+	assert_loaded_order(w, MH D1 D2 D3);
+}
+
+static void one_that_does_not_come_back_is_tried_again(void **state)
+{
+	struct world *w = *state;
+
+	start_disordered(w);
+	pass(w, QUIET_MS - 1000);
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", -ENOMEM);
+	pass(w, 1200);
+	assert_kernel(w, MH D1 D3);
+	assert_int_equal(w->problem_count, 1);
+	assert_false(w->host.held);
+	pass(w, 5000);
+	assert_kernel(w, MH D1 D3);
+	fake_ipvs_refuse(&w->kernel, "10.1.0.2:80", 0);
+	pass(w, 20000);
+	assert_kernel(w, MH D1 D2 D3);
+	assert_int_equal(w->problem_count, 0);
+	pass(w, QUIET_MS + 1000);
+	assert_loaded_order(w, MH D1 D2 D3);
+	assert_int_equal(w->status.disordered, 0);
+}
+
+static void a_wrong_order_is_adopted_and_put_right(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, MH D1 D2 D3);
+	reordered_by_others(w);
+	start_role(w);
+	want(w, MH D1 D2 D3, true);
+	assert_int_equal(w->status.disordered, 1);
+	assert_log(w, "");
+	pass(w, QUIET_MS + 200);
+	assert_log(w, DEL2 D2 DEL3 D3);
+	assert_loaded_order(w, MH D1 D2 D3);
+}
+
+/* By what weight it is in the table the kernel does not tell. */
+static void one_that_was_down_before_is_given_its_place_again(void **state)
+{
+	struct world *w = *state;
+
+	fake_ipvs_load(&w->kernel, MH "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2);
+	start_role(w);
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, MH "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2, NULL, 1);
+	commit(w, true);
+	pass(w, QUIET_MS + 200);
+	assert_log(w, "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n"
+		      "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n");
+	assert_loaded_order(w, MH D1 D2);
+	/* Once: from then on it is known. */
+	pass(w, 700000);
+	assert_log(w, "");
+}
+
+static void what_others_reorder_is_put_right(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, MH D1 D2 D3, true);
+	reordered_by_others(w);
+	pass(w, 2000);
+	buf_reset(&w->kernel.log);
+	/* No list of services shows it; all destinations are read in ten minutes. */
+	pass(w, 700000);
+	assert_log(w, DEL2 D2 DEL3 D3);
+	assert_loaded_order(w, MH D1 D2 D3);
+}
+
+static void without_the_host_nothing_is_moved(void **state)
+{
+	struct world *w = *state;
+
+	w->host.hold_error = -EROFS;
+	start_disordered(w);
+	buf_reset(&w->said);
+	pass(w, 10 * QUIET_MS);
+	assert_log(w, "");
+	assert_int_equal(w->status.disordered, 1);
+	/* It is said once. */
+	assert_non_null(strstr(buf_cstr(&w->said), "expire_nodest_conn cannot be set to 0"));
+	assert_null(strchr(strchr(buf_cstr(&w->said), '\n') + 1, '\n'));
+	w->host.hold_error = 0;
+	pass(w, 2 * QUIET_MS);
+	assert_log(w, DEL2 D2 DEL3 D3);
+}
+
+static void the_fingerprint_is_of_what_the_kernel_holds(void **state)
+{
+	struct world *w = *state;
+	uint64_t before;
+
+	start_role(w);
+	want(w, MH D1 D2 B E1, true);
+	ask_count(w, 7, "10.0.0.1:80");
+	before = w->counted.stats.fingerprint;
+	assert_true(before == fingerprint_loaded(MH D1 D2));
+	/* Down, it is the same table. */
+	send_services(w, MH "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2, NULL, 1);
+	commit(w, true);
+	pass(w, 40);
+	ask_count(w, 7, "10.0.0.1:80");
+	assert_true(w->counted.stats.fingerprint == before);
+	/* Nobody has told us yet. */
+	foreign(w, IPVS_DEL_DEST, "10.1.0.2:80", 0);
+	foreign(w, IPVS_NEW_DEST, "10.1.0.2:80", 9);
+	ask_count(w, 7, "10.0.0.1:80");
+	assert_true(w->counted.stats.fingerprint ==
+		    fake_ipvs_fingerprint(&w->kernel, "10.0.0.1:80"));
+	assert_true(w->counted.stats.fingerprint != before);
+	ask_count(w, 7, "10.0.0.2:80");
+	assert_true(w->counted.stats.fingerprint == 0);
+}
+
 /* --- random: whatever happens, in the end the kernel is as wanted, and others' rows as they were */
 
 static uint64_t random_state;
@@ -1211,6 +1526,21 @@ static void disturb(struct world *w)
 	}
 }
 
+/* Every service of mh is as if it had been loaded at once. */
+static void assert_as_loaded(struct world *w, const char *text)
+{
+	char key[ENDPOINT_TEXT_MAX];
+	struct ipvs_table t;
+	struct ipvs_service *s;
+
+	ipvs_table_init(&t);
+	assert_int_equal(ipvs_table_parse(text, &t, NULL), 0);
+	for (size_t pos = 0; (s = map_next(&t.by_key, &pos));)
+		assert_true(fake_ipvs_fingerprint(&w->kernel, endpoint_text(&s->key, key)) ==
+			    ipvs_order_fingerprint(s));
+	ipvs_table_done(&t);
+}
+
 static void one_random_life(uint64_t seed)
 {
 	struct world *w;
@@ -1233,14 +1563,16 @@ static void one_random_life(uint64_t seed)
 	w->kernel.lose_answers = false;
 	w->kernel.fail_at = 0;
 	want(w, buf_cstr(&table), true);
-	/* Longer than the longest wait before a new attempt, a pace, and a round of all members. */
-	pass(w, 2 * AUDIT_MS + 70000);
+	/* Longer than the longest wait before a new attempt, a pace, and quiet after it. */
+	pass(w, 2 * AUDIT_MS + 70000 + QUIET_MS);
 	buf_reset(&all);
 	buf_printf(&all, "%s" FOREIGN, buf_cstr(&table));
 	assert_kernel(w, buf_cstr(&all));
 	assert_true(w->status.synced);
 	assert_int_equal(w->problem_count, 0);
 	assert_int_equal(w->status.kernel_writes, w->kernel.writes);
+	assert_int_equal(w->status.disordered, 0);
+	assert_as_loaded(w, buf_cstr(&table));
 	end((void **)&w);
 }
 
@@ -1295,6 +1627,17 @@ int main(void)
 		in_a_world(a_health_change_overtakes_a_load),
 		in_a_world(schedulers_of_live_services_change_one_at_a_time),
 		in_a_world(a_member_of_mh_that_is_down_is_loaded_at_its_weight),
+		in_a_world(an_order_is_put_right_when_all_is_quiet),
+		in_a_world(a_change_begins_the_wait_anew),
+		in_a_world(a_health_change_overtakes_putting_in_order),
+		in_a_world(nothing_is_moved_while_a_server_drains),
+		in_a_world(nothing_is_moved_before_every_source_has_delivered),
+		in_a_world(one_that_does_not_come_back_is_tried_again),
+		in_a_world(a_wrong_order_is_adopted_and_put_right),
+		in_a_world(one_that_was_down_before_is_given_its_place_again),
+		in_a_world(what_others_reorder_is_put_right),
+		in_a_world(without_the_host_nothing_is_moved),
+		in_a_world(the_fingerprint_is_of_what_the_kernel_holds),
 		cmocka_unit_test(any_life_ends_with_the_wanted_table),
 	};
 

@@ -1165,13 +1165,15 @@ static void the_status_keeps_its_contract(void **state)
 					      "lastSyncSeconds", "processes",
 					      "sources",	 "problems",
 					      "version",	 "node",
-					      "startedAt",	 "remote" };
+					      "startedAt",	 "remote",
+					      "mhDisordered" };
 	struct asked a = ask(state, "/api/v1/status");
 	const struct doc *process = doc_get(doc_get(a.root, "processes"), "ipvs");
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		assert_non_null(doc_get(a.root, fields[i]));
 	assert_string_equal(text_of(a.root, "kernelWrites"), "42");
+	assert_string_equal(text_of(a.root, "mhDisordered"), "2");
 	assert_string_equal(text_of(process, "pid"), "1003");
 	assert_string_equal(text_of(process, "residentBytes"), "16777216");
 	assert_string_equal(text_of(process, "restarts"), "0");

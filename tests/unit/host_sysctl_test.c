@@ -204,6 +204,54 @@ static void what_cannot_be_set_is_told_once(void **state)
 	host_sysctls_free(s);
 }
 
+static void connections_are_held_and_let_go_as_it_was(void **state)
+{
+	struct tree *t = *state;
+	struct host_sysctls *s = host_sysctls_new(t->root, on_event, t);
+	unsigned written;
+
+	/* What cannot be read cannot be set. */
+	assert_int_equal(host_sysctls_hold_connections(s, true, &written), -ENOENT);
+	put(t, "net/ipv4/vs/expire_nodest_conn", "1");
+	assert_int_equal(host_sysctls_hold_connections(s, true, &written), 0);
+	assert_int_equal(written, 1);
+	assert_value(t, "net/ipv4/vs/expire_nodest_conn", 0);
+	assert_int_equal(host_sysctls_hold_connections(s, false, &written), 0);
+	assert_int_equal(written, 1);
+	assert_value(t, "net/ipv4/vs/expire_nodest_conn", 1);
+	/* Where they are held already, nothing is written. */
+	put(t, "net/ipv4/vs/expire_nodest_conn", "0");
+	assert_int_equal(host_sysctls_hold_connections(s, true, &written), 0);
+	assert_int_equal(written, 0);
+	assert_int_equal(host_sysctls_hold_connections(s, false, &written), 0);
+	assert_int_equal(written, 0);
+	assert_value(t, "net/ipv4/vs/expire_nodest_conn", 0);
+	assert_int_equal(t->events.len, 0);
+	host_sysctls_free(s);
+}
+
+/* It is as if it had been killed in between: the next look at it sets it. */
+static void what_cannot_be_let_go_is_set_again(void **state)
+{
+	struct tree *t = *state;
+	struct host_sysctls *s = host_sysctls_new(t->root, on_event, t);
+	char path[300];
+	unsigned written;
+
+	put(t, "net/ipv4/vs/expire_nodest_conn", "1");
+	put(t, "net/ipv4/vs/expire_quiescent_template", "1");
+	put(t, "net/ipv4/vs/conn_reuse_mode", "1");
+	assert_int_equal(host_sysctls_apply(s, &plain, false), 0);
+	assert_int_equal(host_sysctls_hold_connections(s, true, &written), 0);
+	snprintf(path, sizeof(path), "%s/net/ipv4/vs/expire_nodest_conn", t->root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(host_sysctls_hold_connections(s, false, &written), -ENOENT);
+	put(t, "net/ipv4/vs/expire_nodest_conn", "0");
+	assert_int_equal(host_sysctls_apply(s, &plain, false), 1);
+	assert_value(t, "net/ipv4/vs/expire_nodest_conn", 1);
+	host_sysctls_free(s);
+}
+
 static void forwarding_must_not_take_the_default_route_away(void **state)
 {
 	struct tree *t = *state;
@@ -234,6 +282,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_is_read_once_and_again_when_asked, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_set_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections_are_held_and_let_go_as_it_was, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_let_go_is_set_again, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(forwarding_must_not_take_the_default_route_away,
 						set_up, tear_down),
 	};

@@ -205,7 +205,7 @@ static void destinations_out_of_turn_are_refused(void **state)
 
 static void facts_come_out_as_they_went_in(void **state)
 {
-	struct ipvs_status st = { 1, true, true, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, st2 = { 0 };
+	struct ipvs_status st = { 1, true, true, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 }, st2 = { 0 };
 	struct ipvs_commit c = { 42, true }, c2 = { 0 };
 	struct ipvs_problem p = { .error = ENOENT, .text = "no such scheduler" }, p2 = { 0 };
 	struct buf b = { 0 };
@@ -226,6 +226,7 @@ static void facts_come_out_as_they_went_in(void **state)
 	assert_int_equal(st2.generation, 1);
 	assert_int_equal(st2.pending, 9);
 	assert_int_equal(st2.problems, 10);
+	assert_int_equal(st2.disordered, 11);
 	assert_int_equal(st2.last_sync_writes, 6);
 	assert_int_equal(c2.generation, 42);
 	assert_true(c2.complete);

@@ -18,7 +18,10 @@ static const struct ipvs_counters some = { 1, UINT64_MAX, 3, 1ull << 40, 5 };
 
 static struct ipvs_stats_answer example(size_t dests)
 {
-	struct ipvs_stats_answer a = { .id = 7, .stats = { .counting = true, .counters = some } };
+	struct ipvs_stats_answer a = {
+		.id = 7,
+		.stats = { .counting = true, .fingerprint = 1ull << 63 | 5, .counters = some },
+	};
 
 	for (size_t i = dests; i > 0; i--)
 		*ipvs_stats_add(&a.stats) = (struct ipvs_dest_stats){
@@ -71,6 +74,7 @@ static void an_answer_comes_out_as_it_went_in(void **state)
 		assert_int_equal(r.got.id, 7);
 		assert_int_equal(r.got.error, 0);
 		assert_true(r.got.stats.counting);
+		assert_true(r.got.stats.fingerprint == (1ull << 63 | 5));
 		assert_memory_equal(&r.got.stats.counters, &some, sizeof(some));
 		assert_int_equal(r.got.stats.dest_count, counts[i]);
 		for (size_t k = 0; k < counts[i]; k++) {
@@ -127,6 +131,7 @@ static int read_head(struct ipvs_stats_reader *r, uint32_t error, uint8_t counti
 	wire_put_u32(&b, 1);
 	wire_put_u32(&b, error);
 	wire_put_u8(&b, counting);
+	wire_put_u64(&b, 0);
 	for (int i = 0; i < 5; i++)
 		wire_put_u64(&b, 0);
 	wire_put_u32(&b, count);

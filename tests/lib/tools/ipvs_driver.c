@@ -330,6 +330,7 @@ static void read_options(struct driver *d, int argc, char **argv)
 		.vip_ranges = d->ranges,
 		.ours = d->ours,
 		.audit_ms = 1000,
+		.order_quiet_ms = IPVS_ORDER_QUIET_MS,
 		.route_protocol = 112,
 	};
 	for (int i = 1; i < argc; i++) {

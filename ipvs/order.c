@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipvs/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/buf.h"
+#include "agent/base/hash.h"
+#include "agent/base/xalloc.h"
+
+#define OPS_PER_DEST 3 /* at most */
+
+/* The weight that the table is to be built with; a server that is well has no other. */
+static uint32_t table_weight(const struct ipvs_service *want, const struct ipvs_dest *d)
+{
+	return d->weight ? d->weight : ipvs_first_weight(want, d);
+}
+
+static bool is_same_place(const struct ipvs_dest *want, const struct ipvs_dest *have)
+{
+	return ipvs_dest_cmp(want, have) == 0;
+}
+
+/* Mostly all is well, and then it is seen at little cost. */
+static bool in_order(const struct ipvs_service *want, const struct ipvs_service *have)
+{
+	for (uint32_t i = 0; i < want->dest_count; i++) {
+		if (!is_same_place(&want->dests[i], &have->dests[i]) ||
+		    table_weight(want, &want->dests[i]) != have->dests[i].nominal)
+			return false;
+	}
+	return true;
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+	const struct ipvs_dest *const *x = a;
+	const struct ipvs_dest *const *y = b;
+
+	return ipvs_dest_cmp(*x, *y);
+}
+
+/* Those of `have` in the order of `want`; NULL: they are not the same. The caller frees. */
+static const struct ipvs_dest **pair_up(const struct ipvs_service *want,
+					const struct ipvs_service *have)
+{
+	uint32_t count = want->dest_count;
+	const struct ipvs_dest **all = xcalloc(count ? count : 1, sizeof(struct ipvs_dest *));
+
+	for (uint32_t i = 0; i < count; i++)
+		all[i] = &have->dests[i];
+	qsort(all, count, sizeof(struct ipvs_dest *), compare_pointers);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!is_same_place(&want->dests[i], all[i])) {
+			free(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+/*
+ * How many of the first can stay where they are. One that had a weight and shall have none in the
+ * table cannot: the kernel forgets the last weight only of one that is added.
+ */
+static uint32_t count_staying(const struct ipvs_service *want, const struct ipvs_dest *const *have)
+{
+	uint32_t i = 0;
+
+	while (i < want->dest_count && (i == 0 || have[i] > have[i - 1]) &&
+	       (table_weight(want, &want->dests[i]) || have[i]->nominal == 0))
+		i++;
+	return i;
+}
+
+static bool is_to_be_renewed(const struct ipvs_service *want, const struct ipvs_dest *w,
+			     const struct ipvs_dest *h)
+{
+	return table_weight(want, w) != h->nominal;
+}
+
+/* NULL: there is nothing to do. The caller frees. */
+static const struct ipvs_dest **look(const struct ipvs_service *want,
+				     const struct ipvs_service *have)
+{
+	if (!ipvs_scheduler_builds(want->scheduler) || !ipvs_scheduler_builds(have->scheduler) ||
+	    want->dest_count != have->dest_count || in_order(want, have))
+		return NULL;
+	return pair_up(want, have);
+}
+
+struct ipvs_order ipvs_order_judge(const struct ipvs_service *want, const struct ipvs_service *have)
+{
+	const struct ipvs_dest **all = look(want, have);
+	struct ipvs_order out = { 0 };
+	uint32_t staying;
+
+	if (!all)
+		return out;
+	staying = count_staying(want, all);
+	out.moves = want->dest_count - staying;
+	for (uint32_t i = 0; i < staying; i++)
+		out.renewals += is_to_be_renewed(want, &want->dests[i], all[i]);
+	free(all);
+	return out;
+}
+
+static void add_op(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct ipvs_service *want,
+		   const struct ipvs_dest *d, uint32_t weight)
+{
+	struct ipvs_op *op = &out->ops[out->count++];
+
+	memset(op, 0, sizeof(*op));
+	op->kind = kind;
+	op->key = want->key;
+	op->dest = *d;
+	op->dest.weight = weight;
+}
+
+/* At its weight, and then what it has now: as it would be loaded. */
+static void put(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct ipvs_service *want,
+		const struct ipvs_dest *d)
+{
+	uint32_t weight = table_weight(want, d);
+
+	if (kind == IPVS_NEW_DEST)
+		add_op(out, IPVS_DEL_DEST, want, d, 0);
+	add_op(out, kind, want, d, weight);
+	if (weight != d->weight)
+		add_op(out, IPVS_SET_DEST, want, d, d->weight);
+}
+
+uint32_t ipvs_order_repair(const struct ipvs_service *want, const struct ipvs_service *have,
+			   struct ipvs_ops *out)
+{
+	const struct ipvs_dest **all = look(want, have);
+	uint32_t staying, done = 0;
+
+	if (!all)
+		return 0;
+	staying = count_staying(want, all);
+	for (uint32_t i = 0; i < want->dest_count && out->size - out->count >= OPS_PER_DEST; i++) {
+		const struct ipvs_dest *w = &want->dests[i];
+
+		if (i < staying && !is_to_be_renewed(want, w, all[i]))
+			continue;
+		put(out, i < staying ? IPVS_SET_DEST : IPVS_NEW_DEST, want, w);
+		done++;
+	}
+	free(all);
+	return done;
+}
+
+/* --- the fingerprint --- */
+
+uint64_t ipvs_order_fingerprint(const struct ipvs_service *held)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	uint64_t hash;
+
+	if (!ipvs_scheduler_builds(held->scheduler))
+		return 0;
+	buf_put(&b, held->scheduler, strlen(held->scheduler) + 1);
+	wire_put_u32(&b, held->flags & (IPVS_SCHED1 | IPVS_SCHED2));
+	for (uint32_t i = 0; i < held->dest_count; i++) {
+		const struct ipvs_dest *d = &held->dests[i];
+		bool v6 = d->addr.family == AF_INET6;
+
+		wire_put_u8(&b, v6 ? 6 : 4);
+		buf_put(&b, d->addr.bytes, v6 ? 16 : 4);
+		wire_put_u16(&b, d->port);
+		wire_put_u32(&b, d->nominal);
+	}
+	hash = hash_id(b.data, b.len);
+	return hash ? hash : 1;
+}
