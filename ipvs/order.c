@@ -167,6 +167,8 @@ uint64_t ipvs_order_fingerprint(const struct ipvs_service *held)
 		const struct ipvs_dest *d = &held->dests[i];
 		bool v6 = d->addr.family == AF_INET6;
 
+		if (d->nominal == IPVS_WEIGHT_UNKNOWN)
+			return 0;
 		wire_put_u8(&b, v6 ? 6 : 4);
 		buf_put(&b, d->addr.bytes, v6 ? 16 : 4);
 		wire_put_u16(&b, d->port);

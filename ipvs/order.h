@@ -48,12 +48,12 @@ MUST_CHECK uint32_t ipvs_order_repair(const struct ipvs_service *want,
 /*
  * All that the table of an mh service depends on but for the kernel that builds it: flags that mh
  * knows, and each destination's address, port and last weight in the kernel's order. Equal where
- * these are, on every node and in every version; 0 for a service of another scheduler, and never
- * else. `held` is oldest first.
+ * these are, on every node and in every version; 0 for a service of another scheduler and where a
+ * last weight is not known, and never else. `held` is oldest first.
  *
  * hash_id() of: the name of the scheduler, a NUL, the flags (32 bits), and for each destination,
  * oldest first, its IP version (8 bits: 4 or 6), address (4 or 16 bytes), port (16 bits) and last
- * weight (32 bits, IPVS_WEIGHT_UNKNOWN where it is not known); numbers are little-endian.
+ * weight (32 bits); numbers are little-endian.
  */
 uint64_t ipvs_order_fingerprint(const struct ipvs_service *held);
 

@@ -17,6 +17,8 @@
 
 #define PACE_MS	      100 /* between batches */
 #define OPS_PER_PIECE 32  /* ten destinations: 5 ms, for which a health change may wait */
+/* For so long after a deletion the kernel may be ending connections, see may_begin(). */
+#define ENDING_MS 5000
 
 static void on_timer(void *arg);
 
@@ -57,11 +59,17 @@ static bool is_ripe(const struct ipvs_role *r, const struct ipvs_row *row)
 				   mono_add_ms(row->ordered_at, r->config->order_quiet_ms));
 }
 
-/* Nothing else is to be done, and nobody is reading what would change. */
+/*
+ * Nothing else is to be done, and nobody is reading what would change. After a deletion the kernel
+ * walks all connections and ends those of whatever destination is not there just then, even if the
+ * sysctl is 0 by that time.
+ */
 static bool may_begin(const struct ipvs_role *r)
 {
-	return ipvs_is_quiet(r) && !r->audit_work &&
-	       !mono_before(loop_now(r->loop), r->pause_until);
+	mono_t now = loop_now(r->loop);
+
+	return ipvs_is_quiet(r) && !r->audit_work && !mono_before(now, r->pause_until) &&
+	       !mono_before(now, mono_add_ms(r->deleted_at, ENDING_MS));
 }
 
 /* True: connections stay. */

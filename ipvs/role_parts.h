@@ -130,6 +130,7 @@ struct ipvs_role {
 	loop_work_id pump; /* 0: nothing to do, or waiting */
 	timer_id pump_timer;
 	mono_t pause_until;
+	mono_t deleted_at;   /* the last time that anything was */
 	struct ipvs_op *ops; /* IPVS_BATCH_MAX of them */
 	int *errors;
 	bool writing; /* since the last time that everything was as wanted */

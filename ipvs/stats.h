@@ -37,7 +37,7 @@ struct ipvs_dest_stats {
 
 struct ipvs_stats {
 	bool counting;	      /* the estimator runs */
-	uint64_t fingerprint; /* ipvs_order_fingerprint() of what the kernel held; 0: none */
+	uint64_t fingerprint; /* ipvs_order_fingerprint() of what the kernel held */
 	struct ipvs_counters counters;
 	struct ipvs_dest_stats *dests; /* owned; by (address, port) when they are told */
 	size_t dest_count;	       /* IPVS_DESTS_MAX at most */

@@ -176,6 +176,8 @@ static void account(struct ipvs_role *r, const struct ipvs_op *op, const struct 
 {
 	mono_t now = loop_now(r->loop);
 
+	if (op->kind == IPVS_DEL_DEST || op->kind == IPVS_DEL_SERVICE)
+		r->deleted_at = now;
 	if (op->kind == IPVS_NEW_DEST)
 		ipvs_pace_added(&r->pace, now, 1);
 	else if (op->kind == IPVS_DEL_DEST)

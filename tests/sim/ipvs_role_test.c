@@ -1264,6 +1264,23 @@ static void a_change_begins_the_wait_anew(void **state)
 	assert_loaded_order(w, MH D1 D2 D3);
 }
 
+/* What the kernel does after it would end the connections of what is moved. */
+static void nothing_is_moved_soon_after_a_deletion(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, MH D2 D3 B E1, true);
+	change(w, MH D1 D2 D3);
+	pass(w, QUIET_MS - 1000);
+	gone(w, "10.0.0.2:80");
+	buf_reset(&w->kernel.log);
+	pass(w, 4500);
+	assert_log(w, "");
+	pass(w, 1000);
+	assert_log(w, DEL2 D2 DEL3 D3);
+}
+
 static bool is_ordered(struct world *w, unsigned n)
 {
 	char key[32];
@@ -1405,7 +1422,12 @@ static void one_that_was_down_before_is_given_its_place_again(void **state)
 	send_empty(w, IPVS_MSG_BEGIN);
 	send_services(w, MH "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n" D2, NULL, 1);
 	commit(w, true);
+	pass(w, 40);
+	ask_count(w, 7, "10.0.0.1:80");
+	assert_true(w->counted.stats.fingerprint == 0);
 	pass(w, QUIET_MS + 200);
+	ask_count(w, 8, "10.0.0.1:80");
+	assert_true(w->counted.stats.fingerprint == fingerprint_loaded(MH D1 D2));
 	assert_log(w, "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 1\n"
 		      "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n");
 	assert_loaded_order(w, MH D1 D2);
@@ -1629,6 +1651,7 @@ int main(void)
 		in_a_world(a_member_of_mh_that_is_down_is_loaded_at_its_weight),
 		in_a_world(an_order_is_put_right_when_all_is_quiet),
 		in_a_world(a_change_begins_the_wait_anew),
+		in_a_world(nothing_is_moved_soon_after_a_deletion),
 		in_a_world(a_health_change_overtakes_putting_in_order),
 		in_a_world(nothing_is_moved_while_a_server_drains),
 		in_a_world(nothing_is_moved_before_every_source_has_delivered),

@@ -313,11 +313,17 @@ static void fingerprints_are_equal_where_models_are(void **state)
 		struct ipvs_service want = random_wanted(&r, 2);
 		struct ipvs_service a = random_held(&r, &want, true);
 		struct ipvs_service b = random_held(&r, &want, true);
-		bool same = true;
+		bool same = true, known = true;
 
-		for (uint32_t i = 0; i < 2; i++)
+		for (uint32_t i = 0; i < 2; i++) {
 			same &= ipvs_dest_cmp(&a.dests[i], &b.dests[i]) == 0 &&
 				a.dests[i].nominal == b.dests[i].nominal;
+			known &= a.dests[i].nominal != IPVS_WEIGHT_UNKNOWN;
+		}
+		/* What is not known is equal to nothing. */
+		assert_int_equal(ipvs_order_fingerprint(&a) != 0, known);
+		if (!known)
+			same = ipvs_order_fingerprint(&b) == 0;
 		assert_int_equal(ipvs_order_fingerprint(&a) == ipvs_order_fingerprint(&b), same);
 		equal += same;
 		ipvs_service_done(&want);
