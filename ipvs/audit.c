@@ -17,6 +17,7 @@
 
 #define SOON_MS	    200
 #define ROLL_MS	    1000
+#define ROLL_PIECE  8 /* services that are read at a time: about 2 ms, for which a change may wait */
 #define ROLL_AUDITS 20
 
 /* --- the destinations of one row --- */
@@ -300,9 +301,12 @@ static void on_roll_timer(void *arg)
 {
 	struct ipvs_role *r = arg;
 	uint64_t roll_ms = (uint64_t)r->config->audit_ms * ROLL_AUDITS;
-	size_t rows = r->image.rows.count * ROLL_MS / roll_ms + 1;
+	size_t per_second = r->image.rows.count * ROLL_MS / roll_ms + 1;
+	size_t rows = per_second < ROLL_PIECE ? per_second : ROLL_PIECE;
 
-	r->roll_timer = loop_timer_in(r->loop, ROLL_MS, on_roll_timer, r);
+	r->roll_timer = loop_timer_in(r->loop, (int64_t)(ROLL_MS * rows / per_second),
+				      on_roll_timer, r);
+	r->rolled += rows;
 	while (rows--) {
 		struct ipvs_row *row = map_next(&r->image.rows, &r->roll_at);
 
@@ -316,8 +320,10 @@ static void on_roll_timer(void *arg)
 		ipvs_read_row(r, row);
 		ipvs_settle(r, row);
 	}
-	if (!r->audit_work)
+	if (!r->audit_work && r->rolled >= per_second) { /* one line a second */
+		r->rolled = 0;
 		report(r);
+	}
 	if (!ipvs_is_quiet(r))
 		ipvs_pump(r);
 }

@@ -156,6 +156,7 @@ struct ipvs_role {
 	loop_work_id audit_work;
 	timer_id audit_timer, soon_timer, roll_timer;
 	size_t roll_at; /* position in the image */
+	size_t rolled;	/* services since the last report */
 
 	struct ipvs_rival rival;
 

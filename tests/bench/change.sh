@@ -48,5 +48,5 @@ keepalived_reload() {
 
 agent "a file for each pool" "$run/pools"
 mkdir -p "$run/pools"
-agent "one file of all" "$run/pools/all.yaml" -1
+[ -n "${ONLY_FILES:-}" ] || agent "one file of all" "$run/pools/all.yaml" -1
 keepalived_reload
