@@ -5,4 +5,4 @@ set -euo pipefail
 here=$(dirname "$0")
 
 export REQUESTS=${REQUESTS:-1000000} CHANGES=${CHANGES:-10000} DRAINS=${DRAINS:-500} PAUSE=${PAUSE:-30} LOAD=${LOAD:-0}
-"$here/../kernel/e2e_traffic.sh" | sed -n 's/^# figure //p; /^not ok/p'
+"$here/../kernel/e2e_traffic.sh" | sed -n 's/^# figure //p; /^not ok/p; /^# wanted/p'
