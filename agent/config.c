@@ -506,15 +506,9 @@ void config_free(struct config *c)
 	free(c->user);
 	free(c->state_directory);
 	free(c->api_socket);
-	for (size_t i = 0; i < c->api_host_count; i++)
-		free(c->api_hosts[i]);
-	free(c->api_hosts);
-	for (size_t i = 0; i < c->cert_editor_count; i++)
-		free(c->cert_editors[i]);
-	for (size_t i = 0; i < c->cert_viewer_count; i++)
-		free(c->cert_viewers[i]);
-	free(c->cert_editors);
-	free(c->cert_viewers);
+	schema_texts_done(&c->api_hosts);
+	schema_texts_done(&c->cert_editors);
+	schema_texts_done(&c->cert_viewers);
 	free(c->client_ca);
 	free(c->tls_certificate);
 	free(c->tls_key);

@@ -16,6 +16,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 #include "agent/base/log.h"
+#include "agent/config_schema.h"
 #include "agent/pool/pool.h"
 
 #define CONFIG_BYTES_MAX   (1 << 20)
@@ -77,13 +78,12 @@ struct config {
 	char *tls_certificate;	    /* a file; NULL: tls_self_signed, or there is no TLS */
 	char *tls_key;		    /* with it */
 	bool tls_self_signed;
-	char **api_hosts; /* names beyond loopback, besides the node's and the address's own */
-	size_t api_host_count;
+	struct schema_texts
+		api_hosts;	/* beyond loopback, besides the node's and the address's own */
 	bool kubernetes_tokens; /* tokens of a cluster let people in */
 	char *client_ca;	/* a file; NULL: no certificate of a client is asked for */
-	char **cert_editors;	/* common names, and units as "OU=NAME" (agent/api/holder.h) */
-	char **cert_viewers;
-	size_t cert_editor_count, cert_viewer_count;
+	/* Common names, and units as "OU=NAME" (agent/api/holder.h): */
+	struct schema_texts cert_editors, cert_viewers;
 	uint32_t metrics_pools;	   /* that have metrics of their own; default 0 */
 	struct prefix *vip_ranges; /* default: what the address pools hold, as prefixes */
 	size_t vip_range_count;

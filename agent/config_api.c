@@ -126,121 +126,13 @@ static bool is_host(const char *s)
 		       '\0';
 }
 
-static int read_host(struct schema_reader *r, const struct doc *d, void *base)
+static const char *host_fault(const char *s)
 {
-	struct config *c = base;
-	const char *s = schema_string(r, d);
-
-	if (!s)
-		return -EINVAL;
-	if (!is_host(s))
-		return schema_bad(r, d,
-				  "'%.64s' is no name of a host, such as lb.example, 192.0.2.1 or "
-				  "[2001:db8::1]",
-				  s);
-	c->api_hosts[c->api_host_count++] = xstrdup(s);
-	return 0;
+	return is_host(s) ? NULL
+			  : "is no name of a host, such as lb.example, 192.0.2.1 or [2001:db8::1]";
 }
-
-static int read_hosts(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		      void *base)
-{
-	struct config *c = base;
-
-	(void)k;
-	c->api_hosts = xcalloc(CONFIG_HOSTS_MAX, sizeof(char *));
-	return schema_read_list(r, d, CONFIG_HOSTS_MAX, read_host, c);
-}
-
-static void print_list(char *const *items, size_t count, unsigned depth, struct buf *out)
-{
-	for (size_t i = 0; i < count; i++) {
-		schema_print_line(depth, out);
-		buf_str(out, "- ");
-		schema_print_text(items[i], out);
-	}
-}
-
-static void print_hosts(const struct schema_key *k, const void *base, unsigned depth,
-			struct buf *out)
-{
-	const struct config *c = base;
-
-	(void)k;
-	print_list(c->api_hosts, c->api_host_count, depth, out);
-}
-
-static const struct schema_type hosts_type = { read_hosts, print_hosts };
 
 /* --- clientCertificates -------------------------------------------------------------- */
-
-static int read_holder(struct schema_reader *r, const struct doc *d, char **items, size_t *count)
-{
-	const char *s = schema_string(r, d);
-	const char *fault = s ? holder_item_fault(s) : NULL;
-
-	if (!s)
-		return -EINVAL;
-	if (fault)
-		return schema_bad(r, d, "'%.80s' %s", s, fault);
-	items[(*count)++] = xstrdup(s);
-	return 0;
-}
-
-static int read_editor(struct schema_reader *r, const struct doc *d, void *base)
-{
-	struct config *c = base;
-
-	return read_holder(r, d, c->cert_editors, &c->cert_editor_count);
-}
-
-static int read_viewer(struct schema_reader *r, const struct doc *d, void *base)
-{
-	struct config *c = base;
-
-	return read_holder(r, d, c->cert_viewers, &c->cert_viewer_count);
-}
-
-static int read_editors(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-			void *base)
-{
-	struct config *c = base;
-
-	(void)k;
-	c->cert_editors = xcalloc(CONFIG_HOLDERS_MAX, sizeof(char *));
-	return schema_read_list(r, d, CONFIG_HOLDERS_MAX, read_editor, c);
-}
-
-static int read_viewers(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-			void *base)
-{
-	struct config *c = base;
-
-	(void)k;
-	c->cert_viewers = xcalloc(CONFIG_HOLDERS_MAX, sizeof(char *));
-	return schema_read_list(r, d, CONFIG_HOLDERS_MAX, read_viewer, c);
-}
-
-static void print_editors(const struct schema_key *k, const void *base, unsigned depth,
-			  struct buf *out)
-{
-	const struct config *c = base;
-
-	(void)k;
-	print_list(c->cert_editors, c->cert_editor_count, depth, out);
-}
-
-static void print_viewers(const struct schema_key *k, const void *base, unsigned depth,
-			  struct buf *out)
-{
-	const struct config *c = base;
-
-	(void)k;
-	print_list(c->cert_viewers, c->cert_viewer_count, depth, out);
-}
-
-static const struct schema_type editors_type = { read_editors, print_editors };
-static const struct schema_type viewers_type = { read_viewers, print_viewers };
 
 static const struct schema_key certificate_keys[] = {
 	{ .name = "ca",
@@ -249,8 +141,16 @@ static const struct schema_key certificate_keys[] = {
 	  .min = 1,
 	  .max = PATH_LEN,
 	  .fault = path_fault },
-	{ .name = "editors", .type = &editors_type },
-	{ .name = "viewers", .type = &viewers_type },
+	{ .name = "editors",
+	  .type = &schema_texts,
+	  SCHEMA_FIELD(struct config, cert_editors),
+	  .max = CONFIG_HOLDERS_MAX,
+	  .fault = holder_item_fault },
+	{ .name = "viewers",
+	  .type = &schema_texts,
+	  SCHEMA_FIELD(struct config, cert_viewers),
+	  .max = CONFIG_HOLDERS_MAX,
+	  .fault = holder_item_fault },
 };
 
 static int read_certificates(struct schema_reader *r, const struct schema_key *k,
@@ -267,7 +167,7 @@ static int read_certificates(struct schema_reader *r, const struct schema_key *k
 		return schema_bad(r, d,
 				  "has no 'ca': name the file of the authority whose certificates "
 				  "let people in");
-	if (!c->cert_editor_count && !c->cert_viewer_count)
+	if (!c->cert_editors.count && !c->cert_viewers.count)
 		return schema_bad(r, d,
 				  "lets nobody in: put common names, or units as \"OU=NAME\", into "
 				  "'editors' or 'viewers'");
@@ -298,7 +198,11 @@ static const struct schema_key api_keys[] = {
 	  .fallback = "/run/parasaus/api.sock" },
 	{ .name = "listen", .type = &listen_type },
 	{ .name = "tls", .type = &tls_type },
-	{ .name = "hosts", .type = &hosts_type },
+	{ .name = "hosts",
+	  .type = &schema_texts,
+	  SCHEMA_FIELD(struct config, api_hosts),
+	  .max = CONFIG_HOSTS_MAX,
+	  .fault = host_fault },
 	{ .name = "clientCertificates", .type = &certificates_type },
 	{ .name = "kubernetesTokens",
 	  .type = &schema_word,
@@ -329,7 +233,7 @@ static int check_remote(struct schema_reader *r, const struct doc *d, const stru
 		return schema_bad_key(r, d, "tls",
 				      "is of no use without a `listen` beyond loopback, such as "
 				      "\"0.0.0.0:9090\"");
-	if (!c->api_remote && c->api_host_count)
+	if (!c->api_remote && c->api_hosts.count)
 		return schema_bad_key(r, d, "hosts",
 				      "is of no use without a `listen` beyond loopback");
 	if (!c->api_remote && c->kubernetes_tokens)

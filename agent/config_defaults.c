@@ -5,6 +5,7 @@
  */
 #include "agent/config_defaults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -24,127 +25,86 @@ static const char *http_host_fault(const char *s)
 	return value_is_http_host(s) ? NULL : "is no host name or address";
 }
 
-static int read_flags(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		      void *base)
+static const char *parse_flags(const char *s, void *base)
 {
 	struct pool_settings *set = base;
-	const char *s = schema_string(r, d);
 
-	(void)k;
-	if (!s)
-		return -EINVAL;
-	if (pool_scheduler_flags_parse(s, &set->scheduler_flags) < 0)
-		return schema_bad(
-			r, d, "'%.64s' is not possible: none, fallback, port or fallback,port", s);
-	return 0;
+	return pool_scheduler_flags_parse(s, &set->scheduler_flags) == 0
+		       ? NULL
+		       : " is not possible: none, fallback, port or fallback,port";
 }
 
-static void print_flags(const struct schema_key *k, const void *base, unsigned depth,
-			struct buf *out)
+static const char *flags_text(const void *base, char *out)
 {
-	const struct pool_settings *set = base;
-
-	(void)k;
-	(void)depth;
-	buf_printf(out, " %s", pool_scheduler_flags_text(set->scheduler_flags));
+	(void)out;
+	return pool_scheduler_flags_text(((const struct pool_settings *)base)->scheduler_flags);
 }
 
-static const struct schema_type flags_type = { read_flags, print_flags };
+static const struct schema_form flags_form = { parse_flags, flags_text, false };
 
-static int read_tunnel(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		       void *base)
+static const char *parse_tunnel(const char *s, void *base)
 {
 	struct pool_settings *set = base;
-	const char *s = schema_string(r, d);
 
-	(void)k;
-	if (!s)
-		return -EINVAL;
-	if (pool_tunnel_parse(s, &set->tunnel) < 0)
-		return schema_bad(r, d, "'%.64s' is not possible: ipip, gre, gue or gue:PORT", s);
-	return 0;
+	return pool_tunnel_parse(s, &set->tunnel) == 0
+		       ? NULL
+		       : " is not possible: ipip, gre, gue or gue:PORT";
 }
 
-static void print_tunnel(const struct schema_key *k, const void *base, unsigned depth,
-			 struct buf *out)
+static const char *tunnel_text(const void *base, char *out)
 {
-	const struct pool_settings *set = base;
-	char text[POOL_TUNNEL_TEXT_MAX];
-
-	(void)k;
-	(void)depth;
-	buf_printf(out, " %s", pool_tunnel_text(&set->tunnel, text));
+	return pool_tunnel_text(&((const struct pool_settings *)base)->tunnel, out);
 }
 
-static const struct schema_type tunnel_type = { read_tunnel, print_tunnel };
+static const struct schema_form tunnel_form = { parse_tunnel, tunnel_text, false };
 
-static int read_prefixes(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-			 void *base)
+static const char *parse_prefixes(const char *s, void *base)
 {
 	struct pool_settings *set = base;
-	const char *s = schema_scalar(r, d);
 
-	(void)k;
-	if (!s)
-		return -EINVAL;
-	if (pool_prefixes_parse(s, &set->persistence) < 0)
-		return schema_bad(
-			r, d,
-			"'%.64s' is not the length of a prefix, 1 to 32, perhaps with one "
-			"for IPv6 behind it, such as 24 or 24,64",
-			s);
-	return 0;
+	return pool_prefixes_parse(s, &set->persistence) == 0
+		       ? NULL
+		       : " is not the length of a prefix, 1 to 32, perhaps with one for IPv6 "
+			 "behind it, such as 24 or 24,64";
 }
 
-static void print_prefixes(const struct schema_key *k, const void *base, unsigned depth,
-			   struct buf *out)
+static const char *prefixes_text(const void *base, char *out)
 {
-	const struct pool_settings *set = base;
-	char text[POOL_PREFIXES_TEXT_MAX];
-
-	(void)k;
-	(void)depth;
-	buf_printf(out, " \"%s\"", pool_prefixes_text(&set->persistence, text));
+	return pool_prefixes_text(&((const struct pool_settings *)base)->persistence, out);
 }
 
-static const struct schema_type prefixes_type = { read_prefixes, print_prefixes };
+static const struct schema_form prefixes_form = { parse_prefixes, prefixes_text, true };
 
-static int read_expect(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		       void *base)
+static const char *parse_expect(const char *s, void *base)
 {
 	struct check *check = base;
-	const char *s = schema_scalar(r, d);
-	int code;
 
-	(void)k;
-	if (!s)
-		return -EINVAL;
-	code = value_statuses(s, check->expect, &check->expect_count);
-	if (code == -ERANGE)
-		return schema_bad(r, d, "'%.64s': statuses are 100 to 599, in at most %d ranges", s,
-				  CHECK_EXPECT_MAX);
-	if (code < 0)
-		return schema_bad(r, d,
-				  "'%.64s' is not a list of statuses, such as 200 or "
-				  "200-299,401",
-				  s);
-	return 0;
+	static_assert(CHECK_EXPECT_MAX == 8, "it is said here");
+	switch (value_statuses(s, check->expect, &check->expect_count)) {
+	case 0:
+		return NULL;
+	case -ERANGE:
+		return ": statuses are 100 to 599, in at most 8 ranges";
+	default:
+		return " is not a list of statuses, such as 200 or 200-299,401";
+	}
 }
 
-static void print_expect(const struct schema_key *k, const void *base, unsigned depth,
-			 struct buf *out)
+static const char *expect_text(const void *base, char *out)
 {
 	const struct check *check = base;
-	char text[VALUE_STATUSES_TEXT_MAX];
 
-	(void)k;
-	(void)depth;
-	if (check->expect_count > 0) /* in quotes: 200,404 would be the number 200404 */
-		buf_printf(out, " \"%s\"",
-			   value_statuses_text(check->expect, check->expect_count, text));
+	return check->expect_count ? value_statuses_text(check->expect, check->expect_count, out)
+				   : NULL;
 }
 
-static const struct schema_type expect_type = { read_expect, print_expect };
+/* Like a number, for 200,404 would be the number 200404. */
+static const struct schema_form expect_form = { parse_expect, expect_text, true };
+
+static_assert(VALUE_STATUSES_TEXT_MAX <= SCHEMA_FORM_TEXT_MAX &&
+		      POOL_TUNNEL_TEXT_MAX <= SCHEMA_FORM_TEXT_MAX &&
+		      POOL_PREFIXES_TEXT_MAX <= SCHEMA_FORM_TEXT_MAX,
+	      "there is room for each");
 
 static const struct schema_key settings_keys[] = {
 	{ .name = "scheduler",
@@ -152,13 +112,13 @@ static const struct schema_key settings_keys[] = {
 	  SCHEMA_FIELD(struct pool_settings, scheduler),
 	  .words = &pool_scheduler_words,
 	  .fallback = "wrr" },
-	{ .name = "schedulerFlags", .type = &flags_type, .fallback = "none" },
+	{ .name = "schedulerFlags", .type = &schema_form, .form = &flags_form, .fallback = "none" },
 	{ .name = "forwarding",
 	  .type = &schema_word,
 	  SCHEMA_FIELD(struct pool_settings, forward),
 	  .words = &pool_forward_words,
 	  .fallback = "nat" },
-	{ .name = "tunnelType", .type = &tunnel_type, .fallback = "ipip" },
+	{ .name = "tunnelType", .type = &schema_form, .form = &tunnel_form, .fallback = "ipip" },
 	{ .name = "snat",
 	  .type = &schema_word,
 	  SCHEMA_FIELD(struct pool_settings, masquerade),
@@ -174,7 +134,10 @@ static const struct schema_key settings_keys[] = {
 	  SCHEMA_FIELD(struct pool_settings, max_connections),
 	  .max = 1000000,
 	  .fallback = "0" },
-	{ .name = "persistenceNetmask", .type = &prefixes_type, .fallback = "32,128" },
+	{ .name = "persistenceNetmask",
+	  .type = &schema_form,
+	  .form = &prefixes_form,
+	  .fallback = "32,128" },
 	{ .name = "drain",
 	  .type = &schema_s,
 	  SCHEMA_FIELD(struct pool_settings, drain_s),
@@ -235,7 +198,7 @@ static const struct schema_key check_keys[] = {
 	  .min = 1,
 	  .max = CHECK_HOST_MAX,
 	  .fault = http_host_fault },
-	{ .name = "expect", .type = &expect_type },
+	{ .name = "expect", .type = &schema_form, .form = &expect_form },
 };
 
 static int check_scheduler(struct schema_reader *r, const struct doc *d,

@@ -192,6 +192,80 @@ static void print_text(const struct schema_key *k, const void *base, unsigned de
 
 const struct schema_type schema_text = { read_text, print_text };
 
+static int read_form(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		     void *base)
+{
+	const char *s = k->form->like_number ? schema_scalar(r, d) : schema_string(r, d);
+	const char *why = s ? k->form->parse(s, base) : NULL;
+
+	if (!s)
+		return -EINVAL;
+	return why ? schema_bad(r, d, "'%.64s'%s", s, why) : 0;
+}
+
+static void print_form(const struct schema_key *k, const void *base, unsigned depth,
+		       struct buf *out)
+{
+	char text[SCHEMA_FORM_TEXT_MAX];
+	const char *s = k->form->text(base, text);
+
+	(void)depth;
+	if (s)
+		buf_printf(out, k->form->like_number ? " \"%s\"" : " %s", s);
+}
+
+const struct schema_type schema_form = { read_form, print_form };
+
+/* Of one list, on its way into the field. */
+struct texts_reader {
+	const struct schema_key *key;
+	struct schema_texts *to;
+};
+
+static int read_item(struct schema_reader *r, const struct doc *d, void *arg)
+{
+	const struct texts_reader *t = arg;
+	const char *s = schema_string(r, d);
+	const char *why = s ? t->key->fault(s) : NULL;
+
+	if (!s)
+		return -EINVAL;
+	if (why)
+		return schema_bad(r, d, "'%.80s' %s", s, why);
+	t->to->items[t->to->count++] = xstrdup(s);
+	return 0;
+}
+
+static int read_texts(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		      void *base)
+{
+	struct texts_reader t = { k, field(k, base) };
+
+	t.to->items = xcalloc(k->max, sizeof(char *));
+	return schema_read_list(r, d, k->max, read_item, &t);
+}
+
+static void print_texts(const struct schema_key *k, const void *base, unsigned depth,
+			struct buf *out)
+{
+	const struct schema_texts *t = const_field(k, base);
+
+	for (size_t i = 0; i < t->count; i++) {
+		schema_print_line(depth, out);
+		buf_str(out, "- ");
+		schema_print_text(t->items[i], out);
+	}
+}
+
+const struct schema_type schema_texts = { read_texts, print_texts };
+
+void schema_texts_done(struct schema_texts *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->items[i]);
+	free(t->items);
+}
+
 static int bad_word(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		    const char *s)
 {

@@ -47,6 +47,7 @@ struct schema_key {
 	uint32_t min; /* numbers, durations; for texts the length */
 	uint32_t max;
 	const struct value_words *words;
+	const struct schema_form *form;
 	/* What is wrong with a text ("has to begin with '/'"), NULL: nothing. */
 	const char *(*fault)(const char *s);
 	const char *fallback; /* as it would be written; NULL: the field stays as it is */
@@ -70,6 +71,26 @@ extern const struct schema_type schema_number;
 extern const struct schema_type schema_ms;
 extern const struct schema_type schema_s;
 extern const struct schema_type schema_word_text;
+
+/* Texts, 1 to key.max of them, each without a fault. */
+struct schema_texts {
+	char **items;
+	size_t count;
+};
+extern const struct schema_type schema_texts;
+void schema_texts_done(struct schema_texts *t);
+
+/*
+ * A text in a form of its own, such as "200-299,404". parse() returns NULL, or what is to be said
+ * behind the text that it could not read, which begins with a blank or a colon.
+ */
+#define SCHEMA_FORM_TEXT_MAX 256
+struct schema_form {
+	const char *(*parse)(const char *s, void *base);
+	const char *(*text)(const void *base, char *out); /* NULL: the key is left out */
+	bool like_number; /* may be written without quotes, and is printed with them */
+};
+extern const struct schema_type schema_form;
 
 /* -EINVAL, with the message. `d` gives the line. */
 int schema_bad(struct schema_reader *r, const struct doc *d, const char *fmt, ...)

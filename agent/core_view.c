@@ -521,12 +521,12 @@ static void name_ourselves(struct core *c)
 	struct view *v = &c->view;
 	char text[ADDR_TEXT_MAX];
 
-	v->hosts = xcalloc(config->api_host_count + 2, sizeof(char *));
-	for (size_t i = 0; i < config->api_host_count; i++)
-		v->hosts[i] = config->api_hosts[i];
+	v->hosts = xcalloc(config->api_hosts.count + 2, sizeof(char *));
+	for (size_t i = 0; i < config->api_hosts.count; i++)
+		v->hosts[i] = config->api_hosts.items[i];
 	addr_text(a, text);
 	snprintf(v->address, sizeof(v->address), a->family == AF_INET6 ? "[%s]" : "%s", text);
-	v->hosts[config->api_host_count] = v->address;
+	v->hosts[config->api_hosts.count] = v->address;
 	v->names = (struct origin_names){ .node = config->node,
 					  .others = v->hosts,
 					  .addresses = addr_is_unspecified(a) };
@@ -537,10 +537,10 @@ static void list_holders(struct core *c)
 	const struct config *config = c->config;
 
 	c->view.holders = (struct holder_rules){
-		.editors = (const char *const *)config->cert_editors,
-		.editor_count = config->cert_editor_count,
-		.viewers = (const char *const *)config->cert_viewers,
-		.viewer_count = config->cert_viewer_count,
+		.editors = (const char *const *)config->cert_editors.items,
+		.editor_count = config->cert_editors.count,
+		.viewers = (const char *const *)config->cert_viewers.items,
+		.viewer_count = config->cert_viewers.count,
 	};
 }
 

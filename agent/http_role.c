@@ -42,8 +42,8 @@ static void collect_names(const struct config *c, char address[static ADDR_TEXT_
 	size_t n = 0;
 
 	names[n++] = c->node;
-	for (size_t i = 0; i < c->api_host_count; i++)
-		names[n++] = c->api_hosts[i];
+	for (size_t i = 0; i < c->api_hosts.count; i++)
+		names[n++] = c->api_hosts.items[i];
 	if (!addr_is_unspecified(&c->api_listen.addr)) {
 		bool v6 = c->api_listen.addr.family == AF_INET6;
 

@@ -27,7 +27,7 @@ void kube_api_init(struct kube_api *a, struct loop *l, struct http *h, struct ku
 
 uint32_t kube_api_random(struct kube_api *a, uint32_t below)
 {
-	return below ? a->random(a->random_arg) % below : 0;
+	return below && a->random ? a->random(a->random_arg) % below : 0;
 }
 
 void kube_escape(struct buf *out, const char *s)

@@ -28,7 +28,7 @@ struct kube_api {
 	struct loop *loop;
 	struct http *http;
 	struct kube_credentials *credentials;
-	uint32_t (*random)(void *arg); /* any 32 bits */
+	uint32_t (*random)(void *arg); /* any 32 bits; NULL: always 0 */
 	void *random_arg;
 	unsigned gets; /* under way */
 	struct kube_get *waiting, **waiting_end;

@@ -102,7 +102,7 @@ static void tell(void *arg)
 
 static void tell_soon(struct kube_credentials *c)
 {
-	if (c->telling)
+	if (c->telling || !c->problem)
 		return;
 	c->telling = true;
 	loop_defer(c->loop, tell, c);

@@ -45,7 +45,8 @@ typedef void kube_problem_fn(void *arg, const char *where, const char *text);
 /*
  * Takes *access over (it is empty afterwards), reads the files and sets h's trust
  * before it returns; h must outlive it. Files that cannot be read now are no error:
- * they are a problem, and tried again. `node` is the name of this node.
+ * they are a problem, and tried again. `node` is the name of this node. `problem` NULL: nobody is
+ * told.
  */
 MUST_CHECK struct kube_credentials *kube_credentials_new(struct loop *l, struct http *h,
 							 struct kube_access *access,

@@ -43,29 +43,16 @@ struct kube_review {
 	struct buf trouble; /* the first that went wrong; empty: nothing did */
 };
 
-/* The source that reads the same files tells what is wrong with them. */
-static void ignore_problem(void *arg, const char *where, const char *text)
-{
-	(void)arg;
-	(void)where;
-	(void)text;
-}
-
-/* Nothing is tried again after a while, so nothing is spread. */
-static uint32_t no_random(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
 struct kube_reviewer *kube_reviewer_new(struct loop *l, struct http *h, struct kube_access *access,
 					const char *node)
 {
 	struct kube_reviewer *r = xcalloc(1, sizeof(*r));
 
 	r->http = h;
-	r->credentials = kube_credentials_new(l, h, access, node, ignore_problem, r);
-	kube_api_init(&r->api, l, h, r->credentials, no_random, NULL);
+	/* The source that reads the same files tells what is wrong with them. */
+	r->credentials = kube_credentials_new(l, h, access, node, NULL, NULL);
+	/* Nothing is tried again after a while, so nothing is spread. */
+	kube_api_init(&r->api, l, h, r->credentials, NULL, NULL);
 	return r;
 }
 

@@ -24,21 +24,6 @@ struct kube_call {
 	struct buf body; /* of a good answer */
 };
 
-/* The source that reads the same files tells what is wrong with them. */
-static void ignore_problem(void *arg, const char *where, const char *text)
-{
-	(void)arg;
-	(void)where;
-	(void)text;
-}
-
-/* Nothing is tried again after a while, so nothing is spread. */
-static uint32_t no_random(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
 struct kube_writer *kube_writer_new(struct loop *l, struct http *h, struct kube_access *access,
 				    const char *node)
 {
@@ -46,8 +31,10 @@ struct kube_writer *kube_writer_new(struct loop *l, struct http *h, struct kube_
 
 	w->http = h;
 	kube_access_drop_identity(access);
-	w->credentials = kube_credentials_new(l, h, access, node, ignore_problem, w);
-	kube_api_init(&w->api, l, h, w->credentials, no_random, NULL);
+	/* The source that reads the same files tells what is wrong with them. */
+	w->credentials = kube_credentials_new(l, h, access, node, NULL, NULL);
+	/* Nothing is tried again after a while, so nothing is spread. */
+	kube_api_init(&w->api, l, h, w->credentials, NULL, NULL);
 	return w;
 }
 

@@ -10,6 +10,7 @@
 
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
+#include "tests/lib/fake_http.h"
 #include "tests/lib/turned_clock.h"
 #include "watch/kube_review.h"
 
@@ -18,20 +19,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define REQUESTS_MAX 3
 
 struct ground {
-	struct http http;
-	struct http_request requests[REQUESTS_MAX];
+	struct http *http;
 	char *user; /* whose rights are asked for */
-	unsigned started;
 	unsigned said;
 };
 
 /* It may have texts that are no UTF-8, which the API server refuses: then nobody is let in. */
-static void take_question(struct ground *g, const struct http_request *r)
+static void take_question(struct ground *g, const struct fake_request *r)
 {
 	struct doc_set set = { 0 };
 	const char *user;
 
-	if (doc_read_json(r->body, r->body_len, &DOC_LIMITS_DEFAULT, &set, NULL) < 0)
+	if (doc_read_json(r->body, strlen(r->body), &DOC_LIMITS_DEFAULT, &set, NULL) < 0)
 		return;
 	assert(set.count == 1 && doc_get(set.roots[0], "spec"));
 	user = doc_string(doc_get(doc_get(set.roots[0], "spec"), "user"));
@@ -39,36 +38,6 @@ static void take_question(struct ground *g, const struct http_request *r)
 		g->user = xstrdup(user);
 	doc_set_done(&set);
 }
-
-static http_id on_start(struct http *h, const struct http_request *r)
-{
-	struct ground *g = (struct ground *)h;
-
-	assert(g->started < REQUESTS_MAX);
-	g->requests[g->started] = *r;
-	take_question(g, r);
-	return ++g->started;
-}
-
-static void on_cancel(struct http *h, http_id id)
-{
-	(void)h, (void)id;
-}
-
-static int on_trust(struct http *h, const struct http_trust *t)
-{
-	(void)h, (void)t;
-	return 0;
-}
-
-static void on_free(struct http *h)
-{
-	(void)h;
-}
-
-static const struct http_ops ops = {
-	.start = on_start, .cancel = on_cancel, .trust = on_trust, .free = on_free
-};
 
 static void on_reviewed(void *arg, const struct kube_reviewed *r)
 {
@@ -85,17 +54,17 @@ static void on_reviewed(void *arg, const struct kube_reviewed *r)
 	assert(!g->user || strcmp(g->user, r->user) == 0);
 }
 
-static void answer(const struct http_request *r, const void *data, size_t size)
+/* To the first request that waits. */
+static void answer(struct ground *g, const void *data, size_t size)
 {
-	const struct http_status s = { .status = 201,
-				       .retry_after_s = -1,
-				       .content_type = "application/json",
-				       .server_warning = "" };
-	bool more;
+	struct fake_request *r = fake_http_find(g->http, "", "");
+	http_id id = r->id;
 
-	r->status(r->arg, &s);
-	more = r->data(r->arg, data, size);
-	r->end(r->arg, more ? HTTP_DONE : HTTP_STOPPED, &(struct err){ 0 });
+	take_question(g, r);
+	fake_http_status(r, 201, -1, NULL);
+	fake_http_data(r, data, size);
+	if ((r = fake_http_get(g->http, id)))
+		fake_http_end(r, HTTP_DONE, NULL);
 }
 
 static void review(struct ground *g, const uint8_t *data, size_t size)
@@ -105,25 +74,27 @@ static void review(struct ground *g, const uint8_t *data, size_t size)
 	const uint8_t *rights = cut ? cut + 1 : data + size;
 	size_t left = cut ? size - first - 1 : 0;
 
-	answer(&g->requests[0], data, first);
-	for (unsigned i = 1; i < g->started; i++)
-		answer(&g->requests[i], rights, left);
+	answer(g, data, first);
+	while (fake_http_count(g->http))
+		answer(g, rights, left);
+	assert(fake_http_total(g->http) <= REQUESTS_MAX);
 	assert(g->said == 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const servers[] = { "https://a" };
-	struct ground g = { .http = { &ops } };
+	struct ground g = { 0 };
 	struct kube_access access = { 0 };
 	struct kube_reviewer *r;
 	struct loop *l;
 	int bad = loop_new(&turned_clock, &l) | kube_access_set_servers(&access, servers, 1, NULL);
 
 	assert(!bad);
-	r = kube_reviewer_new(l, &g.http, &access, "node");
+	g.http = fake_http_new(l, NULL, NULL);
+	r = kube_reviewer_new(l, g.http, &access, "node");
 	(void)!kube_reviewer_ask(r, "eyA", on_reviewed, &g);
-	assert(g.started == 1);
+	assert(fake_http_count(g.http) == 1);
 	review(&g, data, size);
 	kube_reviewer_free(r);
 	loop_free(l);

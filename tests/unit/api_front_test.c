@@ -299,27 +299,21 @@ static int set_up(void **state, const struct front_config *limits, bool asks)
 	return 0;
 }
 
+static const struct front_config usual = { .handshake_ms = FRONT_HANDSHAKE_MS,
+					   .head_ms = FRONT_HEAD_MS,
+					   .body_ms = FRONT_BODY_MS,
+					   .idle_s = FRONT_IDLE_S,
+					   .per_address = FRONT_CONNECTIONS_MAX };
+
 static int start(void **state)
 {
-	return set_up(state,
-		      &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
-					      .head_ms = FRONT_HEAD_MS,
-					      .body_ms = FRONT_BODY_MS,
-					      .idle_s = FRONT_IDLE_S,
-					      .per_address = FRONT_CONNECTIONS_MAX },
-		      false);
+	return set_up(state, &usual, false);
 }
 
 /* Certificates let people in, and tokens of a cluster, too. */
 static int start_asking(void **state)
 {
-	return set_up(state,
-		      &(struct front_config){ .handshake_ms = FRONT_HANDSHAKE_MS,
-					      .head_ms = FRONT_HEAD_MS,
-					      .body_ms = FRONT_BODY_MS,
-					      .idle_s = FRONT_IDLE_S,
-					      .per_address = FRONT_CONNECTIONS_MAX },
-		      true);
+	return set_up(state, &usual, true);
 }
 
 /* So short that a client that dawdles is cut off while the test waits, and no other. */
