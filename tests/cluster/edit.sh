@@ -7,6 +7,8 @@ here=$(dirname "$0")
 . "$here/../lib/tap.sh"
 # shellcheck source=../lib/topology_cluster.sh
 . "$here/../lib/topology_cluster.sh"
+# shellcheck source=../lib/people.bash
+. "$here/../lib/people.bash"
 
 run=$(mktemp -d -p /tmp) # where core can go, which has given its rights up
 agent=
@@ -16,18 +18,12 @@ end() {
 }
 trap end EXIT
 chmod 755 "$run"
-# Its warnings are of Endpoints, which pass away slowly.
-kubectl() { "${CLUSTER_BIN:?}/kubectl" --kubeconfig "$CLUSTER_DIR/kubeconfig" --request-timeout 30s "$@" 2> >(grep -v ^Warning: >&2); }
 cluster_fresh
 
 # --- people ------------------------------------------------------------------------
 
 check "deploy/kubernetes/editors is taken" kubectl apply --validate=strict -k "$project/deploy/kubernetes/editors"
-kubectl create namespace shop >/dev/null
-for who in alice carol victor; do
-	kubectl -n shop create serviceaccount "$who" >/dev/null
-	kubectl -n shop create token "$who" >"$run/$who"
-done
+people alice carol victor
 kubectl -n shop create rolebinding editors --clusterrole=parasaus-editor \
 	--serviceaccount=shop:alice --serviceaccount=shop:carol >/dev/null
 kubectl -n shop create rolebinding viewers --clusterrole=parasaus-viewer --serviceaccount=shop:victor >/dev/null
@@ -35,18 +31,7 @@ alice=kube:system:serviceaccount:shop:alice carol=kube:system:serviceaccount:sho
 
 # --- the agent, as the service account that can change nothing -----------------------
 
-agent_token 36000
-chmod 644 "$run/token"
-cat >"$run/kubeconfig" <<-END
-	apiVersion: v1
-	kind: Config
-	clusters: [{name: test, cluster: {server: "$cluster_url", certificate-authority: $run/ca.crt}}]
-	users: [{name: agent, user: {tokenFile: $run/token}}]
-	contexts: [{name: test, context: {cluster: test, user: agent}}]
-	current-context: test
-END
-cp "$cluster_ca" "$run/ca.crt"
-chmod 644 "$run/kubeconfig" "$run/ca.crt"
+agent_kubeconfig "$cluster_url"
 cat >"$run/parasaus.yaml" <<-END
 	node: here
 	stateDirectory: $run/state
@@ -61,18 +46,7 @@ agent=$!
 is_delivered() { "$build/parasausctl" -s "$run/api.sock" get status -o json | jq -e '.sources[0].delivered'; }
 wait_for 60 is_delivered || { cat "$run/agent.log" >&2; exit 1; }
 
-# as WHO METHOD PATH [MATCH [BODY]]: prints the status; the answer is in $run/body, its head in $run/head.
-as() {
-	local options=() type=application/json
-	[ "$2" != PATCH ] || type=application/merge-patch+json
-	[ -z "${4:-}" ] || options+=(-H "If-Match: $4")
-	[ -z "${5:-}" ] || options+=(-H "Content-Type: $type" -d "$5")
-	[ "$1" = nobody ] || options+=(-H "Authorization: Bearer $(cat "$run/$1")")
-	curl -sS -m 60 --unix-socket "$run/api.sock" -X "$2" -o "$run/body" -D "$run/head" -w '%{http_code}' \
-		"${options[@]}" "http://localhost/api/v1/$3"
-}
-body() { jq -r "$1" "$run/body"; }
-tag() { awk -F': ' 'tolower($1) == "etag" { sub(/\r/, ""); print $2 }' "$run/head"; }
+ask=(--unix-socket "$run/api.sock" http://localhost)
 # etag WHO POOL
 etag() { as "$1" GET "pools/$2/spec" >/dev/null && tag; }
 # of KIND NAME FILTER: as the API server has it.

@@ -8,6 +8,8 @@ here=$(dirname "$0")
 . "$here/../lib/tap.sh"
 # shellcheck source=../lib/topology_cluster.sh
 . "$here/../lib/topology_cluster.sh"
+# shellcheck source=../lib/people.bash
+. "$here/../lib/people.bash"
 
 run=$(mktemp -d -p /tmp) # where core can go, which has given its rights up
 agent=
@@ -23,7 +25,6 @@ end() {
 }
 trap end EXIT
 chmod 755 "$run"
-kubectl() { "${CLUSTER_BIN:?}/kubectl" --kubeconfig "$CLUSTER_DIR/kubeconfig" --request-timeout 30s "$@" 2> >(grep -v ^Warning: >&2); }
 
 # Who writes documents of a pool is in the API server's audit log.
 audit=$CLUSTER_DIR/audit
@@ -42,29 +43,14 @@ cluster_fresh
 # --- people ------------------------------------------------------------------------
 
 check "deploy/kubernetes/editors is taken" kubectl apply --validate=strict -k "$project/deploy/kubernetes/editors"
-kubectl create namespace shop >/dev/null
-for who in alice victor carol eve; do
-	kubectl -n shop create serviceaccount "$who" >/dev/null
-	kubectl -n shop create token "$who" >"$run/$who"
-done
+people alice victor carol eve
 echo nonsense >"$run/mallory"
 kubectl -n shop create rolebinding editors --clusterrole=parasaus-editor --serviceaccount=shop:alice >/dev/null
 alice=kube:system:serviceaccount:shop:alice
 
 # --- the agent, as its own service account -------------------------------------------
 
-agent_token 36000
-chmod 644 "$run/token"
-cat >"$run/kubeconfig" <<-END
-	apiVersion: v1
-	kind: Config
-	clusters: [{name: test, cluster: {server: "$cluster_url", certificate-authority: $run/ca.crt}}]
-	users: [{name: agent, user: {tokenFile: $run/token}}]
-	contexts: [{name: test, context: {cluster: test, user: agent}}]
-	current-context: test
-END
-cp "$cluster_ca" "$run/ca.crt"
-chmod 644 "$run/kubeconfig" "$run/ca.crt"
+agent_kubeconfig "$cluster_url"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$run/parasaus.yaml" <<-END
 	node: here
@@ -88,19 +74,8 @@ is_delivered() { "$build/parasausctl" -s "$run/api.sock" get status -o json | jq
 start
 wait_for 60 is_delivered || { cat "$run/agent.log" >&2; exit 1; }
 
-# as WHO METHOD PATH [MATCH [BODY]]: prints the status; the answer is in $run/body, its head in $run/head.
-as() {
-	local options=() type=application/json
-	[ "$2" != PATCH ] || type=application/merge-patch+json
-	[ -z "${4:-}" ] || options+=(-H "If-Match: $4")
-	[ -z "${5:-}" ] || options+=(-H "Content-Type: $type" -d "$5")
-	[ "$1" = nobody ] || options+=(-H "Authorization: Bearer $(cat "$run/$1")")
-	curl -sSk -m 60 --noproxy '*' -X "$2" -o "$run/body" -D "$run/head" -w '%{http_code}' \
-		"${options[@]}" "https://127.0.0.1:$port/api/v1/$3"
-}
+ask=(-k --noproxy '*' "https://127.0.0.1:$port")
 is() { [ "$(as "${@:2}")" = "$1" ]; }
-body() { jq -r "$1" "$run/body"; }
-tag() { awk -F': ' 'tolower($1) == "etag" { sub(/\r/, ""); print $2 }' "$run/head"; }
 
 wait_for 20 is 401 nobody GET pools
 equal "without a token nothing is told" 401 "$(as nobody GET pools)"

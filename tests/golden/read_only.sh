@@ -9,6 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/wait.sh
+. tests/lib/wait.sh
 
 # What is mounted is seen here alone; in a chroot the root is no mount whose propagation can be said.
 if [ -z "${READ_ONLY_INSIDE:-}" ]; then
@@ -53,14 +55,6 @@ stop() { # SIGNAL
 	kill "-$1" "$agent"
 	{ wait "$agent"; } 2>/dev/null # nobody has to be told that it was killed
 	agent=
-}
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		((SECONDS < end)) || return 1
-		sleep 0.05
-	done
 }
 ask() { # METHOD PATH [BODY]: its answer in $run/answer
 	curl -s -m 10 -o "$run/answer" -w '%{http_code}' --unix-socket "$socket" -X "$1" \

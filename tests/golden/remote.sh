@@ -9,6 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=../lib/tap.sh
 . tests/lib/tap.sh
+# shellcheck source=../lib/wait.sh
+. tests/lib/wait.sh
 
 build=${PARASAUS_BUILD:-$PWD/build/release}
 run=$(mktemp -d /tmp/remote.XXXXXX) # where its user comes in, too
@@ -42,14 +44,6 @@ stop() {
 	kill "$agent" 2>/dev/null # it may have ended
 	wait "$agent"
 	agent=
-}
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		((SECONDS < end)) || return 1
-		sleep 0.05
-	done
 }
 said() { grep -q "$1" "$run/out"; }
 status() { # PATH [TOKEN]

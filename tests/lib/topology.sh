@@ -18,6 +18,9 @@
 #   tools  the folder of webserver, loadclient, ipvs_poll and nlcount
 # On exit everything that was started is ended and everything made is removed.
 
+# shellcheck source=wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
+
 project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 build=$(realpath "${PARASAUS_BUILD:-$project/build/release}")
 tools=$build/tools
@@ -135,19 +138,6 @@ server_kill() {
 # found PATTERN: as grep -q, but reads to the end: who still writes is not cut off, which pipefail
 # would take for a failure.
 found() { grep "$@" >/dev/null; }
-
-# wait_for SECONDS CMD...: until CMD succeeds. CMD may be a function.
-wait_for() {
-	local end=$((SECONDS + $1 + 1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if ((SECONDS >= end)); then
-			echo "waited in vain for: $*" >&2
-			return 1
-		fi
-		sleep 0.02
-	done
-}
 
 # end_of PID: ends it and waits for what it still has to say.
 end_of() {

@@ -155,19 +155,25 @@ agent_token() {
 	mv "$run/token.new" "$run/token"
 }
 
-# agent_configure_cluster [SELECTOR [LINE...]]: the cluster is its source; LINEs are added.
-agent_configure_cluster() {
-	local selector=${1:-}
+# agent_kubeconfig SERVER: $run/kubeconfig, by which the agent is that service account.
+agent_kubeconfig() {
 	agent_token 36000
 	cp "$cluster_ca" "$run/ca.crt"
 	cat >"$run/kubeconfig" <<-END
 		apiVersion: v1
 		kind: Config
-		clusters: [{name: test, cluster: {server: "https://127.0.0.1:6443", certificate-authority: $run/ca.crt}}]
+		clusters: [{name: test, cluster: {server: "$1", certificate-authority: $run/ca.crt}}]
 		users: [{name: agent, user: {tokenFile: $run/token}}]
 		contexts: [{name: test, context: {cluster: test, user: agent}}]
 		current-context: test
 	END
+	chmod 644 "$run/kubeconfig" "$run/ca.crt" "$run/token" # core has given its rights up
+}
+
+# agent_configure_cluster [SELECTOR [LINE...]]: the cluster is its source; LINEs are added.
+agent_configure_cluster() {
+	local selector=${1:-}
+	agent_kubeconfig https://127.0.0.1:6443
 	agent_configure "$quick_checks" "${@:2}"
 	sed -i "s,^- directory: .*,- kubernetes:\n    kubeconfig: $run/kubeconfig${selector:+\n    labelSelector: $selector}," \
 		"$run/parasaus.yaml"
