@@ -4,6 +4,7 @@
 # of the same (deploy/install-deps bench).
 #
 #   POOLS=N MEMBERS=N CHANGES=N RELOADS=N
+#   ONLY_FILES=1  not with one file of all
 set -euo pipefail
 here=$(dirname "$0")
 # shellcheck source=../lib/topology_agent.sh

@@ -27,7 +27,7 @@ for name in a b c; do
 	equal "a pool $name" 201 "$(make_pool $name 10.1.0.1)"
 done
 listed() { [ "$("$build/parasausctl" -s "$socket" get members -q member:10.1.0.7 -o name | wc -l)" = 3 ]; }
-check "they are in the lists" eventually listed
+check "they are in the lists" wait_for 10 listed
 
 golden drain-dry drain --all-pools 10.1.0.7 --dry-run
 golden drain-unasked drain --all-pools 10.1.0.7

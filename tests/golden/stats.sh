@@ -27,7 +27,7 @@ make_pool() {
 equal "a pool" 201 "$(make_pool web wrr)"
 equal "and one of mh" 201 "$(make_pool hashed mh)"
 listed() { [ "$("$build/parasausctl" -s "$socket" get pools -o name | wc -l)" = 2 ]; }
-check "they are in the lists" eventually listed
+check "they are in the lists" wait_for 10 listed
 
 golden by-name stats default/web
 golden by-id stats default.web.x-tcp

@@ -13,7 +13,6 @@ server_add one 10.100.1.11
 server_add two 10.100.1.12
 server_start one 10.100.1.11:8080
 
-# shellcheck disable=SC2119 # none are added
 agent_configure 'timeouts: {tcp: 7260}'
 sed -i '/^addressPools:/,/ports:/c\
 addressPools:\

@@ -13,7 +13,7 @@ for server in "${servers[@]}"; do
 	server_add "$server" "10.100.1.1${server#s}"
 	server_start "$server" "10.100.1.1${server#s}:8080"
 done
-for last in 3 4 5 129 130; do
+for last in 3 4 5 6 129 130; do
 	ip -n "$net-client" address add "198.51.100.$last/24" dev eth0
 done
 
@@ -52,7 +52,7 @@ pool ", parasaus.io/persistence-netmask: \"25,64\""
 is_masked() { line | found "persistent 600 mask 255.255.255.128"; }
 check "by prefix, as ipvsadm has it" wait_for 10 is_masked
 # Those of before are remembered by the addresses they were.
-equal "clients of one prefix, one server" 1 "$(asked 5 5 | kinds)"
+equal "clients of one prefix, one server" 1 "$(asked 5 6 | kinds)"
 equal "of the other prefix too" 1 "$(asked 129 130 | kinds)"
 agent_stop
 tap_done

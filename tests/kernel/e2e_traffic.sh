@@ -17,11 +17,11 @@ here=$(dirname "$0")
 requests=${REQUESTS:-10000} changes=${CHANGES:-500} drains=${DRAINS:-25} pause=${PAUSE:-10} load=${LOAD:-2}
 
 topology_up traffic
+# So that a kept connection ends by the server's word, as it would with a real one that drains.
+webserver_options=(-c 100)
 for i in 1 2 3 4; do
 	server_add "s$i" "10.100.1.1$i"
-	# So that a kept connection ends by the server's word, as it would with a real one that drains.
-	background "s$i" "$run/s$i.out" "$tools/webserver" -n "s$i" -s "$run/s$i.stats" -c 100 "10.100.1.1$i:8080"
-	wait_for 10 grep -q listening "$run/s$i.out"
+	server_start "s$i" "10.100.1.1$i:8080"
 	background "s$i" "$run/s$i.udp" python3 "$here/../lib/datagrams.py" serve "s$i" "10.100.1.1$i" 8080
 	wait_for 20 grep -q listening "$run/s$i.udp"
 done

@@ -39,26 +39,16 @@ tunnel_server s3 10.100.1.13 30003 ipip remote any
 ip -n "$net-s3" fou add port 6080 gue
 tunnel_server s4 2001:db8:1::14 30004 ip6tnl mode ipip6 remote any
 
-# pool NAME PORT ADDRESS ANNOTATIONS
+# pool NAME PORT ADDRESS ANNOTATION...
 pool() {
-	cat <<-END
-		---
-		apiVersion: v1
-		kind: Service
-		metadata: {name: $1, annotations: {parasaus.io/health-check-type: none, parasaus.io/drain-seconds: "30", $4}}
-		spec: {type: NodePort, ports: [{port: $2, nodePort: $2}]}
-		---
-		apiVersion: v1
-		kind: Endpoints
-		metadata: {name: $1}
-		subsets: [{addresses: [$3], ports: [{port: $2}]}]
-	END
+	echo ---
+	service "$1" "$2" 'health-check-type: none' 'drain-seconds: "30"' 'forwarding: tunnel' "${@:4}" <<<"$3 $2"
 }
-pools() {
-	pool ipip 30001 '{ip: 10.100.1.11}' "parasaus.io/forwarding: tunnel"
-	pool gre 30002 "${1-"{ip: 10.100.1.12}"}" "parasaus.io/forwarding: tunnel, parasaus.io/tunnel-type: gre"
-	pool gue 30003 '{ip: 10.100.1.13}' "parasaus.io/forwarding: tunnel, parasaus.io/tunnel-type: gue"
-	pool mixed 30004 '{ip: "2001:db8:1::14"}' "parasaus.io/forwarding: tunnel"
+pools() { # the server of gre
+	pool ipip 30001 10.100.1.11
+	pool gre 30002 "${1:-10.100.1.12}" 'tunnel-type: gre'
+	pool gue 30003 10.100.1.13 'tunnel-type: gue'
+	pool mixed 30004 '"2001:db8:1::14"'
 }
 agent_configure "$quick_checks"
 pools | place pools.yaml
@@ -79,7 +69,7 @@ for server in s1 s2 s3 s4; do
 done
 
 # What drains keeps its tunnel, over a restart too.
-pools '{ip: 10.100.1.14}' | place pools.yaml
+pools 10.100.1.14 | place pools.yaml
 drains() { in_box director ipvsadm -Sn | found -- "-r 10.100.1.12:30002 -i -w 0 --tun-type gre"; }
 check "a server that left drains in its tunnel" wait_for 10 drains
 check "it ends when told to" agent_stop

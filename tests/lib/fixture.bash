@@ -7,6 +7,9 @@
 #   PARASAUS_BUILD=DIR  where the programs are (build/release)
 #   GOLDEN_UPDATE=1     write the texts of golden() anew instead
 
+# shellcheck source=wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
+
 build=${PARASAUS_BUILD:-$PWD/build/release}
 tmp=$(mktemp -d)
 socket=$tmp/api.sock
@@ -49,13 +52,4 @@ golden_is() {
 	[ -n "${GOLDEN_UPDATE:-}" ] && cp "$2" "$golden/$1.txt"
 	diff -u "$golden/$1.txt" "$2" >"$tmp/diff" 2>&1
 	result $? "$1" "$tmp/diff"
-}
-
-# eventually CMD...: until CMD succeeds, ten seconds at most.
-eventually() {
-	local end=$((SECONDS + 10))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-		sleep 0.02
-	done
 }

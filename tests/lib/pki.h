@@ -17,7 +17,7 @@ struct pki_pair {
 };
 /* `names`: one or more of DNS names and IPv4 addresses, by commas. */
 struct pki_pair pki_issue(struct pki *p, const char *names);
-/* Of a client, whose subject is each of these in turn: OID, value, OID, value, ..., NULL. */
+/* Of a client, whose subject is each of these in turn: an OID and its value. */
 struct pki_client {
 	const struct pki_name {
 		const char *oid; /* NULL: the end */

@@ -26,6 +26,7 @@ build=$(realpath "${PARASAUS_BUILD:-$project/build/release}")
 tools=$build/tools
 net="" run="" background=""
 topology_pids=()
+webserver_options=() # more of them, for server_start
 
 topology_up() {
 	net=$1-$$
@@ -122,7 +123,7 @@ background() {
 server_start() {
 	local name=$1 where=("${@:2}")
 	background "$name" "$run/$name.out" "$tools/webserver" -n "$name" -s "$run/$name.stats" \
-		-d "$run/$name.down" "${where[@]}"
+		-d "$run/$name.down" "${webserver_options[@]}" "${where[@]}"
 	echo "$background" >"$run/$name.pid"
 	wait_for 10 grep -q "listening ${where[-1]}" "$run/$name.out"
 }

@@ -101,7 +101,6 @@ await run([
 			await page.locator('input[name=vip]').press('Enter');
 			await page.locator('select[name=protocol]').selectOption('udp');
 			await showsCount(page, '1 in all');
-			await page.goBack();
 		});
 		await on('#/kernel?protocol=sctp', (page) => page.getByText('No frontend fits these filters.').waitFor());
 		await on('#/kernel?sort=-vipPort', async (page) => {
@@ -149,7 +148,7 @@ await run([
 					await on(`${open(frontend)}&lang=${lang}&theme=${theme}`, async (page) => {
 						await page.waitForSelector('.destinations tbody tr');
 						assert.deepEqual(await axe(page), [], `${frontend} ${lang} ${theme}`);
-						await picture(page, `kernel-${theme}-${lang}`);
+						await picture(page, `kernel-${frontend === WEB ? '' : 'refused-'}${theme}-${lang}`);
 					});
 	},
 	async function a_narrow_screen_loses_nothing() {

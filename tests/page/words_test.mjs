@@ -87,6 +87,12 @@ await run([
 			for (const w of words)
 				assert.ok(en[group + '.' + w], group + '.' + w);
 	},
+	async function every_action_on_record_can_be_filtered_for() {
+		const [, list] = /^const ACTIONS = \[(.*)\];$/m.exec(read('operations.js'));
+		const named = Object.keys(en).filter((key) => key.startsWith('action.')).map((key) => key.slice(7));
+
+		assert.deepEqual([...list.matchAll(/'([\w-]+)'/g)].map((m) => m[1]).sort(), named.sort());
+	},
 	async function every_finding_of_a_probe_has_a_text() {
 		const source = readFileSync(join(PAGE, '../../../healthcheck/message.c'), 'utf8');
 		const findings = [...source.matchAll(/\[HC_REASON_\w+\] = "([^"]+)"/g)].map((m) => m[1].replaceAll(' ', '-'));

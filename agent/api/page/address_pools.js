@@ -8,11 +8,11 @@ import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { number, t, time, word } from './i18n.js';
 import { isForPage, lettersAreKeys } from './keys.js';
-import { failure, nothing, poolLink } from './notes.js';
+import { soon } from './later.js';
+import { failure, nothing, PAGE, pager, poolLink } from './notes.js';
 import { Rollback } from './rollback.js';
 import { readOnlyWords, WhyNot } from './why_not.js';
 
-const PAGE = 20;
 const HOLDERS = 5;
 const AGAIN_MS = 2000; // the count of what is used goes through all pools
 const TYPING_MS = 150;
@@ -66,13 +66,9 @@ class Holders extends Component {
 		}
 	}
 
-	pager({ total: n, items }) {
-		const { offset } = this.state, go = (to) => () => this.setState({ offset: to });
-
-		return n > PAGE && html`<div class="pager">
-			<button type="button" disabled=${!offset} aria-label=${t('holders.previous')} onClick=${go(Math.max(0, offset - PAGE))}>‹</button>
-			<span>${t('members.page', { first: offset + 1, last: offset + items.length, n })}</span>
-			<button type="button" disabled=${offset + PAGE >= n} aria-label=${t('holders.next')} onClick=${go(offset + PAGE)}>›</button></div>`;
+	pager({ total, items }) {
+		return pager({ previous: t('holders.previous'), next: t('holders.next') },
+			{ offset: this.state.offset, shown: items.length, total }, (offset) => this.setState({ offset }));
 	}
 
 	facts(p) {
@@ -99,17 +95,11 @@ class Holders extends Component {
 /** Props: params, set(params, push), whoami, subscribe, allow, note. */
 export class AddressPools extends Component {
 	state = { loaded: 0 };
+	again = soon(() => this.load(), AGAIN_MS);
 
 	componentDidMount() {
-		const again = () => {
-			this.again ??= setTimeout(() => {
-				this.again = undefined;
-				this.load();
-			}, AGAIN_MS);
-		};
-
 		addEventListener('keydown', this.onKey);
-		this.unsubscribe = this.props.subscribe(again, again);
+		this.unsubscribe = this.props.subscribe(this.again, this.again);
 		this.load();
 		this.find();
 	}
@@ -118,7 +108,7 @@ export class AddressPools extends Component {
 		removeEventListener('keydown', this.onKey);
 		this.unsubscribe();
 		this.props.note(undefined);
-		clearTimeout(this.again);
+		this.again.stop();
 		clearTimeout(this.typing);
 	}
 

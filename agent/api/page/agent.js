@@ -16,7 +16,12 @@ function table(label, heads, rows) {
 
 const NODE_FACTS = ['node', 'version', 'started', 'ready', 'generation', 'pools', 'members', 'services', 'destinations', 'problems'];
 
-/** The nodes there are, asked for as often as the status is. Props: status. */
+/** What of the status tells that nodes are to be asked for. */
+function sign(s) {
+	return s && [s.generation, s.appliedGeneration, s.ready, s.problems].join();
+}
+
+/** The nodes there are. Props: status. */
 class Nodes extends Component {
 	state = { items: [] };
 
@@ -25,7 +30,7 @@ class Nodes extends Component {
 	}
 
 	componentDidUpdate(before) {
-		if (before.status !== this.props.status)
+		if (sign(before.status) !== sign(this.props.status))
 			this.load();
 	}
 

@@ -14,9 +14,9 @@ export function badge(group, raw, title) {
 
 /** "10.0.0.1:80/tcp" or "[2001:db8::1]:80/tcp" in parts. */
 export function frontend(text) {
-	const [, v6, v4, port] = /^(?:\[(.*)\]|(.*?)):(\d+)\//.exec(text) || [];
+	const [, v6, v4, port, protocol] = /^(?:\[(.*)\]|(.*?)):(\d+)\/(.*)/.exec(text) || [];
 
-	return { ip: v6 || v4 || text, port: port || '' };
+	return { ip: v6 || v4 || text, port: port || '', protocol };
 }
 
 /** What the kernel is of this pool, by what core wants and what it last matched. */

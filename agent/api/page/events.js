@@ -7,6 +7,7 @@ import { chips } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { t, time, word } from './i18n.js';
+import { soon } from './later.js';
 import { failure, nothing, poolLink } from './notes.js';
 
 const LIMIT = 1000;
@@ -19,22 +20,16 @@ function change(e) {
 /** Props: params, set(params, push), subscribe. */
 export class Events extends Component {
 	state = { loaded: 0 };
+	again = soon(() => this.load(), 300);
 
 	componentDidMount() {
-		const again = () => {
-			this.again ??= setTimeout(() => {
-				this.again = undefined;
-				this.load();
-			}, 300);
-		};
-
-		this.unsubscribe = this.props.subscribe(again, again);
+		this.unsubscribe = this.props.subscribe(this.again, this.again);
 		this.load();
 	}
 
 	componentWillUnmount() {
 		this.unsubscribe();
-		clearTimeout(this.again);
+		this.again.stop();
 		this.asking?.abort();
 	}
 

@@ -6,18 +6,14 @@ import { choice, search, Typed } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { duration, number, t } from './i18n.js';
+import { soon } from './later.js';
 import { ListStore } from './list_store.js';
-import { failure, nothing, poolLink } from './notes.js';
+import { failure, nothing, PAGE, pager, poolLink } from './notes.js';
 import { endpoint } from './spec.js';
 
 const FILTERS = ['q', 'vip', 'protocol', 'sort'];
-const PAGE = 20;
 const AGAIN_MS = 500;
 const OPTIONS = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
-
-function parts(text) {
-	return { ...frontend(text), protocol: text.slice(text.lastIndexOf('/') + 1) };
-}
 
 function flags(f) {
 	return f.flags.map((flag) => flag === 'persistent' ? flag + ' ' + f.persistenceSeconds : flag).join(' ');
@@ -28,20 +24,16 @@ function state(f) {
 }
 
 function ipvsadm(f) {
-	return `ipvsadm -Ln ${OPTIONS[parts(f.frontend).protocol]} ${f.frontend.replace(/\/\w+$/, '')}`;
+	return `ipvsadm -Ln ${OPTIONS[frontend(f.frontend).protocol]} ${f.frontend.replace(/\/\w+$/, '')}`;
 }
 
 /** What one of them sends to. Props: of (a frontend). */
 class Destinations extends Component {
 	state = { offset: 0 };
 
-	pager({ destinations: { length: n } }, offset) {
-		const go = (to) => () => this.setState({ offset: to });
-
-		return n > PAGE && html`<div class="pager">
-			<button type="button" disabled=${!offset} aria-label=${t('destinations.previous')} onClick=${go(offset - PAGE)}>‹</button>
-			<span>${t('members.page', { first: offset + 1, last: Math.min(n, offset + PAGE), n })}</span>
-			<button type="button" disabled=${offset + PAGE >= n} aria-label=${t('destinations.next')} onClick=${go(offset + PAGE)}>›</button></div>`;
+	pager({ destinations: { length: total } }, offset) {
+		return pager({ previous: t('destinations.previous'), next: t('destinations.next') },
+			{ offset, shown: Math.min(PAGE, total - offset), total }, (to) => this.setState({ offset: to }));
 	}
 
 	table(f, offset) {
@@ -67,22 +59,16 @@ class Destinations extends Component {
 /** Props: params, set(params, push), status, subscribe. */
 export class Kernel extends Component {
 	store = new ListStore(() => this.setState({}));
+	again = soon(() => this.store.reload(), AGAIN_MS);
 
 	componentDidMount() {
-		this.unsubscribe = this.props.subscribe(this.soon, this.soon);
+		this.unsubscribe = this.props.subscribe(this.again, this.again);
 		this.open(Number(this.props.params.at) || 0);
 	}
 
-	soon = () => {
-		this.again ??= setTimeout(() => {
-			this.again = undefined;
-			this.store.reload();
-		}, AGAIN_MS);
-	};
-
 	componentWillUnmount() {
 		this.unsubscribe();
-		clearTimeout(this.again);
+		this.again.stop();
 		this.store.stop();
 	}
 
@@ -97,7 +83,7 @@ export class Kernel extends Component {
 		if (this.question(before) !== this.question())
 			this.open(0);
 		else if (before.status && applied(before) !== applied(this.props))
-			this.soon();
+			this.again();
 	}
 
 	filters() {
@@ -118,9 +104,9 @@ export class Kernel extends Component {
 
 	columns() {
 		return [
-			{ key: 'ip', sort: 'vip', cell: (f) => html`<span class="name">${parts(f.frontend).ip}</span>` },
-			{ key: 'port', sort: 'vipPort', cell: (f) => parts(f.frontend).port },
-			{ key: 'protocol', sort: 'protocol', cell: (f) => parts(f.frontend).protocol },
+			{ key: 'ip', sort: 'vip', cell: (f) => html`<span class="name">${frontend(f.frontend).ip}</span>` },
+			{ key: 'port', sort: 'vipPort', cell: (f) => frontend(f.frontend).port },
+			{ key: 'protocol', sort: 'protocol', cell: (f) => frontend(f.frontend).protocol },
 			{ key: 'scheduler', cell: (f) => f.scheduler },
 			{ key: 'flags', cell: (f) => html`<span title=${flags(f)}>${flags(f)}</span>` },
 			{ key: 'forwarding', cell: (f) => f.forwarding },

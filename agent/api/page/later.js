@@ -39,6 +39,20 @@ function idle() {
 	return new Promise((done) => window.requestIdleCallback ? requestIdleCallback(done, { timeout: IDLE_MS }) : setTimeout(done));
 }
 
+/** What is called however often is done once, that long after the first call; stop() forgets it. */
+export function soon(fn, ms) {
+	let timer;
+	const call = () => {
+		timer ??= setTimeout(() => {
+			timer = undefined;
+			fn();
+		}, ms);
+	};
+
+	call.stop = () => clearTimeout(timer);
+	return call;
+}
+
 /** One after the other; what cannot be had now is asked for again where it is to be seen. */
 export async function loadAll() {
 	for (const get of all) {

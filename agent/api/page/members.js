@@ -7,10 +7,10 @@ import { Component, html } from './html.js';
 import { age, duration, number, t, time, word } from './i18n.js';
 import { lettersAreKeys } from './keys.js';
 import { lastOperations } from './member_past.js';
+import { PAGE, pager } from './notes.js';
 import { checkWords, whyWords } from './reasons.js';
 import { endpoint } from './spec.js';
 
-const PAGE = 20;
 const AGAIN_MS = 5000; // counts of probes are in no stream
 
 function weight(m) {
@@ -128,15 +128,8 @@ export class Members extends Component {
 	}
 
 	pager({ total, offset, items }) {
-		if (total <= PAGE)
-			return null;
-		const go = (to) => () => this.setState({ offset: to });
-
-		return html`<div class="pager">
-			<button type="button" disabled=${!offset} aria-label=${t('members.previous')} onClick=${go(offset - PAGE)}>‹</button>
-			<span>${t('members.page', { first: offset + 1, last: offset + items.length, n: total })}</span>
-			<button type="button" disabled=${offset + PAGE >= total} aria-label=${t('members.next')}
-				onClick=${go(offset + PAGE)}>›</button></div>`;
+		return pager({ previous: t('members.previous'), next: t('members.next') },
+			{ offset, shown: items.length, total }, (to) => this.setState({ offset: to }));
 	}
 
 	memberOf(id) {

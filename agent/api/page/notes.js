@@ -20,6 +20,16 @@ export function Notice({ notice, onUndo, onClose }) {
 		${notice && html`<span class="space"></span><button type="button" class="quiet" aria-label=${t('close')} onClick=${onClose}>✕</button>`}</div>`;
 }
 
+export const PAGE = 20; // of a list that is a part of something else
+
+/** From one page of a list to the next, where it has more than one; the words are those of their places. */
+export function pager({ previous, where = 'members.page', next }, { offset, shown, total }, go) {
+	return total > PAGE && html`<div class="pager">
+		<button type="button" disabled=${!offset} aria-label=${previous} onClick=${() => go(Math.max(0, offset - PAGE))}>‹</button>
+		<span>${t(where, { first: offset + 1, last: offset + shown, n: total })}</span>
+		<button type="button" disabled=${offset + PAGE >= total} aria-label=${next} onClick=${() => go(offset + PAGE)}>›</button></div>`;
+}
+
 /** A pool that one can go to. */
 export function poolLink(id) {
 	return id ? html`<a href=${'#/pools?q=' + encodeURIComponent(id) + '&open=' + encodeURIComponent(id)}>${id}</a>` : '–';

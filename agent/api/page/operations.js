@@ -6,6 +6,7 @@ import { choice, Typed } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { t, time, word } from './i18n.js';
+import { soon } from './later.js';
 import { ListStore } from './list_store.js';
 import { failure, nothing } from './notes.js';
 import { loadPast } from './pools.js';
@@ -14,7 +15,7 @@ import { Rollback } from './rollback.js';
 import { WhyNot } from './why_not.js';
 
 const FILTERS = ['user', 'action', 'pool', 'name', 'result', 'since', 'until'];
-const ACTIONS = ['create', 'update', 'patch', 'apply', 'delete', 'rollback', 'drain', 'resume', 'set-weight', 'add-member', 'delete-member'];
+const ACTIONS = ['create', 'update', 'patch', 'apply', 'delete', 'rollback', 'drain', 'resume', 'set-weight', 'add-member', 'delete-member', 'batch'];
 const RESULTS = ['ok', 'stale', 'taken', 'exists', 'absent', 'in-use'];
 const AGAIN_MS = 1000;
 const POOLS = 5;
@@ -72,23 +73,17 @@ function local(iso) {
 /** Props: params, set(params, push), subscribe, allow, note. */
 export class Operations extends Component {
 	store = new ListStore(() => this.setState({}));
+	again = soon(() => this.store.reload(), AGAIN_MS);
 
 	componentDidMount() {
-		const again = () => {
-			this.again ??= setTimeout(() => {
-				this.again = undefined;
-				this.store.reload();
-			}, AGAIN_MS);
-		};
-
-		this.unsubscribe = this.props.subscribe(again, again);
+		this.unsubscribe = this.props.subscribe(this.again, this.again);
 		this.open();
 	}
 
 	componentWillUnmount() {
 		this.unsubscribe();
 		this.props.note(undefined);
-		clearTimeout(this.again);
+		this.again.stop();
 		this.store.stop();
 	}
 

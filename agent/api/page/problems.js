@@ -6,6 +6,7 @@ import { chips, search } from './filters.js';
 import { Grid } from './grid.js';
 import { Component, html } from './html.js';
 import { t } from './i18n.js';
+import { soon } from './later.js';
 import { ListStore } from './list_store.js';
 import { failure, nothing, poolLink } from './notes.js';
 
@@ -14,22 +15,16 @@ const FILTERS = ['q', 'severity', 'sort'];
 /** Props: params, set(params, push), counts, subscribe. */
 export class Problems extends Component {
 	store = new ListStore(() => this.setState({}));
+	again = soon(() => this.store.reload(), 500);
 
 	componentDidMount() {
-		const again = () => {
-			this.again ??= setTimeout(() => {
-				this.again = undefined;
-				this.store.reload();
-			}, 500);
-		};
-
-		this.unsubscribe = this.props.subscribe(again, again);
+		this.unsubscribe = this.props.subscribe(this.again, this.again);
 		this.open();
 	}
 
 	componentWillUnmount() {
 		this.unsubscribe();
-		clearTimeout(this.again);
+		this.again.stop();
 		this.store.stop();
 	}
 

@@ -7,10 +7,9 @@ import { difference } from './difference.js';
 import { Component, html } from './html.js';
 import { t, time, word } from './i18n.js';
 import { memberPast, PAST_MAX } from './member_past.js';
-import { failure } from './notes.js';
+import { failure, PAGE, pager } from './notes.js';
 import { endpoint } from './spec.js';
 
-const PAGE = 20;
 const COLUMNS = ['at', 'user', 'action', 'what', 'from', 'result', 'reason'];
 
 /** Who did it from where, as words. */
@@ -85,13 +84,8 @@ export class Record extends Component {
 	}
 
 	pager({ total, items }, offset) {
-		if (total <= PAGE)
-			return null;
-		return html`<div class="pager">
-			<button type="button" disabled=${!offset} aria-label=${t('record.newer')} onClick=${() => this.load(Math.max(0, offset - PAGE))}>‹</button>
-			<span>${t('record.page', { first: offset + 1, last: offset + items.length, n: total })}</span>
-			<button type="button" disabled=${offset + PAGE >= total} aria-label=${t('record.older')}
-				onClick=${() => this.load(offset + PAGE)}>›</button></div>`;
+		return pager({ previous: t('record.newer'), where: 'record.page', next: t('record.older') },
+			{ offset, shown: items.length, total }, (to) => this.load(to));
 	}
 
 	render({ pool, member, onClose, onAct }, { list, offset, error }) {

@@ -3,7 +3,8 @@
  * Calls ipvs/host.h as a script on standard input says, in the network
  * namespace it is started in. For kernel tests.
  *
- *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... [-a none] [-a PREFIX here|there]... < SCRIPT
+ *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... [-a none] [-a PREFIX here|there]...
+ *               [-r RATE] < SCRIPT
  *
  * -a: who answers for VIPs: nobody; or the owner of the first prefix that has it, this host or another.
  * -r: packets of gratuitous ARP a second (200).
@@ -179,31 +180,31 @@ static void sync_host(struct driver *d, const char *name, bool prune)
 	printf("%s repairs=%llu ms=%.1f\n", name, (unsigned long long)repairs, now_ms() - start);
 }
 
-static void wait_changed(struct driver *d, int ms)
+/* For so long, or until the callback where that ends it. */
+static void turn_for(struct driver *d, int ms, bool until_changed)
 {
+	timer_id timer;
+	int r;
+
 	d->changed = false;
 	d->timed_out = false;
 	/* The loop has its time from its last turn, which may be long ago. */
-	if (loop_turn(d->loop, 0) < 0)
-		return;
-	timer_id timer = loop_timer_in(d->loop, ms, on_timeout, d);
-
-	while (!d->changed && !d->timed_out) {
-		if (loop_turn(d->loop, ms) < 0)
-			break;
-	}
+	r = loop_turn(d->loop, 0);
+	timer = loop_timer_in(d->loop, ms, on_timeout, d);
+	while (r >= 0 && !d->timed_out && !(until_changed && d->changed))
+		r = loop_turn(d->loop, ms);
 	loop_cancel(d->loop, timer);
+}
+
+static void wait_changed(struct driver *d, int ms)
+{
+	turn_for(d, ms, true);
 	printf("changed %s\n", d->changed ? "yes" : "no");
 }
 
 static void wait_ms(struct driver *d, int ms)
 {
-	d->timed_out = false;
-	if (loop_turn(d->loop, 0) < 0)
-		return;
-	loop_timer_in(d->loop, ms, on_timeout, d);
-	while (!d->timed_out && loop_turn(d->loop, ms) >= 0)
-		;
+	turn_for(d, ms, false);
 	printf("wait over\n");
 }
 
@@ -349,7 +350,7 @@ int main(int argc, char **argv)
 	d.config.announce.packet_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (parse_options(&d, argc, argv) < 0) {
 		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]... "
-				"[-a none] [-a PREFIX here|there]...\n");
+				"[-a none] [-a PREFIX here|there]... [-r RATE]\n");
 		return 2;
 	}
 	if (loop_new(&clock_system, &d.loop) < 0)
