@@ -18,12 +18,12 @@ struct staged {
 	struct store_key key;		 /* in the arena */
 	const struct store_object *base; /* a reference; NULL: the store has none */
 	const struct store_object *now;	 /* the same; NULL: it is to be removed */
-	size_t index;
+	uint64_t made;			 /* the revision that the write made; 0: none */
 };
 
 struct touch {
 	const struct rest_request *by;
-	size_t what;
+	const struct staged *what;
 };
 
 struct edit_stage {
@@ -47,8 +47,7 @@ struct edit_stage {
 	bool dry_run, tried;
 	edit_stage_fn *fn;
 	void *arg;
-	size_t blamed; /* a document; SIZE_MAX: none */
-	uint64_t made[EDIT_STAGE_DOCUMENTS_MAX];
+	const struct staged *blamed; /* NULL: nobody is */
 };
 
 static bool staged_eq(const void *object, const void *key)
@@ -61,7 +60,6 @@ struct edit_stage *edit_stage_new(struct loop *l)
 	struct edit_stage *s = xcalloc(1, sizeof(*s));
 
 	s->loop = l;
-	s->blamed = SIZE_MAX;
 	map_init(&s->by_key, staged_eq);
 	return s;
 }
@@ -125,7 +123,8 @@ static void each_part(struct edit *e, enum store_kind kind, const char *ns, cons
 	for (size_t i = 0; i < e->stage->count; i++) {
 		const struct store_object *o = e->stage->all[i]->now;
 
-		if (o && o->key.kind == kind && strcmp(o->key.ns, ns) == 0)
+		if (o && o->key.kind == kind && strcmp(o->key.ns, ns) == 0 &&
+		    strcmp(o->owner, service) == 0)
 			fn(arg, o);
 	}
 }
@@ -166,33 +165,21 @@ static void operations(struct edit *e, const struct store_operations_query *q,
 
 /* --- what they would write ---------------------------------------------------------------------- */
 
-static enum store_result refuse(struct edit_stage *s, size_t change, enum store_result r,
-				uint64_t current, const char *text, const struct store_key *key)
-{
-	s->outcome.refused = change;
-	s->outcome.current = current;
-	err_set(&s->why, -1, "%s %.100s/%.100s %s", store_kind_text(key->kind), key->ns, key->name,
-		text);
-	return r;
-}
-
 /* As the store will judge it, but for frontends. */
 static enum store_result judge(struct edit *e, const struct store_write *w)
 {
 	struct edit_stage *s = e->stage;
 
 	for (size_t i = 0; i < w->count; i++) {
-		const struct store_change *c = &w->changes[i];
-		const struct store_object *now = get(e, &c->key);
-		bool named = c->expect == STORE_EXPECT_REVISION;
+		const struct store_object *now = get(e, &w->changes[i].key);
+		uint64_t revision = now ? now->revision : 0;
+		enum store_result r = store_judge(&w->changes[i], revision, &s->why);
 
-		if (now && c->expect == STORE_EXPECT_ABSENT)
-			return refuse(s, i, STORE_EXISTS, now->revision, "exists already", &c->key);
-		if (!now && (c->remove || named))
-			return refuse(s, i, STORE_ABSENT, 0, "is not there", &c->key);
-		if (named && now->revision != c->revision)
-			return refuse(s, i, STORE_STALE, now->revision, "has another revision",
-				      &c->key);
+		if (r == STORE_OK)
+			continue;
+		s->outcome.refused = i;
+		s->outcome.current = revision;
+		return r;
 	}
 	return STORE_OK;
 }
@@ -237,8 +224,7 @@ static struct staged *find_or_add(struct edit *e, const struct store_key *key)
 		return d;
 	d = arena_take(&s->arena, sizeof(*d));
 	*d = (struct staged){ .key = { key->kind, arena_strdup(&s->arena, key->ns),
-				       arena_strdup(&s->arena, key->name) },
-			      .index = s->count };
+				       arena_strdup(&s->arena, key->name) } };
 	d->base = edit_backend_store.get(e, key);
 	if (d->base) {
 		store_object_ref(d->base);
@@ -272,7 +258,7 @@ static void put(struct edit_stage *s, struct staged *d, const struct store_chang
 	}
 	s->bytes -= bytes_of(d->now);
 	was = d->now;
-	d->now = c->remove ? NULL : object_of_store(&parts, NULL);
+	d->now = c->remove ? NULL : object_of_store(&parts, edit_store_owner);
 	store_object_unref(was);
 	s->bytes += bytes_of(d->now);
 }
@@ -295,7 +281,7 @@ static void take_who(struct edit_stage *s, const struct store_who *w, bool chang
 	s->changes |= changed;
 }
 
-static void touch(struct edit_stage *s, const struct rest_request *by, size_t what)
+static void touch(struct edit_stage *s, const struct rest_request *by, const struct staged *what)
 {
 	s->touches = xreallocarray(s->touches, s->touch_count + 1, sizeof(*s->touches));
 	s->touches[s->touch_count++] = (struct touch){ by, what };
@@ -310,7 +296,7 @@ static void take(struct edit *e, const struct store_write *w)
 	for (size_t i = 0; i < w->count; i++) {
 		struct staged *d = find_or_add(e, &w->changes[i].key);
 
-		touch(s, e->request, d->index);
+		touch(s, e->request, d);
 		items[i].changed = is_change(&w->changes[i], d->now);
 		if (items[i].changed)
 			put(s, d, &w->changes[i]);
@@ -414,6 +400,8 @@ static void send(struct edit_stage *s, bool dry_run)
 static void on_written(void *arg, const struct store_outcome *o)
 {
 	struct edit_stage *s = arg;
+	/* Trouble of the store's own is nobody's fault. */
+	bool is_refused = o->result != STORE_OK && o->result <= STORE_TOO_LARGE;
 	size_t n = 0;
 
 	if (o->result == STORE_OK && !s->tried && !s->dry_run) {
@@ -424,10 +412,10 @@ static void on_written(void *arg, const struct store_outcome *o)
 	for (size_t i = 0; i < s->count; i++) {
 		if (is_nothing(s->all[i]))
 			continue;
-		if (o->result != STORE_OK && n == o->refused)
-			s->blamed = i;
+		if (is_refused && n == o->refused)
+			s->blamed = s->all[i];
 		if (o->result == STORE_OK && !s->dry_run)
-			s->made[i] = o->items[n].revision;
+			s->all[i]->made = o->items[n].revision;
 		n++;
 	}
 	s->fn(s->arg, o->result, o->why);
@@ -446,14 +434,14 @@ uint64_t edit_stage_revision(const struct edit_stage *s, const struct rest_reque
 	uint64_t newest = 0;
 
 	for (size_t i = 0; i < s->touch_count; i++)
-		if (s->touches[i].by == r && s->made[s->touches[i].what] > newest)
-			newest = s->made[s->touches[i].what];
+		if (s->touches[i].by == r && s->touches[i].what->made > newest)
+			newest = s->touches[i].what->made;
 	return newest;
 }
 
 bool edit_stage_is_to_blame(const struct edit_stage *s, const struct rest_request *r)
 {
-	for (size_t i = 0; i < s->touch_count; i++)
+	for (size_t i = 0; i < s->touch_count && s->blamed; i++)
 		if (s->touches[i].by == r && s->touches[i].what == s->blamed)
 			return true;
 	return false;

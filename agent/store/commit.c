@@ -106,23 +106,34 @@ static const char *key_text(const struct store_key *key, char out[static KEY_TEX
 	return out;
 }
 
-static bool is_expected(struct write_job *j, size_t i, const struct current *now)
+enum store_result store_judge(const struct store_change *c, uint64_t revision, struct err *why)
 {
-	const struct store_change *c = &j->write.changes[i];
+	const char *kind = store_kind_text(c->key.kind);
 	char key[KEY_TEXT_MAX];
 
 	key_text(&c->key, key);
-	if (c->expect == STORE_EXPECT_ABSENT && now->revision)
-		return refuse(j, i, STORE_EXISTS, now->revision, "%s %s exists already",
-			      store_kind_text(c->key.kind), key);
-	if (!now->revision && (c->remove || c->expect == STORE_EXPECT_REVISION))
-		return refuse(j, i, STORE_ABSENT, 0, "there is no %s %s",
-			      store_kind_text(c->key.kind), key);
-	if (c->expect == STORE_EXPECT_REVISION && c->revision != now->revision)
-		return refuse(j, i, STORE_STALE, now->revision,
-			      "%s %s is at revision %" PRIu64 ", not %" PRIu64,
-			      store_kind_text(c->key.kind), key, now->revision, c->revision);
-	return true;
+	if (c->expect == STORE_EXPECT_ABSENT && revision) {
+		err_set(why, -1, "%s %s exists already", kind, key);
+		return STORE_EXISTS;
+	}
+	if (!revision && (c->remove || c->expect == STORE_EXPECT_REVISION)) {
+		err_set(why, -1, "there is no %s %s", kind, key);
+		return STORE_ABSENT;
+	}
+	if (c->expect == STORE_EXPECT_REVISION && c->revision != revision) {
+		err_set(why, -1, "%s %s is at revision %" PRIu64 ", not %" PRIu64, kind, key,
+			revision, c->revision);
+		return STORE_STALE;
+	}
+	return STORE_OK;
+}
+
+static bool is_expected(struct write_job *j, size_t i, const struct current *now)
+{
+	struct err why;
+	enum store_result r = store_judge(&j->write.changes[i], now->revision, &why);
+
+	return r == STORE_OK || refuse(j, i, r, now->revision, "%s", why.text);
 }
 
 /* --- claims ---------------------------------------------------------------------------- */

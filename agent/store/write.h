@@ -31,6 +31,13 @@ struct store_change {
 	size_t claim_count;
 };
 
+/*
+ * Of a document that is at that revision (0: there is none) and is expected to be what the change
+ * says: STORE_OK, or STORE_EXISTS, STORE_ABSENT or STORE_STALE with the reason. Pure.
+ */
+MUST_CHECK enum store_result store_judge(const struct store_change *c, uint64_t revision,
+					 struct err *why);
+
 /* For the record; NULL is "". */
 struct store_who {
 	const char *user;    /* "alice" */

@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "agent/api/batch.h"
 #include "agent/base/xalloc.h"
 #include "tests/lib/core_client.h"
 #include "tests/lib/core_world.h"
+#include "tests/lib/fault_vfs.h"
 #include "tests/lib/random.h"
 #include "tests/lib/store_world.h"
 
@@ -651,6 +653,37 @@ static void there_is_an_end_to_what_is_asked_at_a_time(void **state)
 	buf_done(&body);
 }
 
+static int up_on_a_disk_that_can_fail(void **state)
+{
+	static bool registered;
+
+	if (!registered) {
+		fault_vfs_register();
+		sqlite3_vfs_register(sqlite3_vfs_find("fault"), 1);
+		registered = true;
+	}
+	return core_world_up_store(state);
+}
+
+static void a_disk_that_fails_is_no_fault_of_what_was_asked(void **state)
+{
+	static const char body[] = "{\"atomic\":true,\"ops\":["
+				   "{\"op\":\"drain\",\"pool\":\"" P(
+					   "0") "\"},"
+						"{\"op\":\"drain\",\"pool\":\"" P("1") "\"}]}";
+	struct world *w = *state;
+	struct core_answer a;
+
+	start_with(w, 2);
+	fault_vfs_set(FAULT_FULL, 0);
+	core_ask(w, UNIX, "POST", BATCH, JSON, body, &a);
+	fault_vfs_set(FAULT_NONE, 0);
+	assert_int_equal(a.status, 503);
+	assert_string_equal(core_field(&a, "code"), "store-trouble");
+	core_answer_done(&a);
+	batch(w, BATCH, body, 2, 0, 0, NULL);
+}
+
 static void the_end_of_core_leaves_no_batch_waiting(void **state)
 {
 	struct world *w = *state;
@@ -695,6 +728,8 @@ int main(void)
 		T(what_is_not_understood_changes_nothing),
 		T(there_is_an_end_to_what_is_asked_at_a_time),
 		T(the_end_of_core_leaves_no_batch_waiting),
+		cmocka_unit_test_setup_teardown(a_disk_that_fails_is_no_fault_of_what_was_asked,
+						up_on_a_disk_that_can_fail, core_world_down),
 	};
 
 	return cmocka_run_group_tests_name("core's batches", tests, NULL, NULL);
