@@ -406,12 +406,13 @@ static void use_own_store(struct config *c)
 	c->sources_assumed = true;
 }
 
-static bool has_cluster(const struct config *c)
+size_t config_first_cluster(const struct config *c)
 {
-	for (size_t i = 0; c->sources && i < c->source_count; i++)
-		if (c->sources[i].type == CONFIG_KUBERNETES)
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < c->source_count && c->sources[i].type != CONFIG_KUBERNETES)
+		i++;
+	return i;
 }
 
 static int read_root(struct schema_reader *r, const struct doc *root, struct config *c)
@@ -433,7 +434,7 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 				  "`sources` is missing: say where pools come from, such as "
 				  "'sources: [{directory: /etc/parasaus/pools}]', or give "
 				  "addressPools to keep them in the agent's own store");
-	if (c->kubernetes_tokens && !has_cluster(c))
+	if (c->kubernetes_tokens && config_first_cluster(c) == c->source_count)
 		return schema_bad(
 			r, NULL,
 			"`api.kubernetesTokens` takes a cluster whose tokens those are: add "

@@ -98,6 +98,9 @@ struct config {
 };
 
 /* `name` is for messages. On success the caller frees with config_free(). */
+/* The place of the first source that is a cluster; source_count: none is. */
+size_t config_first_cluster(const struct config *c);
+
 MUST_CHECK int config_read(const char *name, const void *text, size_t len, struct config **out,
 			   struct err *err);
 void config_free(struct config *c); /* NULL is fine */

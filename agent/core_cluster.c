@@ -82,11 +82,3 @@ struct edit_cluster source_cluster(struct core_source *s)
 {
 	return (struct edit_cluster){ .ask = ask, .cancel = cancel, .arg = s };
 }
-
-bool core_has_cluster(const struct core *c)
-{
-	for (size_t i = 0; i < c->config->source_count; i++)
-		if (c->config->sources[i].type == CONFIG_KUBERNETES)
-			return true;
-	return false;
-}

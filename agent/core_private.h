@@ -348,7 +348,6 @@ void reviews_end(struct core *c); /* after view_end() */
 struct edit_cluster;
 /* Of a source that is a cluster: its API server, for agent/api/edit.h; until sources_end(). */
 struct edit_cluster source_cluster(struct core_source *s);
-bool core_has_cluster(const struct core *c);
 
 /* --- core_store ----------------------------------------------------------------- */
 

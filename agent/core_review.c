@@ -25,14 +25,6 @@ struct inquiry {
 	struct inquiry *next, **place;
 };
 
-static struct core_source *first_cluster(struct core *c)
-{
-	for (size_t i = 0; i < c->config->source_count; i++)
-		if (c->config->sources[i].type == CONFIG_KUBERNETES)
-			return &c->sources[i];
-	return NULL;
-}
-
 static void say_trouble(struct core *c, struct review *v, const char *why)
 {
 	struct reviewed what = { .claim = REVIEW_TROUBLE };
@@ -89,7 +81,8 @@ static void ask(void *arg, const char *token, struct review *v)
 	struct err err = { 0 };
 
 	if (!c->reviewer)
-		c->reviewer = source_kubernetes_reviewer(first_cluster(c), &err);
+		c->reviewer = source_kubernetes_reviewer(
+			&c->sources[config_first_cluster(c->config)], &err);
 	if (!c->reviewer) {
 		note_trouble(c, err.text);
 		say_trouble(c, v, err.text);

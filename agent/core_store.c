@@ -381,23 +381,14 @@ static void drop_unlisted(struct store_source *s)
 	}
 }
 
-/* What one write did to several of them is judged as a whole. */
-static void renew_stale(void *arg)
-{
-	struct store_source *s = arg;
-
-	if (!s->stale)
-		return;
-	s->stale = false;
-	renew_address_pools(s);
-	tell_complete(s);
-}
-
 static bool work(void *arg)
 {
 	struct store_source *s = arg;
 
-	renew_stale(s); /* first: frontends come from them */
+	/* First, for frontends come from them; what one write did to several is judged as a whole. */
+	if (s->stale)
+		renew_address_pools(s);
+	s->stale = false;
 	for (int i = 0; i < PIECE && s->first < s->count; i++) {
 		const struct news n = s->news[s->first++];
 
@@ -466,9 +457,8 @@ static void on_event(void *arg, const struct store_event *e)
 		if (e->object->key.kind == STORE_ADDRESS_POOL) {
 			if (e->type == STORE_REMOVE)
 				drop_address_pool(s, &e->object->key);
-			if (!s->stale)
-				loop_defer(s->loop, renew_stale, s);
 			s->stale = true;
+			work_soon(s);
 			break;
 		}
 		add_news(s, e->object, e->type == STORE_REMOVE);
@@ -513,7 +503,6 @@ static void free_source(struct watch_source *base)
 	struct known *k;
 
 	loop_work_cancel(s->loop, s->work);
-	loop_undefer(s->loop, s);
 	drop_news(s);
 	store_close(s->store);
 	while ((k = map_next(&s->known, &pos)))

@@ -552,7 +552,8 @@ int view_start(struct core *c)
 				     .node = c->config->node,
 				     .commands = c->commands,
 				     .tokens = c->tokens,
-				     .has_cluster = core_has_cluster(c),
+				     .has_cluster = config_first_cluster(c->config) <
+						    c->config->source_count,
 				     .writable = writes_store(c) != NULL };
 	struct err err = { 0 };
 	int r;

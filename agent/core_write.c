@@ -113,6 +113,13 @@ static struct edit_place place_of(struct core *c)
 	return p;
 }
 
+static void begin_edit(struct core *c, struct command *command)
+{
+	const struct edit_place place = place_of(c);
+
+	edit_begin(&place, &command->request, on_answer, command);
+}
+
 /* A batch_ask_fn: what is there may have changed since the batch began. */
 static void ask_edit(void *arg, const struct rest_request *r, struct edit_stage *stage,
 		     edit_answer_fn *fn, void *fn_arg)
@@ -171,7 +178,7 @@ static void on_command(void *arg, struct command *command)
 	} else if (statistics_is_asked_for(&command->request)) {
 		begin_statistics(c, command);
 	} else {
-		ask_edit(c, &command->request, NULL, on_answer, command);
+		begin_edit(c, command);
 	}
 }
 

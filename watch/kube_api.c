@@ -202,8 +202,8 @@ void kube_exchange_cancel(struct kube_exchange *x)
 void kube_exchange_done(struct kube_exchange *x)
 {
 	kube_exchange_cancel(x);
-	buf_done(&x->body);
-	buf_done(&x->error);
+	buf_wipe(&x->body); /* they may hold a secret */
+	buf_wipe(&x->error);
 	buf_done(&x->failure);
 }
 

@@ -55,7 +55,7 @@ struct kube_exchange {
 	uint32_t idle_s, total_s;
 	bool gzip;
 	const char *method; /* NULL: GET */
-	struct buf body;    /* JSON to send with it; freed by kube_exchange_done() */
+	struct buf body;    /* JSON to send with it; overwritten by kube_exchange_done() */
 	const char *token;  /* of somebody else, whom a 401 concerns; NULL: our own */
 
 	/* from here on to be read only */

@@ -62,13 +62,8 @@ static void review_free(struct kube_review *v)
 	if (v->next)
 		v->next->place = v->place;
 	for (size_t i = 0; i < PARTS; i++) {
-		struct part *p = &v->parts[i];
-
-		kube_exchange_cancel(&p->x);
-		buf_wipe(&p->x.body);
-		buf_wipe(&p->x.error);
-		kube_exchange_done(&p->x);
-		buf_wipe(&p->answer);
+		kube_exchange_done(&v->parts[i].x);
+		buf_wipe(&v->parts[i].answer);
 	}
 	buf_done(&v->trouble);
 	free(v);

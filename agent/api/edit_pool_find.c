@@ -19,9 +19,7 @@
 
 #define SLICES_MAX   (STORE_CHANGES_MAX - 2) /* with the two others they are one write */
 #define SETTINGS_MAX 128		     /* of all documents: the model takes no more */
-#define SERVICE_NAME "kubernetes.io/service-name"
-#define ORIGINS_TYPE "healthCheckType" /* the origin system's key for health-check-type */
-#define MANAGED_BY   "endpointslice.kubernetes.io/managed-by"
+#define ORIGINS_TYPE "healthCheckType"	     /* the origin system's key for health-check-type */
 #define MIRRORING    "endpointslicemirroring-controller.k8s.io"
 
 struct pool_document *pool_document_at(struct pool_documents *d, size_t i)
@@ -130,7 +128,7 @@ static bool read_document(struct pool_documents *d, const struct store_object *o
 
 const char *pool_slice_service(const struct tree *slice)
 {
-	return tree_text(tree_get(tree_get(slice, "metadata"), "labels"), SERVICE_NAME);
+	return tree_text(tree_get(tree_get(slice, "metadata"), "labels"), SLICE_SERVICE_LABEL);
 }
 
 bool pool_owns_slice(const struct pool_documents *d, const struct tree *slice)
@@ -142,7 +140,8 @@ bool pool_owns_slice(const struct pool_documents *d, const struct tree *slice)
 
 static bool is_mirrored(const struct tree *slice)
 {
-	const char *by = tree_text(tree_get(tree_get(slice, "metadata"), "labels"), MANAGED_BY);
+	const char *by = tree_text(tree_get(tree_get(slice, "metadata"), "labels"),
+				   SLICE_MANAGED_BY_LABEL);
 
 	return by && strcmp(by, MIRRORING) == 0;
 }

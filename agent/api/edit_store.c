@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define SERVICE_LABEL "kubernetes.io/service-name"
+#include "agent/pool/object.h"
 
 /* --- whose part a document is ----------------------------------------------------------------- */
 
@@ -12,12 +12,12 @@
 static bool scan_owner(const char *text, char out[static STORE_NAME_MAX + 1])
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-	const char *at = strstr(text, SERVICE_LABEL "\":\"");
+	const char *at = strstr(text, SLICE_SERVICE_LABEL "\":\"");
 	size_t n;
 
-	if (!at || strstr(at + 1, SERVICE_LABEL))
+	if (!at || strstr(at + 1, SLICE_SERVICE_LABEL))
 		return false;
-	at += strlen(SERVICE_LABEL "\":\"");
+	at += strlen(SLICE_SERVICE_LABEL "\":\"");
 	n = strspn(at, letters);
 	if (!n || n > STORE_NAME_MAX || at[n] != '"')
 		return false;
@@ -37,7 +37,7 @@ static bool read_owner(const char *text, size_t len, char out[static STORE_NAME_
 	if (doc_read_any(text, len, &limits, &set, &err) < 0 || set.count != 1)
 		return false;
 	labels = doc_get(doc_get(set.roots[0], "metadata"), "labels");
-	name = doc_string(doc_get(labels, SERVICE_LABEL));
+	name = doc_string(doc_get(labels, SLICE_SERVICE_LABEL));
 	if (!name || !*name || strlen(name) > STORE_NAME_MAX)
 		return false;
 	strcpy(out, name);

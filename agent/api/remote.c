@@ -396,9 +396,9 @@ static void answer(struct remote *r, struct exchange *x, const struct rest_reque
 /* That of who asks for more than anybody may see, and shows none of ours; NULL: none. */
 static const char *token_to_review(const struct remote *r, const struct rest_request *q)
 {
-	if (!r->config.reviews || rest_transport_problem(q) != PROBLEM_BAD_TOKEN)
-		return NULL;
-	return rest_cluster_token(q);
+	const char *token = r->config.reviews ? rest_cluster_token(q) : NULL;
+
+	return token && rest_transport_problem(q) == PROBLEM_BAD_TOKEN ? token : NULL;
 }
 
 /* False: one has to wait for what the API server says. */

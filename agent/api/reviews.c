@@ -115,17 +115,12 @@ static void make_room(struct reviews *r, mono_t now)
 /* An IPv6 network of one customer is one; an IPv4 address is one however it is written. */
 static struct addr counted(const struct addr *from)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct addr a;
+	struct addr plain = *from, a;
 
+	(void)addr_unmap(&plain);
 	memset(&a, 0, sizeof(a)); /* compared as bytes */
-	a.family = from->family;
-	if (from->family == AF_INET6 && memcmp(from->bytes, mapped, sizeof(mapped)) == 0) {
-		a.family = AF_INET;
-		memcpy(a.bytes, from->bytes + sizeof(mapped), 4);
-	} else {
-		memcpy(a.bytes, from->bytes, from->family == AF_INET6 ? 8 : 4);
-	}
+	a.family = plain.family;
+	memcpy(a.bytes, plain.bytes, plain.family == AF_INET6 ? 8 : 4);
 	return a;
 }
 

@@ -58,6 +58,18 @@ struct addr addr_v4(uint32_t host_order)
 	return a;
 }
 
+bool addr_unmap(struct addr *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr v4 = { .family = AF_INET };
+
+	if (a->family != AF_INET6 || memcmp(a->bytes, mapped, sizeof(mapped)) != 0)
+		return false;
+	memcpy(v4.bytes, a->bytes + 12, 4);
+	*a = v4;
+	return true;
+}
+
 #define V4(len, ...)                                                 \
 	{                                                            \
 		{ .bytes = { __VA_ARGS__ }, .family = AF_INET }, len \

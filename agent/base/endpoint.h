@@ -53,6 +53,7 @@ const char *addr_text(const struct addr *a, char out[static ADDR_TEXT_MAX]); /* 
 int addr_cmp(const struct addr *a, const struct addr *b); /* IPv4 first, then by value */
 size_t addr_len(const struct addr *a);			  /* 4 or 16 */
 struct addr addr_v4(uint32_t host_order);
+bool addr_unmap(struct addr *a); /* ::ffff:10.0.0.1 becomes 10.0.0.1; false: it is none of these */
 
 /* Why this may not be a real server or the target of a probe ("loopback", "link-local",
  * "multicast", "metadata service", "unspecified", "reserved"); NULL: it may. */

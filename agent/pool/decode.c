@@ -20,8 +20,6 @@
 
 #define PREFIX	     "parasaus.io/"
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
-#define SERVICE_NAME "kubernetes.io/service-name"
-#define MANAGED_BY   "endpointslice.kubernetes.io/managed-by"
 #define MIRRORING    "endpointslicemirroring-controller.k8s.io"
 /* Of Endpoints and slices, by the controllers that make them (core/v1 of k8s.io/api). */
 #define TRIGGER "endpoints.kubernetes.io/last-change-trigger-time"
@@ -359,13 +357,14 @@ static int read_names(struct decode *c, const struct doc *m, struct err *err)
 static int read_slice_service(struct decode *c, const struct doc *m, struct err *err)
 {
 	const struct doc *labels = decode_child(c, m, "metadata", "labels", DOC_MAP);
-	const char *s = decode_text(c, labels, "metadata.labels", SERVICE_NAME);
+	const char *s = decode_text(c, labels, "metadata.labels", SLICE_SERVICE_LABEL);
 
 	if (!s || !object_is_label(s))
-		return bad_name(c, labels ? labels->line : m->line, err, "the label " SERVICE_NAME,
-				s ? s : "", "it has to name a Service");
+		return bad_name(c, labels ? labels->line : m->line, err,
+				"the label " SLICE_SERVICE_LABEL, s ? s : "",
+				"it has to name a Service");
 	c->parts.service = bounded(c, s);
-	s = doc_string(doc_get(labels, MANAGED_BY));
+	s = doc_string(doc_get(labels, SLICE_MANAGED_BY_LABEL));
 	c->parts.mirrored = s && strcmp(s, MIRRORING) == 0;
 	return 0;
 }

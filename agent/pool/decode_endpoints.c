@@ -23,19 +23,6 @@ static bool without_zeros(const char *s, char out[static ADDR_TEXT_MAX])
 	return true;
 }
 
-/* ::ffff:10.0.0.1 is 10.0.0.1, as it is for Go and so for kube-proxy. */
-static bool unmap(struct addr *a)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct addr v4 = { .family = AF_INET };
-
-	if (a->family != AF_INET6 || memcmp(a->bytes, mapped, sizeof(mapped)) != 0)
-		return false;
-	memcpy(v4.bytes, a->bytes + 12, 4);
-	*a = v4;
-	return true;
-}
-
 bool object_address(const char *s, struct addr *out)
 {
 	char plain[ADDR_TEXT_MAX];
@@ -43,7 +30,7 @@ bool object_address(const char *s, struct addr *out)
 
 	if (addr_parse(s, &a) < 0 && (!without_zeros(s, plain) || addr_parse(plain, &a) < 0))
 		return false;
-	(void)unmap(&a);
+	(void)addr_unmap(&a); /* as Go has it, and so kube-proxy */
 	*out = a;
 	return true;
 }
@@ -64,7 +51,7 @@ static bool read_address(struct decode *c, const struct doc *v, const char *wher
 			return false;
 		}
 	}
-	if (unmap(out) || odd)
+	if (addr_unmap(out) || odd)
 		decode_note(c, false, v->line, "%s is \"%s\"; taken as %s", where, s,
 			    addr_text(out, plain));
 	return true;

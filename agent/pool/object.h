@@ -21,6 +21,10 @@
 #include "agent/base/err.h"
 #include "agent/pool/secret.h"
 
+/* discovery.k8s.io/v1, of an EndpointSlice. */
+#define SLICE_SERVICE_LABEL    "kubernetes.io/service-name"
+#define SLICE_MANAGED_BY_LABEL "endpointslice.kubernetes.io/managed-by"
+
 #define OBJECT_NAME_MAX	       253 /* namespace, name; port names are at most 63 */
 #define OBJECT_ADDRESSES_MAX   16384
 #define OBJECT_PORTS_MAX       256
