@@ -2,8 +2,9 @@
 #include "agent/config_timeouts.h"
 
 #include "agent/config.h"
+#include "ipvs/timeouts.h"
 
-#define TIMEOUT_MAX_MS (30u * 24 * 3600 * 1000) /* IPVS_TIMEOUT_MAX */
+#define TIMEOUT_MAX_MS (IPVS_TIMEOUT_MAX * 1000u)
 
 static const struct schema_key keys[] = {
 	{ .name = "tcp",

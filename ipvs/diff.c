@@ -19,8 +19,6 @@
 
 #include "agent/base/xalloc.h"
 
-#define SMALL 64 /* destinations that need no allocation */
-
 static const char no_scheduler[] = "none";
 
 bool ipvs_scheduler_builds(const char *scheduler)
@@ -86,8 +84,8 @@ static bool add_service_op(struct ipvs_ops *out, enum ipvs_op_kind kind,
 	return true;
 }
 
-static bool add_dest_op(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct endpoint *key,
-			const struct ipvs_dest *d, uint32_t weight)
+bool ipvs_add_dest_op(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct endpoint *key,
+		      const struct ipvs_dest *d, uint32_t weight)
 {
 	struct ipvs_op *op = add_op(out, kind, key);
 
@@ -100,12 +98,6 @@ static bool add_dest_op(struct ipvs_ops *out, enum ipvs_op_kind kind, const stru
 
 /* --- destinations of both sides, in pairs --- */
 
-struct sorted {
-	const struct ipvs_dest **all;
-	uint32_t count;
-	const struct ipvs_dest *small[SMALL];
-};
-
 static int compare_pointers(const void *a, const void *b)
 {
 	const struct ipvs_dest *const *x = a;
@@ -115,13 +107,14 @@ static int compare_pointers(const void *a, const void *b)
 }
 
 /* Mostly they are in order already: that is how they were loaded. */
-static void sort_dests(const struct ipvs_service *s, struct sorted *out)
+void ipvs_sorted_dests(const struct ipvs_service *s, struct ipvs_sorted *out)
 {
 	bool in_order = true;
 
 	out->count = s ? s->dest_count : 0;
-	out->all = out->count > SMALL ? xreallocarray(NULL, out->count, sizeof(*out->all))
-				      : out->small;
+	out->all = out->count > IPVS_SORTED_SMALL
+			   ? xreallocarray(NULL, out->count, sizeof(*out->all))
+			   : out->small;
 	for (uint32_t i = 0; i < out->count; i++) {
 		out->all[i] = &s->dests[i];
 		if (i && ipvs_dest_cmp(out->all[i - 1], out->all[i]) > 0)
@@ -131,7 +124,7 @@ static void sort_dests(const struct ipvs_service *s, struct sorted *out)
 		qsort(out->all, out->count, sizeof(*out->all), compare_pointers);
 }
 
-static void sorted_done(struct sorted *s)
+void ipvs_sorted_done(struct ipvs_sorted *s)
 {
 	if (s->all != s->small)
 		free(s->all);
@@ -145,7 +138,7 @@ struct pair {
 
 struct pairs {
 	const struct ipvs_service *want;
-	struct sorted have;
+	struct ipvs_sorted have;
 	uint32_t w, h;
 };
 
@@ -174,7 +167,7 @@ static bool next_pair(struct pairs *p, struct pair *out)
 struct diff {
 	const struct ipvs_service *want, *have, *lost;
 	const struct ipvs_diff_rules *rules;
-	struct sorted have_sorted;
+	struct ipvs_sorted have_sorted;
 };
 
 static bool is_blocked(const struct diff *d, const struct ipvs_dest *dest)
@@ -229,7 +222,7 @@ static bool set_dests(const struct diff *d, enum ipvs_step step, bool to_zero, s
 		weight = weight_now(d, p.want);
 		if (step == IPVS_STEP_WEIGHTS && (weight == 0) != to_zero)
 			continue;
-		if (!add_dest_op(out, IPVS_SET_DEST, &d->want->key, p.want, weight))
+		if (!ipvs_add_dest_op(out, IPVS_SET_DEST, &d->want->key, p.want, weight))
 			return false;
 	}
 	return true;
@@ -262,10 +255,10 @@ static struct missing *find_missing(const struct diff *d, uint32_t *out_count)
 	uint32_t count = 0, room = d->want->dest_count;
 	struct missing *all = xcalloc(room ? room : 1, sizeof(*all));
 	struct pairs pairs = pairs_of(d);
-	struct sorted lost;
+	struct ipvs_sorted lost;
 	struct pair p;
 
-	sort_dests(d->lost, &lost);
+	ipvs_sorted_dests(d->lost, &lost);
 	while (next_pair(&pairs, &p)) {
 		const struct ipvs_dest **was;
 
@@ -281,7 +274,7 @@ static struct missing *find_missing(const struct diff *d, uint32_t *out_count)
 	}
 	if (lost.count)
 		qsort(all, count, sizeof(*all), compare_missing);
-	sorted_done(&lost);
+	ipvs_sorted_done(&lost);
 	*out_count = count;
 	return all;
 }
@@ -301,9 +294,9 @@ static bool add_missing(const struct diff *d, struct ipvs_ops *out)
 			fits = false;
 			break;
 		}
-		fits = add_dest_op(out, IPVS_NEW_DEST, &d->want->key, w, weight);
+		fits = ipvs_add_dest_op(out, IPVS_NEW_DEST, &d->want->key, w, weight);
 		if (fits && !loading && weight != w->weight)
-			fits = add_dest_op(out, IPVS_SET_DEST, &d->want->key, w, w->weight);
+			fits = ipvs_add_dest_op(out, IPVS_SET_DEST, &d->want->key, w, w->weight);
 	}
 	free(all);
 	return fits;
@@ -317,7 +310,7 @@ static bool set_loaded(const struct diff *d, struct ipvs_ops *out)
 
 		if (w->weight == ipvs_first_weight(d->want, w) || is_blocked(d, w))
 			continue;
-		if (!add_dest_op(out, IPVS_SET_DEST, &d->want->key, w, w->weight))
+		if (!ipvs_add_dest_op(out, IPVS_SET_DEST, &d->want->key, w, w->weight))
 			return false;
 	}
 	return true;
@@ -359,9 +352,9 @@ static bool step_delete(const struct diff *d, struct ipvs_ops *out)
 		if (p.want || is_blocked(d, p.have))
 			continue;
 		if (!d->rules->quiesce)
-			fits = add_dest_op(out, IPVS_DEL_DEST, &d->have->key, p.have, 0);
+			fits = ipvs_add_dest_op(out, IPVS_DEL_DEST, &d->have->key, p.have, 0);
 		else if (p.have->weight)
-			fits = add_dest_op(out, IPVS_SET_DEST, &d->have->key, p.have, 0);
+			fits = ipvs_add_dest_op(out, IPVS_SET_DEST, &d->have->key, p.have, 0);
 		if (!fits)
 			return false;
 	}
@@ -394,9 +387,9 @@ bool ipvs_diff_step(const struct ipvs_service *want, const struct ipvs_service *
 
 	if (is_blocked(&d, NULL))
 		return true;
-	sort_dests(have, &d.have_sorted);
+	ipvs_sorted_dests(have, &d.have_sorted);
 	fits = run_step(&d, step, out);
-	sorted_done(&d.have_sorted);
+	ipvs_sorted_done(&d.have_sorted);
 	return fits;
 }
 
@@ -418,13 +411,13 @@ enum ipvs_step ipvs_diff_first(const struct ipvs_service *want, const struct ipv
 		first = IPVS_STEP_ADD;
 	else if (!header_same(want, have))
 		first = IPVS_STEP_EDIT;
-	sort_dests(have, &d.have_sorted);
+	ipvs_sorted_dests(have, &d.have_sorted);
 	pairs = pairs_of(&d);
 	while (first > IPVS_STEP_WEIGHTS && next_pair(&pairs, &p)) {
 		step = step_of(&d, &p);
 		if (step < first && !is_blocked(&d, p.want ? p.want : p.have))
 			first = step;
 	}
-	sorted_done(&d.have_sorted);
+	ipvs_sorted_done(&d.have_sorted);
 	return first;
 }

@@ -42,6 +42,21 @@ struct ipvs_ops {
 	size_t size;
 };
 
+/* Appends one; op.dest is *d with that weight. False: there is no room. */
+MUST_CHECK bool ipvs_add_dest_op(struct ipvs_ops *out, enum ipvs_op_kind kind,
+				 const struct endpoint *key, const struct ipvs_dest *d,
+				 uint32_t weight);
+
+/* A service's destinations by (address, port); they stay the service's. */
+#define IPVS_SORTED_SMALL 64 /* so many need no allocation */
+struct ipvs_sorted {
+	const struct ipvs_dest **all;
+	uint32_t count;
+	const struct ipvs_dest *small[IPVS_SORTED_SMALL];
+};
+void ipvs_sorted_dests(const struct ipvs_service *s, struct ipvs_sorted *out); /* NULL: none */
+void ipvs_sorted_done(struct ipvs_sorted *s);
+
 /*
  * Appends the commands of one step. `want` or `have` may be NULL; `lost` too: what the kernel
  * held before, in whose order missing destinations are added. False: there was no room for all.

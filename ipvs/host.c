@@ -120,11 +120,6 @@ static int write_routes(struct ipvs_host *h, const struct host_changes *c, bool 
 	return host_first(&first, err);
 }
 
-static bool is_rule(const struct host_change *c)
-{
-	return host_rules_has(c->part);
-}
-
 /* What is removed because nobody wants it. */
 enum surplus {
 	SURPLUS_KEEP,	 /* nothing: it may be wanted as soon as core has told all */
@@ -168,7 +163,7 @@ static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum 
 		return replace_rules(h, surplus, err);
 	}
 	for (size_t i = 0; i < c->count; i++) {
-		if (is_rule(&c->v[i]))
+		if (host_rules_has(c->v[i].part))
 			host_model_made(&h->model, &c->v[i]);
 	}
 	return 0;
@@ -183,7 +178,7 @@ static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum s
 	int r;
 
 	for (size_t i = 0; i < c->count && !any; i++)
-		any = is_rule(&c->v[i]);
+		any = host_rules_has(c->v[i].part);
 	if (!any)
 		return 0;
 	r = host_rules_generation(h->rules, &before);
@@ -290,8 +285,9 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	r = open_parts(h, err);
 	if (r == 0)
 		r = host_watch_new(l, host_routes_port(h->routes),
-				   c->announce.mode == IPVS_ANNOUNCE_OWNER, HOST_RULES_TABLE,
-				   on_changed, h, &h->watch, err);
+				   c->announce.mode == IPVS_ANNOUNCE_OWNER &&
+					   c->announce.packet_fd >= 0,
+				   HOST_RULES_TABLE, on_changed, h, &h->watch, err);
 	if (r < 0) {
 		ipvs_host_free(h);
 		return r;
@@ -344,6 +340,9 @@ int ipvs_host_served(struct ipvs_host *h, struct err *err)
 {
 	int r;
 
+	/* With another one nobody waits for IPVS. */
+	if (h->config->announce.mode != IPVS_ANNOUNCE_OWNER)
+		return 0;
 	host_model_serve(&h->model);
 	r = settle(h, SURPLUS_KEEP, err);
 	host_tell_fresh(h);
@@ -361,8 +360,8 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	host_model_touch_all(&h->model);
 	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
+	host_tell_fresh(h); /* first: what a link is told of all VIPs counts as told */
 	host_tell_links(h);
-	host_tell_fresh(h);
 	*out_repairs = h->writes - before;
 	return host_first(&first, err);
 }

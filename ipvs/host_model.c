@@ -212,8 +212,8 @@ void host_model_adopt(struct host_model *m)
 	size_t pos = 0;
 
 	while ((v = map_next(&m->vips, &pos)))
-		v->served = (v->present & (1u << HOST_ROUTE | 1u << HOST_SILENT)) ==
-			    1u << HOST_ROUTE;
+		v->served = v->present & (1u << HOST_ROUTE | 1u << HOST_VIP) &&
+			    !(v->present & 1u << HOST_SILENT);
 }
 
 void host_model_serve(struct host_model *m)
@@ -250,7 +250,7 @@ void host_model_owned(struct host_model *m, bool fresh, host_vip_fn *fn, void *a
 	size_t pos = 0;
 
 	while ((v = map_next(&m->vips, &pos))) {
-		if (!is_owned(m, v) || (fresh && v->told))
+		if ((fresh && v->told) || !is_owned(m, v))
 			continue;
 		v->told = true;
 		fn(arg, &v->addr);

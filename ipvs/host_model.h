@@ -79,8 +79,8 @@ void host_model_saw(struct host_model *m, enum host_part part, const struct endp
 void host_model_saw_foreign_route(struct host_model *m, const struct addr *a);
 
 /*
- * After the first look: a VIP with a route that is not silent was served by the process before us,
- * and is answered for from the beginning.
+ * After the first look: a VIP with a route or in our rules (the route may be another program's) that
+ * is not silent was served by the process before us, and is answered for from the beginning.
  */
 void host_model_adopt(struct host_model *m);
 /*

@@ -75,8 +75,10 @@ void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row)
 	free_row(row);
 }
 
-void ipvs_image_recall(const struct ipvs_service *before, struct ipvs_service *now)
+void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now)
 {
+	const struct ipvs_service *before = row->doubted ? NULL : row->have;
+
 	for (uint32_t i = 0; i < now->dest_count; i++) {
 		struct ipvs_dest *d = &now->dests[i];
 		const struct ipvs_dest *was = NULL;
@@ -100,7 +102,7 @@ void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_ser
 		s->dests[k] = s->dests[i];
 		s->dests[i] = d;
 	}
-	ipvs_image_recall(row->doubted ? NULL : row->have, s);
+	ipvs_image_recall(row, s);
 	ipvs_image_lose(m, row, false);
 	row->have = xmalloc(sizeof(*row->have));
 	*row->have = *s;

@@ -61,15 +61,15 @@ struct ipvs_row *ipvs_image_make(struct ipvs_image *m, const struct endpoint *ke
 void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row);
 
 /*
- * Takes the contents of *s over as what the kernel holds; its dests newest first, as read. The last
- * weight of one that is at 0 is the one that the image had of it, unless the row is doubted.
+ * Takes the contents of *s over as what the kernel holds; its dests newest first, as read. Recalls
+ * last weights.
  */
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s);
 /*
- * What the kernel does not tell, the last weight of each that is at 0: it is known of those that we
- * set to 0, and held so before. Both oldest first; `before` may be NULL.
+ * What the kernel does not tell of what it holds now (oldest first), the last weight of each that is
+ * at 0: it is known of those that we set to 0, and held so before, unless the row is doubted.
  */
-void ipvs_image_recall(const struct ipvs_service *before, struct ipvs_service *now);
+void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now);
 /* The kernel does not hold it any more. `remember` keeps the order for writing it again. */
 void ipvs_image_lose(struct ipvs_image *m, struct ipvs_row *row, bool remember);
 /* Replace what the row wants (NULL: nothing) and free what it wanted. */

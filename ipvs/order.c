@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ipvs/order.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -33,33 +32,6 @@ static bool in_order(const struct ipvs_service *want, const struct ipvs_service 
 	return true;
 }
 
-static int compare_pointers(const void *a, const void *b)
-{
-	const struct ipvs_dest *const *x = a;
-	const struct ipvs_dest *const *y = b;
-
-	return ipvs_dest_cmp(*x, *y);
-}
-
-/* Those of `have` in the order of `want`; NULL: they are not the same. The caller frees. */
-static const struct ipvs_dest **pair_up(const struct ipvs_service *want,
-					const struct ipvs_service *have)
-{
-	uint32_t count = want->dest_count;
-	const struct ipvs_dest **all = xcalloc(count ? count : 1, sizeof(struct ipvs_dest *));
-
-	for (uint32_t i = 0; i < count; i++)
-		all[i] = &have->dests[i];
-	qsort(all, count, sizeof(struct ipvs_dest *), compare_pointers);
-	for (uint32_t i = 0; i < count; i++) {
-		if (!is_same_place(&want->dests[i], all[i])) {
-			free(all);
-			return NULL;
-		}
-	}
-	return all;
-}
-
 /*
  * How many of the first can stay where they are. One that had a weight and shall have none in the
  * table cannot: the kernel forgets the last weight only of one that is added.
@@ -80,75 +52,59 @@ static bool is_to_be_renewed(const struct ipvs_service *want, const struct ipvs_
 	return table_weight(want, w) != h->nominal;
 }
 
-/* NULL: there is nothing to do. The caller frees. */
-static const struct ipvs_dest **look(const struct ipvs_service *want,
-				     const struct ipvs_service *have)
+bool ipvs_order_is_right(const struct ipvs_service *want, const struct ipvs_service *have)
 {
-	if (!ipvs_scheduler_builds(want->scheduler) || !ipvs_scheduler_builds(have->scheduler) ||
-	    want->dest_count != have->dest_count || in_order(want, have))
-		return NULL;
-	return pair_up(want, have);
+	return !ipvs_scheduler_builds(want->scheduler) || !ipvs_scheduler_builds(have->scheduler) ||
+	       want->dest_count != have->dest_count || in_order(want, have);
 }
 
-struct ipvs_order ipvs_order_judge(const struct ipvs_service *want, const struct ipvs_service *have)
+static bool are_same(const struct ipvs_service *want, const struct ipvs_sorted *have)
 {
-	const struct ipvs_dest **all = look(want, have);
-	struct ipvs_order out = { 0 };
-	uint32_t staying;
-
-	if (!all)
-		return out;
-	staying = count_staying(want, all);
-	out.moves = want->dest_count - staying;
-	for (uint32_t i = 0; i < staying; i++)
-		out.renewals += is_to_be_renewed(want, &want->dests[i], all[i]);
-	free(all);
-	return out;
+	for (uint32_t i = 0; i < want->dest_count; i++) {
+		if (!is_same_place(&want->dests[i], have->all[i]))
+			return false;
+	}
+	return true;
 }
 
-static void add_op(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct ipvs_service *want,
-		   const struct ipvs_dest *d, uint32_t weight)
-{
-	struct ipvs_op *op = &out->ops[out->count++];
-
-	memset(op, 0, sizeof(*op));
-	op->kind = kind;
-	op->key = want->key;
-	op->dest = *d;
-	op->dest.weight = weight;
-}
-
-/* At its weight, and then what it has now: as it would be loaded. */
-static void put(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct ipvs_service *want,
+/* At its weight, and then what it has now: as it would be loaded. There is room. */
+static bool put(struct ipvs_ops *out, enum ipvs_op_kind kind, const struct ipvs_service *want,
 		const struct ipvs_dest *d)
 {
 	uint32_t weight = table_weight(want, d);
 
-	if (kind == IPVS_NEW_DEST)
-		add_op(out, IPVS_DEL_DEST, want, d, 0);
-	add_op(out, kind, want, d, weight);
-	if (weight != d->weight)
-		add_op(out, IPVS_SET_DEST, want, d, d->weight);
+	return (kind != IPVS_NEW_DEST || ipvs_add_dest_op(out, IPVS_DEL_DEST, &want->key, d, 0)) &&
+	       ipvs_add_dest_op(out, kind, &want->key, d, weight) &&
+	       (weight == d->weight ||
+		ipvs_add_dest_op(out, IPVS_SET_DEST, &want->key, d, d->weight));
+}
+
+static uint32_t repair(const struct ipvs_service *want, const struct ipvs_sorted *have,
+		       struct ipvs_ops *out)
+{
+	uint32_t staying = count_staying(want, have->all), done = 0;
+
+	for (uint32_t i = 0; i < want->dest_count && out->size - out->count >= OPS_PER_DEST; i++) {
+		const struct ipvs_dest *w = &want->dests[i];
+
+		if (i < staying && !is_to_be_renewed(want, w, have->all[i]))
+			continue;
+		done += put(out, i < staying ? IPVS_SET_DEST : IPVS_NEW_DEST, want, w);
+	}
+	return done;
 }
 
 uint32_t ipvs_order_repair(const struct ipvs_service *want, const struct ipvs_service *have,
 			   struct ipvs_ops *out)
 {
-	const struct ipvs_dest **all = look(want, have);
-	uint32_t staying, done = 0;
+	struct ipvs_sorted sorted;
+	uint32_t done;
 
-	if (!all)
+	if (ipvs_order_is_right(want, have))
 		return 0;
-	staying = count_staying(want, all);
-	for (uint32_t i = 0; i < want->dest_count && out->size - out->count >= OPS_PER_DEST; i++) {
-		const struct ipvs_dest *w = &want->dests[i];
-
-		if (i < staying && !is_to_be_renewed(want, w, all[i]))
-			continue;
-		put(out, i < staying ? IPVS_SET_DEST : IPVS_NEW_DEST, want, w);
-		done++;
-	}
-	free(all);
+	ipvs_sorted_dests(have, &sorted);
+	done = are_same(want, &sorted) ? repair(want, &sorted, out) : 0;
+	ipvs_sorted_done(&sorted);
 	return done;
 }
 

@@ -22,25 +22,19 @@
 #include "ipvs/diff.h"
 #include "ipvs/table.h"
 
-/* Destinations for which something has to be done. */
-struct ipvs_order {
-	uint32_t moves;	   /* deleted and added, which puts them at the head */
-	uint32_t renewals; /* left in their place, given their weight and 0 again */
-};
-
 /*
- * What it takes until `have` (oldest first) is in order. Nothing where they do not hold the same
- * destinations, which is for the difference to put right first, or for another scheduler than mh.
- *
- * Moves are the fewest there can be: whatever is moved comes to stand at the head, so that those
- * that stay are the first of the order, as many of them as stand in it already.
+ * Nothing is to be done to `have` (oldest first): it is in order, or it is of another scheduler than
+ * mh, or not of as many destinations, which is for the difference to put right first.
  */
-struct ipvs_order ipvs_order_judge(const struct ipvs_service *want,
-				   const struct ipvs_service *have);
+bool ipvs_order_is_right(const struct ipvs_service *want, const struct ipvs_service *have);
 /*
- * Appends commands for as many of them as there is room for, each destination whole; returns how
- * many. Whoever runs it applies them to `have` and asks again: it goes on where it stopped, and
- * what is moved stays moved.
+ * Appends commands for as many destinations as there is room for, each whole; returns how many: none
+ * where it is right or where they do not hold the same. Whoever runs it applies them to `have` and
+ * asks again: it goes on where it stopped, and what is moved stays moved.
+ *
+ * One is moved by being deleted and added, which puts it at the head. Moves are the fewest there can
+ * be: those that stay are the first of the order, as many of them as stand in it already. One of
+ * these whose last weight is another is renewed: given its weight, and then what it has now.
  */
 MUST_CHECK uint32_t ipvs_order_repair(const struct ipvs_service *want,
 				      const struct ipvs_service *have, struct ipvs_ops *out);

@@ -24,13 +24,13 @@ static void on_timer(void *arg);
 
 bool ipvs_ordering_wanted(const struct ipvs_role *r, const struct ipvs_row *row)
 {
-	struct ipvs_order order;
+	return r->committed && r->commit.complete && row->want && row->have && !row->troubles &&
+	       !row->draining && !ipvs_order_is_right(row->want, row->have);
+}
 
-	if (!r->committed || !r->commit.complete || !row->want || !row->have || row->troubles ||
-	    row->draining)
-		return false;
-	order = ipvs_order_judge(row->want, row->have);
-	return order.moves || order.renewals;
+static mono_t ripe_at(const struct ipvs_role *r, const struct ipvs_row *row)
+{
+	return mono_add_ms(row->ordered_at, r->config->order_quiet_ms);
 }
 
 /* Wake up when the first may be put right, and no sooner than a pace from now. */
@@ -42,7 +42,7 @@ static void arm(struct ipvs_role *r, int64_t pace_ms)
 
 	if (!first || r->ordering.timer)
 		return;
-	ripe = mono_add_ms(first->ordered_at, r->config->order_quiet_ms);
+	ripe = ripe_at(r, first);
 	r->ordering.timer = loop_timer_at(r->loop, mono_before(at, ripe) ? ripe : at, on_timer, r);
 }
 
@@ -55,8 +55,7 @@ void ipvs_ordering_add(struct ipvs_role *r, struct ipvs_row *row)
 
 static bool is_ripe(const struct ipvs_role *r, const struct ipvs_row *row)
 {
-	return row && !mono_before(loop_now(r->loop),
-				   mono_add_ms(row->ordered_at, r->config->order_quiet_ms));
+	return row && !mono_before(loop_now(r->loop), ripe_at(r, row));
 }
 
 /*

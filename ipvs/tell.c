@@ -57,9 +57,9 @@ void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struc
 }
 
 /* The service as the kernel holds it, oldest first, of what was counted, which is newest first. */
-static uint64_t fingerprint_of(const struct ipvs_service *have, const struct ipvs_stats *counted)
+static uint64_t fingerprint_of(const struct ipvs_row *row, const struct ipvs_stats *counted)
 {
-	struct ipvs_service s = *have;
+	struct ipvs_service s = *row->have;
 	uint64_t fingerprint;
 
 	s.dests = NULL;
@@ -72,7 +72,7 @@ static uint64_t fingerprint_of(const struct ipvs_service *have, const struct ipv
 					 .port = from->port,
 					 .weight = from->weight };
 	}
-	ipvs_image_recall(have, &s);
+	ipvs_image_recall(row, &s);
 	fingerprint = ipvs_order_fingerprint(&s);
 	ipvs_service_done(&s);
 	return fingerprint;
@@ -92,7 +92,7 @@ bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body)
 	if (row && row->have)
 		ret = r->kernel.ops->read_stats(r->kernel.kernel, &key, &a.stats);
 	if (ret == 0) {
-		a.stats.fingerprint = fingerprint_of(row->have, &a.stats);
+		a.stats.fingerprint = fingerprint_of(row, &a.stats);
 		ipvs_stats_sort(&a.stats);
 	}
 	a.error = -ret;

@@ -58,4 +58,6 @@ void ipvs_timeouts_check(struct ipvs_role *r, bool audit)
 	else if (differs(want->tcp, is.tcp) || differs(want->fin, is.fin) ||
 		 differs(want->udp, is.udp))
 		set(r, &is, audit);
+	else
+		r->timeouts_failed = false;
 }

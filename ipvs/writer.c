@@ -319,10 +319,11 @@ static void take_result(struct ipvs_role *r, const struct ipvs_op *op, int error
 	if (!row)
 		return; /* deleted, and nothing more is known of it */
 	if (error == 0) {
-		if (row->troubles) {
-			ipvs_trouble_over(r, row, is_dest ? &op->dest : NULL);
-			ipvs_settle(r, row); /* its order may matter now */
-		}
+		if (!row->troubles)
+			return;
+		ipvs_trouble_over(r, row, is_dest ? &op->dest : NULL);
+		if (!row->troubles)
+			ipvs_settle(r, row); /* its order matters now */
 		return;
 	}
 	if (error == -ESRCH && op->kind != IPVS_DEL_SERVICE) {

@@ -363,6 +363,22 @@ static void a_restart_goes_on_answering_for_what_was_answered_for(void **state)
 	host_model_done(&m);
 }
 
+/* Its route is another program's, so there is none of ours. */
+static void so_it_does_for_one_that_has_a_route_already(void **state)
+{
+	struct endpoint vip = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, owner_of_the_lower_half());
+	saw(&m, HOST_VIP, "10.0.0.1");
+	host_model_saw_foreign_route(&m, &vip.addr);
+	host_model_adopt(&m);
+	want(&m, "10.0.0.1:80");
+	assert_diff(&m, false, "+ declared 10.0.0.1:80\n");
+	host_model_done(&m);
+}
+
 static void an_address_of_the_host_is_not_silenced(void **state)
 {
 	const struct ipvs_announce none = { .mode = IPVS_ANNOUNCE_NONE };
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(with_none_every_ipv4_vip_is_silent_and_stays_so),
 		cmocka_unit_test(an_owner_is_silent_until_ipvs_serves),
 		cmocka_unit_test(a_restart_goes_on_answering_for_what_was_answered_for),
+		cmocka_unit_test(so_it_does_for_one_that_has_a_route_already),
 		cmocka_unit_test(an_address_of_the_host_is_not_silenced),
 	};
 
