@@ -17,6 +17,9 @@ here=$(dirname "$0")
 requests=${REQUESTS:-10000} changes=${CHANGES:-500} drains=${DRAINS:-25} pause=${PAUSE:-10} load=${LOAD:-2}
 
 topology_up traffic
+for last in {3..12}; do
+	ip -n "$net-client" address add "198.51.100.$last/24" dev eth0
+done
 # So that a kept connection ends by the server's word, as it would with a real one that drains.
 webserver_options=(-c 100)
 for i in 1 2 3 4; do
@@ -37,7 +40,7 @@ check "it is synced" agent_synced
 
 count_start
 load_start 16 16 "$load" "$vip:30080"
-background client "$run/asked" python3 "$here/../lib/datagrams.py" ask "$vip" 30053 4
+background client "$run/asked" python3 "$here/../lib/datagrams.py" ask "$vip" 30053 4 198.51.100.{3..12}
 datagrams=$background
 began=$EPOCHREALTIME
 echo >&5

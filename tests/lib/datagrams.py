@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Questions by UDP, each from a port of its own and asked once, and who answers them.
+"""Questions by UDP, each asked once, and who answers them.
 
     datagrams.py serve NAME ADDRESS PORT
-    datagrams.py ask ADDRESS PORT CLIENTS    until SIGTERM; then says "ASKED answered FAILED"
+    datagrams.py ask ADDRESS PORT CLIENTS SOURCE...    until SIGTERM; then says "ASKED FAILED"
+
+A question is from an address and port that no other one was from for as long as may be: one that is
+used again while the kernel tracks it (30 s) goes on with what was, and its packet is dropped when the
+server that it was for has left (ip_vs_in(), ip_vs_conn_uses_old_conntrack()).
 """
+import itertools
 import select
 import signal
 import socket
@@ -24,14 +29,21 @@ def serve(name, address, port):
         s.sendto(name.encode() + b" " + data, peer)
 
 
-def ask(address, port, clients):
+def ask(address, port, clients, *sources):
     over = threading.Event()
+    places = itertools.cycle((source, p) for p in range(10000, 60000) for source in sources)
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     counts = [[0, 0] for _ in range(int(clients))]
+    lock = threading.Lock()
+
+    def next_place():
+        with lock:
+            return next(places)
 
     def client(count):
         while not over.is_set():
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind(next_place())
                 s.connect((address, int(port)))
                 count[0] += 1
                 try:
