@@ -12,6 +12,7 @@ import { checkWords, whyWords } from './reasons.js';
 import { endpoint } from './spec.js';
 
 const AGAIN_MS = 5000; // counts of probes are in no stream
+const HEAD = 22, LINE = 25; // pixels; at least, as in style.css
 
 function weight(m) {
 	if (!m.inTable)
@@ -171,6 +172,13 @@ export class Members extends Component {
 				html`<td key=${key} class=${'m-' + key}>${cell(m, pool, this.state.last?.[endpoint(m)])}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
 	}
 
+	/** So that the rows below move once, and those that will be out of sight are gone before these are there. */
+	heightToCome() {
+		const n = Math.min(this.props.pool.members.total, PAGE);
+
+		return n ? HEAD + n * LINE : LINE;
+	}
+
 	render({ pool, act, why: whyNot }, { list, error }) {
 		const why = whyNot('addMember');
 
@@ -179,6 +187,6 @@ export class Members extends Component {
 			${list ? html`${this.table(list)}<div class="under">${this.pager(list)}<button type="button"
 					aria-disabled=${why ? 'true' : undefined} title=${why?.text} onClick=${() => act('addMember', pool)}>+ ${t('member.add')}</button>
 				<${Copy} command=${poolCommand(pool.id)} /></div>`
-				: !error && html`<p class="dim">${t('loading')}</p>`}</div>`;
+				: !error && html`<p class="dim" style=${{ height: this.heightToCome() + 'px' }}>${t('loading')}</p>`}</div>`;
 	}
 }
