@@ -148,7 +148,7 @@ $(B)/tools/agent_fixture: $(B)/tests/lib/tools/agent_fixture.o $(B)/agent/main.o
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
 $(B)/bench/%: $(B)/tests/bench/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

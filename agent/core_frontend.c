@@ -48,6 +48,8 @@ static struct frontend *frontend_make(struct core *c, const struct endpoint *key
 
 static void frontend_free(struct frontend *f)
 {
+	if (f->is_draining)
+		LIST_REMOVE(f, draining);
 	loop_cancel(f->core->loop, f->timer);
 	free(f->drains);
 	free(f->problem);
@@ -81,10 +83,22 @@ static bool add_drain(struct frontend *f, const struct plan_drain *d)
 	return true;
 }
 
+static void drains_changed(struct frontend *f)
+{
+	bool any = f->drain_count > 0;
+
+	if (any && !f->is_draining)
+		LIST_INSERT_HEAD(&f->core->draining, f, draining);
+	else if (!any && f->is_draining)
+		LIST_REMOVE(f, draining);
+	f->is_draining = any;
+	state_changed(f->core);
+}
+
 static void drain_add(struct frontend *f, const struct plan_drain *d)
 {
 	if (add_drain(f, d))
-		state_changed(f->core);
+		drains_changed(f);
 }
 
 static bool is_terminating(const struct frontend *f, const struct endpoint *e)
@@ -124,7 +138,7 @@ static bool drop_drains(struct frontend *f, mono_t now)
 static void drains_sweep(struct frontend *f, mono_t now)
 {
 	if (drop_drains(f, now))
-		state_changed(f->core);
+		drains_changed(f);
 }
 
 /* Planning its pool applies it, and shows it. */
@@ -212,7 +226,7 @@ static void drain_lost(struct frontend *f, const struct pool *old, const struct 
 		       const struct pool *now)
 {
 	if (add_lost(f, old, plan, now))
-		state_changed(f->core);
+		drains_changed(f);
 }
 
 /* Those that terminate begin to drain; those that came back go on until they are in the table. */
@@ -235,7 +249,7 @@ static bool add_terminating(struct frontend *f, const struct pool *now)
 static void drain_match(struct frontend *f, const struct pool *now)
 {
 	if (add_terminating(f, now))
-		state_changed(f->core);
+		drains_changed(f);
 }
 
 static bool has_frontend(const struct pool *pool, const struct endpoint *key)

@@ -187,6 +187,7 @@ static void drop_pool(struct pool_state *ps)
 
 static void pool_state_free(struct pool_state *ps)
 {
+	state_note_gone(ps);
 	loop_cancel(ps->core->loop, ps->timer);
 	release_members(ps);
 	pool_view_unref(ps->view);
@@ -222,7 +223,6 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 		ps->core = c;
 		ps->id = xstrdup(id);
 		map_put(&c->states, hash_table_str(id), ps);
-		view_pool_new(c, ps);
 	}
 	frontends_move(ps, pool);
 	view_changed(c);
@@ -477,6 +477,7 @@ static void work_out(struct pool_state *ps)
 	ps->fail_open = outcome.fail_open;
 	ps->torn = outcome.torn;
 	keep_writer(ps);
+	state_note(ps);
 	if (was_open != ps->fail_open)
 		state_changed(c);
 	log_fail_open(ps, was_open);
@@ -497,10 +498,8 @@ static void plan_state(struct pool_state *ps)
 		if (f && f->owner == ps)
 			frontend_apply(f);
 	}
-	pool_view_unref(ps->view);
-	ps->view = view_of_pool(c, ps);
+	view_pool_new(c, ps);
 	report_pool(ps);
-	view_pool_changed(c);
 }
 
 void pool_states_update(struct core *c)

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "agent/api/api.h"
 #include "agent/api/holder.h"
@@ -38,6 +39,7 @@
 #include "agent/base/notify.h"
 #include "agent/core.h"
 #include "agent/plan/plan.h"
+#include "agent/plan/pool_index.h"
 #include "agent/plan/snapshot.h"
 #include "agent/pool/pool.h"
 #include "agent/store/store.h"
@@ -121,9 +123,10 @@ struct pool_state {
 	bool torn;     /* more than one member claims to be its writer */
 	bool reported; /* its source was told that something is wrong */
 	bool dirty;
-	timer_id timer; /* when a member leaves the table by itself */
-	struct pool_view *view;
-	size_t place; /* in view.order */
+	timer_id timer;		/* when a member leaves the table by itself */
+	struct pool_view *view; /* NULL: it was not planned yet */
+	LIST_ENTRY(pool_state) noted;
+	bool is_noted; /* in the core's list: a restart has to know of it */
 };
 
 struct frontend {
@@ -133,6 +136,8 @@ struct frontend {
 	struct ipvs_service shape; /* as it was last planned, without destinations */
 	struct plan_drain *drains;
 	size_t drain_count;
+	LIST_ENTRY(frontend) draining;
+	bool is_draining;	      /* in the core's list: it has drains */
 	uint64_t sent;		      /* hash of what the ipvs process was told last; 0: nothing */
 	timer_id timer;		      /* the next drain that is over */
 	char *problem;		      /* what the kernel refused of it */
@@ -302,12 +307,11 @@ struct core_source {
 	char *why;	    /* it is not complete */
 	struct map waiting; /* inherited objects it has not told yet, by identity */
 	size_t inherited;
-	size_t objects; /* it holds, as counted last */
-	bool recount;	/* they may be other ones now */
-	char *cursor;	/* where it is, as told last; NULL: it has none */
+	char *cursor; /* where it is, as told last; NULL: it has none */
 	bool unsaved;
-	bool save_soon; /* the timer stands for changed objects, not for the cursor alone */
+	bool save_soon; /* of changed objects, not of the cursor alone */
 	timer_id save_timer;
+	struct source_saving *saving; /* under way; NULL: none is */
 	int64_t save_took_ms;
 	struct source_problem *problems;
 	size_t problem_count;
@@ -319,8 +323,8 @@ bool sources_delivered(const struct core *c); /* every one, since the start */
 bool sources_spoken(const struct core *c);    /* every one has had its first look */
 /* One that inherited nothing is in the midst of its first look, and getting on. */
 bool sources_are_telling(struct core *c);
-size_t source_objects(struct core_source *s);
 const char *source_where(const struct core_source *s);
+void source_saved(struct core_source *s, int64_t took_ms); /* or could not be */
 /* Why it cannot be read, unless one of its problems says so already; NULL: it can. */
 const char *source_trouble(const struct core_source *s);
 
@@ -386,10 +390,18 @@ struct saved {
 MUST_CHECK int state_open(struct core *c);
 void state_load(struct core *c);    /* verdicts, last good sets, drains */
 void state_changed(struct core *c); /* to be written soon */
-void state_save(struct core *c);    /* now */
-void state_forget(struct core *c);  /* `saved` is used up */
+/* It was planned: whether its last good set or its writer is written; and it is not any more. */
+void state_note(struct pool_state *ps);
+void state_note_gone(struct pool_state *ps);
+void state_save(struct core *c);   /* now */
+void state_forget(struct core *c); /* `saved` is used up */
 void state_close(struct core *c);
-void state_save_source(struct core *c, const struct core_source *s);
+/* Piece by piece, as it is now, until source_saved(). */
+void state_save_source(struct core_source *s);
+void state_save_source_at_once(
+	struct core_source *s); /* before state_close(), which waits for it */
+/* At the end, whether anything is under way or not. True: what was under way is not written. */
+bool state_give_up_saving(struct core_source *s);
 /*
  * The place of a source whose pools are in the state directory while the agent's own store was
  * never begun; the caller frees. NULL: there is none.
@@ -416,21 +428,12 @@ struct watch_source *writes_source(const struct core *c);
 
 /* --- core_view ------------------------------------------------------------------- */
 
-/* All pools by id: those that came since stand behind the sorted ones, and NULL for those that went. */
-struct view_order {
-	struct pool_state **items;
-	size_t count, size, sorted;
-	bool holes;
-};
-
 struct view {
 	struct snapshot_slot *slot;
 	struct api *api;
 	timer_id timer; /* the next snapshot */
 	bool soon;	/* it is due within VIEW_DELAY_MS */
-	struct view_order order;
-	struct pool_list *pools; /* of the newest snapshot */
-	bool pools_changed;
+	struct pool_index *pools;
 	struct target_list *targets;
 	bool targets_changed;
 	mono_t targets_made;
@@ -447,10 +450,9 @@ struct view {
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
+/* ps->view is made anew, and is in the next snapshot, soon; or in none any more. */
 void view_pool_new(struct core *c, struct pool_state *ps);
 void view_pool_gone(struct core *c, const struct pool_state *ps);
-void view_pool_changed(struct core *c); /* the view of one is another; a new snapshot, soon */
-struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps);
 void view_connect_http(struct core *c, int fd); /* takes fd over */
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
 
@@ -493,7 +495,10 @@ struct core {
 	struct map targets;   /* struct target by id */
 	struct map states;    /* struct pool_state by pool id */
 	struct map frontends; /* struct frontend by key */
-	struct map secrets;   /* that checks need, by how these name them */
+	/* Few of many: */
+	LIST_HEAD(, pool_state) noted;
+	LIST_HEAD(, frontend) draining;
+	struct map secrets; /* that checks need, by how these name them */
 	bool secrets_changed;
 	struct pool_state **dirty;
 	size_t dirty_count, dirty_size;
@@ -509,8 +514,11 @@ struct core {
 	struct kernel_link kernel;
 	struct saved saved;
 	int lock_fd;
+	struct filer *files; /* writes the state directory */
+	bool files_at_once; /* a test's, between core_prepare() and core_start(): without a thread */
 	timer_id save_timer;
-	bool unsaved;
+	bool unsaved, saving;
+	mono_t save_began;
 	/* Why the state directory cannot be written, and the file that said so; NULL: it can. */
 	char *state_problem, *state_file;
 	struct view view;

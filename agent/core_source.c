@@ -54,7 +54,6 @@ static void inherit(void *arg, struct object *o)
 	}
 	i = object_identity(o);
 	map_put(&s->waiting, object_hash(o), i);
-	s->recount = true;
 	s->inherited++;
 	pools_put(s->core->pools, o);
 }
@@ -66,7 +65,6 @@ static void hand_back(void *arg, struct object *o)
 
 	o->source = s->index;
 	s->watch->ops->inherit(s->watch, o);
-	s->recount = true;
 	s->inherited++;
 	pools_put(s->core->pools, o);
 }
@@ -95,30 +93,36 @@ static void drop_waiting(struct core_source *s)
 static void save(void *arg)
 {
 	struct core_source *s = arg;
-	const struct clock *clock = loop_clock(s->core->loop);
-	mono_t before = clock_mono(clock);
 
 	s->save_timer = 0;
 	s->unsaved = s->save_soon = false;
-	state_save_source(s->core, s);
-	s->save_took_ms = mono_sub_ms(clock_mono(clock), before);
+	state_save_source(s);
 }
 
 static void save_in(struct core_source *s, bool soon)
 {
+	bool sooner = soon && !s->save_soon; /* than the timer, if there is one */
+
 	s->unsaved = true;
-	if (!s->delivered || (s->save_timer && (s->save_soon || !soon)))
+	s->save_soon |= soon;
+	if (!s->delivered || s->saving || (s->save_timer && !sooner))
 		return;
 	loop_cancel(s->core->loop, s->save_timer);
-	s->save_soon = soon;
-	s->save_timer = loop_timer_in(
-		s->core->loop, soon ? SAVE_DELAY_MS + s->save_took_ms * SAVE_DUTY : SAVE_CURSOR_MS,
-		save, s);
+	s->save_timer = loop_timer_in(s->core->loop,
+				      s->save_soon ? SAVE_DELAY_MS + s->save_took_ms * SAVE_DUTY
+						   : SAVE_CURSOR_MS,
+				      save, s);
+}
+
+void source_saved(struct core_source *s, int64_t took_ms)
+{
+	s->save_took_ms = took_ms;
+	if (s->unsaved)
+		save_in(s, s->save_soon);
 }
 
 static void changed(struct core_source *s)
 {
-	s->recount = true;
 	save_in(s, true);
 	core_plan_later(s->core);
 }
@@ -239,22 +243,6 @@ static void on_cursor(void *arg, const char *cursor)
 	save_in(s, false);
 }
 
-static void count_object(void *arg, const struct object *o)
-{
-	(void)o;
-	++*(size_t *)arg;
-}
-
-size_t source_objects(struct core_source *s)
-{
-	if (s->recount) {
-		s->recount = false;
-		s->objects = 0;
-		pools_objects(s->core->pools, s->index, count_object, &s->objects);
-	}
-	return s->objects;
-}
-
 /* --- start and end -------------------------------------------------------------------- */
 
 bool sources_delivered(const struct core *c)
@@ -351,8 +339,8 @@ void sources_end(struct core *c)
 		kube_writer_free(s->writer);
 		s->writer = NULL;
 		loop_cancel(c->loop, s->save_timer);
-		if (s->unsaved && s->delivered)
-			save(s);
+		if ((state_give_up_saving(s) || s->unsaved) && s->delivered)
+			state_save_source_at_once(s);
 		while ((i = map_next(&s->waiting, &pos)))
 			free(i);
 		map_done(&s->waiting);

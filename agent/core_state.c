@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "agent/base/file.h"
+#include "agent/base/filer.h"
 #include "agent/base/hash.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
@@ -36,6 +37,9 @@
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
 #define FLUSH_BYTES   65536
+#define PIECE_OBJECTS 200	/* about a millisecond's work */
+#define QUEUED_MAX    (4 << 20) /* bytes that may wait for the disk */
+#define DISK_PATIENCE 20	/* ms, and it is asked again */
 #define SAVE_DELAY_MS 20
 #define SAVE_DUTY     20 /* of the time at most 1/20 is spent on writing */
 #define DRAIN_MAX_MS  86400000ll
@@ -119,13 +123,11 @@ static void tell_written(struct core *c, const char *name, int r, const char *te
 	}
 }
 
-static void write_state(struct core *c, const char *name, struct buf *b)
+static struct filing *begin_file(struct core *c, const char *name)
 {
 	CLEANUP(xfree_ptr) char *path = path_of(c, name);
-	struct err err = { 0 };
 
-	wire_put_u32(b, crc32c(0, b->data, b->len));
-	tell_written(c, name, file_write(path, b->data, b->len, &err), err.text);
+	return filing_begin(c->files, path);
 }
 
 /* The body between head and checksum. -ENOENT: there is none; others are logged. */
@@ -194,6 +196,7 @@ int state_open(struct core *c)
 	map_init(&c->saved.targets, saved_target_is);
 	map_init(&c->saved.good, saved_good_is);
 	map_init(&c->saved.writers, saved_good_is);
+	c->files = filer_new(c->files_at_once ? NULL : c->loop);
 	c->lock_fd = open_lock(c, path);
 	if (c->lock_fd < 0 && c->lock_fd != -ENOENT) {
 		log_error("state", "%s: %s", path, strerror(-c->lock_fd));
@@ -216,6 +219,7 @@ void state_close(struct core *c)
 {
 	state_forget(c);
 	loop_cancel(c->loop, c->save_timer);
+	filer_free(c->files);
 	forget_problem(c);
 	if (c->lock_fd >= 0)
 		close(c->lock_fd);
@@ -258,17 +262,43 @@ static bool has_good(const struct pool_state *ps)
 	return ps->fail_open && good_count(ps) <= GOOD_MAX;
 }
 
+static const struct pool_member *writer_of(const struct pool_state *ps)
+{
+	for (size_t i = 0; i < ps->pool->member_count; i++) {
+		if (ps->members[i].writer)
+			return &ps->pool->members[i];
+	}
+	return NULL;
+}
+
+void state_note(struct pool_state *ps)
+{
+	bool now = has_good(ps) || writer_of(ps);
+
+	if (now && !ps->is_noted)
+		LIST_INSERT_HEAD(&ps->core->noted, ps, noted);
+	else if (!now && ps->is_noted)
+		LIST_REMOVE(ps, noted);
+	ps->is_noted = now;
+}
+
+void state_note_gone(struct pool_state *ps)
+{
+	if (ps->is_noted)
+		LIST_REMOVE(ps, noted);
+	ps->is_noted = false;
+}
+
 static void put_good(const struct core *c, struct buf *b)
 {
 	const struct pool_state *ps;
-	size_t pos = 0;
 	uint32_t count = 0;
 
-	while ((ps = map_next(&c->states, &pos)))
-		count += has_good(ps);
+	LIST_FOREACH(ps, &c->noted, noted)
+	count += has_good(ps);
 	wire_put_u32(b, count);
-	pos = 0;
-	while ((ps = map_next(&c->states, &pos))) {
+	LIST_FOREACH(ps, &c->noted, noted)
+	{
 		if (!has_good(ps))
 			continue;
 		wire_put_str(b, ps->id);
@@ -280,26 +310,16 @@ static void put_good(const struct core *c, struct buf *b)
 	}
 }
 
-static const struct pool_member *writer_of(const struct pool_state *ps)
-{
-	for (size_t i = 0; i < ps->pool->member_count; i++) {
-		if (ps->members[i].writer)
-			return &ps->pool->members[i];
-	}
-	return NULL;
-}
-
 static void put_writers(const struct core *c, struct buf *b)
 {
 	const struct pool_state *ps;
-	size_t pos = 0;
 	uint32_t count = 0;
 
-	while ((ps = map_next(&c->states, &pos)))
-		count += writer_of(ps) != NULL;
+	LIST_FOREACH(ps, &c->noted, noted)
+	count += writer_of(ps) != NULL;
 	wire_put_u32(b, count);
-	pos = 0;
-	while ((ps = map_next(&c->states, &pos))) {
+	LIST_FOREACH(ps, &c->noted, noted)
+	{
 		const struct pool_member *m = writer_of(ps);
 
 		if (!m)
@@ -313,14 +333,13 @@ static void put_writers(const struct core *c, struct buf *b)
 static void put_drains(const struct core *c, struct buf *b)
 {
 	const struct frontend *f;
-	size_t pos = 0;
 	uint32_t count = 0;
 
-	while ((f = map_next(&c->frontends, &pos)))
-		count += (uint32_t)f->drain_count;
+	LIST_FOREACH(f, &c->draining, draining)
+	count += (uint32_t)f->drain_count;
 	wire_put_u32(b, count);
-	pos = 0;
-	while ((f = map_next(&c->frontends, &pos))) {
+	LIST_FOREACH(f, &c->draining, draining)
+	{
 		for (size_t i = 0; i < f->drain_count; i++) {
 			wire_put_endpoint(b, &f->key);
 			wire_put_endpoint(b, &f->drains[i].endpoint);
@@ -333,34 +352,48 @@ static void put_drains(const struct core *c, struct buf *b)
 	}
 }
 
+/* Once what was changed meanwhile is due. */
+static void save_due(void *arg);
+
+static void on_saved(void *arg, int r, const char *text)
+{
+	struct core *c = arg;
+	int64_t took = mono_sub_ms(clock_mono(loop_clock(c->loop)), c->save_began);
+
+	c->saving = false;
+	tell_written(c, HEALTH, r, text);
+	if (!c->save_timer)
+		c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS + took * SAVE_DUTY, save_due,
+					      c);
+}
+
 void state_save(struct core *c)
 {
+	struct filing *w = begin_file(c, HEALTH);
 	struct buf b = { 0 };
 
 	loop_cancel(c->loop, c->save_timer);
 	c->save_timer = 0;
 	c->unsaved = false;
+	c->saving = true;
+	c->save_began = clock_mono(loop_clock(c->loop));
 	put_head(&b);
 	put_targets(c, &b);
 	put_good(c, &b);
 	put_drains(c, &b);
 	put_writers(c, &b);
-	write_state(c, HEALTH, &b);
-	buf_done(&b);
+	wire_put_u32(&b, crc32c(0, b.data, b.len));
+	filing_put(w, &b);
+	filing_end(w, on_saved, c);
 }
 
 static void save_due(void *arg)
 {
 	struct core *c = arg;
-	mono_t before = clock_mono(loop_clock(c->loop));
-	int64_t took;
 
 	c->save_timer = 0;
-	if (!c->unsaved)
-		return;
-	state_save(c);
-	took = mono_sub_ms(clock_mono(loop_clock(c->loop)), before);
-	c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS + took * SAVE_DUTY, save_due, c);
+	if (c->unsaved)
+		state_save(c);
 }
 
 void state_changed(struct core *c)
@@ -368,7 +401,7 @@ void state_changed(struct core *c)
 	if (!c->planning)
 		return;
 	c->unsaved = true;
-	if (!c->save_timer)
+	if (!c->save_timer && !c->saving)
 		c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS, save_due, c);
 }
 
@@ -536,57 +569,155 @@ char *state_other_source(const struct core *c)
 }
 
 /* A source's file on its way to the disk, never all of it in memory. */
-struct saving {
-	struct file_writer file;
-	struct buf b; /* not written yet */
+struct source_saving {
+	struct core_source *source;
+	struct pools_walk walk;
+	struct filing *file;
+	struct buf b; /* not given to be written yet */
 	uint32_t crc;
+	loop_work_id work;
+	timer_id wait;	  /* while the disk is behind */
+	int64_t spent_ns; /* of the loop's time */
+	mono_t given;	  /* when the last of it was */
+	bool given_all;
 };
 
-static void flush(struct saving *s)
+static void flush(struct source_saving *v)
 {
-	s->crc = crc32c(s->crc, s->b.data, s->b.len);
-	file_writer_put(&s->file, s->b.data, s->b.len);
-	buf_reset(&s->b);
+	v->crc = crc32c(v->crc, v->b.data, v->b.len);
+	filing_put(v->file, &v->b);
 }
 
 /* Each object with its length before it, so that one that is not understood can be skipped. */
 static void put_object(void *arg, const struct object *o)
 {
-	struct saving *s = arg;
-	size_t at = s->b.len;
+	struct source_saving *v = arg;
+	size_t at = v->b.len;
 	struct buf size = { 0 };
 
 	/* What is secret is written nowhere: its source tells it anew. */
 	if (o->kind == OBJECT_SECRET)
 		return;
-	wire_put_u32(&s->b, 0);
-	wire_put_object(&s->b, o);
-	wire_put_u32(&size, (uint32_t)(s->b.len - at - 4));
-	memcpy(s->b.data + at, size.data, 4);
+	wire_put_u32(&v->b, 0);
+	wire_put_object(&v->b, o);
+	wire_put_u32(&size, (uint32_t)(v->b.len - at - 4));
+	memcpy(v->b.data + at, size.data, 4);
 	buf_done(&size);
-	if (s->b.len >= FLUSH_BYTES)
-		flush(s);
+	if (v->b.len >= FLUSH_BYTES)
+		flush(v);
 }
 
-void state_save_source(struct core *c, const struct core_source *source)
+static void on_source_saved(void *arg, int r, const char *text)
 {
-	CLEANUP(xfree_ptr) char *path = NULL;
-	struct saving s = { .crc = 0 };
-	struct err err = { 0 };
+	struct source_saving *v = arg;
+	struct core_source *s = v->source;
+	mono_t now = clock_mono(loop_clock(s->core->loop));
+	int64_t took = v->spent_ns / 1000000 + mono_sub_ms(now, v->given);
 	char name[32];
 
-	source_name(source, name, sizeof(name));
-	path = path_of(c, name);
-	file_writer_begin(&s.file, path);
-	put_head(&s.b);
-	put_identity(source, &s.b);
-	wire_put_str(&s.b, source->cursor ? source->cursor : "");
-	pools_objects(c->pools, source->index, put_object, &s);
-	flush(&s);
-	wire_put_u32(&s.b, s.crc);
-	file_writer_put(&s.file, s.b.data, s.b.len);
-	buf_done(&s.b);
-	tell_written(c, name, file_writer_end(&s.file, &err), err.text);
+	source_name(s, name, sizeof(name));
+	tell_written(s->core, name, r, text);
+	s->saving = NULL;
+	free(v);
+	source_saved(s, took);
+}
+
+static void end_walk(struct source_saving *v)
+{
+	struct core *c = v->source->core;
+
+	loop_work_cancel(c->loop, v->work);
+	loop_cancel(c->loop, v->wait);
+	pools_walk_end(c->pools, &v->walk);
+}
+
+/* All is told: the file is whole. */
+static void end_file(struct source_saving *v, filing_done_fn *fn)
+{
+	end_walk(v);
+	flush(v);
+	wire_put_u32(&v->b, v->crc);
+	filing_put(v->file, &v->b);
+	v->given = clock_mono(loop_clock(v->source->core->loop));
+	v->given_all = true;
+	filing_end(v->file, fn, v);
+}
+
+static bool save_piece(void *arg);
+
+static void go_on(void *arg)
+{
+	struct source_saving *v = arg;
+
+	v->wait = 0;
+	v->work = loop_work(v->source->core->loop, save_piece, v);
+}
+
+static bool save_piece(void *arg)
+{
+	struct source_saving *v = arg;
+	struct core *c = v->source->core;
+	mono_t before = clock_mono(loop_clock(c->loop));
+	bool more;
+
+	if (filer_queued(c->files) > QUEUED_MAX) {
+		v->work = 0;
+		v->wait = loop_timer_in(c->loop, DISK_PATIENCE, go_on, v);
+		return false;
+	}
+	more = pools_walk_step(c->pools, &v->walk, PIECE_OBJECTS);
+	v->spent_ns += clock_mono(loop_clock(c->loop)).ns - before.ns;
+	if (!more)
+		end_file(v, on_source_saved);
+	return more;
+}
+
+static struct source_saving *begin_saving(struct core_source *s)
+{
+	struct source_saving *v = xcalloc(1, sizeof(*v));
+	char name[32];
+
+	source_name(s, name, sizeof(name));
+	v->source = s;
+	v->file = begin_file(s->core, name);
+	put_head(&v->b);
+	put_identity(s, &v->b);
+	wire_put_str(&v->b, s->cursor ? s->cursor : "");
+	v->walk = (struct pools_walk){ .source = s->index, .fn = put_object, .arg = v };
+	pools_walk_begin(s->core->pools, &v->walk);
+	return v;
+}
+
+void state_save_source(struct core_source *s)
+{
+	s->saving = begin_saving(s);
+	s->saving->work = loop_work(s->core->loop, save_piece, s->saving);
+}
+
+void state_save_source_at_once(struct core_source *s)
+{
+	struct source_saving *v = begin_saving(s);
+
+	while (pools_walk_step(s->core->pools, &v->walk, SIZE_MAX))
+		;
+	end_file(v, NULL);
+	free(v);
+}
+
+/* False: it is on its way to the disk as it is. */
+bool state_give_up_saving(struct core_source *s)
+{
+	struct source_saving *v = s->saving;
+	bool given_up = v && !v->given_all;
+
+	if (given_up) {
+		end_walk(v);
+		buf_done(&v->b);
+		filing_cancel(v->file);
+	}
+	s->saving = NULL;
+	free(v);
+	return given_up;
 }
 
 static void load_objects(struct wire *w, state_object_fn *fn, void *arg)

@@ -92,7 +92,7 @@ static int by_endpoint(const void *a, const void *b)
 			    &((const struct member_view *)b)->endpoint);
 }
 
-struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
+static struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
 {
 	size_t count = ps->pool->member_count;
 	struct pool_view *v = pool_view_new(pool_ref(ps->pool), count + count_drains(c, ps));
@@ -228,7 +228,7 @@ static void view_sources(struct core *c, struct snapshot *s)
 		v->complete = cs->complete;
 		v->delivered = cs->delivered;
 		v->why = cs->why ? xstrdup(cs->why) : NULL;
-		v->objects = source_objects(cs);
+		v->objects = pools_object_count(c->pools, cs->index);
 		view_contact(c, cs->watch, v);
 	}
 }
@@ -301,95 +301,20 @@ static void view_problems(struct core *c, struct snapshot *s)
 	pools_orphans(c->pools, view_orphan, s);
 }
 
-/* --- pools, by id --------------------------------------------------------------------- */
-
-static int by_id(const void *a, const void *b)
-{
-	const struct pool_state *const *x = a, *const *y = b;
-
-	return strcmp((*x)->id, (*y)->id);
-}
+/* --- all of them ------------------------------------------------------------------------ */
 
 void view_pool_new(struct core *c, struct pool_state *ps)
 {
-	struct view_order *o = &c->view.order;
-
-	if (o->count == o->size) {
-		o->size = o->size ? o->size * 2 : 64;
-		o->items = xreallocarray(o->items, o->size, sizeof(struct pool_state *));
-	}
-	ps->place = o->count;
-	o->items[o->count++] = ps;
+	pool_view_unref(ps->view);
+	ps->view = view_of_pool(c, ps);
+	pool_index_put(c->view.pools, pool_view_ref(ps->view));
+	view_changed(c);
 }
 
 void view_pool_gone(struct core *c, const struct pool_state *ps)
 {
-	c->view.order.items[ps->place] = NULL;
-	c->view.order.holes = true;
-	c->view.pools_changed = true;
-}
-
-void view_pool_changed(struct core *c)
-{
-	c->view.pools_changed = true;
+	pool_index_remove(c->view.pools, ps->id);
 	view_changed(c);
-}
-
-static void close_holes(struct view_order *o)
-{
-	size_t kept = 0, sorted = 0;
-
-	for (size_t i = 0; i < o->count; i++) {
-		if (!o->items[i])
-			continue;
-		sorted += i < o->sorted;
-		o->items[kept++] = o->items[i];
-	}
-	o->count = kept;
-	o->sorted = sorted;
-	o->holes = false;
-}
-
-/* Those that are new are few, but for a load: they are sorted and merged in. */
-static void merge_new(struct view_order *o)
-{
-	size_t fresh = o->count - o->sorted, i = o->sorted, k = fresh, to = o->count;
-	struct pool_state **more;
-
-	if (fresh == 0)
-		return;
-	more = xcalloc(fresh, sizeof(struct pool_state *));
-	memcpy(more, o->items + o->sorted, fresh * sizeof(struct pool_state *));
-	qsort(more, fresh, sizeof(struct pool_state *), by_id);
-	while (k > 0) {
-		bool is_old = i > 0 && by_id(&o->items[i - 1], &more[k - 1]) > 0;
-
-		o->items[--to] = is_old ? o->items[--i] : more[--k];
-	}
-	free(more);
-	o->sorted = o->count;
-}
-
-static void remake_pools(struct core *c)
-{
-	struct view_order *o = &c->view.order;
-	struct pool_list *l;
-	size_t n = 0;
-
-	if (o->holes)
-		close_holes(o);
-	merge_new(o);
-	l = pool_list_new(o->count);
-	for (size_t i = 0; i < o->count; i++) {
-		o->items[i]->place = i;
-		if (o->items[i]->view)
-			l->items[n++] = pool_view_ref(o->items[i]->view);
-	}
-	l->count = n;
-	pool_list_count(l);
-	pool_list_unref(c->view.pools);
-	c->view.pools = l;
-	c->view.pools_changed = false;
 }
 
 static void view_numbers(struct core *c, struct snapshot *s)
@@ -457,9 +382,7 @@ static void publish(void *arg)
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);
-	if (!v->pools || v->pools_changed)
-		remake_pools(c);
-	snapshot_set_pools(s, v->pools);
+	snapshot_set_pools(s, pool_index_list(v->pools));
 	s->targets = target_list_ref(v->targets);
 	supervisor_tell(c, s);
 	snapshot_slot_put(v->slot, s);
@@ -566,6 +489,7 @@ int view_start(struct core *c)
 		config.reviews = c->reviews;
 	}
 	c->view.slot = snapshot_slot_new();
+	c->view.pools = pool_index_new();
 	c->view.started_ms = clock_wall_ms(loop_clock(c->loop));
 	c->unix_fd = c->tcp_fd = -1;
 	r = api_start(&config, c->view.slot, &c->view.api, &err);
@@ -585,7 +509,6 @@ void view_end(struct core *c)
 	if (c->view.slot)
 		snapshot_slot_free(c->view.slot);
 	target_list_unref(c->view.targets);
-	pool_list_unref(c->view.pools);
-	free(c->view.order.items);
+	pool_index_free(c->view.pools);
 	free(c->view.hosts);
 }

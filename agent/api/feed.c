@@ -145,26 +145,54 @@ static void pool_came(struct feed *f, struct pool_view *v)
 		add_change(f, FEED_MEMBER, v, i);
 }
 
-/* Both are sorted by id; the same block is the same pool, and needs no look at its id. */
+/* On the way through a list, item by item or piece by piece. */
+struct walk {
+	const struct pool_list *list;
+	size_t item;
+	size_t piece,
+		first; /* the first piece that does not begin before the item, and its first item */
+};
+
+static struct pool_view *walk_view(const struct walk *w)
+{
+	return w->list && w->item < w->list->count ? w->list->items[w->item] : NULL;
+}
+
+/* The piece that begins here; NULL: none does. */
+static const struct pool_piece *walk_piece(struct walk *w)
+{
+	while (w->list && w->piece < w->list->piece_count && w->first < w->item)
+		w->first += w->list->pieces[w->piece++]->count;
+	return w->list && w->piece < w->list->piece_count && w->first == w->item
+		       ? w->list->pieces[w->piece]
+		       : NULL;
+}
+
+/* What both have in common from here on is the same, and needs no look. */
+static size_t in_common(struct walk *was, struct walk *is)
+{
+	const struct pool_piece *a = walk_piece(was), *b = walk_piece(is);
+
+	return a == b && a ? a->count : walk_view(was) == walk_view(is);
+}
+
 static void compare_pools(struct feed *f, const struct snapshot *was, const struct snapshot *is)
 {
-	size_t i = 0, k = 0;
+	struct walk old = { .list = was->pool_list }, new = { .list = is->pool_list };
 
-	if (was->pool_list && was->pool_list == is->pool_list)
-		return;
-	while (i < was->pool_count || k < is->pool_count) {
-		struct pool_view *a = i < was->pool_count ? was->pools[i] : NULL;
-		struct pool_view *b = k < is->pool_count ? is->pools[k] : NULL;
-		int order = a == b ? 0 : !a ? 1 : !b ? -1 : strcmp(a->pool->id, b->pool->id);
+	while (walk_view(&old) || walk_view(&new)) {
+		struct pool_view *a = walk_view(&old), *b = walk_view(&new);
+		size_t same = in_common(&old, &new);
+		int order = same ? 0 : !a ? 1 : !b ? -1 : strcmp(a->pool->id, b->pool->id);
 
 		if (order < 0)
 			add_change(f, FEED_POOL_GONE, a, 0);
 		else if (order > 0)
 			pool_came(f, b);
-		else if (a != b)
+		else if (!same)
 			compare_pool(f, is, a, b);
-		i += order <= 0;
-		k += order >= 0;
+		old.item += same ? same : order <= 0;
+		new.item += same ? same : order >= 0;
 	}
 }
 

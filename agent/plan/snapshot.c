@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/base/xalloc.h"
 #include "agent/pool/address_pool.h"
@@ -87,36 +88,91 @@ void target_list_unref(struct target_list *t)
 	free(t);
 }
 
-struct pool_list *pool_list_new(size_t count)
+struct pool_piece *pool_piece_new(void)
 {
-	struct pool_list *l = xcalloc(1, sizeof(*l) + count * sizeof(struct pool_view *));
+	struct pool_piece *p = xcalloc(1, sizeof(*p));
 
+	atomic_init(&p->refs, 1);
+	return p;
+}
+
+void pool_piece_unref(struct pool_piece *p)
+{
+	if (!give(&p->refs))
+		return;
+	for (size_t i = 0; i < p->count; i++)
+		pool_view_unref(p->items[i]);
+	free(p);
+}
+
+bool pool_piece_is_shared(const struct pool_piece *p)
+{
+	return atomic_load_explicit(&p->refs, memory_order_acquire) > 1;
+}
+
+void pool_piece_insert(struct pool_piece *p, size_t at, struct pool_view *v)
+{
+	assert(p->count < POOL_PIECE_MAX && at <= p->count);
+	memmove(p->items + at + 1, p->items + at, (p->count - at) * sizeof(struct pool_view *));
+	p->items[at] = v;
+	p->count++;
+	p->members += v->member_count;
+	p->problems += pool_view_problems(v);
+}
+
+void pool_piece_remove(struct pool_piece *p, size_t at)
+{
+	struct pool_view *v = p->items[at];
+
+	assert(at < p->count);
+	p->count--;
+	memmove(p->items + at, p->items + at + 1, (p->count - at) * sizeof(struct pool_view *));
+	p->members -= v->member_count;
+	p->problems -= pool_view_problems(v);
+	pool_view_unref(v);
+}
+
+struct pool_list *pool_list_new(struct pool_piece *const *pieces, size_t count)
+{
+	struct pool_list *l;
+	size_t pools = 0;
+
+	for (size_t i = 0; i < count; i++)
+		pools += pieces[i]->count;
+	l = xmalloc(sizeof(*l) + pools * sizeof(l->items[0]) + count * sizeof(l->pieces[0]));
+	*l = (struct pool_list){ .piece_count = count,
+				 .pieces = (struct pool_piece **)(l->items + pools) };
 	atomic_init(&l->refs, 1);
-	l->count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct pool_piece *p = pieces[i];
+
+		take(&p->refs);
+		l->pieces[i] = p;
+		memcpy(l->items + l->count, p->items, p->count * sizeof(l->items[0]));
+		l->count += p->count;
+		l->members += p->members;
+		l->problems += p->problems;
+	}
 	return l;
 }
 
-void pool_list_count(struct pool_list *l)
+struct pool_list *pool_list_ref(struct pool_list *l)
 {
-	l->members = l->problems = 0;
-	for (size_t i = 0; i < l->count; i++) {
-		l->members += l->items[i]->member_count;
-		l->problems += pool_view_problems(l->items[i]);
-	}
+	take(&l->refs);
+	return l;
 }
 
 void pool_list_unref(struct pool_list *l)
 {
 	if (!l || !give(&l->refs))
 		return;
-	for (size_t i = 0; i < l->count; i++)
-		pool_view_unref(l->items[i]);
+	for (size_t i = 0; i < l->piece_count; i++)
+		pool_piece_unref(l->pieces[i]);
 	free(l);
 }
 
 void snapshot_set_pools(struct snapshot *s, struct pool_list *l)
 {
-	take(&l->refs);
 	s->pool_list = l;
 	s->pools = l->items;
 	s->pool_count = l->count;
@@ -141,11 +197,6 @@ void snapshot_unref(struct snapshot *s)
 {
 	if (!s || !give(&s->refs))
 		return;
-	if (!s->pool_list) {
-		for (size_t i = 0; i < s->pool_count; i++)
-			pool_view_unref(s->pools[i]);
-		free(s->pools);
-	}
 	pool_list_unref(s->pool_list);
 	for (size_t i = 0; i < s->source_count; i++) {
 		free(s->sources[i].where);
@@ -191,11 +242,7 @@ void snapshot_slot_put(struct snapshot_slot *slot, struct snapshot *s)
 {
 	struct snapshot *old;
 
-	s->problem_total = s->problem_count;
-	if (s->pool_list)
-		s->problem_total += s->pool_list->problems;
-	for (size_t i = 0; !s->pool_list && i < s->pool_count; i++)
-		s->problem_total += pool_view_problems(s->pools[i]);
+	s->problem_total = s->problem_count + (s->pool_list ? s->pool_list->problems : 0);
 
 	pthread_mutex_lock(&slot->lock);
 	s->sequence = ++slot->sequence;

@@ -2,7 +2,8 @@
 /*
  * What readers see: an immutable picture of all pools, made by core, read by
  * the HTTP thread. A pool's block is shared between snapshots until the pool
- * changes, so a new snapshot costs an array of pointers.
+ * changes, and so are the pieces of the list of pools (pool_index.h), so that
+ * a new snapshot costs little, however many pools there are.
  *
  * Reference counts are atomic; everything else is read-only once published.
  */
@@ -80,11 +81,21 @@ struct target_list {
 	struct target_view items[]; /* sorted by endpoint */
 };
 
+/* Some of all pools, next to each other by id; shared between lists until one of them changes. */
+#define POOL_PIECE_MAX 128
+struct pool_piece {
+	atomic_uint refs;
+	size_t count, members, problems;	 /* problems of the pools, members of them */
+	struct pool_view *items[POOL_PIECE_MAX]; /* sorted by id; a reference each */
+};
+
 /* Shared between snapshots as long as no pool has changed. */
 struct pool_list {
 	atomic_uint refs;
 	size_t count, members, problems;
-	struct pool_view *items[]; /* sorted by id; a reference each */
+	size_t piece_count;
+	struct pool_piece **pieces; /* none of them empty; a reference each */
+	struct pool_view *items[];  /* of all pieces: sorted by id */
 };
 
 struct process_view {
@@ -164,9 +175,9 @@ struct snapshot {
 	size_t problem_count;
 	struct problem_view *problems; /* of sources, and of objects no pool carries */
 	struct target_list *targets;   /* a reference; NULL: none yet */
-	struct pool_list *pool_list;   /* a reference; NULL: `pools` is its own */
+	struct pool_list *pool_list;   /* a reference; NULL: there are no pools */
 	size_t pool_count;
-	struct pool_view **pools; /* sorted by id; a reference each */
+	struct pool_view *const *pools; /* those of the list */
 };
 
 /* items zeroed, one reference */
@@ -181,14 +192,22 @@ void pool_view_unref(struct pool_view *v);
 /* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 
-/* items not yet counted, one reference; whoever fills it ends by pool_list_count(). */
-MUST_CHECK struct pool_list *pool_list_new(size_t count);
-void pool_list_count(struct pool_list *l); /* its members and problems */
+/* Empty, one reference. */
+MUST_CHECK struct pool_piece *pool_piece_new(void);
+void pool_piece_unref(struct pool_piece *p);
+bool pool_piece_is_shared(const struct pool_piece *p); /* and must not be changed any more */
+/* Among `at` before it; takes the reference over. There must be room. */
+void pool_piece_insert(struct pool_piece *p, size_t at, struct pool_view *v);
+void pool_piece_remove(struct pool_piece *p, size_t at);
+
+/* One reference; takes one to each piece, of which none may be empty. */
+MUST_CHECK struct pool_list *pool_list_new(struct pool_piece *const *pieces, size_t count);
+struct pool_list *pool_list_ref(struct pool_list *l);
 void pool_list_unref(struct pool_list *l); /* NULL is fine */
 
 /* One reference, zeroed. What its fields point to is its own, allocated one by one with xalloc.h. */
 MUST_CHECK struct snapshot *snapshot_new(void);
-/* Takes another reference to the list. */
+/* Takes the reference to the list over. */
 void snapshot_set_pools(struct snapshot *s, struct pool_list *l);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* the last reference frees it, from any thread */

@@ -62,7 +62,11 @@ struct service {
 
 struct pools {
 	const struct pool_rules *rules;
-	struct map objects;  /* by identity */
+	struct map objects; /* by identity */
+	size_t *counts;	    /* of objects, by source */
+	size_t source_count;
+	struct pools_walk *walks; /* that are under way */
+	uint32_t walk_count;
 	struct map services; /* by namespace and name */
 	struct map contests; /* by frontend */
 	struct map checks;   /* equal checks are one: a reference each */

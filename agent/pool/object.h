@@ -114,6 +114,7 @@ struct object {
 	enum object_kind kind;
 	unsigned source;   /* index of the source in the configuration; smaller wins a tie */
 	bool from_cluster; /* these win over files */
+	uint32_t walk;	   /* the last pools_walk that need not tell it; for pool.c alone */
 	char *path;	   /* file it came from, "" for others */
 	unsigned line;	   /* where its document begins */
 	char *ns;	   /* "default" where none is written */

@@ -99,6 +99,7 @@ void pools_free(struct pools *p)
 	map_done(&p->services);
 	map_done(&p->contests);
 	map_done(&p->objects);
+	free(p->counts);
 	pool_rules_unref(p->rules);
 	free(p);
 }
@@ -151,6 +152,97 @@ struct service *model_need(struct pools *p, const struct service_key *key)
 	return s;
 }
 
+/* --- the table of objects, under those who walk it ------------------------- */
+
+static struct pools_walk *walk_of(const struct pools *p, unsigned source)
+{
+	struct pools_walk *w = p->walks;
+
+	while (w && w->source != source)
+		w = w->next;
+	return w;
+}
+
+static void walk_tell(struct pools_walk *w, struct object *o)
+{
+	if (o->source != w->source || o->walk == w->number)
+		return;
+	o->walk = w->number;
+	w->fn(w->arg, o);
+}
+
+static void keep(struct pools *p, struct object *o)
+{
+	const struct map_slot *before = p->objects.slots;
+	const struct pools_walk *w = walk_of(p, o->source);
+
+	if (o->source >= p->source_count) {
+		p->counts = xreallocarray(p->counts, o->source + 1, sizeof(*p->counts));
+		while (p->source_count <= o->source)
+			p->counts[p->source_count++] = 0;
+	}
+	p->counts[o->source]++;
+	o->walk = w ? w->number : 0; /* it was not there when the walk began */
+	map_put(&p->objects, object_hash(o), o);
+	for (struct pools_walk *i = p->walks; i && p->objects.slots != before; i = i->next)
+		i->pos = 0; /* all are somewhere else now */
+}
+
+static void let_go(struct pools *p, struct object *o)
+{
+	struct pools_walk *w = walk_of(p, o->source);
+
+	if (w)
+		walk_tell(w, o);
+	(void)map_take(&p->objects, object_hash(o), o);
+	p->counts[o->source]--;
+}
+
+size_t pools_object_count(const struct pools *p, unsigned source)
+{
+	return source < p->source_count ? p->counts[source] : 0;
+}
+
+void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg)
+{
+	const struct object *o;
+
+	for (size_t pos = 0; (o = map_next(&p->objects, &pos));) {
+		if (o->source == source)
+			fn(arg, o);
+	}
+}
+
+void pools_walk_begin(struct pools *p, struct pools_walk *w)
+{
+	assert(!walk_of(p, w->source));
+	w->pos = 0;
+	w->number = ++p->walk_count ? p->walk_count : ++p->walk_count;
+	w->next = p->walks;
+	p->walks = w;
+}
+
+bool pools_walk_step(const struct pools *p, struct pools_walk *w, size_t objects)
+{
+	struct object *o = NULL;
+
+	for (size_t i = 0; i < objects && (o = map_next(&p->objects, &w->pos)); i++)
+		walk_tell(w, o);
+	return o != NULL;
+}
+
+void pools_walk_end(struct pools *p, struct pools_walk *w)
+{
+	struct pools_walk **at = &p->walks;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at)
+		*at = w->next;
+}
+
+/* --- objects of a Service -------------------------------------------------- */
+
 static void attach(struct pools *p, struct object *o)
 {
 	struct service_key key = key_of(o);
@@ -161,7 +253,7 @@ static void attach(struct pools *p, struct object *o)
 		s->objects = xreallocarray(s->objects, s->object_count + 2,
 					   sizeof(struct object *));
 	s->objects[s->object_count++] = o;
-	map_put(&p->objects, object_hash(o), o);
+	keep(p, o);
 	model_mark_dirty(p, s);
 	secret_changed(p, s);
 }
@@ -196,7 +288,7 @@ static void detach(struct pools *p, struct object *o)
 	s->objects[index_of(s, o)] = s->objects[s->object_count - 1];
 	s->object_count--;
 	forget_orphan(s, o);
-	(void)map_take(&p->objects, object_hash(o), o);
+	let_go(p, o);
 	model_mark_dirty(p, s);
 	secret_changed(p, s);
 	object_free(o);
@@ -223,8 +315,8 @@ static void replace(struct pools *p, struct object *old, struct object *o)
 		return;
 	}
 	s->objects[index_of(s, old)] = o;
-	(void)map_take(&p->objects, object_hash(old), old);
-	map_put(&p->objects, object_hash(o), o);
+	let_go(p, old);
+	keep(p, o);
 	object_free(old);
 }
 
@@ -251,16 +343,6 @@ void pools_remove(struct pools *p, const struct object *o)
 
 	if (old)
 		detach(p, old);
-}
-
-void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg)
-{
-	const struct object *o;
-
-	for (size_t pos = 0; (o = map_next(&p->objects, &pos));) {
-		if (o->source == source)
-			fn(arg, o);
-	}
 }
 
 /* --- update ---------------------------------------------------------------- */

@@ -188,9 +188,27 @@ void pools_frontends(const struct pools *p, pools_frontend_fn *fn, void *arg);
  */
 const struct object *pools_secret(const struct pools *p, unsigned source, const char *ns,
 				  const char *name);
-/* Every object of a source, for its state file. */
+/* Every object of a source. */
 typedef void pools_object_fn(void *arg, const struct object *o);
 void pools_objects(const struct pools *p, unsigned source, pools_object_fn *fn, void *arg);
+size_t pools_object_count(const struct pools *p, unsigned source);
+
+/*
+ * The same piece by piece, between changes, for its state file: each that is there when it begins is
+ * told once, as it was then. One at a time for a source.
+ */
+struct pools_walk {
+	unsigned source;
+	pools_object_fn *fn; /* also called before an object is changed or removed */
+	void *arg;
+	uint32_t number;
+	size_t pos;
+	struct pools_walk *next;
+};
+/* *w is the caller's, with its first three fields set, until pools_walk_end(). */
+void pools_walk_begin(struct pools *p, struct pools_walk *w);
+bool pools_walk_step(const struct pools *p, struct pools_walk *w, size_t objects); /* false: done */
+void pools_walk_end(struct pools *p, struct pools_walk *w);
 
 /*
  * Annotations to settings: `set` comes in holding the defaults (its check a reference of its own, replaced where

@@ -422,6 +422,7 @@ void start_core(struct world *w)
 	assert_int_equal(core_prepare(&w->context), 0);
 	http_server = w->server;
 	((struct core *)w->context.arg)->http_new = http_of_server;
+	((struct core *)w->context.arg)->files_at_once = true;
 	if (w->over_tcp) /* a port that is free, which no configuration can say */
 		((struct core *)w->context.arg)->tcp_fd = snapshot_listen_tcp(&w->tcp_port);
 	assert_int_equal(core_start(&w->context), 0);

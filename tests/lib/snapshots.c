@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/base/xalloc.h"
+#include "agent/plan/pool_index.h"
 #include "agent/pool/pool_make.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -274,13 +275,18 @@ static int by_endpoint(const void *a, const void *b)
 	return endpoint_cmp(&x->endpoint, &y->endpoint);
 }
 
+static void set_pools(struct snapshot *s, struct pool_index *x)
+{
+	snapshot_set_pools(s, pool_index_list(x));
+	pool_index_free(x);
+}
+
 static void add_targets(struct snapshot *s)
 {
 	struct target_list *list;
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->pool_count; i++) {
-		s->member_count += s->pools[i]->member_count;
 		for (size_t k = 0; k < s->pools[i]->member_count; k++)
 			count += s->pools[i]->members[k].checked;
 	}
@@ -345,15 +351,16 @@ static void add_frame(struct snapshot *s, int64_t now)
 struct snapshot *snapshot_sample(int64_t now_ms)
 {
 	struct snapshot *s = snapshot_new();
+	struct pool_index *pools = pool_index_new();
 
 	add_frame(s, now_ms);
-	s->pools = xcalloc(6, sizeof(struct pool_view *));
-	s->pools[s->pool_count++] = sample_db(now_ms);
-	s->pools[s->pool_count++] = sample_dns();
-	s->pools[s->pool_count++] = sample_origin(now_ms);
-	s->pools[s->pool_count++] = sample_web(now_ms);
-	s->pools[s->pool_count++] = sample_secure(now_ms);
-	s->pools[s->pool_count++] = sample_empty();
+	pool_index_put(pools, sample_db(now_ms));
+	pool_index_put(pools, sample_dns());
+	pool_index_put(pools, sample_origin(now_ms));
+	pool_index_put(pools, sample_web(now_ms));
+	pool_index_put(pools, sample_secure(now_ms));
+	pool_index_put(pools, sample_empty());
+	set_pools(s, pools);
 	add_targets(s);
 
 	s->source_count = 3;
@@ -387,10 +394,10 @@ struct snapshot *snapshot_sample(int64_t now_ms)
 struct snapshot *snapshot_large(size_t pools, size_t members)
 {
 	struct member_view *m = xcalloc(members, sizeof(*m));
+	struct pool_index *index = pool_index_new();
 	struct snapshot *s = snapshot_new();
 
 	add_frame(s, INT64_C(1795316400000));
-	s->pools = xcalloc(pools, sizeof(struct pool_view *));
 	for (size_t i = 0; i < pools; i++) {
 		char service[32], frontend[32];
 
@@ -410,56 +417,55 @@ struct snapshot *snapshot_large(size_t pools, size_t members)
 		}
 		snprintf(service, sizeof(service), "service-%05zu", i);
 		snprintf(frontend, sizeof(frontend), "10.0.0.1:%zu", 30000 + i % 35000);
-		s->pools[i] =
-			make_view(make_pool(&(struct recipe){ "ns", service, "http", IPPROTO_TCP, 0,
-							      frontend, CHECK_HTTP }),
-				  m, members);
+		pool_index_put(index, make_view(make_pool(&(struct recipe){ "ns", service, "http",
+									    IPPROTO_TCP, 0,
+									    frontend, CHECK_HTTP }),
+						m, members));
 	}
-	s->pool_count = pools;
+	set_pools(s, index);
 	add_targets(s);
 	free(m);
 	return s;
 }
 
-static struct snapshot *same_pools(const struct snapshot *s)
+/* All but its pools, of which *out has those of s. */
+static struct snapshot *same_frame(const struct snapshot *s, struct pool_index **out)
 {
 	struct snapshot *n = snapshot_new();
 
 	add_frame(n, s->started_ms + HOURS(72));
 	n->synced = s->synced;
-	n->pools = xcalloc(s->pool_count, sizeof(struct pool_view *));
-	for (size_t i = 0; i < s->pool_count; i++)
-		n->pools[n->pool_count++] = pool_view_ref(s->pools[i]);
-	n->member_count = s->member_count;
 	n->targets = s->targets ? target_list_ref(s->targets) : NULL;
+	*out = pool_index_new();
+	for (size_t i = 0; i < s->pool_count; i++)
+		pool_index_put(*out, pool_view_ref(s->pools[i]));
 	return n;
 }
 
 struct snapshot *snapshot_turned(const struct snapshot *s, size_t pool, size_t member,
 				 enum verdict_state state, int64_t now_ms)
 {
-	struct snapshot *n = same_pools(s);
-	struct pool_view *old = n->pools[pool], *v;
+	const struct pool_view *old = s->pools[pool];
+	struct pool_view *v = pool_view_new(pool_ref(old->pool), old->member_count);
+	struct pool_index *pools;
+	struct snapshot *n = same_frame(s, &pools);
 
-	v = pool_view_new(pool_ref(old->pool), old->member_count);
 	memcpy(v->members, old->members, old->member_count * sizeof(old->members[0]));
 	v->generation = old->generation + 1;
 	v->members[member].state = state;
 	v->members[member].since_ms = now_ms;
-	n->pools[pool] = v;
-	pool_view_unref(old);
+	pool_index_put(pools, v);
+	set_pools(n, pools);
 	return n;
 }
 
 struct snapshot *snapshot_without(const struct snapshot *s, size_t pool)
 {
-	struct snapshot *n = same_pools(s);
+	struct pool_index *pools;
+	struct snapshot *n = same_frame(s, &pools);
 
-	n->member_count -= n->pools[pool]->member_count;
-	pool_view_unref(n->pools[pool]);
-	n->pool_count--;
-	memmove(&n->pools[pool], &n->pools[pool + 1],
-		(n->pool_count - pool) * sizeof(struct pool_view *));
+	pool_index_remove(pools, s->pools[pool]->pool->id);
+	set_pools(n, pools);
 	return n;
 }
 

@@ -108,7 +108,7 @@ static void a_document_becomes_a_service_and_outlives_a_restart(void **state)
 	start_all(w, "");
 	await_wanted(w, VIP D1("1") D2("1"));
 	await_complete(w, true);
-	assert_int_equal(source_objects(&core_of(w)->sources[0]), 2);
+	assert_int_equal(pools_object_count(core_of(w)->pools, 0), 2);
 }
 
 static void a_change_is_timed_until_the_kernel_has_it(void **state)
@@ -133,7 +133,7 @@ static void an_empty_store_is_complete(void **state)
 
 	start_all(w, "");
 	await_complete(w, true);
-	assert_int_equal(source_objects(&core_of(w)->sources[0]), 0);
+	assert_int_equal(pools_object_count(core_of(w)->pools, 0), 0);
 }
 
 static void changes_and_removals_are_followed(void **state)
@@ -195,7 +195,7 @@ static void address_pools_are_no_objects_of_it(void **state)
 	write_address_pool(w, "edge", ADDRESS_POOL("edge", "10.0.0.8", "100-199"));
 	pass(w, 100);
 	await_complete(w, true);
-	assert_int_equal(source_objects(&core_of(w)->sources[0]), 2);
+	assert_int_equal(pools_object_count(core_of(w)->pools, 0), 2);
 	assert_int_equal(core_of(w)->rules->address_pool_count, 2);
 }
 
@@ -250,7 +250,7 @@ static void a_restored_store_is_followed(void **state)
 	store_restore(store_of(w), path, &who, on_copied, &done);
 	await(w, &done);
 	await_wanted(w, VIP D1("1") D2("0"));
-	assert_int_equal(source_objects(&core_of(w)->sources[0]), 2);
+	assert_int_equal(pools_object_count(core_of(w)->pools, 0), 2);
 	await_complete(w, true);
 }
 

@@ -95,14 +95,14 @@ static void a_first_look_that_takes_long_is_waited_for(void **state)
 static void pools_are_shown_by_id_whatever_comes_and_goes(void **state)
 {
 	struct random r = random_new();
-	struct pool_list *before = NULL;
+	const struct pool_list *before = NULL;
 	struct world *w = *state;
+	struct snapshot *s;
 	bool there[SHOWN] = { 0 };
 
 	start_all(w, "");
 	for (unsigned round = 0; round < 40; round++) {
 		const struct core *c = w->context.arg;
-		struct snapshot *s;
 		size_t count = 0;
 
 		for (unsigned changes = random_below(&r, 12); changes; changes--) {
@@ -132,7 +132,9 @@ static void pools_are_shown_by_id_whatever_comes_and_goes(void **state)
 	}
 	/* With nothing changing there are new snapshots, of the same pools. */
 	pass(w, 5000);
-	assert_ptr_equal(((const struct core *)w->context.arg)->view.pools, before);
+	s = snapshot_slot_get(((const struct core *)w->context.arg)->view.slot);
+	assert_ptr_equal(s->pool_list, before);
+	snapshot_unref(s);
 }
 
 static void a_dead_member_is_out_and_comes_back(void **state)

@@ -745,7 +745,7 @@ static void count_object(void *arg, const struct object *o)
 	(*(size_t *)arg)++;
 }
 
-static void objects_of_a_source_can_be_walked(void **state)
+static void objects_of_a_source_are_told_and_counted(void **state)
 {
 	const struct object_origin other = { .source = 1, .path = "x.yaml" };
 	struct pools *p = pools_new(&rules);
@@ -758,6 +758,13 @@ static void objects_of_a_source_can_be_walked(void **state)
 	assert_int_equal(n, 2);
 	pools_objects(p, 1, count_object, &n);
 	assert_int_equal(n, 3);
+	assert_int_equal(pools_object_count(p, 0), 2);
+	assert_int_equal(pools_object_count(p, 1), 1);
+	assert_int_equal(pools_object_count(p, 2), 0);
+	put(p, "a.yaml", SERVICE("a", ""));
+	assert_int_equal(pools_object_count(p, 0), 2);
+	take(p, "a.yaml", OBJECT_SERVICE, "a");
+	assert_int_equal(pools_object_count(p, 0), 1);
 	pools_free(p);
 }
 
@@ -1137,7 +1144,7 @@ int main(void)
 		cmocka_unit_test(the_older_of_two_cluster_objects_has_the_frontend),
 		cmocka_unit_test(mirrored_slices_say_nothing_beside_their_endpoints),
 		cmocka_unit_test(others_objects_in_a_cluster_are_no_problem),
-		cmocka_unit_test(objects_of_a_source_can_be_walked),
+		cmocka_unit_test(objects_of_a_source_are_told_and_counted),
 		cmocka_unit_test(any_order_of_changes_gives_the_same_pools),
 		cmocka_unit_test(a_preview_is_what_then_comes),
 	};

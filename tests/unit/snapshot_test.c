@@ -9,35 +9,10 @@
 
 #include <cmocka.h>
 
-#include "agent/base/xalloc.h"
 #include "tests/lib/snapshots.h"
 
 #define ROUNDS	2000
 #define READERS 4
-
-/* The next picture: the same blocks but for one. */
-static struct snapshot *next_of(const struct snapshot *s, size_t changed)
-{
-	struct snapshot *next = snapshot_new();
-
-	next->pool_count = s->pool_count;
-	next->pools = xcalloc(s->pool_count, sizeof(struct pool_view *));
-	for (size_t i = 0; i < s->pool_count; i++)
-		next->pools[i] = pool_view_ref(s->pools[i]);
-	if (s->targets)
-		next->targets = target_list_ref(s->targets);
-	if (changed < s->pool_count) {
-		const struct pool_view *old = s->pools[changed];
-		struct pool_view *v = pool_view_new(pool_ref(old->pool), old->member_count);
-
-		for (size_t k = 0; k < old->member_count; k++)
-			v->members[k] = old->members[k];
-		v->generation = old->generation + 1;
-		pool_view_unref(next->pools[changed]);
-		next->pools[changed] = v;
-	}
-	return next;
-}
 
 static void an_empty_slot_gives_nothing(void **state)
 {
@@ -59,7 +34,7 @@ static void the_newest_is_given_and_the_old_one_lives_while_it_is_read(void **st
 	(void)state;
 	snapshot_slot_put(slot, snapshot_large(3, 2));
 	first = snapshot_slot_get(slot);
-	snapshot_slot_put(slot, next_of(first, 1));
+	snapshot_slot_put(slot, snapshot_turned(first, 1, 0, VERDICT_DOWN, 0));
 	second = snapshot_slot_get(slot);
 
 	assert_int_equal(first->sequence, 1);
@@ -120,7 +95,7 @@ static void readers_and_a_writer_never_wait_for_or_hurt_each_other(void **state)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct snapshot *s = snapshot_slot_get(slot);
 
-		snapshot_slot_put(slot, next_of(s, i % 5));
+		snapshot_slot_put(slot, snapshot_turned(s, i % 5, 0, VERDICT_UP, 0));
 		snapshot_unref(s);
 	}
 	for (unsigned i = 0; i < READERS; i++)
