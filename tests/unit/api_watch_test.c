@@ -15,6 +15,8 @@
 #include "agent/api/schema.h"
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
+#include "agent/plan/pool_index.h"
+#include "tests/lib/random.h"
 #include "tests/lib/snapshots.h"
 
 #define NOW	      INT64_C(1795316400000)
@@ -81,6 +83,60 @@ static const char *told(struct watch *w)
 }
 
 /* --- the feed ------------------------------------------------------------------------- */
+
+#define MANY	1000
+#define STEPS	200
+#define CHANGED 30
+
+/* Lists of many pools share most of their pieces: what differs is told, in order, and nothing else. */
+static void what_changed_of_many_is_told_once(void **state)
+{
+	struct snapshot *all = snapshot_large(MANY, 0);
+	struct pool_index *index = pool_index_new();
+	bool there[MANY] = { false };
+	struct random r = random_new();
+	struct feed *f = feed_new();
+
+	(void)state;
+	take(f, snapshot_new());
+	for (unsigned step = 0; step < STEPS; step++) {
+		enum { SAME, PUT, GONE } done[MANY] = { SAME };
+		struct feed_change told[CHANGED];
+		struct snapshot *s = snapshot_new();
+		uint64_t before = feed_last(f);
+		size_t count, n = 0;
+		bool lost;
+
+		for (unsigned i = random_below(&r, CHANGED); i; i--) {
+			unsigned k = random_below(&r, MANY);
+
+			if (done[k] != SAME)
+				continue;
+			done[k] = there[k] && random_below(&r, 3) == 0 ? GONE : PUT;
+			if (done[k] == GONE)
+				pool_index_remove(index, all->pools[k]->pool->id);
+			else
+				pool_index_put(index,
+					       pool_view_new(pool_ref(all->pools[k]->pool), 0));
+			there[k] = done[k] == PUT;
+		}
+		snapshot_set_pools(s, pool_index_list(index));
+		take(f, s);
+		count = feed_read(f, before, told, CHANGED, &lost);
+		for (unsigned k = 0; k < MANY; k++) {
+			if (done[k] == SAME)
+				continue;
+			assert_true(n < count);
+			assert_ptr_equal(told[n].pool->pool, all->pools[k]->pool);
+			assert_int_equal(told[n].kind, done[k] == PUT ? FEED_POOL : FEED_POOL_GONE);
+			pool_view_unref(told[n++].pool);
+		}
+		assert_int_equal(count, n);
+	}
+	feed_free(f);
+	pool_index_free(index);
+	snapshot_unref(all);
+}
 
 static void what_changed_is_told_and_nothing_else(void **state)
 {
@@ -349,6 +405,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_changed_is_told_and_nothing_else),
+		cmocka_unit_test(what_changed_of_many_is_told_once),
 		cmocka_unit_test(members_that_come_and_go_are_told),
 		cmocka_unit_test(a_watch_tells_what_it_was_asked_for),
 		cmocka_unit_test(a_watch_goes_on_where_it_was),
