@@ -208,6 +208,21 @@ void ipvs_role_connect(struct ipvs_role *r, int fd)
 
 /* --- beginning and end --- */
 
+static int first_look(struct ipvs_role *r)
+{
+	const struct clock *clock = loop_clock(r->loop);
+	mono_t before = clock_mono(clock);
+	int ret = ipvs_audit_first(r);
+
+	if (ret >= 0 && r->image.services)
+		ipvs_tell_event(
+			r, LOG_LEVEL_INFO,
+			"adopted %u services with %u real servers from the kernel, read in %lld ms",
+			r->image.services, r->image.dests,
+			(long long)mono_sub_ms(clock_mono(clock), before));
+	return ret;
+}
+
 static int open_all(struct ipvs_role *r, const struct ipvs_ground *ground, struct err *err)
 {
 	int ret;
@@ -218,7 +233,7 @@ static int open_all(struct ipvs_role *r, const struct ipvs_ground *ground, struc
 		ret = ground->open_kernel(ground->kernel_arg, &r->kernel, err);
 	if (ret < 0)
 		return ret;
-	ret = ipvs_audit_first(r);
+	ret = first_look(r);
 	if (ret < 0)
 		return err_set(err, ret, "cannot read the IPVS table: %s", strerror(-ret));
 	ipvs_timeouts_check(r, false);
@@ -244,10 +259,6 @@ int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c, const struct i
 		ipvs_role_free(r);
 		return ret;
 	}
-	if (r->image.services)
-		ipvs_tell_event(r, LOG_LEVEL_INFO,
-				"adopted %u services with %u real servers from the kernel",
-				r->image.services, r->image.dests);
 	ipvs_audit_timers(r);
 	*out = r;
 	return 0;

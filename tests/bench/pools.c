@@ -4,6 +4,7 @@
  *
  *   pools write [-1 | -k] [-v VIP] PATH POOLS MEMBERS
  *   pools change [-1 | -k] [-v VIP] [-n COUNT] [-s PID] PATH POOLS MEMBERS
+ *   pools burst [-v VIP] [-n COUNT] PATH POOLS MEMBERS
  *
  * `write` makes PATH a directory of one file for each pool, with -1 one file
  * of all of them; with -k it is a configuration of keepalived that says the
@@ -15,6 +16,9 @@
  * in the kernel when the sockopts show the new member with a weight, or the
  * old one without one or not at all; they are read every 100 us. Prints one
  * line: count, p50, p99 and the longest, in ms. Run it in the director.
+ *
+ * `burst` adds a member to COUNT pools, one file after the other at even times
+ * over a second, and waits until all are in the kernel.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -277,6 +281,45 @@ static int change_all(struct pools *p)
 	return 0;
 }
 
+static int burst(struct pools *p)
+{
+	char path[4096], beside[4096];
+	double begin, renamed;
+
+	p->fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (p->fd < 0)
+		err(1, "socket");
+	for (unsigned n = 0; n < p->count; n++) {
+		p->widened = n * STEP % p->pools;
+		paths_of(p, p->widened, path, beside, sizeof(path));
+		write_pool(p, p->widened, beside);
+	}
+	begin = now_ms();
+	for (unsigned n = 0; n < p->count; n++) {
+		const struct timespec pause = { .tv_nsec = POLL_NS };
+
+		while (now_ms() - begin < 1e3 * n / p->count)
+			nanosleep(&pause, NULL);
+		paths_of(p, n * STEP % p->pools, path, beside, sizeof(path));
+		if (rename(beside, path))
+			err(1, "%s", path);
+	}
+	renamed = now_ms();
+	for (unsigned n = 0; n < p->count; n++) {
+		while (extra_weight(p, n * STEP % p->pools) <= 0) {
+			const struct timespec pause = { .tv_nsec = POLL_NS };
+
+			if (now_ms() - begin > PATIENCE_S * 1e3)
+				errx(1, "pool %u: not in the kernel after %d s", n, PATIENCE_S);
+			nanosleep(&pause, NULL);
+		}
+	}
+	printf("%u changes in %.0f ms: all in the kernel %.0f ms after the first\n", p->count,
+	       renamed - begin, now_ms() - begin);
+	close(p->fd);
+	return 0;
+}
+
 static unsigned number(const char *text, unsigned max)
 {
 	int n = atoi(text);
@@ -315,7 +358,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: pools write|change [OPTION...] PATH POOLS MEMBERS");
+		errx(2, "usage: pools write|change|burst [OPTION...] PATH POOLS MEMBERS");
 	p.path = argv[optind];
 	p.pools = number(argv[optind + 1], POOLS_MAX);
 	p.members = number(argv[optind + 2], MEMBERS_MAX);
@@ -323,5 +366,7 @@ int main(int argc, char **argv)
 		return write_all(&p);
 	if (!strcmp(command, "change"))
 		return change_all(&p);
-	errx(2, "'%s' is neither write nor change", command);
+	if (!strcmp(command, "burst"))
+		return burst(&p);
+	errx(2, "'%s' is none of write, change and burst", command);
 }

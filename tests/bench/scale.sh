@@ -18,6 +18,7 @@ cpu_ms() { # PID: of user and system
 	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/$1/stat"
 }
 sweep() { in_box director "$build/bench/sweep"; }
+first_look() { sed -n 's/.*\(adopted .*\)/\1/p' "$run/agent.log" | tail -1; }
 # By the socket options: a dump of this size would hold up what is measured.
 is_whole() { sweep | grep -q ": $pools services, $((pools * members)) destinations "; }
 
@@ -58,7 +59,7 @@ for round in 1 2 3; do
 	wait_for 60 agent_restarted ipvs "$old"
 	ctl wait --synced --timeout 300
 	echo "$what, ipvs killed, $round: synced again after $(since "$begin" "$EPOCHREALTIME") s," \
-		"$(($(writes) - written)) kernel writes; $(sweep)"
+		"$(($(writes) - written)) kernel writes; $(sweep); $(first_look)"
 done
 
 # Somebody deletes a server; somebody deletes all.
