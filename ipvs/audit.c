@@ -22,10 +22,43 @@
 
 /* --- the destinations of one row --- */
 
+/* What is read beside what the image holds, which mostly is the same: then nothing is kept. */
+struct reading {
+	const struct ipvs_service *have; /* oldest first; it is read newest first */
+	uint32_t same;			 /* so many were as they are held */
+	bool differs;
+	struct ipvs_service read; /* with what was read, once it differs */
+};
+
+static bool is_next_held(const struct reading *x, const struct ipvs_dest *d)
+{
+	const struct ipvs_dest *h;
+
+	if (x->same == x->have->dest_count)
+		return false;
+	h = &x->have->dests[x->have->dest_count - 1 - x->same];
+	return ipvs_dest_cmp(h, d) == 0 && ipvs_dest_same(h, d);
+}
+
+static void begin_to_differ(struct reading *x)
+{
+	x->differs = true;
+	for (uint32_t i = 0; i < x->same; i++)
+		*ipvs_service_add(&x->read) = x->have->dests[x->have->dest_count - 1 - i];
+}
+
 static void take_dest(void *arg, const struct ipvs_dest *d, uint64_t connections)
 {
+	struct reading *x = arg;
+
 	(void)connections;
-	*ipvs_service_add(arg) = *d;
+	if (!x->differs && is_next_held(x, d)) {
+		x->same++;
+		return;
+	}
+	if (!x->differs)
+		begin_to_differ(x);
+	*ipvs_service_add(&x->read) = *d;
 }
 
 /* How many of a and b differ or are not in both. */
@@ -41,30 +74,41 @@ static uint32_t count_differences(const struct ipvs_service *a, const struct ipv
 	return more - same;
 }
 
-void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
+static bool read_failed(struct ipvs_role *r, struct ipvs_row *row, int code)
 {
-	struct ipvs_service s = *row->have;
-	uint32_t count = row->listed ? row->listed : row->have->dest_count;
 	bool believe = row->doubted;
+
+	row->doubted = false;
+	if (code == -ESRCH && believe)
+		ipvs_image_lose(&r->image, row, true);
+	else
+		ipvs_audit_soon(r); /* it will not be the only one that is missing */
+	return true;
+}
+
+bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
+{
+	struct reading x = { .have = row->have, .read = *row->have };
+	uint32_t count = row->listed ? row->listed : row->have->dest_count;
 	int ret;
 
-	s.dests = NULL;
-	s.dest_count = 0;
-	ret = r->kernel.ops->read_dests(r->kernel.kernel, &row->key, count, take_dest, &s);
+	x.read.dests = NULL;
+	x.read.dest_count = 0;
+	ret = r->kernel.ops->read_dests(r->kernel.kernel, &row->key, count, take_dest, &x);
 	row->listed = 0;
 	if (ret < 0) {
-		ipvs_service_done(&s);
-		row->doubted = false;
-		if (ret == -ESRCH && believe)
-			ipvs_image_lose(&r->image, row, true);
-		else
-			ipvs_audit_soon(r); /* it will not be the only one that is missing */
-		return;
+		ipvs_service_done(&x.read);
+		return read_failed(r, row, ret);
 	}
-	if (!believe)
-		r->found.dests += count_differences(row->have, &s);
-	ipvs_image_hold(&r->image, row, &s);
+	if (!x.differs && x.same == row->have->dest_count && !row->doubted)
+		return false;
+	if (!x.differs)
+		begin_to_differ(&x);
+	if (!row->doubted)
+		r->found.dests += count_differences(row->have, &x.read);
+	ipvs_image_hold(&r->image, row, &x.read);
 	row->doubted = false;
+	return true;
 }
 
 /* --- the list --- */
@@ -317,8 +361,8 @@ static void on_roll_timer(void *arg)
 		/* One that is being worked on will be looked at the next time round. */
 		if (!row->have || (row->queue != IPVS_QUEUE_NONE && row->queue != IPVS_QUEUE_ORDER))
 			continue;
-		ipvs_read_row(r, row);
-		ipvs_settle(r, row);
+		if (ipvs_read_row(r, row))
+			ipvs_settle(r, row);
 	}
 	if (!r->audit_work && r->rolled >= per_second) { /* one line a second */
 		r->rolled = 0;
@@ -349,7 +393,7 @@ int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared)
 		ret = list_piece(r);
 	while ((row = r->queues[IPVS_QUEUE_READ].first)) {
 		ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
-		ipvs_read_row(r, row);
+		(void)ipvs_read_row(r, row);
 		ipvs_settle(r, row);
 	}
 	*out_undeclared = r->found.undeclared;

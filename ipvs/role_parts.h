@@ -232,8 +232,8 @@ MUST_CHECK int ipvs_audit_first(struct ipvs_role *r);
  */
 MUST_CHECK int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared);
 void ipvs_audit_timers(struct ipvs_role *r);
-/* Read the destinations of a row that the kernel holds. */
-void ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
+/* Read the destinations of a row that the kernel holds. False: they are as the image has them. */
+bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
 
 /* --- rival.c --- */
 /*

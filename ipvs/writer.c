@@ -160,7 +160,7 @@ static void read_piece(struct ipvs_role *r)
 
 		ipvs_enqueue(r, row, IPVS_QUEUE_NONE);
 		if (row->have)
-			ipvs_read_row(r, row);
+			(void)ipvs_read_row(r, row);
 		ipvs_settle(r, row);
 	}
 }
