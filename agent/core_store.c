@@ -175,6 +175,7 @@ static int decode(const struct store_source *s, const struct store_object *d, st
 					      .action = (char *)(uintptr_t)d->action };
 	const struct object_origin from = { .source = s->source,
 					    .path = "",
+					    .node = s->core->config->node,
 					    .change = &change,
 					    .held = held,
 					    .held_count = d->claim_count };
