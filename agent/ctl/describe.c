@@ -67,9 +67,9 @@ static void put_policy(struct buf *out, const struct doc *pool)
 		return;
 	if (!words_bool(pool, REST_LOCAL_ONLY))
 		put_line(out, "Policy",
-			 "Local, but no server is on this node: those of all nodes are members");
+			 "Local, but no server is on this node: those of all nodes are used");
 	else
-		buf_printf(out, "%-12s Local: %" PRId64 " servers on other nodes are no members\n",
+		buf_printf(out, "%-12s Local; servers left out, on other nodes: %" PRId64 "\n",
 			   "Policy", elsewhere);
 }
 

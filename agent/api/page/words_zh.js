@@ -192,7 +192,7 @@ export default {
 	'fact.source': '来源',
 	'fact.persistence': '会话保持',
 	'fact.traffic': 'externalTrafficPolicy',
-	'fact.localOnly': 'Local：其他节点上的 {n} 个服务器不是成员',
+	'fact.localOnly': 'Local；其他节点上未使用的服务器：{n}',
 	'fact.localNone': 'Local，但本节点没有服务器：使用所有节点的服务器',
 	'fact.masquerade': '源地址转换',
 	'fact.failOpen': '没有正常成员：继续使用最后正常的成员。',
