@@ -81,6 +81,7 @@ struct pool_rules {
 	size_t vip_range_count;
 	struct addr node_v4, node_v6; /* no virtual addresses; family 0: not known */
 	struct pool_settings defaults;
+	const char *no_limits; /* why max-connections is not used; NULL: it is */
 };
 
 struct pool_member {

@@ -45,8 +45,8 @@ pool() {
 			endpoints:
 		END
 		for endpoint in "${@:2}"; do
-			server=${endpoint%% *} node=node-a
-			[ "$server" = s1 ] || node=node-b
+			server=${endpoint%% *} node="node-a"
+			[ "$server" = s1 ] || node="node-b"
 			echo "- {addresses: [10.100.1.1${server#s}], nodeName: $node, conditions: {${endpoint#* }}}"
 		done
 	} | place web.yaml
