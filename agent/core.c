@@ -105,6 +105,7 @@ int core_prepare(struct role_context *context)
 	c->config = config;
 	c->lock_fd = c->unix_fd = c->tcp_fd = -1;
 	c->http_new = http_curl_new;
+	(void)!uname(&c->kernel_is); /* at worst "", which is not known */
 	r = place_private(config->state_directory, config->user);
 	if (r < 0 && r != -EROFS) { /* with that one state_open() lives */
 		log_error("core", "stateDirectory %s: %s", config->state_directory, strerror(-r));
@@ -283,6 +284,17 @@ static void on_process(void *arg, unsigned role, pid_t pid, uint32_t restarts)
 	view_process(arg, role, pid, restarts);
 }
 
+/* What the configuration says, as far as this kernel can be trusted with it. */
+static void know_kernel(struct core *c)
+{
+	c->own_rules = c->config->rules;
+	if (!kernel_limits_fault(c->kernel_is.release, c->kernel_is.version, c->no_limits))
+		return;
+	c->own_rules.no_limits = c->no_limits;
+	if (c->own_rules.defaults.max_connections)
+		log_warn("core", "defaults.maxConnections is not used: %s", c->no_limits);
+}
+
 int core_start(struct role_context *context)
 {
 	struct core *c = context->arg;
@@ -290,7 +302,8 @@ int core_start(struct role_context *context)
 
 	context->peer = on_peer;
 	context->process = on_process;
-	c->rules = &c->config->rules;
+	know_kernel(c);
+	c->rules = &c->own_rules;
 	c->pools = pools_new(c->rules);
 	secrets_start(c);
 	targets_start(c);

@@ -142,7 +142,9 @@ struct documents {
 static struct object *decode_cluster(const struct core *c, unsigned source,
 				     const struct edit_wish *wish)
 {
-	const struct object_origin from = { .source = source, .from_cluster = true, .path = "" };
+	const struct object_origin from = {
+		.source = source, .from_cluster = true, .path = "", .node = c->config->node
+	};
 	struct doc_set set = { 0 };
 	const struct object *now;
 	struct object *o = NULL;

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/utsname.h>
 
 #include "agent/api/api.h"
 #include "agent/api/holder.h"
@@ -45,6 +46,7 @@
 #include "agent/store/store.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
+#include "ipvs/release.h"
 #include "ipvs/stats.h"
 #include "watch/http.h"
 #include "watch/source.h"
@@ -489,6 +491,9 @@ void supervisor_tell(struct core *c, const struct snapshot *s);
 struct core {
 	struct loop *loop;
 	const struct config *config;
+	struct utsname kernel_is;
+	char no_limits[KERNEL_FAULT_MAX];
+	struct pool_rules own_rules;	/* the configuration's, on this kernel; not counted */
 	const struct pool_rules *rules; /* now in force: a reference */
 	struct pools *pools;
 	struct core_source sources[CONFIG_SOURCES_MAX];

@@ -282,7 +282,8 @@ static struct watch_source *watch_new(struct core_source *s)
 
 	switch (s->config->type) {
 	case CONFIG_DIRECTORY:
-		return watch_directory_new(s->core->loop, s->config->directory, s->index, &sink);
+		return watch_directory_new(s->core->loop, s->config->directory,
+					   s->core->config->node, s->index, &sink);
 	case CONFIG_KUBERNETES:
 		return source_kubernetes_new(s, &sink);
 	case CONFIG_STORE:

@@ -32,7 +32,7 @@
 #include "agent/core_private.h"
 
 #define MAGIC	      "parasaus"
-#define VERSION	      4
+#define VERSION	      5
 #define HEALTH	      "health"
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
@@ -682,6 +682,7 @@ static struct source_saving *begin_saving(struct core_source *s)
 	v->file = begin_file(s->core, name);
 	put_head(&v->b);
 	put_identity(s, &v->b);
+	wire_put_str(&v->b, s->core->config->node);
 	wire_put_str(&v->b, s->cursor ? s->cursor : "");
 	v->walk = (struct pools_walk){ .source = s->index, .fn = put_object, .arg = v };
 	pools_walk_begin(s->core->pools, &v->walk);
@@ -742,7 +743,7 @@ void state_load_source(struct core *c, const struct core_source *s, state_object
 		       char **cursor)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
-	char name[32], where[4096], at[WATCH_CURSOR_MAX];
+	char name[32], where[4096], node[256], at[WATCH_CURSOR_MAX];
 	struct wire w;
 	uint8_t type;
 
@@ -755,6 +756,12 @@ void state_load_source(struct core *c, const struct core_source *s, state_object
 	if (w.bad || type != s->config->type || strcmp(where, source_where(s)) != 0) {
 		log_warn("state", "%s is of another source (%s): not used for %s", name, where,
 			 source_where(s));
+		return;
+	}
+	wire_str(&w, node, sizeof(node));
+	/* Which servers are on this node is said in terms of its name. */
+	if (w.bad || strcmp(node, c->config->node) != 0) {
+		log_warn("state", "%s is of node %s: not used on %s", name, node, c->config->node);
 		return;
 	}
 	wire_str(&w, at, sizeof(at));

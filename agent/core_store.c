@@ -175,6 +175,7 @@ static int decode(const struct store_source *s, const struct store_object *d, st
 					      .action = (char *)(uintptr_t)d->action };
 	const struct object_origin from = { .source = s->source,
 					    .path = "",
+					    .node = s->core->config->node,
 					    .change = &change,
 					    .held = held,
 					    .held_count = d->claim_count };
@@ -317,7 +318,7 @@ static void drop_address_pool(struct store_source *s, const struct store_key *ke
 /* All of them anew: they are few, and one can be in the way of another. */
 static void renew_address_pools(struct store_source *s)
 {
-	struct address_pools a = { .source = s, .rules = &s->core->config->rules };
+	struct address_pools a = { .source = s, .rules = &s->core->own_rules };
 
 	store_each(s->store, STORE_ADDRESS_POOL, NULL, gather, &a);
 	if (!a.count && s->core->rules == a.rules)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipvs/release.h"
+
 #define LONG_CHAIN	  1024 /* services in one bucket that are too many to walk at each packet */
 #define FULL_PERCENT	  80
 #define CHAIN_CONNECTIONS 4 /* a bucket of connections, on average */
@@ -43,20 +45,6 @@ static void find(const struct judge *j, enum doctor_grade grade, const char *che
 
 /* --- the kernel ------------------------------------------------------------------------------ */
 
-/* Debian's own number is in the version alone; others count it in the release. */
-bool doctor_kernel_of(const char *release, const char *version, struct doctor_kernel *out)
-{
-	const char *debian = strstr(version, "Debian ");
-	struct doctor_kernel k;
-
-	if (sscanf(debian ? debian + strlen("Debian ") : release, "%4u.%4u.%6u", &k.major, &k.minor,
-		   &k.patch) != 3)
-		return false;
-	*out = k;
-	/* "5.15.0-101-generic" has fixes that its number does not tell. */
-	return debian || k.patch > 0;
-}
-
 static bool always(const struct doctor_facts *f)
 {
 	(void)f;
@@ -73,6 +61,11 @@ static bool if_threshold(const struct doctor_facts *f)
 	return f->has_threshold;
 }
 
+static bool unless_threshold(const struct doctor_facts *f)
+{
+	return !f->has_threshold;
+}
+
 static bool if_ipv6(const struct doctor_facts *f)
 {
 	return f->has_ipv6;
@@ -80,27 +73,41 @@ static bool if_ipv6(const struct doctor_facts *f)
 
 /* By the changelogs of Debian's linux 6.1 and 6.12, which carry those of the stable branches. */
 static const struct bug {
-	unsigned fixed_6_1, fixed_6_12; /* 0: that branch never had it */
+	struct kernel_fix fix;
 	bool (*when)(const struct doctor_facts *f);
 	enum doctor_grade grade;
 	const char *text;
 } bugs[] = {
-	{ 192, 115, always, DOCTOR_WARNING,
+	{ { 192, 115 },
+	  always,
+	  DOCTOR_WARNING,
 	  "packets from outside can make IPVS read beyond their end (CVE-2026-74747, "
 	  "CVE-2026-68476)" },
-	{ 192, 85, always, DOCTOR_WARNING,
+	{ { 192, 85 },
+	  always,
+	  DOCTOR_WARNING,
 	  "a device towards real servers that goes down under load is never freed "
 	  "(CVE-2026-45917)" },
-	{ 187, 105, if_threshold, DOCTOR_ERROR,
+	{ KERNEL_LIMITS_FIX, if_threshold, DOCTOR_ERROR,
 	  "connection limits race: a server can stay marked as overloaded" },
-	{ 180, 100, if_tunnel, DOCTOR_WARNING,
+	{ KERNEL_LIMITS_FIX, unless_threshold, DOCTOR_NOTE,
+	  "connection limits race: max-connections of pools is not used" },
+	{ { 180, 100 },
+	  if_tunnel,
+	  DOCTOR_WARNING,
 	  "tunnels to real servers lose large packets or their throughput" },
-	{ 180, 100, if_ipv6, DOCTOR_WARNING,
+	{ { 180, 100 },
+	  if_ipv6,
+	  DOCTOR_WARNING,
 	  "IPv6 packets with extension headers are dropped (CVE-2026-45850)" },
-	{ 176, 94, always, DOCTOR_WARNING,
+	{ { 176, 94 },
+	  always,
+	  DOCTOR_WARNING,
 	  "changing the scheduler of a service under load uses memory that is freed "
 	  "(CVE-2026-53270)" },
-	{ 162, 69, always, DOCTOR_WARNING,
+	{ { 162, 69 },
+	  always,
+	  DOCTOR_WARNING,
 	  "a client on this host crashes the kernel while a real server has no route "
 	  "(CVE-2025-68813)" },
 };
@@ -108,21 +115,21 @@ static const struct bug {
 static void judge_kernel(const struct judge *j)
 {
 	const struct doctor_facts *f = j->f;
-	struct doctor_kernel k;
-	bool known = doctor_kernel_of(f->release, f->version, &k);
-	bool is_6_1 = known && k.major == 6 && k.minor == 1;
-	bool is_6_12 = known && k.major == 6 && k.minor == 12;
+	struct kernel_release k;
+	bool known = kernel_release_of(f->release, f->version, &k);
 
-	for (size_t i = 0; (is_6_1 || is_6_12) && i < ARRAY_LEN(bugs); i++) {
+	for (size_t i = 0; known && i < ARRAY_LEN(bugs); i++) {
 		const struct bug *b = &bugs[i];
+		unsigned first = kernel_lacks(&k, &b->fix);
 
-		if (k.patch < (is_6_1 ? b->fixed_6_1 : b->fixed_6_12) && b->when(f))
+		if (first && b->when(f))
 			find(j, b->grade, "kernel",
 			     "install the newest kernel of this branch, and boot it",
 			     "Linux %u.%u.%u: %s; mended in %u.%u.%u", k.major, k.minor, k.patch,
-			     b->text, k.major, k.minor, is_6_1 ? b->fixed_6_1 : b->fixed_6_12);
+			     b->text, k.major, k.minor, first);
 	}
-	if (!is_6_1 && !is_6_12 && host_kernel_version(f->release) < KERNEL_VERSION_OF(7, 1))
+	if (!(known && k.major == 6 && (k.minor == 1 || k.minor == 12)) &&
+	    host_kernel_version(f->release) < KERNEL_VERSION_OF(7, 1))
 		find(j, DOCTOR_NOTE, "kernel", "",
 		     "which bugs of IPVS Linux %s has is not known here: keep it up to date",
 		     f->release);

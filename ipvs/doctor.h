@@ -110,11 +110,4 @@ void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg
 MUST_CHECK int doctor_read(const struct ipvs_config *c, struct doctor_facts *out, struct err *err);
 void doctor_facts_done(struct doctor_facts *f);
 
-/* 6, 1, 192 of "6.1.0-56-amd64" and "... Debian 6.1.192-2 ..."; false: its fixes are not known. */
-struct doctor_kernel {
-	unsigned major, minor, patch;
-};
-MUST_CHECK bool doctor_kernel_of(const char *release, const char *version,
-				 struct doctor_kernel *out);
-
 #endif

@@ -509,6 +509,7 @@ static void directory_free(struct watch_source *s)
 	free(d->told_why);
 	free(d->lost_why);
 	free(d->path);
+	free(d->node);
 	free(d);
 }
 
@@ -518,14 +519,15 @@ static const struct watch_source_ops directory_ops = {
 	.free = directory_free,
 };
 
-struct watch_source *watch_directory_new(struct loop *l, const char *path, unsigned source,
-					 const struct watch_sink *sink)
+struct watch_source *watch_directory_new(struct loop *l, const char *path, const char *node,
+					 unsigned source, const struct watch_sink *sink)
 {
 	struct directory *d = xcalloc(1, sizeof(*d));
 
 	d->base.ops = &directory_ops;
 	d->loop = l;
 	d->path = xstrdup(path);
+	d->node = xstrdup(node);
 	d->source = source;
 	d->sink = *sink;
 	d->fd = d->dir_fd = -1;

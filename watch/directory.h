@@ -56,6 +56,7 @@ struct directory {
 	struct watch_source base;
 	struct loop *loop;
 	char *path;
+	char *node; /* object_origin's */
 	struct watch_sink sink;
 	struct map files; /* by name */
 	struct file *queue, **queue_end;

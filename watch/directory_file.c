@@ -198,6 +198,7 @@ static void begin_decoding(struct directory *d, struct load *l)
 		.source = d->source,
 		.exposed = (l->st.st_mode & S_IROTH) != 0,
 		.path = l->file->name,
+		.node = d->node,
 	};
 	bool json = is_json(l->file->name);
 

@@ -254,6 +254,7 @@ static void kubernetes_free(struct watch_source *s)
 	kube_credentials_free(k->credentials);
 	http_free(k->http);
 	free(k->told_why);
+	free(k->node);
 	free(k);
 }
 
@@ -308,6 +309,7 @@ static void add_kind(struct kubernetes *k, size_t i)
 	const struct reflector_config c = {
 		.api = &k->api,
 		.source = k->source,
+		.node = k->node,
 		.kind = object_kinds[i],
 		.resource = kube_names[i],
 		.path = lists[i],
@@ -329,6 +331,7 @@ struct watch_source *watch_kubernetes_new(struct loop *l, const struct watch_kub
 	k->base.ops = &kubernetes_ops;
 	k->loop = l;
 	k->source = source;
+	k->node = xstrdup(c->node);
 	k->sink = *sink;
 	k->http = c->http;
 	k->identity = identity_of(c);

@@ -33,6 +33,7 @@ struct kubernetes {
 	struct loop *loop;
 	struct watch_sink sink;
 	unsigned source;
+	char *node;
 	struct http *http;
 	struct kube_credentials *credentials;
 	struct kube_api api;

@@ -48,7 +48,8 @@
 
 struct reflector_config {
 	struct kube_api *api;
-	unsigned source; /* of the objects */
+	unsigned source;  /* of the objects */
+	const char *node; /* object_origin's; outlives the reflector */
 	enum object_kind kind;
 	const char *resource; /* "services" */
 	const char *path;     /* "/api/v1/services" */

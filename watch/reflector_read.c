@@ -37,6 +37,7 @@ static void decode(struct reflector *r, const struct doc *d, struct reflector_it
 		.source = r->config.source,
 		.from_cluster = true,
 		.path = "",
+		.node = r->config.node,
 		.kind = r->config.kind,
 	};
 	const struct doc *m = doc_get(d, "metadata");

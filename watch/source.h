@@ -108,9 +108,10 @@ static inline void watch_source_free(struct watch_source *s)
  * The manifests (*.yaml, *.yml, *.json) of a directory, not of those below it. Followed by inotify. Names that begin
  * with '.' or end in '~', ".tmp", ".swp" and the like are not looked at. A file that cannot be
  * read well keeps the objects of its last good state and makes the source incomplete until it
- * is mended or removed.
+ * is mended or removed. `node` is what this machine is to objects (struct object_origin).
  */
 MUST_CHECK struct watch_source *watch_directory_new(struct loop *l, const char *path,
-						    unsigned source, const struct watch_sink *sink);
+						    const char *node, unsigned source,
+						    const struct watch_sink *sink);
 
 #endif

@@ -182,6 +182,8 @@
 #define REST_DRAIN_SECONDS	 "drainSeconds"
 #define REST_ON_UNHEALTHY	 "onUnhealthy"
 #define REST_FAIL_POLICY	 "failPolicy"
+#define REST_TRAFFIC_POLICY	 "externalTrafficPolicy" /* Cluster, Local */
+#define REST_LOCAL_ONLY		 "localOnly"
 #define REST_CHECK		 "check"
 #define REST_FAIL_OPEN		 "failOpen"
 #define REST_INHERITED		 "inherited"
@@ -194,10 +196,11 @@
 #define REST_PROBLEM_COUNT	 "problemCount"
 
 /* Of a pool's `members`. */
-#define REST_UP	      "up"
-#define REST_DOWN     "down"
-#define REST_UNKNOWN  "unknown"
-#define REST_DRAINING "draining"
+#define REST_UP	       "up"
+#define REST_DOWN      "down"
+#define REST_UNKNOWN   "unknown"
+#define REST_DRAINING  "draining"
+#define REST_ELSEWHERE "elsewhere"
 
 /* Of a pool's `check`. */
 #define REST_PATH	      "path"

@@ -128,6 +128,7 @@ static void put_member_counts(struct json_writer *j, const struct pool_view *v)
 	json_put_uint(j, REST_DOWN, n.down);
 	json_put_uint(j, REST_UNKNOWN, n.unknown);
 	json_put_uint(j, REST_DRAINING, n.draining);
+	json_put_uint(j, REST_ELSEWHERE, v->pool->elsewhere);
 	json_end_object(j);
 }
 
@@ -154,6 +155,8 @@ static void put_pool_settings(struct json_writer *j, const struct pool *p)
 	json_put_uint(j, REST_DRAIN_SECONDS, p->set.drain_s);
 	json_put_text(j, REST_ON_UNHEALTHY, unhealthy_text(p->set.unhealthy));
 	json_put_text(j, REST_FAIL_POLICY, fail_policy_text(p->set.fail_policy));
+	json_put_text(j, REST_TRAFFIC_POLICY, p->local_wanted ? "Local" : "Cluster");
+	json_put_bool(j, REST_LOCAL_ONLY, p->local_only);
 	put_check(j, p->set.check);
 }
 

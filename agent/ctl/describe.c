@@ -58,6 +58,21 @@ static void put_health(struct buf *out, const struct doc *pool)
 			 "(inherited)");
 }
 
+/* Nothing where all members are used because that is what was asked for. */
+static void put_policy(struct buf *out, const struct doc *pool)
+{
+	int64_t elsewhere = words_int(doc_get(pool, REST_MEMBERS_FIELD), REST_ELSEWHERE);
+
+	if (strcmp(words_text(pool, REST_TRAFFIC_POLICY), "Local") != 0)
+		return;
+	if (!words_bool(pool, REST_LOCAL_ONLY))
+		put_line(out, "Policy",
+			 "Local, but no server is on this node: those of all nodes are used");
+	else
+		buf_printf(out, "%-12s Local; servers left out, on other nodes: %" PRId64 "\n",
+			   "Policy", elsewhere);
+}
+
 static void put_check(struct buf *out, const struct doc *pool)
 {
 	struct buf text = { 0 };
@@ -72,6 +87,7 @@ static void put_head(struct buf *out, const struct doc *pool)
 	put_line(out, "Pool", words_text(pool, REST_ID));
 	put_joined(out, "Frontends", doc_get(pool, REST_FRONTENDS));
 	put_health(out, pool);
+	put_policy(out, pool);
 	put_check(out, pool);
 }
 

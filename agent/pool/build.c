@@ -222,6 +222,22 @@ static void look_for_secret(struct build *b, const struct merged *m)
 	}
 }
 
+/* A limit that does harm on this kernel is none; told where somebody asked for it. */
+static void look_for_limit(struct build *b, const struct merged *m)
+{
+	const char *why = b->p->rules->no_limits;
+
+	if (!why || !b->set.max_connections)
+		return;
+	b->set.max_connections = 0;
+	for (size_t i = 0; i < m->count; i++) {
+		if (strcmp(m->items[i].key, "max-connections") == 0)
+			problems_add_in(&b->problems, true, m->paths[i], m->items[i].line,
+					"annotation parasaus.io/max-connections is not used: %s",
+					why);
+	}
+}
+
 static void look_for_affinity(struct build *b, const struct merged *m)
 {
 	for (size_t i = 0; !b->service->affinity_s && i < m->count; i++) {
@@ -250,6 +266,7 @@ static void read_settings(struct build *b)
 		b->set.check = check_intern(b->p, b->set.check);
 	look_for_secret(b, &m);
 	look_for_affinity(b, &m);
+	look_for_limit(b, &m);
 	for (size_t i = 0; i < m.count; i++) {
 		/* A bad one has been told by pool_annotations(). */
 		if (strcmp(m.items[i].key, "weights") == 0 &&

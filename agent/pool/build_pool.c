@@ -7,6 +7,7 @@
 #include "agent/base/xalloc.h"
 #include "agent/pool/address_pool.h"
 #include "agent/pool/build.h"
+#include "agent/pool/policy.h"
 #include "agent/pool/pool_make.h"
 
 /* A pool may have as many members as a kernel table entry takes (ipvs/table.h). */
@@ -14,12 +15,19 @@
 
 /* --- members --------------------------------------------------------------- */
 
+/* A server that an object names; whether it is a member shows when all are known. */
+struct server {
+	struct pool_member member;
+	struct policy_server is;
+};
+
 /* A pool in the making: one port of the Service. */
 struct part {
 	struct build *b;
 	const struct object_port *port;
 	struct pool *pool; /* its strings borrowed, its arrays our own */
-	size_t member_room;
+	struct server *servers;
+	size_t server_count, server_room;
 	bool full;
 };
 
@@ -78,34 +86,38 @@ static bool is_usable(struct part *t, const struct object *o, const struct addr 
 	return true;
 }
 
-static void add_member(struct part *t, const struct object *o, const struct object_address *a,
+static void add_server(struct part *t, const struct object *o, const struct object_address *a,
 		       uint16_t port)
 {
-	struct pool *p = t->pool;
-	struct pool_member *m;
+	struct server *s;
 
 	if (!a->ready && !a->terminating && !t->b->service->use_not_ready)
 		return;
 	if (!is_usable(t, o, &a->addr))
 		return;
-	if (p->member_count == MEMBERS_MAX) {
+	if (t->server_count == MEMBERS_MAX) {
 		t->full = true;
 		return;
 	}
-	if (p->member_count == t->member_room) {
-		t->member_room = t->member_room ? t->member_room * 2 : 16;
-		p->members = xreallocarray(p->members, t->member_room, sizeof(*p->members));
+	if (t->server_count == t->server_room) {
+		t->server_room = t->server_room ? t->server_room * 2 : 16;
+		t->servers = xreallocarray(t->servers, t->server_room, sizeof(*t->servers));
 	}
-	m = &p->members[p->member_count++];
-	*m = (struct pool_member){
-		.endpoint = { .addr = a->addr, .protocol = t->port->protocol, .port = port },
-		.weight = p->set.weight,
-		.terminating = a->terminating,
+	s = &t->servers[t->server_count++];
+	*s = (struct server){
+		.member = { .endpoint = { .addr = a->addr,
+					  .protocol = t->port->protocol,
+					  .port = port },
+			    .weight = t->pool->set.weight },
+		.is = { .ready = !a->terminating,
+			.serving = a->serving,
+			.going = a->terminating,
+			.local = a->local },
 	};
-	(void)!weights_find(&t->b->weights, &m->endpoint, &m->weight);
+	(void)!weights_find(&t->b->weights, &s->member.endpoint, &s->member.weight);
 }
 
-static void add_members_of(struct part *t, const struct object *o, bool *matched)
+static void add_servers_of(struct part *t, const struct object *o, bool *matched)
 {
 	for (size_t i = 0; i < o->subset_count; i++) {
 		const struct object_port *port =
@@ -116,32 +128,62 @@ static void add_members_of(struct part *t, const struct object *o, bool *matched
 			continue;
 		*matched = true;
 		for (size_t j = 0; j < o->subsets[i].address_count; j++)
-			add_member(t, o, &o->subsets[i].addresses[j], port->port);
+			add_server(t, o, &o->subsets[i].addresses[j], port->port);
 	}
 }
 
 static int by_endpoint(const void *a, const void *b)
 {
-	const struct pool_member *x = a, *y = b;
-	int order = endpoint_cmp(&x->endpoint, &y->endpoint);
+	const struct server *x = a, *y = b;
+	int order = endpoint_cmp(&x->member.endpoint, &y->member.endpoint);
 
-	/* Of two that differ, the one that takes connections. */
-	return order ? order : x->terminating - y->terminating;
+	/* Of two that differ, the one that takes connections; of this node rather than of another. */
+	if (!order)
+		order = y->is.ready - x->is.ready;
+	if (!order)
+		order = y->is.serving - x->is.serving;
+	return order ? order : y->is.local - x->is.local;
 }
 
-static void sort_members(struct pool *p)
+static void sort_servers(struct part *t)
 {
+	struct server *s = t->servers;
 	size_t kept = 0;
 
-	if (p->member_count > 1)
-		qsort(p->members, p->member_count, sizeof(*p->members), by_endpoint);
-	for (size_t i = 0; i < p->member_count; i++) {
-		if (kept &&
-		    endpoint_cmp(&p->members[kept - 1].endpoint, &p->members[i].endpoint) == 0)
+	if (t->server_count > 1)
+		qsort(s, t->server_count, sizeof(*s), by_endpoint);
+	for (size_t i = 0; i < t->server_count; i++) {
+		if (kept && endpoint_cmp(&s[kept - 1].member.endpoint, &s[i].member.endpoint) == 0)
 			continue;
-		p->members[kept++] = p->members[i];
+		s[kept++] = s[i];
 	}
-	p->member_count = kept;
+	t->server_count = kept;
+}
+
+static void choose_members(struct part *t)
+{
+	struct policy_tally tally = { 0 };
+	struct pool *p = t->pool;
+	struct policy policy;
+
+	for (size_t i = 0; i < t->server_count; i++)
+		policy_count(&tally, &t->servers[i].is);
+	policy = policy_of(&tally, p->local_wanted);
+	p->members = xcalloc(t->server_count, sizeof(*p->members));
+	for (size_t i = 0; i < t->server_count; i++) {
+		const struct server *s = &t->servers[i];
+		enum policy_use use = policy_use(&policy, &s->is);
+
+		if (use == POLICY_OUT) {
+			p->elsewhere += s->is.ready;
+			continue;
+		}
+		p->members[p->member_count] = s->member;
+		p->members[p->member_count++].terminating = use == POLICY_GOING;
+	}
+	p->local_only = policy.local;
+	if (policy.local)
+		p->set.masquerade = false;
 }
 
 static void find_members(struct part *t)
@@ -150,8 +192,10 @@ static void find_members(struct part *t)
 	bool matched = false;
 
 	for (size_t i = 0; i < b->endpoint_count; i++)
-		add_members_of(t, b->endpoints[i], &matched);
-	sort_members(t->pool);
+		add_servers_of(t, b->endpoints[i], &matched);
+	sort_servers(t);
+	choose_members(t);
+	free(t->servers);
 	if (b->endpoint_count == 0)
 		problems_add_in(
 			&t->pool->problems, false, b->service->path, b->service->line,
@@ -289,6 +333,7 @@ struct pool *build_pool(struct build *b, size_t index)
 		.port_name = port->name,
 		.source = o->source,
 		.protocol = port->protocol,
+		.local_wanted = o->local_wanted,
 		.persistence_s = o->affinity_s,
 		.set = b->set,
 		.change = change.revision ? &change : NULL,

@@ -538,6 +538,7 @@ int object_decode(const struct doc *d, const struct object_origin *from, struct 
 	c.parts.source = from->source;
 	c.parts.from_cluster = from->from_cluster;
 	c.exposed = from->exposed;
+	c.node = from->node;
 	c.parts.path = arena_strdup(&c.arena, from->path);
 	c.parts.line = d->line;
 	c.parts.change = copy_change(&c.arena, from->change);

@@ -20,6 +20,7 @@ struct decode {
 	struct object parts;
 	size_t addresses; /* so far */
 	bool exposed;	  /* object_origin's */
+	const char *node; /* object_origin's; NULL: none */
 };
 
 /* A problem of this object; the kind is put before the text. */

@@ -66,6 +66,14 @@ static int count_addresses(struct decode *c, const struct doc *d, size_t count, 
 			     object_kind_text(c->parts.kind), OBJECT_ADDRESSES_MAX);
 }
 
+/* A name that is missing or odd is no one's. */
+static bool is_local(const struct decode *c, const struct doc *d)
+{
+	const char *name = doc_string(doc_get(d, "nodeName"));
+
+	return c->node && name && strcmp(name, c->node) == 0;
+}
+
 /* Ports of a subset or a slice; of two of one name and protocol the second is left out. */
 static int read_ports(struct decode *c, const struct doc *list, const char *where,
 		      struct object_subset *s, struct err *err)
@@ -123,6 +131,7 @@ static void read_subset_addresses(struct decode *c, const struct doc *list, cons
 		}
 		if (read_address(c, ip, name, &a->addr)) {
 			a->ready = a->serving = ready;
+			a->local = is_local(c, d);
 			s->address_count++;
 		}
 	}
@@ -194,15 +203,17 @@ static void read_conditions(struct decode *c, const struct doc *d, const char *w
 {
 	static const char *const known[] = { "ready", "serving", "terminating" };
 	const struct doc *conditions = decode_child(c, d, where, "conditions", DOC_MAP);
+	bool ready = true, serving = true, terminating = false;
 	char name[FIELD_TEXT_MAX];
 
-	a->ready = a->serving = true;
-	a->terminating = false;
 	snprintf(name, sizeof(name), "%.64s.conditions", where);
 	decode_known(c, conditions, name, known, ARRAY_LEN(known));
-	decode_bool(c, conditions, name, "ready", &a->ready);
-	decode_bool(c, conditions, name, "serving", &a->serving);
-	decode_bool(c, conditions, name, "terminating", &a->terminating);
+	decode_bool(c, conditions, name, "ready", &ready);
+	decode_bool(c, conditions, name, "serving", &serving);
+	decode_bool(c, conditions, name, "terminating", &terminating);
+	a->ready = ready;
+	a->serving = serving;
+	a->terminating = terminating;
 }
 
 static void read_slice_endpoint(struct decode *c, const struct doc *d, size_t index, uint8_t family,
@@ -233,6 +244,7 @@ static void read_slice_endpoint(struct decode *c, const struct doc *d, size_t in
 		return;
 	}
 	read_conditions(c, d, where, a);
+	a->local = is_local(c, d);
 	s->address_count++;
 }
 

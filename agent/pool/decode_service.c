@@ -138,6 +138,35 @@ static void read_affinity(struct decode *c, const struct doc *spec)
 	c->parts.affinity_s = (uint32_t)seconds;
 }
 
+/* Cluster or Local; true: Local. */
+static bool read_policy(struct decode *c, const struct doc *spec, const char *key)
+{
+	const struct doc *p = decode_child(c, spec, "spec", key, DOC_STRING);
+
+	if (p && strcmp(p->text, "Local") != 0 && strcmp(p->text, "Cluster") != 0)
+		decode_note(c, true, p->line,
+			    "spec.%s is " QUOTED_MAX ": write Cluster or Local; taken as Cluster",
+			    key, p->text);
+	return p && strcmp(p->text, "Local") == 0;
+}
+
+/*
+ * What comes to frontends is what Kubernetes calls external traffic. Internal is what comes to the
+ * cluster's own address, which is no frontend: of that policy only the word is looked at.
+ */
+static void read_policies(struct decode *c, const struct doc *spec)
+{
+	bool local = read_policy(c, spec, "externalTrafficPolicy");
+
+	(void)read_policy(c, spec, "internalTrafficPolicy");
+	if (local && c->parts.type == SERVICE_CLUSTER_IP)
+		decode_note(c, false, doc_get(spec, "externalTrafficPolicy")->line,
+			    "spec.externalTrafficPolicy is of no use with spec.type ClusterIP: "
+			    "write type: NodePort under spec");
+	c->parts.local_wanted = local && (c->parts.type == SERVICE_NODE_PORT ||
+					  c->parts.type == SERVICE_LOAD_BALANCER);
+}
+
 int decode_service(struct decode *c, const struct doc *d, struct err *err)
 {
 	static const char *const known_top[] = { "apiVersion", "kind",	 "metadata",
@@ -171,6 +200,7 @@ int decode_service(struct decode *c, const struct doc *d, struct err *err)
 	decode_known(c, spec, "spec", known, ARRAY_LEN(known));
 	read_type(c, spec, ports);
 	read_affinity(c, spec);
+	read_policies(c, spec);
 	decode_bool(c, spec, "spec", "publishNotReadyAddresses", &c->parts.use_not_ready);
 	return read_ports(c, ports, err);
 }

@@ -79,9 +79,10 @@ struct object_port {
 
 struct object_address {
 	struct addr addr;
-	bool ready;
-	bool serving;
-	bool terminating;
+	bool ready : 1;
+	bool serving : 1;
+	bool terminating : 1;
+	bool local : 1; /* its nodeName is object_origin's; names of nodes are not kept */
 };
 
 /* Each of the addresses with each of the ports. */
@@ -139,6 +140,7 @@ struct object {
 	size_t held_count;
 	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
 	bool use_not_ready;  /* publishNotReadyAddresses */
+	bool local_wanted;   /* externalTrafficPolicy Local, of a type that has frontends */
 	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
 	/* Endpoints, EndpointSlice */
 	struct object_subset *subsets;
@@ -173,6 +175,7 @@ struct object_origin {
 	const struct object_change *change; /* copied; NULL: none */
 	const struct endpoint *held;	    /* of a Service; copied */
 	size_t held_count;		    /* at most OBJECT_HELD_MAX */
+	const char *node; /* what this machine is as a node of the cluster; NULL: none */
 	/* Of a document that does not say it, as the items of an API server's lists; 0: it has to. */
 	enum object_kind kind;
 };

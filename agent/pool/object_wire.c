@@ -12,6 +12,8 @@
 #define CHANGE_WORD_MAX 1024 /* bytes of who and what */
 #define SUBSETS_MAX	OBJECT_ADDRESSES_MAX
 #define HOLDS		4u /* of the flags */
+#define LOCAL_WANTED	8u
+#define FLAGS_ALL	15u
 
 static void put_ports(struct buf *b, const struct object_port *ports, size_t count)
 {
@@ -32,7 +34,8 @@ static void put_subset(struct buf *b, const struct object_subset *s)
 		const struct object_address *a = &s->addresses[i];
 
 		wire_put_addr(b, &a->addr);
-		wire_put_u8(b, (uint8_t)(a->ready | a->serving << 1 | a->terminating << 2));
+		wire_put_u8(b, (uint8_t)(a->ready | a->serving << 1 | a->terminating << 2 |
+					 a->local << 3));
 	}
 }
 
@@ -65,8 +68,8 @@ void object_put_values(struct buf *b, const struct object *o)
 	wire_put_u8(b, (uint8_t)o->type);
 	put_ports(b, o->ports, o->port_count);
 	wire_put_u32(b, o->affinity_s);
-	wire_put_u8(b,
-		    (uint8_t)(o->use_not_ready | o->mirrored << 1 | HOLDS * (o->held_count > 0)));
+	wire_put_u8(b, (uint8_t)(o->use_not_ready | o->mirrored << 1 | HOLDS * (o->held_count > 0) |
+				 LOCAL_WANTED * o->local_wanted));
 	if (o->held_count)
 		put_held(b, o);
 	wire_put_u16(b, (uint16_t)o->subset_count);
@@ -181,11 +184,12 @@ static void take_subset(struct reading *r, struct object_subset *s)
 
 		a->addr = wire_addr(r->w);
 		bits = wire_u8(r->w);
-		if (a->addr.family == 0 || bits > 7)
+		if (a->addr.family == 0 || bits > 15)
 			spoil(r);
 		a->ready = bits & 1;
 		a->serving = bits & 2;
 		a->terminating = bits & 4;
+		a->local = bits & 8;
 	}
 }
 
@@ -229,10 +233,11 @@ static void take_flags(struct reading *r, struct object *o)
 {
 	uint8_t bits = wire_u8(r->w);
 
-	if (bits > 7)
+	if (bits > FLAGS_ALL)
 		spoil(r);
 	o->use_not_ready = bits & 1;
 	o->mirrored = bits & 2;
+	o->local_wanted = bits & LOCAL_WANTED;
 	if (bits & HOLDS)
 		take_held(r, o);
 }

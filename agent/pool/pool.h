@@ -63,7 +63,7 @@ struct pool_settings {
 	enum pool_forward forward;
 	struct pool_tunnel tunnel; /* with FORWARD_TUNNEL */
 	struct pool_prefixes persistence;
-	bool masquerade;	  /* snat auto */
+	bool masquerade;	  /* snat auto; of a pool: what comes of it, see local_only */
 	bool one_packet;	  /* udp */
 	uint32_t drain_s;	  /* 0..86400 */
 	uint32_t weight;	  /* of members without one of their own, 0..65535 */
@@ -81,6 +81,7 @@ struct pool_rules {
 	size_t vip_range_count;
 	struct addr node_v4, node_v6; /* no virtual addresses; family 0: not known */
 	struct pool_settings defaults;
+	const char *no_limits; /* why max-connections is not used; NULL: it is */
 };
 
 struct pool_member {
@@ -98,6 +99,14 @@ struct pool {
 	char *port_name; /* "" where there is none */
 	unsigned source;
 	uint8_t protocol;
+	bool local_wanted; /* externalTrafficPolicy Local */
+	/*
+	 * And so it is: there is a server on this node, and only those of this node are members. Their
+	 * answers pass through this machine whatever their routes: no masquerade, so that they see
+	 * clients' addresses.
+	 */
+	bool local_only;
+	uint32_t elsewhere;	/* servers on other nodes that are no members here because of it */
 	uint32_t persistence_s; /* sessionAffinity ClientIP; 0: none */
 	struct pool_settings set;
 	struct endpoint *frontends; /* those it was given: a clash lost is not in here */

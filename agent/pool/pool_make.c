@@ -136,8 +136,9 @@ bool pool_equal(const struct pool *a, const struct pool *b)
 {
 	return strcmp(a->id, b->id) == 0 && a->source == b->source &&
 	       revision_of(a) == revision_of(b) && a->persistence_s == b->persistence_s &&
-	       a->frontend_count == b->frontend_count && a->member_count == b->member_count &&
-	       settings_equal(&a->set, &b->set) &&
+	       a->local_wanted == b->local_wanted && a->local_only == b->local_only &&
+	       a->elsewhere == b->elsewhere && a->frontend_count == b->frontend_count &&
+	       a->member_count == b->member_count && settings_equal(&a->set, &b->set) &&
 	       memcmp(a->frontends, b->frontends, a->frontend_count * sizeof(*a->frontends)) == 0 &&
 	       members_equal(a, b) && problems_equal(&a->problems, &b->problems);
 }

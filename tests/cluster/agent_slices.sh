@@ -91,13 +91,36 @@ becomes "add a slice" "$vip:30031" "10.100.1.32:81=1 10.100.1.33:80=1"
 delete EndpointSlice steps-a
 slice steps-b steps 80 <<<10.100.1.32 | apply
 becomes "move an IP from one slice to another" "$vip:30031" 10.100.1.32:80=1
-slice steps-b steps 80 'ready: false, serving: true, terminating: true' <<<10.100.1.32 | apply
+slice steps-b steps 80 'ready: false, serving: false, terminating: true' <<<10.100.1.32 | apply
 becomes "terminating: out, as it has no connection" "$vip:30031" ""
+slice steps-b steps 80 'ready: false, serving: true, terminating: true' <<<10.100.1.32 | apply
+becomes "\"should fallback to terminating endpoints when there are no ready endpoints\"" "$vip:30031" 10.100.1.32:80=1
 slice steps-b steps 80 <<<10.100.1.34 | apply
 becomes "something to something else" "$vip:30031" 10.100.1.34:80=1
 patch EndpointSlice steps-b '{"endpoints": []}'
 becomes "something to nothing" "$vip:30031" ""
 check "the service stays" has_service "$vip:30031"
+
+# "should respect externalTrafficPolicy=Local", "should fallback to local terminating endpoints when
+# there are no ready endpoints with externalTrafficPolicy=Local"
+on_node() { sed "s/^- addresses/- nodeName: $1\n  addresses/"; }
+service_alone near 30041 "$no_check" | apply
+slice near-a near 80 <<<10.100.1.41 | on_node director | apply
+slice near-b near 80 <<<10.100.1.42 | on_node elsewhere | apply
+becomes "whatever their nodes" "$vip:30041" "10.100.1.41:80=1 10.100.1.42:80=1"
+patch Service near '{"spec": {"externalTrafficPolicy": "Local"}}'
+becomes "Local: that of this node" "$vip:30041" 10.100.1.41:80=1
+slice near-a near 80 'ready: false, serving: true, terminating: true' <<<10.100.1.41 | on_node director | apply
+slice near-b near 80 <<<10.100.1.43 | on_node elsewhere | apply
+slice marker-a marker 80 <<<10.100.1.97 | apply
+becomes "a later change has come through" "$vip:30009" "10.100.1.11:8080=1 10.100.1.97:80=1"
+becomes "Local: that of this node, while it goes and serves" "$vip:30041" 10.100.1.41:80=1
+slice near-a near 80 'ready: false, serving: false, terminating: true' <<<10.100.1.41 | on_node director | apply
+becomes "Local: none is here: those of all nodes" "$vip:30041" 10.100.1.43:80=1
+slice near-a near 80 <<<10.100.1.44 | on_node director | apply
+becomes "Local: one has come" "$vip:30041" 10.100.1.44:80=1
+patch Service near '{"spec": {"externalTrafficPolicy": "Cluster"}}'
+becomes "Cluster: all again" "$vip:30041" "10.100.1.43:80=1 10.100.1.44:80=1"
 # but for `kubernetes`, whose endpoint the API server makes itself
 equal "none of it was probed" "" "$(ctl get targets | awk '/^10[.]10[01][.]/ { print $1 }' | xargs)"
 tap_done

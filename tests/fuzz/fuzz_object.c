@@ -23,7 +23,8 @@ static void decode(const struct doc *d, bool from_cluster)
 {
 	const struct object_origin from = { .from_cluster = from_cluster,
 					    .exposed = !from_cluster,
-					    .path = "f.yaml" };
+					    .path = "f.yaml",
+					    .node = "node-a" };
 	struct object *o = NULL, *again;
 	struct buf b = { 0 };
 	struct err err = { 0 };

@@ -416,6 +416,15 @@ static int http_of_server(struct loop *l, const char *user_agent, struct http **
 	return 0;
 }
 
+static void be_on_kernel(const struct world *w)
+{
+	struct utsname *k = &((struct core *)w->context.arg)->kernel_is;
+
+	*k = (struct utsname){ 0 };
+	if (w->kernel_is)
+		snprintf(k->version, sizeof(k->version), "%s", w->kernel_is);
+}
+
 void start_core(struct world *w)
 {
 	w->context = (struct role_context){ .loop = w->loop, .config = w->config };
@@ -423,6 +432,7 @@ void start_core(struct world *w)
 	http_server = w->server;
 	((struct core *)w->context.arg)->http_new = http_of_server;
 	((struct core *)w->context.arg)->files_at_once = true;
+	be_on_kernel(w);
 	if (w->over_tcp) /* a port that is free, which no configuration can say */
 		((struct core *)w->context.arg)->tcp_fd = snapshot_listen_tcp(&w->tcp_port);
 	assert_int_equal(core_start(&w->context), 0);

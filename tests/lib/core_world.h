@@ -24,6 +24,7 @@ struct world {
 	char dir[64];
 	struct config *config;
 	struct role_context context;
+	const char *kernel_is; /* uname(2)'s version of it; NULL: nothing is known of it */
 	/* the ipvs process */
 	struct channel *kernel;
 	struct ipvs_message_reader reader;

@@ -197,6 +197,9 @@ static struct pool_view *sample_web(int64_t now)
 						      "10.0.0.1:40080", CHECK_HTTP }),
 			  m, ARRAY_LEN(m));
 
+	v->pool->local_wanted = v->pool->local_only = true;
+	v->pool->elsewhere = 3;
+	v->pool->set.masquerade = false;
 	v->members[2].remove_at_ms = now + HOURS(4);
 	v->members[3].nominal = 0;
 	v->members[5].in_table = false;
@@ -216,6 +219,7 @@ static struct pool_view *sample_secure(int64_t now)
 						      "[2001:db8:1::1]:40443", CHECK_TCP }),
 			  m, ARRAY_LEN(m));
 
+	v->pool->local_wanted = true;
 	v->fail_open = true;
 	v->kernel_problem =
 		xstrdup("service [2001:db8:1::1]:40443/tcp: Address family not supported");

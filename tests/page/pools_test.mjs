@@ -115,6 +115,7 @@ const tests = [
 			assert.match(rows[0], /10\.100\.3\.6:80.*down.*http.*127.*24.*not in the kernel.*its check fails; HTTP status 503/s);
 			assert.match(rows[1], /10\.100\.3\.5:80.*unknown.*never seen up yet; not probed yet/s);
 			assert.match(await text(page, '.facts'), /http \/healthz 200-399 every 5 s, 2 s to answer/);
+			assert.match(await text(page, '.facts'), /Local; servers left out, on other nodes: 3/);
 			assert.match(page.url(), /open=shop\.web\.http-tcp/);
 			assert.equal(await page.locator('[aria-expanded=true]').count(), 1);
 			await picture(page, 'members-light-en');

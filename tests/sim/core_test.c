@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "agent/base/xalloc.h"
 #include "tests/lib/core_world.h"
 #include "tests/lib/random.h"
 
@@ -588,6 +589,90 @@ static void what_did_not_change_is_not_told_again(void **state)
 	assert_int_equal(w->commits, commits);
 }
 
+/* --- what this machine is ------------------------------------------------------------------ */
+
+#define LOCAL                                                                                     \
+	"kind: Service\napiVersion: v1\nmetadata: {name: web}\n"                                  \
+	"spec: {type: NodePort, externalTrafficPolicy: Local, ports: [{name: p, port: 80, "       \
+	"nodePort: 30080}]}\n---\n"                                                               \
+	"kind: EndpointSlice\napiVersion: discovery.k8s.io/v1\nmetadata: {name: web-1, labels: "  \
+	"{kubernetes.io/service-name: web}}\naddressType: IPv4\nports: [{name: p, port: 8080}]\n" \
+	"endpoints:\n"                                                                            \
+	"- {addresses: [10.1.0.1], nodeName: node-a}\n"                                           \
+	"- {addresses: [10.1.0.2], nodeName: node-b}\n"
+
+static void be_node(struct world *w, const char *name)
+{
+	free(w->config->node);
+	w->config->node = xstrdup(name);
+}
+
+/* Whether the frontend is masqueraded, in the table as it is wanted. */
+static bool is_masqueraded(const struct world *w)
+{
+	struct endpoint key;
+
+	assert_int_equal(endpoint_parse("10.0.0.1:30080", IPPROTO_TCP, &key), 0);
+	return ipvs_table_get(&w->wanted, &key)->masquerade;
+}
+
+static void each_node_has_its_own_members_of_a_local_pool(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", LOCAL);
+	be_node(w, "node-a");
+	start_all(w, "");
+	await_wanted(w, VIP D1("1"));
+	await_targets(w, 1); /* and who is elsewhere is not probed from here */
+	assert_false(is_masqueraded(w));
+	stop_core(w);
+	/* What was saved says who is on node-a, not who is here. */
+	be_node(w, "node-b");
+	start_all(w, "");
+	await_wanted(w, VIP D2("1"));
+	assert_false(is_masqueraded(w));
+	stop_core(w);
+	be_node(w, "lb-1");
+	start_all(w, "");
+	await_wanted(w, VIP D1("1") D2("1"));
+	assert_true(is_masqueraded(w));
+}
+
+static void a_limit_is_wanted_where_the_kernel_can_be_trusted_with_it(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+
+	write_pool(
+		w, "web.yaml",
+		WEB(ONE) "---\nkind: Service\napiVersion: v1\nmetadata: {name: other, "
+			 "annotations: {parasaus.io/max-connections: '100'}}\n"
+			 "spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 30081}]}\n"
+			 "---\nkind: Endpoints\napiVersion: v1\nmetadata: {name: other}\nsubsets: "
+			 "[{ports: [{name: p, port: 8080}], addresses: [" ONE "]}]\n");
+	w->kernel_is = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)";
+	start_all(w, "");
+	await_wanted(w, VIP D1("1") "-A -t 10.0.0.1:30081 -s wrr\n"
+				    "-a -t 10.0.0.1:30081 -r 10.1.0.1:8080 -m -w 1\n");
+	pass(w, 1200);
+	s = snapshot_slot_get(((const struct core *)w->context.arg)->view.slot);
+	assert_int_equal(s->pools[0]->pool->problems.count, 1);
+	assert_string_equal(
+		s->pools[0]->pool->problems.items[0].text,
+		"annotation parasaus.io/max-connections is not used: connection limits "
+		"race on Linux 6.1.76, and a server can stay marked as overloaded; boot "
+		"Linux 6.1.187, 6.12.105 or a later one, or limit connections at the "
+		"servers");
+	assert_int_equal(s->pools[1]->pool->problems.count, 0);
+	snapshot_unref(s);
+	stop_core(w);
+	w->kernel_is = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.187-1 (2026-08-20)";
+	start_all(w, "");
+	await_wanted(w, VIP D1("1") "-A -t 10.0.0.1:30081 -s wrr\n"
+				    "-a -t 10.0.0.1:30081 -r 10.1.0.1:8080 -m -w 1 -x 100\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +704,8 @@ int main(void)
 		T(a_change_is_timed_until_the_kernel_has_it),
 		T(a_frontend_changes_hands),
 		T(what_did_not_change_is_not_told_again),
+		T(each_node_has_its_own_members_of_a_local_pool),
+		T(a_limit_is_wanted_where_the_kernel_can_be_trusted_with_it),
 	};
 
 	return cmocka_run_group_tests_name("core", tests, NULL, NULL);

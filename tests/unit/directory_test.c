@@ -100,7 +100,7 @@ static int set_up(void **state)
 	strcpy(f->dir, "/tmp/directory_test.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	assert_int_equal(loop_new(&test_clock, &f->loop), 0);
-	f->source = watch_directory_new(f->loop, f->dir, 5, &sink);
+	f->source = watch_directory_new(f->loop, f->dir, "node-1", 5, &sink);
 	assert_non_null(f->source);
 	*state = f;
 	return 0;
@@ -657,7 +657,7 @@ static void whatever_was_before_the_file_decides(void **state)
 	struct map told;
 	const struct watch_sink sink = { keep_put,	 keep_remove, ignore_complete,
 					 ignore_problem, NULL,	      &told };
-	struct watch_source *s = watch_directory_new(f->loop, f->dir, 5, &sink);
+	struct watch_source *s = watch_directory_new(f->loop, f->dir, "node-1", 5, &sink);
 
 	map_init(&told, told_is);
 	write_random(f, &random, want, &text);
@@ -692,7 +692,7 @@ static void a_source_can_be_freed_at_any_time(void **state)
 		write_file(f, name, SERVICE("a") SERVICE("b") SERVICE("c"));
 	}
 	for (int turns = 0; turns < 5; turns++) {
-		struct watch_source *s = watch_directory_new(f->loop, f->dir, 5, &sink);
+		struct watch_source *s = watch_directory_new(f->loop, f->dir, "node-1", 5, &sink);
 
 		watch_source_start(s);
 		for (int i = 0; i < turns; i++)

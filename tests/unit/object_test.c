@@ -15,7 +15,7 @@
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 
-static const struct object_origin from_file = { .source = 3, .path = "web.yaml" };
+static const struct object_origin from_file = { .source = 3, .path = "web.yaml", .node = "node-a" };
 
 static void print_ports(struct buf *b, const struct object_port *p, size_t n)
 {
@@ -42,6 +42,8 @@ static void print_object(struct buf *b, const struct object *o)
 		buf_printf(b, " affinity=%u", o->affinity_s);
 	if (o->use_not_ready)
 		buf_str(b, " use-not-ready");
+	if (o->local_wanted)
+		buf_str(b, " local");
 	for (size_t i = 0; i < o->subset_count; i++) {
 		buf_str(b, " {");
 		print_ports(b, o->subsets[i].ports, o->subsets[i].port_count);
@@ -50,9 +52,9 @@ static void print_object(struct buf *b, const struct object *o)
 			const struct object_address *a = &o->subsets[i].addresses[j];
 			char text[ADDR_TEXT_MAX];
 
-			buf_printf(b, " %s%s%s%s", addr_text(&a->addr, text),
+			buf_printf(b, " %s%s%s%s%s", addr_text(&a->addr, text),
 				   a->ready ? "" : "-notready", a->serving ? "" : "-notserving",
-				   a->terminating ? "-terminating" : "");
+				   a->terminating ? "-terminating" : "", a->local ? "-here" : "");
 		}
 		buf_str(b, " }");
 	}
@@ -167,6 +169,30 @@ static void services_are_read(void **state)
 		      "{timeoutSeconds: 60}}}}",
 	      "Service default/web ClusterIP affinity=60\n");
 	check(SERVICE "{sessionAffinity: None, ports: null}}", "Service default/web ClusterIP\n");
+}
+
+/* What comes to frontends comes from outside: the policy for what is inside a cluster is none of ours. */
+static void traffic_policies_are_read(void **state)
+{
+	(void)state;
+	check(SERVICE "{type: NodePort, externalTrafficPolicy: Local}}",
+	      "Service default/web NodePort local\n");
+	check(SERVICE "{type: LoadBalancer, externalTrafficPolicy: Local}}",
+	      "Service default/web LoadBalancer local\n");
+	check(SERVICE "{type: NodePort, externalTrafficPolicy: Cluster, internalTrafficPolicy: "
+		      "Local}}",
+	      "Service default/web NodePort\n");
+	check(SERVICE "{type: NodePort, externalTrafficPolicy: local, internalTrafficPolicy: "
+		      "Node}}",
+	      "Service default/web NodePort\n"
+	      "error 1: Service: spec.externalTrafficPolicy is \"local\": write Cluster or Local; "
+	      "taken as Cluster\n"
+	      "error 1: Service: spec.internalTrafficPolicy is \"Node\": write Cluster or Local; "
+	      "taken as Cluster\n");
+	check(SERVICE "{externalTrafficPolicy: Local}}",
+	      "Service default/web ClusterIP\n"
+	      "warning 1: Service: spec.externalTrafficPolicy is of no use with spec.type "
+	      "ClusterIP: write type: NodePort under spec\n");
 }
 
 static void a_bad_field_costs_that_field_alone(void **state)
@@ -290,6 +316,32 @@ static void slices_are_read(void **state)
 	      "labels: "
 	      "{kubernetes.io/service-name: web}}, addressType: FQDN}",
 	      "refused: line 1: EndpointSlice: addressType is \"FQDN\": write IPv4 or IPv6\n");
+}
+
+static void servers_of_this_node_are_known(void **state)
+{
+	const struct object_origin nowhere = { .path = "web.yaml" };
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	(void)state;
+	check(SLICE "ports: [{port: 80}], endpoints: [{addresses: [10.0.0.1], nodeName: node-a}, "
+		    "{addresses: [10.0.0.2], nodeName: node-ab}, {addresses: [10.0.0.3], nodeName: "
+		    "null}, {addresses: [10.0.0.4], nodeName: 7}]}",
+	      "EndpointSlice default/web-1 of web { :80/tcp -> 10.0.0.1-here 10.0.0.2 10.0.0.3 "
+	      "10.0.0.4 }\n");
+	check(ENDPOINTS "[{addresses: [{ip: 10.0.0.1, nodeName: node-a}, {ip: 10.0.0.2, nodeName: "
+			"node-b}], notReadyAddresses: [{ip: 10.0.0.3, nodeName: node-a}], ports: "
+			"[{port: 80}]}]}",
+	      "Endpoints default/web { :80/tcp -> 10.0.0.1-here 10.0.0.2 "
+	      "10.0.0.3-notready-notserving-here }\n");
+	decode_all(SLICE "ports: [{port: 80}], endpoints: [{addresses: [10.0.0.1], nodeName: "
+			 "node-a}]}",
+		   &nowhere, &b);
+	assert_string_equal(buf_cstr(&b),
+			    "EndpointSlice default/web-1 of web { :80/tcp -> 10.0.0.1 "
+			    "}\n");
+	/* There are hundreds of thousands of them. */
+	assert_true(sizeof(struct object_address) <= 20);
 }
 
 static void what_cannot_be_used_is_refused(void **state)
@@ -645,7 +697,8 @@ static void bytes_give_back_the_same_object(void **state)
 		"resourceVersion: "
 		"'7', creationTimestamp: '2026-11-22T01:02:03Z', annotations: {parasaus.io/rise: "
 		"'3', "
-		"parasaus.io/fall: 1}}\nspec: {type: NodePort, sessionAffinity: ClientIP, ports: "
+		"parasaus.io/fall: 1}}\nspec: {type: NodePort, externalTrafficPolicy: Local, "
+		"sessionAffinity: ClientIP, ports: "
 		"[{name: a, port: "
 		"80, nodePort: 30080}, {name: b, port: 99999}]}\n",
 		ENDPOINTS
@@ -654,7 +707,7 @@ static void bytes_give_back_the_same_object(void **state)
 		"81}]}]}",
 		SLICE
 		"ports: [{name: a, port: 80}], endpoints: [{addresses: [10.0.0.1], conditions: "
-		"{terminating: true}}]}",
+		"{terminating: true}}, {addresses: [10.0.0.2], nodeName: node-a}]}",
 	};
 
 	(void)state;
@@ -741,6 +794,8 @@ int main(void)
 		cmocka_unit_test(the_origins_yaml_is_taken_as_it_is),
 		cmocka_unit_test(the_corrected_form_has_no_warning),
 		cmocka_unit_test(services_are_read),
+		cmocka_unit_test(traffic_policies_are_read),
+		cmocka_unit_test(servers_of_this_node_are_known),
 		cmocka_unit_test(a_bad_field_costs_that_field_alone),
 		cmocka_unit_test(endpoints_are_read),
 		cmocka_unit_test(slices_are_read),

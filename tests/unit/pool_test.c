@@ -233,6 +233,54 @@ static void a_named_port_is_a_pool_each(void **state)
 	pools_free(p);
 }
 
+#define LIMITED                                                                                 \
+	"---\n{apiVersion: v1, kind: Service, metadata: {name: web, annotations: "              \
+	"{parasaus.io/max-connections: '100'}}, spec: {ports: [{name: a, port: 80}, {name: b, " \
+	"port: 81}]}}\n"
+
+static uint32_t limit_of(const struct pools *p, const char *id)
+{
+	const struct pool *pool = pools_find(p, id);
+
+	assert_non_null(pool);
+	return pool->set.max_connections;
+}
+
+static void a_limit_that_does_harm_is_not_used(void **state)
+{
+	struct pool_rules old = rules;
+	struct pools *p = pools_new(&old);
+
+	(void)state;
+	old.no_limits = "connection limits race on Linux 6.1.76";
+	put(p, "a.yaml", LIMITED);
+	expect(p, "default.web.a-tcp tcp\n"
+		  "  error 2: annotation parasaus.io/max-connections is not used: connection "
+		  "limits race on Linux 6.1.76\n"
+		  "  warning 2: there is no Endpoints default/web and no EndpointSlice of it: no "
+		  "members\n"
+		  "default.web.b-tcp tcp\n"
+		  "  error 2: annotation parasaus.io/max-connections is not used: connection "
+		  "limits race on Linux 6.1.76\n"
+		  "  warning 2: there is no Endpoints default/web and no EndpointSlice of it: no "
+		  "members\n");
+	assert_int_equal(limit_of(p, "default.web.a-tcp"), 0);
+	/* What is not asked for is not told: the configuration's own limit is told of once. */
+	old.defaults.max_connections = 50;
+	put(p, "a.yaml", SERVICE("web", "ports: [{port: 80}]") ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n"
+		  "default.web.a-tcp is gone\n"
+		  "default.web.b-tcp is gone\n");
+	assert_int_equal(limit_of(p, "default.web.80-tcp"), 0);
+	pools_free(p);
+
+	p = pools_new(&rules);
+	put(p, "a.yaml", LIMITED);
+	pools_update(p, NULL, NULL);
+	assert_int_equal(limit_of(p, "default.web.a-tcp"), 100);
+	pools_free(p);
+}
+
 #define DB                                                                               \
 	"---\n{apiVersion: v1, kind: Service, metadata: {name: db, annotations: "        \
 	"{parasaus.io/health-check-type: mysql, parasaus.io/health-check-role: writer, " \
@@ -1124,6 +1172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_origins_yaml_is_a_pool),
 		cmocka_unit_test(a_named_port_is_a_pool_each),
+		cmocka_unit_test(a_limit_that_does_harm_is_not_used),
 		cmocka_unit_test(a_secret_that_is_named_is_looked_for),
 		cmocka_unit_test(of_two_secrets_the_first_counts),
 		cmocka_unit_test(types_other_than_node_port),

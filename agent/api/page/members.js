@@ -56,6 +56,8 @@ function facts(p) {
 		['drain', duration(p.drainSeconds)],
 		['unhealthy', word('unhealthy', p.onUnhealthy)],
 		['policy', word('policy', p.failPolicy)],
+		['traffic', p.externalTrafficPolicy === 'Local' && (p.localOnly
+			? t('fact.localOnly', { n: p.members.elsewhere }) : t('fact.localNone'))],
 		['source', p.source || '–'],
 		['operated', p.lastOperator && [p.lastOperator, word('action', p.lastAction), time(p.lastOperationTime)].join(', ')],
 	];

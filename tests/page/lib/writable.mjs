@@ -146,7 +146,8 @@ export class Writable {
 			frontends: [`10.0.0.1:${p.port}/tcp`], scheduler: p.settings.scheduler || 'wrr', forwarding: 'nat', masquerade: true,
 			persistenceSeconds: 0, drainSeconds: Number(p.settings['drain-seconds'] || 300), onUnhealthy: 'drain', failPolicy: 'open-last',
 			check: { type: 'none' }, health: 'up', failOpen: false, inherited: false, generation: 7, problemCount: 0, problems: [],
-			members: { total: p.members.length, up: p.members.length, down: 0, unknown: 0, draining: 0 },
+			members: { total: p.members.length, up: p.members.length, down: 0, unknown: 0, draining: 0, elsewhere: 0 },
+			externalTrafficPolicy: 'Cluster', localOnly: false,
 			revision: p.revision, lastOperator: p.who.user, lastAction: p.who.action, lastOperationTime: p.who.at };
 	}
 
