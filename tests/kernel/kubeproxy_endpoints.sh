@@ -34,10 +34,9 @@ server_start s1 10.100.1.11:8080
 cases_configure
 count_start
 
-# What endpoints come to. Of one that is given twice the better one counts. What terminates or is not
-# ready is no server; kube-proxy takes what terminates and serves where nothing is ready (proxier_test.go:
-# 4937, :5109, service.go:2920, :3149), and we never: who is told to go gets no new connections. We know
-# no traffic policy, so an endpoint is one on whatever node it is (:4765, :5109 Local).
+# What endpoints come to. Of one that is given twice the better one counts. What terminates is a server
+# where it still serves and nothing is ready. Which node endpoints are on (:4765, :5109 Local) is in
+# e2e_policy.sh.
 cat >"$run/esc.rows" <<-END
 	endpointslice.go:458 "... multiple ports specified in multiple EndpointSlices"
 	| s/1 10.0.1.1 p80:8090; s/2 10.0.1.1 p81:9090 | p80=10.0.1.1:8090 p81=10.0.1.1:9090
@@ -65,10 +64,10 @@ cat >"$run/esc.rows" <<-END
 	| s/1 10.0.1.1,10.0.1.2,10.0.1.3 p80:80 | p80=10.0.1.1:80,10.0.1.2:80,10.0.1.3:80
 	endpointslicecache_test.go:314 with duplicate Endpoints, prefer non-terminating
 	| s/1 10.0.1.1=terminating,10.0.1.1,10.0.1.1=ending p80:80 | p80=10.0.1.1:80
-	proxier_test.go:4592 Test_EndpointSliceReadyAndTerminatingCluster, :4765 Local
+	proxier_test.go:4592 Test_EndpointSliceReadyAndTerminatingCluster
 	| s/1 10.0.1.1,10.0.1.2,10.0.1.3=terminating,10.0.1.4=ending,10.0.1.5 p80:80 | p80=10.0.1.1:80,10.0.1.2:80,10.0.1.5:80
-	proxier_test.go:4937 Test_EndpointSliceOnlyReadyAndTerminatingCluster, :5109 Local: those of us that terminate get nothing
-	| s/1 10.0.1.1=terminating,10.0.1.2=terminating,10.0.1.3=ending,10.0.1.4=terminating,10.0.1.5=unready p80:80 | p80=
+	proxier_test.go:4937 Test_EndpointSliceOnlyReadyAndTerminatingCluster
+	| s/1 10.0.1.1=terminating,10.0.1.2=terminating,10.0.1.3=ending,10.0.1.4=terminating,10.0.1.5=unready p80:80 | p80=10.0.1.1:80,10.0.1.2:80,10.0.1.4:80
 END
 rows_place esc 1 31000 TCP
 agent_start
@@ -126,9 +125,9 @@ cat >"$run/map.rows" <<-END
 	| a/1 10.1.1.1 -:11 | -=10.1.1.1:11
 	change from ready to terminating pod
 	| a/1 10.1.1.1 -:11 | -=10.1.1.1:11
-	| a/1 10.1.1.1=terminating -:11 | -=
+	| a/1 10.1.1.1=terminating -:11 | -=10.1.1.1:11
 	change from terminating to empty pod
-	| a/1 10.1.1.1=terminating -:11 | -=
+	| a/1 10.1.1.1=terminating -:11 | -=10.1.1.1:11
 	| a/1 none -:11 | -=
 END
 o="endpointschangetracker_test.go:186 TestUpdateEndpointsMap"
@@ -184,8 +183,11 @@ shows "$o: ready" tcp 30011 10.100.1.11:8080
 check "$o: it serves" answers
 load_start 2 0 50 "$vip:30011"
 check "$o: it has connections" wait_for 10 has_connections
-web 10.100.1.11=terminating
-shows "$o: terminating, the only one: weight 0, and there" tcp 30011 10.100.1.11:8080=0
+web 10.100.1.11=terminating 10.100.1.12=ending
+shows "$o: terminating, and the only one that serves: as it was" tcp 30011 10.100.1.11:8080
+check "$o: it goes on serving" answers
+web 10.100.1.11=ending
+shows "$o: serving no more: weight 0, and there" tcp 30011 10.100.1.11:8080=0
 check "$o: new connections are refused" refused
 web 10.100.1.11
 shows "$o: ready once more: with its weight" tcp 30011 10.100.1.11:8080
