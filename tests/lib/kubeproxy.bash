@@ -83,21 +83,26 @@ slice() {
 
 # --- what the kernel has ------------------------------------------------------------------
 
-# shown PROTOCOL PORT|VIP:PORT: its servers, a weight written where it is not 1, or "absent".
+# shown PROTOCOL PORT|VIP:PORT: its servers, a weight written where it is not 1, or "absent". With few
+# processes, for it is asked often.
 shown() {
-	local flag=-${1:0:1} frontend=$2
+	local flag=-${1:0:1} frontend=$2 there="" op protocol address server rest weight servers=()
 	[ "$1" != sctp ] || flag=--sctp-service
 	[[ $frontend == *:* ]] || frontend=$vip:$2
-	table | awk -v p="$flag" -v s="$frontend" '
-	$2 == p && $3 == s && $1 == "-A" { there = 1 }
-	$2 == p && $3 == s && $1 == "-a" { out = out " " $5 ($NF == 1 ? "" : "=" $NF) }
-	END { print there ? substr(out, 2) : "absent" }'
+	while read -r op protocol address _ server rest; do
+		[ "$protocol $address" = "$flag $frontend" ] || continue
+		there=yes weight=${rest##* }
+		[ "$op" = -A ] || servers+=("$server=$weight")
+	done < <(in_box director ipvsadm -Sn)
+	((${#servers[@]} < 2)) || mapfile -t servers < <(printf '%s\n' "${servers[@]}" | sort)
+	servers=("${servers[@]/%=1/}")
+	[ -z "$there" ] && echo absent || echo "${servers[*]}"
 }
 # at_last DESCRIPTION WANTED CMD...: what CMD prints, within ten seconds.
 at_last() {
 	local got end=$((SECONDS + 11))
 	until got=$("${@:3}") && [ "$got" = "$2" ] || ((SECONDS >= end)); do
-		sleep 0.02
+		sleep 0.05
 	done
 	equal "$1" "$2" "$got"
 }
