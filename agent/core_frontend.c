@@ -114,7 +114,7 @@ static bool is_back(const struct frontend *f, const struct endpoint *e)
 	const struct pool_state *ps = f->owner;
 	const struct pool_member *m = ps ? pool_member_find(ps->pool, e) : NULL;
 
-	return m && ps->plan[m - ps->pool->members].in_table;
+	return m && ps->places[m - ps->pool->members].in_table;
 }
 
 /* Those that are over go, but a terminating member's is kept as the mark that it is through. */
@@ -179,7 +179,7 @@ void frontend_wanted(const struct frontend *f, struct ipvs_service *out)
 	const struct pool_state *ps = f->owner;
 
 	*out = f->shape;
-	plan_dests(out, ps ? ps->pool : NULL, ps ? ps->plan : NULL, f->drains, f->drain_count,
+	plan_dests(out, ps ? ps->pool : NULL, ps ? ps->places : NULL, f->drains, f->drain_count,
 		   core_now(f->core));
 }
 
@@ -203,7 +203,7 @@ void frontend_apply(struct frontend *f)
 }
 
 /* Members of `old` that `now` no longer has begin to drain on f. True: there are any. */
-static bool add_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+static bool add_lost(struct frontend *f, const struct pool *old, const struct plan_place *places,
 		     const struct pool *now)
 {
 	mono_t deadline = mono_add_ms(core_now(f->core), (int64_t)old->set.drain_s * 1000);
@@ -213,7 +213,7 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 		const struct pool_member *m = &old->members[i];
 
 		/* One that is down and out of the table has nothing left to drain. */
-		if (pool_member_find(now, &m->endpoint) || (plan && !plan[i].in_table))
+		if (pool_member_find(now, &m->endpoint) || (places && !places[i].in_table))
 			continue;
 		any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
 							  .deadline = deadline,
@@ -222,10 +222,10 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 	return any;
 }
 
-static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_place *places,
 		       const struct pool *now)
 {
-	if (add_lost(f, old, plan, now))
+	if (add_lost(f, old, places, now))
 		drains_changed(f);
 }
 
@@ -271,7 +271,7 @@ void frontends_move(struct pool_state *ps, struct pool *now)
 
 		if (!f || f->owner != ps || has_frontend(now, &f->key))
 			continue;
-		drain_lost(f, old, ps->plan, NULL);
+		drain_lost(f, old, ps->places, NULL);
 		f->owner = NULL;
 		frontend_apply(f);
 	}
@@ -280,7 +280,7 @@ void frontends_move(struct pool_state *ps, struct pool *now)
 
 		/* Its last owner may lose it later in this same update. */
 		if (f->owner)
-			drain_lost(f, f->owner->pool, f->owner->plan, now);
+			drain_lost(f, f->owner->pool, f->owner->places, now);
 		f->owner = ps;
 		drain_match(f, now);
 	}
@@ -300,7 +300,7 @@ bool frontend_preview(struct core *c, const struct endpoint *key, const struct p
 			(void)add_drain(&f, &now->drains[i]);
 	}
 	if (now && now->owner)
-		(void)add_lost(&f, now->owner->pool, now->owner->plan, then ? then->pool : NULL);
+		(void)add_lost(&f, now->owner->pool, now->owner->places, then ? then->pool : NULL);
 	if (then) {
 		(void)add_terminating(&f, then->pool);
 		f.shape = plan_service(then->pool, key);

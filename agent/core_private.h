@@ -104,6 +104,7 @@ void targets_settle(struct core *c);
 
 /* --- core_pool ------------------------------------------------------------------ */
 
+/* What is kept of a member from one plan to the next. */
 struct member_state {
 	struct target *target; /* NULL: not checked, or terminating */
 	bool last_good;
@@ -115,10 +116,10 @@ struct member_state {
 
 struct pool_state {
 	struct core *core;
-	char *id;
 	struct pool *pool;
-	struct member_state *members; /* in the order of pool->members */
-	struct plan_member *plan;
+	/* Both in the order of pool->members; of a pool that is not checked nothing has to be kept. */
+	struct member_state *members;
+	struct plan_place *places;
 	bool fail_open;
 	bool torn;     /* more than one member claims to be its writer */
 	bool reported; /* its source was told that something is wrong */
@@ -127,6 +128,7 @@ struct pool_state {
 	struct pool_view *view; /* NULL: it was not planned yet */
 	LIST_ENTRY(pool_state) noted;
 	bool is_noted; /* in the core's list: a restart has to know of it */
+	char id[];
 };
 
 struct frontend {
@@ -149,6 +151,8 @@ void pool_states_end(struct core *c);
 /* Take changes of the model over and plan them; does nothing before core_planning. */
 void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
+/* Its i-th member; one that is not checked was never anything but well. */
+struct member_state pool_state_member(const struct pool_state *ps, size_t i);
 /* A pool that is not there yet, planned as it would be now: its pool and plan, and nothing else. */
 MUST_CHECK struct pool_state *pool_state_preview(struct core *c, const struct pool *then);
 void pool_state_preview_done(struct pool_state *ps); /* NULL is fine */
@@ -450,8 +454,8 @@ struct view {
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
-/* ps->view is made anew, and is in the next snapshot, soon; or in none any more. */
-void view_pool_new(struct core *c, struct pool_state *ps);
+/* ps->view is made anew of what was planned just now, and is in the next snapshot, soon; or in none any more. */
+void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_member *plan);
 void view_pool_gone(struct core *c, const struct pool_state *ps);
 void view_connect_http(struct core *c, int fd); /* takes fd over */
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);

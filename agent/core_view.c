@@ -24,11 +24,10 @@
 /* --- pools ------------------------------------------------------------------------- */
 
 static void view_member(const struct core *c, const struct pool_state *ps, size_t i,
-			struct member_view *out)
+			const struct plan_member *p, struct member_view *out)
 {
 	const struct pool_member *m = &ps->pool->members[i];
-	const struct plan_member *p = &ps->plan[i];
-	const struct target *t = ps->members[i].target;
+	const struct target *t = pool_state_member(ps, i).target;
 
 	*out = (struct member_view){
 		.endpoint = m->endpoint,
@@ -111,14 +110,15 @@ static size_t view_drains(const struct core *c, const struct pool_state *ps,
 	return count;
 }
 
-static struct pool_view *view_members(const struct core *c, const struct pool_state *ps)
+static struct pool_view *view_members(const struct core *c, const struct pool_state *ps,
+				      const struct plan_member *plan)
 {
 	size_t count = ps->pool->member_count;
 	struct member_view *members = xcalloc(count + count_drains(c, ps), sizeof(*members));
 	struct pool_view *v;
 
 	for (size_t i = 0; i < count; i++)
-		view_member(c, ps, i, &members[i]);
+		view_member(c, ps, i, &plan[i], &members[i]);
 	count = view_drains(c, ps, members);
 	v = pool_view_new(pool_ref(ps->pool), members, count);
 	free(members);
@@ -137,9 +137,10 @@ static char *kernel_problem(const struct core *c, const struct pool_state *ps)
 	return NULL;
 }
 
-static struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
+static struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps,
+				      const struct plan_member *plan)
 {
-	struct pool_view *v = view_members(c, ps);
+	struct pool_view *v = view_members(c, ps, plan);
 
 	v->kernel_problem = kernel_problem(c, ps);
 	v->generation = c->kernel.generation + 1;
@@ -333,10 +334,10 @@ static void view_problems(struct core *c, struct snapshot *s)
 
 /* --- all of them ------------------------------------------------------------------------ */
 
-void view_pool_new(struct core *c, struct pool_state *ps)
+void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_member *plan)
 {
 	pool_view_unref(ps->view);
-	ps->view = view_of_pool(c, ps);
+	ps->view = view_of_pool(c, ps, plan);
 	pool_index_put(c->view.pools, pool_view_ref(ps->view));
 	view_changed(c);
 }
