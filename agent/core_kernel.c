@@ -305,10 +305,11 @@ static void on_problem(struct core *c, const struct ipvs_problem *p)
 	} else if (text) {
 		log_error("kernel", "%s; it is tried again", text);
 		if (f && !f->problem) {
-			f->problem = xstrdup(text);
-			f->problem_dest = p->dest;
+			f->problem = xmalloc(sizeof(*f->problem) + strlen(text) + 1);
+			f->problem->dest = p->dest;
+			strcpy(f->problem->text, text);
 		}
-	} else if (f && f->problem && endpoint_cmp(&f->problem_dest, &p->dest) == 0) {
+	} else if (f && f->problem && endpoint_cmp(&f->problem->dest, &p->dest) == 0) {
 		free(f->problem);
 		f->problem = NULL;
 	}

@@ -131,19 +131,25 @@ struct pool_state {
 	char id[];
 };
 
+/* What the kernel refused of a frontend. */
+struct frontend_problem {
+	struct endpoint dest; /* of this destination; family 0: itself */
+	char text[];
+};
+
 struct frontend {
 	struct core *core;
-	struct endpoint key;
-	struct pool_state *owner;  /* NULL: it only drains */
-	struct ipvs_service shape; /* as it was last planned, without destinations */
+	struct pool_state *owner; /* NULL: it only drains */
+	struct ipvs_service
+		*shape; /* while it has no owner: as it was last, without destinations */
 	struct plan_drain *drains;
-	size_t drain_count;
 	LIST_ENTRY(frontend) draining;
-	bool is_draining;	      /* in the core's list: it has drains */
-	uint64_t sent;		      /* hash of what the ipvs process was told last; 0: nothing */
-	timer_id timer;		      /* the next drain that is over */
-	char *problem;		      /* what the kernel refused of it */
-	struct endpoint problem_dest; /* ... of this destination; family 0: itself */
+	uint64_t sent;	/* hash of what the ipvs process was told last; 0: nothing */
+	timer_id timer; /* the next drain that is over */
+	struct frontend_problem *problem; /* NULL: none */
+	struct endpoint key;
+	uint32_t drain_count;
+	bool is_draining; /* in the core's list: it has drains */
 };
 
 void pool_states_start(struct core *c);

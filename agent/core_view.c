@@ -132,7 +132,7 @@ static char *kernel_problem(const struct core *c, const struct pool_state *ps)
 		const struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
 
 		if (f && f->owner == ps && f->problem)
-			return xstrdup(f->problem);
+			return xstrdup(f->problem->text);
 	}
 	return NULL;
 }
