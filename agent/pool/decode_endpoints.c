@@ -194,15 +194,17 @@ static void read_conditions(struct decode *c, const struct doc *d, const char *w
 {
 	static const char *const known[] = { "ready", "serving", "terminating" };
 	const struct doc *conditions = decode_child(c, d, where, "conditions", DOC_MAP);
+	bool ready = true, serving = true, terminating = false;
 	char name[FIELD_TEXT_MAX];
 
-	a->ready = a->serving = true;
-	a->terminating = false;
 	snprintf(name, sizeof(name), "%.64s.conditions", where);
 	decode_known(c, conditions, name, known, ARRAY_LEN(known));
-	decode_bool(c, conditions, name, "ready", &a->ready);
-	decode_bool(c, conditions, name, "serving", &a->serving);
-	decode_bool(c, conditions, name, "terminating", &a->terminating);
+	decode_bool(c, conditions, name, "ready", &ready);
+	decode_bool(c, conditions, name, "serving", &serving);
+	decode_bool(c, conditions, name, "terminating", &terminating);
+	a->ready = ready;
+	a->serving = serving;
+	a->terminating = terminating;
 }
 
 static void read_slice_endpoint(struct decode *c, const struct doc *d, size_t index, uint8_t family,
