@@ -134,7 +134,8 @@ static void put_members(struct pool_view *v, const struct member_view *members)
 		if (is_gone || m->remove_at_ms)
 			*to++ = (struct member_leaving){
 				.remove_at_ms = m->remove_at_ms,
-				.member = { .endpoint = m->endpoint, .weight = m->nominal },
+				.member = { .endpoint = m->endpoint,
+					    .weight = (uint16_t)m->nominal },
 				.place = i,
 				.gone = gone,
 				.is_gone = is_gone,

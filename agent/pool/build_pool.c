@@ -83,6 +83,7 @@ static void add_member(struct part *t, const struct object *o, const struct obje
 {
 	struct pool *p = t->pool;
 	struct pool_member *m;
+	uint32_t weight = p->set.weight;
 
 	if (!a->ready && !a->terminating && !t->b->service->use_not_ready)
 		return;
@@ -99,10 +100,10 @@ static void add_member(struct part *t, const struct object *o, const struct obje
 	m = &p->members[p->member_count++];
 	*m = (struct pool_member){
 		.endpoint = { .addr = a->addr, .protocol = t->port->protocol, .port = port },
-		.weight = p->set.weight,
 		.terminating = a->terminating,
 	};
-	(void)!weights_find(&t->b->weights, &m->endpoint, &m->weight);
+	(void)!weights_find(&t->b->weights, &m->endpoint, &weight);
+	m->weight = (uint16_t)weight;
 }
 
 static void add_members_of(struct part *t, const struct object *o, bool *matched)
@@ -131,7 +132,7 @@ static int by_endpoint(const void *a, const void *b)
 
 static void sort_members(struct pool *p)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	if (p->member_count > 1)
 		qsort(p->members, p->member_count, sizeof(*p->members), by_endpoint);

@@ -173,7 +173,7 @@ static void walk_tell(struct pools_walk *w, struct object *o)
 
 static void keep(struct pools *p, struct object *o)
 {
-	const struct map_slot *before = p->objects.slots;
+	void *const *before = p->objects.slots;
 	const struct pools_walk *w = walk_of(p, o->source);
 
 	if (o->source >= p->source_count) {

@@ -76,7 +76,7 @@ struct recipe {
 
 /* Those of the views that are still the pool's. */
 static struct pool_member *members_of(const struct member_view *views, size_t count,
-				      size_t *out_count)
+				      uint32_t *out_count)
 {
 	struct pool_member *members = xcalloc(count, sizeof(*members));
 
@@ -85,7 +85,7 @@ static struct pool_member *members_of(const struct member_view *views, size_t co
 		if (!(views[i].reasons & MEMBER_REMOVED))
 			members[(*out_count)++] = (struct pool_member){
 				.endpoint = views[i].endpoint,
-				.weight = views[i].nominal,
+				.weight = (uint16_t)views[i].nominal,
 				.terminating = views[i].reasons & MEMBER_TERMINATING,
 			};
 	return members;

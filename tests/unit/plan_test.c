@@ -256,7 +256,7 @@ struct scene {
 	struct check check;
 };
 
-static uint32_t weight_of(char letter)
+static uint16_t weight_of(char letter)
 {
 	switch (letter) {
 	case 'z':
@@ -301,7 +301,7 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 	s->check.role = c->role;
 	s->pool.set.check = &s->check;
 	s->pool.members = s->members;
-	s->pool.member_count = strlen(c->members);
+	s->pool.member_count = (uint32_t)strlen(c->members);
 	for (size_t i = 0; i < s->pool.member_count; i++) {
 		char letter = c->members[i];
 

@@ -93,7 +93,7 @@ static void assert_kept(unsigned in_pool)
 					     .checked = i % 4 == 0 };
 		if (in_pool & 1u << i)
 			members[parts.member_count++] = (struct pool_member){
-				.endpoint = m[i].endpoint, .weight = m[i].nominal
+				.endpoint = m[i].endpoint, .weight = (uint16_t)m[i].nominal
 			};
 	}
 	v = pool_view_new(pool_make(&parts), m, PLACES);
