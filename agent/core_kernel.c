@@ -212,6 +212,9 @@ static bool tell_piece(void *arg)
 	}
 	if (k->keys_told < k->key_count)
 		return true;
+	free(k->keys);
+	k->keys = NULL;
+	k->key_count = k->keys_told = 0;
 	kernel_commit(c);
 	return false;
 }

@@ -206,7 +206,7 @@ static void claim_won(struct part *t, const struct claim *c)
 			"the frontend %s/%s is also wanted by Service %s/%s, and by %zu others",
 			endpoint_text(&contest->frontend, frontend),
 			protocol_text(contest->frontend.protocol), contest->second->service->ns,
-			contest->second->service->name, contest->count - 2);
+			service_name(contest->second->service), contest->count - 2);
 }
 
 static void find_frontends(struct part *t, size_t index)
