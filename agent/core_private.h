@@ -552,9 +552,10 @@ struct core {
 	int (*http_new)(struct loop *l, const char *user_agent, struct http **out);
 	timer_id patience;
 	bool patience_over;
-	bool planning;	    /* facts of the start are in */
-	bool settled;	    /* every source has delivered and surplus is draining */
-	unsigned log_lines; /* of changed targets, in this second */
+	timer_id tidy_timer; /* until the memory of the start is given back; 0: it is */
+	bool planning;	     /* facts of the start are in */
+	bool settled;	     /* every source has delivered and surplus is draining */
+	unsigned log_lines;  /* of changed targets, in this second */
 	unsigned log_muted;
 	timer_id log_timer;
 };
