@@ -20,6 +20,7 @@
 
 #define BACKLOG 64
 #define MANY	1000 /* pools */
+#define TIDY_MS 1000
 
 /* --- with privilege: directories and sockets ------------------------------------- */
 
@@ -214,6 +215,20 @@ static void begin_planning(struct core *c)
 		 c->frontends.count, c->targets.count);
 }
 
+/*
+ * What reading and telling all of it took goes back to the kernel: once both are done, for what is
+ * freed later would stay.
+ */
+static void tidy(void *arg)
+{
+	struct core *c = arg;
+	bool done = kernel_synced(c) && !c->saving;
+
+	c->tidy_timer = done ? 0 : loop_timer_in(c->loop, TIDY_MS, tidy, c);
+	if (done)
+		malloc_trim(0);
+}
+
 /* Every source has delivered: from here on what is not wanted may go. */
 static void settle(struct core *c)
 {
@@ -225,9 +240,8 @@ static void settle(struct core *c)
 	state_forget(c);
 	state_changed(c);
 	kernel_commit(c);
-	/* What reading all of it took goes back to the kernel. */
 	if (c->states.count > MANY)
-		malloc_trim(0);
+		tidy(c);
 }
 
 void core_facts_changed(struct core *c)
@@ -336,6 +350,7 @@ void core_end(struct role_context *context)
 	if (c->tcp_fd >= 0)
 		close(c->tcp_fd);
 	loop_cancel(c->loop, c->patience);
+	loop_cancel(c->loop, c->tidy_timer);
 	supervisor_end(c);
 	if (c->pools) {
 		writes_end(c);

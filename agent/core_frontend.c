@@ -40,7 +40,6 @@ static struct frontend *frontend_make(struct core *c, const struct endpoint *key
 	f = xcalloc(1, sizeof(*f));
 	f->core = c;
 	f->key = *key;
-	f->shape = ipvs_service_of(key);
 	map_put(&c->frontends, hash_of_key(key), f);
 	ours_changed(c, key);
 	return f;
@@ -52,6 +51,7 @@ static void frontend_free(struct frontend *f)
 		LIST_REMOVE(f, draining);
 	loop_cancel(f->core->loop, f->timer);
 	free(f->drains);
+	free(f->shape);
 	free(f->problem);
 	free(f);
 }
@@ -114,7 +114,7 @@ static bool is_back(const struct frontend *f, const struct endpoint *e)
 	const struct pool_state *ps = f->owner;
 	const struct pool_member *m = ps ? pool_member_find(ps->pool, e) : NULL;
 
-	return m && ps->plan[m - ps->pool->members].in_table;
+	return m && ps->places[m - ps->pool->members].in_table;
 }
 
 /* Those that are over go, but a terminating member's is kept as the mark that it is through. */
@@ -174,12 +174,44 @@ static void drains_schedule(struct frontend *f)
 
 /* --- frontends ------------------------------------------------------------------ */
 
+/* Without destinations: as its owner has it, or as the last one had it, or the kernel. */
+static struct ipvs_service frontend_shape(const struct frontend *f)
+{
+	if (f->owner)
+		return plan_service(f->owner->pool, &f->key);
+	return f->shape ? *f->shape : ipvs_service_of(&f->key);
+}
+
+static void set_owner(struct frontend *f, struct pool_state *owner)
+{
+	f->owner = owner;
+	free(f->shape);
+	f->shape = NULL;
+}
+
+static void keep_shape(struct frontend *f, const struct ipvs_service *shape)
+{
+	f->shape = xmalloc(sizeof(*f->shape));
+	*f->shape = *shape;
+	f->shape->dests = NULL;
+	f->shape->dest_count = 0;
+}
+
+/* It goes on in the shape that it had. */
+static void lose_owner(struct frontend *f)
+{
+	const struct ipvs_service shape = frontend_shape(f);
+
+	set_owner(f, NULL);
+	keep_shape(f, &shape);
+}
+
 void frontend_wanted(const struct frontend *f, struct ipvs_service *out)
 {
 	const struct pool_state *ps = f->owner;
 
-	*out = f->shape;
-	plan_dests(out, ps ? ps->pool : NULL, ps ? ps->plan : NULL, f->drains, f->drain_count,
+	*out = frontend_shape(f);
+	plan_dests(out, ps ? ps->pool : NULL, ps ? ps->places : NULL, f->drains, f->drain_count,
 		   core_now(f->core));
 }
 
@@ -190,9 +222,7 @@ void frontend_apply(struct frontend *f)
 
 	drains_sweep(f, core_now(c));
 	drains_schedule(f);
-	if (f->owner) {
-		f->shape = plan_service(f->owner->pool, &f->key);
-	} else if (f->drain_count == 0) {
+	if (!f->owner && f->drain_count == 0) {
 		kernel_tell_gone(c, f);
 		ours_changed(c, &f->key);
 		map_take(&c->frontends, hash_of_key(&f->key), &f->key);
@@ -203,7 +233,7 @@ void frontend_apply(struct frontend *f)
 }
 
 /* Members of `old` that `now` no longer has begin to drain on f. True: there are any. */
-static bool add_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+static bool add_lost(struct frontend *f, const struct pool *old, const struct plan_place *places,
 		     const struct pool *now)
 {
 	mono_t deadline = mono_add_ms(core_now(f->core), (int64_t)old->set.drain_s * 1000);
@@ -213,7 +243,7 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 		const struct pool_member *m = &old->members[i];
 
 		/* One that is down and out of the table has nothing left to drain. */
-		if (pool_member_find(now, &m->endpoint) || (plan && !plan[i].in_table))
+		if (pool_member_find(now, &m->endpoint) || (places && !places[i].in_table))
 			continue;
 		any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
 							  .deadline = deadline,
@@ -222,10 +252,10 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 	return any;
 }
 
-static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_member *plan,
+static void drain_lost(struct frontend *f, const struct pool *old, const struct plan_place *places,
 		       const struct pool *now)
 {
-	if (add_lost(f, old, plan, now))
+	if (add_lost(f, old, places, now))
 		drains_changed(f);
 }
 
@@ -271,8 +301,8 @@ void frontends_move(struct pool_state *ps, struct pool *now)
 
 		if (!f || f->owner != ps || has_frontend(now, &f->key))
 			continue;
-		drain_lost(f, old, ps->plan, NULL);
-		f->owner = NULL;
+		drain_lost(f, old, ps->places, NULL);
+		lose_owner(f);
 		frontend_apply(f);
 	}
 	for (size_t i = 0; now && i < now->frontend_count; i++) {
@@ -280,8 +310,8 @@ void frontends_move(struct pool_state *ps, struct pool *now)
 
 		/* Its last owner may lose it later in this same update. */
 		if (f->owner)
-			drain_lost(f, f->owner->pool, f->owner->plan, now);
-		f->owner = ps;
+			drain_lost(f, f->owner->pool, f->owner->places, now);
+		set_owner(f, ps);
 		drain_match(f, now);
 	}
 }
@@ -290,21 +320,21 @@ bool frontend_preview(struct core *c, const struct endpoint *key, const struct p
 		      struct ipvs_service *out)
 {
 	const struct frontend *now = frontend_get(c, key);
+	struct ipvs_service shape;
 	struct frontend f = { .core = c,
 			      .key = *key,
 			      .owner = (struct pool_state *)(uintptr_t)then };
 
 	if (now) {
-		f.shape = now->shape;
+		shape = frontend_shape(now);
+		f.shape = &shape;
 		for (size_t i = 0; i < now->drain_count; i++)
 			(void)add_drain(&f, &now->drains[i]);
 	}
 	if (now && now->owner)
-		(void)add_lost(&f, now->owner->pool, now->owner->plan, then ? then->pool : NULL);
-	if (then) {
+		(void)add_lost(&f, now->owner->pool, now->owner->places, then ? then->pool : NULL);
+	if (then)
 		(void)add_terminating(&f, then->pool);
-		f.shape = plan_service(then->pool, key);
-	}
 	(void)drop_drains(&f, core_now(c));
 	frontend_wanted(&f, out);
 	free(f.drains);
@@ -334,9 +364,8 @@ void frontends_restore(struct core *c)
 		if (f->owner)
 			continue;
 		if (image) {
-			f->shape = *image;
-			f->shape.dests = NULL;
-			f->shape.dest_count = 0;
+			free(f->shape);
+			keep_shape(f, image);
 		}
 		frontend_apply(f);
 	}

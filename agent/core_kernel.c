@@ -212,6 +212,9 @@ static bool tell_piece(void *arg)
 	}
 	if (k->keys_told < k->key_count)
 		return true;
+	free(k->keys);
+	k->keys = NULL;
+	k->key_count = k->keys_told = 0;
 	kernel_commit(c);
 	return false;
 }
@@ -305,10 +308,11 @@ static void on_problem(struct core *c, const struct ipvs_problem *p)
 	} else if (text) {
 		log_error("kernel", "%s; it is tried again", text);
 		if (f && !f->problem) {
-			f->problem = xstrdup(text);
-			f->problem_dest = p->dest;
+			f->problem = xmalloc(sizeof(*f->problem) + strlen(text) + 1);
+			f->problem->dest = p->dest;
+			strcpy(f->problem->text, text);
 		}
-	} else if (f && f->problem && endpoint_cmp(&f->problem_dest, &p->dest) == 0) {
+	} else if (f && f->problem && endpoint_cmp(&f->problem->dest, &p->dest) == 0) {
 		free(f->problem);
 		f->problem = NULL;
 	}

@@ -29,6 +29,13 @@ void pool_states_start(struct core *c)
 	frontends_start(c);
 }
 
+struct member_state pool_state_member(const struct pool_state *ps, size_t i)
+{
+	if (ps->members)
+		return ps->members[i];
+	return (struct member_state){ .last_good = !ps->pool->members[i].terminating };
+}
+
 static void plan_first_facts(const struct core *c, const struct pool *pool,
 			     const struct pool_member *m, struct plan_first *out)
 {
@@ -55,12 +62,12 @@ static const struct target *old_target(const struct pool_state *ps, const struct
 {
 	const struct pool_member *m = pool_member_find(ps->pool, e);
 
-	return m ? ps->members[m - ps->pool->members].target : NULL;
+	return m ? pool_state_member(ps, (size_t)(m - ps->pool->members)).target : NULL;
 }
 
 static bool is_proven(const struct pool_state *ps)
 {
-	for (size_t i = 0; ps->pool && i < ps->pool->member_count; i++) {
+	for (size_t i = 0; ps->members && i < ps->pool->member_count; i++) {
 		const struct target *t = ps->members[i].target;
 
 		if (t && t->verdict.state == VERDICT_UP && t->verdict.proven)
@@ -71,7 +78,7 @@ static bool is_proven(const struct pool_state *ps)
 
 static void release_members(struct pool_state *ps)
 {
-	for (size_t i = 0; ps->pool && i < ps->pool->member_count; i++) {
+	for (size_t i = 0; ps->members && i < ps->pool->member_count; i++) {
 		if (ps->members[i].target)
 			target_release(ps->core, ps->members[i].target, ps);
 	}
@@ -84,7 +91,7 @@ static bool was_last_good(const struct pool_state *ps, const struct endpoint *e)
 	const struct pool_member *m = pool_member_find(ps->pool, e);
 
 	if (m)
-		return ps->members[m - ps->pool->members].last_good;
+		return pool_state_member(ps, (size_t)(m - ps->pool->members)).last_good;
 	return !ps->pool && saved_last_good(ps->core, ps->id, e);
 }
 
@@ -102,7 +109,7 @@ static bool was_serving(const struct pool_state *ps, const struct pool *now,
 	const struct pool_member *m = pool_member_find(ps->pool, e);
 
 	if (ps->pool)
-		return m && ps->plan[m - ps->pool->members].weight > 0;
+		return m && ps->places[m - ps->pool->members].weight > 0;
 	for (size_t i = 0; i < now->frontend_count; i++) {
 		const struct ipvs_service *s = ipvs_table_get(&ps->core->kernel.image,
 							      &now->frontends[i]);
@@ -141,12 +148,14 @@ static void find_writer(const struct pool_state *ps, const struct pool *now,
 	for (size_t i = 0; i < now->member_count; i++) {
 		const struct endpoint *e = &now->members[i].endpoint;
 		const struct pool_member *m = pool_member_find(ps->pool, e);
+		struct member_state was;
 
 		members[i].serving = was_serving(ps, now, e);
 		if (!m)
 			continue;
-		members[i].writer = ps->members[m - ps->pool->members].writer;
-		members[i].retired = ps->members[m - ps->pool->members].retired;
+		was = pool_state_member(ps, (size_t)(m - ps->pool->members));
+		members[i].writer = was.writer;
+		members[i].retired = was.retired;
 	}
 	if (!has_one_writer(ps->pool))
 		begin_writer(ps, now, members);
@@ -154,18 +163,24 @@ static void find_writer(const struct pool_state *ps, const struct pool *now,
 
 /* --- members ------------------------------------------------------------------------ */
 
-/* Targets are taken before the old ones are released, so that shared ones live on. */
+/*
+ * Targets are taken before the old ones are released, so that shared ones live on. NULL: the pool is
+ * not checked.
+ */
 static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 {
-	struct member_state *members = xcalloc(now->member_count, sizeof(*members));
 	bool proven = is_proven(ps);
+	struct member_state *members;
 
+	if (now->set.check->type == CHECK_NONE)
+		return NULL;
+	members = xcalloc(now->member_count, sizeof(*members));
 	for (size_t i = 0; i < now->member_count; i++) {
 		const struct pool_member *m = &now->members[i];
 		struct plan_first first;
 
 		members[i].last_good = was_last_good(ps, &m->endpoint);
-		if (m->terminating || now->set.check->type == CHECK_NONE)
+		if (m->terminating)
 			continue;
 		plan_first_facts(ps->core, now, m, &first);
 		first.pool_proven = proven;
@@ -192,8 +207,7 @@ static void pool_state_free(struct pool_state *ps)
 	release_members(ps);
 	pool_view_unref(ps->view);
 	drop_pool(ps);
-	free(ps->plan);
-	free(ps->id);
+	free(ps->places);
 	free(ps);
 }
 
@@ -219,9 +233,9 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	if (!ps && !pool)
 		return;
 	if (!ps) {
-		ps = xcalloc(1, sizeof(*ps));
+		ps = xcalloc(1, sizeof(*ps) + strlen(id) + 1);
 		ps->core = c;
-		ps->id = xstrdup(id);
+		strcpy(ps->id, id);
 		map_put(&c->states, hash_table_str(id), ps);
 	}
 	frontends_move(ps, pool);
@@ -238,8 +252,8 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	drop_pool(ps);
 	ps->pool = pool_ref(pool);
 	ps->members = members;
-	free(ps->plan);
-	ps->plan = xcalloc(pool->member_count, sizeof(*ps->plan));
+	free(ps->places);
+	ps->places = xcalloc(pool->member_count, sizeof(*ps->places));
 	if (is_new && has_one_writer(pool))
 		frontends_drain_strangers(ps);
 	pool_state_dirty(ps);
@@ -330,8 +344,11 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 
 static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 {
-	for (size_t i = 0; i < ps->pool->member_count; i++)
-		facts[i] = fact_of(ps->pool, &ps->members[i]);
+	for (size_t i = 0; i < ps->pool->member_count; i++) {
+		const struct member_state m = pool_state_member(ps, i);
+
+		facts[i] = fact_of(ps->pool, &m);
+	}
 }
 
 /* Of one that `then` would have: as it is, as it is in another pool, or as a new one begins. */
@@ -344,7 +361,7 @@ static struct plan_fact fact_then(struct core *c, const struct pool_state *ps,
 	struct plan_first first;
 
 	if (now)
-		s = ps->members[now - ps->pool->members];
+		s = pool_state_member(ps, (size_t)(now - ps->pool->members));
 	if (m->terminating || then->set.check->type == CHECK_NONE)
 		s.target = NULL;
 	else if (!s.target)
@@ -359,20 +376,30 @@ static struct plan_fact fact_then(struct core *c, const struct pool_state *ps,
 	return f;
 }
 
+/* What of it is for the kernel. */
+static void keep_places(struct pool_state *ps, const struct plan_member *plan)
+{
+	for (size_t i = 0; i < ps->pool->member_count; i++)
+		ps->places[i] = plan_place(&plan[i]);
+}
+
 struct pool_state *pool_state_preview(struct core *c, const struct pool *then)
 {
 	const struct pool_state *now = pool_state_find(c, then->id);
 	struct pool_state *ps = xcalloc(1, sizeof(*ps));
 	struct plan_fact *facts = xcalloc(then->member_count, sizeof(*facts));
+	struct plan_member *plan = xcalloc(then->member_count, sizeof(*plan));
 	struct plan_outcome outcome;
 
 	ps->core = c;
 	ps->pool = pool_ref((struct pool *)(uintptr_t)then);
-	ps->plan = xcalloc(then->member_count, sizeof(*ps->plan));
+	ps->places = xcalloc(then->member_count, sizeof(*ps->places));
 	for (size_t i = 0; i < then->member_count; i++)
 		facts[i] = fact_then(c, now, then, &then->members[i]);
 	plan_last_good(then, facts, core_now(c));
-	plan_pool(then, facts, core_now(c), ps->plan, &outcome);
+	plan_pool(then, facts, core_now(c), plan, &outcome);
+	keep_places(ps, plan);
+	free(plan);
 	free(facts);
 	return ps;
 }
@@ -382,7 +409,7 @@ void pool_state_preview_done(struct pool_state *ps)
 	if (!ps)
 		return;
 	pool_unref(ps->pool);
-	free(ps->plan);
+	free(ps->places);
 	free(ps);
 }
 
@@ -391,7 +418,7 @@ static size_t count_serving(const struct pool_state *ps)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ps->pool->member_count; i++)
-		n += ps->plan[i].weight > 0;
+		n += ps->places[i].weight > 0;
 	return n;
 }
 
@@ -417,7 +444,7 @@ char *pool_state_fault(const struct pool_state *ps)
 	for (size_t i = 0; i < ps->pool->member_count && b.len < FAULT_LIST_MAX; i++) {
 		const struct pool_member *m = &ps->pool->members[i];
 
-		if (ps->plan[i].writer && ps->plan[i].weight)
+		if (ps->members[i].writer && ps->places[i].weight)
 			writer = m;
 		if (!claims_writes(ps->pool, ps->members[i].target))
 			continue;
@@ -442,13 +469,13 @@ static void log_torn(const struct pool_state *ps, bool before)
 }
 
 /* What the plan says for the next one. */
-static void keep_writer(struct pool_state *ps)
+static void keep_writer(struct pool_state *ps, const struct plan_member *plan)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	for (size_t i = 0; i < ps->pool->member_count; i++) {
+	for (size_t i = 0; ps->members && i < ps->pool->member_count; i++) {
 		struct member_state *m = &ps->members[i];
-		const struct plan_member *p = &ps->plan[i];
+		const struct plan_member *p = &plan[i];
 
 		if (p->writer && !m->writer)
 			log_info("plan", "pool %s: its writer is %s", ps->id,
@@ -461,7 +488,7 @@ static void keep_writer(struct pool_state *ps)
 	}
 }
 
-static void work_out(struct pool_state *ps)
+static void work_out(struct pool_state *ps, struct plan_member *plan)
 {
 	struct core *c = ps->core;
 	struct plan_fact *facts = xcalloc(ps->pool->member_count, sizeof(*facts));
@@ -470,13 +497,14 @@ static void work_out(struct pool_state *ps)
 
 	facts_of(ps, facts);
 	plan_last_good(ps->pool, facts, core_now(c));
-	for (size_t i = 0; i < ps->pool->member_count; i++)
+	for (size_t i = 0; ps->members && i < ps->pool->member_count; i++)
 		ps->members[i].last_good = facts[i].last_good;
-	plan_pool(ps->pool, facts, core_now(c), ps->plan, &outcome);
+	plan_pool(ps->pool, facts, core_now(c), plan, &outcome);
 	free(facts);
+	keep_places(ps, plan);
 	ps->fail_open = outcome.fail_open;
 	ps->torn = outcome.torn;
-	keep_writer(ps);
+	keep_writer(ps, plan);
 	state_note(ps);
 	if (was_open != ps->fail_open)
 		state_changed(c);
@@ -488,17 +516,19 @@ static void work_out(struct pool_state *ps)
 
 static void plan_state(struct pool_state *ps)
 {
+	struct plan_member *plan = xcalloc(ps->pool->member_count, sizeof(*plan));
 	struct core *c = ps->core;
 
 	ps->dirty = false;
-	work_out(ps);
+	work_out(ps, plan);
 	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
 		struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
 
 		if (f && f->owner == ps)
 			frontend_apply(f);
 	}
-	view_pool_new(c, ps);
+	view_pool_new(c, ps, plan);
+	free(plan);
 	report_pool(ps);
 }
 

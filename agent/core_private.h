@@ -106,6 +106,7 @@ void targets_settle(struct core *c);
 
 /* --- core_pool ------------------------------------------------------------------ */
 
+/* What is kept of a member from one plan to the next. */
 struct member_state {
 	struct target *target; /* NULL: not checked, or terminating */
 	bool last_good;
@@ -117,10 +118,10 @@ struct member_state {
 
 struct pool_state {
 	struct core *core;
-	char *id;
 	struct pool *pool;
-	struct member_state *members; /* in the order of pool->members */
-	struct plan_member *plan;
+	/* Both in the order of pool->members; of a pool that is not checked nothing has to be kept. */
+	struct member_state *members;
+	struct plan_place *places;
 	bool fail_open;
 	bool torn;     /* more than one member claims to be its writer */
 	bool reported; /* its source was told that something is wrong */
@@ -129,21 +130,28 @@ struct pool_state {
 	struct pool_view *view; /* NULL: it was not planned yet */
 	LIST_ENTRY(pool_state) noted;
 	bool is_noted; /* in the core's list: a restart has to know of it */
+	char id[];
+};
+
+/* What the kernel refused of a frontend. */
+struct frontend_problem {
+	struct endpoint dest; /* of this destination; family 0: itself */
+	char text[];
 };
 
 struct frontend {
 	struct core *core;
-	struct endpoint key;
-	struct pool_state *owner;  /* NULL: it only drains */
-	struct ipvs_service shape; /* as it was last planned, without destinations */
+	struct pool_state *owner; /* NULL: it only drains */
+	struct ipvs_service
+		*shape; /* while it has no owner: as it was last, without destinations */
 	struct plan_drain *drains;
-	size_t drain_count;
 	LIST_ENTRY(frontend) draining;
-	bool is_draining;	      /* in the core's list: it has drains */
-	uint64_t sent;		      /* hash of what the ipvs process was told last; 0: nothing */
-	timer_id timer;		      /* the next drain that is over */
-	char *problem;		      /* what the kernel refused of it */
-	struct endpoint problem_dest; /* ... of this destination; family 0: itself */
+	uint64_t sent;	/* hash of what the ipvs process was told last; 0: nothing */
+	timer_id timer; /* the next drain that is over */
+	struct frontend_problem *problem; /* NULL: none */
+	struct endpoint key;
+	uint32_t drain_count;
+	bool is_draining; /* in the core's list: it has drains */
 };
 
 void pool_states_start(struct core *c);
@@ -151,6 +159,8 @@ void pool_states_end(struct core *c);
 /* Take changes of the model over and plan them; does nothing before core_planning. */
 void pool_states_update(struct core *c);
 void pool_state_dirty(struct pool_state *ps);
+/* Its i-th member; one that is not checked was never anything but well. */
+struct member_state pool_state_member(const struct pool_state *ps, size_t i);
 /* A pool that is not there yet, planned as it would be now: its pool and plan, and nothing else. */
 MUST_CHECK struct pool_state *pool_state_preview(struct core *c, const struct pool *then);
 void pool_state_preview_done(struct pool_state *ps); /* NULL is fine */
@@ -452,8 +462,8 @@ struct view {
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
-/* ps->view is made anew, and is in the next snapshot, soon; or in none any more. */
-void view_pool_new(struct core *c, struct pool_state *ps);
+/* ps->view is made anew of what was planned just now, and is in the next snapshot, soon; or in none any more. */
+void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_member *plan);
 void view_pool_gone(struct core *c, const struct pool_state *ps);
 void view_connect_http(struct core *c, int fd); /* takes fd over */
 void view_process(struct core *c, unsigned role, pid_t pid, uint32_t restarts);
@@ -547,9 +557,10 @@ struct core {
 	int (*http_new)(struct loop *l, const char *user_agent, struct http **out);
 	timer_id patience;
 	bool patience_over;
-	bool planning;	    /* facts of the start are in */
-	bool settled;	    /* every source has delivered and surplus is draining */
-	unsigned log_lines; /* of changed targets, in this second */
+	timer_id tidy_timer; /* until the memory of the start is given back; 0: it is */
+	bool planning;	     /* facts of the start are in */
+	bool settled;	     /* every source has delivered and surplus is draining */
+	unsigned log_lines;  /* of changed targets, in this second */
 	unsigned log_muted;
 	timer_id log_timer;
 };

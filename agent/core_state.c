@@ -252,7 +252,7 @@ static uint32_t good_count(const struct pool_state *ps)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < ps->pool->member_count; i++)
-		n += ps->members[i].last_good;
+		n += pool_state_member(ps, i).last_good;
 	return n;
 }
 
@@ -265,7 +265,7 @@ static bool has_good(const struct pool_state *ps)
 static const struct pool_member *writer_of(const struct pool_state *ps)
 {
 	for (size_t i = 0; i < ps->pool->member_count; i++) {
-		if (ps->members[i].writer)
+		if (pool_state_member(ps, i).writer)
 			return &ps->pool->members[i];
 	}
 	return NULL;
@@ -304,7 +304,7 @@ static void put_good(const struct core *c, struct buf *b)
 		wire_put_str(b, ps->id);
 		wire_put_u32(b, good_count(ps));
 		for (size_t i = 0; i < ps->pool->member_count; i++) {
-			if (ps->members[i].last_good)
+			if (pool_state_member(ps, i).last_good)
 				wire_put_endpoint(b, &ps->pool->members[i].endpoint);
 		}
 	}

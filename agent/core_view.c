@@ -24,11 +24,10 @@
 /* --- pools ------------------------------------------------------------------------- */
 
 static void view_member(const struct core *c, const struct pool_state *ps, size_t i,
-			struct member_view *out)
+			const struct plan_member *p, struct member_view *out)
 {
 	const struct pool_member *m = &ps->pool->members[i];
-	const struct plan_member *p = &ps->plan[i];
-	const struct target *t = ps->members[i].target;
+	const struct target *t = pool_state_member(ps, i).target;
 
 	*out = (struct member_view){
 		.endpoint = m->endpoint,
@@ -43,7 +42,6 @@ static void view_member(const struct core *c, const struct pool_state *ps, size_
 		out->remove_at_ms = core_wall_of(c, p->remove_at);
 	if (!t)
 		return;
-	out->target = t->id;
 	out->since_ms = t->verdict.since_ms;
 	if (t->inherited)
 		out->reasons |= MEMBER_INHERITED;
@@ -61,23 +59,24 @@ static size_t count_drains(const struct core *c, const struct pool_state *ps)
 	return n;
 }
 
-static struct member_view *find_member(struct pool_view *v, size_t count, const struct endpoint *e)
+static struct member_view *find_member(struct member_view *members, size_t count,
+				       const struct endpoint *e)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (endpoint_cmp(&v->members[i].endpoint, e) == 0)
-			return &v->members[i];
+		if (endpoint_cmp(&members[i].endpoint, e) == 0)
+			return &members[i];
 	}
 	return NULL;
 }
 
 /* A member that drains on several frontends is shown once. */
-static size_t view_drain(const struct core *c, const struct plan_drain *d, struct pool_view *v,
-			 size_t count)
+static size_t view_drain(const struct core *c, const struct plan_drain *d,
+			 struct member_view *members, size_t count)
 {
-	struct member_view *m = find_member(v, count, &d->endpoint);
+	struct member_view *m = find_member(members, count, &d->endpoint);
 
 	if (!m) {
-		m = &v->members[count++];
+		m = &members[count++];
 		*m = (struct member_view){ .endpoint = d->endpoint, .reasons = MEMBER_REMOVED };
 	}
 	m->in_table = m->in_table || !d->done;
@@ -92,26 +91,58 @@ static int by_endpoint(const void *a, const void *b)
 			    &((const struct member_view *)b)->endpoint);
 }
 
-static struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps)
+/* Returns how many there are then. */
+static size_t view_drains(const struct core *c, const struct pool_state *ps,
+			  struct member_view *members)
 {
 	size_t count = ps->pool->member_count;
-	struct pool_view *v = pool_view_new(pool_ref(ps->pool), count + count_drains(c, ps));
 
-	for (size_t i = 0; i < count; i++)
-		view_member(c, ps, i, &v->members[i]);
 	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
 		const struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
 
 		if (!f || f->owner != ps)
 			continue;
 		for (size_t k = 0; k < f->drain_count; k++)
-			count = view_drain(c, &f->drains[k], v, count);
-		if (f->problem && !v->kernel_problem)
-			v->kernel_problem = xstrdup(f->problem);
+			count = view_drain(c, &f->drains[k], members, count);
 	}
-	v->member_count = count;
-	if (count > 1)
-		qsort(v->members, count, sizeof(v->members[0]), by_endpoint);
+	if (count > ps->pool->member_count)
+		qsort(members, count, sizeof(*members), by_endpoint);
+	return count;
+}
+
+static struct pool_view *view_members(const struct core *c, const struct pool_state *ps,
+				      const struct plan_member *plan)
+{
+	size_t count = ps->pool->member_count;
+	struct member_view *members = xcalloc(count + count_drains(c, ps), sizeof(*members));
+	struct pool_view *v;
+
+	for (size_t i = 0; i < count; i++)
+		view_member(c, ps, i, &plan[i], &members[i]);
+	count = view_drains(c, ps, members);
+	v = pool_view_new(pool_ref(ps->pool), members, count);
+	free(members);
+	return v;
+}
+
+/* The first there is. */
+static char *kernel_problem(const struct core *c, const struct pool_state *ps)
+{
+	for (size_t i = 0; i < ps->pool->frontend_count; i++) {
+		const struct frontend *f = frontend_get(c, &ps->pool->frontends[i]);
+
+		if (f && f->owner == ps && f->problem)
+			return xstrdup(f->problem->text);
+	}
+	return NULL;
+}
+
+static struct pool_view *view_of_pool(struct core *c, const struct pool_state *ps,
+				      const struct plan_member *plan)
+{
+	struct pool_view *v = view_members(c, ps, plan);
+
+	v->kernel_problem = kernel_problem(c, ps);
 	v->generation = c->kernel.generation + 1;
 	v->fault = pool_state_fault(ps);
 	v->fail_open = ps->fail_open;
@@ -303,10 +334,10 @@ static void view_problems(struct core *c, struct snapshot *s)
 
 /* --- all of them ------------------------------------------------------------------------ */
 
-void view_pool_new(struct core *c, struct pool_state *ps)
+void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_member *plan)
 {
 	pool_view_unref(ps->view);
-	ps->view = view_of_pool(c, ps);
+	ps->view = view_of_pool(c, ps, plan);
 	pool_index_put(c->view.pools, pool_view_ref(ps->view));
 	view_changed(c);
 }

@@ -38,14 +38,13 @@
 	(IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
 	 IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
-struct file_stamp file_stamp_of(const struct stat *st)
+uint64_t file_stamp_of(const struct stat *st)
 {
-	return (struct file_stamp){
-		.inode = st->st_ino,
-		.size = st->st_size,
-		.modified_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec,
-		.changed_ns = st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec,
-	};
+	const int64_t what[] = { (int64_t)st->st_ino, st->st_size,	  st->st_mtim.tv_sec,
+				 st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec };
+	uint64_t h = hash_table(what, sizeof(what));
+
+	return h ? h : 1;
 }
 
 static bool ends_in(const char *s, const char *end)
@@ -238,7 +237,7 @@ void directory_begin_scan(struct directory *d)
 
 static void look_at(struct directory *d, const char *name)
 {
-	struct file_stamp stamp = { 0 };
+	uint64_t stamp = 0;
 	struct file *f;
 	struct stat st;
 	bool there = directory_is_manifest(name) &&
@@ -256,7 +255,7 @@ static void look_at(struct directory *d, const char *name)
 	if (!f)
 		return;
 	f->seen = true;
-	if (f->bad || !stamp.inode || memcmp(&stamp, &f->stamp, sizeof(stamp)) != 0)
+	if (f->bad || !stamp || stamp != f->stamp)
 		directory_enqueue(d, f);
 }
 

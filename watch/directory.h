@@ -22,19 +22,10 @@
 #define DIRECTORY_FILES_MAX 100000
 #define DIRECTORY_FILE_MAX  (64u << 20) /* bytes */
 
-/* What tells without reading whether a file is the one that was read. */
-struct file_stamp {
-	uint64_t inode;
-	int64_t size;
-	int64_t modified_ns;
-	int64_t changed_ns;
-};
-
 struct file {
 	struct manifest_entry **entries; /* told to the sink */
-	size_t entry_count;
 	struct documents documents; /* they come from; none where all of it is to be read anew */
-	struct file_stamp stamp;    /* zero: to be read again by the next scan */
+	uint64_t stamp;		    /* file_stamp_of(); 0: to be read again by the next scan */
 	struct file *next_queued;
 	struct file *next_unsettled;
 	mono_t written_at; /* the last write seen of a writer that has not closed it */
@@ -47,6 +38,7 @@ struct file {
 	bool bad;      /* does not count as read */
 	char *problem; /* as told; NULL: none */
 	unsigned line; /* of the problem */
+	uint32_t entry_count;
 	char name[];
 };
 
@@ -118,6 +110,7 @@ void directory_begin_scan(struct directory *d);
 void directory_wait_for_quiet(struct directory *d);
 /* It is not followed any more; it is tried again now and then. `error` may be 0. */
 void directory_lost(struct directory *d, const char *what, int error);
-struct file_stamp file_stamp_of(const struct stat *st);
+/* What tells without reading whether a file is the one that was read: a hash, never 0. */
+uint64_t file_stamp_of(const struct stat *st);
 
 #endif

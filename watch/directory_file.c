@@ -19,6 +19,8 @@
 /* In one piece of work. */
 #define READ_BYTES (512u << 10)
 #define TELL_COUNT 100
+/* Documents of a file that are remembered: there may be a file for each Service and its Endpoints. */
+#define DOCUMENTS_MIN 3
 /* A time stamp moves in steps of some milliseconds: a file this young may change again without
  * another stamp, so it is not known by it. */
 #define STAMP_AGE_NS 100000000
@@ -58,7 +60,7 @@ static void tell_removed(struct directory *d, const struct file *f, const struct
 		.source = d->source,
 		.path = (char *)(uintptr_t)f->name,
 		.ns = (char *)(uintptr_t)e->ns,
-		.name = (char *)(uintptr_t)e->name,
+		.name = (char *)(uintptr_t)manifest_entry_name(e),
 	};
 
 	d->sink.remove(d->sink.arg, &o);
@@ -132,7 +134,7 @@ void load_settle(struct directory *d)
 /* The file keeps what was told of it. */
 static void cannot_use(struct directory *d, struct file *f, unsigned line, const char *text)
 {
-	f->stamp = (struct file_stamp){ 0 };
+	f->stamp = 0;
 	set_bad(d, f, true);
 	tell_problem(d, f, line, text);
 	load_drop(d);
@@ -231,14 +233,19 @@ static void read_some(struct directory *d, struct load *l)
 		begin_decoding(d, l);
 }
 
-static struct file_stamp stamp_to_keep(const struct directory *d, const struct stat *st)
+static int64_t ns_of(const struct timespec *t)
+{
+	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+}
+
+static uint64_t stamp_to_keep(const struct directory *d, const struct stat *st)
 {
 	int64_t now_ns = clock_wall_ms(loop_clock(d->loop)) * 1000000;
-	struct file_stamp stamp = file_stamp_of(st);
 
-	if (now_ns - stamp.modified_ns < STAMP_AGE_NS || now_ns - stamp.changed_ns < STAMP_AGE_NS)
-		return (struct file_stamp){ 0 };
-	return stamp;
+	if (now_ns - ns_of(&st->st_mtim) < STAMP_AGE_NS ||
+	    now_ns - ns_of(&st->st_ctim) < STAMP_AGE_NS)
+		return 0;
+	return file_stamp_of(st);
 }
 
 /* Whole and well: from here on it will be told. */
@@ -312,7 +319,7 @@ static void read_whole(struct directory *d, struct load *l)
 	struct file *f = l->file;
 
 	forget_documents(f);
-	f->stamp = (struct file_stamp){ 0 };
+	f->stamp = 0;
 	load_drop(d);
 	directory_enqueue(d, f);
 }
@@ -379,11 +386,12 @@ static void end_load(struct directory *d, struct load *l)
 	bool moved = documents_moved(&l->documents);
 
 	f->entries = l->entries;
-	f->entry_count = l->entry_count;
+	f->entry_count = (uint32_t)l->entry_count;
 	l->entries = NULL;
 	l->entry_count = 0;
 	documents_done(&f->documents);
-	if (!f->problem) {
+	/* So few are as soon read anew. */
+	if (!f->problem && l->documents.count >= DOCUMENTS_MIN) {
 		f->documents = l->documents;
 		l->documents = (struct documents){ 0 };
 	}

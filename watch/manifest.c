@@ -44,14 +44,15 @@ uint64_t manifest_entry_hash(const struct manifest_entry *e)
 {
 	uint64_t h = hash_table_str(e->ns);
 
-	return (h << 7 | h >> 57) ^ hash_table_str(e->name) ^ (uint64_t)e->kind;
+	return (h << 7 | h >> 57) ^ hash_table_str(manifest_entry_name(e)) ^ (uint64_t)e->kind;
 }
 
 bool manifest_entry_eq(const void *object, const void *key)
 {
 	const struct manifest_entry *a = object, *b = key;
 
-	return a->kind == b->kind && strcmp(a->name, b->name) == 0 && strcmp(a->ns, b->ns) == 0;
+	return a->kind == b->kind && strcmp(manifest_entry_name(a), manifest_entry_name(b)) == 0 &&
+	       strcmp(a->ns, b->ns) == 0;
 }
 
 struct manifest *manifest_new(const struct object_origin *from, struct buf *text, bool is_json)
@@ -115,7 +116,10 @@ static void tell_problem(struct manifest *m, unsigned line, const char *text)
 static struct manifest_entry *entry_of(struct object *o)
 {
 	size_t ns_size = strlen(o->ns) + 1, name_size = strlen(o->name) + 1;
-	struct manifest_entry *e = xmalloc(sizeof(*e) + ns_size + name_size);
+	struct manifest_entry *e =
+		xmalloc(offsetof(struct manifest_entry, ns) + ns_size + name_size);
+
+	_Static_assert(OBJECT_NAME_MAX < UINT8_MAX, "name_at");
 
 	e->kind = o->kind;
 	e->line = o->line;
@@ -125,7 +129,7 @@ static struct manifest_entry *entry_of(struct object *o)
 	e->object = o;
 	memcpy(e->ns, o->ns, ns_size);
 	memcpy(e->ns + ns_size, o->name, name_size);
-	e->name = e->ns + ns_size;
+	e->name_at = (uint8_t)ns_size;
 	return e;
 }
 

@@ -19,15 +19,19 @@
 
 /* An object of a file: what is remembered of it once it was handed over. */
 struct manifest_entry {
-	enum object_kind kind;
-	unsigned line; /* where its document, or its part of a List, begins */
-	bool known;    /* for the file's reader: it is as it was, and not to be told */
 	uint64_t content;
 	uint64_t place;
 	struct object *object; /* NULL once handed over */
-	const char *name;      /* behind ns */
+	unsigned line;	       /* where its document, or its part of a List, begins */
+	enum object_kind kind : 8;
+	bool known;	 /* for the file's reader: it is as it was, and not to be told */
+	uint8_t name_at; /* behind ns */
 	char ns[];
 };
+static inline const char *manifest_entry_name(const struct manifest_entry *e)
+{
+	return e->ns + e->name_at;
+}
 void manifest_entry_free(struct manifest_entry *e); /* NULL is fine */
 /* For tables of entries: by kind, namespace and name. */
 uint64_t manifest_entry_hash(const struct manifest_entry *e);

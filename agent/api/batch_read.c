@@ -229,7 +229,7 @@ static size_t take_matches(struct batch *b, const struct snapshot *s, const stru
 		/* One too many says as much as all of them. */
 		if (b->unit_count <= BATCH_MAX)
 			newest = add_item(b, newest, w, it.pool->pool->id,
-					  it.member ? view_member_id(&it.member->endpoint, id)
+					  it.member ? view_member_id(list_member_endpoint(&it), id)
 						    : NULL);
 	}
 	return count;

@@ -245,6 +245,7 @@ static void add_member(struct pool_documents *d)
 	char id[VIEW_MEMBER_ID_MAX];
 	struct pool_member m;
 	struct endpoint found;
+	uint32_t weight;
 	struct err err;
 	bool own;
 
@@ -258,8 +259,9 @@ static void add_member(struct pool_documents *d)
 			return;
 		}
 		pool_add_member(d, &m.endpoint);
+		weight = m.weight;
 		if (own)
-			pool_set_weight(d, &m.endpoint, &m.weight);
+			pool_set_weight(d, &m.endpoint, &weight);
 		d->e->location = pool_path(d->e, d->id, id);
 	}
 	pool_write(d, "add-member");

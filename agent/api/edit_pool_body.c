@@ -115,7 +115,7 @@ bool pool_body_member(struct pool_documents *d, const struct doc *body, const ch
 		m.endpoint.port = (uint16_t)port;
 	*own = weight && weight->type != DOC_NULL;
 	if (*own && pool_body_number(e, body, where, REST_WEIGHT, 0, POOL_WEIGHT_MAX, &n))
-		m.weight = (uint32_t)n;
+		m.weight = (uint16_t)n;
 	*out = m;
 	return address && port && e->errors.count == before;
 }

@@ -71,37 +71,55 @@ static struct feed_event *add_event(struct feed *f, enum feed_event_kind kind,
 }
 
 static void add_member_event(struct feed *f, const struct snapshot *s, struct pool_view *pool,
-			     const struct member_view *was, const struct member_view *is)
+			     size_t member, enum verdict_state was)
 {
-	const struct target_view *t = view_find_target(s, pool, is);
-	struct feed_event *e = add_event(f, EVENT_MEMBER, pool, verdict_state_text(was->state),
-					 verdict_state_text(is->state));
+	const struct member_view is = pool_view_member(pool, member);
+	const struct target_view *t = view_find_target(s, pool, &is);
+	struct feed_event *e = add_event(f, EVENT_MEMBER, pool, verdict_state_text(was),
+					 verdict_state_text(is.state));
 
-	e->member = is->endpoint;
+	e->member = is.endpoint;
 	/* The list of targets may be a second older than the member: then it tells another story. */
-	if (t && t->state == is->state)
+	if (t && t->state == is.state)
 		memcpy(e->reason, t->reason, sizeof(e->reason));
 }
 
 /* --- comparing ------------------------------------------------------------------------ */
 
-static bool member_differs(const struct member_view *a, const struct member_view *b)
+/* Its target's id is made of its check: without two checks there is nothing to work out. */
+static bool target_differs(const struct pool_view *was, const struct pool_view *is,
+			   const struct endpoint *member)
 {
-	return a->nominal != b->nominal || a->weight != b->weight || a->in_table != b->in_table ||
-	       a->reasons != b->reasons || a->state != b->state || a->checked != b->checked ||
-	       a->target != b->target || a->since_ms != b->since_ms ||
-	       a->remove_at_ms != b->remove_at_ms;
+	const struct check *a = was->pool->set.check, *b = is->pool->set.check;
+
+	return a != b && check_target_id(a, member) != check_target_id(b, member);
+}
+
+static bool mark_differs(const struct member_mark *a, const struct member_mark *b)
+{
+	return a->weight != b->weight || a->in_table != b->in_table || a->reasons != b->reasons ||
+	       a->state != b->state || a->checked != b->checked || a->since_ms != b->since_ms;
+}
+
+/* Beyond their marks. */
+static bool rest_differs(const struct pool_view *was, const struct pool_view *is, size_t i,
+			 size_t k)
+{
+	const struct member_view a = pool_view_member(was, i), b = pool_view_member(is, k);
+
+	return a.nominal != b.nominal || a.remove_at_ms != b.remove_at_ms ||
+	       (a.checked && target_differs(was, is, &a.endpoint));
 }
 
 static void compare_member(struct feed *f, const struct snapshot *s, struct pool_view *was,
 			   struct pool_view *is, size_t i, size_t k)
 {
-	const struct member_view *a = &was->members[i], *b = &is->members[k];
+	const struct member_mark *a = &was->members[i], *b = &is->members[k];
 
-	if (member_differs(a, b))
+	if (mark_differs(a, b) || rest_differs(was, is, i, k))
 		add_change(f, FEED_MEMBER, is, k);
 	if (a->state != b->state)
-		add_member_event(f, s, is, a, b);
+		add_member_event(f, s, is, k, a->state);
 }
 
 /* Both are sorted by endpoint. */
@@ -113,8 +131,8 @@ static void compare_members(struct feed *f, const struct snapshot *s, struct poo
 	while (i < was->member_count || k < is->member_count) {
 		int order = i == was->member_count  ? 1
 			    : k == is->member_count ? -1
-						    : endpoint_cmp(&was->members[i].endpoint,
-								   &is->members[k].endpoint);
+						    : endpoint_cmp(pool_view_endpoint(was, i),
+								   pool_view_endpoint(is, k));
 
 		if (order < 0)
 			add_change(f, FEED_MEMBER_GONE, was, i);

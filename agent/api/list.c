@@ -79,7 +79,7 @@ static void put_item(struct json_writer *j, enum list_kind kind, const struct sn
 		break;
 	case LIST_POOL_MEMBERS:
 	case LIST_MEMBERS:
-		view_put_member(j, s, it->pool, it->member);
+		view_put_member(j, s, it->pool, list_member_place(it));
 		break;
 	case LIST_TARGETS:
 		view_put_target(j, it->target);

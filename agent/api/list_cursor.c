@@ -5,6 +5,8 @@
  */
 #include "agent/api/list_item.h"
 
+#define FETCH_AHEAD 3 /* pools */
+
 static const struct pool_view *pool_at(const struct list_cursor *c, uint32_t outer)
 {
 	return c->only ? c->only : c->s->pools[outer];
@@ -83,6 +85,15 @@ struct list_item list_item_at(const struct list_cursor *c, enum list_kind kind,
 	return problem_at(c, at);
 }
 
+/* Pools lie anywhere in memory: while one is looked at, what is kept of another's members comes. */
+static void fetch_ahead(const struct list_cursor *c, uint32_t outer)
+{
+	if (c->only || c->s->pool_count - outer <= FETCH_AHEAD)
+		return;
+	__builtin_prefetch(c->s->pools[outer + FETCH_AHEAD]);
+	__builtin_prefetch(&c->s->pools[outer + FETCH_AHEAD]->members);
+}
+
 bool list_next(struct list_cursor *c, enum list_kind kind, struct list_item *out,
 	       struct list_place *at)
 {
@@ -91,6 +102,8 @@ bool list_next(struct list_cursor *c, enum list_kind kind, struct list_item *out
 	for (; c->next.outer < outers; c->next.outer++, c->next.inner = 0) {
 		if (c->next.inner >= inner_count(c, kind, c->next.outer))
 			continue;
+		if (c->next.inner == 0 && kind == LIST_MEMBERS)
+			fetch_ahead(c, c->next.outer);
 		*at = c->next;
 		*out = list_item_at(c, kind, *at);
 		c->next.inner++;

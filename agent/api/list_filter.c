@@ -163,7 +163,7 @@ static bool pool_matches(const struct list_needle *n, const struct pool_view *v)
 {
 	if (n->of_members) {
 		for (size_t i = 0; i < v->member_count; i++)
-			if (is_member(n, &v->members[i].endpoint))
+			if (is_member(n, pool_view_endpoint(v, i)))
 				return true;
 		return false;
 	}
@@ -187,11 +187,11 @@ static bool text_matches(enum list_kind kind, const struct list_needle *n,
 		return pool_matches(n, it->pool);
 	case LIST_MEMBERS:
 		if (n->of_members)
-			return is_member(n, &it->member->endpoint);
+			return is_member(n, list_member_endpoint(it));
 		return strcasestr(it->pool->pool->id, n->text) ||
-		       endpoint_has(&it->member->endpoint, n);
+		       endpoint_has(list_member_endpoint(it), n);
 	case LIST_POOL_MEMBERS:
-		return endpoint_has(&it->member->endpoint, n);
+		return endpoint_has(list_member_endpoint(it), n);
 	case LIST_TARGETS:
 		return endpoint_has(&it->target->endpoint, n);
 	case LIST_FRONTENDS:

@@ -14,11 +14,21 @@
 /* Which fields are set depends on the kind. */
 struct list_item {
 	const struct pool_view *pool;
-	const struct member_view *member;
+	const struct member_mark *member; /* in `pool` */
 	const struct target_view *target;
 	const struct endpoint *frontend;
 	struct problem_item problem;
 };
+
+static inline size_t list_member_place(const struct list_item *it)
+{
+	return (size_t)(it->member - it->pool->members);
+}
+
+static inline const struct endpoint *list_member_endpoint(const struct list_item *it)
+{
+	return pool_view_endpoint(it->pool, list_member_place(it));
+}
 
 /* --- the cursor: list_cursor.c -------------------------------------------------- */
 

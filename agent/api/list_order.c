@@ -91,7 +91,7 @@ NUMBER_FIELD(generation, it->pool->generation)
 /* Of no store: before all. */
 NUMBER_FIELD(last_operation, it->pool->pool->change ? it->pool->pool->change->at_ms : 0)
 NUMBER_FIELD(problem_count, pool_view_problems(it->pool))
-NUMBER_FIELD(weight, it->member->nominal)
+NUMBER_FIELD(weight, pool_view_member(it->pool, list_member_place(it)).nominal)
 NUMBER_FIELD(effective_weight, it->member->weight)
 NUMBER_FIELD(state, view_state_rank(it->member ? it->member->state : it->target->state))
 NUMBER_FIELD(since, it->member ? it->member->since_ms : it->target->since_ms)
@@ -107,7 +107,7 @@ static const struct endpoint *endpoint_of(const struct list_item *it)
 	static const struct endpoint none;
 
 	if (it->member)
-		return &it->member->endpoint;
+		return list_member_endpoint(it);
 	if (it->target)
 		return &it->target->endpoint;
 	if (it->frontend)

@@ -264,9 +264,9 @@ static void answer_member(const struct rest_call *c)
 	struct err err;
 
 	for (size_t i = 0; v && i < v->member_count; i++) {
-		if (strcmp(view_member_id(&v->members[i].endpoint, id), c->mid) != 0)
+		if (strcmp(view_member_id(pool_view_endpoint(v, i), id), c->mid) != 0)
 			continue;
-		view_put_member(&j, c->snapshot, v, &v->members[i]);
+		view_put_member(&j, c->snapshot, v, i);
 		buf_str(&c->out->body, "\n");
 		return;
 	}

@@ -227,9 +227,11 @@ const struct target_view *view_find_target(const struct snapshot *s, const struc
 	const struct target_list *t = m->checked ? s->targets : NULL;
 	size_t low = 0, high = t ? t->count : 0;
 	struct endpoint e;
+	uint64_t id;
 
 	if (!t)
 		return NULL;
+	id = check_target_id(v->pool->set.check, &m->endpoint);
 	e = check_endpoint(v->pool->set.check, &m->endpoint);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -240,7 +242,7 @@ const struct target_view *view_find_target(const struct snapshot *s, const struc
 			high = mid;
 	}
 	for (; low < t->count && endpoint_cmp(&t->items[low].endpoint, &e) == 0; low++)
-		if (t->items[low].id == m->target)
+		if (t->items[low].id == id)
 			return &t->items[low];
 	return NULL;
 }
@@ -279,11 +281,28 @@ const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER
 	return out;
 }
 
-void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
-		     const struct member_view *m)
+/* `t` is the target, where it is known: its id is at hand then. */
+static void put_target_id(struct json_writer *j, const struct pool_view *v,
+			  const struct member_view *m, const struct target_view *t)
 {
+	char id[VIEW_ID_TEXT_MAX];
+
+	if (t)
+		json_put_text(j, REST_TARGET, view_target_id(t->id, id));
+	else if (m->checked)
+		json_put_text(
+			j, REST_TARGET,
+			view_target_id(check_target_id(v->pool->set.check, &m->endpoint), id));
+	else
+		json_put_text(j, REST_TARGET, NULL);
+}
+
+void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
+		     size_t place)
+{
+	const struct member_view member = pool_view_member(v, place), *m = &member;
 	const struct target_view *t = view_find_target(s, v, m);
-	char address[ADDR_TEXT_MAX], id[VIEW_MEMBER_ID_MAX], target[VIEW_ID_TEXT_MAX];
+	char address[ADDR_TEXT_MAX], id[VIEW_MEMBER_ID_MAX];
 
 	json_put_object(j, NULL);
 	json_put_text(j, REST_POOL_FIELD, v->pool->id);
@@ -297,7 +316,7 @@ void view_put_member(struct json_writer *j, const struct snapshot *s, const stru
 	put_reasons(j, m->reasons);
 	json_put_time(j, REST_SINCE, m->since_ms);
 	json_put_time(j, REST_REMOVE_AT, m->remove_at_ms);
-	json_put_text(j, REST_TARGET, m->checked ? view_target_id(m->target, target) : NULL);
+	put_target_id(j, v, m, t);
 	if (t) {
 		json_put_object(j, REST_LAST_CHECK);
 		put_result(j, t);

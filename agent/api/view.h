@@ -52,8 +52,9 @@ void view_reason_word(const char reason[24], char out[24]);
 void view_put_pool(struct json_writer *j, const struct snapshot *s, const struct pool_view *v);
 /* "10.0.0.7-80", unique within its pool; returns out. */
 const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX]);
+/* The member at this place in v. */
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
-		     const struct member_view *m);
+		     size_t place);
 void view_put_target(struct json_writer *j, const struct target_view *t);
 void view_put_status(struct json_writer *j, const struct snapshot *s);
 

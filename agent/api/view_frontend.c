@@ -36,8 +36,9 @@ static void put_flags(struct json_writer *j, const struct pool *p)
 	json_end_array(j);
 }
 
-static void put_destination(struct json_writer *j, const struct member_view *m)
+static void put_destination(struct json_writer *j, const struct pool_view *v, size_t place)
 {
+	const struct member_view member = pool_view_member(v, place), *m = &member;
 	char address[ADDR_TEXT_MAX];
 
 	json_put_object(j, NULL);
@@ -56,7 +57,7 @@ static void put_destinations(struct json_writer *j, const struct pool_view *v)
 	json_put_array(j, REST_DESTINATIONS);
 	for (size_t i = 0; i < v->member_count; i++)
 		if (v->members[i].in_table && count++ < VIEW_DESTINATIONS_MAX)
-			put_destination(j, &v->members[i]);
+			put_destination(j, v, i);
 	json_end_array(j);
 	json_put_uint(j, REST_DESTINATION_COUNT, count);
 }

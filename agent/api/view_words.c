@@ -17,7 +17,7 @@ enum pool_health view_pool_health(const struct pool_view *v)
 	bool checked = false;
 
 	for (size_t i = 0; i < v->member_count; i++) {
-		const struct member_view *m = &v->members[i];
+		const struct member_mark *m = &v->members[i];
 
 		if (m->reasons & DRAINING)
 			continue;
@@ -84,7 +84,7 @@ struct pool_counts view_pool_counts(const struct pool_view *v)
 	struct pool_counts n = { 0 };
 
 	for (size_t i = 0; i < v->member_count; i++) {
-		const struct member_view *m = &v->members[i];
+		const struct member_mark *m = &v->members[i];
 
 		if (m->reasons & DRAINING)
 			n.draining++;

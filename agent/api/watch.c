@@ -133,7 +133,7 @@ static void put_identity(struct json_writer *j, const struct feed_change *c)
 
 	json_put_object(j, NULL);
 	if (c->kind == FEED_MEMBER_GONE) {
-		const struct endpoint *e = &c->pool->members[c->member].endpoint;
+		const struct endpoint *e = pool_view_endpoint(c->pool, c->member);
 
 		json_put_text(j, REST_POOL_FIELD, c->pool->pool->id);
 		json_put_text(j, REST_ID, view_member_id(e, id));
@@ -157,7 +157,7 @@ static void put_change(struct watch *w, const struct feed_change *c, const struc
 		view_put_pool(&j, s, c->pool);
 		break;
 	case FEED_MEMBER:
-		view_put_member(&j, s, c->pool, &c->pool->members[c->member]);
+		view_put_member(&j, s, c->pool, c->member);
 		break;
 	case FEED_POOL_GONE:
 	case FEED_MEMBER_GONE:

@@ -28,48 +28,53 @@ void map_done(struct map *m)
 	m->size = m->used = m->count = 0;
 }
 
-static struct map_slot *find(const struct map *m, uint64_t hash, const void *key)
+/* The place of it, or m->size. */
+static size_t find(const struct map *m, uint64_t hash, const void *key)
 {
 	size_t i;
 
 	if (m->size == 0)
-		return NULL;
-	for (i = hash & (m->size - 1); m->slots[i].object; i = (i + 1) & (m->size - 1)) {
-		if (m->slots[i].object != REMOVED && m->slots[i].hash == hash &&
-		    m->eq(m->slots[i].object, key))
-			return &m->slots[i];
+		return 0;
+	for (i = hash & (m->size - 1); m->slots[i]; i = (i + 1) & (m->size - 1)) {
+		if (m->hashes[i] == (uint32_t)hash && m->slots[i] != REMOVED &&
+		    m->eq(m->slots[i], key))
+			return i;
 	}
-	return NULL;
+	return m->size;
 }
 
-static void place(struct map_slot *slots, size_t size, uint64_t hash, void *object)
+static void place(struct map *m, uint32_t hash, void *object)
 {
-	size_t i = hash & (size - 1);
+	size_t i = hash & (m->size - 1);
 
-	while (slots[i].object)
-		i = (i + 1) & (size - 1);
-	slots[i] = (struct map_slot){ hash, object };
+	while (m->slots[i])
+		i = (i + 1) & (m->size - 1);
+	m->slots[i] = object;
+	m->hashes[i] = hash;
 }
 
+/* Slots and hashes are one allocation. */
 static void resize(struct map *m, size_t size)
 {
-	struct map_slot *slots = xcalloc(size, sizeof(*slots));
+	struct map old = *m;
 
-	for (size_t i = 0; i < m->size; i++) {
-		if (m->slots[i].object && m->slots[i].object != REMOVED)
-			place(slots, size, m->slots[i].hash, m->slots[i].object);
-	}
-	free(m->slots);
-	m->slots = slots;
+	assert(size - 1 <= UINT32_MAX); /* as much of a hash is kept */
+	m->slots = xcalloc(size, sizeof(*m->slots) + sizeof(*m->hashes));
+	m->hashes = (uint32_t *)(m->slots + size);
 	m->size = size;
+	for (size_t i = 0; i < old.size; i++) {
+		if (old.slots[i] && old.slots[i] != REMOVED)
+			place(m, old.hashes[i], old.slots[i]);
+	}
+	free(old.slots);
 	m->used = m->count;
 }
 
 void *map_get(const struct map *m, uint64_t hash, const void *key)
 {
-	struct map_slot *s = find(m, hash, key);
+	size_t i = find(m, hash, key);
 
-	return s ? s->object : NULL;
+	return i < m->size ? m->slots[i] : NULL;
 }
 
 void map_put(struct map *m, uint64_t hash, void *object)
@@ -79,20 +84,20 @@ void map_put(struct map *m, uint64_t hash, void *object)
 		resize(m, MAP_SIZE_MIN);
 	else if ((m->used + 1) * 4 > m->size * 3)
 		resize(m, m->count * 2 >= m->size ? m->size * 2 : m->size);
-	place(m->slots, m->size, hash, object);
+	place(m, (uint32_t)hash, object);
 	m->used++;
 	m->count++;
 }
 
 void *map_take(struct map *m, uint64_t hash, const void *key)
 {
-	struct map_slot *s = find(m, hash, key);
+	size_t i = find(m, hash, key);
 	void *object;
 
-	if (!s)
+	if (i >= m->size)
 		return NULL;
-	object = s->object;
-	s->object = REMOVED;
+	object = m->slots[i];
+	m->slots[i] = REMOVED;
 	m->count--;
 	return object;
 }
@@ -100,7 +105,7 @@ void *map_take(struct map *m, uint64_t hash, const void *key)
 void *map_next(const struct map *m, size_t *pos)
 {
 	while (*pos < m->size) {
-		void *object = m->slots[(*pos)++].object;
+		void *object = m->slots[(*pos)++];
 
 		if (object && object != REMOVED)
 			return object;

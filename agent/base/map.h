@@ -15,15 +15,11 @@
 
 typedef bool map_eq_fn(const void *object, const void *key);
 
-struct map_slot {
-	uint64_t hash;
-	void *object; /* NULL: free; see map.c for the mark of a removed one */
-};
-
 struct map {
-	struct map_slot *slots;
-	size_t size; /* a power of two, or 0 */
-	size_t used; /* objects and removal marks */
+	void **slots;	  /* objects; NULL: free; see map.c for the mark of a removed one */
+	uint32_t *hashes; /* of them, their lower half; behind the slots */
+	size_t size;	  /* a power of two, or 0 */
+	size_t used;	  /* objects and removal marks */
 	size_t count;
 	map_eq_fn *eq;
 };

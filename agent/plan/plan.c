@@ -344,7 +344,7 @@ static void go_by(struct ipvs_dest *d, struct plan_path path)
 	d->tunnel_port = path.tunnel_port;
 }
 
-void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
+void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_place *members,
 		const struct plan_drain *drains, size_t drain_count, mono_t now)
 {
 	for (size_t i = 0; pool && i < pool->member_count; i++) {

@@ -89,6 +89,16 @@ struct plan_member {
 	bool writer;
 };
 
+/* What of it is for the kernel, and all that is kept of it: there are many. */
+struct plan_place {
+	uint16_t weight;
+	bool in_table;
+};
+static inline struct plan_place plan_place(const struct plan_member *m)
+{
+	return (struct plan_place){ (uint16_t)m->weight, m->in_table };
+}
+
 /* ... and of the pool. */
 struct plan_outcome {
 	bool fail_open; /* members that are down are kept because none is up */
@@ -126,7 +136,7 @@ struct ipvs_service plan_service(const struct pool *pool, const struct endpoint 
  * The destinations of s: the pool's members as planned and the drains that are neither done nor
  * over. `pool` is NULL for a frontend that only drains.
  */
-void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_member *members,
+void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct plan_place *members,
 		const struct plan_drain *drains, size_t drain_count, mono_t now);
 
 /* The state a target starts with, decided once, when it first appears. */

@@ -31,17 +31,136 @@ static bool give(atomic_uint *refs)
 	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
 }
 
-struct pool_view *pool_view_new(struct pool *pool, size_t member_count)
+/* --- members ------------------------------------------------------------------- */
+
+static const struct member_leaving *all_leaving(const struct pool_view *v)
 {
+	return (const struct member_leaving *)(v->members + v->member_count);
+}
+
+/* The last of those that leave at or before this place; NULL: there is none. */
+static const struct member_leaving *leaving_until(const struct pool_view *v, size_t place)
+{
+	const struct member_leaving *all = all_leaving(v);
+	size_t low = 0, high = v->leaving_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (all[mid].place <= place)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &all[low - 1] : NULL;
+}
+
+/* `until` is what leaving_until() says of that place. */
+static const struct pool_member *member_at(const struct pool_view *v, size_t place,
+					   const struct member_leaving *until)
+{
+	if (until && until->place == place && until->is_gone)
+		return &until->member;
+	return &v->pool->members[place - (until ? until->gone : 0)];
+}
+
+struct member_view pool_view_member(const struct pool_view *v, size_t i)
+{
+	const struct member_mark *mark = &v->members[i];
+	const struct member_leaving *until = leaving_until(v, i);
+	const struct pool_member *m = member_at(v, i, until);
+
+	return (struct member_view){
+		.since_ms = mark->since_ms,
+		.remove_at_ms = until && until->place == i ? until->remove_at_ms : 0,
+		.endpoint = m->endpoint,
+		.nominal = m->weight,
+		.weight = mark->weight,
+		.reasons = mark->reasons,
+		.state = mark->state,
+		.in_table = mark->in_table,
+		.checked = mark->checked,
+	};
+}
+
+const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i)
+{
+	return &member_at(v, i, leaving_until(v, i))->endpoint;
+}
+
+static bool is_next_of_pool(const struct pool *pool, size_t next, const struct endpoint *e)
+{
+	return next < pool->member_count && endpoint_cmp(&pool->members[next].endpoint, e) == 0;
+}
+
+static size_t count_leaving(const struct pool *pool, const struct member_view *members,
+			    size_t count)
+{
+	size_t n = 0, next = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool is_gone = !is_next_of_pool(pool, next, &members[i].endpoint);
+
+		next += !is_gone;
+		n += is_gone || members[i].remove_at_ms;
+	}
+	assert(next == pool->member_count);
+	return n;
+}
+
+static struct member_mark mark_of(const struct member_view *m)
+{
+	return (struct member_mark){
+		.since_ms = m->since_ms,
+		.weight = (uint16_t)m->weight,
+		.reasons = (uint16_t)m->reasons,
+		.state = m->state,
+		.in_table = m->in_table,
+		.checked = m->checked,
+	};
+}
+
+static void put_members(struct pool_view *v, const struct member_view *members)
+{
+	struct member_leaving *to = (struct member_leaving *)(v->members + v->member_count);
+	uint32_t gone = 0;
+
+	for (uint32_t i = 0; i < v->member_count; i++) {
+		const struct member_view *m = &members[i];
+		bool is_gone = !is_next_of_pool(v->pool, i - gone, &m->endpoint);
+
+		v->members[i] = mark_of(m);
+		gone += is_gone;
+		if (is_gone || m->remove_at_ms)
+			*to++ = (struct member_leaving){
+				.remove_at_ms = m->remove_at_ms,
+				.member = { .endpoint = m->endpoint,
+					    .weight = (uint16_t)m->nominal },
+				.place = i,
+				.gone = gone,
+				.is_gone = is_gone,
+			};
+	}
+}
+
+struct pool_view *pool_view_new(struct pool *pool, const struct member_view *members,
+				size_t member_count)
+{
+	size_t leaving = count_leaving(pool, members, member_count);
 	struct pool_view *v;
 
-	assert(member_count <= (SIZE_MAX - sizeof(*v)) / sizeof(v->members[0]));
-	v = xcalloc(1, sizeof(*v) + member_count * sizeof(v->members[0]));
+	assert(member_count <= UINT32_MAX);
+	v = xcalloc(1, sizeof(*v) + member_count * sizeof(v->members[0]) +
+			       leaving * sizeof(struct member_leaving));
 	atomic_init(&v->refs, 1);
 	v->pool = pool;
-	v->member_count = member_count;
+	v->member_count = (uint32_t)member_count;
+	v->leaving_count = (uint32_t)leaving;
+	put_members(v, members);
 	return v;
 }
+
+/* --- pools --------------------------------------------------------------------- */
 
 struct pool_view *pool_view_ref(struct pool_view *v)
 {

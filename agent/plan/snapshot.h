@@ -35,8 +35,8 @@ enum member_reason {
 	MEMBER_STANDBY = 1u << 9,     /* up, but the pool has one writer, and not this one */
 };
 
+/* All there is to say of a member, put together for who asks (pool_view_member()). */
 struct member_view {
-	uint64_t target;
 	int64_t since_ms;     /* of the state; 0: unknown */
 	int64_t remove_at_ms; /* wall clock: when it leaves the table; 0: it stays */
 	struct endpoint endpoint;
@@ -45,19 +45,42 @@ struct member_view {
 	uint32_t reasons; /* enum member_reason */
 	enum verdict_state state;
 	bool in_table; /* wanted in the kernel's table */
-	bool checked;  /* has a target */
+	bool checked;  /* has a target: that of check_target_id() */
+};
+
+/*
+ * What is kept of it, for there are many: what its pool does not say already. The fields are those
+ * of struct member_view.
+ */
+struct member_mark {
+	int64_t since_ms;
+	uint16_t weight;
+	uint16_t reasons;
+	enum verdict_state state : 8;
+	bool in_table : 1;
+	bool checked : 1;
+};
+
+/* And of the few that leave: those that are not the pool's any more, or not for long in the table. */
+struct member_leaving {
+	int64_t remove_at_ms;
+	struct pool_member member; /* as its pool would have it */
+	uint32_t place;		   /* in the view */
+	uint32_t gone;		   /* that are not the pool's, up to this place */
+	bool is_gone;
 };
 
 struct pool_view {
 	atomic_uint refs;
-	struct pool *pool;   /* a reference */
-	uint64_t generation; /* of the wanted table that first had it so */
 	bool fail_open;
 	bool inherited;	      /* its source has not delivered since the start */
+	struct pool *pool;    /* a reference */
+	uint64_t generation;  /* of the wanted table that first had it so */
 	char *kernel_problem; /* what the kernel refused; NULL: nothing */
 	char *fault;	      /* what is wrong between its members; NULL: nothing */
-	size_t member_count;
-	struct member_view members[]; /* sorted by endpoint; with those that are draining */
+	uint32_t member_count;
+	uint32_t leaving_count;	      /* of member_leaving, behind the last mark, by place */
+	struct member_mark members[]; /* sorted by endpoint; with those that are draining */
 };
 
 struct target_view {
@@ -185,10 +208,22 @@ MUST_CHECK struct target_list *target_list_new(size_t count);
 struct target_list *target_list_ref(struct target_list *t);
 void target_list_unref(struct target_list *t); /* NULL is fine */
 
-/* One reference, zeroed, with room for that many members; takes the reference to the pool over. */
-MUST_CHECK struct pool_view *pool_view_new(struct pool *pool, size_t member_count);
+/*
+ * One reference; takes that to the pool over. The members are sorted by endpoint: every one of the
+ * pool, and others, which are those that drain. The rest is zeroed.
+ */
+MUST_CHECK struct pool_view *pool_view_new(struct pool *pool, const struct member_view *members,
+					   size_t member_count);
 struct pool_view *pool_view_ref(struct pool_view *v);
 void pool_view_unref(struct pool_view *v);
+/* i < v->member_count. What is asked of many, the marks say sooner. */
+struct member_view pool_view_member(const struct pool_view *v, size_t i);
+/* ... or this, which lives as long as the view. */
+const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i);
+static inline const struct endpoint *pool_view_endpoint(const struct pool_view *v, size_t i)
+{
+	return v->leaving_count ? pool_view_endpoint_among(v, i) : &v->pool->members[i].endpoint;
+}
 /* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 

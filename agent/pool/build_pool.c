@@ -89,6 +89,7 @@ static bool is_usable(struct part *t, const struct object *o, const struct addr 
 static void add_server(struct part *t, const struct object *o, const struct object_address *a,
 		       uint16_t port)
 {
+	uint32_t weight = t->pool->set.weight;
 	struct server *s;
 
 	if (!a->ready && !a->terminating && !t->b->service->use_not_ready)
@@ -105,16 +106,14 @@ static void add_server(struct part *t, const struct object *o, const struct obje
 	}
 	s = &t->servers[t->server_count++];
 	*s = (struct server){
-		.member = { .endpoint = { .addr = a->addr,
-					  .protocol = t->port->protocol,
-					  .port = port },
-			    .weight = t->pool->set.weight },
+		.member.endpoint = { .addr = a->addr, .protocol = t->port->protocol, .port = port },
 		.is = { .ready = !a->terminating,
 			.serving = a->serving,
 			.going = a->terminating,
 			.local = a->local },
 	};
-	(void)!weights_find(&t->b->weights, &s->member.endpoint, &s->member.weight);
+	(void)!weights_find(&t->b->weights, &s->member.endpoint, &weight);
+	s->member.weight = (uint16_t)weight;
 }
 
 static void add_servers_of(struct part *t, const struct object *o, bool *matched)
@@ -249,7 +248,7 @@ static void claim_won(struct part *t, const struct claim *c)
 			"the frontend %s/%s is also wanted by Service %s/%s, and by %zu others",
 			endpoint_text(&contest->frontend, frontend),
 			protocol_text(contest->frontend.protocol), contest->second->service->ns,
-			contest->second->service->name, contest->count - 2);
+			service_name(contest->second->service), contest->count - 2);
 }
 
 static void find_frontends(struct part *t, size_t index)

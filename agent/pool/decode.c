@@ -501,7 +501,7 @@ static void copy_held(struct decode *c, const struct object_origin *from)
 		return;
 	c->parts.held = arena_take(&c->arena, from->held_count * sizeof(*from->held));
 	memcpy(c->parts.held, from->held, from->held_count * sizeof(*from->held));
-	c->parts.held_count = from->held_count;
+	c->parts.held_count = (uint32_t)from->held_count;
 }
 
 /* Of what a controller of the cluster writes by itself nobody is told. */

@@ -40,25 +40,25 @@ struct orphan {
  */
 struct service {
 	struct object **objects;
-	size_t object_count;
 	struct pool **pools; /* a reference each */
-	size_t pool_count;
 	struct claim *claims;
-	size_t claim_count;
 	struct orphan *orphans;
-	size_t orphan_count;
+	uint32_t object_count, pool_count, claim_count, orphan_count;
 	struct service *next_orphaned, *prev_orphaned;
 	struct service *next_dirty;
 	struct service *secret; /* that its check names; NULL: none */
 	struct service *users;	/* of a Secret: whose check names it */
 	struct service *next_user, *prev_user;
+	unsigned source; /* of a Secret; otherwise 0 */
 	bool dirty;
 	bool is_secret;
-	unsigned source; /* of a Secret; otherwise 0 */
-	uint64_t hash;
-	const char *name; /* behind ns */
+	uint16_t name_at; /* behind ns */
 	char ns[];
 };
+static inline const char *service_name(const struct service *s)
+{
+	return s->ns + s->name_at;
+}
 
 struct pools {
 	const struct pool_rules *rules;

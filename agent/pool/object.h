@@ -88,9 +88,9 @@ struct object_address {
 /* Each of the addresses with each of the ports. */
 struct object_subset {
 	struct object_port *ports;
-	size_t port_count;
 	struct object_address *addresses;
-	size_t address_count;
+	uint32_t port_count;
+	uint32_t address_count;
 };
 
 enum service_type {
@@ -110,44 +110,49 @@ struct object_change {
 	char *user, *action; /* "": unknown */
 };
 
-/* One block of memory but for its problems and a Secret's values; object_free() frees them all. */
+/*
+ * One block of memory but for its problems and a Secret's values; object_free() frees them all. There
+ * are many: the order leaves no holes.
+ */
 struct object {
-	enum object_kind kind;
-	unsigned source;   /* index of the source in the configuration; smaller wins a tie */
+	enum object_kind kind : 8;
+	enum service_type type : 8;
 	bool from_cluster; /* these win over files */
-	uint32_t walk;	   /* the last pools_walk that need not tell it; for pool.c alone */
-	char *path;	   /* file it came from, "" for others */
-	unsigned line;	   /* where its document begins */
-	char *ns;	   /* "default" where none is written */
+	/* Service */
+	bool use_not_ready; /* publishNotReadyAddresses */
+	bool local_wanted;  /* externalTrafficPolicy Local, of a type that has frontends */
+	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
+	/* EndpointSlice */
+	bool mirrored;	 /* made of Endpoints by the cluster: does not count beside these */
+	unsigned source; /* index of the source in the configuration; smaller wins a tie */
+	uint32_t walk;	 /* the last pools_walk that need not tell it; for pool.c alone */
+	unsigned line;	 /* where its document begins */
+	char *path;	 /* file it came from, "" for others */
+	char *ns;	 /* "default" where none is written */
 	char *name;
 	char *service;	    /* the Service it belongs to (a Service, a Secret: itself) */
 	char *uid;	    /* "" outside a cluster */
+	char *revision;	    /* opaque; "" outside a cluster */
 	int64_t created_ms; /* 0: unknown */
 	int64_t trigger_ms; /* when what endpoints are made of changed; 0: unknown; not saved */
-	char *revision;	    /* opaque; "" outside a cluster */
 	uint64_t content;   /* hash of what was read: equal means nothing that counts changed */
 	uint64_t place;	    /* hash of the lines and of the revision: what else may have changed */
 	struct object_change *change; /* NULL: unknown */
-	struct object_annotation *annotations;
-	size_t annotation_count;
 	struct problems problems;
+	struct object_annotation *annotations;
 	/* Service */
-	enum service_type type;
 	struct object_port *ports;
-	size_t port_count;
 	/* Frontends that its store has on record as its own: it keeps them (frontend_of()). */
 	struct endpoint *held;
-	size_t held_count;
-	uint32_t affinity_s; /* sessionAffinity ClientIP: its timeout; 0: none */
-	bool use_not_ready;  /* publishNotReadyAddresses */
-	bool local_wanted;   /* externalTrafficPolicy Local, of a type that has frontends */
-	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
 	/* Endpoints, EndpointSlice */
 	struct object_subset *subsets;
-	size_t subset_count;
-	bool mirrored; /* a slice made of Endpoints by the cluster: does not count beside these */
 	/* Secret; NULL otherwise */
 	struct secret *secret;
+	uint32_t annotation_count;
+	uint32_t port_count;
+	uint32_t held_count;
+	uint32_t subset_count;
+	uint32_t affinity_s; /* of a Service, sessionAffinity ClientIP: its timeout; 0: none */
 };
 
 /* As decoding takes an address: with leading zeros, and IPv4 in its IPv6 form. False: none. */

@@ -135,9 +135,9 @@ static char *take_str(struct reading *r, size_t max)
 }
 
 /* A count that is too large, or for which there are not even that many bytes, is 0 and bad. */
-static size_t take_count(struct reading *r, size_t max)
+static uint32_t take_count(struct reading *r, size_t max)
 {
-	size_t n = wire_u16(r->w);
+	uint32_t n = wire_u16(r->w);
 
 	if (n <= max && n <= r->w->left)
 		return n;
@@ -152,9 +152,9 @@ static bool take_bool(struct reading *r)
 	return v <= 1 ? v : spoil(r);
 }
 
-static struct object_port *take_ports(struct reading *r, size_t *out_count)
+static struct object_port *take_ports(struct reading *r, uint32_t *out_count)
 {
-	size_t n = take_count(r, OBJECT_PORTS_MAX);
+	uint32_t n = take_count(r, OBJECT_PORTS_MAX);
 	struct object_port *ports = arena_take(&r->arena, n * sizeof(*ports));
 
 	for (size_t i = 0; i < n; i++) {

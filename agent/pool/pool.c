@@ -21,7 +21,7 @@ static bool service_eq(const void *object, const void *key)
 	const struct service *s = object;
 	const struct service_key *k = key;
 
-	return strcmp(s->name, k->name) == 0 && strcmp(s->ns, k->ns) == 0 &&
+	return strcmp(service_name(s), k->name) == 0 && strcmp(s->ns, k->ns) == 0 &&
 	       s->is_secret == k->is_secret && s->source == k->source;
 }
 
@@ -141,14 +141,13 @@ struct service *model_need(struct pools *p, const struct service_key *key)
 
 	if (s)
 		return s;
-	s = xcalloc(1, sizeof(*s) + ns_size + name_size);
+	s = xcalloc(1, offsetof(struct service, ns) + ns_size + name_size);
 	memcpy(s->ns, key->ns, ns_size);
 	memcpy(s->ns + ns_size, key->name, name_size);
-	s->name = s->ns + ns_size;
+	s->name_at = (uint16_t)ns_size;
 	s->is_secret = key->is_secret;
 	s->source = key->source;
-	s->hash = hash_key(key);
-	map_put(&p->services, s->hash, s);
+	map_put(&p->services, hash_key(key), s);
 	return s;
 }
 
@@ -173,7 +172,7 @@ static void walk_tell(struct pools_walk *w, struct object *o)
 
 static void keep(struct pools *p, struct object *o)
 {
-	const struct map_slot *before = p->objects.slots;
+	void *const *before = p->objects.slots;
 	const struct pools_walk *w = walk_of(p, o->source);
 
 	if (o->source >= p->source_count) {
@@ -270,7 +269,7 @@ static size_t index_of(const struct service *s, const struct object *o)
 /* What was told of it must not outlive it, even until the next update. */
 static void forget_orphan(struct service *s, const struct object *o)
 {
-	size_t kept = 0;
+	uint32_t kept = 0;
 
 	for (size_t i = 0; i < s->orphan_count; i++) {
 		if (s->orphans[i].object == o)
@@ -416,7 +415,7 @@ static void settle(struct service *s, struct built *built, struct changes *chang
 	}
 	free(s->pools);
 	s->pools = built->pools;
-	s->pool_count = built->pool_count;
+	s->pool_count = (uint32_t)built->pool_count;
 }
 
 /* One that nobody has or needs any more goes. */
@@ -426,8 +425,8 @@ static void drop_unused(struct pools *p, struct service *s)
 
 	if (s->object_count || s->users || s->dirty)
 		return;
-	key = (struct service_key){ s->ns, s->name, s->is_secret, s->source };
-	(void)map_take(&p->services, s->hash, &key);
+	key = (struct service_key){ s->ns, service_name(s), s->is_secret, s->source };
+	(void)map_take(&p->services, hash_key(&key), &key);
 	service_free(s);
 }
 
@@ -452,7 +451,7 @@ static void rebuild(struct pools *p, struct service *s, struct changes *changes)
 	unlink_orphaned(p, s);
 	orphans_done(s->orphans, s->orphan_count);
 	s->orphans = built.orphans;
-	s->orphan_count = built.orphan_count;
+	s->orphan_count = (uint32_t)built.orphan_count;
 	if (s->orphan_count)
 		link_orphaned(p, s);
 	p->pool_count += built.pool_count - s->pool_count;

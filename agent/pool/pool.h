@@ -86,18 +86,20 @@ struct pool_rules {
 
 struct pool_member {
 	struct endpoint endpoint;
-	uint32_t weight;  /* nominal */
+	uint16_t weight;  /* nominal */
 	bool terminating; /* going: no new connections */
 };
 
 /* Never changed after it was made; shared by reference. */
 struct pool {
 	atomic_uint refs;
+	unsigned source;
 	char *id; /* "{namespace}.{service}.{port name or number}-{protocol}" */
 	char *ns;
 	char *service;
 	char *port_name; /* "" where there is none */
-	unsigned source;
+	struct pool_settings set;
+	uint32_t persistence_s; /* sessionAffinity ClientIP; 0: none */
 	uint8_t protocol;
 	bool local_wanted; /* externalTrafficPolicy Local */
 	/*
@@ -106,13 +108,11 @@ struct pool {
 	 * clients' addresses.
 	 */
 	bool local_only;
-	uint32_t elsewhere;	/* servers on other nodes that are no members here because of it */
-	uint32_t persistence_s; /* sessionAffinity ClientIP; 0: none */
-	struct pool_settings set;
-	struct endpoint *frontends; /* those it was given: a clash lost is not in here */
-	size_t frontend_count;
-	struct pool_member *members; /* sorted by endpoint, unique */
-	size_t member_count;
+	uint32_t elsewhere; /* servers on other nodes that are no members here because of it */
+	uint32_t frontend_count;
+	uint32_t member_count;
+	struct endpoint *frontends;   /* those it was given: a clash lost is not in here */
+	struct pool_member *members;  /* sorted by endpoint, unique */
 	struct object_change *change; /* the newest of its objects; NULL: unknown */
 	struct problems problems;     /* of its objects and of itself */
 };

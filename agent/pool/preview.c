@@ -73,7 +73,7 @@ static void edit(struct preview *v, const struct pools_edit *e)
 static void take_claimants(struct preview *v, const struct contest *c)
 {
 	for (const struct claim *k = c ? c->claims : NULL; k; k = k->next)
-		take_service(v, k->service->ns, k->service->name);
+		take_service(v, k->service->ns, service_name(k->service));
 }
 
 /* Whoever wants a frontend that one in the small model wants, or has wanted. True: there was one. */

@@ -75,7 +75,7 @@ static void mix(struct snapshot *s)
 
 	for (size_t i = 0; i < s->pool_count; i++)
 		for (size_t k = 0; k < s->pools[i]->member_count; k++, n++) {
-			struct member_view *m = &s->pools[i]->members[k];
+			struct member_mark *m = &s->pools[i]->members[k];
 
 			m->state = n % 7 == 0	 ? VERDICT_DOWN
 				   : n % 11 == 0 ? VERDICT_UNKNOWN

@@ -74,7 +74,24 @@ struct recipe {
 	enum check_type check;
 };
 
-static struct pool *make_pool(const struct recipe *r)
+/* Those of the views that are still the pool's. */
+static struct pool_member *members_of(const struct member_view *views, size_t count,
+				      uint32_t *out_count)
+{
+	struct pool_member *members = xcalloc(count, sizeof(*members));
+
+	*out_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!(views[i].reasons & MEMBER_REMOVED))
+			members[(*out_count)++] = (struct pool_member){
+				.endpoint = views[i].endpoint,
+				.weight = (uint16_t)views[i].nominal,
+				.terminating = views[i].reasons & MEMBER_TERMINATING,
+			};
+	return members;
+}
+
+static struct pool *make_pool(const struct recipe *r, const struct member_view *views, size_t count)
 {
 	struct check *check = check_of(r->check);
 	struct endpoint frontend;
@@ -97,9 +114,11 @@ static struct pool *make_pool(const struct recipe *r)
 		parts.frontends = &frontend;
 		parts.frontend_count = 1;
 	}
+	parts.members = members_of(views, count, &parts.member_count);
 	parts.id = xasprintf("%s.%s.%s-%s", r->ns, r->service, r->port, protocol_text(r->protocol));
 	made = pool_make(&parts);
 	free(parts.id);
+	free(parts.members);
 	check_unref(check);
 	return made;
 }
@@ -117,18 +136,15 @@ static struct member_view member_of(const char *text, enum verdict_state state, 
 				     .since_ms = since_ms };
 }
 
-/* Gives each member that is checked its target's id. */
-static struct pool_view *make_view(struct pool *p, const struct member_view *members, size_t count)
+/* Of a pool that has these members, of its protocol, but for those that were removed. */
+static struct pool_view *make_view(const struct recipe *r, struct member_view *members,
+				   size_t count)
 {
-	struct pool_view *v = pool_view_new(p, count);
+	struct pool_view *v;
 
-	for (size_t i = 0; i < count; i++) {
-		v->members[i] = members[i];
-		v->members[i].endpoint.protocol = p->protocol;
-		if (members[i].checked)
-			v->members[i].target = check_target_id(p->set.check,
-							       &v->members[i].endpoint);
-	}
+	for (size_t i = 0; i < count; i++)
+		members[i].endpoint.protocol = r->protocol;
+	v = pool_view_new(make_pool(r, members, count), members, count);
 	v->generation = 7;
 	return v;
 }
@@ -139,8 +155,8 @@ static struct pool_view *sample_dns(void)
 				   member_of("10.100.2.2:53", VERDICT_UNKNOWN, 1, 0, 0) };
 
 	m[0].checked = m[1].checked = false;
-	return make_view(make_pool(&(struct recipe){ "default", "dns", "dns", IPPROTO_UDP, 0,
-						     "10.0.0.1:30053", CHECK_NONE }),
+	return make_view(&(struct recipe){ "default", "dns", "dns", IPPROTO_UDP, 0,
+					   "10.0.0.1:30053", CHECK_NONE },
 			 m, ARRAY_LEN(m));
 }
 
@@ -150,12 +166,12 @@ static struct pool_view *sample_origin(int64_t now)
 		member_of("10.100.1.53:8090", VERDICT_UP, 1, 0, now - HOURS(12)),
 		member_of("10.100.1.77:30253", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - HOURS(2)),
 	};
-	struct pool_view *v = make_view(
-		make_pool(&(struct recipe){ "parasaus", "snake-demo-svc4", "dcmp-svc4", IPPROTO_TCP,
-					    0, "10.0.0.1:40796", CHECK_HTTP }),
-		m, ARRAY_LEN(m));
+	struct pool_view *v;
 
-	v->members[1].remove_at_ms = now + HOURS(3);
+	m[1].remove_at_ms = now + HOURS(3);
+	v = make_view(&(struct recipe){ "parasaus", "snake-demo-svc4", "dcmp-svc4", IPPROTO_TCP, 0,
+					"10.0.0.1:40796", CHECK_HTTP },
+		      m, ARRAY_LEN(m));
 	problems_add_in(&v->pool->problems, false, "/etc/parasaus/pools/snake.yaml", 12,
 			"`type` stands inside `ports`; taken as the Service's");
 	return v;
@@ -169,10 +185,9 @@ static struct pool_view *sample_db(int64_t now)
 		member_of("10.100.4.2:3306", VERDICT_UP, 0, MEMBER_STANDBY, now - HOURS(3)),
 		member_of("10.100.4.3:3306", VERDICT_DOWN, 0, MEMBER_ROLE, now - HOURS(40)),
 	};
-	struct pool_view *v =
-		make_view(make_pool(&(struct recipe){ "db", "orders", "mysql", IPPROTO_TCP, 0,
-						      "10.0.0.1:43306", CHECK_MYSQL }),
-			  m, ARRAY_LEN(m));
+	struct pool_view *v = make_view(&(struct recipe){ "db", "orders", "mysql", IPPROTO_TCP, 0,
+							  "10.0.0.1:43306", CHECK_MYSQL },
+					m, ARRAY_LEN(m));
 
 	v->members[1].in_table = v->members[2].in_table = false;
 	v->pool->set.unhealthy = UNHEALTHY_RESET;
@@ -192,17 +207,17 @@ static struct pool_view *sample_web(int64_t now)
 		member_of("10.100.3.5:80", VERDICT_UNKNOWN, 0, MEMBER_UNPROVEN, 0),
 		member_of("10.100.3.6:80", VERDICT_DOWN, 0, MEMBER_UNHEALTHY, now - HOURS(9)),
 	};
-	struct pool_view *v =
-		make_view(make_pool(&(struct recipe){ "shop", "web", "http", IPPROTO_TCP, 0,
-						      "10.0.0.1:40080", CHECK_HTTP }),
-			  m, ARRAY_LEN(m));
+	struct pool_view *v;
 
+	m[2].remove_at_ms = now + HOURS(4);
+	m[3].nominal = 0;
+	m[5].in_table = false;
+	v = make_view(&(struct recipe){ "shop", "web", "http", IPPROTO_TCP, 0, "10.0.0.1:40080",
+					CHECK_HTTP },
+		      m, ARRAY_LEN(m));
 	v->pool->local_wanted = v->pool->local_only = true;
 	v->pool->elsewhere = 3;
 	v->pool->set.masquerade = false;
-	v->members[2].remove_at_ms = now + HOURS(4);
-	v->members[3].nominal = 0;
-	v->members[5].in_table = false;
 	return v;
 }
 
@@ -214,10 +229,9 @@ static struct pool_view *sample_secure(int64_t now)
 		member_of("[2001:db8::2]:8443", VERDICT_DOWN, 1,
 			  MEMBER_UNHEALTHY | MEMBER_FAIL_OPEN, now - HOURS(6)),
 	};
-	struct pool_view *v =
-		make_view(make_pool(&(struct recipe){ "shop", "web", "https", IPPROTO_TCP, 0,
-						      "[2001:db8:1::1]:40443", CHECK_TCP }),
-			  m, ARRAY_LEN(m));
+	struct pool_view *v = make_view(&(struct recipe){ "shop", "web", "https", IPPROTO_TCP, 0,
+							  "[2001:db8:1::1]:40443", CHECK_TCP },
+					m, ARRAY_LEN(m));
 
 	v->pool->local_wanted = true;
 	v->fail_open = true;
@@ -228,10 +242,9 @@ static struct pool_view *sample_secure(int64_t now)
 
 static struct pool_view *sample_empty(void)
 {
-	struct pool_view *v =
-		make_view(make_pool(&(struct recipe){ "team", "empty", "80", IPPROTO_TCP, 1,
-						      "10.0.0.1:40081", CHECK_TCP }),
-			  NULL, 0);
+	struct pool_view *v = make_view(&(struct recipe){ "team", "empty", "80", IPPROTO_TCP, 1,
+							  "10.0.0.1:40081", CHECK_TCP },
+					NULL, 0);
 
 	v->inherited = true;
 	return v;
@@ -240,7 +253,7 @@ static struct pool_view *sample_empty(void)
 /* What probes could have said to make a member what it is. */
 static struct target_view target_of(const struct pool_view *v, const struct member_view *m)
 {
-	struct target_view t = { .id = m->target,
+	struct target_view t = { .id = check_target_id(v->pool->set.check, &m->endpoint),
 				 .endpoint = check_endpoint(v->pool->set.check, &m->endpoint),
 				 .state = m->state,
 				 .proven = m->state != VERDICT_UNKNOWN,
@@ -287,20 +300,17 @@ static void set_pools(struct snapshot *s, struct pool_index *x)
 
 static void add_targets(struct snapshot *s)
 {
-	struct target_list *list;
+	struct target_list *list = target_list_new(s->member_count);
 	size_t count = 0;
 
-	for (size_t i = 0; i < s->pool_count; i++) {
-		for (size_t k = 0; k < s->pools[i]->member_count; k++)
-			count += s->pools[i]->members[k].checked;
-	}
-	list = target_list_new(count);
-	count = 0;
 	for (size_t i = 0; i < s->pool_count; i++)
-		for (size_t k = 0; k < s->pools[i]->member_count; k++)
-			if (s->pools[i]->members[k].checked)
-				list->items[count++] = target_of(s->pools[i],
-								 &s->pools[i]->members[k]);
+		for (size_t k = 0; k < s->pools[i]->member_count; k++) {
+			const struct member_view m = pool_view_member(s->pools[i], k);
+
+			if (m.checked)
+				list->items[count++] = target_of(s->pools[i], &m);
+		}
+	list->count = count;
 	qsort(list->items, count, sizeof(list->items[0]), by_endpoint);
 	s->targets = list;
 }
@@ -421,15 +431,25 @@ struct snapshot *snapshot_large(size_t pools, size_t members)
 		}
 		snprintf(service, sizeof(service), "service-%05zu", i);
 		snprintf(frontend, sizeof(frontend), "10.0.0.1:%zu", 30000 + i % 35000);
-		pool_index_put(index, make_view(make_pool(&(struct recipe){ "ns", service, "http",
-									    IPPROTO_TCP, 0,
-									    frontend, CHECK_HTTP }),
-						m, members));
+		pool_index_put(index,
+			       make_view(&(struct recipe){ "ns", service, "http", IPPROTO_TCP, 0,
+							   frontend, CHECK_HTTP },
+					 m, members));
 	}
 	set_pools(s, index);
 	add_targets(s);
 	free(m);
 	return s;
+}
+
+/* As views are made of them; the caller frees. */
+static struct member_view *members_in(const struct pool_view *v)
+{
+	struct member_view *m = xcalloc(v->member_count, sizeof(*m));
+
+	for (size_t i = 0; i < v->member_count; i++)
+		m[i] = pool_view_member(v, i);
+	return m;
 }
 
 /* All but its pools, of which *out has those of s. */
@@ -450,16 +470,35 @@ struct snapshot *snapshot_turned(const struct snapshot *s, size_t pool, size_t m
 				 enum verdict_state state, int64_t now_ms)
 {
 	const struct pool_view *old = s->pools[pool];
-	struct pool_view *v = pool_view_new(pool_ref(old->pool), old->member_count);
+	struct member_view *members = members_in(old);
+	struct pool_index *pools;
+	struct snapshot *n = same_frame(s, &pools);
+	struct pool_view *v;
+
+	members[member].state = state;
+	members[member].since_ms = now_ms;
+	v = pool_view_new(pool_ref(old->pool), members, old->member_count);
+	v->generation = old->generation + 1;
+	pool_index_put(pools, v);
+	set_pools(n, pools);
+	free(members);
+	return n;
+}
+
+struct snapshot *snapshot_moved(const struct snapshot *s, size_t pool, size_t member, uint16_t port)
+{
+	const struct pool_view *old = s->pools[pool];
+	struct member_view *members = members_in(old);
+	struct pool parts = *old->pool;
 	struct pool_index *pools;
 	struct snapshot *n = same_frame(s, &pools);
 
-	memcpy(v->members, old->members, old->member_count * sizeof(old->members[0]));
-	v->generation = old->generation + 1;
-	v->members[member].state = state;
-	v->members[member].since_ms = now_ms;
-	pool_index_put(pools, v);
+	members[member].endpoint.port = port;
+	parts.members = members_of(members, old->member_count, &parts.member_count);
+	pool_index_put(pools, pool_view_new(pool_make(&parts), members, old->member_count));
 	set_pools(n, pools);
+	free(parts.members);
+	free(members);
 	return n;
 }
 

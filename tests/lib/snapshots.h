@@ -26,6 +26,9 @@ MUST_CHECK struct snapshot *snapshot_large(size_t pools, size_t members);
  */
 MUST_CHECK struct snapshot *snapshot_turned(const struct snapshot *s, size_t pool, size_t member,
 					    enum verdict_state state, int64_t now_ms);
+/* The same but for a member that has another port; the order stays as it is. */
+MUST_CHECK struct snapshot *snapshot_moved(const struct snapshot *s, size_t pool, size_t member,
+					   uint16_t port);
 /* The same pools without one of them. */
 MUST_CHECK struct snapshot *snapshot_without(const struct snapshot *s, size_t pool);
 

@@ -151,10 +151,10 @@ static struct snapshot *shuffled(struct random *r)
 
 	for (size_t i = 0; i < s->pool_count; i++)
 		for (size_t k = 0; k < 3; k++) {
-			struct member_view *m = &s->pools[i]->members[k];
+			struct member_mark *m = &s->pools[i]->members[k];
 
 			m->state = (enum verdict_state)random_below(r, 3);
-			m->weight = (uint32_t)random_below(r, 4);
+			m->weight = (uint16_t)random_below(r, 4);
 		}
 	return s;
 }

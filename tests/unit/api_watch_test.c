@@ -116,8 +116,8 @@ static void what_changed_of_many_is_told_once(void **state)
 			if (done[k] == GONE)
 				pool_index_remove(index, all->pools[k]->pool->id);
 			else
-				pool_index_put(index,
-					       pool_view_new(pool_ref(all->pools[k]->pool), 0));
+				pool_index_put(index, pool_view_new(pool_ref(all->pools[k]->pool),
+								    NULL, 0));
 			there[k] = done[k] == PUT;
 		}
 		snapshot_set_pools(s, pool_index_list(index));
@@ -167,13 +167,12 @@ static void members_that_come_and_go_are_told(void **state)
 {
 	struct feed *f = sample_feed();
 	struct watch *w = open_watch(f, "resources=members&namespace=shop", NULL);
-	struct snapshot *s;
+	struct snapshot *s = snapshot_turned(newest, WEB, 0, VERDICT_UP, NOW - 1);
 
 	(void)state;
 	assert_string_equal(told(w), "bookmark");
-	s = snapshot_turned(newest, WEB, 0, VERDICT_UP, NOW - 1);
-	s->pools[WEB]->members[5].endpoint.port = 81; /* 10.100.3.6:80 goes, :81 comes */
-	take(f, s);
+	take(f, snapshot_moved(s, WEB, 5, 81)); /* 10.100.3.6:80 goes, :81 comes */
+	snapshot_unref(s);
 	assert_string_equal(told(w), "member.health 10.100.3.1-80, member.delete 10.100.3.6-80, "
 				     "member.health 10.100.3.6-81");
 	watch_free(w);

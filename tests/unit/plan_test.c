@@ -249,13 +249,14 @@ struct scene {
 	struct pool_member members[MEMBERS];
 	struct plan_fact facts[MEMBERS];
 	struct plan_member out[MEMBERS];
+	struct plan_place places[MEMBERS];
 	struct plan_drain drains[3];
 	size_t drain_count;
 	struct endpoint frontend;
 	struct check check;
 };
 
-static uint32_t weight_of(char letter)
+static uint16_t weight_of(char letter)
 {
 	switch (letter) {
 	case 'z':
@@ -300,7 +301,7 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 	s->check.role = c->role;
 	s->pool.set.check = &s->check;
 	s->pool.members = s->members;
-	s->pool.member_count = strlen(c->members);
+	s->pool.member_count = (uint32_t)strlen(c->members);
 	for (size_t i = 0; i < s->pool.member_count; i++) {
 		char letter = c->members[i];
 
@@ -319,6 +320,13 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 		(struct endpoint){ .addr = addr_v4(0x0a000001), .protocol = protocol, .port = 80 };
 }
 
+static void work_out(struct scene *s, struct plan_outcome *outcome)
+{
+	plan_pool(&s->pool, s->facts, NOW, s->out, outcome);
+	for (size_t i = 0; i < s->pool.member_count; i++)
+		s->places[i] = plan_place(&s->out[i]);
+}
+
 static void kernel_is_as_planned(void **state)
 {
 	const struct plan_case *c = *state;
@@ -329,9 +337,9 @@ static void kernel_is_as_planned(void **state)
 	struct plan_outcome outcome;
 
 	scene_of(c, &s);
-	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
+	work_out(&s, &outcome);
 	service = plan_service(&s.pool, &s.frontend);
-	plan_dests(&service, &s.pool, s.out, s.drains, s.drain_count, NOW);
+	plan_dests(&service, &s.pool, s.places, s.drains, s.drain_count, NOW);
 	ipvs_table_init(&table);
 	ipvs_table_put(&table, &service);
 	ipvs_table_print(&table, &text);
@@ -349,8 +357,8 @@ static void assert_table(struct scene *s, const char *want)
 	struct buf text = { 0 };
 	struct ipvs_table table;
 
-	plan_pool(&s->pool, s->facts, NOW, s->out, &outcome);
-	plan_dests(&service, &s->pool, s->out, s->drains, s->drain_count, NOW);
+	work_out(s, &outcome);
+	plan_dests(&service, &s->pool, s->places, s->drains, s->drain_count, NOW);
 	ipvs_table_init(&table);
 	ipvs_table_put(&table, &service);
 	ipvs_table_print(&table, &text);

@@ -54,7 +54,13 @@ static struct pool *pool_of(const struct scene *s, unsigned i)
 
 static void put(struct scene *s, unsigned i)
 {
-	struct pool_view *v = pool_view_new(pool_ref(pool_of(s, i)), i % 3);
+	const struct endpoint drains = pool_of(s, i)->members[0].endpoint;
+	struct member_view m[3] = { { .endpoint = drains }, { .endpoint = drains } };
+	struct pool_view *v;
+
+	m[1].endpoint.port++;
+	m[2].endpoint.port += 2;
+	v = pool_view_new(pool_ref(pool_of(s, i)), m, 1 + i % 3);
 
 	v->generation = s->now.generation[i] = ++s->changes;
 	pool_index_put(s->index, v);
@@ -77,7 +83,7 @@ static void assert_shows(const struct scene *s, const struct shown *want)
 		assert_true(n < l->count);
 		assert_ptr_equal(l->items[n]->pool, pool_of(s, i));
 		assert_true(l->items[n++]->generation == want->generation[i]);
-		members += i % 3;
+		members += 1 + i % 3;
 	}
 	assert_int_equal(l->count, n);
 	assert_int_equal(l->members, members);

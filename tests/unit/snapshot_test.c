@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
 
+#include "agent/pool/pool_make.h"
 #include "tests/lib/snapshots.h"
 
 #define ROUNDS	2000
@@ -62,6 +64,65 @@ static void a_put_counts_the_problems_of_all_pools(void **state)
 	snapshot_slot_free(slot);
 }
 
+/* --- members ------------------------------------------------------------------------- */
+
+#define PLACES 7
+
+/* Those whose bit is set are the pool's; the others only drain. Every second one has a time to go. */
+static void assert_kept(unsigned in_pool)
+{
+	struct member_view m[PLACES];
+	struct pool_member members[PLACES];
+	struct pool parts = { .id = (char[]){ "a" },
+			      .ns = (char[]){ "a" },
+			      .service = (char[]){ "a" },
+			      .port_name = (char[]){ "" },
+			      .set.check = check_new(CHECK_TCP),
+			      .members = members };
+	struct pool_view *v;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		m[i] = (struct member_view){ .endpoint = { addr_v4(i + 1), IPPROTO_TCP, 80 },
+					     .since_ms = INT64_C(1700000000000) + i,
+					     .remove_at_ms = i % 2 ? 1 + i : 0,
+					     .nominal = 65535 - i,
+					     .weight = 65535 - 2 * i,
+					     .reasons = i % 3 ? MEMBER_STANDBY : 0,
+					     .state = (enum verdict_state)(i % 3),
+					     .in_table = i % 2 == 0,
+					     .checked = i % 4 == 0 };
+		if (in_pool & 1u << i)
+			members[parts.member_count++] = (struct pool_member){
+				.endpoint = m[i].endpoint, .weight = (uint16_t)m[i].nominal
+			};
+	}
+	v = pool_view_new(pool_make(&parts), m, PLACES);
+	assert_int_equal(v->member_count, PLACES);
+	for (unsigned i = 0; i < PLACES; i++) {
+		const struct member_view is = pool_view_member(v, i);
+
+		assert_memory_equal(pool_view_endpoint(v, i), &m[i].endpoint,
+				    sizeof(m[i].endpoint));
+		assert_memory_equal(&is.endpoint, &m[i].endpoint, sizeof(m[i].endpoint));
+		assert_true(is.since_ms == m[i].since_ms && is.remove_at_ms == m[i].remove_at_ms);
+		assert_int_equal(is.nominal, m[i].nominal);
+		assert_int_equal(is.weight, m[i].weight);
+		assert_int_equal(is.reasons, m[i].reasons);
+		assert_int_equal(is.state, m[i].state);
+		assert_int_equal(is.in_table, m[i].in_table);
+		assert_int_equal(is.checked, m[i].checked);
+	}
+	pool_view_unref(v);
+	check_unref(parts.set.check);
+}
+
+static void a_view_tells_of_its_members_what_it_was_made_of(void **state)
+{
+	(void)state;
+	for (unsigned in_pool = 0; in_pool < 1u << PLACES; in_pool++)
+		assert_kept(in_pool);
+}
+
 /* --- threads ----------------------------------------------------------------------- */
 
 static void *read_many(void *arg)
@@ -74,7 +135,7 @@ static void *read_many(void *arg)
 		uint64_t sum = 0;
 
 		for (size_t k = 0; k < s->pool_count; k++)
-			sum += s->pools[k]->members[0].nominal;
+			sum += pool_view_member(s->pools[k], 0).nominal;
 		if (s->sequence < last || sum != s->pool_count)
 			abort();
 		last = s->sequence;
@@ -108,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_slot_gives_nothing),
 		cmocka_unit_test(the_newest_is_given_and_the_old_one_lives_while_it_is_read),
+		cmocka_unit_test(a_view_tells_of_its_members_what_it_was_made_of),
 		cmocka_unit_test(a_put_counts_the_problems_of_all_pools),
 		cmocka_unit_test(readers_and_a_writer_never_wait_for_or_hurt_each_other),
 	};
