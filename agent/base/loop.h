@@ -18,7 +18,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/timers.h"
 
-#define LOOP_TURN_BUDGET_MS 10
+/* For work in pieces, so that what is urgent waits for no more than that and a piece. */
+#define LOOP_TURN_BUDGET_MS 4
 
 struct loop;
 typedef uint64_t loop_fd_id;   /* 0 is never valid */
