@@ -234,6 +234,33 @@ await run([
 			assert.match(await text(page, '.notice'), /was rolled back/);
 		});
 	},
+	/** The list may be older than the change, once and again: nothing of one's own is left for a click. */
+	async function what_one_has_changed_shows_even_if_the_list_is_late() {
+		await on(async (page) => {
+			let late = 0, member;
+
+			await act(page, 'Delete');
+			await giveToken(page);
+			await page.locator('.preview').waitFor();
+			member = (await spec()).members[0].address;
+			await goOn(page, 'Delete');
+			await closed(page);
+			await page.getByText('There are no pools yet.').waitFor();
+			const before = await (await fetch(`${fixture.url}api/v1/pools?limit=100`)).text();
+
+			await page.route('**/api/v1/pools?*', (route) => late-- > 0
+				? route.fulfill({ contentType: 'application/json', body: before }) : route.continue());
+			await page.keyboard.press('u');
+			await page.locator('.preview').waitFor();
+			late = 2; // what is asked for at once, and what the first word of the change brings
+			await goOn(page, 'Roll back');
+			await closed(page);
+			while (late > 0)
+				await page.waitForResponse('**/api/v1/pools?*');
+			fixture.ctl('drain', 'shop/web', member, '--yes');
+			await showsNames(page, [WEB_NAME]);
+		});
+	},
 ]);
 await browser.close();
 await fixture.stop();

@@ -19,6 +19,7 @@ const HEALTHS = ['down', 'degraded', 'up', 'unmonitored'];
 const FILTERS = ['q', 'health', 'protocol', 'check', 'namespace', 'source'];
 const TYPING_MS = 40;
 const FLASH_MS = 2000;
+const OWN_MS = 5000;
 const ACTS = ['edit', 'delete', 'rollback', 'record'];
 const KEYS = { e: 'edit', Delete: 'delete', h: 'record', b: 'rollback', n: 'add', d: 'drain', a: 'bulk', x: 'choose' };
 const MEMBER_KEYS = { e: 'weight', Delete: 'deleteMember', d: 'drain', h: 'record', b: 'rollback' };
@@ -75,7 +76,7 @@ export class Pools extends Component {
 	outdated = new Set(); // ids whose place in the list may be another by now
 	gone = new Set();
 	chosen = new Map(); // ids to pools, of those that have a mark
-	own = new Set(); // ids of what was changed here: the list is to show it without being asked
+	own = new Map(); // ids of what was changed here, and until when the list shows it without being asked
 
 	componentDidMount() {
 		addEventListener('keydown', this.onKey);
@@ -139,7 +140,7 @@ export class Pools extends Component {
 		const moves = health || (sort && !/^-?(id|vip|vipPort|protocol|check)(,|$)/.test(sort));
 
 		for (const { event, data } of frames) {
-			if (/^pool/.test(event) && this.own.delete(data.id)) {
+			if (/^pool/.test(event) && this.isOwn(data.id)) {
 				this.reload();
 				return;
 			}
@@ -157,6 +158,14 @@ export class Pools extends Component {
 		clearTimeout(this.calming);
 		this.calming = setTimeout(() => this.setState({}), FLASH_MS + 50);
 		this.setState({});
+	}
+
+	/** For a while, for what comes first may be of the change before, and the list older than either. */
+	isOwn(id) {
+		if (this.own.get(id) > Date.now())
+			return true;
+		this.own.delete(id);
+		return false;
 	}
 
 	rowClass = (p) => {
@@ -272,7 +281,7 @@ export class Pools extends Component {
 		const results = body.results || [], good = results.filter((r) => !r.problem);
 
 		for (const r of good)
-			this.own.add(r.pool);
+			this.own.set(r.pool, Date.now() + OWN_MS);
 		this.dropChoice();
 		this.reload();
 		this.members?.load();
@@ -289,7 +298,7 @@ export class Pools extends Component {
 		const { what, pool, member, base } = this.state.dialog;
 		const id = body.pool || pool?.id;
 
-		this.own.add(id);
+		this.own.set(id, Date.now() + OWN_MS);
 		this.reload();
 		this.members?.load();
 		this.props.note({ text: t('done.' + what, { id, member: member ? endpoint(member) : request.body?.address
