@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "agent/api/http.h"
 #include "agent/api/remote.h"
 #include "agent/api/rest.h"
+#include "agent/base/thread.h"
 #include "agent/base/xalloc.h"
 
 #define COMPARE_MS 250
@@ -84,18 +84,14 @@ static void *keep_comparing(void *arg)
 
 static int start_comparer(struct api *a, struct err *err)
 {
-	sigset_t all, before;
 	int r;
 
 	a->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (a->end_fd < 0)
 		return err_set(err, -errno, "no descriptor for the HTTP server");
-	sigfillset(&all); /* signals are the main thread's */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&a->comparer, NULL, keep_comparing, a);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(&a->comparer, keep_comparing, a);
 	a->comparing = r == 0;
-	return r ? err_set(err, -r, "no thread for the HTTP server") : 0;
+	return r < 0 ? err_set(err, r, "no thread for the HTTP server") : 0;
 }
 
 static void stop_comparer(struct api *a)

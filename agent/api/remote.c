@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +17,7 @@
 #include "agent/base/hash.h"
 #include "agent/base/log.h"
 #include "agent/base/map.h"
+#include "agent/base/thread.h"
 #include "agent/base/xalloc.h"
 
 struct remote {
@@ -648,18 +648,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct remote *r)
-{
-	sigset_t all, before;
-	int e;
-
-	sigfillset(&all); /* signals are the main thread's */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&r->thread, NULL, run, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -e;
-}
-
 static void remote_free(struct remote *r)
 {
 	disconnect(r);
@@ -693,7 +681,7 @@ int remote_start(const struct remote_config *c, struct remote **out, struct err 
 	if (e == 0 && c->reviews)
 		reviews_wake(c->reviews, wake, r);
 	if (e == 0)
-		e = start_thread(r);
+		e = thread_start(&r->thread, run, r);
 	if (e < 0) {
 		remote_free(r);
 		return err_set(err, e, "no thread for remote requests: %s", strerror(-e));

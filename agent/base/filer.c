@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "agent/base/file.h"
+#include "agent/base/thread.h"
 #include "agent/base/xalloc.h"
 
 enum step { STEP_PUT, STEP_END, STEP_CANCEL };
@@ -151,19 +151,6 @@ static void on_written(void *arg, uint32_t events)
 	}
 }
 
-/* Signals are the loop's. */
-static int start_thread(struct filer *f)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&f->thread, NULL, run, f);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 struct filer *filer_new(struct loop *l)
 {
 	struct filer *f = xcalloc(1, sizeof(*f));
@@ -175,7 +162,7 @@ struct filer *filer_new(struct loop *l)
 	f->fd = l ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
 	if (f->fd < 0 || loop_add_fd(l, f->fd, EPOLLIN, on_written, f, &f->fd_id) < 0)
 		return f;
-	if (start_thread(f) == 0)
+	if (thread_start(&f->thread, run, f) == 0)
 		f->loop = l;
 	else
 		loop_del_fd(l, f->fd_id);
@@ -219,7 +206,7 @@ struct filing *filing_begin(struct filer *f, const char *path)
 static void give(struct filing *w, enum step step, struct buf *data)
 {
 	struct filer *f = w->filer;
-	struct order *o = xcalloc(1, sizeof(*o));
+	struct order *o = xmalloc(sizeof(*o));
 
 	*o = (struct order){ .step = step, .filing = w };
 	if (data) {

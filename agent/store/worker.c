@@ -6,12 +6,12 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "agent/base/thread.h"
 #include "agent/store/store_private.h"
 
 /* Pages of the log after which it is brought into the file; twice that even while writes wait. */
@@ -191,19 +191,6 @@ static void on_answers(void *arg, uint32_t events)
 		(void)!write(s->answers_fd, &one, sizeof(one));
 }
 
-/* Signals are the loop's. */
-static int start_thread(pthread_t *out, void *(*fn)(void *), struct store *s)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(out, NULL, fn, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static void end_queues(struct store *s)
 {
 	loop_del_fd(s->loop, s->answers_id);
@@ -227,9 +214,9 @@ int worker_start(struct store *s)
 		    ? -errno
 		    : loop_add_fd(s->loop, s->answers_fd, EPOLLIN, on_answers, s, &s->answers_id);
 	if (r == 0)
-		r = start_thread(&s->writer_thread, writer_main, s);
+		r = thread_start(&s->writer_thread, writer_main, s);
 	if (r == 0) {
-		r = start_thread(&s->reader_thread, reader_main, s);
+		r = thread_start(&s->reader_thread, reader_main, s);
 		if (r < 0) {
 			queue_stop(&s->writes);
 			pthread_join(s->writer_thread, NULL);
