@@ -74,7 +74,7 @@ static uint32_t count_differences(const struct ipvs_service *a, const struct ipv
 	return more - same;
 }
 
-static bool read_failed(struct ipvs_role *r, struct ipvs_row *row, int code)
+static void read_failed(struct ipvs_role *r, struct ipvs_row *row, int code)
 {
 	bool believe = row->doubted;
 
@@ -83,7 +83,6 @@ static bool read_failed(struct ipvs_role *r, struct ipvs_row *row, int code)
 		ipvs_image_lose(&r->image, row, true);
 	else
 		ipvs_audit_soon(r); /* it will not be the only one that is missing */
-	return true;
 }
 
 bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
@@ -98,7 +97,8 @@ bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
 	row->listed = 0;
 	if (ret < 0) {
 		ipvs_service_done(&x.read);
-		return read_failed(r, row, ret);
+		read_failed(r, row, ret);
+		return true;
 	}
 	if (!x.differs && x.same == row->have->dest_count && !row->doubted)
 		return false;

@@ -216,7 +216,9 @@ void pools_walk_begin(struct pools *p, struct pools_walk *w)
 {
 	assert(!walk_of(p, w->source));
 	w->pos = 0;
-	w->number = ++p->walk_count ? p->walk_count : ++p->walk_count;
+	if (++p->walk_count == 0)
+		p->walk_count = 1; /* 0 is no walk */
+	w->number = p->walk_count;
 	w->next = p->walks;
 	p->walks = w;
 }

@@ -228,6 +228,12 @@ static int extra_weight(const struct pools *p, unsigned i)
 	return 0;
 }
 
+/* The pool that the nth change is of, far from the one before. */
+static unsigned nth_pool(const struct pools *p, unsigned n)
+{
+	return n * STEP % p->pools;
+}
+
 static double change_one(struct pools *p, unsigned i, bool add)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
@@ -272,7 +278,7 @@ static int change_all(struct pools *p)
 	if (!took || p->fd < 0)
 		err(1, "socket");
 	for (unsigned n = 0; n < p->count; n++)
-		took[n] = change_one(p, n / 2 * STEP % p->pools, n % 2 == 0);
+		took[n] = change_one(p, nth_pool(p, n / 2), n % 2 == 0);
 	qsort(took, p->count, sizeof(*took), by_value);
 	printf("%u changes: p50 %.1f ms, p99 %.1f ms, longest %.1f ms\n", p->count,
 	       at_share(took, p->count, 0.5), at_share(took, p->count, 0.99), took[p->count - 1]);
@@ -290,7 +296,7 @@ static int burst(struct pools *p)
 	if (p->fd < 0)
 		err(1, "socket");
 	for (unsigned n = 0; n < p->count; n++) {
-		p->widened = n * STEP % p->pools;
+		p->widened = nth_pool(p, n);
 		paths_of(p, p->widened, path, beside, sizeof(path));
 		write_pool(p, p->widened, beside);
 	}
@@ -300,13 +306,13 @@ static int burst(struct pools *p)
 
 		while (now_ms() - begin < 1e3 * n / p->count)
 			nanosleep(&pause, NULL);
-		paths_of(p, n * STEP % p->pools, path, beside, sizeof(path));
+		paths_of(p, nth_pool(p, n), path, beside, sizeof(path));
 		if (rename(beside, path))
 			err(1, "%s", path);
 	}
 	renamed = now_ms();
 	for (unsigned n = 0; n < p->count; n++) {
-		while (extra_weight(p, n * STEP % p->pools) <= 0) {
+		while (extra_weight(p, nth_pool(p, n)) <= 0) {
 			const struct timespec pause = { .tv_nsec = POLL_NS };
 
 			if (now_ms() - begin > PATIENCE_S * 1e3)
