@@ -20,7 +20,7 @@ mapfile -t addresses < <(printf '10.100.1.%d\n' $(seq 11 $((10 + servers))))
 server_add s1 "${addresses[@]}"
 server_start s1 0.0.0.0:8080
 agent_configure "$quick_checks"
-sed -i "s/^sources:/- {name: checked, addresses: [${checked%:*}], ports: 20000-29999}\n&/" "$run/parasaus.yaml"
+agent_address_pool checked "${checked%:*}" 20000-29999
 printf '%s 8080\n' "${addresses[@]}" | service web "${checked#*:}" 'health-check-type: tcp' 'fail-policy: closed' | place web.yaml
 agent_start
 agent_synced

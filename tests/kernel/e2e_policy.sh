@@ -7,6 +7,8 @@ here=$(dirname "$0")
 . "$here/../lib/tap.sh"
 # shellcheck source=../lib/topology_agent.sh
 . "$here/../lib/topology_agent.sh"
+# shellcheck source=../lib/kubeproxy.bash
+. "$here/../lib/kubeproxy.bash"
 
 topology_up policy
 for server in s1 s2; do
@@ -61,14 +63,14 @@ agent_on() {
 	agent_start
 }
 # Who serves, by weight: "10.100.1.11:8080=1"; what goes is waited for.
-serves() { table | awk '$1 == "-a" && $NF > 0 { print $5 "=" $NF }' | xargs; }
+serves() { table | awk -v s="$vip:30080" '$1 == "-a" && $3 == s && $NF > 0 { print $5 "=" $NF }' | xargs; }
 has_served() { [ "$(serves)" = "$1" ]; }
 served() { wait_for 10 has_served "$1" || { echo "it is: $(serves)"; return 1; }; }
 direct() { in_box director nft list set inet parasaus direct4 | found "$vip . tcp . 30080"; }
 is_masqueraded() { ! direct; }
 asked() { for _ in 1 2 3 4; do in_box client curl -sS -m 3 "http://$vip:30080/"; done | sort -u | xargs; }
-# seen SERVER COUNTER: packets, and from zero again.
-seen() { in_box "$1" nft reset counter ip seen "$2" | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
+# packets SERVER COUNTER: how many, and from zero again.
+packets() { in_box "$1" nft reset counter ip seen "$2" | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
 
 agent_configure
 pool Local "s1 $ready" "s2 $ready"
@@ -77,7 +79,7 @@ check "node-a: it is synced" agent_synced
 check "node-a: its own server" served "10.100.1.11:8080=1"
 equal "node-a: which answers" s1 "$(asked)"
 check "node-a: it is not masqueraded" direct
-equal "node-a: it saw the client, and nobody else" "4 0" "$(seen s1 client) $(seen s1 director)"
+equal "node-a: it saw the client, and nobody else" "4 0" "$(packets s1 client) $(packets s1 director)"
 equal "node-a: how many are elsewhere" "Local true 1 1" \
 	"$(ctl get pools -o json | jq -r '.[] | "\(.externalTrafficPolicy) \(.localOnly) \(.members.total) \(.members.elsewhere)"')"
 equal "node-a: nothing is wrong" "" "$(ctl get pools -o json | jq -r '.[].problems[].text')"
@@ -86,14 +88,14 @@ check "node-a: people are told" told "Local; servers left out, on other nodes: 1
 
 # Its own server goes, and the others stand in as soon as it serves no more.
 pool Local "s1 $going" "s2 $ready"
-sleep 1
+check "node-a: the change is known" seen
 check "node-a: its own server goes, and serves" served "10.100.1.11:8080=1"
 equal "node-a: and answers" s1 "$(asked)"
 pool Local "s1 ready: false" "s2 $ready"
 check "node-a: it has none: that of the other node" served "10.100.1.12:8080=1"
 equal "node-a: which answers" s2 "$(asked)"
 check "node-a: and is masqueraded" is_masqueraded
-equal "node-a: it saw the director" "0 4" "$(seen s2 client) $(seen s2 director)"
+equal "node-a: it saw the director" "0 4" "$(packets s2 client) $(packets s2 director)"
 pool Local "s1 $ready" "s2 $ready"
 check "node-a: its own is back" served "10.100.1.11:8080=1"
 check "node-a: and not masqueraded" direct
@@ -119,7 +121,7 @@ agent_on node-a
 check "node-a without the policy: it is synced" agent_synced
 check "node-a without the policy: both" served "10.100.1.11:8080=1 10.100.1.12:8080=1"
 pool Cluster "s1 $going" "s2 $going"
-sleep 1
+check "node-a: and this one" seen
 check "all go and serve: both" served "10.100.1.11:8080=1 10.100.1.12:8080=1"
 pool Cluster "s1 $going" "s2 $ready"
 check "one that is ready is enough" served "10.100.1.12:8080=1"

@@ -14,7 +14,7 @@ vip6=2001:db8:96::10
 # The agent's configuration, with vip6.
 cases_configure() {
 	agent_configure 'audit: 2'
-	sed -i "s,^sources:,- name: six\n  addresses: [\"$vip6\"]\n  ports: \"20000-29999\"\n&," "$run/parasaus.yaml"
+	agent_address_pool six "$vip6" 20000-29999
 }
 
 # --- what is declared ---------------------------------------------------------------------

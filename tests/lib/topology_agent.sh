@@ -32,6 +32,11 @@ agent_configure() {
 	} >"$run/parasaus.yaml"
 }
 
+# agent_address_pool NAME ADDRESS PORTS: one more, after agent_configure.
+agent_address_pool() {
+	sed -i "s/^sources:/- {name: $1, addresses: [\"$2\"], ports: \"$3\"}\n&/" "$run/parasaus.yaml"
+}
+
 # Checks as quick as they may be.
 quick_checks='defaults: {interval: 1, timeout: 0.5, fast: 0.5, fall: 2, rise: 2}'
 : "$quick_checks"
