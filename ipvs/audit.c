@@ -3,9 +3,11 @@
  * Comparing the image with the kernel, which tells nobody when it is changed.
  *
  * Each audit_ms all services are listed; where one differs or its number of
- * destinations does, these are read. Over twenty of them, ten minutes, the
- * destinations of all are read in turn. What others changed is then a difference like any other
- * and is written back; it is counted and told in one line.
+ * destinations does, these are read. A twentieth of all services has its
+ * destinations read in any case, so that after twenty audits, ten minutes, it
+ * was each one's turn; all of a small table have. That is done in one go: to wake up for a few at a time
+ * costs more than to read them. What others changed is then a difference like
+ * any other and is written back; it is counted and told in one line.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,15 +18,16 @@
 #include "ipvs/role_parts.h"
 
 #define SOON_MS	    200
-#define ROLL_MS	    1000
 #define ROLL_PIECE  8 /* services that are read at a time: about 2 ms, for which a change may wait */
 #define ROLL_AUDITS 20
+#define ROLL_LEAST  64 /* services: a small table is read whole each time */
 
 /* --- the destinations of one row --- */
 
 /* What is read beside what the image holds, which mostly is the same: then nothing is kept. */
 struct reading {
 	const struct ipvs_service *have; /* oldest first; it is read newest first */
+	uint32_t expected;		 /* so many are read, most likely */
 	uint32_t same;			 /* so many were as they are held */
 	bool differs;
 	struct ipvs_service read; /* with what was read, once it differs */
@@ -43,6 +46,7 @@ static bool is_next_held(const struct reading *x, const struct ipvs_dest *d)
 static void begin_to_differ(struct reading *x)
 {
 	x->differs = true;
+	ipvs_service_reserve(&x->read, x->expected);
 	for (uint32_t i = 0; i < x->same; i++)
 		*ipvs_service_add(&x->read) = x->have->dests[x->have->dest_count - 1 - i];
 }
@@ -87,8 +91,8 @@ static void read_failed(struct ipvs_role *r, struct ipvs_row *row, int code)
 
 bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
 {
-	struct reading x = { .have = row->have, .read = *row->have };
 	uint32_t count = row->listed ? row->listed : row->have->dest_count;
+	struct reading x = { .have = row->have, .expected = count, .read = *row->have };
 	int ret;
 
 	x.read.dests = NULL;
@@ -115,8 +119,8 @@ bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row)
 
 static bool header_same(const struct ipvs_service *a, const struct ipvs_service *b)
 {
-	return strcmp(a->scheduler, b->scheduler) == 0 && a->flags == b->flags &&
-	       a->netmask == b->netmask &&
+	return memcmp(a->scheduler, b->scheduler, sizeof(a->scheduler)) == 0 &&
+	       a->flags == b->flags && a->netmask == b->netmask &&
 	       (a->timeout == b->timeout || !(a->flags & IPVS_PERSISTENT));
 }
 
@@ -150,11 +154,15 @@ static void take_known(struct ipvs_role *r, struct ipvs_row *row, const struct i
 static void take_service(void *arg, const struct ipvs_service *s, uint32_t dests)
 {
 	struct ipvs_role *r = arg;
-	struct ipvs_row *row;
+	struct ipvs_row *row = ipvs_image_next_listed(&r->image, &s->key);
 
-	if (!ipvs_may_be_ours(r, &s->key))
-		return;
-	row = ipvs_image_make(&r->image, &s->key);
+	/* One that is held is ours: what is not any more is not held (ours.c). */
+	if (!row || !row->have) {
+		if (!ipvs_may_be_ours(r, &s->key))
+			return;
+		row = ipvs_image_make(&r->image, &s->key);
+	}
+	ipvs_image_listed(&r->image, row);
 	if (row->audit == r->audit)
 		return; /* listed twice, or changed by us since the list was made */
 	row->audit = r->audit;
@@ -210,6 +218,7 @@ static int begin(struct ipvs_role *r)
 	r->audit++;
 	r->audit_family = 0;
 	r->audit_place = 0;
+	ipvs_image_list_begin(&r->image);
 	return next_family(r);
 }
 
@@ -267,6 +276,24 @@ static void report(struct ipvs_role *r)
 	memset(&r->found, 0, sizeof(r->found));
 }
 
+/* Some of those whose turn it is. */
+static void roll_piece(struct ipvs_role *r)
+{
+	for (unsigned i = 0; i < ROLL_PIECE && r->roll_left; i++, r->roll_left--) {
+		struct ipvs_row *row = ipvs_image_roll(&r->image);
+
+		if (!row) {
+			r->roll_left = 0;
+			break;
+		}
+		/* One that is being worked on will be looked at the next time round. */
+		if (!row->have || (row->queue != IPVS_QUEUE_NONE && row->queue != IPVS_QUEUE_ORDER))
+			continue;
+		if (ipvs_read_row(r, row))
+			ipvs_settle(r, row);
+	}
+}
+
 static void arm(struct ipvs_role *r);
 
 /* Rows whose destinations are to be read come before the report, which counts them too. */
@@ -286,8 +313,9 @@ static bool audit_piece(void *arg)
 		find_missing(r);
 	r->audit_family = 0;
 	r->auditing = false;
+	roll_piece(r);
 	ipvs_pump(r);
-	if (r->queues[IPVS_QUEUE_READ].count && ret == 0)
+	if (r->roll_left || (r->queues[IPVS_QUEUE_READ].count && ret == 0))
 		return true;
 	report(r);
 	ipvs_timeouts_check(r, true);
@@ -316,8 +344,12 @@ void ipvs_audit_start(struct ipvs_role *r)
 static void on_audit_timer(void *arg)
 {
 	struct ipvs_role *r = arg;
+	size_t rows = r->image.rows.count / ROLL_AUDITS + 1;
 
 	r->audit_timer = 0;
+	if (rows < ROLL_LEAST)
+		rows = ROLL_LEAST;
+	r->roll_left = rows;
 	ipvs_audit_start(r);
 }
 
@@ -339,37 +371,6 @@ void ipvs_audit_soon(struct ipvs_role *r)
 {
 	if (!r->soon_timer)
 		r->soon_timer = loop_timer_in(r->loop, SOON_MS, on_soon_timer, r);
-}
-
-static void on_roll_timer(void *arg)
-{
-	struct ipvs_role *r = arg;
-	uint64_t roll_ms = (uint64_t)r->config->audit_ms * ROLL_AUDITS;
-	size_t per_second = r->image.rows.count * ROLL_MS / roll_ms + 1;
-	size_t rows = per_second < ROLL_PIECE ? per_second : ROLL_PIECE;
-
-	r->roll_timer = loop_timer_in(r->loop, (int64_t)(ROLL_MS * rows / per_second),
-				      on_roll_timer, r);
-	r->rolled += rows;
-	while (rows--) {
-		struct ipvs_row *row = map_next(&r->image.rows, &r->roll_at);
-
-		if (!row) {
-			r->roll_at = 0;
-			break;
-		}
-		/* One that is being worked on will be looked at the next time round. */
-		if (!row->have || (row->queue != IPVS_QUEUE_NONE && row->queue != IPVS_QUEUE_ORDER))
-			continue;
-		if (ipvs_read_row(r, row))
-			ipvs_settle(r, row);
-	}
-	if (!r->audit_work && r->rolled >= per_second) { /* one line a second */
-		r->rolled = 0;
-		report(r);
-	}
-	if (!ipvs_is_quiet(r))
-		ipvs_pump(r);
 }
 
 static void stop(struct ipvs_role *r)
@@ -411,5 +412,4 @@ int ipvs_audit_first(struct ipvs_role *r)
 void ipvs_audit_timers(struct ipvs_role *r)
 {
 	arm(r);
-	r->roll_timer = loop_timer_in(r->loop, ROLL_MS, on_roll_timer, r);
 }

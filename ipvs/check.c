@@ -27,21 +27,33 @@ static bool is_allowed(struct ipvs_role *r, struct ipvs_row *row)
 	return false;
 }
 
+static bool is_refused(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d)
+{
+	const char *why = addr_refused(&d->addr);
+	char text[80];
+
+	if (!why)
+		return false;
+	snprintf(text, sizeof(text), "refused as a real server: %s address", why);
+	ipvs_trouble(r, row, d, EACCES, false, text);
+	return true;
+}
+
+/* Mostly all of them may stay, and then the row's are not touched. */
 static void police_dests(struct ipvs_role *r, struct ipvs_row *row)
 {
 	struct ipvs_service *s = row->want;
+	struct ipvs_dest *dests;
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < s->dest_count; i++) {
-		const char *why = addr_refused(&s->dests[i].addr);
-		char text[80];
-
-		if (why) {
-			snprintf(text, sizeof(text), "refused as a real server: %s address", why);
-			ipvs_trouble(r, row, &s->dests[i], EACCES, false, text);
-		} else {
-			s->dests[kept++] = s->dests[i];
-		}
+	while (kept < s->dest_count && !is_refused(r, row, &s->dests[kept]))
+		kept++;
+	if (kept == s->dest_count)
+		return;
+	dests = ipvs_service_edit(s);
+	for (uint32_t i = kept + 1; i < s->dest_count; i++) {
+		if (!is_refused(r, row, &dests[i]))
+			dests[kept++] = dests[i];
 	}
 	s->dest_count = kept;
 }

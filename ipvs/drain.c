@@ -44,16 +44,19 @@ struct look {
 };
 
 /* It is told once: in our copy it then drains no more, until core says so again. */
-static void tell(struct look *l, struct ipvs_dest *d)
+static void tell(struct look *l, const struct ipvs_dest *d)
 {
-	d->draining = false;
-	ipvs_tell_idle(l->role, &l->row->key, d);
+	struct ipvs_service *want = l->row->want;
+	size_t i = (size_t)(d - want->dests);
+
+	ipvs_service_edit(want)[i].draining = false;
+	ipvs_tell_idle(l->role, &l->row->key, &want->dests[i]);
 }
 
 static void take_dest(void *arg, const struct ipvs_dest *d, uint64_t connections)
 {
 	struct look *l = arg;
-	struct ipvs_dest *want = ipvs_service_find(l->row->want, d);
+	const struct ipvs_dest *want = ipvs_service_find(l->row->want, d);
 
 	if (want && want->draining && d->weight == 0 && connections == 0)
 		tell(l, want);
@@ -65,7 +68,7 @@ static void tell_absent(struct look *l)
 	const struct ipvs_row *row = l->row;
 
 	for (uint32_t i = 0; i < row->want->dest_count; i++) {
-		struct ipvs_dest *d = &row->want->dests[i];
+		const struct ipvs_dest *d = &row->want->dests[i];
 
 		if (d->draining && (!row->have || !ipvs_service_find(row->have, d)))
 			tell(l, d);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/attr.h"
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 
@@ -58,19 +59,75 @@ struct ipvs_row *ipvs_image_get(const struct ipvs_image *m, const struct endpoin
 
 struct ipvs_row *ipvs_image_make(struct ipvs_image *m, const struct endpoint *key)
 {
-	struct ipvs_row *row = ipvs_image_get(m, key);
+	uint64_t hash = hash_of(key);
+	struct ipvs_row *row = map_get(&m->rows, hash, key);
 
 	if (!row) {
 		row = xcalloc(1, sizeof(*row));
 		row->key = *key;
-		map_put(&m->rows, hash_of(key), row);
+		map_put(&m->rows, hash, row);
 	}
 	return row;
+}
+
+void ipvs_image_list_begin(struct ipvs_image *m)
+{
+	m->listed = NULL;
+}
+
+static struct ipvs_row *after_listed(const struct ipvs_image *m)
+{
+	return m->listed ? m->listed->list_next : m->first_listed;
+}
+
+struct ipvs_row *ipvs_image_next_listed(struct ipvs_image *m, const struct endpoint *key)
+{
+	struct ipvs_row *row = after_listed(m);
+
+	return row && has_key(row, key) ? row : NULL;
+}
+
+static void unlist(struct ipvs_image *m, struct ipvs_row *row)
+{
+	if (m->listed == row)
+		m->listed = row->list_before;
+	if (m->rolled == row)
+		m->rolled = row->list_before;
+	if (m->first_listed == row)
+		m->first_listed = row->list_next;
+	if (row->list_before)
+		row->list_before->list_next = row->list_next;
+	if (row->list_next)
+		row->list_next->list_before = row->list_before;
+	row->list_next = row->list_before = NULL;
+}
+
+void ipvs_image_listed(struct ipvs_image *m, struct ipvs_row *row)
+{
+	if (row != after_listed(m)) {
+		unlist(m, row);
+		row->list_before = m->listed;
+		row->list_next = after_listed(m);
+		if (row->list_next)
+			row->list_next->list_before = row;
+		if (m->listed)
+			m->listed->list_next = row;
+		else
+			m->first_listed = row;
+	}
+	m->listed = row;
+}
+
+struct ipvs_row *ipvs_image_roll(struct ipvs_image *m)
+{
+	m->rolled = m->rolled ? m->rolled->list_next : m->first_listed;
+	return m->rolled;
 }
 
 void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row)
 {
 	ipvs_image_lose(m, row, false);
+	unlist(m, row);
 	map_take(&m->rows, hash_of(&row->key), &row->key);
 	free_row(row);
 }
@@ -78,9 +135,10 @@ void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row)
 void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now)
 {
 	const struct ipvs_service *before = row->doubted ? NULL : row->have;
+	struct ipvs_dest *dests = ipvs_service_edit(now);
 
 	for (uint32_t i = 0; i < now->dest_count; i++) {
-		struct ipvs_dest *d = &now->dests[i];
+		struct ipvs_dest *d = &dests[i];
 		const struct ipvs_dest *was = NULL;
 
 		d->nominal = d->weight;
@@ -96,12 +154,7 @@ void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now)
 
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s)
 {
-	for (uint32_t i = 0, k = s->dest_count; i + 1 < k; i++) {
-		struct ipvs_dest d = s->dests[--k];
-
-		s->dests[k] = s->dests[i];
-		s->dests[i] = d;
-	}
+	ipvs_service_reverse(s);
 	ipvs_image_recall(row, s);
 	ipvs_image_lose(m, row, false);
 	row->have = xmalloc(sizeof(*row->have));
@@ -132,7 +185,18 @@ void ipvs_row_want(struct ipvs_row *row, struct ipvs_service *want)
 	row->want = want;
 }
 
-struct ipvs_dest *ipvs_service_find(const struct ipvs_service *s, const struct ipvs_dest *like)
+void ipvs_row_share(struct ipvs_row *row, struct ipvs_service *s)
+{
+	const struct ipvs_service *const known[] = { row->have, row->want };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (known[i] && known[i] != s && ipvs_service_share(s, known[i]))
+			return;
+	}
+}
+
+const struct ipvs_dest *ipvs_service_find(const struct ipvs_service *s,
+					  const struct ipvs_dest *like)
 {
 	for (uint32_t i = 0; i < s->dest_count; i++) {
 		if (s->dests[i].port == like->port && addr_cmp(&s->dests[i].addr, &like->addr) == 0)
@@ -155,31 +219,23 @@ static void set_header(struct ipvs_service *s, const struct ipvs_op *op)
 	s->netmask = op->netmask;
 }
 
-static void remove_dest(struct ipvs_service *s, const struct ipvs_dest *like)
+static void delete_dest(struct ipvs_service *s, const struct ipvs_dest *like)
 {
-	struct ipvs_dest *d = ipvs_service_find(s, like);
+	const struct ipvs_dest *d = ipvs_service_find(s, like);
 
-	if (!d)
-		return;
-	s->dest_count--;
-	memmove(d, d + 1, (size_t)(s->dests + s->dest_count - d) * sizeof(*d));
+	if (d)
+		ipvs_service_remove(s, (uint32_t)(d - s->dests));
 }
 
 static void apply_dest(struct ipvs_service *s, const struct ipvs_op *op)
 {
-	uint32_t last = op->dest.weight;
-	struct ipvs_dest *d;
-
-	if (op->kind == IPVS_DEL_DEST) {
-		remove_dest(s, &op->dest);
-		return;
-	}
 	/* A new one is not there yet: no need to look for it among thousands. */
-	d = op->kind == IPVS_SET_DEST ? ipvs_service_find(s, &op->dest) : NULL;
-	if (d && last == 0)
-		last = d->nominal;
-	if (!d)
-		d = ipvs_service_add(s);
+	const struct ipvs_dest *was = op->kind == IPVS_SET_DEST ? ipvs_service_find(s, &op->dest)
+								: NULL;
+	uint32_t last = was && op->dest.weight == 0 ? was->nominal : op->dest.weight;
+	size_t place = was ? (size_t)(was - s->dests) : 0;
+	struct ipvs_dest *d = was ? ipvs_service_edit(s) + place : ipvs_service_add(s);
+
 	*d = op->dest;
 	d->nominal = last;
 	d->draining = false;
@@ -200,7 +256,10 @@ void ipvs_image_apply(struct ipvs_image *m, struct ipvs_row *row, const struct i
 		set_header(row->have, op);
 	} else if (row->have) {
 		before = row->have->dest_count;
-		apply_dest(row->have, op);
+		if (op->kind == IPVS_DEL_DEST)
+			delete_dest(row->have, &op->dest);
+		else
+			apply_dest(row->have, op);
 		m->dests += row->have->dest_count - before;
 	}
 }

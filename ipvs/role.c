@@ -62,6 +62,7 @@ static bool stage(struct ipvs_role *r, const struct endpoint *key, struct ipvs_s
 	}
 	free_staged(row);
 	if (s) {
+		ipvs_row_share(row, s);
 		row->staged = xmalloc(sizeof(*row->staged));
 		*row->staged = *s;
 		memset(s, 0, sizeof(*s));
@@ -275,7 +276,6 @@ void ipvs_role_free(struct ipvs_role *r)
 	loop_cancel(r->loop, r->pump_timer);
 	loop_cancel(r->loop, r->audit_timer);
 	loop_cancel(r->loop, r->soon_timer);
-	loop_cancel(r->loop, r->roll_timer);
 	loop_cancel(r->loop, r->drain_timer);
 	ipvs_troubles_done(r);
 	ipvs_rival_done(r);

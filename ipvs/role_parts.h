@@ -154,9 +154,8 @@ struct ipvs_role {
 		uint32_t missing, undeclared, altered, dests;
 	} found;
 	loop_work_id audit_work;
-	timer_id audit_timer, soon_timer, roll_timer;
-	size_t roll_at; /* position in the image */
-	size_t rolled;	/* services since the last report */
+	timer_id audit_timer, soon_timer;
+	size_t roll_left; /* rows, in this audit */
 
 	struct ipvs_rival rival;
 

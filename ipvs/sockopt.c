@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct ipvs_sockopt {
 	int fd;
 	/* What list looked at, until it has been handed out. */
 	struct ip_vs_get_services *services;
+	size_t size; /* of these */
 	uint32_t count, at;
 	/* The last answer of dests; kept for the next. */
 	struct ip_vs_get_dests *dests;
@@ -51,13 +53,36 @@ int ipvs_sockopt_open(struct ipvs_sockopt **out)
 	return 0;
 }
 
+/*
+ * Megabytes for a moment: mapped and unmapped, for of a heap they would become a part. Pages that
+ * are there already take the kernel less time than one after the other as it comes to them.
+ */
+static bool make_list(struct ipvs_sockopt *s, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return false;
+	s->services = at;
+	s->size = size;
+	return true;
+}
+
+static void forget_list(struct ipvs_sockopt *s)
+{
+	if (s->services)
+		munmap(s->services, s->size);
+	s->services = NULL;
+}
+
 void ipvs_sockopt_close(struct ipvs_sockopt *s)
 {
 	if (!s)
 		return;
 	if (s->fd >= 0)
 		close(s->fd);
-	free(s->services);
+	forget_list(s);
 	free(s->dests);
 	free(s);
 }
@@ -78,14 +103,17 @@ static int list_with_room(struct ipvs_sockopt *s, uint32_t room)
 	size_t size = sizeof(*s->services) + room * sizeof(s->services->entrytable[0]);
 	int r;
 
-	free(s->services);
-	s->services = xcalloc(1, size);
+	forget_list(s);
+	if (!make_list(s, size))
+		return -ENOMEM;
 	s->services->num_services = room;
 	r = get(s, IP_VS_SO_GET_SERVICES, s->services, size);
 	if (r < 0)
 		return r;
 	for (s->count = 0; s->count < room; s->count++) {
-		if (is_zero(&s->services->entrytable[s->count], sizeof(s->services->entrytable[0])))
+		const struct ip_vs_service_entry *e = &s->services->entrytable[s->count];
+
+		if (!e->protocol && is_zero(e, sizeof(*e)))
 			return 0;
 	}
 	return -EAGAIN;
@@ -134,8 +162,7 @@ int ipvs_sockopt_list_next(struct ipvs_sockopt *s, ipvs_list_fn *fn, void *arg)
 		tell_service(&s->services->entrytable[s->at++], fn, arg);
 	if (s->at < s->count)
 		return 1;
-	free(s->services);
-	s->services = NULL;
+	forget_list(s);
 	return 0;
 }
 

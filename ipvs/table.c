@@ -18,36 +18,88 @@ struct ipvs_service ipvs_service_of(const struct endpoint *key)
 	};
 }
 
+/* What `dests` points into. It is counted without locks: services stay in one thread. */
+struct block {
+	uint32_t users;
+	uint32_t room;
+	struct ipvs_dest dests[];
+};
+
+static struct block *block_of(const struct ipvs_service *s)
+{
+	return (struct block *)((uintptr_t)s->dests - offsetof(struct block, dests));
+}
+
+static void leave(struct ipvs_service *s)
+{
+	if (s->dests && --block_of(s)->users == 0)
+		free(block_of(s));
+	s->dests = NULL;
+}
+
 void ipvs_service_done(struct ipvs_service *s)
 {
-	free(s->dests);
-	s->dests = NULL;
+	leave(s);
 	s->dest_count = 0;
 }
 
-/*
- * There is room for room(dest_count) destinations: a service carries no capacity of its own. It
- * grows by an eighth, two at least, so that little is wasted where there are ten.
- */
-static uint32_t room(uint32_t count)
+struct ipvs_service ipvs_service_copy(const struct ipvs_service *s)
 {
-	uint32_t step = 2;
+	if (s->dests)
+		block_of(s)->users++;
+	return *s;
+}
 
-	while (step * 8 <= count)
-		step *= 2;
-	return (count + step - 1) / step * step;
+/* A block of its own, with that much room and what it has. */
+static struct block *own(struct ipvs_service *s, uint32_t room)
+{
+	struct block *old = s->dests ? block_of(s) : NULL, *b;
+
+	if (old && old->users == 1 && old->room >= room)
+		return old;
+	if (old && old->users > 1) {
+		b = xmalloc(sizeof(*b) + room * sizeof(*b->dests));
+		memcpy(b->dests, old->dests, s->dest_count * sizeof(*b->dests));
+		old->users--;
+	} else {
+		b = xreallocarray(old, 1, sizeof(*b) + room * sizeof(*b->dests));
+	}
+	b->users = 1;
+	b->room = room;
+	s->dests = b->dests;
+	return b;
+}
+
+struct ipvs_dest *ipvs_service_edit(struct ipvs_service *s)
+{
+	return s->dests ? own(s, s->dest_count)->dests : NULL;
+}
+
+void ipvs_service_reserve(struct ipvs_service *s, uint32_t count)
+{
+	if (count)
+		own(s, count);
 }
 
 struct ipvs_dest *ipvs_service_add(struct ipvs_service *s)
 {
-	uint32_t size = room(s->dest_count + 1);
+	struct block *b = s->dests ? block_of(s) : NULL;
 	struct ipvs_dest *d;
 
-	if (s->dest_count == 0 || size != room(s->dest_count))
-		s->dests = xreallocarray(s->dests, size, sizeof(*s->dests));
-	d = &s->dests[s->dest_count++];
+	/* By an eighth, two at least, so that little is wasted where there are ten. */
+	if (!b || b->users > 1 || s->dest_count >= b->room)
+		b = own(s, s->dest_count + (s->dest_count < 16 ? 2 : s->dest_count / 8));
+	d = &b->dests[s->dest_count++];
 	memset(d, 0, sizeof(*d));
 	return d;
+}
+
+void ipvs_service_remove(struct ipvs_service *s, uint32_t i)
+{
+	struct ipvs_dest *d = ipvs_service_edit(s) + i;
+
+	s->dest_count--;
+	memmove(d, d + 1, (s->dest_count - i) * sizeof(*d));
 }
 
 int ipvs_dest_cmp(const struct ipvs_dest *a, const struct ipvs_dest *b)
@@ -62,22 +114,44 @@ static int compare_dests(const void *a, const void *b)
 	return ipvs_dest_cmp(a, b);
 }
 
-void ipvs_service_sort(struct ipvs_service *s)
+static bool is_sorted(const struct ipvs_service *s)
 {
-	if (s->dest_count > 1)
-		qsort(s->dests, s->dest_count, sizeof(*s->dests), compare_dests);
+	for (uint32_t i = 1; i < s->dest_count; i++) {
+		if (ipvs_dest_cmp(&s->dests[i - 1], &s->dests[i]) > 0)
+			return false;
+	}
+	return true;
 }
 
-struct ipvs_service ipvs_service_copy(const struct ipvs_service *s)
+void ipvs_service_sort(struct ipvs_service *s)
 {
-	struct ipvs_service copy = *s;
+	if (!is_sorted(s))
+		qsort(ipvs_service_edit(s), s->dest_count, sizeof(*s->dests), compare_dests);
+}
 
-	copy.dests = NULL;
-	if (s->dest_count) {
-		copy.dests = xreallocarray(NULL, room(s->dest_count), sizeof(*s->dests));
-		memcpy(copy.dests, s->dests, s->dest_count * sizeof(*s->dests));
+void ipvs_service_reverse(struct ipvs_service *s)
+{
+	struct ipvs_dest *dests = ipvs_service_edit(s);
+
+	for (uint32_t i = 0, k = s->dest_count; i + 1 < k; i++) {
+		struct ipvs_dest d = dests[--k];
+
+		dests[k] = dests[i];
+		dests[i] = d;
 	}
-	return copy;
+}
+
+bool ipvs_service_share(struct ipvs_service *s, const struct ipvs_service *with)
+{
+	if (s->dests == with->dests)
+		return s->dest_count == with->dest_count;
+	if (s->dest_count != with->dest_count ||
+	    (s->dest_count &&
+	     memcmp(s->dests, with->dests, s->dest_count * sizeof(*s->dests)) != 0))
+		return false;
+	leave(s);
+	s->dests = ipvs_service_copy(with).dests;
+	return true;
 }
 
 static bool has_key(const void *object, const void *key)

@@ -68,16 +68,33 @@ struct ipvs_service {
 	uint32_t netmask; /* IPv4: network order, all ones if unused; IPv6: prefix length */
 	bool masquerade;  /* wanted only: rewrite the source too (nat) */
 	uint32_t dest_count;
-	struct ipvs_dest *dests; /* owned */
+	/*
+	 * A counted block that copies of the service share: what is wanted and what is there are
+	 * mostly the same. Whoever changes it has one of its own first: ipvs_service_edit().
+	 */
+	const struct ipvs_dest *dests;
 };
 
 /* A zeroed service with the netmask of its family and scheduler "wrr". */
 struct ipvs_service ipvs_service_of(const struct endpoint *key);
 void ipvs_service_done(struct ipvs_service *s);
+/* Shares the destinations. */
+struct ipvs_service ipvs_service_copy(const struct ipvs_service *s);
+/* Its destinations, to be changed; NULL: it has none. Good until the next call on s. */
+struct ipvs_dest *ipvs_service_edit(struct ipvs_service *s);
+/* Room for so many in all, of a service that has none yet. */
+void ipvs_service_reserve(struct ipvs_service *s, uint32_t count);
 /* Appends and returns the place; the caller keeps endpoints unique and sorts at the end. */
 struct ipvs_dest *ipvs_service_add(struct ipvs_service *s);
-void ipvs_service_sort(struct ipvs_service *s); /* by (address, port) */
-struct ipvs_service ipvs_service_copy(const struct ipvs_service *s);
+/* Takes out that at place i; those behind it move up. */
+void ipvs_service_remove(struct ipvs_service *s, uint32_t i);
+void ipvs_service_sort(struct ipvs_service *s);	   /* by (address, port) */
+void ipvs_service_reverse(struct ipvs_service *s); /* the kernel lists the newest first */
+/*
+ * Where both have the same destinations, every byte of them in the same order: s has those of
+ * `with` from now on, and its own are given up. False: they differ, and nothing was done.
+ */
+bool ipvs_service_share(struct ipvs_service *s, const struct ipvs_service *with);
 int ipvs_dest_cmp(const struct ipvs_dest *a, const struct ipvs_dest *b); /* (address, port) */
 
 /* Services by key; owns them. */

@@ -229,12 +229,14 @@ static void tell_next(void *arg)
 	     i++) {
 		struct ipvs_row *row = ipvs_image_get(&r->image, &r->telling[r->telling_at++]);
 		struct ipvs_service s;
+		struct ipvs_dest *dests;
 
 		if (!row || !row->have)
 			continue;
 		s = ipvs_service_copy(row->have);
+		dests = ipvs_service_edit(&s);
 		for (uint32_t k = 0; k < s.dest_count; k++)
-			s.dests[k].nominal = 0; /* what core does not know of is not told */
+			dests[k].nominal = 0; /* what core does not know of is not told */
 		ipvs_service_sort(&s);
 		ipvs_message_put_service(&s, send_message, r);
 		ipvs_service_done(&s);

@@ -144,6 +144,8 @@ void ipvs_settle(struct ipvs_role *r, struct ipvs_row *row)
 		free(row->lost);
 		row->lost = NULL;
 	}
+	if (q == IPVS_QUEUE_NONE && row->want && row->have)
+		ipvs_row_share(row, row->want);
 	if (q != IPVS_QUEUE_ORDER)
 		ipvs_enqueue(r, row, q);
 	else if (row->queue != IPVS_QUEUE_ORDER)

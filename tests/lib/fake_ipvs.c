@@ -115,10 +115,13 @@ static int do_service(struct fake_ipvs *f, const struct ipvs_op *op)
 static void insert_first(struct fake_service *s, const struct ipvs_dest *d)
 {
 	uint32_t n = s->s.dest_count;
+	struct ipvs_dest *dests;
 
 	ipvs_service_add(&s->s);
-	memmove(&s->s.dests[1], &s->s.dests[0], n * sizeof(*d));
-	s->s.dests[0] = *d;
+	dests = ipvs_service_edit(&s->s);
+	memmove(&dests[1], &dests[0], n * sizeof(*d));
+	dests[0] = *d;
+	dests[0].nominal = d->weight;
 	s->connections = xreallocarray(s->connections, n + 1, sizeof(*s->connections));
 	memmove(&s->connections[1], &s->connections[0], n * sizeof(*s->connections));
 	s->connections[0] = 0;
@@ -126,10 +129,9 @@ static void insert_first(struct fake_service *s, const struct ipvs_dest *d)
 
 static void remove_at(struct fake_service *s, uint32_t i)
 {
-	uint32_t after = --s->s.dest_count - i;
-
-	memmove(&s->s.dests[i], &s->s.dests[i + 1], after * sizeof(*s->s.dests));
-	memmove(&s->connections[i], &s->connections[i + 1], after * sizeof(*s->connections));
+	ipvs_service_remove(&s->s, i);
+	memmove(&s->connections[i], &s->connections[i + 1],
+		(s->s.dest_count - i) * sizeof(*s->connections));
 }
 
 static int do_dest(struct fake_ipvs *f, const struct ipvs_op *op)
@@ -152,13 +154,12 @@ static int do_dest(struct fake_ipvs *f, const struct ipvs_op *op)
 	} else if (op->kind == IPVS_NEW_DEST) {
 		from_trash(f, op);
 		insert_first(s, &op->dest);
-		s->s.dests[0].nominal = op->dest.weight;
 	} else {
 		struct ipvs_dest now = op->dest;
 
 		now.nominal = now.weight ? now.weight : s->s.dests[i].nominal;
 		f->pointless += memcmp(&s->s.dests[i], &now, sizeof(now)) == 0;
-		s->s.dests[i] = now;
+		ipvs_service_edit(&s->s)[i] = now;
 	}
 	return 0;
 }
@@ -389,12 +390,7 @@ uint64_t fake_ipvs_fingerprint(struct fake_ipvs *f, const char *service)
 	must(endpoint_parse(service, IPPROTO_TCP, &key), service);
 	must(*find(f, &key) ? 0 : -ESRCH, service);
 	copy = ipvs_service_copy(&(*find(f, &key))->s);
-	for (uint32_t i = 0, k = copy.dest_count; i + 1 < k; i++) {
-		struct ipvs_dest d = copy.dests[--k];
-
-		copy.dests[k] = copy.dests[i];
-		copy.dests[i] = d;
-	}
+	ipvs_service_reverse(&copy);
 	fingerprint = ipvs_order_fingerprint(&copy);
 	ipvs_service_done(&copy);
 	return fingerprint;

@@ -293,7 +293,7 @@ static void send_services(struct world *w, const char *text, const char *drainin
 	assert_true(!draining || endpoint_parse(draining, 0, &drain) == 0);
 	for (size_t pos = 0; (s = map_next(&t.by_key, &pos));) {
 		for (uint32_t i = 0; i < s->dest_count; i++) {
-			struct ipvs_dest *d = &s->dests[i];
+			struct ipvs_dest *d = ipvs_service_edit(s) + i;
 
 			d->draining = draining && addr_cmp(&d->addr, &drain.addr) == 0 &&
 				      d->port == drain.port;
@@ -901,12 +901,44 @@ static void what_others_change_is_put_right(void **state)
 	pass(w, AUDIT_MS + 100);
 	assert_kernel(w, A D1 D2 FOREIGN);
 	assert_non_null(strstr(w->last_event, "1 undeclared"));
-	/* A weight shows only when all destinations have been read, within ten minutes. */
+	/* A weight shows only when destinations are read: of a table as small as this at once. */
 	op.kind = IPVS_SET_DEST;
 	op.dest = (struct ipvs_dest){ .addr = addr_v4(0x0a010001), .port = 80, .weight = 9 };
 	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
-	pass(w, 10000);
+	pass(w, AUDIT_MS + 100);
 	assert_kernel(w, A D1 D2 FOREIGN);
+	assert_int_equal(w->status.repairs, 4);
+}
+
+static void a_foreign_weight_in_a_large_table_is_found_within_twenty_audits(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct ipvs_op op = { .kind = IPVS_SET_DEST,
+			      .dest = { .addr = addr_v4(0x0a010001), .port = 80, .weight = 9 } };
+	uint64_t reads;
+
+	start_role(w);
+	for (unsigned i = 0; i < 2000; i++)
+		buf_printf(&text,
+			   "-A -t 10.0.0.1:%u -s rr\n-a -t 10.0.0.1:%u -r 10.1.0.1:80 -m -w 1\n",
+			   1000 + i, 1000 + i);
+	want(w, buf_cstr(&text), true);
+	assert_kernel(w, buf_cstr(&text));
+	for (unsigned i = 0; i < 2000; i += 500) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "10.0.0.1:%u", 1000 + i);
+		assert_int_equal(endpoint_parse(key, IPPROTO_TCP, &op.key), 0);
+		assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	}
+	/* A twentieth each time, and not all of them. */
+	reads = w->kernel.reads;
+	pass(w, AUDIT_MS + 100);
+	assert_in_range(w->kernel.reads - reads, 100, 120);
+	for (unsigned i = 0; i < 20; i++)
+		pass(w, AUDIT_MS + 100);
+	assert_kernel(w, buf_cstr(&text));
 	assert_int_equal(w->status.repairs, 4);
 }
 
@@ -1638,6 +1670,7 @@ int main(void)
 		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
+		in_a_world(a_foreign_weight_in_a_large_table_is_found_within_twenty_audits),
 		in_a_world(timeouts_are_set_where_they_differ_and_kept_so),
 		in_a_world(timeouts_that_cannot_be_set_stop_nothing),
 		in_a_world(what_was_counted_is_told_of_ours_alone),

@@ -158,12 +158,14 @@ static void load(struct ipvs_image *m, const char *kernel, const char *want, con
 	}
 	for (size_t pos = 0; (s = map_next(&w.by_key, &pos));) {
 		struct ipvs_service *copy = xmalloc(sizeof(*copy));
+		struct ipvs_dest *dests;
 
 		*copy = ipvs_service_copy(s);
 		ipvs_service_sort(copy);
+		dests = ipvs_service_edit(copy);
 		for (uint32_t i = 0; i < copy->dest_count; i++) {
-			if (down && addr_cmp(&copy->dests[i].addr, &down_addr) == 0)
-				copy->dests[i].nominal = 5;
+			if (down && addr_cmp(&dests[i].addr, &down_addr) == 0)
+				dests[i].nominal = 5;
 		}
 		ipvs_row_want(ipvs_image_make(m, &s->key), copy);
 	}

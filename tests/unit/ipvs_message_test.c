@@ -136,6 +136,8 @@ static void messages_cut_short_are_refused(void **state)
 
 static void out_of_range(struct ipvs_service *s, unsigned field)
 {
+	struct ipvs_dest *dests = ipvs_service_edit(s);
+
 	switch (field) {
 	case 0:
 		s->key.protocol = IPPROTO_ICMP;
@@ -150,22 +152,22 @@ static void out_of_range(struct ipvs_service *s, unsigned field)
 		s->scheduler[0] = '\0';
 		break;
 	case 4:
-		s->dests[1].weight = UINT32_C(1) << 31;
+		dests[1].weight = UINT32_C(1) << 31;
 		break;
 	case 5:
-		s->dests[1].forward = 4;
+		dests[1].forward = 4;
 		break;
 	case 6:
-		s->dests[1].tunnel = 3;
+		dests[1].tunnel = 3;
 		break;
 	case 7:
-		s->dests[0].forward = IPVS_NAT; /* and a tunnel's port */
+		dests[0].forward = IPVS_NAT; /* and a tunnel's port */
 		break;
 	case 8:
-		s->dests[1] = s->dests[0];
+		dests[1] = dests[0];
 		break;
 	case 9:
-		s->dests[0].addr.family = 0;
+		dests[0].addr.family = 0;
 		break;
 	default:
 		fail();

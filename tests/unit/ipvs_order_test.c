@@ -96,16 +96,17 @@ static struct ipvs_service random_wanted(struct random *r, unsigned count)
 static struct ipvs_service random_held(struct random *r, const struct ipvs_service *want, bool odd)
 {
 	struct ipvs_service s = ipvs_service_copy(want);
+	struct ipvs_dest *dests = ipvs_service_edit(&s);
 
 	for (uint32_t i = s.dest_count; i > 1; i--) {
 		uint32_t k = random_below(r, i);
-		struct ipvs_dest d = s.dests[i - 1];
+		struct ipvs_dest d = dests[i - 1];
 
-		s.dests[i - 1] = s.dests[k];
-		s.dests[k] = d;
+		dests[i - 1] = dests[k];
+		dests[k] = d;
 	}
 	for (uint32_t i = 0; i < s.dest_count; i++) {
-		struct ipvs_dest *d = &s.dests[i];
+		struct ipvs_dest *d = &dests[i];
 
 		d->nominal = d->weight ? d->weight : d->nominal;
 		if (odd && d->weight == 0 && random_below(r, 2))
@@ -365,8 +366,8 @@ static void a_fingerprint_covers_the_table_and_no_more(void **state)
 	s.key.port = 81;
 	s.flags |= IPVS_PERSISTENT;
 	s.timeout = 60;
-	s.dests[0].weight = 0;
-	s.dests[0].forward = IPVS_DIRECT;
+	ipvs_service_edit(&s)->weight = 0;
+	ipvs_service_edit(&s)->forward = IPVS_DIRECT;
 	assert_true(ipvs_order_fingerprint(&s) == before);
 	s.flags |= IPVS_SCHED2;
 	assert_true(ipvs_order_fingerprint(&s) != before);
@@ -383,8 +384,8 @@ static void a_fingerprint_is_what_it_always_was(void **state)
 	add(&s, 0, 1, 1);
 	add(&s, 3, 0, 7);
 	assert_true(ipvs_order_fingerprint(&s) == 0x4d8d37d1d556374du);
-	s.dests[0].addr.family = AF_INET6;
-	memcpy(s.dests[0].addr.bytes, v6, sizeof(v6));
+	ipvs_service_edit(&s)->addr.family = AF_INET6;
+	memcpy(ipvs_service_edit(&s)->addr.bytes, v6, sizeof(v6));
 	assert_true(ipvs_order_fingerprint(&s) == 0xa0533cc2a259a509u);
 	ipvs_service_done(&s);
 }

@@ -134,6 +134,73 @@ static void a_service_holds_as_many_destinations_as_were_added(void **state)
 	ipvs_service_done(&s);
 }
 
+/* Three destinations at the ports 1, 2, 3. */
+static struct ipvs_service three(void)
+{
+	struct endpoint key = { .addr = addr_v4(0x0a000001), .protocol = IPPROTO_TCP, .port = 80 };
+	struct ipvs_service s = ipvs_service_of(&key);
+
+	for (uint16_t port = 1; port <= 3; port++)
+		ipvs_service_add(&s)->port = port;
+	return s;
+}
+
+static void assert_ports(const struct ipvs_service *s, const char *ports)
+{
+	assert_int_equal(s->dest_count, strlen(ports));
+	for (uint32_t i = 0; i < s->dest_count; i++)
+		assert_int_equal(s->dests[i].port, ports[i] - '0');
+}
+
+static void a_copy_shares_until_one_of_the_two_changes(void **state)
+{
+	struct ipvs_service a = three(), b = ipvs_service_copy(&a), c = ipvs_service_copy(&a);
+
+	(void)state;
+	assert_ptr_equal(a.dests, b.dests);
+	ipvs_service_sort(&b); /* in order already: nothing changes */
+	assert_ptr_equal(a.dests, b.dests);
+	ipvs_service_reverse(&b);
+	ipvs_service_remove(&c, 1);
+	assert_ports(&a, "123");
+	assert_ports(&b, "321");
+	assert_ports(&c, "13");
+	ipvs_service_done(&a);
+	ipvs_service_sort(&b);
+	assert_ports(&b, "123");
+	ipvs_service_remove(&c, 0);
+	ipvs_service_remove(&c, 0);
+	assert_ports(&c, "");
+	ipvs_service_add(&c)->port = 7;
+	assert_ports(&c, "7");
+	ipvs_service_done(&b);
+	ipvs_service_done(&c);
+}
+
+static void what_is_the_same_is_kept_once(void **state)
+{
+	struct ipvs_service a = three(), b = three(), empty = three();
+
+	(void)state;
+	assert_ptr_not_equal(a.dests, b.dests);
+	assert_true(ipvs_service_share(&b, &a));
+	assert_ptr_equal(a.dests, b.dests);
+	ipvs_service_edit(&b)[2].weight = 5;
+	assert_int_equal(a.dests[2].weight, 0);
+	assert_false(ipvs_service_share(&b, &a));
+	assert_int_equal(b.dests[2].weight, 5);
+	ipvs_service_remove(&b, 2);
+	assert_false(ipvs_service_share(&b, &a));
+	assert_false(ipvs_service_share(&a, &b));
+	assert_ports(&a, "123");
+	ipvs_service_done(&empty);
+	assert_false(ipvs_service_share(&empty, &a));
+	ipvs_service_done(&a);
+	assert_true(ipvs_service_share(&empty, &a));
+	assert_null(empty.dests);
+	ipvs_service_done(&b);
+}
+
 static void putting_a_service_replaces_the_one_of_its_key(void **state)
 {
 	struct endpoint key = { .addr = addr_v4(0x0a000001), .protocol = IPPROTO_TCP, .port = 80 };
@@ -163,6 +230,8 @@ int main(void)
 		cmocka_unit_test(printing_sorts_by_address_then_port_then_protocol),
 		cmocka_unit_test(what_is_no_table_is_refused_with_its_line),
 		cmocka_unit_test(a_service_holds_as_many_destinations_as_were_added),
+		cmocka_unit_test(a_copy_shares_until_one_of_the_two_changes),
+		cmocka_unit_test(what_is_the_same_is_kept_once),
 		cmocka_unit_test(putting_a_service_replaces_the_one_of_its_key),
 	};
 

@@ -191,9 +191,11 @@ static void send_services(struct driver *d, const char *file, bool drain)
 		die(file, err.text);
 	for (size_t pos = 0; (s = map_next(&t.by_key, &pos));) {
 		for (uint32_t i = 0; i < s->dest_count; i++) {
-			s->dests[i].draining = drain && s->dests[i].weight == 0;
-			if (s->dests[i].nominal == 0)
-				s->dests[i].nominal = 1;
+			struct ipvs_dest *dest = ipvs_service_edit(s) + i;
+
+			dest->draining = drain && dest->weight == 0;
+			if (dest->nominal == 0)
+				dest->nominal = 1;
 		}
 		ipvs_message_put_service(s, send_message, d);
 	}
