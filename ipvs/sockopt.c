@@ -137,10 +137,18 @@ int ipvs_sockopt_list(struct ipvs_sockopt *s)
 	return r;
 }
 
+static struct addr addr_of(__be32 network_order)
+{
+	struct addr a = { .family = AF_INET };
+
+	memcpy(a.bytes, &network_order, sizeof(network_order));
+	return a;
+}
+
 static void tell_service(const struct ip_vs_service_entry *e, ipvs_list_fn *fn, void *arg)
 {
 	struct ipvs_service s = {
-		.key = { .addr = addr_v4(ntohl(e->addr)),
+		.key = { .addr = addr_of(e->addr),
 			 .protocol = (uint8_t)e->protocol,
 			 .port = ntohs(e->port) },
 		.flags = e->flags & IPVS_FLAGS_ALL,
@@ -198,7 +206,7 @@ int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint3
 	if (r < 0)
 		return r;
 	e = s->dests->entrytable;
-	for (n = 0; n < room && !is_zero(&e[n], sizeof(e[n])); n++) {
+	for (n = 0; n < room && (e[n].addr || !is_zero(&e[n], sizeof(e[n]))); n++) {
 		if ((e[n].conn_flags & IP_VS_CONN_F_FWD_MASK) == IP_VS_CONN_F_TUNNEL)
 			return -EAGAIN;
 	}
@@ -206,7 +214,7 @@ int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint3
 		return -EAGAIN;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct ipvs_dest d = {
-			.addr = addr_v4(ntohl(e[i].addr)),
+			.addr = addr_of(e[i].addr),
 			.forward = e[i].conn_flags & IP_VS_CONN_F_FWD_MASK,
 			.port = ntohs(e[i].port),
 			.weight = (uint32_t)e[i].weight,
