@@ -10,6 +10,7 @@ CLANG	?= $(shell command -v clang || echo clang-14)
 PREFIX	?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 BINDIR	?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/parasaus
 MANDIR	?= $(PREFIX)/share/man
 UNITDIR ?= /lib/systemd/system
 SYSUSERSDIR ?= /usr/lib/sysusers.d
@@ -60,7 +61,8 @@ endif
 endif
 
 # Ours come after what a packager gives, on the command line or in the environment.
-override CPPFLAGS += -I. -D_GNU_SOURCE -DPARASAUS_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+override CPPFLAGS += -I. -D_GNU_SOURCE -DPARASAUS_VERSION='"$(VERSION)"' \
+	-DPARASAUS_LIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS)
 override CFLAGS += -std=gnu11 -g $(OPT_$(FLAVOUR)) $(WARNINGS) -fPIE -fstack-protector-strong \
 	-fstack-clash-protection -fno-common -fno-strict-aliasing -pthread
 override LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(filter -fsanitize=% --coverage,$(OPT_$(FLAVOUR)))
@@ -68,8 +70,11 @@ override LDLIBS += $(PKG_LIBS)
 
 # --- what there is -----------------------------------------------------------
 
-# Everything but the two main()s is one library: programs, tests and fuzz targets link the same.
-MAINS	:= agent/main.c agent/ctl/main.c
+# Everything but the main()s is one library: programs, tests and fuzz targets link the same, and
+# --as-needed leaves each the libraries it uses (tests/libraries.allow).
+PARTS	:= $(addprefix $(B)/parasausd-,core ipvs healthcheck) # of parasausd; see agent/program.h
+PROGRAMS := $(B)/parasausd $(B)/parasausctl $(PARTS)
+MAINS	:= agent/main.c agent/main_core.c agent/main_ipvs.c agent/main_healthcheck.c agent/ctl/main.c
 SRC	:= $(filter-out $(MAINS),$(wildcard agent/*.c agent/*/*.c ipvs/*.c healthcheck/*.c watch/*.c))
 # The web page, compressed inside the program; see agent/api/page.h.
 PAGE	:= $(sort $(shell find agent/api/page -name '*.html' -o -name '*.css' -o -name '*.svg' -o -name '*.js' -o -name '*.mjs'))
@@ -99,15 +104,21 @@ KERNEL	:= $(wildcard tests/kernel/*.sh) \
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all
-all: $(B)/parasausd $(B)/parasausctl	## build both programs (the default)
+all: $(PROGRAMS)	## build the programs (the default)
 
-$(B)/parasausd: $(B)/agent/main.o $(LIB)
+$(B)/parasausd: $(B)/agent/main.o
+$(PARTS): $(B)/parasausd-%: $(B)/agent/main_%.o
+$(B)/parasausctl: $(B)/agent/ctl/main.o
+$(PROGRAMS): $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
 
-$(B)/parasausctl: $(B)/agent/ctl/main.o $(LIB)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# What the programs say of themselves to each other has to be the same in all of them, and true.
+.PHONY: always
+$(B)/identity: always
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(VERSION) $(LIBEXECDIR)' | cmp -s - $@ || echo '$(VERSION) $(LIBEXECDIR)' >$@
+$(MAINS:%.c=$(B)/%.o): $(B)/identity
 
 $(LIB): $(OBJ)
 	$(call say,AR,$@)
@@ -141,10 +152,16 @@ $(B)/tools/core_fixture: $(B)/tests/lib/tools/core_fixture.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
-$(B)/tools/agent_fixture: $(B)/tests/lib/tools/agent_fixture.o $(B)/agent/main.o $(TESTLIB) $(LIB)
+# parasausd itself, beside a program of the ipvs role that has its kernel in memory.
+$(B)/tools/parasausd-ipvs: $(B)/tests/lib/tools/agent_fixture.o $(B)/agent/main_ipvs.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+$(B)/tools/parasausd-core $(B)/tools/parasausd-healthcheck: $(B)/tools/%: $(B)/%
+	$(Q)mkdir -p $(@D)
+	$(Q)ln -f $< $@
+$(B)/tools/agent_fixture: $(B)/parasausd $(PARTS:$(B)/%=$(B)/tools/%)
+	$(Q)ln -f $< $@
 $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -313,12 +330,14 @@ analyze-page:				## is the page's JavaScript well-formed?
 
 .PHONY: install clean help
 install: all				## install programs, man pages and the systemd unit
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 \
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(SYSCONFDIR)/parasaus/pools
 	install -m 755 $(B)/parasausd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(B)/parasausctl $(DESTDIR)$(BINDIR)/
+	install -m 755 $(PARTS) $(DESTDIR)$(LIBEXECDIR)/
 	install -m 644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	sed 's,/usr/local/libexec/parasaus,$(LIBEXECDIR),' man/parasausd.8 > $(DESTDIR)$(MANDIR)/man8/parasausd.8
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
 	install -m 644 deploy/sysusers $(DESTDIR)$(SYSUSERSDIR)/parasaus.conf

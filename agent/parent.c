@@ -2,8 +2,11 @@
 /*
  * A role cannot regain what it dropped, so only the parent can start one
  * again: it keeps its privileges and therefore reads no byte from outside.
- * Children are executed anew, not just forked, for an address space of their
- * own. When a role comes up it is given a fresh channel to every role it talks
+ * Children are executed, not just forked, for an address space of their own, and
+ * each is of a program that maps only what it needs: what has privileges does not
+ * even have the libraries that read strangers' bytes. The programs are opened once, at
+ * the start, so that whatever is upgraded meanwhile, a role that is started again is
+ * of the parent's version. When a role comes up it is given a fresh channel to every role it talks
  * to, and so are they; whoever is new is told the whole state by the others.
  */
 #include <errno.h>
@@ -17,12 +20,14 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/parent.h"
 #include "agent/role.h"
 
 #define RESTART_MIN_MS	 20
 #define RESTART_MAX_MS	 5000
 #define LIVED_WELL_MS	 1000 /* a role that lived this long starts again at once */
 #define STOP_PATIENCE_MS 5000
+#define FD_PROGRAM	 (ROLE_FD_CONFIG + 1) /* of a child, until it is executed */
 
 struct parent;
 
@@ -40,7 +45,7 @@ struct child {
 
 struct parent {
 	struct loop *loop;
-	int config_fd;
+	const struct parent_setup *setup;
 	struct child children[ROLE_COUNT];
 	bool stopping;
 	int status; /* to end with */
@@ -101,8 +106,8 @@ static void connect_roles(struct parent *p, enum role_id changed)
 			continue;
 		r = channel_pair(pair);
 		if (r < 0) {
-			log_error("parent", "no channel between %s and %s: %s", roles[a->id].name,
-				  roles[b->id].name, strerror(-r));
+			log_error("parent", "no channel between %s and %s: %s",
+				  role_faces[a->id].name, role_faces[b->id].name, strerror(-r));
 			continue;
 		}
 		send_peer(a, b->id, pair[0]);
@@ -130,21 +135,26 @@ static void line_closed(void *arg, const char *why)
 }
 
 /* In the child, between fork and exec: only what is async-signal-safe. */
-NORETURN static void become_role(enum role_id id, int line, int config)
+NORETURN static void become_role(enum role_id id, int line, const struct parent_setup *s)
 {
+	const struct role_face *face = &role_faces[id];
+	const char *argv[] = { face->title, "--role", face->name, "--of", s->version, NULL };
+	int config, program;
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Out of the way first: either may already have the other's number. */
+	/* Out of the way first: each may already have another's number. */
 	line = fcntl(line, F_DUPFD, 10);
-	config = fcntl(config, F_DUPFD, 10);
-	if (dup2(line, ROLE_FD_PARENT) < 0 || dup2(config, ROLE_FD_CONFIG) < 0)
+	config = fcntl(s->config_fd, F_DUPFD, 10);
+	program = fcntl(s->programs[face->program], F_DUPFD, 10);
+	if (dup2(line, ROLE_FD_PARENT) < 0 || dup2(config, ROLE_FD_CONFIG) < 0 ||
+	    dup3(program, FD_PROGRAM, O_CLOEXEC) < 0)
 		_exit(127);
 	/* Whatever whoever started us left open is not for the roles. */
-	close_range(ROLE_FD_CONFIG + 1, ~0u, 0);
-	execl("/proc/self/exe", roles[id].title, "--role", roles[id].name, (char *)NULL);
+	close_range(FD_PROGRAM + 1, ~0u, 0);
+	fexecve(FD_PROGRAM, (char *const *)(uintptr_t)argv, environ);
 	_exit(127);
 }
 
@@ -159,7 +169,7 @@ static int spawn(struct child *c)
 		return r;
 	c->pid = fork();
 	if (c->pid == 0)
-		become_role(c->id, pair[1], p->config_fd);
+		become_role(c->id, pair[1], p->setup);
 	r = c->pid < 0 ? -errno : 0;
 	close(pair[1]);
 	if (r < 0) {
@@ -183,8 +193,8 @@ static void start_child(void *arg)
 	c->starts++;
 	r = spawn(c);
 	if (r < 0) {
-		log_error("parent", "cannot start %s: %s; trying again in %d s", roles[c->id].name,
-			  strerror(-r), RESTART_MAX_MS / 1000);
+		log_error("parent", "cannot start %s: %s; trying again in %d s",
+			  role_faces[c->id].name, strerror(-r), RESTART_MAX_MS / 1000);
 		if (!c->pid)
 			c->restart = loop_timer_in(p->loop, RESTART_MAX_MS, start_child, c);
 		return;
@@ -253,7 +263,7 @@ static void child_ended(struct child *c, int status)
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_NO_USE && !c->proven) {
 		log_error("parent", "%s cannot be started like that, as it says: stopping",
-			  roles[c->id].name);
+			  role_faces[c->id].name);
 		p->status = 1;
 		stop(p);
 		return;
@@ -266,7 +276,7 @@ static void child_ended(struct child *c, int status)
 	else if (c->delay_ms < RESTART_MAX_MS)
 		c->delay_ms = c->delay_ms * 2 < RESTART_MAX_MS ? c->delay_ms * 2 : RESTART_MAX_MS;
 	describe_end(status, how, sizeof(how));
-	log_warn("parent", "%s %s; starting it again in %lld ms", roles[c->id].name, how,
+	log_warn("parent", "%s %s; starting it again in %lld ms", role_faces[c->id].name, how,
 		 (long long)c->delay_ms);
 	c->restart = loop_timer_in(p->loop, c->delay_ms, start_child, c);
 }
@@ -311,9 +321,9 @@ static int catch_signals(struct parent *p)
 	return r;
 }
 
-int parent_main(int config_fd, bool with_http)
+int parent_main(const struct parent_setup *setup)
 {
-	struct parent p = { .config_fd = config_fd };
+	struct parent p = { .setup = setup };
 	int r = loop_new(&clock_system, &p.loop);
 
 	if (r == 0)
@@ -322,7 +332,7 @@ int parent_main(int config_fd, bool with_http)
 		log_fatal("parent", "cannot start: %s", strerror(-r));
 	for (unsigned i = 0; i < ROLE_COUNT; i++) {
 		p.children[i] = (struct child){ .parent = &p, .id = (enum role_id)i };
-		if (i != ROLE_HTTP || with_http)
+		if (i != ROLE_HTTP || setup->with_http)
 			start_child(&p.children[i]);
 	}
 	r = loop_run(p.loop);

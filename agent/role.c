@@ -86,6 +86,15 @@ static struct config *read_config(void)
 	return config;
 }
 
+enum sandbox_filter role_filter(enum role_id id, enum sandbox_filter wanted)
+{
+	if (sandbox_filter_available())
+		return wanted;
+	log_warn(role_faces[id].name,
+		 "this build or kernel has no system call filter: running without");
+	return SANDBOX_FILTER_NONE;
+}
+
 static int begin(const struct role *role, struct life *l)
 {
 	struct channel_handler h = { on_message, parent_gone, l };
@@ -97,7 +106,7 @@ static int begin(const struct role *role, struct life *l)
 	if (r < 0)
 		return r;
 	if (role->drop(c->config, &err) < 0) {
-		log_error(role->name, "cannot give up privileges: %s", err.text);
+		log_error(role_faces[role->id].name, "cannot give up privileges: %s", err.text);
 		return -1;
 	}
 	r = role->start(c);
@@ -105,12 +114,13 @@ static int begin(const struct role *role, struct life *l)
 		return r;
 	r = channel_new(c->loop, ROLE_FD_PARENT, &h, &l->line);
 	if (r < 0)
-		log_error(role->name, "no line to the parent: %s", strerror(-r));
+		log_error(role_faces[role->id].name, "no line to the parent: %s", strerror(-r));
 	return r;
 }
 
-int role_main(const struct role *role)
+static int live(const struct role *role)
 {
+	const struct role_face *face = &role_faces[role->id];
 	struct life l = { 0 };
 	struct config *config;
 	int r;
@@ -124,12 +134,12 @@ int role_main(const struct role *role)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	config = read_config();
-	log_open(role->title, config->log_level);
-	prctl(PR_SET_NAME, role->title + strlen("parasausd: ")); /* not "exe" */
+	log_open(face->title, config->log_level);
+	prctl(PR_SET_NAME, face->title + strlen("parasausd: ")); /* not a number */
 	l.context.config = config;
 	r = loop_new(&clock_system, &l.context.loop);
 	if (r < 0)
-		log_fatal(role->name, "event loop: %s", strerror(-r));
+		log_fatal(face->name, "event loop: %s", strerror(-r));
 	r = begin(role, &l);
 	if (r == 0)
 		r = loop_run(l.context.loop);
@@ -139,4 +149,22 @@ int role_main(const struct role *role)
 	loop_free(l.context.loop);
 	config_free(config);
 	return r == 0 ? 0 : r == ROLE_NO_USE ? ROLE_EXIT_NO_USE : 1;
+}
+
+int role_main(const struct role *const of_program[], const struct options *o, const char *version)
+{
+	while (*of_program && strcmp(role_faces[(*of_program)->id].name, o->role) != 0)
+		of_program++;
+	if (!*of_program) {
+		fprintf(stderr, "parasausd: no role '%s' in this program\n", o->role);
+		return EXIT_USAGE;
+	}
+	if (!o->of || strcmp(o->of, version) != 0) {
+		log_error(o->role,
+			  "this program is of version %s, and the parasausd that starts it of %s: "
+			  "install both from one package, or by one 'make install'",
+			  version, o->of ? o->of : "none");
+		return ROLE_EXIT_NO_USE;
+	}
+	return live(*of_program);
 }

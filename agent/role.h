@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The roles: processes of one program, one for each privilege. A role starts
- * with two descriptors, its line to the parent and the configuration, drops
- * what it does not need, and runs until the parent is gone.
+ * The roles: one process for each privilege, of a program that has what it needs
+ * (agent/program.h). A role starts with two descriptors, its line to the parent and
+ * the configuration, drops what it does not need, and runs until the parent is gone.
  */
 #ifndef AGENT_ROLE_H
 #define AGENT_ROLE_H
@@ -16,7 +16,10 @@
 #include "agent/base/buf.h"
 #include "agent/base/channel.h"
 #include "agent/base/loop.h"
+#include "agent/base/sandbox.h"
 #include "agent/config.h"
+#include "agent/options.h"
+#include "agent/program.h"
 
 /* In the order in which they are started; they are stopped in reverse. */
 enum role_id { ROLE_IPVS, ROLE_HEALTHCHECK, ROLE_HTTP, ROLE_CORE, ROLE_COUNT };
@@ -52,9 +55,16 @@ struct role_context {
 	void *arg;
 };
 
+/* How a role is called, and whose process it is: all that the parent knows of it. */
+struct role_face {
+	const char *name;  /* "core": --role core */
+	const char *title; /* of the process: "parasausd: core" */
+	enum program program;
+};
+extern const struct role_face role_faces[ROLE_COUNT];
+
 struct role {
-	const char *name;  /* "core": --role core, "parasausd: core" */
-	const char *title; /* of the process */
+	enum role_id id;
 	/*
 	 * Before the drop: what needs privilege. Negative, as of start: logged already, the process
 	 * ends.
@@ -64,16 +74,15 @@ struct role {
 	int (*start)(struct role_context *c);
 	void (*end)(struct role_context *c);
 };
-extern const struct role roles[ROLE_COUNT];
-
-/* The whole life of a role; returns its exit status. */
-int role_main(const struct role *role);
 
 /*
- * The parent: starts (that of HTTP only if `with_http`) the roles, gives them channels to each other, starts
- * again those that die, and ends them on SIGTERM. It parses nothing.
- * `config_fd` is a sealed copy of the configuration. Returns the exit status.
+ * The whole life of the role that the options ask for, one of those of this program (NULL ends
+ * them); returns the exit status. A parent of another version than this is refused: messages
+ * between processes are those of one version.
  */
-int parent_main(int config_fd, bool with_http);
+int role_main(const struct role *const of_program[], const struct options *o, const char *version);
+
+/* `wanted`, or, said in the log, none where there can be none. */
+enum sandbox_filter role_filter(enum role_id id, enum sandbox_filter wanted);
 
 #endif

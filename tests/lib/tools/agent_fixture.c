@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * agent_fixture: parasausd as it is, all of its processes, but for the kernel: the ipvs process has
- * one in its memory (tests/lib/fake_ipvs.h), empty whenever it begins. For machines without IPVS.
+ * agent_fixture: parasausd as it is, with all of its processes, but for the kernel: beside it lies a
+ * parasausd-ipvs, made of this, that has one in its memory (tests/lib/fake_ipvs.h), empty whenever it
+ * begins. For machines without IPVS.
  */
 #include "ipvs/role_parts.h"
 #include "tests/lib/fake_host.h"

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The table of roles: what each may do, how it begins and ends. A role's own
- * work is in its folder; here it is only given its configuration.
- */
+#include "agent/ipvs_role.h"
+
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,28 +11,8 @@
 #include "agent/base/log.h"
 #include "agent/base/sandbox.h"
 #include "agent/base/xalloc.h"
-#include "agent/core.h"
-#include "agent/http_role.h"
-#include "agent/ipvs_role.h"
-#include "agent/role.h"
-#include "healthcheck/role.h"
 #include "ipvs/doctor.h"
 #include "ipvs/role.h"
-
-#define HEALTHCHECK_FILES     262144
-#define HEALTHCHECK_IN_FLIGHT 60000
-#define CORE_FILES	      65536
-#define HTTP_FILES	      2048 /* twice its connections */
-
-static enum sandbox_filter filter(const char *role, enum sandbox_filter wanted)
-{
-	if (sandbox_filter_available())
-		return wanted;
-	log_warn(role, "this build or kernel has no system call filter: running without");
-	return SANDBOX_FILTER_NONE;
-}
-
-/* --- ipvs ------------------------------------------------------------------ */
 
 /* What an ipvs_config points to. */
 struct ipvs_parts {
@@ -178,7 +155,7 @@ static int ipvs_drop(const struct config *c, struct err *err)
 		.user = c->user,
 		.capabilities = capabilities,
 		.capability_count = ARRAY_LEN(capabilities),
-		.filter = filter("ipvs", SANDBOX_FILTER_NETLINK),
+		.filter = role_filter(ROLE_IPVS, SANDBOX_FILTER_NETLINK),
 	};
 
 	return sandbox_enter(&s, err);
@@ -220,123 +197,10 @@ static void ipvs_end(struct role_context *c)
 	free(l);
 }
 
-/* --- healthcheck ----------------------------------------------------------- */
-
-static int healthcheck_drop(const struct config *c, struct err *err)
-{
-	const struct sandbox s = {
-		.user = c->user,
-		.filter = filter("healthcheck", SANDBOX_FILTER_HELPER),
-		.max_files = HEALTHCHECK_FILES,
-	};
-
-	return sandbox_enter(&s, err);
-}
-
-struct healthcheck_life {
-	struct hc_config config;
-	struct hc_role *role;
-};
-
-static void healthcheck_peer(void *arg, enum role_id role, int fd)
-{
-	struct healthcheck_life *l = arg;
-
-	(void)role;
-	hc_role_connect(l->role, fd);
-}
-
-static int healthcheck_start(struct role_context *c)
-{
-	struct healthcheck_life *l = xcalloc(1, sizeof(*l));
-	int r;
-
-	c->arg = l;
-	c->peer = healthcheck_peer;
-	l->config = (struct hc_config){
-		.refuse = c->config->vip_ranges,
-		.refuse_count = c->config->vip_range_count,
-		.max_in_flight = HEALTHCHECK_IN_FLIGHT,
-	};
-	r = hc_role_new(c->loop, &l->config, &l->role);
-	if (r < 0)
-		log_error("healthcheck", "cannot start: %s", strerror(-r));
-	return r;
-}
-
-static void healthcheck_end(struct role_context *c)
-{
-	struct healthcheck_life *l = c->arg;
-
-	if (!l)
-		return;
-	hc_role_free(l->role);
-	free(l);
-}
-
-/* --- http ------------------------------------------------------------------ */
-
-static int http_drop(const struct config *c, struct err *err)
-{
-	const struct sandbox s = {
-		.user = c->user,
-		.filter = filter("http", SANDBOX_FILTER_SERVER),
-		.max_files = HTTP_FILES,
-	};
-
-	return sandbox_enter(&s, err);
-}
-
-/* --- core ------------------------------------------------------------------ */
-
-/* Whatever its user: what a pod mounts is readable by this group (fsGroup), whose members we are. */
-static const char *core_group(void)
-{
-	return getgrnam("parasaus") ? "parasaus" : NULL;
-}
-
-static int core_drop(const struct config *c, struct err *err)
-{
-	const struct sandbox s = {
-		.user = c->user,
-		.group = core_group(),
-		.filter = filter("core", SANDBOX_FILTER_CORE),
-		.max_files = CORE_FILES,
-	};
-
-	return sandbox_enter(&s, err);
-}
-
-const struct role roles[ROLE_COUNT] = {
-	[ROLE_IPVS] = {
-		.name = "ipvs",
-		.title = "parasausd: ipvs",
-		.prepare = ipvs_prepare,
-		.drop = ipvs_drop,
-		.start = ipvs_start,
-		.end = ipvs_end,
-	},
-	[ROLE_HEALTHCHECK] = {
-		.name = "healthcheck",
-		.title = "parasausd: healthcheck",
-		.drop = healthcheck_drop,
-		.start = healthcheck_start,
-		.end = healthcheck_end,
-	},
-	[ROLE_HTTP] = {
-		.name = "http",
-		.title = "parasausd: http",
-		.prepare = http_role_prepare,
-		.drop = http_drop,
-		.start = http_role_start,
-		.end = http_role_end,
-	},
-	[ROLE_CORE] = {
-		.name = "core",
-		.title = "parasausd: core",
-		.prepare = core_prepare,
-		.drop = core_drop,
-		.start = core_start,
-		.end = core_end,
-	},
+const struct role role_ipvs = {
+	.id = ROLE_IPVS,
+	.prepare = ipvs_prepare,
+	.drop = ipvs_drop,
+	.start = ipvs_start,
+	.end = ipvs_end,
 };
