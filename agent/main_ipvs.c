@@ -3,12 +3,15 @@
  * parasausd-ipvs: the program of the ipvs role, and of --cleanup and --doctor, which ask and change
  * the same kernel while no role does.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/doctor.h"
 #include "agent/ipvs_role.h"
 #include "agent/options.h"
+
+#define HEAP_STEP (2 << 20) /* bytes: a huge page, where there are any */
 
 static int cleanup(const char *path)
 {
@@ -61,6 +64,8 @@ int main(int argc, char **argv)
 
 	if (!options_read(argc, argv, PARASAUS_VERSION, &o, &status))
 		return status;
+	/* A large table is tens of thousands of small things: the kernel gives a heap a lot at a time. */
+	mallopt(M_TOP_PAD, HEAP_STEP);
 	if (o.action == ACTION_ROLE)
 		return role_main(roles, &o, PARASAUS_VERSION);
 	if (o.action == ACTION_CLEANUP)

@@ -26,21 +26,18 @@
 
 /* What is read beside what the image holds, which mostly is the same: then nothing is kept. */
 struct reading {
-	const struct ipvs_service *have; /* oldest first; it is read newest first */
-	uint32_t expected;		 /* so many are read, most likely */
-	uint32_t same;			 /* so many were as they are held */
+	const struct ipvs_service *have;
+	uint32_t expected; /* so many are read, most likely */
+	uint32_t same;	   /* so many were as they are held */
 	bool differs;
 	struct ipvs_service read; /* with what was read, once it differs */
 };
 
 static bool is_next_held(const struct reading *x, const struct ipvs_dest *d)
 {
-	const struct ipvs_dest *h;
+	const struct ipvs_dest *h = x->have->dests + x->same;
 
-	if (x->same == x->have->dest_count)
-		return false;
-	h = &x->have->dests[x->have->dest_count - 1 - x->same];
-	return ipvs_dest_cmp(h, d) == 0 && ipvs_dest_same(h, d);
+	return x->same < x->have->dest_count && ipvs_dest_cmp(h, d) == 0 && ipvs_dest_same(h, d);
 }
 
 static void begin_to_differ(struct reading *x)
@@ -48,7 +45,7 @@ static void begin_to_differ(struct reading *x)
 	x->differs = true;
 	ipvs_service_reserve(&x->read, x->expected);
 	for (uint32_t i = 0; i < x->same; i++)
-		*ipvs_service_add(&x->read) = x->have->dests[x->have->dest_count - 1 - i];
+		*ipvs_service_add(&x->read) = x->have->dests[i];
 }
 
 static void take_dest(void *arg, const struct ipvs_dest *d, uint64_t connections)

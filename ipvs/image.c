@@ -154,7 +154,6 @@ void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now)
 
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s)
 {
-	ipvs_service_reverse(s);
 	ipvs_image_recall(row, s);
 	ipvs_image_lose(m, row, false);
 	row->have = xmalloc(sizeof(*row->have));

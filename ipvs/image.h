@@ -79,7 +79,7 @@ struct ipvs_row *ipvs_image_roll(struct ipvs_image *m);
 void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row);
 
 /*
- * Takes the contents of *s over as what the kernel holds; its dests newest first, as read. Recalls
+ * Takes the contents of *s over as what the kernel holds; its dests oldest first. Recalls
  * last weights.
  */
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s);

@@ -59,31 +59,56 @@ static int list_next(void *kernel, ipvs_list_fn *fn, void *arg)
 	return ipvs_netlink_dump_next(k->list, take_service, &l);
 }
 
+/* As they come, which is the newest first. */
 struct members {
 	uint8_t family;
-	ipvs_dest_fn *fn;
-	void *arg;
+	struct member {
+		struct ipvs_dest dest;
+		uint64_t connections;
+	} * all; /* owned */
+	uint32_t count, size;
 	int error;
 };
 
 static void take_dest(void *arg, const struct ipvs_reply *r)
 {
 	struct members *m = arg;
-	struct ipvs_dest d;
-	uint64_t connections;
-	int ret = ipvs_decode_dest(r, m->family, &d, &connections);
+	struct member *at;
+	int ret;
 
+	if (m->count == IPVS_DESTS_MAX) {
+		m->error = -E2BIG;
+		return;
+	}
+	if (m->count == m->size) {
+		m->size = m->size ? m->size * 2 : 16;
+		m->all = xreallocarray(m->all, m->size, sizeof(*m->all));
+	}
+	at = &m->all[m->count];
+	ret = ipvs_decode_dest(r, m->family, &at->dest, &at->connections);
 	if (ret < 0)
 		m->error = ret;
 	else
-		m->fn(m->arg, &d, connections);
+		m->count++;
+}
+
+static int dump_dests(struct ipvs_netlink *n, const struct endpoint *key, struct members *m)
+{
+	int r = ipvs_netlink_dump(n, key);
+
+	if (r < 0)
+		return r;
+	do {
+		r = ipvs_netlink_dump_next(n, take_dest, m);
+	} while (r > 0);
+	return r < 0 ? r : m->error;
 }
 
 static int read_dests(void *kernel, const struct endpoint *key, uint32_t dests, ipvs_dest_fn *fn,
 		      void *arg)
 {
 	struct real *k = kernel;
-	struct members m = { key->addr.family, fn, arg, 0 };
+	struct members m = { .family = key->addr.family };
 	int r;
 
 	if (key->addr.family == AF_INET) {
@@ -91,13 +116,13 @@ static int read_dests(void *kernel, const struct endpoint *key, uint32_t dests, 
 		if (r != -EAGAIN)
 			return r;
 	}
-	r = ipvs_netlink_dump(k->commands, key);
-	if (r < 0)
-		return r;
-	do {
-		r = ipvs_netlink_dump_next(k->commands, take_dest, &m);
-	} while (r > 0);
-	return r < 0 ? r : m.error;
+	r = dump_dests(k->commands, key, &m);
+	while (r == 0 && m.count > 0) {
+		m.count--;
+		fn(arg, &m.all[m.count].dest, m.all[m.count].connections);
+	}
+	free(m.all);
+	return r;
 }
 
 /* --- what was counted --- */

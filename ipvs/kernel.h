@@ -59,8 +59,8 @@ struct ipvs_kernel_ops {
 	MUST_CHECK int (*list_start)(void *kernel, uint8_t family);
 	MUST_CHECK int (*list_next)(void *kernel, ipvs_list_fn *fn, void *arg);
 	/*
-	 * The destinations of one service, newest first as the kernel lists them. `dests` is what
-	 * the list told of their number. -ESRCH: no such service (IPv6 then has none instead).
+	 * The destinations of one service, oldest first. `dests` is what the list told of their
+	 * number. -ESRCH: no such service (IPv6 then has none instead).
 	 */
 	MUST_CHECK int (*read_dests)(void *kernel, const struct endpoint *key, uint32_t dests,
 				     ipvs_dest_fn *fn, void *arg);

@@ -212,7 +212,8 @@ int ipvs_sockopt_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint3
 	}
 	if (n != dests)
 		return -EAGAIN;
-	for (uint32_t i = 0; i < n; i++) {
+	/* The kernel lists the newest first. */
+	for (uint32_t i = n; i-- > 0;) {
 		const struct ipvs_dest d = {
 			.addr = addr_of(e[i].addr),
 			.forward = e[i].conn_flags & IP_VS_CONN_F_FWD_MASK,

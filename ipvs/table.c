@@ -129,18 +129,6 @@ void ipvs_service_sort(struct ipvs_service *s)
 		qsort(ipvs_service_edit(s), s->dest_count, sizeof(*s->dests), compare_dests);
 }
 
-void ipvs_service_reverse(struct ipvs_service *s)
-{
-	struct ipvs_dest *dests = ipvs_service_edit(s);
-
-	for (uint32_t i = 0, k = s->dest_count; i + 1 < k; i++) {
-		struct ipvs_dest d = dests[--k];
-
-		dests[k] = dests[i];
-		dests[i] = d;
-	}
-}
-
 bool ipvs_service_share(struct ipvs_service *s, const struct ipvs_service *with)
 {
 	if (s->dests == with->dests)

@@ -88,8 +88,7 @@ void ipvs_service_reserve(struct ipvs_service *s, uint32_t count);
 struct ipvs_dest *ipvs_service_add(struct ipvs_service *s);
 /* Takes out that at place i; those behind it move up. */
 void ipvs_service_remove(struct ipvs_service *s, uint32_t i);
-void ipvs_service_sort(struct ipvs_service *s);	   /* by (address, port) */
-void ipvs_service_reverse(struct ipvs_service *s); /* the kernel lists the newest first */
+void ipvs_service_sort(struct ipvs_service *s); /* by (address, port) */
 /*
  * Where both have the same destinations, every byte of them in the same order: s has those of
  * `with` from now on, and its own are given up. False: they differ, and nothing was done.

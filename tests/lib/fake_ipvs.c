@@ -230,7 +230,7 @@ static int fake_read_dests(void *kernel, const struct endpoint *key, uint32_t de
 	f->reads++;
 	if (!s)
 		return -ESRCH;
-	for (uint32_t i = 0; i < s->s.dest_count; i++) {
+	for (uint32_t i = s->s.dest_count; i-- > 0;) {
 		struct ipvs_dest d = s->s.dests[i];
 
 		d.nominal = 0;
@@ -381,6 +381,18 @@ void fake_ipvs_set_connections(struct fake_ipvs *f, const char *dest, uint64_t c
 	}
 }
 
+static void reverse(struct ipvs_service *s)
+{
+	struct ipvs_dest *dests = ipvs_service_edit(s);
+
+	for (uint32_t i = 0, k = s->dest_count; i + 1 < k; i++) {
+		struct ipvs_dest d = dests[--k];
+
+		dests[k] = dests[i];
+		dests[i] = d;
+	}
+}
+
 uint64_t fake_ipvs_fingerprint(struct fake_ipvs *f, const char *service)
 {
 	struct ipvs_service copy;
@@ -390,7 +402,7 @@ uint64_t fake_ipvs_fingerprint(struct fake_ipvs *f, const char *service)
 	must(endpoint_parse(service, IPPROTO_TCP, &key), service);
 	must(*find(f, &key) ? 0 : -ESRCH, service);
 	copy = ipvs_service_copy(&(*find(f, &key))->s);
-	ipvs_service_reverse(&copy);
+	reverse(&copy);
 	fingerprint = ipvs_order_fingerprint(&copy);
 	ipvs_service_done(&copy);
 	return fingerprint;
