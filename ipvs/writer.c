@@ -414,7 +414,7 @@ static void on_quiet(struct ipvs_role *r)
 		r->writing = false;
 		r->status.last_sync_us = (uint64_t)((r->last_ack.ns - r->first_write.ns) / 1000);
 		r->status.last_sync_writes = r->status.kernel_writes - r->writes_before;
-		if (r->full)
+		if (r->full) {
 			ipvs_tell_event(
 				r, LOG_LEVEL_INFO,
 				"%u services with %u real servers are as wanted: %llu commands, "
@@ -422,6 +422,9 @@ static void on_quiet(struct ipvs_role *r)
 				r->image.services, r->image.dests,
 				(unsigned long long)r->status.last_sync_writes,
 				(unsigned long long)r->status.last_sync_us / 1000);
+			/* In what order the kernel has them: somebody may flush it any time. */
+			ipvs_audit_soon(r);
+		}
 	}
 	r->full = false;
 	if (r->committed && r->commit.complete && !r->auditing)
