@@ -754,17 +754,23 @@ static void a_single_fault_anywhere_is_overcome(void **state)
 static void a_foreign_flush_is_undone_within_one_audit(void **state)
 {
 	struct world *w = *state;
+	CLEANUP(buf_done) struct buf text = { 0 };
 
 	start_role(w);
-	want(w, A D1 D2 D3 B E1, true);
-	/* The order is known soon after the load. */
+	for (unsigned i = 0; i < 20; i++)
+		buf_printf(&text,
+			   "-A -t 10.0.0.1:%u -s rr\n-a -t 10.0.0.1:%u -r 10.1.0.1:80 -m -w 1\n"
+			   "-a -t 10.0.0.1:%u -r 10.1.0.2:80 -m -w 1\n",
+			   1000 + i, 1000 + i, 1000 + i);
+	want(w, buf_cstr(&text), true);
+	/* The order of the kernel's list is known soon after the load. */
 	pass(w, 1000);
 	fake_ipvs_clear(&w->kernel);
 	w->kernel.trash_walk = 0;
 	pass(w, AUDIT_MS + 100);
-	assert_kernel(w, A D1 D2 D3 B E1);
-	assert_int_equal(w->status.repairs, 2);
-	assert_non_null(strstr(w->last_event, "2 services missing"));
+	assert_kernel(w, buf_cstr(&text));
+	assert_int_equal(w->status.repairs, 20);
+	assert_non_null(strstr(w->last_event, "20 services missing"));
 	/* Written in the reverse of the order of deletion: nothing was searched. */
 	assert_int_equal(w->kernel.trash_walk, 0);
 }
