@@ -81,6 +81,21 @@ static void from_trash(struct fake_ipvs *f, const struct ipvs_op *op)
 	}
 }
 
+static unsigned bucket_of(const struct fake_service *s)
+{
+	return s->s.key.port % FAKE_IPVS_BUCKETS;
+}
+
+static void insert_service(struct fake_ipvs *f, struct fake_service *s)
+{
+	struct fake_service **at = &f->services;
+
+	while (*at && bucket_of(*at) < bucket_of(s))
+		at = &(*at)->next;
+	s->next = *at;
+	*at = s;
+}
+
 static int do_service(struct fake_ipvs *f, const struct ipvs_op *op)
 {
 	struct fake_service **at = find(f, &op->key), *s = *at;
@@ -100,8 +115,7 @@ static int do_service(struct fake_ipvs *f, const struct ipvs_op *op)
 	if (!s) {
 		s = xcalloc(1, sizeof(*s));
 		s->s.key = op->key;
-		s->next = f->services;
-		f->services = s;
+		insert_service(f, s);
 	}
 	before = s->s;
 	memcpy(s->s.scheduler, op->scheduler, sizeof(s->s.scheduler));

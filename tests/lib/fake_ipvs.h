@@ -16,7 +16,8 @@
 #include "agent/base/buf.h"
 #include "ipvs/kernel.h"
 
-#define FAKE_IPVS_FAULTS 8
+#define FAKE_IPVS_FAULTS  8
+#define FAKE_IPVS_BUCKETS 7
 
 struct fake_service {
 	/* dests newest first; `nominal` is the last weight that was not 0, which nobody can read */
@@ -31,7 +32,7 @@ struct fake_trash {
 };
 
 struct fake_ipvs {
-	struct fake_service *services; /* newest first */
+	struct fake_service *services; /* by bucket, as in the kernel; therein newest first */
 	struct fake_trash *trash;      /* newest last */
 	size_t trash_count;
 	/* What was done to it. */
