@@ -546,8 +546,11 @@ static int set_weight(const struct ctl_args *args, const char *command, const ch
 	c = client_new(&args->place);
 	r = client_document(c, buf_cstr(&path), &document, etag, &err);
 	document_params(args, "?", &path);
-	if (r == 0)
+	if (r == 0) {
 		r = make_patch(&document, args->operands[1], weight, &patch, &err);
+		if (r < 0)
+			err_wrap(&err, r, "%.320s", args->operands[0]);
+	}
 	if (r < 0)
 		r = command_refused(r, &err);
 	else
