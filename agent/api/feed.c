@@ -98,7 +98,7 @@ static bool target_differs(const struct pool_view *was, const struct pool_view *
 static bool mark_differs(const struct member_mark *a, const struct member_mark *b)
 {
 	return a->weight != b->weight || a->in_table != b->in_table || a->reasons != b->reasons ||
-	       a->state != b->state || a->checked != b->checked || a->since_ms != b->since_ms;
+	       a->state != b->state || a->checked != b->checked;
 }
 
 /* Beyond their marks. */
@@ -107,7 +107,8 @@ static bool rest_differs(const struct pool_view *was, const struct pool_view *is
 {
 	const struct member_view a = pool_view_member(was, i), b = pool_view_member(is, k);
 
-	return a.nominal != b.nominal || a.remove_at_ms != b.remove_at_ms ||
+	return a.nominal != b.nominal || a.since_ms != b.since_ms ||
+	       a.remove_at_ms != b.remove_at_ms ||
 	       (a.checked && target_differs(was, is, &a.endpoint));
 }
 

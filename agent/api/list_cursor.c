@@ -91,7 +91,7 @@ static void fetch_ahead(const struct list_cursor *c, uint32_t outer)
 	if (c->only || c->s->pool_count - outer <= FETCH_AHEAD)
 		return;
 	__builtin_prefetch(c->s->pools[outer + FETCH_AHEAD]);
-	__builtin_prefetch(&c->s->pools[outer + FETCH_AHEAD]->members);
+	__builtin_prefetch(&c->s->pools[outer + FETCH_AHEAD]->members[8]);
 }
 
 bool list_next(struct list_cursor *c, enum list_kind kind, struct list_item *out,

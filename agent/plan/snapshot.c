@@ -33,9 +33,24 @@ static bool give(atomic_uint *refs)
 
 /* --- members ------------------------------------------------------------------- */
 
-static const struct member_leaving *all_leaving(const struct pool_view *v)
+/* One block: the marks, of a pool that is checked since when each is so, and those that leave. */
+static int64_t *all_since(const struct pool_view *v)
 {
-	return (const struct member_leaving *)(v->members + v->member_count);
+	_Static_assert(sizeof(struct member_mark) == sizeof(int64_t) &&
+			       offsetof(struct pool_view, members) % sizeof(int64_t) == 0,
+		       "what is behind the marks is aligned");
+
+	return (int64_t *)(uintptr_t)(v->members + v->member_count);
+}
+
+int64_t pool_view_since(const struct pool_view *v, size_t i)
+{
+	return v->has_since ? all_since(v)[i] : 0;
+}
+
+static struct member_leaving *all_leaving(const struct pool_view *v)
+{
+	return (struct member_leaving *)(all_since(v) + (v->has_since ? v->member_count : 0));
 }
 
 /* The last of those that leave at or before this place; NULL: there is none. */
@@ -71,7 +86,7 @@ struct member_view pool_view_member(const struct pool_view *v, size_t i)
 	const struct pool_member *m = member_at(v, i, until);
 
 	return (struct member_view){
-		.since_ms = mark->since_ms,
+		.since_ms = pool_view_since(v, i),
 		.remove_at_ms = until && until->place == i ? until->remove_at_ms : 0,
 		.endpoint = m->endpoint,
 		.nominal = m->weight,
@@ -108,10 +123,18 @@ static size_t count_leaving(const struct pool *pool, const struct member_view *m
 	return n;
 }
 
+static bool any_since(const struct member_view *members, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && members[i].since_ms == 0)
+		i++;
+	return i < count;
+}
+
 static struct member_mark mark_of(const struct member_view *m)
 {
 	return (struct member_mark){
-		.since_ms = m->since_ms,
 		.weight = (uint16_t)m->weight,
 		.reasons = (uint16_t)m->reasons,
 		.state = m->state,
@@ -122,7 +145,7 @@ static struct member_mark mark_of(const struct member_view *m)
 
 static void put_members(struct pool_view *v, const struct member_view *members)
 {
-	struct member_leaving *to = (struct member_leaving *)(v->members + v->member_count);
+	struct member_leaving *to = all_leaving(v);
 	uint32_t gone = 0;
 
 	for (uint32_t i = 0; i < v->member_count; i++) {
@@ -130,6 +153,8 @@ static void put_members(struct pool_view *v, const struct member_view *members)
 		bool is_gone = !is_next_of_pool(v->pool, i - gone, &m->endpoint);
 
 		v->members[i] = mark_of(m);
+		if (v->has_since)
+			all_since(v)[i] = m->since_ms;
 		gone += is_gone;
 		if (is_gone || m->remove_at_ms)
 			*to++ = (struct member_leaving){
@@ -147,15 +172,18 @@ struct pool_view *pool_view_new(struct pool *pool, const struct member_view *mem
 				size_t member_count)
 {
 	size_t leaving = count_leaving(pool, members, member_count);
+	bool has_since = any_since(members, member_count);
 	struct pool_view *v;
 
 	assert(member_count <= UINT32_MAX);
 	v = xcalloc(1, sizeof(*v) + member_count * sizeof(v->members[0]) +
-			       leaving * sizeof(struct member_leaving));
+			       leaving * sizeof(struct member_leaving) +
+			       has_since * member_count * sizeof(int64_t));
 	atomic_init(&v->refs, 1);
 	v->pool = pool;
 	v->member_count = (uint32_t)member_count;
 	v->leaving_count = (uint32_t)leaving;
+	v->has_since = has_since;
 	put_members(v, members);
 	return v;
 }

@@ -50,10 +50,9 @@ struct member_view {
 
 /*
  * What is kept of it, for there are many: what its pool does not say already. The fields are those
- * of struct member_view.
+ * of struct member_view. Since when it is so, only a pool knows that is checked: pool_view_since().
  */
 struct member_mark {
-	int64_t since_ms;
 	uint16_t weight;
 	uint16_t reasons;
 	enum verdict_state state : 8;
@@ -74,12 +73,13 @@ struct pool_view {
 	atomic_uint refs;
 	bool fail_open;
 	bool inherited;	      /* its source has not delivered since the start */
+	bool has_since;	      /* behind the marks; otherwise it is 0 of each member */
 	struct pool *pool;    /* a reference */
 	uint64_t generation;  /* of the wanted table that first had it so */
 	char *kernel_problem; /* what the kernel refused; NULL: nothing */
 	char *fault;	      /* what is wrong between its members; NULL: nothing */
 	uint32_t member_count;
-	uint32_t leaving_count;	      /* of member_leaving, behind the last mark, by place */
+	uint32_t leaving_count;	      /* of member_leaving, behind that, by place */
 	struct member_mark members[]; /* sorted by endpoint; with those that are draining */
 };
 
@@ -224,6 +224,7 @@ static inline const struct endpoint *pool_view_endpoint(const struct pool_view *
 {
 	return v->leaving_count ? pool_view_endpoint_among(v, i) : &v->pool->members[i].endpoint;
 }
+int64_t pool_view_since(const struct pool_view *v, size_t i); /* member_view's since_ms */
 /* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 

@@ -81,7 +81,6 @@ static void mix(struct snapshot *s)
 				   : n % 11 == 0 ? VERDICT_UNKNOWN
 						 : VERDICT_UP;
 			m->reasons = n % 13 == 0 ? MEMBER_REMOVED : 0;
-			m->since_ms += (int64_t)(n * 7919 % 100000);
 		}
 	for (size_t i = 0; s->targets && i < s->targets->count; i++)
 		s->targets->items[i].failed = (uint32_t)(i * 7919 % 1000);

@@ -69,7 +69,7 @@ static void a_put_counts_the_problems_of_all_pools(void **state)
 #define PLACES 7
 
 /* Those whose bit is set are the pool's; the others only drain. Every second one has a time to go. */
-static void assert_kept(unsigned in_pool)
+static void assert_kept(unsigned in_pool, unsigned with_since)
 {
 	struct member_view m[PLACES];
 	struct pool_member members[PLACES];
@@ -83,7 +83,9 @@ static void assert_kept(unsigned in_pool)
 
 	for (unsigned i = 0; i < PLACES; i++) {
 		m[i] = (struct member_view){ .endpoint = { addr_v4(i + 1), IPPROTO_TCP, 80 },
-					     .since_ms = INT64_C(1700000000000) + i,
+					     .since_ms = with_since & 1u << i
+								 ? INT64_C(1700000000000) + i
+								 : 0,
 					     .remove_at_ms = i % 2 ? 1 + i : 0,
 					     .nominal = 65535 - i,
 					     .weight = 65535 - 2 * i,
@@ -105,6 +107,7 @@ static void assert_kept(unsigned in_pool)
 				    sizeof(m[i].endpoint));
 		assert_memory_equal(&is.endpoint, &m[i].endpoint, sizeof(m[i].endpoint));
 		assert_true(is.since_ms == m[i].since_ms && is.remove_at_ms == m[i].remove_at_ms);
+		assert_true(pool_view_since(v, i) == m[i].since_ms);
 		assert_int_equal(is.nominal, m[i].nominal);
 		assert_int_equal(is.weight, m[i].weight);
 		assert_int_equal(is.reasons, m[i].reasons);
@@ -119,8 +122,11 @@ static void assert_kept(unsigned in_pool)
 static void a_view_tells_of_its_members_what_it_was_made_of(void **state)
 {
 	(void)state;
-	for (unsigned in_pool = 0; in_pool < 1u << PLACES; in_pool++)
-		assert_kept(in_pool);
+	for (unsigned in_pool = 0; in_pool < 1u << PLACES; in_pool++) {
+		assert_kept(in_pool, 0);
+		assert_kept(in_pool, 1u << (PLACES - 1));
+		assert_kept(in_pool, ~0u);
+	}
 }
 
 /* --- threads ----------------------------------------------------------------------- */
