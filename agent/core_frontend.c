@@ -103,18 +103,19 @@ static void drain_add(struct frontend *f, const struct plan_drain *d)
 
 static bool is_terminating(const struct frontend *f, const struct endpoint *e)
 {
-	const struct pool_member *m = f->owner ? pool_member_find(f->owner->pool, e) : NULL;
+	size_t place;
 
-	return m && m->terminating;
+	return f->owner && pool_member_find(f->owner->pool, e, &place) &&
+	       pool_member(f->owner->pool, place).terminating;
 }
 
 /* A member again, and planned into the table: until then its connections would be cut. */
 static bool is_back(const struct frontend *f, const struct endpoint *e)
 {
 	const struct pool_state *ps = f->owner;
-	const struct pool_member *m = ps ? pool_member_find(ps->pool, e) : NULL;
+	size_t place;
 
-	return m && ps->places[m - ps->pool->members].in_table;
+	return ps && pool_member_find(ps->pool, e, &place) && ps->places[place].in_table;
 }
 
 /* Those that are over go, but a terminating member's is kept as the mark that it is through. */
@@ -240,12 +241,12 @@ static bool add_lost(struct frontend *f, const struct pool *old, const struct pl
 	bool any = false;
 
 	for (size_t i = 0; i < old->member_count; i++) {
-		const struct pool_member *m = &old->members[i];
+		const struct pool_member m = pool_member(old, i);
 
 		/* One that is down and out of the table has nothing left to drain. */
-		if (pool_member_find(now, &m->endpoint) || (places && !places[i].in_table))
+		if (pool_member_find(now, &m.endpoint, NULL) || (places && !places[i].in_table))
 			continue;
-		any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
+		any |= add_drain(f, &(struct plan_drain){ .endpoint = m.endpoint,
 							  .deadline = deadline,
 							  .path = plan_path(old) });
 	}
@@ -266,10 +267,10 @@ static bool add_terminating(struct frontend *f, const struct pool *now)
 	bool any = false;
 
 	for (size_t i = 0; i < now->member_count; i++) {
-		const struct pool_member *m = &now->members[i];
+		const struct pool_member m = pool_member(now, i);
 
-		if (m->terminating)
-			any |= add_drain(f, &(struct plan_drain){ .endpoint = m->endpoint,
+		if (m.terminating)
+			any |= add_drain(f, &(struct plan_drain){ .endpoint = m.endpoint,
 								  .deadline = deadline,
 								  .path = plan_path(now) });
 	}
@@ -388,7 +389,7 @@ static void drain_surplus(struct frontend *f, const struct ipvs_service *image)
 		e.addr = d->addr;
 		e.port = d->port;
 		e.protocol = f->key.protocol;
-		if (f->owner && pool_member_find(f->owner->pool, &e))
+		if (f->owner && pool_member_find(f->owner->pool, &e, NULL))
 			continue;
 		drain_add(f, &(struct plan_drain){
 				     .endpoint = e,

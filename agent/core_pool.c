@@ -33,7 +33,7 @@ struct member_state pool_state_member(const struct pool_state *ps, size_t i)
 {
 	if (ps->members)
 		return ps->members[i];
-	return (struct member_state){ .last_good = !ps->pool->members[i].terminating };
+	return (struct member_state){ .last_good = !pool_member(ps->pool, i).terminating };
 }
 
 static void plan_first_facts(const struct core *c, const struct pool *pool,
@@ -60,9 +60,9 @@ static void plan_first_facts(const struct core *c, const struct pool *pool,
 /* The same member under another check: what is known of it goes on being known. */
 static const struct target *old_target(const struct pool_state *ps, const struct endpoint *e)
 {
-	const struct pool_member *m = pool_member_find(ps->pool, e);
+	size_t place;
 
-	return m ? pool_state_member(ps, (size_t)(m - ps->pool->members)).target : NULL;
+	return pool_member_find(ps->pool, e, &place) ? pool_state_member(ps, place).target : NULL;
 }
 
 static bool is_proven(const struct pool_state *ps)
@@ -88,10 +88,10 @@ static void release_members(struct pool_state *ps)
 
 static bool was_last_good(const struct pool_state *ps, const struct endpoint *e)
 {
-	const struct pool_member *m = pool_member_find(ps->pool, e);
+	size_t place;
 
-	if (m)
-		return pool_state_member(ps, (size_t)(m - ps->pool->members)).last_good;
+	if (pool_member_find(ps->pool, e, &place))
+		return pool_state_member(ps, place).last_good;
 	return !ps->pool && saved_last_good(ps->core, ps->id, e);
 }
 
@@ -106,10 +106,10 @@ static bool has_one_writer(const struct pool *pool)
 static bool was_serving(const struct pool_state *ps, const struct pool *now,
 			const struct endpoint *e)
 {
-	const struct pool_member *m = pool_member_find(ps->pool, e);
+	size_t place;
 
 	if (ps->pool)
-		return m && ps->places[m - ps->pool->members].weight > 0;
+		return pool_member_find(ps->pool, e, &place) && ps->places[place].weight > 0;
 	for (size_t i = 0; i < now->frontend_count; i++) {
 		const struct ipvs_service *s = ipvs_table_get(&ps->core->kernel.image,
 							      &now->frontends[i]);
@@ -132,11 +132,12 @@ static void begin_writer(const struct pool_state *ps, const struct pool *now,
 	for (size_t i = 0; i < now->member_count; i++)
 		serving += members[i].serving;
 	for (size_t i = 0; i < now->member_count; i++) {
+		const struct pool_member m = pool_member(now, i);
+
 		if (serving == 1)
 			members[i].writer = members[i].serving;
 		else if (!ps->pool)
-			members[i].writer = saved_writer(ps->core, ps->id,
-							 &now->members[i].endpoint);
+			members[i].writer = saved_writer(ps->core, ps->id, &m.endpoint);
 	}
 }
 
@@ -146,14 +147,14 @@ static void find_writer(const struct pool_state *ps, const struct pool *now,
 	if (!has_one_writer(now))
 		return;
 	for (size_t i = 0; i < now->member_count; i++) {
-		const struct endpoint *e = &now->members[i].endpoint;
-		const struct pool_member *m = pool_member_find(ps->pool, e);
+		const struct pool_member m = pool_member(now, i);
 		struct member_state was;
+		size_t place;
 
-		members[i].serving = was_serving(ps, now, e);
-		if (!m)
+		members[i].serving = was_serving(ps, now, &m.endpoint);
+		if (!pool_member_find(ps->pool, &m.endpoint, &place))
 			continue;
-		was = pool_state_member(ps, (size_t)(m - ps->pool->members));
+		was = pool_state_member(ps, place);
 		members[i].writer = was.writer;
 		members[i].retired = was.retired;
 	}
@@ -176,7 +177,7 @@ static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 		return NULL;
 	members = xcalloc(now->member_count, sizeof(*members));
 	for (size_t i = 0; i < now->member_count; i++) {
-		const struct pool_member *m = &now->members[i];
+		const struct pool_member member = pool_member(now, i), *m = &member;
 		struct plan_first first;
 
 		members[i].last_good = was_last_good(ps, &m->endpoint);
@@ -355,13 +356,13 @@ static void facts_of(const struct pool_state *ps, struct plan_fact *facts)
 static struct plan_fact fact_then(struct core *c, const struct pool_state *ps,
 				  const struct pool *then, const struct pool_member *m)
 {
-	const struct pool_member *now = ps ? pool_member_find(ps->pool, &m->endpoint) : NULL;
 	struct member_state s = { 0 };
 	struct plan_fact f;
 	struct plan_first first;
+	size_t place;
 
-	if (now)
-		s = pool_state_member(ps, (size_t)(now - ps->pool->members));
+	if (ps && pool_member_find(ps->pool, &m->endpoint, &place))
+		s = pool_state_member(ps, place);
 	if (m->terminating || then->set.check->type == CHECK_NONE)
 		s.target = NULL;
 	else if (!s.target)
@@ -394,8 +395,11 @@ struct pool_state *pool_state_preview(struct core *c, const struct pool *then)
 	ps->core = c;
 	ps->pool = pool_ref((struct pool *)(uintptr_t)then);
 	ps->places = xcalloc(then->member_count, sizeof(*ps->places));
-	for (size_t i = 0; i < then->member_count; i++)
-		facts[i] = fact_then(c, now, then, &then->members[i]);
+	for (size_t i = 0; i < then->member_count; i++) {
+		const struct pool_member m = pool_member(then, i);
+
+		facts[i] = fact_then(c, now, then, &m);
+	}
 	plan_last_good(then, facts, core_now(c));
 	plan_pool(then, facts, core_now(c), plan, &outcome);
 	keep_places(ps, plan);
@@ -435,24 +439,24 @@ char *pool_state_fault(const struct pool_state *ps)
 {
 	struct buf b = { 0 };
 	const char *before = ": ";
-	const struct pool_member *writer = NULL;
+	struct pool_member writer = { 0 };
 	char text[ENDPOINT_TEXT_MAX];
 
 	if (!ps->torn)
 		return NULL;
 	buf_str(&b, "more than one member accepts writes");
 	for (size_t i = 0; i < ps->pool->member_count && b.len < FAULT_LIST_MAX; i++) {
-		const struct pool_member *m = &ps->pool->members[i];
+		const struct pool_member m = pool_member(ps->pool, i);
 
 		if (ps->members[i].writer && ps->places[i].weight)
 			writer = m;
 		if (!claims_writes(ps->pool, ps->members[i].target))
 			continue;
-		buf_printf(&b, "%s%s", before, endpoint_text(&m->endpoint, text));
+		buf_printf(&b, "%s%s", before, endpoint_text(&m.endpoint, text));
 		before = ", ";
 	}
-	if (writer)
-		buf_printf(&b, "; only %s is used", endpoint_text(&writer->endpoint, text));
+	if (writer.endpoint.port)
+		buf_printf(&b, "; only %s is used", endpoint_text(&writer.endpoint, text));
 	else
 		buf_str(&b, "; none is used until it is one alone");
 	return (char *)(uintptr_t)buf_cstr(&b);
@@ -476,10 +480,11 @@ static void keep_writer(struct pool_state *ps, const struct plan_member *plan)
 	for (size_t i = 0; ps->members && i < ps->pool->member_count; i++) {
 		struct member_state *m = &ps->members[i];
 		const struct plan_member *p = &plan[i];
+		const struct pool_member member = pool_member(ps->pool, i);
 
 		if (p->writer && !m->writer)
 			log_info("plan", "pool %s: its writer is %s", ps->id,
-				 endpoint_text(&ps->pool->members[i].endpoint, text));
+				 endpoint_text(&member.endpoint, text));
 		if (p->writer != m->writer)
 			state_changed(ps->core);
 		m->writer = p->writer;

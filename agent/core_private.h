@@ -119,7 +119,7 @@ struct member_state {
 struct pool_state {
 	struct core *core;
 	struct pool *pool;
-	/* Both in the order of pool->members; of a pool that is not checked nothing has to be kept. */
+	/* Both in the order of the pool's members; of a pool that is not checked nothing has to be kept. */
 	struct member_state *members;
 	struct plan_place *places;
 	bool fail_open;

@@ -262,18 +262,21 @@ static bool has_good(const struct pool_state *ps)
 	return ps->fail_open && good_count(ps) <= GOOD_MAX;
 }
 
-static const struct pool_member *writer_of(const struct pool_state *ps)
+static bool writer_of(const struct pool_state *ps, struct pool_member *out)
 {
 	for (size_t i = 0; i < ps->pool->member_count; i++) {
-		if (pool_state_member(ps, i).writer)
-			return &ps->pool->members[i];
+		if (!pool_state_member(ps, i).writer)
+			continue;
+		*out = pool_member(ps->pool, i);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
 void state_note(struct pool_state *ps)
 {
-	bool now = has_good(ps) || writer_of(ps);
+	struct pool_member writer;
+	bool now = has_good(ps) || writer_of(ps, &writer);
 
 	if (now && !ps->is_noted)
 		LIST_INSERT_HEAD(&ps->core->noted, ps, noted);
@@ -304,8 +307,10 @@ static void put_good(const struct core *c, struct buf *b)
 		wire_put_str(b, ps->id);
 		wire_put_u32(b, good_count(ps));
 		for (size_t i = 0; i < ps->pool->member_count; i++) {
+			const struct pool_member m = pool_member(ps->pool, i);
+
 			if (pool_state_member(ps, i).last_good)
-				wire_put_endpoint(b, &ps->pool->members[i].endpoint);
+				wire_put_endpoint(b, &m.endpoint);
 		}
 	}
 }
@@ -313,20 +318,19 @@ static void put_good(const struct core *c, struct buf *b)
 static void put_writers(const struct core *c, struct buf *b)
 {
 	const struct pool_state *ps;
+	struct pool_member m;
 	uint32_t count = 0;
 
 	LIST_FOREACH(ps, &c->noted, noted)
-	count += writer_of(ps) != NULL;
+	count += writer_of(ps, &m);
 	wire_put_u32(b, count);
 	LIST_FOREACH(ps, &c->noted, noted)
 	{
-		const struct pool_member *m = writer_of(ps);
-
-		if (!m)
+		if (!writer_of(ps, &m))
 			continue;
 		wire_put_str(b, ps->id);
 		wire_put_u32(b, 1);
-		wire_put_endpoint(b, &m->endpoint);
+		wire_put_endpoint(b, &m.endpoint);
 	}
 }
 

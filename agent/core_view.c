@@ -26,12 +26,12 @@
 static void view_member(const struct core *c, const struct pool_state *ps, size_t i,
 			const struct plan_member *p, struct member_view *out)
 {
-	const struct pool_member *m = &ps->pool->members[i];
+	const struct pool_member m = pool_member(ps->pool, i);
 	const struct target *t = pool_state_member(ps, i).target;
 
 	*out = (struct member_view){
-		.endpoint = m->endpoint,
-		.nominal = m->weight,
+		.endpoint = m.endpoint,
+		.nominal = m.weight,
 		.weight = p->weight,
 		.in_table = p->in_table,
 		.reasons = p->reasons,

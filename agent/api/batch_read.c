@@ -207,6 +207,14 @@ static int take_ops(struct batch *b, const struct doc *ops, struct err *err)
 
 /* --- a filter -------------------------------------------------------------------------------------- */
 
+/* NULL: it is a pool. */
+static const char *member_id(const struct list_item *it, char out[static VIEW_MEMBER_ID_MAX])
+{
+	struct endpoint room;
+
+	return it->member ? view_member_id(list_member_endpoint(it, &room), out) : NULL;
+}
+
 static size_t take_matches(struct batch *b, const struct snapshot *s, const struct list_query *q,
 			   const struct wish *w)
 {
@@ -228,9 +236,7 @@ static size_t take_matches(struct batch *b, const struct snapshot *s, const stru
 			continue;
 		/* One too many says as much as all of them. */
 		if (b->unit_count <= BATCH_MAX)
-			newest = add_item(b, newest, w, it.pool->pool->id,
-					  it.member ? view_member_id(list_member_endpoint(&it), id)
-						    : NULL);
+			newest = add_item(b, newest, w, it.pool->pool->id, member_id(&it, id));
 	}
 	return count;
 }

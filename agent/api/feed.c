@@ -123,6 +123,19 @@ static void compare_member(struct feed *f, const struct snapshot *s, struct pool
 		add_member_event(f, s, is, k, a->state);
 }
 
+/* Which of the two is next; one that is past its end comes last. */
+static int member_order(const struct pool_view *was, size_t i, const struct pool_view *is, size_t k)
+{
+	struct endpoint room_was, room_is;
+
+	if (i == was->member_count)
+		return 1;
+	if (k == is->member_count)
+		return -1;
+	return endpoint_cmp(pool_view_endpoint(was, i, &room_was),
+			    pool_view_endpoint(is, k, &room_is));
+}
+
 /* Both are sorted by endpoint. */
 static void compare_members(struct feed *f, const struct snapshot *s, struct pool_view *was,
 			    struct pool_view *is)
@@ -130,10 +143,7 @@ static void compare_members(struct feed *f, const struct snapshot *s, struct poo
 	size_t i = 0, k = 0;
 
 	while (i < was->member_count || k < is->member_count) {
-		int order = i == was->member_count  ? 1
-			    : k == is->member_count ? -1
-						    : endpoint_cmp(pool_view_endpoint(was, i),
-								   pool_view_endpoint(is, k));
+		int order = member_order(was, i, is, k);
 
 		if (order < 0)
 			add_change(f, FEED_MEMBER_GONE, was, i);

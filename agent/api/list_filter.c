@@ -159,14 +159,41 @@ static bool is_member(const struct list_needle *n, const struct endpoint *e)
 	       (!n->exact_port || e->port == n->endpoint.port);
 }
 
+/* They are sorted: if the one is there, it is the first that does not come before. */
+static bool has_exactly(const struct list_needle *n, const struct pool_view *v)
+{
+	const struct endpoint from = { .addr = n->endpoint.addr,
+				       .port = n->exact_port ? n->endpoint.port : 0 };
+	size_t low = 0, high = v->member_count;
+	struct endpoint room;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (endpoint_cmp(pool_view_endpoint(v, mid, &room), &from) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < v->member_count && is_member(n, pool_view_endpoint(v, low, &room));
+}
+
+static bool has_member(const struct list_needle *n, const struct pool_view *v)
+{
+	struct endpoint room;
+
+	if (n->exact)
+		return has_exactly(n, v);
+	for (size_t i = 0; i < v->member_count; i++)
+		if (endpoint_has(pool_view_endpoint(v, i, &room), n))
+			return true;
+	return false;
+}
+
 static bool pool_matches(const struct list_needle *n, const struct pool_view *v)
 {
-	if (n->of_members) {
-		for (size_t i = 0; i < v->member_count; i++)
-			if (is_member(n, pool_view_endpoint(v, i)))
-				return true;
-		return false;
-	}
+	if (n->of_members)
+		return has_member(n, v);
 	/* The id begins with namespace and service. */
 	if (strcasestr(v->pool->id, n->text))
 		return true;
@@ -182,16 +209,18 @@ static bool pool_matches(const struct list_needle *n, const struct pool_view *v)
 static bool text_matches(enum list_kind kind, const struct list_needle *n,
 			 const struct list_item *it)
 {
+	struct endpoint room;
+
 	switch (kind) {
 	case LIST_POOLS:
 		return pool_matches(n, it->pool);
 	case LIST_MEMBERS:
 		if (n->of_members)
-			return is_member(n, list_member_endpoint(it));
+			return is_member(n, list_member_endpoint(it, &room));
 		return strcasestr(it->pool->pool->id, n->text) ||
-		       endpoint_has(list_member_endpoint(it), n);
+		       endpoint_has(list_member_endpoint(it, &room), n);
 	case LIST_POOL_MEMBERS:
-		return endpoint_has(list_member_endpoint(it), n);
+		return endpoint_has(list_member_endpoint(it, &room), n);
 	case LIST_TARGETS:
 		return endpoint_has(&it->target->endpoint, n);
 	case LIST_FRONTENDS:

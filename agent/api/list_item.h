@@ -25,9 +25,10 @@ static inline size_t list_member_place(const struct list_item *it)
 	return (size_t)(it->member - it->pool->members);
 }
 
-static inline const struct endpoint *list_member_endpoint(const struct list_item *it)
+static inline const struct endpoint *list_member_endpoint(const struct list_item *it,
+							  struct endpoint *room)
 {
-	return pool_view_endpoint(it->pool, list_member_place(it));
+	return pool_view_endpoint(it->pool, list_member_place(it), room);
 }
 
 /* --- the cursor: list_cursor.c -------------------------------------------------- */

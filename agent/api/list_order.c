@@ -103,12 +103,12 @@ NUMBER_FIELD(pools, it->target->users)
 NUMBER_FIELD(severity, !it->problem.error)
 
 /* Of a pool its first frontend; a pool that has none comes first. */
-static const struct endpoint *endpoint_of(const struct list_item *it)
+static const struct endpoint *endpoint_of(const struct list_item *it, struct endpoint *room)
 {
 	static const struct endpoint none;
 
 	if (it->member)
-		return list_member_endpoint(it);
+		return list_member_endpoint(it, room);
 	if (it->target)
 		return &it->target->endpoint;
 	if (it->frontend)
@@ -118,17 +118,20 @@ static const struct endpoint *endpoint_of(const struct list_item *it)
 
 static uint64_t address_key(const struct list_item *it)
 {
-	const struct endpoint *e = endpoint_of(it);
+	struct endpoint room;
+	const struct endpoint *e = endpoint_of(it, &room);
 
 	return e->addr.family ? endpoint_key(e) : 0;
 }
 
 static int address_compare(const struct list_item *a, const struct list_item *b)
 {
-	return endpoint_cmp(endpoint_of(a), endpoint_of(b));
+	struct endpoint room_a, room_b;
+
+	return endpoint_cmp(endpoint_of(a, &room_a), endpoint_of(b, &room_b));
 }
 
-NUMBER_FIELD(vip_port, endpoint_of(it)->port)
+NUMBER_FIELD(vip_port, endpoint_of(it, &(struct endpoint){ 0 })->port)
 
 static const struct list_field fields[] = {
 	{ REST_ID, IN_POOLS, id_key, id_compare },

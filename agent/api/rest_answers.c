@@ -261,10 +261,11 @@ static void answer_member(const struct rest_call *c)
 	struct json_writer j = { .out = &c->out->body };
 	const struct pool_view *v = find_pool(c);
 	char id[VIEW_MEMBER_ID_MAX];
+	struct endpoint room;
 	struct err err;
 
 	for (size_t i = 0; v && i < v->member_count; i++) {
-		if (strcmp(view_member_id(pool_view_endpoint(v, i), id), c->mid) != 0)
+		if (strcmp(view_member_id(pool_view_endpoint(v, i, &room), id), c->mid) != 0)
 			continue;
 		view_put_member(&j, c->snapshot, v, i);
 		buf_str(&c->out->body, "\n");

@@ -133,7 +133,8 @@ static void put_identity(struct json_writer *j, const struct feed_change *c)
 
 	json_put_object(j, NULL);
 	if (c->kind == FEED_MEMBER_GONE) {
-		const struct endpoint *e = pool_view_endpoint(c->pool, c->member);
+		struct endpoint room;
+		const struct endpoint *e = pool_view_endpoint(c->pool, c->member, &room);
 
 		json_put_text(j, REST_POOL_FIELD, c->pool->pool->id);
 		json_put_text(j, REST_ID, view_member_id(e, id));

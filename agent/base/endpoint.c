@@ -46,6 +46,8 @@ int addr_cmp(const struct addr *a, const struct addr *b)
 {
 	if (a->family != b->family)
 		return a->family < b->family ? -1 : 1; /* AF_INET is 2, AF_INET6 10 */
+	if (a->family == AF_INET)
+		return memcmp(a->bytes, b->bytes, 4);
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 

@@ -46,7 +46,7 @@ void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now
 	bool any = false;
 
 	for (size_t i = 0; i < pool->member_count; i++) {
-		any = any || (facts[i].good && !pool->members[i].terminating);
+		any = any || (facts[i].good && !pool_member(pool, i).terminating);
 		if (facts[i].last_good && facts[i].state == VERDICT_DOWN &&
 		    mono_before(end, facts[i].down_since))
 			end = facts[i].down_since;
@@ -61,7 +61,7 @@ void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now
 			f->last_good = mono_before(end, until);
 		if (f->good)
 			f->last_good = true;
-		if (pool->members[i].terminating)
+		if (pool_member(pool, i).terminating)
 			f->last_good = false;
 	}
 }
@@ -77,7 +77,9 @@ static struct fallback fallback_of(const struct pool *pool, const struct plan_fa
 	struct fallback f = { .active = pool->set.fail_policy != FAIL_CLOSED };
 
 	for (size_t i = 0; i < pool->member_count; i++) {
-		if (pool->members[i].terminating || pool->members[i].weight == 0)
+		const struct pool_member m = pool_member(pool, i);
+
+		if (m.terminating || m.weight == 0)
 			continue;
 		if (facts[i].state == VERDICT_UP)
 			return (struct fallback){ 0 };
@@ -171,7 +173,7 @@ static struct election elect(const struct pool *pool, const struct plan_fact *fa
 	for (size_t i = 0; i < pool->member_count; i++) {
 		const struct plan_fact *f = &facts[i];
 
-		if (pool->members[i].terminating)
+		if (pool_member(pool, i).terminating)
 			continue;
 		if (f->writer && e.writer == NOBODY)
 			e.writer = i;
@@ -179,7 +181,7 @@ static struct election elect(const struct pool *pool, const struct plan_fact *fa
 		if (!f->claims)
 			continue;
 		e.claims++;
-		if (pool->members[i].weight)
+		if (pool_member(pool, i).weight)
 			claimant = i;
 	}
 	if (e.writer == NOBODY ? all_known && e.claims == 1
@@ -239,7 +241,7 @@ static void plan_one_writer(const struct pool *pool, const struct plan_fact *fac
 
 	outcome->torn = e.claims > 1;
 	for (size_t i = 0; i < pool->member_count; i++) {
-		const struct pool_member *m = &pool->members[i];
+		const struct pool_member member = pool_member(pool, i), *m = &member;
 
 		if (i == e.writer)
 			plan_writer(pool, m, &facts[i], now, &out[i]);
@@ -257,8 +259,11 @@ static void plan_equals(const struct pool *pool, const struct plan_fact *facts, 
 {
 	struct fallback fb = fallback_of(pool, facts);
 
-	for (size_t i = 0; i < pool->member_count; i++)
-		plan_member(pool, &pool->members[i], &facts[i], &fb, now, &out[i]);
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct pool_member m = pool_member(pool, i);
+
+		plan_member(pool, &m, &facts[i], &fb, now, &out[i]);
+	}
 }
 
 /* Taken out, its load would fall on the others: it keeps a little, if there are any. */
@@ -348,17 +353,17 @@ void plan_dests(struct ipvs_service *s, const struct pool *pool, const struct pl
 		const struct plan_drain *drains, size_t drain_count, mono_t now)
 {
 	for (size_t i = 0; pool && i < pool->member_count; i++) {
-		const struct pool_member *m = &pool->members[i];
+		const struct pool_member m = pool_member(pool, i);
 		struct ipvs_dest *d;
 
-		if (!members[i].in_table || is_leaving(&m->endpoint, drains, drain_count))
+		if (!members[i].in_table || is_leaving(&m.endpoint, drains, drain_count))
 			continue;
 		d = ipvs_service_add(s);
-		d->addr = m->endpoint.addr;
-		d->port = m->endpoint.port;
+		d->addr = m.endpoint.addr;
+		d->port = m.endpoint.port;
 		go_by(d, plan_path(pool));
 		d->weight = members[i].weight;
-		d->nominal = m->weight;
+		d->nominal = m.weight;
 		d->upper = pool->set.max_connections;
 	}
 	for (size_t i = 0; i < drain_count; i++) {

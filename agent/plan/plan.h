@@ -58,7 +58,7 @@
  * no answer through once the destination is gone. */
 #define PLAN_DATAGRAM_MS 1000
 
-/* What is known of a member, in the order of pool->members. */
+/* What is known of a member, in the order of the pool's members. */
 struct plan_fact {
 	enum verdict_state state; /* VERDICT_UP where it is not checked */
 	bool good;		  /* up by proof: a probe, the kernel or the state file */

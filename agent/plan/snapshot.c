@@ -43,11 +43,6 @@ static int64_t *all_since(const struct pool_view *v)
 	return (int64_t *)(uintptr_t)(v->members + v->member_count);
 }
 
-int64_t pool_view_since(const struct pool_view *v, size_t i)
-{
-	return v->has_since ? all_since(v)[i] : 0;
-}
-
 static struct member_leaving *all_leaving(const struct pool_view *v)
 {
 	return (struct member_leaving *)(all_since(v) + (v->has_since ? v->member_count : 0));
@@ -71,25 +66,25 @@ static const struct member_leaving *leaving_until(const struct pool_view *v, siz
 }
 
 /* `until` is what leaving_until() says of that place. */
-static const struct pool_member *member_at(const struct pool_view *v, size_t place,
-					   const struct member_leaving *until)
+static struct pool_member member_at(const struct pool_view *v, size_t place,
+				    const struct member_leaving *until)
 {
 	if (until && until->place == place && until->is_gone)
-		return &until->member;
-	return &v->pool->members[place - (until ? until->gone : 0)];
+		return until->member;
+	return pool_member(v->pool, place - (until ? until->gone : 0));
 }
 
 struct member_view pool_view_member(const struct pool_view *v, size_t i)
 {
 	const struct member_mark *mark = &v->members[i];
 	const struct member_leaving *until = leaving_until(v, i);
-	const struct pool_member *m = member_at(v, i, until);
+	const struct pool_member m = member_at(v, i, until);
 
 	return (struct member_view){
 		.since_ms = pool_view_since(v, i),
 		.remove_at_ms = until && until->place == i ? until->remove_at_ms : 0,
-		.endpoint = m->endpoint,
-		.nominal = m->weight,
+		.endpoint = m.endpoint,
+		.nominal = m.weight,
 		.weight = mark->weight,
 		.reasons = mark->reasons,
 		.state = mark->state,
@@ -98,14 +93,19 @@ struct member_view pool_view_member(const struct pool_view *v, size_t i)
 	};
 }
 
-const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i)
+const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i,
+						struct endpoint *room)
 {
-	return &member_at(v, i, leaving_until(v, i))->endpoint;
+	*room = member_at(v, i, leaving_until(v, i)).endpoint;
+	return room;
 }
 
 static bool is_next_of_pool(const struct pool *pool, size_t next, const struct endpoint *e)
 {
-	return next < pool->member_count && endpoint_cmp(&pool->members[next].endpoint, e) == 0;
+	struct endpoint room;
+
+	return next < pool->member_count &&
+	       endpoint_cmp(pool_member_endpoint(pool, next, &room), e) == 0;
 }
 
 static size_t count_leaving(const struct pool *pool, const struct member_view *members,

@@ -218,13 +218,21 @@ struct pool_view *pool_view_ref(struct pool_view *v);
 void pool_view_unref(struct pool_view *v);
 /* i < v->member_count. What is asked of many, the marks say sooner. */
 struct member_view pool_view_member(const struct pool_view *v, size_t i);
-/* ... or this, which lives as long as the view. */
-const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i);
-static inline const struct endpoint *pool_view_endpoint(const struct pool_view *v, size_t i)
+/* ... or these; the endpoint in *room, or where its pool has it. */
+const struct endpoint *pool_view_endpoint_among(const struct pool_view *v, size_t i,
+						struct endpoint *room);
+static inline const struct endpoint *pool_view_endpoint(const struct pool_view *v, size_t i,
+							struct endpoint *room)
 {
-	return v->leaving_count ? pool_view_endpoint_among(v, i) : &v->pool->members[i].endpoint;
+	return v->leaving_count ? pool_view_endpoint_among(v, i, room)
+				: pool_member_endpoint(v->pool, i, room);
 }
-int64_t pool_view_since(const struct pool_view *v, size_t i); /* member_view's since_ms */
+/* struct member_view's since_ms */
+static inline int64_t pool_view_since(const struct pool_view *v, size_t i)
+{
+	return v->has_since ? ((const int64_t *)(const void *)(v->members + v->member_count))[i]
+			    : 0;
+}
 /* Its problems, its fault, and what the kernel refused. */
 size_t pool_view_problems(const struct pool_view *v);
 

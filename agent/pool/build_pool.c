@@ -168,7 +168,7 @@ static void choose_members(struct part *t)
 	for (size_t i = 0; i < t->server_count; i++)
 		policy_count(&tally, &t->servers[i].is);
 	policy = policy_of(&tally, p->local_wanted);
-	p->members = xcalloc(t->server_count, sizeof(*p->members));
+	p->members.any = xcalloc(t->server_count, sizeof(*p->members.any));
 	for (size_t i = 0; i < t->server_count; i++) {
 		const struct server *s = &t->servers[i];
 		enum policy_use use = policy_use(&policy, &s->is);
@@ -177,8 +177,8 @@ static void choose_members(struct part *t)
 			p->elsewhere += s->is.ready;
 			continue;
 		}
-		p->members[p->member_count] = s->member;
-		p->members[p->member_count++].terminating = use == POLICY_GOING;
+		p->members.any[p->member_count] = s->member;
+		p->members.any[p->member_count++].terminating = use == POLICY_GOING;
 	}
 	p->local_only = policy.local;
 	if (policy.local)
@@ -347,6 +347,6 @@ struct pool *build_pool(struct build *b, size_t index)
 	find_members(&t);
 	made = pool_make(&parts);
 	free(parts.frontends);
-	free(parts.members);
+	free(parts.members.any);
 	return made;
 }

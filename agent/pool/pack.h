@@ -19,6 +19,8 @@ struct pack {
 
 /* A copy of the bytes inside the block, aligned for any of our structs; the original while measuring. */
 void *pack_bytes(struct pack *p, void *data, size_t size);
+/* Room for as much, to be filled by the caller; NULL while measuring. */
+void *pack_room(struct pack *p, size_t size);
 char *pack_str(struct pack *p, char *s);
 
 #endif

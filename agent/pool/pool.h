@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "agent/base/attr.h"
 #include "agent/base/check.h"
@@ -90,6 +91,22 @@ struct pool_member {
 	bool terminating; /* going: no new connections */
 };
 
+/*
+ * What a pool keeps of its members, for there are many: where all are of IPv4 and of the pool's
+ * protocol, which is nearly everywhere, less than half as much.
+ */
+struct pool_member_v4 {
+	uint8_t bytes[4]; /* of the address */
+	uint16_t port;
+	uint16_t weight;
+	uint8_t family; /* as in an address: AF_INET */
+	bool terminating;
+};
+struct pool_members {
+	struct pool_member *any;   /* of parts that a pool is made of; NULL if it is .v4 */
+	struct pool_member_v4 *v4; /* of a pool that pool_make() made */
+};
+
 /* Never changed after it was made; shared by reference. */
 struct pool {
 	atomic_uint refs;
@@ -112,14 +129,34 @@ struct pool {
 	uint32_t frontend_count;
 	uint32_t member_count;
 	struct endpoint *frontends;   /* those it was given: a clash lost is not in here */
-	struct pool_member *members;  /* sorted by endpoint, unique */
+	struct pool_members members;  /* sorted by endpoint, unique: pool_member() */
 	struct object_change *change; /* the newest of its objects; NULL: unknown */
 	struct problems problems;     /* of its objects and of itself */
 };
 struct pool *pool_ref(struct pool *p);
 void pool_unref(struct pool *p);
-/* NULL: not a member. `p` may be NULL. */
-const struct pool_member *pool_member_find(const struct pool *p, const struct endpoint *e);
+/* i < p->member_count, here and below. */
+struct pool_member pool_member(const struct pool *p, size_t i);
+/*
+ * Its endpoint alone: in *room, or where the pool has it. Inline, and not copied once more, for
+ * that is asked of hundreds of thousands in a row.
+ */
+static inline const struct endpoint *pool_member_endpoint(const struct pool *p, size_t i,
+							  struct endpoint *room)
+{
+	const struct pool_member_v4 *m;
+
+	if (!p->members.v4)
+		return &p->members.any[i].endpoint;
+	m = &p->members.v4[i];
+	*room = (struct endpoint){ .addr.family = m->family,
+				   .protocol = p->protocol,
+				   .port = m->port };
+	memcpy(room->addr.bytes, m->bytes, sizeof(m->bytes));
+	return room;
+}
+/* False: not a member. `p` may be NULL, and so may out_place, which is for pool_member(). */
+bool pool_member_find(const struct pool *p, const struct endpoint *e, size_t *out_place);
 
 struct pools;
 /* A reference to the rules is the model's. */

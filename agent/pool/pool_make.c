@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/pool/pool_make.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,37 @@ void pool_id(const struct pool *p, uint16_t port, char *out, size_t size)
 		snprintf(out, size, "%s.%s.%u-%s", p->ns, p->service, port, protocol);
 }
 
+static bool are_v4(const struct pool *p)
+{
+	for (size_t i = 0; i < p->member_count; i++) {
+		const struct endpoint *e = &p->members.any[i].endpoint;
+
+		if (e->addr.family != AF_INET || e->protocol != p->protocol)
+			return false;
+	}
+	return true;
+}
+
+static struct pool_members pack_members(struct pack *p, const struct pool *from)
+{
+	const struct pool_member *any = from->members.any;
+	struct pool_members to = { 0 };
+
+	if (!are_v4(from)) {
+		to.any = pack_bytes(p, from->members.any, from->member_count * sizeof(*to.any));
+		return to;
+	}
+	to.v4 = pack_room(p, from->member_count * sizeof(*to.v4));
+	for (size_t i = 0; to.v4 && i < from->member_count; i++) {
+		to.v4[i] = (struct pool_member_v4){ .family = any[i].endpoint.addr.family,
+						    .port = any[i].endpoint.port,
+						    .weight = any[i].weight,
+						    .terminating = any[i].terminating };
+		memcpy(to.v4[i].bytes, any[i].endpoint.addr.bytes, sizeof(to.v4[i].bytes));
+	}
+	return to;
+}
+
 /* Returns the copy, or `from` itself while measuring. */
 static struct pool *pack_pool(struct pack *p, struct pool *from)
 {
@@ -28,8 +60,7 @@ static struct pool *pack_pool(struct pack *p, struct pool *from)
 	char *port_name = pack_str(p, from->port_name);
 	struct endpoint *frontends = pack_bytes(p, from->frontends,
 						from->frontend_count * sizeof(*frontends));
-	struct pool_member *members = pack_bytes(p, from->members,
-						 from->member_count * sizeof(*members));
+	struct pool_members members = pack_members(p, from);
 	struct object_change *change = object_pack_change(p, from->change);
 
 	if (p->block) {
@@ -73,22 +104,40 @@ void pool_unref(struct pool *p)
 	free(p);
 }
 
-const struct pool_member *pool_member_find(const struct pool *pool, const struct endpoint *e)
+struct pool_member pool_member(const struct pool *p, size_t i)
+{
+	const struct pool_member_v4 *m;
+	struct pool_member out = { 0 };
+
+	if (!p->members.v4)
+		return p->members.any[i];
+	m = &p->members.v4[i];
+	(void)pool_member_endpoint(p, i, &out.endpoint);
+	out.weight = m->weight;
+	out.terminating = m->terminating;
+	return out;
+}
+
+bool pool_member_find(const struct pool *pool, const struct endpoint *e, size_t *out_place)
 {
 	size_t low = 0, high = pool ? pool->member_count : 0;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int r = endpoint_cmp(&pool->members[mid].endpoint, e);
+		struct endpoint room;
+		int r = endpoint_cmp(pool_member_endpoint(pool, mid, &room), e);
 
-		if (r == 0)
-			return &pool->members[mid];
+		if (r == 0) {
+			if (out_place)
+				*out_place = mid;
+			return true;
+		}
 		if (r < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return NULL;
+	return false;
 }
 
 static bool settings_equal(const struct pool_settings *a, const struct pool_settings *b)
@@ -106,10 +155,10 @@ static bool settings_equal(const struct pool_settings *a, const struct pool_sett
 static bool members_equal(const struct pool *a, const struct pool *b)
 {
 	for (size_t i = 0; i < a->member_count; i++) {
-		const struct pool_member *x = &a->members[i], *y = &b->members[i];
+		const struct pool_member x = pool_member(a, i), y = pool_member(b, i);
 
-		if (endpoint_cmp(&x->endpoint, &y->endpoint) != 0 || x->weight != y->weight ||
-		    x->terminating != y->terminating)
+		if (endpoint_cmp(&x.endpoint, &y.endpoint) != 0 || x.weight != y.weight ||
+		    x.terminating != y.terminating)
 			return false;
 	}
 	return true;

@@ -93,9 +93,11 @@ void pool_is(struct edit_world *w, const char *id, const char *want)
 
 	for (size_t i = 0; p && i < p->frontend_count; i++)
 		buf_str(&b, endpoint_text(&p->frontends[i], text));
-	for (size_t i = 0; p && i < p->member_count; i++)
-		buf_printf(&b, " %s*%u", endpoint_text(&p->members[i].endpoint, text),
-			   p->members[i].weight);
+	for (size_t i = 0; p && i < p->member_count; i++) {
+		const struct pool_member m = pool_member(p, i);
+
+		buf_printf(&b, " %s*%u", endpoint_text(&m.endpoint, text), m.weight);
+	}
 	for (size_t i = 0; p && i < p->problems.count; i++)
 		buf_printf(&b, " (%s)", p->problems.items[i].text);
 	assert_string_equal(p ? buf_cstr(&b) : "none", want);

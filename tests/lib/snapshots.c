@@ -114,11 +114,11 @@ static struct pool *make_pool(const struct recipe *r, const struct member_view *
 		parts.frontends = &frontend;
 		parts.frontend_count = 1;
 	}
-	parts.members = members_of(views, count, &parts.member_count);
+	parts.members.any = members_of(views, count, &parts.member_count);
 	parts.id = xasprintf("%s.%s.%s-%s", r->ns, r->service, r->port, protocol_text(r->protocol));
 	made = pool_make(&parts);
 	free(parts.id);
-	free(parts.members);
+	free(parts.members.any);
 	check_unref(check);
 	return made;
 }
@@ -494,10 +494,11 @@ struct snapshot *snapshot_moved(const struct snapshot *s, size_t pool, size_t me
 	struct snapshot *n = same_frame(s, &pools);
 
 	members[member].endpoint.port = port;
-	parts.members = members_of(members, old->member_count, &parts.member_count);
+	parts.members = (struct pool_members){ .any = members_of(members, old->member_count,
+								 &parts.member_count) };
 	pool_index_put(pools, pool_view_new(pool_make(&parts), members, old->member_count));
 	set_pools(n, pools);
-	free(parts.members);
+	free(parts.members.any);
 	free(members);
 	return n;
 }

@@ -305,8 +305,11 @@ static void print_pool(struct buf *b, const struct pool *p)
 	buf_printf(b, "%s", p->id);
 	for (size_t i = 0; i < p->frontend_count; i++)
 		buf_printf(b, " @%s", endpoint_text(&p->frontends[i], text));
-	for (size_t i = 0; i < p->member_count; i++)
-		buf_printf(b, " %s", endpoint_text(&p->members[i].endpoint, text));
+	for (size_t i = 0; i < p->member_count; i++) {
+		const struct pool_member m = pool_member(p, i);
+
+		buf_printf(b, " %s", endpoint_text(&m.endpoint, text));
+	}
 	for (size_t i = 0; i < p->problems.count; i++)
 		buf_printf(b, "\n  %s", p->problems.items[i].text);
 	buf_str(b, "\n");

@@ -284,7 +284,7 @@ static bool same_settings(const struct pool *a, const struct pool *b)
 		    check_equal(a->set.check, b->set.check);
 
 	for (size_t i = 0; i < a->member_count && same; i++)
-		same = a->members[i].weight == b->members[i].weight;
+		same = pool_member(a, i).weight == pool_member(b, i).weight;
 	return same;
 }
 

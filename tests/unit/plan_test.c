@@ -300,7 +300,7 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 	s->pool.protocol = protocol;
 	s->check.role = c->role;
 	s->pool.set.check = &s->check;
-	s->pool.members = s->members;
+	s->pool.members.any = s->members;
 	s->pool.member_count = (uint32_t)strlen(c->members);
 	for (size_t i = 0; i < s->pool.member_count; i++) {
 		char letter = c->members[i];

@@ -183,9 +183,12 @@ static void expect_members(const struct pool *pool, const char *want)
 {
 	CLEANUP(buf_done) struct buf got = { 0 };
 
-	for (size_t i = 0; i < pool->member_count; i++)
-		buf_printf(&got, "%s%u%s", i ? " " : "", pool->members[i].endpoint.addr.bytes[3],
-			   pool->members[i].terminating ? "-" : "");
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct pool_member m = pool_member(pool, i);
+
+		buf_printf(&got, "%s%u%s", i ? " " : "", m.endpoint.addr.bytes[3],
+			   m.terminating ? "-" : "");
+	}
 	assert_string_equal(buf_cstr(&got), want);
 }
 

@@ -54,7 +54,7 @@ static struct pool *pool_of(const struct scene *s, unsigned i)
 
 static void put(struct scene *s, unsigned i)
 {
-	const struct endpoint drains = pool_of(s, i)->members[0].endpoint;
+	const struct endpoint drains = pool_member(pool_of(s, i), 0).endpoint;
 	struct member_view m[3] = { { .endpoint = drains }, { .endpoint = drains } };
 	struct pool_view *v;
 

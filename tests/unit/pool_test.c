@@ -16,6 +16,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
+#include "agent/pool/pool_make.h"
 
 /* --- a model, and its pools as text ---------------------------------------- */
 
@@ -107,7 +108,7 @@ static void print_pool(struct buf *b, const struct pool *p)
 	if (p->persistence_s)
 		buf_printf(b, " persist=%u", p->persistence_s);
 	for (size_t i = 0; i < p->member_count; i++) {
-		const struct pool_member *m = &p->members[i];
+		const struct pool_member member = pool_member(p, i), *m = &member;
 
 		buf_printf(b, " %s", endpoint_text(&m->endpoint, text));
 		if (m->weight != 1)
@@ -1167,6 +1168,63 @@ static void any_order_of_changes_gives_the_same_pools(void **state)
 	}
 }
 
+/* --- what is kept of members ------------------------------------------------- */
+
+static const char *const kept_v4[] = { "10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80" };
+static const char *const kept_v6[] = { "[2001:db8::1]:80", "[2001:db8::2]:80" };
+static const char *const kept_both[] = { "10.0.0.1:80", "10.0.0.255:1", "[2001:db8::1]:80" };
+
+/* Each is found as it was given, and nothing beside; `protocol` is the pool's. */
+static void assert_members_kept(const char *const *texts, uint32_t count, uint8_t protocol)
+{
+	struct pool_member members[3] = { 0 };
+	struct pool parts = { .id = (char[]){ "a" },
+			      .ns = (char[]){ "a" },
+			      .service = (char[]){ "a" },
+			      .port_name = (char[]){ "" },
+			      .protocol = protocol,
+			      .set.check = check_new(CHECK_NONE),
+			      .member_count = count,
+			      .members.any = members };
+	struct pool *p;
+
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(endpoint_parse(texts[i], IPPROTO_TCP, &members[i].endpoint), 0);
+		members[i].weight = (uint16_t)(65535 - i);
+		members[i].terminating = i == 1;
+	}
+	p = pool_make(&parts);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pool_member m = pool_member(p, i);
+		struct endpoint room, other = members[i].endpoint;
+		size_t place = count;
+
+		assert_memory_equal(&m.endpoint, &members[i].endpoint, sizeof(m.endpoint));
+		assert_memory_equal(pool_member_endpoint(p, i, &room), &m.endpoint, sizeof(room));
+		assert_int_equal(m.weight, members[i].weight);
+		assert_int_equal(m.terminating, members[i].terminating);
+		assert_true(pool_member_find(p, &m.endpoint, &place));
+		assert_int_equal(place, i);
+		other.port = 1000;
+		assert_false(pool_member_find(p, &other, NULL));
+	}
+	check_unref(parts.set.check);
+	pool_unref(p);
+}
+
+static void members_are_kept_as_they_were_given(void **state)
+{
+	const struct endpoint any = { .addr = addr_v4(1), .protocol = IPPROTO_TCP, .port = 1 };
+
+	(void)state;
+	assert_members_kept(kept_v4, ARRAY_LEN(kept_v4), IPPROTO_TCP);
+	assert_members_kept(kept_v6, ARRAY_LEN(kept_v6), IPPROTO_TCP);
+	assert_members_kept(kept_both, ARRAY_LEN(kept_both), IPPROTO_TCP);
+	assert_members_kept(kept_v4, ARRAY_LEN(kept_v4), IPPROTO_UDP);
+	assert_members_kept(NULL, 0, IPPROTO_TCP);
+	assert_false(pool_member_find(NULL, &any, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1196,6 +1254,7 @@ int main(void)
 		cmocka_unit_test(objects_of_a_source_are_told_and_counted),
 		cmocka_unit_test(any_order_of_changes_gives_the_same_pools),
 		cmocka_unit_test(a_preview_is_what_then_comes),
+		cmocka_unit_test(members_are_kept_as_they_were_given),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_rules, tear_down_rules);

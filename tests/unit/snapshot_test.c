@@ -77,8 +77,9 @@ static void assert_kept(unsigned in_pool, unsigned with_since)
 			      .ns = (char[]){ "a" },
 			      .service = (char[]){ "a" },
 			      .port_name = (char[]){ "" },
+			      .protocol = with_since ? IPPROTO_TCP : IPPROTO_UDP,
 			      .set.check = check_new(CHECK_TCP),
-			      .members = members };
+			      .members.any = members };
 	struct pool_view *v;
 
 	for (unsigned i = 0; i < PLACES; i++) {
@@ -103,8 +104,9 @@ static void assert_kept(unsigned in_pool, unsigned with_since)
 	for (unsigned i = 0; i < PLACES; i++) {
 		const struct member_view is = pool_view_member(v, i);
 
-		assert_memory_equal(pool_view_endpoint(v, i), &m[i].endpoint,
-				    sizeof(m[i].endpoint));
+		struct endpoint room;
+
+		assert_memory_equal(pool_view_endpoint(v, i, &room), &m[i].endpoint, sizeof(room));
 		assert_memory_equal(&is.endpoint, &m[i].endpoint, sizeof(m[i].endpoint));
 		assert_true(is.since_ms == m[i].since_ms && is.remove_at_ms == m[i].remove_at_ms);
 		assert_true(pool_view_since(v, i) == m[i].since_ms);
