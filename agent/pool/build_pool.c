@@ -126,8 +126,11 @@ static void add_servers_of(struct part *t, const struct object *o, bool *matched
 		if (!port)
 			continue;
 		*matched = true;
-		for (size_t j = 0; j < o->subsets[i].address_count; j++)
-			add_server(t, o, &o->subsets[i].addresses[j], port->port);
+		for (size_t j = 0; j < o->subsets[i].address_count; j++) {
+			const struct object_address a = object_address_at(&o->subsets[i], j);
+
+			add_server(t, o, &a, port->port);
+		}
 	}
 }
 

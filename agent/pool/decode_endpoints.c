@@ -119,7 +119,7 @@ static void read_subset_addresses(struct decode *c, const struct doc *list, cons
 	size_t n = 0;
 
 	for (const struct doc *d = list ? list->first : NULL; d; d = d->next, n++) {
-		struct object_address *a = &s->addresses[s->address_count];
+		struct object_address *a = &s->addresses.any[s->address_count];
 		const struct doc *ip = doc_get(d, "ip");
 		char name[FIELD_TEXT_MAX];
 
@@ -163,7 +163,7 @@ static int read_subset(struct decode *c, const struct doc *d, size_t index, stru
 	r = read_ports(c, decode_child(c, d, where, "ports", DOC_LIST), name, &s, err);
 	if (r < 0)
 		return r;
-	s.addresses = arena_take(&c->arena, count * sizeof(*s.addresses));
+	s.addresses.any = arena_take(&c->arena, count * sizeof(*s.addresses.any));
 	snprintf(name, sizeof(name), "%.64s.addresses", where);
 	read_subset_addresses(c, ready, name, true, &s);
 	snprintf(name, sizeof(name), "%.64s.notReadyAddresses", where);
@@ -222,7 +222,7 @@ static void read_slice_endpoint(struct decode *c, const struct doc *d, size_t in
 	static const char *const known[] = { "addresses", "conditions", "deprecatedTopology",
 					     "hints",	  "hostname",	"nodeName",
 					     "targetRef", "zone" };
-	struct object_address *a = &s->addresses[s->address_count];
+	struct object_address *a = &s->addresses.any[s->address_count];
 	const struct doc *list;
 	char where[FIELD_TEXT_MAX], name[FIELD_TEXT_MAX];
 
@@ -278,7 +278,8 @@ int decode_slice(struct decode *c, const struct doc *d, struct err *err)
 		r = count_addresses(c, list, list->count, err);
 	if (r < 0)
 		return r;
-	s->addresses = arena_take(&c->arena, (list ? list->count : 0) * sizeof(*s->addresses));
+	s->addresses.any = arena_take(&c->arena,
+				      (list ? list->count : 0) * sizeof(*s->addresses.any));
 	for (const struct doc *e = list ? list->first : NULL; e; e = e->next, n++)
 		read_slice_endpoint(c, e, n, family, s);
 	c->parts.subsets = s;

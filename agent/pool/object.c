@@ -2,6 +2,7 @@
 /* Objects as values: how they are laid out, compared and freed. Reading is in decode.c. */
 #include "agent/pool/object.h"
 
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,51 @@ static struct object_port *pack_ports(struct pack *p, struct object_port *from, 
 	return to;
 }
 
+struct object_address object_address_at(const struct object_subset *s, size_t i)
+{
+	const struct object_address_v4 *a;
+	struct object_address out = { .addr.family = AF_INET };
+
+	if (!s->addresses.v4)
+		return s->addresses.any[i];
+	a = &s->addresses.v4[i];
+	memcpy(out.addr.bytes, a->bytes, sizeof(a->bytes));
+	out.ready = a->ready;
+	out.serving = a->serving;
+	out.terminating = a->terminating;
+	out.local = a->local;
+	return out;
+}
+
+static bool are_v4(const struct object_subset *s)
+{
+	for (size_t i = 0; i < s->address_count; i++) {
+		if (s->addresses.any[i].addr.family != AF_INET)
+			return false;
+	}
+	return true;
+}
+
+static struct object_addresses pack_addresses(struct pack *p, const struct object_subset *from)
+{
+	const struct object_address *any = from->addresses.any;
+	struct object_addresses to = { 0 };
+
+	if (!are_v4(from)) {
+		to.any = pack_bytes(p, from->addresses.any, from->address_count * sizeof(*to.any));
+		return to;
+	}
+	to.v4 = pack_room(p, from->address_count * sizeof(*to.v4));
+	for (size_t i = 0; to.v4 && i < from->address_count; i++) {
+		to.v4[i] = (struct object_address_v4){ .ready = any[i].ready,
+						       .serving = any[i].serving,
+						       .terminating = any[i].terminating,
+						       .local = any[i].local };
+		memcpy(to.v4[i].bytes, any[i].addr.bytes, sizeof(to.v4[i].bytes));
+	}
+	return to;
+}
+
 static struct object_subset *pack_subsets(struct pack *p, const struct object *o)
 {
 	struct object_subset *to = pack_bytes(p, o->subsets, o->subset_count * sizeof(*to));
@@ -165,8 +211,7 @@ static struct object_subset *pack_subsets(struct pack *p, const struct object *o
 	for (size_t i = 0; i < o->subset_count; i++) {
 		const struct object_subset *from = &o->subsets[i];
 		struct object_port *ports = pack_ports(p, from->ports, from->port_count);
-		struct object_address *addresses =
-			pack_bytes(p, from->addresses, from->address_count * sizeof(*addresses));
+		struct object_addresses addresses = pack_addresses(p, from);
 
 		if (p->block) {
 			to[i].ports = ports;

@@ -85,13 +85,28 @@ struct object_address {
 	bool local : 1; /* its nodeName is object_origin's; names of nodes are not kept */
 };
 
+/* What an object keeps of its addresses where all of a subset are of IPv4: a third as much. */
+struct object_address_v4 {
+	uint8_t bytes[4];
+	bool ready : 1;
+	bool serving : 1;
+	bool terminating : 1;
+	bool local : 1;
+};
+struct object_addresses {
+	struct object_address *any;   /* of parts that an object is made of; NULL if it is .v4 */
+	struct object_address_v4 *v4; /* of an object that object_make() made */
+};
+
 /* Each of the addresses with each of the ports. */
 struct object_subset {
 	struct object_port *ports;
-	struct object_address *addresses;
+	struct object_addresses addresses; /* object_address_at() */
 	uint32_t port_count;
 	uint32_t address_count;
 };
+/* i < s->address_count */
+struct object_address object_address_at(const struct object_subset *s, size_t i);
 
 enum service_type {
 	SERVICE_CLUSTER_IP,

@@ -31,7 +31,7 @@ static void put_subset(struct buf *b, const struct object_subset *s)
 	put_ports(b, s->ports, s->port_count);
 	wire_put_u16(b, (uint16_t)s->address_count);
 	for (size_t i = 0; i < s->address_count; i++) {
-		const struct object_address *a = &s->addresses[i];
+		const struct object_address address = object_address_at(s, i), *a = &address;
 
 		wire_put_addr(b, &a->addr);
 		wire_put_u8(b, (uint8_t)(a->ready | a->serving << 1 | a->terminating << 2 |
@@ -177,9 +177,9 @@ static void take_subset(struct reading *r, struct object_subset *s)
 	s->ports = take_ports(r, &s->port_count);
 	s->address_count = take_count(r, OBJECT_ADDRESSES_MAX - r->addresses);
 	r->addresses += s->address_count;
-	s->addresses = arena_take(&r->arena, s->address_count * sizeof(*s->addresses));
+	s->addresses.any = arena_take(&r->arena, s->address_count * sizeof(*s->addresses.any));
 	for (size_t i = 0; i < s->address_count; i++) {
-		struct object_address *a = &s->addresses[i];
+		struct object_address *a = &s->addresses.any[i];
 		uint8_t bits;
 
 		a->addr = wire_addr(r->w);

@@ -136,7 +136,9 @@ static bool has_server_in(const struct changed *c, const struct object *o)
 {
 	for (size_t i = 0; i < o->subset_count; i++) {
 		for (size_t k = 0; k < o->subsets[i].address_count; k++) {
-			if (is_in(c, &o->subsets[i].addresses[k].addr))
+			const struct object_address a = object_address_at(&o->subsets[i], k);
+
+			if (is_in(c, &a.addr))
 				return true;
 		}
 	}

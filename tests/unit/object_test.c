@@ -49,7 +49,8 @@ static void print_object(struct buf *b, const struct object *o)
 		print_ports(b, o->subsets[i].ports, o->subsets[i].port_count);
 		buf_str(b, " ->");
 		for (size_t j = 0; j < o->subsets[i].address_count; j++) {
-			const struct object_address *a = &o->subsets[i].addresses[j];
+			const struct object_address address = object_address_at(&o->subsets[i], j),
+						    *a = &address;
 			char text[ADDR_TEXT_MAX];
 
 			buf_printf(b, " %s%s%s%s%s", addr_text(&a->addr, text),
