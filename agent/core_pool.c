@@ -11,11 +11,12 @@
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
-#define FAULT_LIST_MAX 200 /* bytes */
+#define FAULT_LIST_MAX 200  /* bytes */
+#define DIRTY_KEPT     1024 /* pools that the list has room for between plans */
 
 static bool state_is(const void *object, const void *key)
 {
-	return strcmp(((const struct pool_state *)object)->id, key) == 0;
+	return strcmp(((const struct pool_state *)object)->pool->id, key) == 0;
 }
 
 static struct pool_state *pool_state_find(const struct core *c, const char *id)
@@ -86,13 +87,14 @@ static void release_members(struct pool_state *ps)
 	ps->members = NULL;
 }
 
-static bool was_last_good(const struct pool_state *ps, const struct endpoint *e)
+static bool was_last_good(const struct pool_state *ps, const struct pool *now,
+			  const struct endpoint *e)
 {
 	size_t place;
 
 	if (pool_member_find(ps->pool, e, &place))
 		return pool_state_member(ps, place).last_good;
-	return !ps->pool && saved_last_good(ps->core, ps->id, e);
+	return !ps->pool && saved_last_good(ps->core, now->id, e);
 }
 
 /* --- who is the writer of a pool for one ------------------------------------------- */
@@ -137,7 +139,7 @@ static void begin_writer(const struct pool_state *ps, const struct pool *now,
 		if (serving == 1)
 			members[i].writer = members[i].serving;
 		else if (!ps->pool)
-			members[i].writer = saved_writer(ps->core, ps->id, &m.endpoint);
+			members[i].writer = saved_writer(ps->core, now->id, &m.endpoint);
 	}
 }
 
@@ -180,7 +182,7 @@ static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 		const struct pool_member member = pool_member(now, i), *m = &member;
 		struct plan_first first;
 
-		members[i].last_good = was_last_good(ps, &m->endpoint);
+		members[i].last_good = was_last_good(ps, now, &m->endpoint);
 		if (m->terminating)
 			continue;
 		plan_first_facts(ps->core, now, m, &first);
@@ -219,7 +221,7 @@ static void forget(struct core *c, struct pool_state *ps)
 		if (c->dirty[i] == ps)
 			c->dirty[i] = NULL;
 	}
-	map_take(&c->states, hash_table_str(ps->id), ps->id);
+	map_take(&c->states, hash_table_str(ps->pool->id), ps->pool->id);
 	view_pool_gone(c, ps);
 	pool_state_free(ps);
 }
@@ -234,10 +236,8 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 	if (!ps && !pool)
 		return;
 	if (!ps) {
-		ps = xcalloc(1, sizeof(*ps) + strlen(id) + 1);
+		ps = xcalloc(1, sizeof(*ps));
 		ps->core = c;
-		strcpy(ps->id, id);
-		map_put(&c->states, hash_table_str(id), ps);
 	}
 	frontends_move(ps, pool);
 	view_changed(c);
@@ -252,6 +252,8 @@ static void on_change(void *arg, const char *id, struct pool *pool)
 		report_pool_gone(ps);
 	drop_pool(ps);
 	ps->pool = pool_ref(pool);
+	if (is_new)
+		map_put(&c->states, hash_table_str(id), ps);
 	ps->members = members;
 	free(ps->places);
 	ps->places = xcalloc(pool->member_count, sizeof(*ps->places));
@@ -430,9 +432,9 @@ static void log_fail_open(const struct pool_state *ps, bool before)
 {
 	if (ps->fail_open && !before)
 		log_warn("plan", "pool %s: no member is up; its fail-policy keeps %zu in service",
-			 ps->id, count_serving(ps));
+			 ps->pool->id, count_serving(ps));
 	if (!ps->fail_open && before)
-		log_info("plan", "pool %s: a member is up again", ps->id);
+		log_info("plan", "pool %s: a member is up again", ps->pool->id);
 }
 
 char *pool_state_fault(const struct pool_state *ps)
@@ -467,9 +469,9 @@ static void log_torn(const struct pool_state *ps, bool before)
 	CLEANUP(xfree_ptr) char *fault = pool_state_fault(ps);
 
 	if (ps->torn && !before)
-		log_error("plan", "pool %s: %s", ps->id, fault);
+		log_error("plan", "pool %s: %s", ps->pool->id, fault);
 	if (!ps->torn && before)
-		log_info("plan", "pool %s: no more than one member accepts writes", ps->id);
+		log_info("plan", "pool %s: no more than one member accepts writes", ps->pool->id);
 }
 
 /* What the plan says for the next one. */
@@ -483,7 +485,7 @@ static void keep_writer(struct pool_state *ps, const struct plan_member *plan)
 		const struct pool_member member = pool_member(ps->pool, i);
 
 		if (p->writer && !m->writer)
-			log_info("plan", "pool %s: its writer is %s", ps->id,
+			log_info("plan", "pool %s: its writer is %s", ps->pool->id,
 				 endpoint_text(&member.endpoint, text));
 		if (p->writer != m->writer)
 			state_changed(ps->core);
@@ -549,4 +551,10 @@ void pool_states_update(struct core *c)
 			plan_state(c->dirty[i]);
 	}
 	c->dirty_count = 0;
+	/* After the first plan they are few. */
+	if (c->dirty_size > DIRTY_KEPT) {
+		free(c->dirty);
+		c->dirty = NULL;
+		c->dirty_size = 0;
+	}
 }

@@ -118,7 +118,7 @@ struct member_state {
 
 struct pool_state {
 	struct core *core;
-	struct pool *pool;
+	struct pool *pool; /* a reference; its id is this one's too */
 	/* Both in the order of the pool's members; of a pool that is not checked nothing has to be kept. */
 	struct member_state *members;
 	struct plan_place *places;
@@ -126,11 +126,10 @@ struct pool_state {
 	bool torn;     /* more than one member claims to be its writer */
 	bool reported; /* its source was told that something is wrong */
 	bool dirty;
+	bool is_noted;		/* in the core's list: a restart has to know of it */
 	timer_id timer;		/* when a member leaves the table by itself */
 	struct pool_view *view; /* NULL: it was not planned yet */
 	LIST_ENTRY(pool_state) noted;
-	bool is_noted; /* in the core's list: a restart has to know of it */
-	char id[];
 };
 
 /* What the kernel refused of a frontend. */

@@ -304,7 +304,7 @@ static void put_good(const struct core *c, struct buf *b)
 	{
 		if (!has_good(ps))
 			continue;
-		wire_put_str(b, ps->id);
+		wire_put_str(b, ps->pool->id);
 		wire_put_u32(b, good_count(ps));
 		for (size_t i = 0; i < ps->pool->member_count; i++) {
 			const struct pool_member m = pool_member(ps->pool, i);
@@ -328,7 +328,7 @@ static void put_writers(const struct core *c, struct buf *b)
 	{
 		if (!writer_of(ps, &m))
 			continue;
-		wire_put_str(b, ps->id);
+		wire_put_str(b, ps->pool->id);
 		wire_put_u32(b, 1);
 		wire_put_endpoint(b, &m.endpoint);
 	}

@@ -344,7 +344,7 @@ void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_memb
 
 void view_pool_gone(struct core *c, const struct pool_state *ps)
 {
-	pool_index_remove(c->view.pools, ps->id);
+	pool_index_remove(c->view.pools, ps->pool->id);
 	view_changed(c);
 }
 

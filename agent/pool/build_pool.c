@@ -248,10 +248,10 @@ static void claim_won(struct part *t, const struct claim *c)
 	if (contest->second)
 		problems_add_in(
 			&t->pool->problems, false, t->b->service->path, t->b->service->line,
-			"the frontend %s/%s is also wanted by Service %s/%s, and by %zu others",
+			"the frontend %s/%s is also wanted by Service %s/%s, and by %u others",
 			endpoint_text(&contest->frontend, frontend),
 			protocol_text(contest->frontend.protocol), contest->second->service->ns,
-			service_name(contest->second->service), contest->count - 2);
+			service_name(contest->second->service), contest->count - 2u);
 }
 
 static void find_frontends(struct part *t, size_t index)

@@ -21,10 +21,10 @@ struct claim {
 /* A frontend and who wants it. */
 struct contest {
 	struct endpoint frontend;
+	uint32_t count : 31;
+	bool touched : 1;
 	struct claim *claims;
 	struct claim *winner, *second; /* as of the last update; second: the first of the losers */
-	size_t count;
-	bool touched;
 	struct contest *next_touched;
 };
 

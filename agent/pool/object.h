@@ -142,6 +142,7 @@ struct object {
 	unsigned source; /* index of the source in the configuration; smaller wins a tie */
 	uint32_t walk;	 /* the last pools_walk that need not tell it; for pool.c alone */
 	unsigned line;	 /* where its document begins */
+	uint32_t affinity_s; /* of a Service, sessionAffinity ClientIP: its timeout; 0: none */
 	char *path;	 /* file it came from, "" for others */
 	char *ns;	 /* "default" where none is written */
 	char *name;
@@ -167,7 +168,6 @@ struct object {
 	uint32_t port_count;
 	uint32_t held_count;
 	uint32_t subset_count;
-	uint32_t affinity_s; /* of a Service, sessionAffinity ClientIP: its timeout; 0: none */
 };
 
 /* As decoding takes an address: with leading zeros, and IPv4 in its IPv6 form. False: none. */
