@@ -86,7 +86,7 @@ struct file *directory_need_file(struct directory *d, const char *name)
 		d->too_many = true;
 		return NULL;
 	}
-	f = xcalloc(1, sizeof(*f) + strlen(name) + 1);
+	f = xcalloc(1, offsetof(struct file, name) + strlen(name) + 1);
 	strcpy(f->name, name);
 	map_put(&d->files, hash_table_str(name), f);
 	return f;

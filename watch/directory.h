@@ -29,16 +29,16 @@ struct file {
 	struct file *next_queued;
 	struct file *next_unsettled;
 	mono_t written_at; /* the last write seen of a writer that has not closed it */
-	bool queued;
-	bool unsettled;
-	bool written;  /* since the reading in progress began, or not closed yet */
-	bool seen;     /* by the scan in progress */
-	bool renumber; /* queued only for lines that moved: everything else goes first */
-	bool exposed;  /* others may read it */
-	bool bad;      /* does not count as read */
-	char *problem; /* as told; NULL: none */
-	unsigned line; /* of the problem */
+	char *problem;	   /* as told; NULL: none */
+	unsigned line;	   /* of the problem */
 	uint32_t entry_count;
+	bool queued : 1;
+	bool unsettled : 1;
+	bool written : 1;  /* since the reading in progress began, or not closed yet */
+	bool seen : 1;	   /* by the scan in progress */
+	bool renumber : 1; /* queued only for lines that moved: everything else goes first */
+	bool exposed : 1;  /* others may read it */
+	bool bad : 1;	   /* does not count as read */
 	char name[];
 };
 

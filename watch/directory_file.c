@@ -298,7 +298,7 @@ static bool is_in_doubt(const struct load *l)
 	const struct manifest_result *r = manifest_result(l->manifest);
 
 	for (size_t i = 0; l->known && i < r->count; i++) {
-		const struct manifest_entry *e = r->entries[i];
+		const struct manifest_entry *e = r->items[i].entry;
 		const struct manifest_entry *old = map_get(&l->old, manifest_entry_hash(e), e);
 
 		if (old && old->known)
@@ -349,12 +349,14 @@ static void index_some(struct directory *d, struct load *l)
 	l->next = 0;
 }
 
-static void tell_entry(struct directory *d, struct load *l, struct manifest_entry *e)
+/* Takes the item over. */
+static void tell_item(struct directory *d, struct load *l, struct manifest_item *item)
 {
+	struct manifest_entry *e = item->entry;
 	struct manifest_entry *old = map_take(&l->old, manifest_entry_hash(e), e);
-	struct object *o = e->object;
+	struct object *o = item->object;
 
-	e->object = NULL;
+	*item = (struct manifest_item){ 0 };
 	if (old && old->content == e->content && old->place == e->place)
 		object_free(o);
 	else
@@ -367,12 +369,8 @@ static void tell_some(struct directory *d, struct load *l)
 {
 	struct manifest_result *r = manifest_result(l->manifest);
 
-	for (int n = 0; n < TELL_COUNT && l->next < r->count; n++, l->next++) {
-		struct manifest_entry *e = r->entries[l->next];
-
-		r->entries[l->next] = NULL;
-		tell_entry(d, l, e);
-	}
+	for (int n = 0; n < TELL_COUNT && l->next < r->count; n++, l->next++)
+		tell_item(d, l, &r->items[l->next]);
 	if (l->next == r->count) {
 		l->phase = LOAD_REMOVE;
 		l->next = 0;

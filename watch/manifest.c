@@ -34,9 +34,6 @@ struct manifest {
 
 void manifest_entry_free(struct manifest_entry *e)
 {
-	if (!e)
-		return;
-	object_free(e->object);
 	free(e);
 }
 
@@ -80,9 +77,11 @@ void manifest_free(struct manifest *m)
 {
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->result.count; i++)
-		manifest_entry_free(m->result.entries[i]);
-	free(m->result.entries);
+	for (size_t i = 0; i < m->result.count; i++) {
+		manifest_entry_free(m->result.items[i].entry);
+		object_free(m->result.items[i].object);
+	}
+	free(m->result.items);
 	free((char *)(uintptr_t)m->result.problem);
 	map_done(&m->by_identity);
 	doc_reader_free(m->reader);
@@ -113,7 +112,7 @@ static void tell_problem(struct manifest *m, unsigned line, const char *text)
 	m->result.line = line;
 }
 
-static struct manifest_entry *entry_of(struct object *o)
+static struct manifest_entry *entry_of(const struct object *o)
 {
 	size_t ns_size = strlen(o->ns) + 1, name_size = strlen(o->name) + 1;
 	struct manifest_entry *e =
@@ -126,7 +125,6 @@ static struct manifest_entry *entry_of(struct object *o)
 	e->known = false;
 	e->content = o->content;
 	e->place = o->place;
-	e->object = o;
 	memcpy(e->ns, o->ns, ns_size);
 	memcpy(e->ns + ns_size, o->name, name_size);
 	e->name_at = (uint8_t)ns_size;
@@ -147,13 +145,14 @@ static void keep(struct manifest *m, struct object *o)
 			object_kind_text(o->kind), o->ns, o->name, first->line);
 		tell_problem(m, o->line, err.text);
 		manifest_entry_free(e);
+		object_free(o);
 		return;
 	}
 	if (r->count == m->room) {
 		m->room = m->room ? m->room * 2 : 4;
-		r->entries = xreallocarray(r->entries, m->room, sizeof(struct manifest_entry *));
+		r->items = xreallocarray(r->items, m->room, sizeof(*r->items));
 	}
-	r->entries[r->count++] = e;
+	r->items[r->count++] = (struct manifest_item){ e, o };
 	map_put(&m->by_identity, h, e);
 }
 

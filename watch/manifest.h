@@ -21,8 +21,7 @@
 struct manifest_entry {
 	uint64_t content;
 	uint64_t place;
-	struct object *object; /* NULL once handed over */
-	unsigned line;	       /* where its document, or its part of a List, begins */
+	unsigned line; /* where its document, or its part of a List, begins */
 	enum object_kind kind : 8;
 	bool known;	 /* for the file's reader: it is as it was, and not to be told */
 	uint8_t name_at; /* behind ns */
@@ -38,9 +37,12 @@ uint64_t manifest_entry_hash(const struct manifest_entry *e);
 bool manifest_entry_eq(const void *object, const void *key);
 
 struct manifest;
+struct manifest_item {
+	struct manifest_entry *entry;
+	struct object *object;
+};
 struct manifest_result {
-	struct manifest_entry *
-		*entries; /* in the order written; the caller may take each (NULL it) */
+	struct manifest_item *items; /* in the order written; the caller may take each (zero it) */
 	size_t count;
 	/* The text is broken: what entries there are is not all of it. */
 	bool broken;

@@ -138,13 +138,13 @@ struct object {
 	bool local_wanted;  /* externalTrafficPolicy Local, of a type that has frontends */
 	bool deleting; /* its deletion is ordered, a finalizer holds it; of no kind's content */
 	/* EndpointSlice */
-	bool mirrored;	 /* made of Endpoints by the cluster: does not count beside these */
-	unsigned source; /* index of the source in the configuration; smaller wins a tie */
-	uint32_t walk;	 /* the last pools_walk that need not tell it; for pool.c alone */
-	unsigned line;	 /* where its document begins */
+	bool mirrored;	     /* made of Endpoints by the cluster: does not count beside these */
+	unsigned source;     /* index of the source in the configuration; smaller wins a tie */
+	uint32_t walk;	     /* the last pools_walk that need not tell it; for pool.c alone */
+	unsigned line;	     /* where its document begins */
 	uint32_t affinity_s; /* of a Service, sessionAffinity ClientIP: its timeout; 0: none */
-	char *path;	 /* file it came from, "" for others */
-	char *ns;	 /* "default" where none is written */
+	char *path;	     /* file it came from, "" for others */
+	char *ns;	     /* "default" where none is written */
 	char *name;
 	char *service;	    /* the Service it belongs to (a Service, a Secret: itself) */
 	char *uid;	    /* "" outside a cluster */
