@@ -46,12 +46,14 @@ static uint64_t text_key(const char *s)
 /* IPv4 before IPv6, as endpoint_cmp() has them. */
 static uint64_t endpoint_key(const struct endpoint *e)
 {
-	size_t len = addr_len(&e->addr);
-	uint64_t key = 0;
+	const uint8_t *b = e->addr.bytes;
+	uint64_t key = (uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3];
 
-	for (size_t i = 0; i < len && i < 8; i++)
-		key = key << 8 | e->addr.bytes[i];
-	return len == 4 ? key << 16 | e->port : UINT64_C(1) << 63 | key >> 1;
+	if (addr_len(&e->addr) == 4)
+		return key << 16 | e->port;
+	for (size_t i = 4; i < 8; i++)
+		key = key << 8 | b[i];
+	return UINT64_C(1) << 63 | key >> 1;
 }
 
 #define TEXT_FIELD(name, text)                                                          \
