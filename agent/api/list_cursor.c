@@ -85,7 +85,10 @@ struct list_item list_item_at(const struct list_cursor *c, enum list_kind kind,
 	return problem_at(c, at);
 }
 
-/* Pools lie anywhere in memory: while one is looked at, what is kept of another's members comes. */
+/*
+ * Pools lie anywhere in memory: while one is looked at, what is kept of another's members comes; of
+ * those marks a line of the cache holds eight.
+ */
 static void fetch_ahead(const struct list_cursor *c, uint32_t outer)
 {
 	if (c->only || c->s->pool_count - outer <= FETCH_AHEAD)

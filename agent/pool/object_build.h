@@ -10,8 +10,8 @@
 #include "agent/pool/pack.h"
 
 /*
- * An object of its own from one whose parts lie anywhere. Strings may not be NULL. The problems
- * and a Secret's values move over; content and place are worked out.
+ * An object of its own from one whose parts lie anywhere, addresses in addresses.any. Strings may
+ * not be NULL. The problems and a Secret's values move over; content and place are worked out.
  */
 MUST_CHECK struct object *object_make(struct object *parts);
 

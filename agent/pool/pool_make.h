@@ -9,8 +9,8 @@
 void pool_id(const struct pool *p, uint16_t port, char *out, size_t size);
 
 /*
- * One block of memory, one reference. The parts are copied, the check gets a reference more, the
- * problems move over.
+ * One block of memory, one reference. The parts are copied, the members from members.any, the check
+ * gets a reference more, the problems move over.
  */
 MUST_CHECK struct pool *pool_make(struct pool *parts);
 bool pool_equal(const struct pool *a, const struct pool *b);
