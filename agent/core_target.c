@@ -401,6 +401,8 @@ static void disconnect(struct core *c)
 	c->health = NULL;
 	c->health_before.probes += c->health_status.probes;
 	c->health_before.inconclusive += c->health_status.inconclusive;
+	c->health_before.deferred += c->health_status.deferred;
+	histogram_merge(&c->health_before.late, &c->health_status.late);
 	c->health_status = (struct hc_status){ 0 };
 }
 

@@ -375,7 +375,10 @@ static void view_numbers(struct core *c, struct snapshot *s)
 		.in_flight = c->health_status.in_flight,
 		.lag_ms = c->health_status.lag_ms,
 		.lag_max_ms = c->health_lag_max_ms,
+		.deferred = c->health_before.deferred + c->health_status.deferred,
+		.late = c->health_before.late,
 	};
+	histogram_merge(&s->probing.late, &c->health_status.late);
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
 	if (api_http_hello(c->view.api, &hello)) {
 		endpoint_text(&hello.listen, s->remote.listen);

@@ -16,24 +16,28 @@ static uint32_t take_slot(struct hc_engine *e)
 	if (!e->slot_free) {
 		uint32_t count = e->slot_count ? e->slot_count * 2 : 64;
 
-		e->slots = xreallocarray(e->slots, count, sizeof(*e->slots));
+		e->slots = xreallocarray(e->slots, count, sizeof(struct slot *));
 		for (i = count; i > e->slot_count; i--) {
-			e->slots[i - 1] = (struct slot){ .next_free = e->slot_free };
+			e->slots[i - 1] = xcalloc(1, sizeof(struct slot));
+			e->slots[i - 1]->engine = e;
+			e->slots[i - 1]->next_free = e->slot_free;
 			e->slot_free = i;
 		}
 		e->slot_count = count;
 	}
 	i = e->slot_free - 1;
-	e->slot_free = e->slots[i].next_free;
-	e->slots[i].generation++;
+	e->slot_free = e->slots[i]->next_free;
+	e->slots[i]->generation++;
 	e->in_flight++;
 	return i;
 }
 
 static void give_slot(struct hc_engine *e, uint32_t i)
 {
-	struct slot *s = &e->slots[i];
+	struct slot *s = e->slots[i];
 
+	timers_cancel(e->deadlines, s->deadline);
+	s->deadline = 0;
 	hc_probe_stop(&s->probe, &e->io);
 	s->target = NULL;
 	s->is_settled = false;
@@ -45,7 +49,7 @@ static void give_slot(struct hc_engine *e, uint32_t i)
 
 static uint64_t token_of(const struct hc_engine *e, uint32_t i)
 {
-	return (uint64_t)e->slots[i].generation << 32 | i;
+	return (uint64_t)e->slots[i]->generation << 32 | i;
 }
 
 static bool ran_dry(const struct hc_outcome *o)
@@ -55,13 +59,13 @@ static bool ran_dry(const struct hc_outcome *o)
 		o->detail == ENOMEM || o->detail == ENOSPC);
 }
 
-static void on_turn(void *arg)
+static void on_turn(void *arg, uint32_t number)
 {
-	struct target *t = arg;
+	struct hc_engine *e = arg;
 
-	t->timer = 0;
-	t->stage = WAITING;
-	TAILQ_INSERT_TAIL(&t->engine->due, t, waiting);
+	hc_target_at(e, number)->stage = WAITING;
+	places_push(&e->turns, &e->due, number);
+	e->due_total++;
 }
 
 static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
@@ -70,7 +74,8 @@ static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
 				       e->io.random(e->io.arg));
 
 	t->stage = RESTING;
-	t->timer = timers_add(e->timers, when, on_turn, t);
+	if (!wheel_put(e->wheel, t->number, when))
+		on_turn(e, t->number);
 }
 
 static void count(struct hc_engine *e, struct target *t, const struct hc_outcome *o, mono_t now)
@@ -144,7 +149,7 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 static struct hc_outcome end_probe(struct hc_engine *e, struct target *t, uint32_t i,
 				   struct hc_outcome o)
 {
-	enum hc_login_end end = hc_probe_login_end(&e->slots[i].probe);
+	enum hc_login_end end = hc_probe_login_end(&e->slots[i]->probe);
 
 	give_slot(e, i);
 	return t->login ? hc_login_ended(t->login, end, o, clock_mono(e->clock)) : o;
@@ -152,29 +157,33 @@ static struct hc_outcome end_probe(struct hc_engine *e, struct target *t, uint32
 
 static void on_deadline(void *arg)
 {
-	struct target *t = arg;
+	struct slot *s = arg;
+	struct target *t = s->target;
 	struct hc_outcome o = { HC_REASON_TIMEOUT, 0 };
 
-	t->timer = 0;
-	if (t->engine->slots[t->slot].is_settled)
-		(void)!hc_probe_is_settled(&t->engine->slots[t->slot].probe, &o);
-	conclude(t->engine, t, end_probe(t->engine, t, t->slot, o));
+	s->deadline = 0;
+	if (s->is_settled)
+		(void)!hc_probe_is_settled(&s->probe, &o);
+	conclude(s->engine, t, end_probe(s->engine, t, t->slot, o));
 }
 
 /* The answer is here: all that is left is the peer's to do. */
 static void settle(struct hc_engine *e, struct target *t)
 {
+	struct slot *s = e->slots[t->slot];
 	mono_t when = mono_add_ms(clock_mono(e->clock), HC_SETTLED_MS);
 	mono_t limit = mono_add_ms(t->began, t->check->timeout_ms);
 
-	e->slots[t->slot].is_settled = true;
-	timers_cancel(e->timers, t->timer);
-	t->timer = timers_add(e->timers, mono_before(when, limit) ? when : limit, on_deadline, t);
+	s->is_settled = true;
+	timers_cancel(e->deadlines, s->deadline);
+	s->deadline = timers_add(e->deadlines, mono_before(when, limit) ? when : limit, on_deadline,
+				 s);
 }
 
 static void begin_probe(struct hc_engine *e, struct target *t)
 {
 	uint32_t i = take_slot(e);
+	struct slot *s = e->slots[i];
 	struct hc_account *account = NULL;
 	struct hc_outcome outcome;
 
@@ -183,16 +192,16 @@ static void begin_probe(struct hc_engine *e, struct target *t)
 	t->began = clock_mono(e->clock);
 	if (t->login)
 		account = hc_login_account(t->login, t->began);
-	if (hc_probe_start(&e->slots[i].probe, &e->io, t->check, &t->endpoint, account,
-			   token_of(e, i), &outcome)) {
+	if (hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token_of(e, i),
+			   &outcome)) {
 		conclude(e, t, end_probe(e, t, i, outcome));
 		return;
 	}
-	e->slots[i].target = t;
+	s->target = t;
 	t->slot = i;
 	t->stage = PROBING;
-	t->timer = timers_add(e->timers, mono_add_ms(t->began, t->check->timeout_ms), on_deadline,
-			      t);
+	s->deadline = timers_add(e->deadlines, mono_add_ms(t->began, t->check->timeout_ms),
+				 on_deadline, s);
 }
 
 static void handle(struct hc_engine *e, const struct hc_ready *r)
@@ -200,17 +209,17 @@ static void handle(struct hc_engine *e, const struct hc_ready *r)
 	uint32_t i = (uint32_t)r->token;
 	struct hc_outcome outcome;
 	struct target *t;
+	struct slot *s;
 
-	if (i >= e->slot_count || token_of(e, i) != r->token || !e->slots[i].target)
+	if (i >= e->slot_count || token_of(e, i) != r->token || !e->slots[i]->target)
 		return;
-	t = e->slots[i].target;
-	if (!hc_probe_event(&e->slots[i].probe, &e->io, r->token, r->events, &outcome)) {
-		if (!e->slots[i].is_settled && hc_probe_is_settled(&e->slots[i].probe, &outcome))
+	s = e->slots[i];
+	t = s->target;
+	if (!hc_probe_event(&s->probe, &e->io, r->token, r->events, &outcome)) {
+		if (!s->is_settled && hc_probe_is_settled(&s->probe, &outcome))
 			settle(e, t);
 		return;
 	}
-	timers_cancel(e->timers, t->timer);
-	t->timer = 0;
 	conclude(e, t, end_probe(e, t, i, outcome));
 }
 
@@ -234,12 +243,34 @@ static void drain(struct hc_engine *e)
  */
 static struct target *first_waiting(const struct hc_engine *e)
 {
-	struct target *due = TAILQ_FIRST(&e->due);
-	struct target *fresh = TAILQ_FIRST(&e->fresh);
+	const struct place_list *l = &e->due;
 
-	if (due && fresh)
-		return e->due_in_row < DUE_IN_ROW ? due : fresh;
-	return due ? due : fresh;
+	if (!e->due.count || (e->fresh.count && e->due_in_row >= DUE_IN_ROW))
+		l = &e->fresh;
+	return l->count ? hc_target_at(e, l->first) : NULL;
+}
+
+static void stop_waiting(struct hc_engine *e, struct target *t)
+{
+	places_remove(&e->turns, t->is_fresh ? &e->fresh : &e->due, t->number);
+}
+
+/* A limit keeps those from beginning whose turn it is: each is counted once. They wait in order. */
+static void note_deferred(struct hc_engine *e)
+{
+	uint64_t oldest = e->due_total - e->due.count;
+
+	if (oldest < e->due_deferred)
+		oldest = e->due_deferred;
+	e->deferred += e->due_total - oldest;
+	e->due_deferred = e->due_total;
+}
+
+static void note_late(struct hc_engine *e, const struct target *t, mono_t now)
+{
+	int64_t us = (now.ns - wheel_due(e->wheel, t->number).ns) / 1000;
+
+	histogram_add(&e->late, us > 0 ? (uint64_t)us : 0);
 }
 
 /*
@@ -250,14 +281,18 @@ static void begin_waiting(struct hc_engine *e)
 {
 	struct target *t;
 
-	for (int i = 0; i < STARTS_MAX && e->in_flight < e->max_in_flight; i++) {
+	for (int i = 0; i < STARTS_MAX && (t = first_waiting(e)); i++) {
 		mono_t now = clock_mono(e->clock);
 
-		t = first_waiting(e);
-		if (!t || mono_before(now, e->paused_until) || !hc_bucket_take(&e->bucket, now))
+		if (e->in_flight >= e->max_in_flight || mono_before(now, e->paused_until) ||
+		    !hc_bucket_take(&e->bucket, now)) {
+			note_deferred(e);
 			return;
+		}
 		e->due_in_row = t->is_fresh ? 0 : e->due_in_row + 1;
-		TAILQ_REMOVE(t->is_fresh ? &e->fresh : &e->due, t, waiting);
+		stop_waiting(e, t);
+		if (!t->is_fresh)
+			note_late(e, t, now);
 		begin_probe(e, t);
 	}
 }
@@ -271,7 +306,8 @@ void hc_engine_run(struct hc_engine *e)
 		e->lag_ms = lag;
 	e->is_late = lag > HC_LATE_MS;
 	drain(e);
-	timers_run(e->timers, now, TIMERS_MAX);
+	timers_run(e->deadlines, now, TIMERS_MAX);
+	wheel_run(e->wheel, now, on_turn, e);
 	e->is_late = false;
 	begin_waiting(e);
 	if (!hc_engine_next(e, &e->expected))
@@ -280,8 +316,13 @@ void hc_engine_run(struct hc_engine *e)
 
 bool hc_engine_next(const struct hc_engine *e, mono_t *out)
 {
-	bool any = timers_next(e->timers, out);
-	mono_t start = clock_mono(e->clock);
+	mono_t start = clock_mono(e->clock), turn;
+	bool any = timers_next(e->deadlines, out);
+
+	if (wheel_next(e->wheel, &turn) && (!any || mono_before(turn, *out))) {
+		*out = turn;
+		any = true;
+	}
 
 	if (!first_waiting(e) || e->in_flight >= e->max_in_flight)
 		return any;
@@ -297,10 +338,10 @@ bool hc_engine_next(const struct hc_engine *e, mono_t *out)
 
 void hc_target_stop(struct hc_engine *e, struct target *t)
 {
+	if (t->stage == RESTING)
+		wheel_remove(e->wheel, t->number);
 	if (t->stage == WAITING)
-		TAILQ_REMOVE(t->is_fresh ? &e->fresh : &e->due, t, waiting);
+		stop_waiting(e, t);
 	if (t->stage == PROBING)
 		(void)end_probe(e, t, t->slot, (struct hc_outcome){ HC_REASON_LATE, 0 });
-	timers_cancel(e->timers, t->timer);
-	t->timer = 0;
 }

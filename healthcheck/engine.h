@@ -23,11 +23,15 @@
 #include "agent/base/clock.h"
 #include "healthcheck/message.h"
 #include "healthcheck/probe.h"
+#include "healthcheck/schedule.h"
 
-#define HC_LATE_MS     100
-#define HC_PAUSE_MS    100  /* after descriptors or memory ran out */
-#define HC_RATE_MIN    1000 /* probes a second that are always allowed */
-#define HC_COUNTERS_MS 5000 /* how long moved counters wait to be told */
+#define HC_LATE_MS  100
+#define HC_PAUSE_MS 100	 /* after descriptors or memory ran out */
+#define HC_RATE_MIN 1000 /* probes a second that are always allowed */
+/* Beyond, this share of what the intervals ask for: with the burst (schedule.h) 1.5 of it at most
+ * in any second. */
+#define HC_RATE_PERMILLE (1500 * 1000 / (1000 + HC_BURST_MS))
+#define HC_COUNTERS_MS	 5000 /* how long moved counters wait to be told */
 
 struct hc_engine_config {
 	struct hc_io io;

@@ -6,14 +6,14 @@
 #ifndef HEALTHCHECK_ENGINE_PRIVATE_H
 #define HEALTHCHECK_ENGINE_PRIVATE_H
 
-#include <sys/queue.h>
-
+#include "agent/base/histogram.h"
 #include "agent/base/map.h"
 #include "agent/base/timers.h"
 #include "healthcheck/engine.h"
 #include "healthcheck/logins.h"
 #include "healthcheck/schedule.h"
 #include "healthcheck/verdict.h"
+#include "healthcheck/wheel.h"
 
 enum stage {
 	NEVER,	 /* not to be probed */
@@ -28,10 +28,13 @@ enum telling {
 	NEWS,
 };
 
+/*
+ * There are 350,000 of them, and what one takes counts: those who are asked the same share one
+ * check, and time and lists go by number (wheel.h).
+ */
 struct target {
 	uint64_t id;
-	struct hc_engine *engine;
-	struct check *check;
+	struct check *check;	/* one of the engine's */
 	struct hc_login *login; /* mysql with a secret; NULL otherwise */
 	struct endpoint endpoint;
 	struct hc_health health;
@@ -39,25 +42,23 @@ struct target {
 	uint8_t telling; /* enum telling */
 	uint8_t reason;	 /* enum hc_reason */
 	bool is_fresh;	 /* never probed yet */
+	uint32_t number; /* its own */
 	uint32_t round;	 /* of telling: the begin it was last put after */
 	uint32_t slot;	 /* PROBING: index of its probe */
 	int32_t detail;
 	uint32_t ok, failed, latency_us;
-	uint64_t sequence;
+	uint32_t sequence;
+	uint32_t moved_ms; /* MOVED: since when; milliseconds, their lower half */
 	int64_t since_ms;
-	mono_t began;	/* the last probe */
-	timer_id timer; /* RESTING: its turn; PROBING: its deadline */
-	mono_t tell_at; /* MOVED */
-	TAILQ_ENTRY(target) waiting;
-	TAILQ_ENTRY(target) told;
+	mono_t began; /* the last probe */
 };
-
-TAILQ_HEAD(target_list, target);
 
 /* A probe under way. The generation is odd while in use and makes stale tokens harmless. */
 struct slot {
 	struct hc_probe probe;
+	struct hc_engine *engine;
 	struct target *target;
+	timer_id deadline;
 	bool is_settled; /* its deadline is the peer's to close by */
 	uint32_t generation;
 	uint32_t next_free; /* index + 1; 0: none */
@@ -66,15 +67,25 @@ struct slot {
 struct hc_engine {
 	struct hc_io io;
 	const struct clock *clock;
-	struct timers *timers;
-	struct map targets;
+	struct target **chunks;	 /* by number: HC_CHUNK of them each, where they stay */
+	uint32_t number_count;	 /* ever used */
+	struct place_list spare; /* numbers that are free again; in `tellings` */
+	struct map targets;	 /* by id */
+	struct map checks;	 /* each once */
 	struct hc_logins *logins;
-	struct slot *slots;
+	struct places turns, tellings; /* of targets, by number */
+	struct wheel *wheel;	       /* RESTING */
+	struct timers *deadlines;
+	struct slot **slots;		/* one by one: timers point to them */
 	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
 	uint32_t max_in_flight, in_flight;
-	struct target_list due, fresh; /* waiting: known targets; first probes */
+	struct place_list due, fresh; /* WAITING, in `turns`: known targets; first probes */
 	unsigned due_in_row;
-	struct target_list news, moved;
+	uint64_t due_total; /* how many ever came to `due`, and how many of those were looked at */
+	uint64_t due_deferred;
+	uint64_t deferred;
+	struct histogram late;	       /* from when a known target was due until its probe began */
+	struct place_list news, moved; /* in `tellings` */
 	struct hc_bucket bucket;
 	uint64_t demand_milli; /* probes in 1000 s that the intervals ask for */
 	mono_t paused_until;
@@ -86,8 +97,16 @@ struct hc_engine {
 	uint64_t probes, inconclusive;
 	uint64_t trouble_count;
 	struct hc_outcome trouble;
-	struct check *last_check; /* of the target put last: the next one's is mostly the same */
+	struct check
+		*last_check; /* one of `checks`: the next target's is mostly the same; or NULL */
 };
+
+#define HC_CHUNK 1024u
+
+static inline struct target *hc_target_at(const struct hc_engine *e, uint32_t number)
+{
+	return &e->chunks[number / HC_CHUNK][number % HC_CHUNK];
+}
 
 /* targets.c: put t among what is to be told: now; when its counters have waited their time. */
 void hc_target_tell_news(struct hc_engine *e, struct target *t);

@@ -48,6 +48,17 @@ size_t hc_http_request(const struct check *c, const struct endpoint *to, char *o
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
+/* True: that failed, *out says why. */
+static bool wait_for(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		     struct hc_outcome *out)
+{
+	int r = io->wait(io->arg, p->fd, token, events);
+
+	if (r < 0)
+		*out = hc_outcome_of_start(-r);
+	return r < 0;
+}
+
 /* Asks; *out and true only if that failed. The request is small: it goes out in one piece
  * but for the strangest of peers, so it is made again rather than kept. */
 static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, struct hc_outcome *out)
@@ -55,24 +66,19 @@ static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, stru
 	char request[HC_HTTP_REQUEST_MAX];
 	size_t len = hc_http_request(p->check, p->to, request, sizeof(request));
 	ssize_t n = io->send(io->arg, p->fd, request + p->sent, len - p->sent);
-	int r;
 
 	if (n == -EAGAIN)
-		return false;
+		n = 0;
 	if (n < 0) {
 		*out = hc_outcome_of_connection((int)-n);
 		return true;
 	}
 	p->sent += (uint32_t)n;
 	if (p->sent < len)
-		return false;
+		return wait_for(p, io, token, EPOLLOUT, out);
 	p->reply = xmalloc(sizeof(*p->reply));
 	hc_http_reply_init(p->reply, p->check);
-	r = io->wait(io->arg, p->fd, token, EPOLLIN);
-	if (r == 0)
-		return false;
-	*out = hc_outcome_of_start(-r);
-	return true;
+	return wait_for(p, io, token, EPOLLIN, out);
 }
 
 /* The peer's FIN is here: a plain close leaves no TIME_WAIT with us. */

@@ -14,10 +14,32 @@
 #include "agent/base/xalloc.h"
 
 #define POLL_MAX 256
+#define IDLE_MAX 256 /* sockets of a family that wait to be used again */
+
+/*
+ * A half-open probe costs the kernel less for its packets than for its socket. So those that end by
+ * reset are disconnected, which sends it, and used again: they stay in the epoll, which had them
+ * tell of one thing only (EPOLLONESHOT) and is asked to again with the next probe. What such a
+ * socket has been through but options leaves nothing behind; those of them that would are closed.
+ */
+enum use {
+	NOT_OURS, /* no half-open one */
+	HALF_OPEN,
+	HALF_OPEN_6, /* by IPv6 */
+	LASTING,     /* it waited for more than one thing */
+};
+
+struct idle {
+	int fds[IDLE_MAX];
+	unsigned count;
+};
 
 struct hc_net {
 	int epoll;
 	uint64_t random;
+	uint8_t *uses; /* enum use, by descriptor */
+	int use_size;
+	struct idle idle[2]; /* IPv4, IPv6 */
 };
 
 int hc_net_new(struct hc_net **out)
@@ -37,11 +59,21 @@ int hc_net_new(struct hc_net **out)
 	return 0;
 }
 
+static void close_idle(struct hc_net *n)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		while (n->idle[i].count)
+			close(n->idle[i].fds[--n->idle[i].count]);
+	}
+}
+
 void hc_net_free(struct hc_net *n)
 {
 	if (!n)
 		return;
+	close_idle(n);
 	close(n->epoll);
+	free(n->uses);
 	free(n);
 }
 
@@ -71,34 +103,93 @@ static socklen_t sockaddr_of(const struct endpoint *e, struct sockaddr_storage *
 
 static const struct linger by_reset = { .l_onoff = 1, .l_linger = 0 };
 
-/* The kernel chooses the port at connect(), so that ports are short only towards one server. */
-static int begin(struct hc_net *n, int fd, const struct endpoint *to, bool complete, uint64_t token)
+static void set_use(struct hc_net *n, int fd, enum use use)
 {
-	struct epoll_event ev = { .events = EPOLLOUT, .data.u64 = token };
+	if (fd >= n->use_size) {
+		int size = fd + fd / 2 + 64;
+
+		n->uses = xreallocarray(n->uses, (size_t)size, sizeof(*n->uses));
+		memset(n->uses + n->use_size, NOT_OURS, (size_t)(size - n->use_size));
+		n->use_size = size;
+	}
+	n->uses[fd] = (uint8_t)use;
+}
+
+static struct idle *idle_of(struct hc_net *n, int family)
+{
+	return &n->idle[family == AF_INET6];
+}
+
+static int new_socket(struct hc_net *n, int family)
+{
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = socket(family, type, IPPROTO_TCP);
+
+	/* None is left, and some of ours do nothing: of the other family, or where all must be new. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
+	    n->idle[0].count + n->idle[1].count > 0) {
+		close_idle(n);
+		fd = socket(family, type, IPPROTO_TCP);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+/* The kernel chooses the port at connect(), so that ports are short only towards one server. */
+static int begin(int fd, const struct endpoint *to)
+{
 	struct sockaddr_storage sa;
 	socklen_t len = sockaddr_of(to, &sa);
-	int off = 0, on = 1;
+
+	return connect(fd, (const struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS ? -errno
+											  : 0;
+}
+
+static int connect_complete(struct hc_net *n, int fd, const struct endpoint *to, uint64_t token)
+{
+	struct epoll_event ev = { .events = EPOLLOUT, .data.u64 = token };
+	int on = 1, r;
 
 	/* A conversation of small pieces: none waits for the acknowledgement of another. */
-	if (complete && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -errno;
-	if (!complete && (setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)) < 0 ||
-			  setsockopt(fd, SOL_SOCKET, SO_LINGER, &by_reset, sizeof(by_reset)) < 0))
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
-		return -errno;
+	r = begin(fd, to);
+	if (r < 0)
+		return r;
 	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct endpoint *to,
+			     uint64_t token)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = token };
+	int off = 0, r;
+
+	/* Should we be killed, it ends by reset, too. */
+	if (is_new && setsockopt(fd, SOL_SOCKET, SO_LINGER, &by_reset, sizeof(by_reset)) < 0)
+		return -errno;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)) < 0)
+		return -errno;
+	r = begin(fd, to);
+	if (r < 0)
+		return r;
+	set_use(n, fd, to->addr.family == AF_INET6 ? HALF_OPEN_6 : HALF_OPEN);
+	return epoll_ctl(n->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno
+											: 0;
 }
 
 static int net_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 		       int *out_fd)
 {
-	int fd = socket(to->addr.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	struct hc_net *n = arg;
+	struct idle *idle = idle_of(n, to->addr.family);
+	bool is_new = complete || !idle->count;
+	int fd = is_new ? new_socket(n, to->addr.family) : idle->fds[--idle->count];
 	int r;
 
 	if (fd < 0)
-		return -errno;
-	r = begin(arg, fd, to, complete, token);
+		return fd;
+	r = complete ? connect_complete(n, fd, to, token)
+		     : connect_half_open(n, fd, is_new, to, token);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -112,6 +203,8 @@ static int net_wait(void *arg, int fd, uint64_t token, uint32_t events)
 	struct hc_net *n = arg;
 	struct epoll_event ev = { .events = events, .data.u64 = token };
 
+	if (fd < n->use_size && n->uses[fd] != NOT_OURS)
+		n->uses[fd] = LASTING;
 	return epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -140,12 +233,32 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* Sends the reset. False: it is to be closed. */
+static bool keep(struct idle *idle, int fd)
+{
+	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+	if (idle->count == IDLE_MAX || connect(fd, &nowhere, sizeof(nowhere)) < 0)
+		return false;
+	idle->fds[idle->count++] = fd;
+	return true;
+}
+
 static void net_close(void *arg, int fd, bool reset)
 {
 	static const struct linger by_fin = { .l_onoff = 0 };
+	struct hc_net *n = arg;
+	enum use use = fd < n->use_size ? (enum use)n->uses[fd] : NOT_OURS;
 
-	(void)arg;
-	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin, sizeof(by_fin));
+	if (use != NOT_OURS)
+		n->uses[fd] = NOT_OURS;
+	if (reset && use == HALF_OPEN && keep(&n->idle[0], fd))
+		return;
+	if (reset && use == HALF_OPEN_6 && keep(&n->idle[1], fd))
+		return;
+	if (reset != (use != NOT_OURS))
+		(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin,
+				  sizeof(by_fin));
 	close(fd);
 }
 

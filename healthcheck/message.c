@@ -124,6 +124,10 @@ void wire_put_hc_status(struct buf *b, const struct hc_status *s)
 	wire_put_u64(b, s->probes);
 	wire_put_u64(b, s->inconclusive);
 	wire_put_u32(b, s->lag_ms);
+	wire_put_u64(b, s->deferred);
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		wire_put_u64(b, s->late.counts[i]);
+	wire_put_u64(b, s->late.sum_us);
 }
 
 void wire_hc_status(struct wire *w, struct hc_status *out)
@@ -135,6 +139,10 @@ void wire_hc_status(struct wire *w, struct hc_status *out)
 	out->probes = wire_u64(w);
 	out->inconclusive = wire_u64(w);
 	out->lag_ms = wire_u32(w);
+	out->deferred = wire_u64(w);
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		out->late.counts[i] = wire_u64(w);
+	out->late.sum_us = wire_u64(w);
 }
 
 static void put_optional(struct buf *b, const char *s)

@@ -22,6 +22,7 @@
 #include "agent/base/attr.h"
 #include "agent/base/buf.h"
 #include "agent/base/check.h"
+#include "agent/base/histogram.h"
 
 enum hc_message {
 	/* core -> healthcheck */
@@ -116,6 +117,8 @@ struct hc_status {
 	uint64_t probes;
 	uint64_t inconclusive; /* could not be run, or told nothing */
 	uint32_t lag_ms;       /* the loop's worst lateness since the last STATUS */
+	uint64_t deferred;     /* probes that a limit made wait beyond their time, uncounted */
+	struct histogram late; /* how much later than due those of known targets began */
 };
 
 void wire_put_hc_target(struct buf *b, const struct hc_target *t);

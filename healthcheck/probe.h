@@ -28,7 +28,8 @@ struct hc_io {
 	/*
 	 * Begin a TCP connection; its events come with `token`, and EPOLLOUT is waited for at first.
 	 * Unless it is to be complete at once, it holds its acknowledgement back until something is
-	 * sent: half-open so far. 0 or -errno.
+	 * sent: half-open so far. Then its first events come once, and others after wait() alone.
+	 * 0 or -errno.
 	 */
 	int (*connect)(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 		       int *out_fd);

@@ -102,7 +102,8 @@ static bool status_equal(const struct hc_status *a, const struct hc_status *b)
 {
 	return a->targets == b->targets && a->up == b->up && a->down == b->down &&
 	       a->in_flight == b->in_flight && a->probes == b->probes &&
-	       a->inconclusive == b->inconclusive && a->lag_ms == b->lag_ms;
+	       a->inconclusive == b->inconclusive && a->lag_ms == b->lag_ms &&
+	       a->deferred == b->deferred;
 }
 
 static void send_status(struct hc_role *r)

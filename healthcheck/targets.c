@@ -10,6 +10,11 @@ static bool is_target(const void *object, const void *key)
 	return ((const struct target *)object)->id == *(const uint64_t *)key;
 }
 
+static bool is_check(const void *object, const void *key)
+{
+	return check_equal(object, key);
+}
+
 struct hc_engine *hc_engine_new(const struct hc_engine_config *c)
 {
 	struct hc_engine *e = xcalloc(1, sizeof(*e));
@@ -17,14 +22,13 @@ struct hc_engine *hc_engine_new(const struct hc_engine_config *c)
 	e->io = c->io;
 	e->clock = c->clock;
 	e->max_in_flight = c->max_in_flight;
-	e->timers = timers_new(clock_mono(e->clock));
+	e->wheel = wheel_new(&e->turns, clock_mono(e->clock));
+	e->deadlines = timers_new(clock_mono(e->clock));
 	e->bucket.rate = HC_RATE_MIN;
 	e->logins = hc_logins_new();
 	map_init(&e->targets, is_target);
-	TAILQ_INIT(&e->due);
-	TAILQ_INIT(&e->fresh);
-	TAILQ_INIT(&e->news);
-	TAILQ_INIT(&e->moved);
+	map_init(&e->checks, is_check);
+	e->due = e->fresh = e->news = e->moved = e->spare = PLACES_EMPTY;
 	return e;
 }
 
@@ -33,9 +37,9 @@ struct hc_engine *hc_engine_new(const struct hc_engine_config *c)
 static void untell(struct hc_engine *e, struct target *t)
 {
 	if (t->telling == NEWS)
-		TAILQ_REMOVE(&e->news, t, told);
+		places_remove(&e->tellings, &e->news, t->number);
 	else if (t->telling == MOVED)
-		TAILQ_REMOVE(&e->moved, t, told);
+		places_remove(&e->tellings, &e->moved, t->number);
 	t->telling = TOLD;
 }
 
@@ -45,7 +49,7 @@ void hc_target_tell_news(struct hc_engine *e, struct target *t)
 		return;
 	untell(e, t);
 	t->telling = NEWS;
-	TAILQ_INSERT_TAIL(&e->news, t, told);
+	places_push(&e->tellings, &e->news, t->number);
 }
 
 void hc_target_tell_moved(struct hc_engine *e, struct target *t, mono_t now)
@@ -53,8 +57,14 @@ void hc_target_tell_moved(struct hc_engine *e, struct target *t, mono_t now)
 	if (t->telling != TOLD)
 		return;
 	t->telling = MOVED;
-	t->tell_at = mono_add_ms(now, HC_COUNTERS_MS);
-	TAILQ_INSERT_TAIL(&e->moved, t, told); /* all wait equally long: the first is due first */
+	t->moved_ms = (uint32_t)(now.ns / 1000000);
+	/* All wait equally long: the first is due first. */
+	places_push(&e->tellings, &e->moved, t->number);
+}
+
+static bool has_waited(const struct target *t, mono_t now)
+{
+	return (uint32_t)(now.ns / 1000000) - t->moved_ms >= HC_COUNTERS_MS;
 }
 
 void hc_engine_tell_all(struct hc_engine *e)
@@ -68,18 +78,16 @@ void hc_engine_tell_all(struct hc_engine *e)
 
 bool hc_engine_has_news(const struct hc_engine *e)
 {
-	return !TAILQ_EMPTY(&e->news);
+	return e->news.count > 0;
 }
 
 bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
 {
-	struct target *t = TAILQ_FIRST(&e->news);
+	const struct place_list *l = e->news.count ? &e->news : &e->moved;
+	struct target *t = l->count ? hc_target_at(e, l->first) : NULL;
 
-	if (!t) {
-		t = TAILQ_FIRST(&e->moved);
-		if (!t || mono_before(clock_mono(e->clock), t->tell_at))
-			return false;
-	}
+	if (!t || (l == &e->moved && !has_waited(t, clock_mono(e->clock))))
+		return false;
 	untell(e, t);
 	*out = (struct hc_verdict){
 		.id = t->id,
@@ -103,7 +111,7 @@ static void set_demand(struct hc_engine *e, int64_t more_milli)
 	uint64_t rate;
 
 	e->demand_milli += (uint64_t)more_milli;
-	rate = e->demand_milli * 3 / 2 / 1000;
+	rate = e->demand_milli * HC_RATE_PERMILLE / 1000 / 1000;
 	e->bucket.rate = rate > HC_RATE_MIN ? (uint32_t)rate : HC_RATE_MIN;
 }
 
@@ -112,23 +120,69 @@ static int64_t demand_of(const struct check *c)
 	return 1000000 / c->interval_ms;
 }
 
-/* Targets that are asked the same share one check. */
+static uint64_t hash_of(const struct check *c)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	wire_put_check(&b, c);
+	return hash_table(b.data, b.len);
+}
+
+/* Targets that are asked the same share one check; besides them only the map refers to it. */
 static struct check *share_check(struct hc_engine *e, struct check *c)
 {
-	if (!e->last_check || !check_equal(e->last_check, c)) {
-		check_unref(e->last_check);
-		e->last_check = check_ref(c);
+	struct check *shared = e->last_check;
+	uint64_t hash;
+
+	if (!shared || !check_equal(shared, c)) {
+		hash = hash_of(c);
+		shared = map_get(&e->checks, hash, c);
+		if (!shared) {
+			shared = check_ref(c);
+			map_put(&e->checks, hash, shared);
+		}
+		e->last_check = shared;
 	}
-	return check_ref(e->last_check);
+	return check_ref(shared);
+}
+
+static void unshare_check(struct hc_engine *e, struct check *c)
+{
+	check_unref(c);
+	if (atomic_load(&c->refs) > 1)
+		return;
+	if (e->last_check == c)
+		e->last_check = NULL;
+	check_unref(map_take(&e->checks, hash_of(c), c));
+}
+
+/* In chunks that never move: growing copies little, and pointers stay. */
+static struct target *take_number(struct hc_engine *e)
+{
+	uint32_t n = e->spare.first;
+
+	if (e->spare.count) {
+		places_remove(&e->tellings, &e->spare, n);
+	} else {
+		n = e->number_count++;
+		if (n % HC_CHUNK == 0) {
+			e->chunks = xreallocarray(e->chunks, n / HC_CHUNK + 1,
+						  sizeof(struct target *));
+			e->chunks[n / HC_CHUNK] = xcalloc(HC_CHUNK, sizeof(struct target));
+		}
+		wheel_reserve(e->wheel, n + 1);
+		places_reserve(&e->tellings, n + 1);
+	}
+	*hc_target_at(e, n) = (struct target){ .number = n };
+	return hc_target_at(e, n);
 }
 
 static struct target *new_target(struct hc_engine *e, const struct hc_target *told)
 {
-	struct target *t = xcalloc(1, sizeof(*t));
+	struct target *t = take_number(e);
 	bool is_known = told->initial != VERDICT_UNKNOWN;
 
 	t->id = told->id;
-	t->engine = e;
 	t->check = share_check(e, told->check);
 	t->endpoint = told->endpoint;
 	if (t->check->secret)
@@ -157,7 +211,7 @@ bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_p
 	} else {
 		t->stage = WAITING;
 		t->is_fresh = true;
-		TAILQ_INSERT_TAIL(&e->fresh, t, waiting);
+		places_push(&e->turns, &e->fresh, t->number);
 		set_demand(e, demand_of(t->check));
 	}
 	e->state_count[t->health.state]++;
@@ -174,8 +228,8 @@ static void free_target(struct hc_engine *e, struct target *t)
 	untell(e, t);
 	e->state_count[t->health.state]--;
 	hc_login_free(t->login);
-	check_unref(t->check);
-	free(t);
+	unshare_check(e, t->check);
+	places_push(&e->tellings, &e->spare, t->number);
 }
 
 void hc_engine_remove(struct hc_engine *e, uint64_t id)
@@ -213,16 +267,28 @@ void hc_engine_free(struct hc_engine *e)
 {
 	size_t pos = 0;
 	struct target *t;
+	struct check *c;
 
 	if (!e)
 		return;
 	while ((t = map_next(&e->targets, &pos)))
 		free_target(e, t);
+	/* Those that somebody else holds as well. */
+	for (pos = 0; (c = map_next(&e->checks, &pos));)
+		check_unref(c);
 	hc_logins_free(e->logins);
-	check_unref(e->last_check);
 	map_done(&e->targets);
-	timers_free(e->timers);
+	map_done(&e->checks);
+	wheel_free(e->wheel);
+	places_done(&e->turns);
+	places_done(&e->tellings);
+	timers_free(e->deadlines);
+	for (uint32_t i = 0; i < e->slot_count; i++)
+		free(e->slots[i]);
 	free(e->slots);
+	for (uint32_t n = 0; n < e->number_count; n += HC_CHUNK)
+		free(e->chunks[n / HC_CHUNK]);
+	free(e->chunks);
 	free(e);
 }
 
@@ -238,6 +304,8 @@ void hc_engine_status(struct hc_engine *e, struct hc_status *out)
 		.probes = e->probes,
 		.inconclusive = e->inconclusive,
 		.lag_ms = (uint32_t)e->lag_ms,
+		.deferred = e->deferred,
+		.late = e->late,
 	};
 	e->lag_ms = 0;
 }

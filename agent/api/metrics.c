@@ -143,6 +143,8 @@ static void put_probes(struct buf *out, const struct probe_view *p)
 	put_one(out, "parasaus_probes_total", METRIC_COUNTER, "Probes of real servers.", p->probes);
 	put_one(out, "parasaus_probes_inconclusive_total", METRIC_COUNTER,
 		"Probes that could not be run, or that told nothing.", p->inconclusive);
+	put_one(out, "parasaus_probes_deferred_total", METRIC_COUNTER,
+		"Probes that a limit made wait beyond their time.", p->deferred);
 	put_one(out, "parasaus_probes_in_flight", METRIC_GAUGE, "Probes under way.", p->in_flight);
 	m = metric_begin(out, "parasaus_probe_loop_lag_seconds", METRIC_GAUGE,
 			 "The worst lateness of the prober's loop in the last second.");
@@ -150,6 +152,9 @@ static void put_probes(struct buf *out, const struct probe_view *p)
 	m = metric_begin(out, "parasaus_probe_loop_lag_max_seconds", METRIC_GAUGE,
 			 "The worst of all since the start.");
 	metric_seconds_ms(&m, METRIC_NO_LABELS, p->lag_max_ms);
+	m = metric_begin(out, "parasaus_probe_late_seconds", METRIC_HISTOGRAM,
+			 "From when a probe was due until it began.");
+	metric_histogram(&m, &p->late);
 }
 
 /* With the names that kube-proxy has for it, in a namespace of our own. */

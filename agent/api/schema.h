@@ -258,6 +258,8 @@
 #define REST_RUNNING	       "running"
 #define REST_LAG_MS	       "lagMs"
 #define REST_LAG_MAX_MS	       "lagMaxMs"
+#define REST_DEFERRED	       "deferred"
+#define REST_LATE_SECONDS      "lateSeconds" /* 99.9 % of them are within it */
 #define REST_LAST_SYNC_SECONDS "lastSyncSeconds"
 #define REST_PROCESSES	       "processes"
 #define REST_PID	       "pid"

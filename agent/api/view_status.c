@@ -62,6 +62,8 @@ static void put_probing(struct json_writer *j, const struct probe_view *p)
 	json_put_uint(j, REST_RUNNING, p->in_flight);
 	json_put_uint(j, REST_LAG_MS, p->lag_ms);
 	json_put_uint(j, REST_LAG_MAX_MS, p->lag_max_ms);
+	json_put_uint(j, REST_DEFERRED, p->deferred);
+	json_put_seconds(j, REST_LATE_SECONDS, histogram_within_s(&p->late, 0.999));
 	json_end_object(j);
 }
 

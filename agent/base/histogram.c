@@ -14,3 +14,24 @@ void histogram_add(struct histogram *h, uint64_t us)
 	h->counts[i]++;
 	h->sum_us += us;
 }
+
+void histogram_merge(struct histogram *h, const struct histogram *more)
+{
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		h->counts[i] += more->counts[i];
+	h->sum_us += more->sum_us;
+}
+
+double histogram_within_s(const struct histogram *h, double share)
+{
+	uint64_t all = 0, seen = 0;
+	unsigned i = 0;
+
+	for (unsigned k = 0; k <= HISTOGRAM_BOUNDS; k++)
+		all += h->counts[k];
+	if (!all)
+		return 0;
+	while (i < HISTOGRAM_BOUNDS - 1 && (double)(seen + h->counts[i]) < share * (double)all)
+		seen += h->counts[i++];
+	return histogram_bounds_s[i];
+}

@@ -299,6 +299,7 @@ static void put_probing(const struct doc *p, struct buf *out)
 		 words_int(p, REST_INCONCLUSIVE));
 	put_line(out, "Probes late", "%" PRId64 " ms (at most %" PRId64 " ms since the start)",
 		 words_int(p, REST_LAG_MS), words_int(p, REST_LAG_MAX_MS));
+	put_line(out, "Probes deferred", "%" PRId64, words_int(p, REST_DEFERRED));
 }
 
 static void put_remote(const struct doc *r, struct buf *out)

@@ -160,8 +160,10 @@ struct probe_view {
 	uint64_t probes;
 	uint64_t inconclusive; /* could not be run, or told nothing */
 	uint32_t in_flight;
-	uint32_t lag_ms;     /* the worst lateness of its loop in the last second */
-	uint32_t lag_max_ms; /* the worst of all since core's start */
+	uint32_t lag_ms;       /* the worst lateness of its loop in the last second */
+	uint32_t lag_max_ms;   /* the worst of all since core's start */
+	uint64_t deferred;     /* that a limit made wait beyond their time */
+	struct histogram late; /* how much later than due they began */
 };
 
 struct kernel_view {

@@ -352,7 +352,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->other_writes = 11;
 	s->repairs = 1;
 	s->kernel.mh_disordered = 2;
-	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31 };
+	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31, 4, { .counts = { 5000, 110, 10 } } };
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);

@@ -490,7 +490,11 @@ static struct snapshot *newest(struct world *w)
 
 static void send_probes(struct world *w, uint64_t probes, uint32_t lag_ms)
 {
-	struct hc_status s = { .probes = probes, .inconclusive = 1, .lag_ms = lag_ms };
+	struct hc_status s = { .probes = probes,
+			       .inconclusive = 1,
+			       .lag_ms = lag_ms,
+			       .deferred = 2,
+			       .late = { .counts = { 3 } } };
 	struct buf b = { 0 };
 
 	wire_put_hc_status(&b, &s);
@@ -517,6 +521,8 @@ static void probes_are_counted_over_the_deaths_of_the_prober(void **state)
 	s = newest(w);
 	assert_int_equal(s->probing.probes, 14);
 	assert_int_equal(s->probing.inconclusive, 2);
+	assert_int_equal(s->probing.deferred, 4);
+	assert_int_equal(s->probing.late.counts[0], 6);
 	assert_int_equal(s->probing.lag_max_ms, 7);
 	snapshot_unref(s);
 }

@@ -323,8 +323,59 @@ static void what_is_above_the_limit_waits_uncounted(void **state)
 	assert_int_equal(s.up, 20);
 	assert_int_equal(s.down, 40);
 	assert_int_equal(s.inconclusive, 0);
+	/* That it waited is told: each time of each target once. */
+	assert_true(s.deferred > 100);
+	assert_true(s.deferred <= s.probes + 60);
+	assert_true(histogram_within_s(&s.late, 0.9) >= 1);
 	for (uint32_t i = 40; i < 60; i++)
 		assert_true(world_server(&w, i)->connects > 8);
+	world_done(&w);
+}
+
+static void nothing_is_deferred_or_late_where_there_is_room(void **state)
+{
+	struct world w = world_new(1, 100);
+	struct hc_status s;
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++) {
+		world_server(&w, i);
+		world_put(&w, i, VERDICT_UP);
+	}
+	world_run_ms(&w, 60000);
+	s = world_status(&w);
+	assert_true(s.probes > 60 * 25);
+	assert_int_equal(s.deferred, 0);
+	/* First probes were never due before; all others are in the histogram. */
+	assert_int_equal(s.late.counts[0] + s.late.counts[1], s.probes - 60);
+	assert_true(s.late.sum_us <= 2000 * s.probes);
+	world_done(&w);
+}
+
+/* After a minute's stop all are due at once: they come as fast as at the start, and each is late. */
+static void after_a_stop_there_is_no_burst(void **state)
+{
+	struct world w = world_new(1, 100000);
+	struct hc_status before, s;
+
+	(void)state;
+	w.check->interval_ms = 10000;
+	for (uint32_t i = 0; i < 20000; i++) {
+		world_server(&w, i);
+		world_put(&w, i, VERDICT_UP);
+	}
+	world_run_ms(&w, 30000);
+	before = world_status(&w);
+	fake_net_set(w.net, mono_add_ms(world_now(&w), 60000));
+	world_run_ms(&w, 1000);
+	s = world_status(&w);
+	assert_in_range(s.probes - before.probes, 2000, 2000 * 3 / 2 + 1);
+	assert_true(s.deferred - before.deferred >= 19000);
+	assert_true(s.late.counts[HISTOGRAM_BOUNDS - 1] > 0);
+	world_run_ms(&w, 20000);
+	s = world_status(&w);
+	assert_int_equal(s.up, 20000);
+	assert_int_equal(s.down, 0);
 	world_done(&w);
 }
 
@@ -343,6 +394,8 @@ int main(void)
 		cmocka_unit_test(a_stalled_loop_counts_for_nothing),
 		cmocka_unit_test(a_late_loop_reads_answers_before_timeouts),
 		cmocka_unit_test(what_is_above_the_limit_waits_uncounted),
+		cmocka_unit_test(nothing_is_deferred_or_late_where_there_is_room),
+		cmocka_unit_test(after_a_stop_there_is_no_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/base/xalloc.h"
+#include "healthcheck/engine_private.h"
 #include "tests/lib/hc_world.h"
 
 #define MANY 35000
@@ -37,6 +38,15 @@ static uint32_t most(const struct windows *w, size_t first, size_t last)
 	return max;
 }
 
+static uint32_t sum(const struct windows *w, size_t first, size_t last)
+{
+	uint32_t all = 0;
+
+	for (size_t i = first; i < last; i++)
+		all += w->count[i];
+	return all;
+}
+
 static void many_targets_are_spread(void **state)
 {
 	struct windows *n = xcalloc(1, sizeof(*n));
@@ -56,6 +66,9 @@ static void many_targets_are_spread(void **state)
 	/* One and a half times the steady rate over 150 ms, at any time. */
 	assert_true(most(n, 0, 200) <= MANY / 2 * 3 / 2 * 15 / 100 + 1);
 	assert_true(most(n, 50, 200) <= MANY / 20 * 6 / 5);
+	/* And over any second. */
+	for (size_t i = 0; i + 10 <= 200; i++)
+		assert_true(sum(n, i, i + 10) <= MANY / 2 * 3 / 2 + 1);
 	/* All of them within an interval at the start, and none twice as often as it should later. */
 	for (uint32_t i = 0; i < MANY; i++)
 		assert_in_range(world_server(&w, i)->connects, 9, 13);
@@ -117,6 +130,50 @@ static void too_many_targets_are_probed_less_often(void **state)
 	assert_int_equal(world_status(&w).up, 29990);
 	for (uint32_t i = 0; i < 10; i++)
 		assert_int_equal(world_verdict(&w, dead[i]).state, VERDICT_DOWN);
+	world_done(&w);
+}
+
+/* --- what they take --------------------------------------------------------------------------- */
+
+/* At 350,000 of them: 190 bytes each, with a place among turns, one to be told, one in a table. */
+static void a_target_takes_little(void **state)
+{
+	const size_t place = sizeof(struct place), tick = 4;
+	const size_t in_table = (sizeof(void *) + 4) * 524288 / 350000 + 1;
+
+	(void)state;
+	assert_true(sizeof(struct target) + 2 * place + tick + (2 * place + tick) / 8 + in_table <=
+		    190);
+}
+
+/* However they come: those who are asked the same share one check, and the last one ends it. */
+static void equal_checks_are_kept_once(void **state)
+{
+	struct world w = world_new(1, 1000);
+	struct check *own = w.check;
+	uint64_t ids[300];
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+		w.check = check_new(i % 3 ? CHECK_TCP : CHECK_HTTP);
+		w.check->interval_ms = 1000 + i % 5 * 1000;
+		ids[i] = world_put(&w, i, VERDICT_UNKNOWN);
+		check_unref(w.check);
+	}
+	w.check = own;
+	assert_int_equal(w.engine->checks.count, 10);
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+		if (i % 3)
+			hc_engine_remove(w.engine, ids[i]);
+	}
+	assert_int_equal(w.engine->checks.count, 5);
+	world_run_ms(&w, 3000);
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i += 3)
+		hc_engine_remove(w.engine, ids[i]);
+	assert_int_equal(w.engine->checks.count, 0);
+	world_put(&w, 0, VERDICT_UNKNOWN);
+	assert_int_equal(w.engine->checks.count, 1);
+	assert_true(w.engine->number_count <= ARRAY_LEN(ids)); /* places are used again */
 	world_done(&w);
 }
 
@@ -343,6 +400,8 @@ int main(void)
 		cmocka_unit_test(many_targets_are_spread),
 		cmocka_unit_test(half_of_many_dying_drowns_nobody),
 		cmocka_unit_test(too_many_targets_are_probed_less_often),
+		cmocka_unit_test(a_target_takes_little),
+		cmocka_unit_test(equal_checks_are_kept_once),
 		cmocka_unit_test(a_target_told_again_keeps_state_and_phase),
 		cmocka_unit_test(a_begin_without_commit_drops_nothing),
 		cmocka_unit_test(targets_go_at_any_moment),

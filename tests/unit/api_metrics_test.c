@@ -55,6 +55,8 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_probes_total", "1234567890123" },
 		{ "parasaus_probe_loop_lag_seconds", "0.007" },
 		{ "parasaus_probe_loop_lag_max_seconds", "0.031" },
+		{ "parasaus_probes_deferred_total", "12" },
+		{ "parasaus_probe_late_seconds_count", "7" },
 		{ "parasaus_source_complete{source=\"directory:/srv/team/pools\",index=\"1\"}",
 		  "0" },
 		{ "parasaus_http_answers_total{code=\"4xx\"}", "3" },
@@ -72,7 +74,11 @@ static void the_text_is_one_that_scrapers_take(void **state)
 	char value[64], *text;
 
 	(void)state;
-	s->probing = (struct probe_view){ .probes = 1234567890123, .lag_ms = 7, .lag_max_ms = 31 };
+	s->probing = (struct probe_view){ .probes = 1234567890123,
+					  .lag_ms = 7,
+					  .lag_max_ms = 31,
+					  .deferred = 12,
+					  .late = { .counts = { 4, 2, 1 } } };
 	s->processes[1].cpu_ms = 1250;
 	s->kernel.matched_ms = NOW;
 	histogram_add(&s->kernel.programming, 1500);

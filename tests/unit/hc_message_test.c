@@ -80,7 +80,9 @@ static void facts_come_out_as_they_went_in(void **state)
 {
 	struct hc_verdict v = { 1, 2, VERDICT_UP, HC_REASON_STATUS, 503, true, 1700000000000,
 				4, 5, 6 };
-	struct hc_status s = { 1, 2, 3, 4, 5, 6, 7 };
+	struct hc_status s = { 1, 2, 3,
+			       4, 5, 6,
+			       7, 8, { .counts = { 9, [HISTOGRAM_BOUNDS] = 10 }, .sum_us = 11 } };
 	struct hc_verdict v2;
 	struct hc_status s2;
 	struct buf b = { 0 };
@@ -110,6 +112,8 @@ static void facts_come_out_as_they_went_in(void **state)
 	assert_int_equal(s2.probes, s.probes);
 	assert_int_equal(s2.inconclusive, s.inconclusive);
 	assert_int_equal(s2.lag_ms, s.lag_ms);
+	assert_int_equal(s2.deferred, s.deferred);
+	assert_memory_equal(&s2.late, &s.late, sizeof(s.late));
 	buf_done(&b);
 }
 

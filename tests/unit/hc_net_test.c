@@ -175,6 +175,63 @@ static void a_plain_connect_is_seen_and_stays(void **state)
 	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 20);
 }
 
+/* What ends by reset is used again, whatever became of it, and does not speak while it waits. */
+static void sockets_are_used_again(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	struct endpoint open = g->endpoint, closed = g->endpoint;
+	struct hc_ready ready[4];
+	struct hc_outcome out;
+	struct hc_probe p;
+	int fd;
+
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 5, &out));
+	fd = p.fd;
+	hc_probe_stop(&p, &g->io);
+	closed.port = 1;
+	for (unsigned i = 0; i < 3 * PROBES; i++) {
+		/* The one that was stopped at most, and once. */
+		assert_true(g->io.poll(g->io.arg, ready, ARRAY_LEN(ready)) <= (i == 0));
+		g->endpoint = i % 3 == 1 ? closed : open;
+		out = probe(g, c);
+		assert_int_equal(out.reason, i % 3 == 1 ? HC_REASON_REFUSED : HC_REASON_OK);
+	}
+	g->endpoint = open;
+	/* Stopped before its answer was read: what it had to say is not taken for the next one's. */
+	for (unsigned i = 0; i < PROBES; i++) {
+		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 1000 + i, &out));
+		assert_int_equal(p.fd, fd);
+		hc_probe_stop(&p, &g->io);
+	}
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
+	check_unref(c);
+}
+
+/* Those that wait are given up where another family, or another kind of probe, needs descriptors. */
+static void idle_sockets_keep_nobody_from_descriptors(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	struct rlimit before, few;
+	int fd = -1;
+
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	fd = dup(g->listener);
+	close(fd);
+	few.rlim_cur = (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(g->io.connect(g->io.arg, &g->endpoint, true, 9, &fd), 0);
+	g->io.close(g->io.arg, fd, true);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	check_unref(c);
+}
+
 static void a_closed_port_is_refused(void **state)
 {
 	struct ground *g = *state;
@@ -399,6 +456,9 @@ int main(void)
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_plain_connect_is_seen_and_stays, ground_up,
 						ground_down),
+		cmocka_unit_test_setup_teardown(sockets_are_used_again, ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(idle_sockets_keep_nobody_from_descriptors,
+						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(without_descriptors_it_is_our_own_trouble,
 						ground_up, ground_down),
