@@ -282,7 +282,7 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		case $$bench in */kube_*) in=tests/lib/with-cluster ;; */page.sh | */agent.sh) in= ;; \
+		case $$bench in */kube_*) in=tests/lib/with-cluster ;; */page.sh | */agent.sh | */checker.sh) in= ;; \
 		*) in=tests/lib/in-ipvs-kernel ;; esac; \
 		GUEST_TIMEOUT=3600 $$in env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 
