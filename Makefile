@@ -166,7 +166,7 @@ $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
-$(B)/bench/core_memory: override LDLIBS += -lcmocka
+$(B)/bench/core_memory $(B)/bench/core_turns: override LDLIBS += -lcmocka
 $(B)/bench/%: $(B)/tests/bench/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -38,6 +38,7 @@
 #include "agent/base/loop.h"
 #include "agent/base/map.h"
 #include "agent/base/notify.h"
+#include "agent/base/order.h"
 #include "agent/core.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/pool_index.h"
@@ -83,9 +84,19 @@ struct target {
 	mono_t since;		   /* of its state */
 	bool inherited;		   /* its state is from before this start of core */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
+	LIST_ENTRY(target) idle;   /* while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */
 	uint32_t user_count, user_size;
 };
+
+/* How far a walk over those that have a check has come: zeroed at the beginning. */
+#define TARGETS_PIECE 250 /* well below a millisecond's work */
+struct target_place {
+	uint64_t id;
+	struct endpoint endpoint;
+};
+/* The next ones, TARGETS_PIECE at most; 0: that were all. Any may come and go between two calls. */
+MUST_CHECK size_t targets_walk(struct core *c, struct target_place *at, struct target **out);
 
 void targets_start(struct core *c);
 void targets_end(struct core *c);
@@ -447,7 +458,10 @@ struct view {
 	struct pool_index *pools;
 	struct target_list *targets;
 	bool targets_changed;
-	mono_t targets_made;
+	mono_t targets_next;	      /* not made anew before */
+	struct target_making *making; /* a list under way; NULL: none is */
+	struct target_list *replaced; /* to be freed piece by piece, once no snapshot has it */
+	loop_work_id freeing;
 	mono_t memory_read; /* { 0 }: not of these processes */
 	struct process_view processes[SNAPSHOT_PROCESSES];
 	int64_t started_ms;
@@ -507,6 +521,9 @@ struct core {
 	struct pools *pools;
 	struct core_source sources[CONFIG_SOURCES_MAX];
 	struct map targets;   /* struct target by id */
+	struct order checked; /* those of them that have a check, by endpoint and id */
+	uint64_t walked;      /* how many of those walks have come to: work done */
+	LIST_HEAD(, target) idle;
 	struct map states;    /* struct pool_state by pool id */
 	struct map frontends; /* struct frontend by key */
 	/* Few of many: */
@@ -522,8 +539,7 @@ struct core {
 	struct hc_status health_status;
 	struct hc_status health_before; /* sums of healthcheck processes that are gone */
 	uint32_t health_lag_max_ms;	/* of all of them */
-	uint64_t *health_ids;
-	size_t health_count, health_next;
+	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
 	struct kernel_link kernel;
 	struct saved saved;
@@ -532,7 +548,9 @@ struct core {
 	bool files_at_once; /* a test's, between core_prepare() and core_start(): without a thread */
 	timer_id save_timer;
 	bool unsaved, saving;
-	mono_t save_began;
+	struct health_saving *health_saving; /* under way and not all given yet; NULL: none is */
+	int64_t save_spent_ns;		     /* of the loop's time */
+	mono_t save_given;		     /* when the last of it was */
 	/* Why the state directory cannot be written, and the file that said so; NULL: it can. */
 	char *state_problem, *state_file;
 	struct view view;

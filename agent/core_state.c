@@ -32,7 +32,7 @@
 #include "agent/core_private.h"
 
 #define MAGIC	      "parasaus"
-#define VERSION	      5
+#define VERSION	      6
 #define HEALTH	      "health"
 #define SOURCE_PREFIX "source-"
 #define FILE_MAX      (1u << 30)
@@ -227,18 +227,25 @@ void state_close(struct core *c)
 
 /* --- health ------------------------------------------------------------------------- */
 
-static void put_targets(const struct core *c, struct buf *b)
+static bool is_worth_saving(const struct target *t)
 {
-	const struct target *t;
-	size_t pos = 0;
+	return t->verdict.state != VERDICT_UNKNOWN;
+}
+
+/* One group of several: their number, which is not 0, and they. */
+static void put_targets(struct target *const *some, size_t n, struct buf *b)
+{
 	uint32_t count = 0;
 
-	while ((t = map_next(&c->targets, &pos)))
-		count += t->check && t->verdict.state != VERDICT_UNKNOWN;
+	for (size_t i = 0; i < n; i++)
+		count += is_worth_saving(some[i]);
+	if (!count)
+		return;
 	wire_put_u32(b, count);
-	pos = 0;
-	while ((t = map_next(&c->targets, &pos))) {
-		if (!t->check || t->verdict.state == VERDICT_UNKNOWN)
+	for (size_t i = 0; i < n; i++) {
+		const struct target *t = some[i];
+
+		if (!is_worth_saving(t))
 			continue;
 		wire_put_u64(b, t->id);
 		wire_put_u8(b, (uint8_t)t->verdict.state);
@@ -356,13 +363,28 @@ static void put_drains(const struct core *c, struct buf *b)
 	}
 }
 
+/*
+ * The file `health` on its way to the disk: targets group by group, as they are when it comes to
+ * them, then an empty group and the rest, which is of few pools and all of one moment. What changes
+ * meanwhile is written with the next one.
+ */
+struct health_saving {
+	struct core *core;
+	struct filing *file;
+	struct target_place at;
+	uint32_t crc;
+	loop_work_id work;
+	timer_id wait; /* while the disk is behind */
+};
+
 /* Once what was changed meanwhile is due. */
 static void save_due(void *arg);
 
 static void on_saved(void *arg, int r, const char *text)
 {
 	struct core *c = arg;
-	int64_t took = mono_sub_ms(clock_mono(loop_clock(c->loop)), c->save_began);
+	int64_t took = c->save_spent_ns / 1000000 +
+		       mono_sub_ms(clock_mono(loop_clock(c->loop)), c->save_given);
 
 	c->saving = false;
 	tell_written(c, HEALTH, r, text);
@@ -371,24 +393,112 @@ static void on_saved(void *arg, int r, const char *text)
 					      c);
 }
 
-void state_save(struct core *c)
+static void give(struct health_saving *v, struct buf *b)
 {
-	struct filing *w = begin_file(c, HEALTH);
+	v->crc = crc32c(v->crc, b->data, b->len);
+	filing_put(v->file, b);
+}
+
+static struct health_saving *begin_health(struct core *c)
+{
+	struct health_saving *v = xcalloc(1, sizeof(*v));
 	struct buf b = { 0 };
 
 	loop_cancel(c->loop, c->save_timer);
 	c->save_timer = 0;
 	c->unsaved = false;
 	c->saving = true;
-	c->save_began = clock_mono(loop_clock(c->loop));
+	c->save_spent_ns = 0;
+	v->core = c;
+	v->file = begin_file(c, HEALTH);
 	put_head(&b);
-	put_targets(c, &b);
+	give(v, &b);
+	return v;
+}
+
+static void end_health(struct health_saving *v)
+{
+	struct core *c = v->core;
+	struct buf b = { 0 };
+
+	wire_put_u32(&b, 0);
 	put_good(c, &b);
 	put_drains(c, &b);
 	put_writers(c, &b);
-	wire_put_u32(&b, crc32c(0, b.data, b.len));
-	filing_put(w, &b);
-	filing_end(w, on_saved, c);
+	v->crc = crc32c(v->crc, b.data, b.len);
+	wire_put_u32(&b, v->crc);
+	filing_put(v->file, &b);
+	c->save_given = clock_mono(loop_clock(c->loop));
+	filing_end(v->file, on_saved, c);
+	free(v);
+}
+
+/* False: that were all. */
+static bool save_targets(struct health_saving *v)
+{
+	struct target *some[TARGETS_PIECE];
+	size_t n = targets_walk(v->core, &v->at, some);
+	struct buf b = { 0 };
+
+	put_targets(some, n, &b);
+	if (b.len)
+		give(v, &b);
+	return n == TARGETS_PIECE;
+}
+
+static bool save_health_piece(void *arg);
+
+static void go_on_with_health(void *arg)
+{
+	struct health_saving *v = arg;
+
+	v->wait = 0;
+	v->work = loop_work(v->core->loop, save_health_piece, v);
+}
+
+static bool save_health_piece(void *arg)
+{
+	struct health_saving *v = arg;
+	struct core *c = v->core;
+	mono_t before = clock_mono(loop_clock(c->loop));
+	bool more;
+
+	if (filer_queued(c->files) > QUEUED_MAX) {
+		v->work = 0;
+		v->wait = loop_timer_in(c->loop, DISK_PATIENCE, go_on_with_health, v);
+		return false;
+	}
+	more = save_targets(v);
+	c->save_spent_ns += clock_mono(loop_clock(c->loop)).ns - before.ns;
+	if (!more) {
+		c->health_saving = NULL;
+		end_health(v);
+	}
+	return more;
+}
+
+static void give_up_health(struct core *c)
+{
+	struct health_saving *v = c->health_saving;
+
+	if (!v)
+		return;
+	loop_work_cancel(c->loop, v->work);
+	loop_cancel(c->loop, v->wait);
+	filing_cancel(v->file);
+	free(v);
+	c->health_saving = NULL;
+}
+
+void state_save(struct core *c)
+{
+	struct health_saving *v;
+
+	give_up_health(c);
+	v = begin_health(c);
+	while (save_targets(v))
+		;
+	end_health(v);
 }
 
 static void save_due(void *arg)
@@ -396,8 +506,12 @@ static void save_due(void *arg)
 	struct core *c = arg;
 
 	c->save_timer = 0;
-	if (c->unsaved)
-		state_save(c);
+	if (!c->unsaved)
+		return;
+	c->health_saving = begin_health(c);
+	/* Few are given at once. */
+	if (save_health_piece(c->health_saving))
+		c->health_saving->work = loop_work(c->loop, save_health_piece, c->health_saving);
 }
 
 void state_changed(struct core *c)
@@ -409,10 +523,8 @@ void state_changed(struct core *c)
 		c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS, save_due, c);
 }
 
-static void load_targets(struct core *c, struct wire *w)
+static void load_group(struct core *c, struct wire *w, uint32_t count)
 {
-	uint32_t count = wire_u32(w);
-
 	for (uint32_t i = 0; i < count && !w->bad; i++) {
 		struct saved_target t = { .id = wire_u64(w) };
 		struct saved_target *s;
@@ -426,6 +538,14 @@ static void load_targets(struct core *c, struct wire *w)
 		*s = t;
 		map_put(&c->saved.targets, hash_table_u64(t.id), s);
 	}
+}
+
+static void load_targets(struct core *c, struct wire *w)
+{
+	uint32_t count;
+
+	while ((count = wire_u32(w)) && !w->bad)
+		load_group(c, w, count);
 }
 
 static void load_members(struct map *to, struct wire *w)

@@ -14,7 +14,6 @@
 #include "agent/core_private.h"
 
 #define BULK_QUEUE_MAX	 (2 << 20)
-#define BULK_PIECE	 200
 #define LINES_PER_SECOND 50
 #define LINGER_MS	 60000 /* a target that nobody uses any more is still probed */
 
@@ -38,9 +37,40 @@ struct target *target_find(const struct core *c, const struct check *check,
 	return t && t->check ? t : NULL;
 }
 
+/* Of targets, and of places among them. */
+static int compare(const struct endpoint *a, uint64_t a_id, const struct endpoint *b, uint64_t b_id)
+{
+	int r = endpoint_cmp(a, b);
+
+	return r ? r : (a_id > b_id) - (a_id < b_id);
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	const struct target *x = a, *y = b;
+
+	return compare(&x->endpoint, x->id, &y->endpoint, y->id);
+}
+
+size_t targets_walk(struct core *c, struct target_place *at, struct target **out)
+{
+	struct target key = { .id = at->id, .endpoint = at->endpoint };
+	void *some[TARGETS_PIECE];
+	size_t n = order_next(&c->checked, at->id ? &key : NULL, some, TARGETS_PIECE);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = some[i];
+	c->walked += n;
+	if (n)
+		*at = (struct target_place){ out[n - 1]->id, out[n - 1]->endpoint };
+	return n;
+}
+
 void targets_start(struct core *c)
 {
 	map_init(&c->targets, target_is);
+	order_init(&c->checked, by_endpoint);
+	LIST_INIT(&c->idle);
 }
 
 static void target_free(struct target *t)
@@ -61,8 +91,8 @@ void targets_end(struct core *c)
 	channel_free(c->health);
 	while ((t = map_next(&c->targets, &pos)))
 		target_free(t);
+	order_done(&c->checked);
 	map_done(&c->targets);
-	free(c->health_ids);
 }
 
 static struct target *target_new(struct core *c, uint64_t id)
@@ -73,6 +103,7 @@ static struct target *target_new(struct core *c, uint64_t id)
 	t->id = id;
 	t->verdict.id = id;
 	map_put(&c->targets, hash_table_u64(id), t);
+	LIST_INSERT_HEAD(&c->idle, t, idle);
 	return t;
 }
 
@@ -104,30 +135,21 @@ static void tell_target(struct core *c, const struct target *t)
 static bool tell_piece(void *arg)
 {
 	struct core *c = arg;
+	struct target *some[TARGETS_PIECE];
+	size_t n = targets_walk(c, &c->health_at, some);
 
-	for (unsigned n = 0; n < BULK_PIECE && c->health_next < c->health_count; n++) {
-		const struct target *t = target_get(c, c->health_ids[c->health_next++]);
-
-		if (t && t->check)
-			tell_target(c, t);
-	}
-	if (c->health_next < c->health_count)
-		return true;
-	channel_send(c->health, HC_MSG_COMMIT, NULL);
-	return false;
+	for (size_t i = 0; i < n; i++)
+		tell_target(c, some[i]);
+	if (!n)
+		channel_send(c->health, HC_MSG_COMMIT, NULL);
+	return n > 0;
 }
 
 /* Everything, to a healthcheck process that is new or whose core was. */
 static void tell_all(struct core *c)
 {
-	const struct target *t;
-	size_t pos = 0;
-
 	bulk_stop(&c->health_bulk);
-	c->health_ids = xreallocarray(c->health_ids, c->targets.count, sizeof(*c->health_ids));
-	c->health_count = c->health_next = 0;
-	while ((t = map_next(&c->targets, &pos)))
-		c->health_ids[c->health_count++] = t->id;
+	c->health_at = (struct target_place){ 0 };
 	channel_send(c->health, HC_MSG_BEGIN, NULL);
 	secrets_tell_all(c);
 	bulk_start(&c->health_bulk, c->loop, c->health, BULK_QUEUE_MAX, tell_piece, c);
@@ -210,17 +232,31 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 	if (!t->check) {
 		t->check = check_ref((struct check *)(uintptr_t)check);
 		t->endpoint = check_endpoint(check, member);
+		order_add(&c->checked, t);
 		if (is_new && old)
 			inherit_state(t, old);
 		else if (is_new)
 			set_first_state(c, t, first);
 		if (c->health && c->planning)
 			tell_target(c, t);
-		c->view.targets_changed = true;
 	}
 	stop_lingering(t);
+	if (!t->user_count)
+		LIST_REMOVE(t, idle);
 	add_user(t, user);
+	c->view.targets_changed = true;
 	return t;
+}
+
+/* One that nobody uses. */
+static void forget(struct core *c, struct target *t)
+{
+	map_take(&c->targets, hash_table_u64(t->id), &t->id);
+	LIST_REMOVE(t, idle);
+	if (t->check)
+		order_remove(&c->checked, t);
+	stop_lingering(t);
+	target_free(t);
 }
 
 static void linger_over(void *arg)
@@ -229,9 +265,7 @@ static void linger_over(void *arg)
 	struct core *c = t->core;
 
 	tell_gone(c, t->id);
-	map_take(&c->targets, hash_table_u64(t->id), &t->id);
-	stop_lingering(t);
-	target_free(t);
+	forget(c, t);
 	c->view.targets_changed = true;
 	state_changed(c);
 }
@@ -244,25 +278,19 @@ void target_release(struct core *c, struct target *t, struct pool_state *user)
 		t->users[i] = t->users[--t->user_count];
 		break;
 	}
+	c->view.targets_changed = true;
 	/* A pool that is deleted and made again finds what was known. */
 	if (t->user_count)
 		return;
+	LIST_INSERT_HEAD(&c->idle, t, idle);
 	t->linger = loop_timer_in(c->loop, LINGER_MS, linger_over, t);
 	secrets_keep(c, t->check);
 }
 
 void targets_settle(struct core *c)
 {
-	size_t pos = 0;
-	struct target *t;
-
-	while ((t = map_next(&c->targets, &pos))) {
-		if (t->user_count)
-			continue;
-		map_take(&c->targets, hash_table_u64(t->id), &t->id);
-		stop_lingering(t);
-		target_free(t);
-	}
+	while (!LIST_EMPTY(&c->idle))
+		forget(c, LIST_FIRST(&c->idle));
 	if (c->health)
 		tell_all(c);
 }

@@ -20,6 +20,8 @@
 #define VIEW_DELAY_MS	 20
 #define VIEW_IDLE_MS	 1000 /* memory figures and counters */
 #define TARGETS_EVERY_MS 1000
+#define TARGETS_DUTY	 20 /* of the time at most 1/20 is spent on their list */
+#define TARGETS_SPARE	 64 /* room for those that come while it is made */
 
 /* --- pools ------------------------------------------------------------------------- */
 
@@ -174,31 +176,104 @@ static void view_target(const struct target *t, struct target_view *out)
 	snprintf(out->reason, sizeof(out->reason), "%s", hc_reason_text(v->reason));
 }
 
-static int by_target(const void *a, const void *b)
-{
-	const struct target_view *x = a, *y = b;
-	int r = endpoint_cmp(&x->endpoint, &y->endpoint);
+/*
+ * A list of all targets on its way: at hundreds of thousands of them it takes many turns, each of
+ * them shown as it is when it comes to it.
+ */
+struct target_making {
+	struct target_list *list;
+	size_t size; /* room in it */
+	struct target_place at;
+	loop_work_id work; /* 0: in its first piece */
+	int64_t spent_ns;
+};
 
-	return r ? r : (x->id > y->id) - (x->id < y->id);
+static void add_targets(struct target_making *m, struct target *const *some, size_t n)
+{
+	if (m->list->count + n > m->size) {
+		m->size += m->size / 8 + n + TARGETS_SPARE;
+		m->list = target_list_resize(m->list, m->size);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (some[i]->user_count)
+			view_target(some[i], &m->list->items[m->list->count++]);
+	}
 }
 
-static void remake_targets(struct core *c)
+/* The one before goes once no reader has it: here, or where its last reader is. */
+static bool free_piece(void *arg)
 {
-	struct target_list *list = target_list_new(c->targets.count);
-	const struct target *t;
-	size_t pos = 0, n = 0;
+	struct core *c = arg;
+	struct view *v = &c->view;
 
-	while ((t = map_next(&c->targets, &pos))) {
-		if (t->user_count)
-			view_target(t, &list->items[n++]);
+	if (target_list_unref_piece(&v->replaced, TARGETS_PIECE))
+		return true;
+	v->freeing = 0;
+	return false;
+}
+
+static void end_making(struct core *c)
+{
+	struct view *v = &c->view;
+	struct target_making *m = v->making;
+
+	loop_work_cancel(c->loop, v->freeing);
+	v->freeing = 0;
+	target_list_unref(v->replaced); /* there is none any more, unless readers are slow */
+	v->replaced = v->targets;
+	v->targets = m->list;
+	v->making = NULL;
+	v->targets_next = mono_add_ms(core_now(c), TARGETS_EVERY_MS);
+	if (m->spent_ns / 1000000 * TARGETS_DUTY > TARGETS_EVERY_MS)
+		v->targets_next = mono_add_ms(core_now(c), m->spent_ns / 1000000 * TARGETS_DUTY);
+	free(m);
+}
+
+static bool make_piece(void *arg)
+{
+	struct core *c = arg;
+	struct target_making *m = c->view.making;
+	mono_t before = clock_mono(loop_clock(c->loop));
+	struct target *some[TARGETS_PIECE];
+	size_t n = targets_walk(c, &m->at, some);
+	bool is_later = m->work != 0;
+
+	add_targets(m, some, n);
+	m->spent_ns += clock_mono(loop_clock(c->loop)).ns - before.ns;
+	if (n == TARGETS_PIECE)
+		return true;
+	end_making(c);
+	if (is_later)
+		view_changed(c);
+	return false;
+}
+
+/* Few are there at once. */
+static void make_targets(struct core *c)
+{
+	struct view *v = &c->view;
+	struct target_making *m = xcalloc(1, sizeof(*m));
+
+	v->targets_changed = false;
+	v->making = m;
+	m->size = c->checked.count + TARGETS_SPARE;
+	m->list = target_list_resize(target_list_new(0), m->size);
+	if (make_piece(c))
+		m->work = loop_work(c->loop, make_piece, c);
+}
+
+static void end_targets(struct core *c)
+{
+	struct view *v = &c->view;
+
+	loop_work_cancel(c->loop, v->freeing);
+	if (v->making) {
+		loop_work_cancel(c->loop, v->making->work);
+		target_list_unref(v->making->list);
+		free(v->making);
 	}
-	list->count = n;
-	if (n > 1)
-		qsort(list->items, n, sizeof(list->items[0]), by_target);
-	target_list_unref(c->view.targets);
-	c->view.targets = list;
-	c->view.targets_changed = false;
-	c->view.targets_made = core_now(c);
+	target_list_unref(v->replaced);
+	target_list_unref(v->targets);
 }
 
 /* --- the rest ------------------------------------------------------------------------ */
@@ -408,18 +483,20 @@ static void publish(void *arg)
 	struct snapshot *s = snapshot_new();
 
 	v->soon = false;
-	if (!v->targets ||
-	    (v->targets_changed && mono_sub_ms(core_now(c), v->targets_made) >= TARGETS_EVERY_MS))
-		remake_targets(c);
+	if (!v->making &&
+	    (!v->targets || (v->targets_changed && !mono_before(core_now(c), v->targets_next))))
+		make_targets(c);
 	read_memory(c);
 	s->rules = pool_rules_ref(c->rules);
 	view_numbers(c, s);
 	view_sources(c, s);
 	view_problems(c, s);
 	snapshot_set_pools(s, pool_index_list(v->pools));
-	s->targets = target_list_ref(v->targets);
+	s->targets = v->targets ? target_list_ref(v->targets) : NULL;
 	supervisor_tell(c, s);
 	snapshot_slot_put(v->slot, s);
+	if (v->replaced && !v->freeing)
+		v->freeing = loop_work(c->loop, free_piece, c);
 	v->timer = loop_timer_in(c->loop, VIEW_IDLE_MS, publish, c);
 }
 
@@ -542,7 +619,7 @@ void view_end(struct core *c)
 	api_stop(c->view.api);
 	if (c->view.slot)
 		snapshot_slot_free(c->view.slot);
-	target_list_unref(c->view.targets);
+	end_targets(c);
 	pool_index_free(c->view.pools);
 	free(c->view.hosts);
 }

@@ -13,7 +13,7 @@
 #include "agent/base/xalloc.h"
 
 #define HEADER		  8
-#define PACKETS_PER_EVENT 32 /* then others get their turn */
+#define PACKETS_PER_EVENT 4 /* then others get their turn */
 #define SOCKET_BUFFER	  (1 << 20)
 
 struct packet {

@@ -19,7 +19,7 @@
 #include "agent/base/timers.h"
 
 /* For work in pieces, so that what is urgent waits for no more than that and a piece. */
-#define LOOP_TURN_BUDGET_MS 4
+#define LOOP_TURN_BUDGET_MS 3
 
 struct loop;
 typedef uint64_t loop_fd_id;   /* 0 is never valid */

@@ -235,6 +235,27 @@ void target_list_unref(struct target_list *t)
 	free(t);
 }
 
+struct target_list *target_list_resize(struct target_list *t, size_t size)
+{
+	return xreallocarray(t, 1, sizeof(*t) + size * sizeof(t->items[0]));
+}
+
+bool target_list_unref_piece(struct target_list **t, size_t max)
+{
+	struct target_list *l = *t;
+
+	/* Nobody can take another reference to what we alone know. */
+	if (!l || atomic_load(&l->refs) > 1 || l->count <= max) {
+		*t = NULL;
+		target_list_unref(l);
+		return false;
+	}
+	for (size_t end = l->count - max; l->count > end;)
+		check_unref(l->items[--l->count].mysql);
+	*t = target_list_resize(l, l->count);
+	return true;
+}
+
 struct pool_piece *pool_piece_new(void)
 {
 	struct pool_piece *p = xcalloc(1, sizeof(*p));

@@ -209,6 +209,13 @@ struct snapshot {
 MUST_CHECK struct target_list *target_list_new(size_t count);
 struct target_list *target_list_ref(struct target_list *t);
 void target_list_unref(struct target_list *t); /* NULL is fine */
+/* While there is one reference to it: room for `size` items, of which `count` stay. It may move. */
+MUST_CHECK struct target_list *target_list_resize(struct target_list *t, size_t size);
+/*
+ * Gives a reference back. Where it is the only one, no more than `max` items go at a time: true,
+ * call again. At the end *t is NULL; NULL is fine.
+ */
+MUST_CHECK bool target_list_unref_piece(struct target_list **t, size_t max);
 
 /*
  * One reference; takes that to the pool over. The members are sorted by endpoint: every one of the
