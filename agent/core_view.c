@@ -495,7 +495,7 @@ static void publish(void *arg)
 	s->targets = v->targets ? target_list_ref(v->targets) : NULL;
 	supervisor_tell(c, s);
 	snapshot_slot_put(v->slot, s);
-	if (v->replaced && !v->freeing)
+	if (v->replaced && !v->freeing && free_piece(c))
 		v->freeing = loop_work(c->loop, free_piece, c);
 	v->timer = loop_timer_in(c->loop, VIEW_IDLE_MS, publish, c);
 }

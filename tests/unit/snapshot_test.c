@@ -51,6 +51,55 @@ static void the_newest_is_given_and_the_old_one_lives_while_it_is_read(void **st
 	snapshot_unref(first);
 }
 
+/* Items of a check that is counted. */
+static struct target_list *ten_targets(struct check *c)
+{
+	struct target_list *l = target_list_resize(target_list_new(0), 4);
+
+	for (size_t i = 0; i < 10; i++) {
+		if (i == 4)
+			l = target_list_resize(l, 10);
+		l->items[l->count++] = (struct target_view){ .id = i, .mysql = check_ref(c) };
+	}
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(l->items[i].id, i);
+	return l;
+}
+
+static void a_list_of_targets_goes_piece_by_piece(void **state)
+{
+	struct check *c = check_new(CHECK_MYSQL);
+	struct target_list *l = ten_targets(c);
+	unsigned refs = 11;
+
+	(void)state;
+	assert_int_equal(atomic_load(&c->refs), 11);
+	while (target_list_unref_piece(&l, 4)) {
+		refs -= 4;
+		assert_int_equal(atomic_load(&c->refs), refs);
+	}
+	assert_null(l);
+	assert_int_equal(refs, 3);
+	assert_int_equal(atomic_load(&c->refs), 1);
+	assert_false(target_list_unref_piece(&l, 4));
+	check_unref(c);
+}
+
+static void a_list_of_targets_that_is_read_stays_whole(void **state)
+{
+	struct check *c = check_new(CHECK_MYSQL);
+	struct target_list *l = ten_targets(c), *reader = target_list_ref(l);
+
+	(void)state;
+	assert_false(target_list_unref_piece(&l, 4));
+	assert_null(l);
+	assert_int_equal(reader->count, 10);
+	assert_int_equal(atomic_load(&c->refs), 11);
+	target_list_unref(reader);
+	assert_int_equal(atomic_load(&c->refs), 1);
+	check_unref(c);
+}
+
 static void a_put_counts_the_problems_of_all_pools(void **state)
 {
 	struct snapshot_slot *slot = snapshot_slot_new();
@@ -178,6 +227,8 @@ int main(void)
 		cmocka_unit_test(an_empty_slot_gives_nothing),
 		cmocka_unit_test(the_newest_is_given_and_the_old_one_lives_while_it_is_read),
 		cmocka_unit_test(a_view_tells_of_its_members_what_it_was_made_of),
+		cmocka_unit_test(a_list_of_targets_goes_piece_by_piece),
+		cmocka_unit_test(a_list_of_targets_that_is_read_stays_whole),
 		cmocka_unit_test(a_put_counts_the_problems_of_all_pools),
 		cmocka_unit_test(readers_and_a_writer_never_wait_for_or_hurt_each_other),
 	};
