@@ -68,11 +68,14 @@ static void on_turn(void *arg, uint32_t number)
 	e->due_total++;
 }
 
-static void rest(struct hc_engine *e, struct target *t, bool look_again_soon)
+static void rest(struct hc_engine *e, struct target *t, bool look_again_soon, mono_t now)
 {
 	mono_t when = hc_schedule_next(t->check, t->id, t->began, look_again_soon,
 				       e->io.random(e->io.arg));
 
+	/* Who took longer than until its next turn made nobody late. */
+	if (mono_before(when, now))
+		when = now;
 	t->stage = RESTING;
 	if (!wheel_put(e->wheel, t->number, when))
 		on_turn(e, t->number);
@@ -140,9 +143,9 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 		count(e, t, &o, now);
 	/* Asked again at once, who answered by words would say the same. */
 	if (meaning == HC_MEANS_NOTHING)
-		rest(e, t, !hc_reason_is_of_login(o.reason));
+		rest(e, t, !hc_reason_is_of_login(o.reason), now);
 	else
-		rest(e, t, hc_health_in_doubt(&t->health));
+		rest(e, t, hc_health_in_doubt(&t->health), now);
 }
 
 /* The probe of t ends here, of its own or not: what is to be made of it. */

@@ -8,13 +8,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/base/xalloc.h"
 
-#define POLL_MAX 256
-#define IDLE_MAX 256 /* sockets of a family that wait to be used again */
+#define POLL_MAX  256
+#define IDLE_MAX  256 /* sockets of a family that wait to be used again */
+#define IDLE_PART 16  /* and no more than this part of what descriptors there may be */
 
 /*
  * A half-open probe costs the kernel less for its packets than for its socket. So those that end by
@@ -40,7 +42,17 @@ struct hc_net {
 	uint8_t *uses; /* enum use, by descriptor */
 	int use_size;
 	struct idle idle[2]; /* IPv4, IPv6 */
+	unsigned idle_max;   /* of a family */
 };
+
+static unsigned idle_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / IDLE_PART > IDLE_MAX)
+		return IDLE_MAX;
+	return (unsigned)(files.rlim_cur / IDLE_PART);
+}
 
 int hc_net_new(struct hc_net **out)
 {
@@ -53,6 +65,7 @@ int hc_net_new(struct hc_net **out)
 		free(n);
 		return r;
 	}
+	n->idle_max = idle_limit();
 	if (getrandom(&n->random, sizeof(n->random), GRND_NONBLOCK) < 0 || !n->random)
 		n->random = 0x9e3779b97f4a7c15; /* it only spreads probes */
 	*out = n;
@@ -75,6 +88,11 @@ void hc_net_free(struct hc_net *n)
 	close(n->epoll);
 	free(n->uses);
 	free(n);
+}
+
+unsigned hc_net_spare(const struct hc_net *n)
+{
+	return 2 * n->idle_max;
 }
 
 int hc_net_fd(const struct hc_net *n)
@@ -234,11 +252,11 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 }
 
 /* Sends the reset. False: it is to be closed. */
-static bool keep(struct idle *idle, int fd)
+static bool keep(struct hc_net *n, struct idle *idle, int fd)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
-	if (idle->count == IDLE_MAX || connect(fd, &nowhere, sizeof(nowhere)) < 0)
+	if (idle->count >= n->idle_max || connect(fd, &nowhere, sizeof(nowhere)) < 0)
 		return false;
 	idle->fds[idle->count++] = fd;
 	return true;
@@ -252,9 +270,9 @@ static void net_close(void *arg, int fd, bool reset)
 
 	if (use != NOT_OURS)
 		n->uses[fd] = NOT_OURS;
-	if (reset && use == HALF_OPEN && keep(&n->idle[0], fd))
+	if (reset && use == HALF_OPEN && keep(n, &n->idle[0], fd))
 		return;
-	if (reset && use == HALF_OPEN_6 && keep(&n->idle[1], fd))
+	if (reset && use == HALF_OPEN_6 && keep(n, &n->idle[1], fd))
 		return;
 	if (reset != (use != NOT_OURS))
 		(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin,

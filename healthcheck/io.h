@@ -13,5 +13,7 @@ void hc_net_free(struct hc_net *n); /* NULL is fine; connections are their owner
 struct hc_io hc_net_io(struct hc_net *n);
 /* Readable while hc_io.poll() would find something. */
 int hc_net_fd(const struct hc_net *n);
+/* How many descriptors it may hold open beyond those of connections. */
+unsigned hc_net_spare(const struct hc_net *n);
 
 #endif

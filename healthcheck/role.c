@@ -350,16 +350,15 @@ void hc_role_connect(struct hc_role *r, int fd)
 /* --- beginning and end ------------------------------------------------------------ */
 
 /* Probes get what descriptors there are, but for those we need ourselves. */
-static uint32_t in_flight_limit(uint32_t wanted)
+static uint32_t in_flight_limit(uint32_t wanted, rlim_t ours)
 {
 	struct rlimit files;
 	rlim_t room;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return wanted;
-	room = files.rlim_cur > DESCRIPTORS_OURS + MAX_IN_FLIGHT_MIN
-		       ? files.rlim_cur - DESCRIPTORS_OURS
-		       : MAX_IN_FLIGHT_MIN;
+	room = files.rlim_cur > ours + MAX_IN_FLIGHT_MIN ? files.rlim_cur - ours
+							 : MAX_IN_FLIGHT_MIN;
 	return room < wanted ? (uint32_t)room : wanted;
 }
 
@@ -376,7 +375,8 @@ int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 		return result;
 	}
 	ec.io = hc_net_io(r->net);
-	ec.max_in_flight = in_flight_limit(c->max_in_flight);
+	ec.max_in_flight = in_flight_limit(c->max_in_flight,
+					   DESCRIPTORS_OURS + hc_net_spare(r->net));
 	r->engine = hc_engine_new(&ec);
 	r->refuse_count = c->refuse_count;
 	r->refuse = xcalloc(c->refuse_count + 1, sizeof(*r->refuse));

@@ -352,6 +352,23 @@ static void nothing_is_deferred_or_late_where_there_is_room(void **state)
 	world_done(&w);
 }
 
+/* Its probes end after their next turn would have been, which is nothing that we are late by. */
+static void a_black_hole_makes_nobody_late(void **state)
+{
+	struct world w = world_new(1, 100);
+	struct hc_status s;
+
+	(void)state;
+	world_server(&w, 0)->mode = FAKE_SILENT;
+	world_put(&w, 0, VERDICT_UP);
+	world_run_ms(&w, 30000);
+	s = world_status(&w);
+	assert_int_equal(s.down, 1);
+	assert_int_equal(s.late.counts[0] + s.late.counts[1], s.probes - 1);
+	assert_int_equal(s.deferred, 0);
+	world_done(&w);
+}
+
 /* After a minute's stop all are due at once: they come as fast as at the start, and each is late. */
 static void after_a_stop_there_is_no_burst(void **state)
 {
@@ -395,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_late_loop_reads_answers_before_timeouts),
 		cmocka_unit_test(what_is_above_the_limit_waits_uncounted),
 		cmocka_unit_test(nothing_is_deferred_or_late_where_there_is_room),
+		cmocka_unit_test(a_black_hole_makes_nobody_late),
 		cmocka_unit_test(after_a_stop_there_is_no_burst),
 	};
 
