@@ -170,8 +170,8 @@ static void view_target(const struct target *t, struct target_view *out)
 		.latency_us = v->latency_us,
 		.users = t->user_count,
 	};
-	if (t->check->type == CHECK_MYSQL)
-		out->mysql = check_ref(t->check);
+	if (check_has(t->check->type) & CHECK_HAS_LOGIN)
+		out->login = check_ref(t->check);
 	snprintf(out->type, sizeof(out->type), "%s", check_type_text(t->check->type));
 	snprintf(out->reason, sizeof(out->reason), "%s", hc_reason_text(v->reason));
 }

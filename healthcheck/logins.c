@@ -39,6 +39,7 @@ struct hc_login {
 	struct hc_logins *logins;
 	struct account *account;
 	struct server *server;
+	enum check_type type;
 	bool is_full;		   /* the probe under way */
 	struct hc_outcome trouble; /* that holds and was told, or will be */
 	struct news news;
@@ -194,6 +195,7 @@ struct hc_login *hc_login_new(struct hc_logins *l, const struct check *c,
 	struct hc_login *g = xcalloc(1, sizeof(*g));
 
 	g->logins = l;
+	g->type = c->type;
 	g->account = account_of(l, c->secret);
 	g->account->users++;
 	g->server = server_of(l, where);
@@ -322,8 +324,8 @@ static void describe(const struct news *n, char *out, size_t size)
 			 n->account->name);
 		return;
 	}
-	len = snprintf(out, size, "mysql server %s: %s", endpoint_text(&g->server->endpoint, where),
-		       advice(g->trouble.reason));
+	len = snprintf(out, size, "%s server %s: %s", check_type_text(g->type),
+		       endpoint_text(&g->server->endpoint, where), advice(g->trouble.reason));
 	if (g->trouble.detail > 0 && len > 0 && (size_t)len < size)
 		snprintf(out + len, size - (size_t)len, " (error %d)", g->trouble.detail);
 }

@@ -74,12 +74,6 @@ void hc_mysql_done(struct hc_mysql *m)
 	buf_done(&m->reader.packet);
 }
 
-void hc_mysql_sent(struct hc_mysql *m, size_t len)
-{
-	memmove(m->out.data, m->out.data + len, m->out.len - len);
-	m->out.len -= len;
-}
-
 /* --- what we say ------------------------------------------------------------------ */
 
 static size_t begin_packet(struct hc_mysql *m)

@@ -40,7 +40,7 @@ struct hc_mysql_who {
 struct hc_mysql {
 	enum hc_mysql_state state;
 	struct hc_outcome outcome; /* in GOODBYE */
-	struct buf out;		   /* to be sent; hc_mysql_sent() takes away */
+	struct buf out;		   /* to be sent; what was is taken from its beginning */
 	bool logged_in;
 	/* the inside */
 	const struct check *check;
@@ -62,7 +62,6 @@ void hc_mysql_init(struct hc_mysql *m, const struct check *c, struct hc_mysql_wh
 void hc_mysql_done(struct hc_mysql *m);
 /* What the server said; in any pieces it means the same. */
 void hc_mysql_feed(struct hc_mysql *m, const uint8_t *data, size_t len);
-void hc_mysql_sent(struct hc_mysql *m, size_t len);
 /* SECURING, and TLS stands. Not trusted: our name and password are not told. */
 void hc_mysql_secured(struct hc_mysql *m, bool is_trusted);
 /* The server closed: afterwards the state is GOODBYE. */

@@ -7,6 +7,7 @@
 
 #include "healthcheck/account.h"
 #include "healthcheck/http_reply.h"
+#include "healthcheck/talk.h"
 
 struct hc_outcome hc_outcome_of_start(int error)
 {
@@ -51,6 +52,35 @@ struct hc_outcome hc_outcome_of_connection(int error)
 	}
 }
 
+/* What becomes of a connection, by the type of the check. */
+struct kind {
+	/* Either a conversation, or what the events of the connection mean. */
+	const struct hc_protocol *protocol;
+	bool (*event)(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		      struct hc_outcome *out);
+	bool listens_first; /* the server begins, so it has to see the whole connection at once */
+	bool needs_account; /* without one it is half-open */
+};
+
+static const struct kind half_open = { .event = hc_tcp_event };
+
+static const struct kind kinds[] = {
+	[CHECK_TCP] = { .event = hc_tcp_event },
+	[CHECK_HTTP] = { .event = hc_http_event },
+	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
+			  .listens_first = true,
+			  .needs_account = true },
+};
+
+static const struct kind *kind_of(const struct hc_probe *p)
+{
+	const struct kind *k = &kinds[p->check->type];
+
+	assert(k->protocol || k->event); /* else a check that is never probed */
+	/* Whose Secret is not known, too: what would be asked is not what was meant. */
+	return (k->needs_account || p->check->secret) && !p->account ? &half_open : k;
+}
+
 bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
 		    const struct endpoint *to, struct hc_account *account, uint64_t token,
 		    struct hc_outcome *out)
@@ -58,7 +88,7 @@ bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct che
 	int r;
 
 	*p = (struct hc_probe){ .check = c, .to = to, .account = account, .fd = -1 };
-	r = io->connect(io->arg, to, account != NULL, token, &p->fd);
+	r = io->connect(io->arg, to, kind_of(p)->listens_first, token, &p->fd);
 	if (r == 0)
 		return false;
 	*out = hc_outcome_of_start(-r);
@@ -68,35 +98,26 @@ bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct che
 bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		    struct hc_outcome *out)
 {
-	switch (p->check->type) {
-	case CHECK_TCP:
-		return hc_tcp_event(p, io, events, out);
-	case CHECK_MYSQL:
-		return p->account ? hc_mysql_event(p, io, token, events, out)
-				  : hc_tcp_event(p, io, events, out);
-	case CHECK_HTTP:
-		return hc_http_event(p, io, token, events, out);
-	case CHECK_NONE:
-		break;
-	}
-	assert(false && "a check that is never probed");
-	return false;
+	const struct kind *k = kind_of(p);
+
+	return k->protocol ? hc_talk_event(p, k->protocol, io, token, events, out)
+			   : k->event(p, io, token, events, out);
 }
 
 bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out)
 {
-	return p->talk && hc_mysql_is_settled(p, out);
+	return p->talk && hc_talk_is_settled(p->talk, out);
 }
 
 enum hc_login_end hc_probe_login_end(const struct hc_probe *p)
 {
-	return p->talk ? hc_mysql_login_end(p) : HC_LOGIN_NONE;
+	return p->talk ? hc_talk_login_end(p->talk) : HC_LOGIN_NONE;
 }
 
 void hc_probe_stop(struct hc_probe *p, const struct hc_io *io)
 {
 	if (p->talk)
-		hc_mysql_stop(p, io);
+		hc_talk_stop(p, io);
 	if (p->fd >= 0)
 		io->close(io->arg, p->fd, true);
 	p->fd = -1;

@@ -59,7 +59,7 @@ enum hc_login_end {
 };
 
 struct hc_http_reply;
-struct hc_mysql_talk;
+struct hc_talk;
 struct hc_account;
 
 struct hc_probe {
@@ -68,12 +68,13 @@ struct hc_probe {
 	int fd; /* -1: none */
 	uint32_t sent;
 	struct hc_http_reply *reply; /* http, once connected */
-	struct hc_account *account;  /* mysql: a reference; NULL: half-open */
-	struct hc_mysql_talk *talk;  /* mysql with an account, once connected */
+	struct hc_account *account;  /* to log in by: a reference; NULL: none */
+	struct hc_talk *talk;	     /* types that converse (talk.h), once connected */
 };
 
 /* True: over already, *out says how. Otherwise events follow, or the caller stops it.
- * Takes the reference to `account` over; for mysql alone. */
+ * Takes the reference to `account` over; it is NULL where the check has no secret. A check whose
+ * account is not at hand is half-open. */
 MUST_CHECK bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
 			       const struct endpoint *to, struct hc_account *account,
 			       uint64_t token, struct hc_outcome *out);
@@ -91,16 +92,11 @@ void hc_probe_stop(struct hc_probe *p, const struct hc_io *io);
 struct hc_outcome hc_outcome_of_start(int error);
 struct hc_outcome hc_outcome_of_connection(int error);
 
-/* The kinds, for hc_probe_event() alone. */
-bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint32_t events,
+/* The kinds, for hc_probe_event() alone; those that converse are in talk.h. */
+bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		  struct hc_outcome *out);
 bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		   struct hc_outcome *out);
-bool hc_mysql_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
-		    struct hc_outcome *out);
-bool hc_mysql_is_settled(const struct hc_probe *p, struct hc_outcome *out);
-enum hc_login_end hc_mysql_login_end(const struct hc_probe *p);
-void hc_mysql_stop(struct hc_probe *p, const struct hc_io *io);
 
 /* GET as it is sent, cut at `size` (HC_HTTP_REQUEST_MAX always fits); returns the length. */
 #define HC_HTTP_REQUEST_MAX 1024

@@ -13,11 +13,12 @@
 
 #include "healthcheck/probe.h"
 
-bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint32_t events,
+bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		  struct hc_outcome *out)
 {
 	int error = 0;
 
+	(void)token; /* nothing else is ever waited for */
 	/* Writable and no error: the SYN-ACK is here, and no question needs to be asked. */
 	if (events & (EPOLLERR | EPOLLHUP))
 		error = io->error(io->arg, p->fd);

@@ -14,7 +14,7 @@
 
 #define COUNTS_HEALTHS	   (HEALTH_UNMONITORED + 1)
 #define COUNTS_STATES	   (VERDICT_DOWN + 1)
-#define COUNTS_TYPES	   (CHECK_MYSQL + 1)
+#define COUNTS_TYPES	   CHECK_TYPES
 #define COUNTS_REASONS_MAX 32
 #define COUNTS_PROTOCOLS   3 /* tcp, udp, sctp */
 

@@ -81,14 +81,17 @@ static void put_secret(struct json_writer *j, const struct check *c)
 	json_put_text(j, REST_SECRET, name);
 }
 
-static void put_mysql(struct json_writer *j, const struct check *c)
+static void put_login(struct json_writer *j, const struct check *c)
 {
+	unsigned has = check_has(c->type);
+
 	put_secret(j, c);
 	json_put_text(j, REST_ROLE, value_word_text(&value_check_roles, c->role));
-	json_put_text(j, REST_TLS, value_word_text(&value_check_tls, c->tls));
-	if (c->max_lag_s)
+	if (has & CHECK_HAS_TLS)
+		json_put_text(j, REST_TLS, value_word_text(&value_check_tls, c->tls));
+	if (has & CHECK_HAS_LAG && c->max_lag_s)
 		json_put_uint(j, REST_MAX_LAG_SECONDS, c->max_lag_s);
-	else
+	else if (has & CHECK_HAS_LAG)
 		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
 }
 
@@ -106,15 +109,15 @@ static void put_check(struct json_writer *j, const struct check *c)
 		json_put_uint(j, REST_RISE, c->rise);
 		json_put_uint(j, REST_FALL, c->fall);
 	}
-	if (c->type == CHECK_HTTP) {
+	if (check_has(c->type) & CHECK_HAS_REQUEST) {
 		json_put_text(j, REST_PATH, c->path);
 		json_put_text(j, REST_HOST, c->host);
 		json_put_text(j, REST_EXPECT,
 			      value_statuses_text(c->expect, c->expect_count, expect));
 		json_put_text(j, REST_MATCH, c->match);
 	}
-	if (c->type == CHECK_MYSQL)
-		put_mysql(j, c);
+	if (check_has(c->type) & CHECK_HAS_LOGIN)
+		put_login(j, c);
 	json_end_object(j);
 }
 
@@ -337,8 +340,8 @@ void view_put_target(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_PORT, t->endpoint.port);
 	json_put_text(j, REST_PROTOCOL, protocol_text(t->endpoint.protocol));
 	json_put_text(j, REST_TYPE, t->type);
-	if (t->mysql)
-		put_mysql(j, t->mysql);
+	if (t->login)
+		put_login(j, t->login);
 	json_put_text(j, REST_STATE, verdict_state_text(t->state));
 	json_put_time(j, REST_SINCE, t->since_ms);
 	put_result(j, t);

@@ -13,11 +13,19 @@
 #define INTERVAL_MAX_MS 60000
 #define STREAK_MAX	10
 
-static const char *const type_texts[] = {
-	[CHECK_NONE] = "none",
-	[CHECK_TCP] = "tcp",
-	[CHECK_HTTP] = "http",
-	[CHECK_MYSQL] = "mysql",
+#define ROLE(name) (1u << CHECK_ROLE_##name)
+
+static const struct {
+	const char *text;
+	unsigned has;	/* CHECK_HAS_... */
+	unsigned roles; /* besides any */
+} types[CHECK_TYPES] = {
+	[CHECK_NONE] = { "none", 0, 0 },
+	[CHECK_TCP] = { "tcp", 0, 0 },
+	[CHECK_HTTP] = { "http", CHECK_HAS_REQUEST, 0 },
+	[CHECK_MYSQL] = { "mysql",
+			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
+			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
 };
 
 struct check *check_new(enum check_type type)
@@ -36,7 +44,7 @@ struct check *check_new(enum check_type type)
 		c->expect[0] = (struct check_status_range){ 200, 399 };
 		c->expect_count = 1;
 	}
-	if (type == CHECK_MYSQL)
+	if (check_has(type) & CHECK_HAS_TLS)
 		c->tls = CHECK_TLS_PREFERRED;
 	return c;
 }
@@ -60,13 +68,26 @@ void check_unref(struct check *c)
 
 const char *check_type_text(enum check_type type)
 {
-	return type >= CHECK_NONE && type <= CHECK_MYSQL ? type_texts[type] : "?";
+	return type >= CHECK_NONE && type < CHECK_TYPES ? types[type].text : "?";
+}
+
+unsigned check_has(enum check_type type)
+{
+	return type >= CHECK_NONE && type < CHECK_TYPES ? types[type].has : 0;
+}
+
+bool check_has_role(enum check_type type, enum check_role role)
+{
+	if (role == CHECK_ROLE_ANY)
+		return true;
+	return type >= CHECK_NONE && type < CHECK_TYPES && role <= CHECK_ROLE_GALERA &&
+	       types[type].roles & 1u << role;
 }
 
 bool check_type_parse(const char *s, enum check_type *out)
 {
-	for (enum check_type t = CHECK_NONE; t <= CHECK_MYSQL; t++) {
-		if (strcmp(s, type_texts[t]) == 0) {
+	for (enum check_type t = CHECK_NONE; t < CHECK_TYPES; t++) {
+		if (strcmp(s, types[t].text) == 0) {
 			*out = t;
 			return true;
 		}
@@ -105,7 +126,7 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_u16(b, c->expect[i].last);
 	}
 	/* Types that are older are named by the bytes so far, for ever. */
-	if (c->type == CHECK_MYSQL) {
+	if (check_has(c->type) & CHECK_HAS_LOGIN) {
 		wire_put_str(b, c->secret ? c->secret : "");
 		wire_put_u8(b, (uint8_t)c->role);
 		wire_put_u8(b, (uint8_t)c->tls);
@@ -159,28 +180,35 @@ static bool statuses_are_sane(const struct check *c)
 	return true;
 }
 
-static bool mysql_is_sane(const struct check *c)
+static bool login_is_sane(const struct check *c)
 {
-	return c->role <= CHECK_ROLE_GALERA && c->tls <= CHECK_TLS_REQUIRED &&
-	       (c->secret ? value_is_secret_name(c->secret) : c->role == CHECK_ROLE_ANY) &&
-	       (c->role == CHECK_ROLE_READER ? c->max_lag_s <= CHECK_LAG_MAX_S : c->max_lag_s == 0);
+	unsigned has = check_has(c->type);
+	bool may_lag = has & CHECK_HAS_LAG && c->role == CHECK_ROLE_READER;
+
+	if (!c->secret && has & CHECK_ROLE_NEEDS_SECRET && c->role != CHECK_ROLE_ANY)
+		return false;
+	return check_has_role(c->type, c->role) &&
+	       (!c->secret || value_is_secret_name(c->secret)) &&
+	       c->tls <= (has & CHECK_HAS_TLS ? CHECK_TLS_REQUIRED : CHECK_TLS_OFF) &&
+	       c->max_lag_s <= (may_lag ? CHECK_LAG_MAX_S : 0);
+}
+
+static bool request_is_sane(const struct check *c)
+{
+	return c->path && value_is_http_path(c->path) &&
+	       (!c->host || value_is_http_host(c->host)) && c->expect_count > 0 &&
+	       statuses_are_sane(c);
 }
 
 static bool question_is_sane(const struct check *c)
 {
-	switch (c->type) {
-	case CHECK_NONE:
-	case CHECK_TCP:
-		return !c->path && !c->host && !c->match && c->expect_count == 0;
-	case CHECK_MYSQL:
-		return !c->path && !c->host && !c->match && c->expect_count == 0 &&
-		       mysql_is_sane(c);
-	case CHECK_HTTP:
-		return c->path && value_is_http_path(c->path) &&
-		       (!c->host || value_is_http_host(c->host)) && c->expect_count > 0 &&
-		       statuses_are_sane(c);
-	}
-	return false;
+	bool asks = c->path || c->host || c->match || c->expect_count > 0;
+	unsigned has = check_has(c->type);
+
+	if (c->type < CHECK_NONE || c->type >= CHECK_TYPES)
+		return false;
+	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
+	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c));
 }
 
 struct check *wire_check(struct wire *w)
@@ -207,7 +235,7 @@ struct check *wire_check(struct wire *w)
 		c->expect[i].first = wire_u16(w);
 		c->expect[i].last = wire_u16(w);
 	}
-	if (c->type == CHECK_MYSQL) {
+	if (check_has(c->type) & CHECK_HAS_LOGIN) {
 		c->secret = read_text(w, CHECK_SECRET_MAX);
 		c->role = (enum check_role)wire_u8(w);
 		c->tls = (enum check_tls)wire_u8(w);

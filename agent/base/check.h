@@ -25,8 +25,18 @@ enum check_type {
 	 * `secret`, or while it is not known: half-open, for who leaves early is locked out. */
 	CHECK_MYSQL = 4,
 };
+#define CHECK_TYPES (CHECK_MYSQL + 1) /* the first that is none */
 
-/* mysql: what the server must be, besides alive. */
+/* What a check of a type has besides its times and its port. */
+enum {
+	CHECK_HAS_REQUEST = 1u << 0,	   /* path, host, match, expect */
+	CHECK_HAS_LOGIN = 1u << 1,	   /* secret, role */
+	CHECK_HAS_TLS = 1u << 2,	   /* tls */
+	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
+	CHECK_ROLE_NEEDS_SECRET = 1u << 4, /* nobody else is told the role */
+};
+
+/* What the server must be, besides alive. */
 enum check_role {
 	CHECK_ROLE_ANY,
 	CHECK_ROLE_WRITER, /* read_only is off */
@@ -34,7 +44,7 @@ enum check_role {
 	CHECK_ROLE_GALERA, /* a synced node of the primary component */
 };
 
-/* mysql: whether the login goes through TLS. */
+/* Whether the login goes through TLS. */
 enum check_tls {
 	CHECK_TLS_OFF,
 	CHECK_TLS_PREFERRED, /* where the server offers it */
@@ -63,15 +73,15 @@ struct check {
 	uint32_t interval_ms; /* 1000..60000 (tests may go down to 100) */
 	uint32_t timeout_ms;  /* 100..interval */
 	uint32_t fast_ms;     /* interval while the state is in doubt; 100..interval */
-	/* http only; NULL otherwise */
+	/* CHECK_HAS_REQUEST only; NULL and 0 otherwise */
 	char *path;  /* begins with '/', printable ASCII */
 	char *host;  /* NULL: the address */
 	char *match; /* NULL: any body */
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
-	/* mysql only; NULL and 0 otherwise */
+	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise */
 	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in
-	 * it. NULL: no login, and role is any. */
+	 * it. NULL: no login. */
 	char *secret;
 	enum check_role role;
 	enum check_tls tls;
@@ -85,6 +95,11 @@ void check_unref(struct check *c); /* NULL is fine */
 bool check_equal(const struct check *a, const struct check *b);
 const char *check_type_text(enum check_type type);
 MUST_CHECK bool check_type_parse(const char *s, enum check_type *out);
+
+/* CHECK_HAS_...; 0 for none and tcp, and for what is no type. */
+unsigned check_has(enum check_type type);
+/* Can a check of the type ask for it? Any type can ask for CHECK_ROLE_ANY. */
+bool check_has_role(enum check_type type, enum check_role role);
 
 /* Canonical bytes. Reading bounds every field; NULL (and w bad) if any is out of range. */
 void wire_put_check(struct buf *b, const struct check *c);

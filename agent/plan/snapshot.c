@@ -231,7 +231,7 @@ void target_list_unref(struct target_list *t)
 	if (!t || !give(&t->refs))
 		return;
 	for (size_t i = 0; i < t->count; i++)
-		check_unref(t->items[i].mysql);
+		check_unref(t->items[i].login);
 	free(t);
 }
 
@@ -251,7 +251,7 @@ bool target_list_unref_piece(struct target_list **t, size_t max)
 		return false;
 	}
 	for (size_t end = l->count - max; l->count > end;)
-		check_unref(l->items[--l->count].mysql);
+		check_unref(l->items[--l->count].login);
 	*t = target_list_resize(l, l->count);
 	return true;
 }

@@ -17,14 +17,14 @@
 
 #define PREFIX ANNOTATION_PREFIX
 
-#define ONLY_MAX 8 /* keys for one type of check alone */
+#define ONLY_MAX 16 /* keys that not every check has; more than there are */
 
 /* Which annotation said what, where that matters at the end. */
 struct said {
 	const struct object_annotation *by[KEY_COUNT]; /* good or not; NULL: none */
 	bool good[KEY_COUNT];
 	const struct object_annotation *only[ONLY_MAX];
-	enum check_type only_for[ONLY_MAX];
+	unsigned only_for[ONLY_MAX]; /* CHECK_HAS_... */
 	size_t only_count;
 };
 
@@ -47,10 +47,10 @@ static void remember(struct said *s, const struct object_annotation *a,
 {
 	s->by[k->id] = a;
 	s->good[k->id] = true;
-	if ((k->use != USE_HTTP && k->use != USE_MYSQL) || s->only_count == ONLY_MAX)
+	if (k->use == USE_ANY || k->use == USE_CHECK || s->only_count == ONLY_MAX)
 		return;
 	s->only[s->only_count] = a;
-	s->only_for[s->only_count++] = k->use == USE_HTTP ? CHECK_HTTP : CHECK_MYSQL;
+	s->only_for[s->only_count++] = k->use;
 }
 
 static void read_one(struct draft *d, const struct object_annotation *a, struct said *said)
@@ -146,7 +146,7 @@ static void check_tunnel(struct draft *d, const struct said *said)
 static void check_only(struct draft *d, const struct said *said)
 {
 	for (size_t i = 0; i < said->only_count; i++) {
-		if (said->only_for[i] != d->type)
+		if (!(check_has(d->type) & said->only_for[i]))
 			problems_add(d->problems, false, said->only[i]->line,
 				     "annotation " PREFIX
 				     "%s has no effect with a health check of type %s",
@@ -161,7 +161,7 @@ static void check_only(struct draft *d, const struct said *said)
  */
 static void check_role(struct draft *d, const struct said *said)
 {
-	if (d->type != CHECK_MYSQL)
+	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
 	if (d->role != CHECK_ROLE_ANY && !d->secret && said->by[KEY_SECRET]) {
 		d->secret = "invalid";
@@ -189,7 +189,7 @@ static void check_role(struct draft *d, const struct said *said)
  */
 static void default_policies(const struct draft *d, const struct said *said)
 {
-	if (d->type != CHECK_MYSQL)
+	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
 	if (!said->good[KEY_ON_UNHEALTHY])
 		d->set->unhealthy = UNHEALTHY_RESET;
@@ -208,7 +208,7 @@ static char *replace_text(char *old, const char *text)
 /* As the check has it: no other source's Secret of that name is meant. */
 static char *full_secret(const struct draft *d, const struct pool_home *home)
 {
-	if (d->type != CHECK_MYSQL || !d->secret)
+	if (!d->secret)
 		return NULL;
 	if (home->source == 0)
 		return xasprintf("%s/%s", home->ns, d->secret);
@@ -218,6 +218,7 @@ static char *full_secret(const struct draft *d, const struct pool_home *home)
 static struct check *make_check(const struct draft *d, const struct pool_home *home)
 {
 	struct check *c = check_new(d->type);
+	unsigned has = check_has(d->type);
 
 	c->port = d->type == CHECK_NONE ? 0 : d->port;
 	c->rise = d->rise;
@@ -225,13 +226,15 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	c->interval_ms = d->interval_ms;
 	c->timeout_ms = d->timeout_ms;
 	c->fast_ms = d->fast_ms;
-	if (d->type == CHECK_MYSQL) {
+	if (has & CHECK_HAS_LOGIN) {
 		c->secret = full_secret(d, home);
 		c->role = d->role;
-		c->tls = d->tls;
-		c->max_lag_s = d->max_lag_s;
 	}
-	if (d->type != CHECK_HTTP)
+	if (has & CHECK_HAS_TLS)
+		c->tls = d->tls;
+	if (has & CHECK_HAS_LAG)
+		c->max_lag_s = d->max_lag_s;
+	if (!(has & CHECK_HAS_REQUEST))
 		return c;
 	if (d->path)
 		c->path = replace_text(c->path, d->path);
@@ -261,7 +264,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.host = c->host,
 		.match = c->match,
 		.expect_count = c->expect_count,
-		.tls = c->type == CHECK_MYSQL ? c->tls : CHECK_TLS_PREFERRED,
+		.tls = check_has(c->type) & CHECK_HAS_TLS ? c->tls : CHECK_TLS_PREFERRED,
 	};
 
 	memcpy(d.expect, c->expect, sizeof(d.expect));

@@ -29,8 +29,9 @@ struct draft {
 	unsigned unknown; /* keys so far */
 };
 
-/* For which type of check a key is. */
-enum key_use { USE_ANY, USE_CHECK, USE_HTTP, USE_MYSQL };
+/* What a key is for: not for the check; for any check; or for those that have CHECK_HAS_... */
+#define USE_ANY	  0u
+#define USE_CHECK (1u << 31)
 
 /* Those that what only makes sense together is judged by. */
 enum key_id {
@@ -50,7 +51,7 @@ enum key_id {
 
 struct annotation_key {
 	const char *name;
-	enum key_use use;
+	unsigned use;
 	/* Returns NULL, or what the value should have been ("... is not WHAT"); itself NULL: the key is
 	 * known, but not in this version. */
 	const char *(*read)(struct draft *d, const char *value);

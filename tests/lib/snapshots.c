@@ -262,7 +262,7 @@ static struct target_view target_of(const struct pool_view *v, const struct memb
 
 	snprintf(t.type, sizeof(t.type), "%s", check_type_text(v->pool->set.check->type));
 	if (v->pool->set.check->type == CHECK_MYSQL)
-		t.mysql = check_ref(v->pool->set.check);
+		t.login = check_ref(v->pool->set.check);
 	switch (m->state) {
 	case VERDICT_UP:
 		snprintf(t.reason, sizeof(t.reason), "ok");
@@ -271,7 +271,7 @@ static struct target_view target_of(const struct pool_view *v, const struct memb
 		break;
 	case VERDICT_DOWN:
 		snprintf(t.reason, sizeof(t.reason), "%s",
-			 t.mysql	    ? "not in that role"
+			 t.login	    ? "not in that role"
 			 : t.type[0] == 'h' ? "status"
 					    : "refused");
 		t.detail = t.type[0] == 'h' ? 503 : 0;

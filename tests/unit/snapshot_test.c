@@ -59,7 +59,7 @@ static struct target_list *ten_targets(struct check *c)
 	for (size_t i = 0; i < 10; i++) {
 		if (i == 4)
 			l = target_list_resize(l, 10);
-		l->items[l->count++] = (struct target_view){ .id = i, .mysql = check_ref(c) };
+		l->items[l->count++] = (struct target_view){ .id = i, .login = check_ref(c) };
 	}
 	for (size_t i = 0; i < 10; i++)
 		assert_int_equal(l->items[i].id, i);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "healthcheck/talk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "agent/base/xalloc.h"
+#include "healthcheck/tls.h"
+
+#define READ_SIZE 4096
+#define READS_MAX 64 /* in one event: more than a whole conversation takes */
+
+struct hc_talk {
+	const struct hc_protocol *protocol;
+	void *words; /* the protocol's */
+	struct hc_tls *tls;
+	bool is_secured;
+	uint32_t waits_for;
+};
+
+static void begin_talk(struct hc_probe *p, const struct hc_protocol *protocol)
+{
+	p->talk = xcalloc(1, sizeof(*p->talk));
+	p->talk->protocol = protocol;
+	p->talk->words = xcalloc(1, protocol->size);
+	p->talk->waits_for = EPOLLOUT;
+	protocol->begin(p->talk->words, p->check, p->account);
+}
+
+static enum hc_talk_phase phase_of(const struct hc_talk *t, struct hc_outcome *out)
+{
+	return t->protocol->phase(t->words, out);
+}
+
+static bool is_in(const struct hc_talk *t, enum hc_talk_phase phase)
+{
+	struct hc_outcome any;
+
+	return phase_of(t, &any) == phase;
+}
+
+static struct buf *to_say(const struct hc_talk *t)
+{
+	return t->protocol->out(t->words);
+}
+
+static bool fail(struct hc_outcome *out, enum hc_reason reason)
+{
+	*out = (struct hc_outcome){ reason, 0 };
+	return true;
+}
+
+/* What -errno of a send or receive means: *out and true, or false for "later". */
+static bool over(ssize_t n, struct hc_outcome *out)
+{
+	if (n == -EAGAIN)
+		return false;
+	*out = hc_outcome_of_connection((int)-n);
+	return true;
+}
+
+/* Sends what there is to say. True: over. */
+static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+{
+	struct hc_talk *t = p->talk;
+	struct buf *b = to_say(t);
+
+	while (b->len > 0) {
+		ssize_t n = t->is_secured ? hc_tls_send(t->tls, b->data, b->len)
+					  : io->send(io->arg, p->fd, b->data, b->len);
+
+		if (n < 0)
+			return over(n, out);
+		memmove(b->data, b->data + n, b->len - (size_t)n);
+		b->len -= (size_t)n;
+	}
+	return phase_of(t, out) == HC_TALK_OVER;
+}
+
+/* All that comes before TLS is said: it begins, or goes on. True: over. */
+static bool secure(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+{
+	struct hc_talk *t = p->talk;
+	int r;
+
+	if (!is_in(t, HC_TALK_SECURING) || to_say(t)->len > 0)
+		return false;
+	if (!t->tls)
+		t->tls = hc_tls_new(io, p->fd, p->account->trust);
+	if (!t->tls) {
+		*out = hc_outcome_of_start(ENOMEM);
+		return true;
+	}
+	r = hc_tls_handshake(t->tls);
+	if (r == -EAGAIN)
+		return false;
+	if (r < 0)
+		return fail(out, HC_REASON_TLS);
+	t->is_secured = true;
+	t->protocol->secured(t->words, hc_tls_is_trusted(t->tls));
+	return say(p, io, out);
+}
+
+/* The server closed: our own close by FIN leaves no TIME_WAIT with us. */
+static bool hear_close(struct hc_probe *p, struct hc_outcome *out)
+{
+	p->talk->protocol->closed(p->talk->words);
+	(void)phase_of(p->talk, out);
+	return true;
+}
+
+/* Listens, and answers, until nothing more comes. True: over. */
+static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+{
+	struct hc_talk *t = p->talk;
+	uint8_t data[READ_SIZE];
+
+	for (unsigned i = 0; i < READS_MAX; i++) {
+		ssize_t n;
+
+		if (is_in(t, HC_TALK_SECURING))
+			return false;
+		n = t->is_secured ? hc_tls_recv(t->tls, data, sizeof(data))
+				  : io->recv(io->arg, p->fd, data, sizeof(data));
+		if (n == 0 || (n < 0 && n != -EAGAIN && is_in(t, HC_TALK_GOODBYE)))
+			return hear_close(p, out);
+		if (n < 0)
+			return over(n, out);
+		t->protocol->feed(t->words, data, (size_t)n);
+		if (say(p, io, out) || secure(p, io, out))
+			return true;
+	}
+	/* A server that never ends; what was settled holds. */
+	return fail(out, HC_REASON_TOO_LONG);
+}
+
+/* Waits for what the conversation needs next. True: over, for want of resources. */
+static bool wait_on(struct hc_probe *p, const struct hc_io *io, uint64_t token,
+		    struct hc_outcome *out)
+{
+	struct hc_talk *t = p->talk;
+	uint32_t events = EPOLLIN;
+	int r;
+
+	if (to_say(t)->len > 0 || (t->tls && !t->is_secured && hc_tls_wants_write(t->tls)))
+		events |= EPOLLOUT;
+	if (events == t->waits_for)
+		return false;
+	t->waits_for = events;
+	r = io->wait(io->arg, p->fd, token, events);
+	if (r == 0)
+		return false;
+	*out = hc_outcome_of_start(-r);
+	return true;
+}
+
+static bool talk(struct hc_probe *p, const struct hc_io *io, uint64_t token, struct hc_outcome *out)
+{
+	struct hc_outcome settled;
+
+	if (!say(p, io, out) && !secure(p, io, out) && !hear(p, io, out))
+		return wait_on(p, io, token, out);
+	/* Whatever the connection came to, what was settled before holds. */
+	if (hc_talk_is_settled(p->talk, &settled))
+		*out = settled;
+	return true;
+}
+
+bool hc_talk_event(struct hc_probe *p, const struct hc_protocol *protocol, const struct hc_io *io,
+		   uint64_t token, uint32_t events, struct hc_outcome *out)
+{
+	int error;
+
+	if (p->talk)
+		return talk(p, io, token, out);
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		error = io->error(io->arg, p->fd);
+		*out = hc_outcome_of_connection(error ? error : ECONNRESET);
+		return true;
+	}
+	if (!(events & EPOLLOUT))
+		return false;
+	begin_talk(p, protocol);
+	return talk(p, io, token, out);
+}
+
+bool hc_talk_is_settled(const struct hc_talk *t, struct hc_outcome *out)
+{
+	struct hc_outcome o;
+
+	if (phase_of(t, &o) < HC_TALK_GOODBYE)
+		return false;
+	*out = o;
+	return true;
+}
+
+enum hc_login_end hc_talk_login_end(const struct hc_talk *t)
+{
+	return t->protocol->login_end ? t->protocol->login_end(t->words) : HC_LOGIN_NONE;
+}
+
+void hc_talk_stop(struct hc_probe *p, const struct hc_io *io)
+{
+	struct hc_talk *t = p->talk;
+
+	/* All that had to be said is said: an end in peace. */
+	if (p->fd >= 0 && is_in(t, HC_TALK_GOODBYE)) {
+		io->close(io->arg, p->fd, false);
+		p->fd = -1;
+	}
+	hc_tls_free(t->tls);
+	t->protocol->end(t->words);
+	free(t->words);
+	free(t);
+	p->talk = NULL;
+}

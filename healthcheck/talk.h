@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Conversations: what a probe says to a server and hears of it once connected.
+ *
+ * A protocol is pure, bytes in and bytes out, and knows nothing of sockets.
+ * talk.c carries its bytes, through TLS where it asks for that, and ends the
+ * connection as it says. The probe owns the conversation.
+ */
+#ifndef HEALTHCHECK_TALK_H
+#define HEALTHCHECK_TALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/buf.h"
+#include "healthcheck/account.h"
+#include "healthcheck/probe.h"
+
+enum hc_talk_phase {
+	HC_TALK_ON,
+	HC_TALK_SECURING, /* once all is sent, TLS begins */
+	/* The outcome holds. Once all is sent the server closes, or HC_SETTLED_MS later we do, by FIN. */
+	HC_TALK_GOODBYE,
+	HC_TALK_OVER, /* the outcome holds; once all is sent it ends by RST */
+};
+
+struct hc_protocol {
+	size_t size; /* of a conversation; begin() finds it zeroed */
+	/* The connection is there. c and who stay as long; who is NULL where nobody is to log in. */
+	void (*begin)(void *talk, const struct check *c, const struct hc_account *who);
+	void (*end)(void *talk); /* gives back what is in it */
+	/* What the server said; in any pieces it means the same. */
+	void (*feed)(void *talk, const uint8_t *data, size_t len);
+	/* The server closed: afterwards the phase is GOODBYE or OVER. */
+	void (*closed)(void *talk);
+	/* SECURING, and TLS stands. NULL: it never asks for TLS. */
+	void (*secured)(void *talk, bool is_trusted);
+	/* *out is set in GOODBYE and in OVER. */
+	enum hc_talk_phase (*phase)(const void *talk, struct hc_outcome *out);
+	struct buf *(*out)(void *talk); /* to be sent; what was is taken from its beginning */
+	/* If it ended now. NULL: no server minds how it ends. */
+	enum hc_login_end (*login_end)(const void *talk);
+};
+
+extern const struct hc_protocol hc_mysql_protocol;
+
+struct hc_talk;
+
+/* For probe.c: as hc_probe_event() and those that follow it; p->talk is there after the connection. */
+bool hc_talk_event(struct hc_probe *p, const struct hc_protocol *protocol, const struct hc_io *io,
+		   uint64_t token, uint32_t events, struct hc_outcome *out);
+bool hc_talk_is_settled(const struct hc_talk *t, struct hc_outcome *out);
+enum hc_login_end hc_talk_login_end(const struct hc_talk *t);
+void hc_talk_stop(struct hc_probe *p, const struct hc_io *io);
+
+#endif
