@@ -27,7 +27,7 @@ static void finish(struct hc_http_reply *r)
 {
 	if (!status_expected(r))
 		conclude(r, HC_REASON_STATUS, r->status);
-	else if (!r->found)
+	else if (!r->match.found)
 		conclude(r, HC_REASON_NO_MATCH, r->status);
 	else
 		conclude(r, HC_REASON_OK, r->status);
@@ -35,34 +35,18 @@ static void finish(struct hc_http_reply *r)
 
 void hc_http_reply_init(struct hc_http_reply *r, const struct check *c)
 {
-	const char *m = c->match;
-	uint8_t k = 0;
-
-	*r = (struct hc_http_reply){ .check = c, .found = !m };
-	for (size_t i = 1; m && m[i]; i++) {
-		while (k > 0 && m[i] != m[k])
-			k = r->fallback[k];
-		if (m[i] == m[k])
-			k++;
-		r->fallback[i + 1] = k;
-	}
+	*r = (struct hc_http_reply){ .check = c };
+	hc_match_init(&r->match, c->match, c->match ? strlen(c->match) : 0);
 }
 
 static void look_for_match(struct hc_http_reply *r, const char *data, size_t len)
 {
-	const char *m = r->check->match;
 	size_t look = HC_HTTP_BODY_LOOK - r->body_looked;
 
 	if (len < look)
 		look = len;
 	r->body_looked += (uint32_t)look;
-	for (size_t i = 0; i < look && !r->found; i++) {
-		while (r->matched > 0 && data[i] != m[r->matched])
-			r->matched = r->fallback[r->matched];
-		if (data[i] == m[r->matched])
-			r->matched++;
-		r->found = m[r->matched] == '\0';
-	}
+	hc_match_feed(&r->match, data, look);
 }
 
 /* --- lines -------------------------------------------------------------------- */

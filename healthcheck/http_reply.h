@@ -16,6 +16,7 @@
 
 #include "agent/base/attr.h"
 #include "agent/base/check.h"
+#include "healthcheck/match.h"
 #include "healthcheck/probe.h"
 
 #define HC_HTTP_HEADER_MAX 8192
@@ -44,10 +45,7 @@ struct hc_http_reply {
 	uint64_t left;
 	uint16_t status;
 	bool chunked, has_length;
-	bool found;	 /* `match`, or nothing is looked for */
-	uint8_t matched; /* bytes of `match` that the body's end agrees with */
-	/* Knuth, Morris, Pratt: after agreeing in i bytes, how many still agree if the next does not */
-	uint8_t fallback[CHECK_MATCH_MAX + 1];
+	struct hc_match match; /* found at once where nothing is looked for */
 	uint16_t line_len;
 	char line[HC_HTTP_LINE_MAX];
 };

@@ -66,6 +66,7 @@ static const struct kind half_open = { .event = hc_tcp_event };
 
 static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
+	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .listens_first = true },
 	[CHECK_HTTP] = { .event = hc_http_event },
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .listens_first = true,

@@ -207,6 +207,8 @@
 #define REST_HOST	      "host"
 #define REST_MATCH	      "match"
 #define REST_EXPECT	      "expect"
+#define REST_SEND	      "send"
+#define REST_ANSWER	      "answer"
 #define REST_INTERVAL_MS      "intervalMilliseconds"
 #define REST_TIMEOUT_MS	      "timeoutMilliseconds"
 #define REST_FAST_INTERVAL_MS "fastIntervalMilliseconds"

@@ -116,6 +116,10 @@ static void put_check(struct json_writer *j, const struct check *c)
 			      value_statuses_text(c->expect, c->expect_count, expect));
 		json_put_text(j, REST_MATCH, c->match);
 	}
+	if (check_has(c->type) & CHECK_HAS_WORDS) {
+		json_put_text(j, REST_SEND, c->send);
+		json_put_text(j, REST_ANSWER, c->answer);
+	}
 	if (check_has(c->type) & CHECK_HAS_LOGIN)
 		put_login(j, c);
 	json_end_object(j);

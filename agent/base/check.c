@@ -22,6 +22,7 @@ static const struct {
 } types[CHECK_TYPES] = {
 	[CHECK_NONE] = { "none", 0, 0 },
 	[CHECK_TCP] = { "tcp", 0, 0 },
+	[CHECK_TCP_FULL] = { "tcp-full", CHECK_HAS_WORDS, 0 },
 	[CHECK_HTTP] = { "http", CHECK_HAS_REQUEST, 0 },
 	[CHECK_MYSQL] = { "mysql",
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
@@ -63,6 +64,8 @@ void check_unref(struct check *c)
 	free(c->host);
 	free(c->match);
 	free(c->secret);
+	free(c->send);
+	free(c->answer);
 	free(c);
 }
 
@@ -132,6 +135,10 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_u8(b, (uint8_t)c->tls);
 		wire_put_u32(b, c->max_lag_s);
 	}
+	if (check_has(c->type) & CHECK_HAS_WORDS) {
+		wire_put_str(b, c->send ? c->send : "");
+		wire_put_str(b, c->answer ? c->answer : "");
+	}
 }
 
 void wire_put_check(struct buf *b, const struct check *c)
@@ -155,7 +162,7 @@ bool check_equal(const struct check *a, const struct check *b)
 /* An empty string stands for NULL: none of the texts may be empty. */
 static char *read_text(struct wire *w, size_t max)
 {
-	char text[CHECK_SECRET_MAX + 1];
+	char text[CHECK_BYTES_TEXT_MAX + 1]; /* the longest there is */
 
 	wire_str(w, text, max + 1);
 	return w->bad || text[0] == '\0' ? NULL : xstrdup(text);
@@ -193,6 +200,15 @@ static bool login_is_sane(const struct check *c)
 	       c->max_lag_s <= (may_lag ? CHECK_LAG_MAX_S : 0);
 }
 
+static bool words_are_sane(const struct check *c)
+{
+	uint8_t bytes[CHECK_BYTES_MAX];
+	size_t len;
+
+	return (!c->send || value_bytes(c->send, bytes, &len) == 0) &&
+	       (!c->answer || value_bytes(c->answer, bytes, &len) == 0);
+}
+
 static bool request_is_sane(const struct check *c)
 {
 	return c->path && value_is_http_path(c->path) &&
@@ -208,7 +224,8 @@ static bool question_is_sane(const struct check *c)
 	if (c->type < CHECK_NONE || c->type >= CHECK_TYPES)
 		return false;
 	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
-	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c));
+	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
+	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c));
 }
 
 struct check *wire_check(struct wire *w)
@@ -240,6 +257,10 @@ struct check *wire_check(struct wire *w)
 		c->role = (enum check_role)wire_u8(w);
 		c->tls = (enum check_tls)wire_u8(w);
 		c->max_lag_s = wire_u32(w);
+	}
+	if (check_has(c->type) & CHECK_HAS_WORDS) {
+		c->send = read_text(w, CHECK_BYTES_TEXT_MAX);
+		c->answer = read_text(w, CHECK_BYTES_TEXT_MAX);
 	}
 	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {
 		w->bad = true;

@@ -24,8 +24,10 @@ enum check_type {
 	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
 	 * `secret`, or while it is not known: half-open, for who leaves early is locked out. */
 	CHECK_MYSQL = 4,
+	/* All of a connection; `send` asks something, `answer` is what has to come. */
+	CHECK_TCP_FULL = 5,
 };
-#define CHECK_TYPES (CHECK_MYSQL + 1) /* the first that is none */
+#define CHECK_TYPES (CHECK_TCP_FULL + 1) /* the first that is none */
 
 /* What a check of a type has besides its times and its port. */
 enum {
@@ -34,6 +36,7 @@ enum {
 	CHECK_HAS_TLS = 1u << 2,	   /* tls */
 	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
 	CHECK_ROLE_NEEDS_SECRET = 1u << 4, /* nobody else is told the role */
+	CHECK_HAS_WORDS = 1u << 5,	   /* send, answer */
 };
 
 /* What the server must be, besides alive. */
@@ -51,12 +54,14 @@ enum check_tls {
 	CHECK_TLS_REQUIRED,
 };
 
-#define CHECK_PATH_MAX	 256 /* bytes, without the NUL */
-#define CHECK_HOST_MAX	 253
-#define CHECK_MATCH_MAX	 128
-#define CHECK_EXPECT_MAX 8   /* ranges */
-#define CHECK_SECRET_MAX 320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
-#define CHECK_LAG_MAX_S	 86400
+#define CHECK_PATH_MAX	     256 /* bytes, without the NUL */
+#define CHECK_HOST_MAX	     253
+#define CHECK_MATCH_MAX	     128
+#define CHECK_BYTES_MAX	     128 /* of `send` and `answer`, each */
+#define CHECK_BYTES_TEXT_MAX 512 /* as they are written: 4 characters a byte at most */
+#define CHECK_EXPECT_MAX     8	 /* ranges */
+#define CHECK_SECRET_MAX     320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
+#define CHECK_LAG_MAX_S	     86400
 
 struct check_status_range {
 	uint16_t first; /* 100..599 */
@@ -86,6 +91,8 @@ struct check {
 	enum check_role role;
 	enum check_tls tls;
 	uint32_t max_lag_s; /* role reader; 0: no bound */
+	/* CHECK_HAS_WORDS only; NULL otherwise, and for none. As value_bytes() reads them. */
+	char *send, *answer;
 };
 
 /* A check of this type with the built-in defaults, one reference. */

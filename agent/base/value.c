@@ -222,6 +222,52 @@ const char *value_statuses_text(const struct check_status_range *ranges, unsigne
 	return out;
 }
 
+/* What stands behind a backslash, at *s, which is moved behind it; -1: nothing that is known. */
+static int take_escaped(const char **s)
+{
+	static const char names[] = "rnt0\\", bytes[] = "\r\n\t\0\\";
+	const char *name = **s ? strchr(names, **s) : NULL;
+	int high, low;
+
+	if (name) {
+		(*s)++;
+		return bytes[name - names];
+	}
+	if (**s != 'x')
+		return -1;
+	high = value_digit((*s)[1]);
+	low = high < 0 ? -1 : value_digit((*s)[2]);
+	if (low < 0)
+		return -1;
+	*s += 3;
+	return high * 16 + low;
+}
+
+int value_bytes(const char *s, uint8_t out[static CHECK_BYTES_MAX], size_t *out_len)
+{
+	uint8_t bytes[CHECK_BYTES_MAX];
+	size_t len = 0;
+
+	while (*s) {
+		int byte = (unsigned char)*s++;
+
+		if (byte == '\\')
+			byte = take_escaped(&s);
+		else if (byte < ' ' || byte == 0x7f)
+			byte = -1;
+		if (byte < 0)
+			return -EINVAL;
+		if (len == sizeof(bytes))
+			return -ERANGE;
+		bytes[len++] = (uint8_t)byte;
+	}
+	if (len == 0)
+		return -EINVAL;
+	memcpy(out, bytes, len);
+	*out_len = len;
+	return 0;
+}
+
 bool value_is_http_path(const char *s)
 {
 	size_t len = strnlen(s, CHECK_PATH_MAX + 1);

@@ -44,6 +44,12 @@ MUST_CHECK bool value_is_http_path(const char *s);
 /* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
 MUST_CHECK bool value_is_http_host(const char *s);
 
+/*
+ * Bytes as a text: \r, \n, \t, \0, \\ and \xHH stand for what they do in C, any other character but
+ * control characters for itself. 1 to CHECK_BYTES_MAX of them. -EINVAL and -ERANGE as above.
+ */
+MUST_CHECK int value_bytes(const char *s, uint8_t out[static CHECK_BYTES_MAX], size_t *out_len);
+
 /* "namespace/name" of a Secret: a label and a name of RFC 1123; perhaps "@N", N from 1 to 99. */
 MUST_CHECK bool value_is_secret_name(const char *s);
 

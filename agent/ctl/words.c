@@ -151,6 +151,10 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_printf(out, ", status %s expected", words_text(check, REST_EXPECT));
 	if (*words_text(check, REST_MATCH))
 		buf_printf(out, ", \"%s\" in the body", words_text(check, REST_MATCH));
+	if (*words_text(check, REST_SEND))
+		buf_printf(out, ", sends \"%s\"", words_text(check, REST_SEND));
+	if (*words_text(check, REST_ANSWER))
+		buf_printf(out, ", \"%s\" in the answer", words_text(check, REST_ANSWER));
 	buf_printf(out,
 		   ", every %s, timeout %s; %" PRId64 " failures in a row: down, %" PRId64
 		   " successes: up",

@@ -84,7 +84,7 @@ static void read_one(struct draft *d, const struct object_annotation *a, struct 
 static void read_origin_type(struct draft *d, const struct object_annotation *a,
 			     const struct said *said)
 {
-	char value[8] = "";
+	char value[16] = "";
 
 	if (said->good[KEY_TYPE])
 		return;
@@ -234,6 +234,10 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 		c->tls = d->tls;
 	if (has & CHECK_HAS_LAG)
 		c->max_lag_s = d->max_lag_s;
+	if (has & CHECK_HAS_WORDS) {
+		c->send = replace_text(c->send, d->send);
+		c->answer = replace_text(c->answer, d->answer);
+	}
 	if (!(has & CHECK_HAS_REQUEST))
 		return c;
 	if (d->path)

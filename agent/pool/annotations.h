@@ -22,6 +22,7 @@ struct draft {
 	const char *path, *host, *match;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
 	unsigned expect_count;
+	const char *send, *answer;
 	const char *secret; /* the bare name */
 	enum check_role role;
 	enum check_tls tls;
@@ -62,7 +63,7 @@ struct annotation_key {
 const struct annotation_key *annotation_key(const char *name);
 /* The known key that was probably meant, or NULL. */
 const char *annotation_nearest(const char *name);
-/* "tcp, http, mysql or none" */
+/* "tcp, ... or none" */
 extern const char *const annotation_check_words;
 
 #endif

@@ -13,7 +13,7 @@
 #define DRAIN_MAX_S 86400
 #define CONNS_MAX   1000000
 
-const char *const annotation_check_words = "tcp, http, mysql or none";
+const char *const annotation_check_words = "tcp, tcp-full, http, mysql or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {
@@ -59,6 +59,28 @@ static const char *read_match(struct draft *d, const char *value)
 		return "a text of 1 to 128 bytes";
 	d->match = value;
 	return NULL;
+}
+
+static const char *read_bytes(const char **out, const char *value)
+{
+	uint8_t bytes[CHECK_BYTES_MAX];
+	size_t len;
+
+	if (value_bytes(value, bytes, &len) < 0)
+		return "1 to 128 bytes, with \\r, \\n, \\t, \\0, \\\\ and \\xHH for those that "
+		       "cannot be written";
+	*out = value;
+	return NULL;
+}
+
+static const char *read_send(struct draft *d, const char *value)
+{
+	return read_bytes(&d->send, value);
+}
+
+static const char *read_answer(struct draft *d, const char *value)
+{
+	return read_bytes(&d->answer, value);
 }
 
 static const char *read_time(uint32_t *out, const char *value)
@@ -276,6 +298,8 @@ static const struct annotation_key keys[] = {
 	{ "health-check-host", CHECK_HAS_REQUEST, read_host, KEY_OTHER },
 	{ "health-check-expect", CHECK_HAS_REQUEST, read_expect, KEY_OTHER },
 	{ "health-check-match", CHECK_HAS_REQUEST, read_match, KEY_OTHER },
+	{ "health-check-send", CHECK_HAS_WORDS, read_send, KEY_OTHER },
+	{ "health-check-answer", CHECK_HAS_WORDS, read_answer, KEY_OTHER },
 	{ "health-check-interval", USE_CHECK, read_interval, KEY_OTHER },
 	{ "health-check-timeout", USE_CHECK, read_timeout, KEY_TIMEOUT },
 	{ "health-check-fast", USE_CHECK, read_fast, KEY_FAST },

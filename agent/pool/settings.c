@@ -43,6 +43,7 @@ const struct value_words pool_fail_policy_words = VALUE_WORDS(fail_policies);
 
 static const struct value_word checks[] = {
 	{ "tcp", CHECK_TCP },
+	{ "tcp-full", CHECK_TCP_FULL },
 	{ "http", CHECK_HTTP },
 	{ "none", CHECK_NONE },
 };

@@ -22,6 +22,9 @@ static void check_check(const struct check *c)
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
 	assert(!c->secret || (c->type == CHECK_MYSQL && strlen(c->secret) <= CHECK_SECRET_MAX));
 	assert(c->role == CHECK_ROLE_ANY || (c->secret && c->role <= CHECK_ROLE_GALERA));
+	assert(!(c->send || c->answer) || c->type == CHECK_TCP_FULL);
+	assert(!c->send || strlen(c->send) <= CHECK_BYTES_TEXT_MAX);
+	assert(!c->answer || strlen(c->answer) <= CHECK_BYTES_TEXT_MAX);
 	assert(c->tls <= CHECK_TLS_REQUIRED && c->max_lag_s <= CHECK_LAG_MAX_S);
 }
 

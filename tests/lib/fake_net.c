@@ -26,6 +26,7 @@ struct fake_conn {
 	bool is_lost, is_complete;
 	struct buf said; /* by the server */
 	bool is_ending, has_ended;
+	bool by_reset;	      /* its end */
 	size_t arrived, read; /* of it */
 	void *talk;	      /* the service's */
 	timer_id timer;
@@ -234,6 +235,12 @@ void fake_conn_end(struct fake_conn *c)
 	send_on(c);
 }
 
+void fake_conn_reset(struct fake_conn *c)
+{
+	c->by_reset = true;
+	fake_conn_end(c);
+}
+
 static struct fake_conn *take_conn(struct fake_net *n)
 {
 	struct fake_conn *c = n->free;
@@ -336,6 +343,8 @@ static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 
 	if (n == 0 && !c->has_ended)
 		return -EAGAIN;
+	if (n == 0 && c->by_reset)
+		return -ECONNRESET;
 	if (n > len)
 		n = len;
 	if (n)

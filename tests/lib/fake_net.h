@@ -67,6 +67,7 @@ uint64_t fake_net_attempts(const struct fake_net *n);
 /* What a service says arrives a latency later; end: and then it closes. */
 void fake_conn_say(struct fake_conn *c, const void *data, size_t len);
 void fake_conn_end(struct fake_conn *c);
+void fake_conn_reset(struct fake_conn *c); /* by RST, behind what was said */
 
 void fake_net_set(struct fake_net *n, mono_t now); /* never backwards */
 /* When the next packet arrives. */

@@ -54,16 +54,9 @@ static struct check *mysql_check(void)
 
 static struct check *check_of(enum check_type type)
 {
-	switch (type) {
-	case CHECK_HTTP:
+	if (type == CHECK_HTTP)
 		return http_check();
-	case CHECK_MYSQL:
-		return mysql_check();
-	case CHECK_NONE:
-	case CHECK_TCP:
-		break;
-	}
-	return check_new(type);
+	return type == CHECK_MYSQL ? mysql_check() : check_new(type);
 }
 
 struct recipe {

@@ -39,6 +39,9 @@ static void print_check(struct buf *b, const struct check *c)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
 			   value_statuses_text(c->expect, c->expect_count, text));
+	if (c->type == CHECK_TCP_FULL)
+		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
+			   c->answer ? c->answer : "-");
 	if (c->type == CHECK_MYSQL)
 		buf_printf(b, " secret=%s %s tls=%s lag=%u", c->secret ? c->secret : "-",
 			   value_word_text(&value_check_roles, c->role),
@@ -174,12 +177,13 @@ static void the_origins_keys_are_known(void **state)
 	expect(PAIRS("healthCheckType", "NONE"), PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "http", "health-check-type", "none"),
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
-	expect(PAIRS("healthCheckType", "icmp"), UNCHANGED
-	       "error 1: annotation healthCheckType: \"icmp\" is not tcp, http, mysql or none; "
-	       "left as it was\n");
+	expect(PAIRS("healthCheckType", "icmp"),
+	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
+			 "http, mysql or none; "
+			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
-	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, http, "
-			 "mysql or none; left "
+	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
+			 "tcp-full, http, mysql or none; left "
 			 "as it was\n");
 }
 
@@ -189,7 +193,7 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, http, mysql or none; left as it was" },
+		  "\"icmp\" is not tcp, tcp-full, http, mysql or none; left as it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
 		{ "health-check-port", "65536",
 		  "\"65536\" is not a port from 1 to 65535; left as it was" },

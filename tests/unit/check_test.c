@@ -43,6 +43,15 @@ static struct check *mysql_of(const char *secret, enum check_role role, enum che
 	return c;
 }
 
+static struct check *full_of(const char *send, const char *answer)
+{
+	struct check *c = check_new(CHECK_TCP_FULL);
+
+	c->send = send ? xstrdup(send) : NULL;
+	c->answer = answer ? xstrdup(answer) : NULL;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -106,6 +115,10 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 0),
 		mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, CHECK_LAG_MAX_S),
 		mysql_of("db/check", CHECK_ROLE_GALERA, CHECK_TLS_PREFERRED, 0),
+		check_new(CHECK_TCP_FULL),
+		full_of("PING\\r\\n", NULL),
+		full_of(NULL, "PING\\r\\n"),
+		full_of("\\x00\\xff", "220 "),
 	};
 
 	(void)state;
@@ -195,6 +208,28 @@ static void a_mysql_question_out_of_bounds_is_refused(void **state)
 	}
 }
 
+static void words_out_of_bounds_are_refused(void **state)
+{
+	char too_long[CHECK_BYTES_MAX + 2];
+	struct check *bad[] = {
+		full_of("\\", NULL),   full_of(NULL, "\\q"),   full_of("a\nb", NULL),
+		full_of("\\x1", NULL), full_of(NULL, "\\x1g"), full_of(NULL, "x"),
+		full_of("x", NULL),    full_of("x", NULL),
+	};
+
+	(void)state;
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	free(bad[5]->answer);
+	bad[5]->answer = xstrdup(too_long);
+	bad[6]->path = xstrdup("/");
+	bad[7]->match = xstrdup("x");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
 static void cut_short(struct check *c)
 {
 	struct buf b = { 0 };
@@ -215,6 +250,7 @@ static void a_check_cut_short_is_refused(void **state)
 	(void)state;
 	cut_short(http_of("/health", "example.org", "ok"));
 	cut_short(mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 30));
+	cut_short(full_of("PING\\r\\n", "+PONG"));
 }
 
 /* Nodes of different versions talk of targets by these numbers: they must never change. */
@@ -279,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_check_out_of_bounds_is_refused),
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
+		cmocka_unit_test(words_out_of_bounds_are_refused),
 		cmocka_unit_test(a_check_cut_short_is_refused),
 		cmocka_unit_test(ids_are_the_same_for_ever),
 		cmocka_unit_test(equal_probes_are_one_target),

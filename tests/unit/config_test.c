@@ -534,8 +534,9 @@ static void defaults_fit_each_other(void **state)
 		  "line 1: defaults.path: is for 'check: http'; this one is tcp" },
 		{ "defaults: {check: none, expect: 200}\n",
 		  "line 1: defaults.expect: is for 'check: http'; this one is none" },
-		{ "defaults: {check: https}\n", "line 1: defaults.check: 'https' is not possible: "
-						"tcp, http or none. Did you mean 'http'?" },
+		{ "defaults: {check: https}\n",
+		  "line 1: defaults.check: 'https' is not possible: "
+		  "tcp, tcp-full, http or none. Did you mean 'http'?" },
 		{ "defaults: {check: {type: tcp}}\n",
 		  "line 1: defaults.check: has to be a word, not a map" },
 		{ "defaults: {check: http, path: healthz}\n",

@@ -234,6 +234,8 @@ static const struct {
 	{ "health-check-host", "a.example", "\"health-check-type\":\"http\"" },
 	{ "health-check-expect", "204", "\"health-check-type\":\"http\"" },
 	{ "health-check-match", "fine", "\"health-check-type\":\"http\"" },
+	{ "health-check-send", "PING", "\"health-check-type\":\"tcp-full\"" },
+	{ "health-check-answer", "PONG", "\"health-check-type\":\"tcp-full\"" },
 	{ "health-check-interval", "7s", NULL },
 	{ "health-check-timeout", "1500ms", NULL },
 	{ "health-check-fast", "700ms", NULL },

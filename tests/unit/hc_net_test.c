@@ -352,6 +352,38 @@ static void http_tells_a_reset_from_an_answer(void **state)
 	check_unref(c);
 }
 
+/* What the half-open probe never does: the server has a connection, and what it says is read. */
+static void tcp_full_is_seen_by_the_server_and_reset(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP_FULL);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[16], byte;
+	int fd;
+
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	fd = accept(g->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	c->send = xstrdup("well?");
+	c->answer = xstrdup("fine");
+	fd = http_accept(g, &p, c, question, sizeof(question));
+	assert_string_equal(question, "well?");
+	say(fd, "I am fi");
+	assert_false(turn(g, &p, &out));
+	say(fd, "ne");
+	while (!turn(g, &p, &out))
+		;
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(out.reason, HC_REASON_OK);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	check_unref(c);
+}
+
 static struct check *mysql_check(void)
 {
 	struct check *c = check_new(CHECK_MYSQL);
@@ -467,6 +499,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(http_resets_where_the_server_stays, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(tcp_full_is_seen_by_the_server_and_reset, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(mysql_leaves_in_peace_once_it_was_answered,
 						ground_up, ground_down),

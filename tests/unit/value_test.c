@@ -250,6 +250,40 @@ static void a_secret_is_named_by_namespace_and_name(void **state)
 	assert_false(value_is_secret_name(longest));
 }
 
+static void assert_bytes(const char *text, const char *want, size_t len)
+{
+	uint8_t out[CHECK_BYTES_MAX];
+	size_t n = 0;
+
+	assert_int_equal(value_bytes(text, out, &n), 0);
+	assert_int_equal(n, len);
+	assert_memory_equal(out, want, len);
+}
+
+static void bytes_are_written_as_in_c(void **state)
+{
+	static const char *const bad[] = { "",	   "\\",    "a\\",   "\\a",  "\\x",
+					   "\\x1", "\\xg1", "\\x1g", "a\tb", "\x7f" };
+	char longest[CHECK_BYTES_TEXT_MAX + 5] = "";
+	uint8_t out[CHECK_BYTES_MAX] = { 7 };
+	size_t n = 99;
+
+	(void)state;
+	assert_bytes("PING\\r\\n", "PING\r\n", 6);
+	assert_bytes("\\0\\t\\\\\\x00\\xfF", "\0\t\\\0\xff", 5);
+	assert_bytes("\xc3\xa4 x", "\xc3\xa4 x", 4);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(value_bytes(bad[i], out, &n), -EINVAL);
+	for (size_t i = 0; i < CHECK_BYTES_MAX; i++)
+		memcpy(longest + 4 * i, "\\x41", 4);
+	assert_int_equal(n, 99);
+	assert_int_equal(out[0], 7);
+	assert_int_equal(value_bytes(longest, out, &n), 0);
+	assert_int_equal(n, CHECK_BYTES_MAX);
+	memcpy(longest + CHECK_BYTES_TEXT_MAX, "\\x41", 4);
+	assert_int_equal(value_bytes(longest, out, &n), -ERANGE);
+}
+
 static void roles_and_tls_have_words(void **state)
 {
 	uint32_t v = 9;
@@ -286,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_path_and_a_host_cannot_carry_a_second_header),
 		cmocka_unit_test(a_word_is_one_of_the_choice),
 		cmocka_unit_test(a_secret_is_named_by_namespace_and_name),
+		cmocka_unit_test(bytes_are_written_as_in_c),
 		cmocka_unit_test(roles_and_tls_have_words),
 		cmocka_unit_test(the_nearest_word_is_offered_if_it_is_near),
 	};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a stranger answers to a probe that converses, but for mysql, which has a
+ * target of its own. The first byte chooses the check, the second how the rest
+ * is cut into pieces; in pieces or whole it must mean the same.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/xalloc.h"
+#include "healthcheck/talk.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define OUT_MAX 8192
+
+struct input {
+	const struct check *check;
+	const struct hc_protocol *protocol;
+	const uint8_t *data;
+	size_t size;
+};
+
+static struct input full(uint8_t choice)
+{
+	struct check *c = check_new(CHECK_TCP_FULL);
+
+	c->send = choice & 1 ? xstrdup("\\x00PING\\r\\n") : NULL;
+	c->answer = choice & 2 ? xstrdup("aab\\x00") : NULL;
+	return (struct input){ .check = c, .protocol = &hc_full_protocol };
+}
+
+/* A block of its own for each piece shows a step beyond it. */
+static void feed(const struct hc_protocol *p, void *talk, const uint8_t *data, size_t len)
+{
+	uint8_t *copy = xmalloc(len);
+
+	memcpy(copy, data, len);
+	p->feed(talk, copy, len);
+	free(copy);
+	assert(p->out(talk)->len <= OUT_MAX);
+}
+
+static struct hc_outcome judge(const struct input *in, uint32_t cut)
+{
+	const struct hc_protocol *p = in->protocol;
+	struct hc_outcome o = { HC_REASON_NONE, 0 }, end;
+	void *talk = xcalloc(1, p->size);
+
+	p->begin(talk, in->check, NULL);
+	for (size_t at = 0; at < in->size && p->phase(talk, &o) == HC_TALK_ON;) {
+		size_t left = in->size - at, n = left;
+
+		if (cut) {
+			cut = cut * 1103515245 + 12345;
+			n = 1 + (cut >> 16) % (cut & 0x100 ? 5 : 700);
+			n = n < left ? n : left;
+		}
+		feed(p, talk, in->data + at, n);
+		at += n;
+	}
+	if (p->phase(talk, &o) == HC_TALK_ON)
+		p->closed(talk);
+	assert(p->phase(talk, &o) >= HC_TALK_GOODBYE);
+	/* What was settled holds, whatever else comes. */
+	p->closed(talk);
+	assert(p->phase(talk, &end) >= HC_TALK_GOODBYE);
+	assert(o.reason == end.reason && o.detail == end.detail);
+	p->end(talk);
+	free(talk);
+	return o;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct hc_outcome whole, pieces;
+	struct input in;
+
+	if (size < 2)
+		return 0;
+	in = full(data[0]);
+	in.data = data + 2;
+	in.size = size - 2;
+	whole = judge(&in, 0);
+	pieces = judge(&in, data[1] + 1u);
+	assert(whole.reason == pieces.reason && whole.detail == pieces.detail);
+	assert(whole.reason >= HC_REASON_OK && whole.reason < HC_REASON_COUNT);
+	check_unref((struct check *)(uintptr_t)in.check);
+	return 0;
+}

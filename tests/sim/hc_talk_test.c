@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The probe engine and servers that go by a script: each type that converses,
+ * and what it makes of a server that hangs, closes or breaks off anywhere,
+ * dribbles, or talks rubbish.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/xalloc.h"
+#include "tests/lib/fake_script.h"
+#include "tests/lib/hc_world.h"
+
+#define MINUTE_MS (60 * INT64_C(1000))
+
+/* A check, a server that answers it well, and how much of that has to be there to be an answer. */
+struct dialog {
+	const char *name;
+	enum check_type type;
+	const char *send, *answer;
+	struct fake_step steps[4];
+	size_t step_count;
+	const char *asks; /* what the server has heard by then */
+	size_t asks_len;
+	size_t enough;
+};
+
+static const struct dialog dialogs[] = {
+	{ .name = "connects", .type = CHECK_TCP_FULL, .asks = "" },
+	{ .name = "asks",
+	  .type = CHECK_TCP_FULL,
+	  .send = "status\\r\\n",
+	  .steps = { FAKE_SAYS(8, "fine\r\n") },
+	  .step_count = 1,
+	  .asks = "status\r\n",
+	  .asks_len = 8,
+	  .enough = 1 },
+	{ .name = "listens",
+	  .type = CHECK_TCP_FULL,
+	  .answer = "220 ",
+	  .steps = { FAKE_SAYS(0, "\r\n220 mail.example.org\r\n") },
+	  .step_count = 1,
+	  .asks = "",
+	  .enough = 6 },
+	{ .name = "asks and listens",
+	  .type = CHECK_TCP_FULL,
+	  .send = "EHLO x\\r\\n",
+	  .answer = "\\r\\n250 ",
+	  .steps = { FAKE_SAYS(0, "220 mail\r\n"), FAKE_SAYS(8, "250-here\r\n250 HELP\r\n") },
+	  .step_count = 2,
+	  .asks = "EHLO x\r\n",
+	  .asks_len = 8,
+	  .enough = 24 },
+};
+
+struct ground {
+	struct world w;
+	struct fake_script script;
+	struct fake_service service;
+	struct fake_server *server;
+	uint64_t id, other; /* the other one goes on beside it, whatever happens */
+};
+
+static struct check *check_of(const struct dialog *d)
+{
+	struct check *c = check_new(d->type);
+
+	c->send = d->send ? xstrdup(d->send) : NULL;
+	c->answer = d->answer ? xstrdup(d->answer) : NULL;
+	return c;
+}
+
+static size_t length_of(const struct dialog *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->step_count; i++)
+		n += d->steps[i].len;
+	return n;
+}
+
+static void ground_up(struct ground *g, const struct dialog *d, size_t cut, enum fake_then then)
+{
+	*g = (struct ground){ .w = world_new(cut + 1, 100) };
+	g->script = (struct fake_script){
+		.steps = d->steps, .step_count = d->step_count, .cut = cut, .then = then
+	};
+	g->service = fake_script_service(&g->script);
+	world_server(&g->w, 2);
+	g->other = world_put(&g->w, 2, VERDICT_UNKNOWN);
+	check_unref(g->w.check);
+	g->w.check = check_of(d);
+	g->server = world_server(&g->w, 1);
+	g->server->service = &g->service;
+	g->id = world_put(&g->w, 1, VERDICT_UNKNOWN);
+}
+
+static void ground_down(struct ground *g)
+{
+	struct hc_verdict other = world_verdict(&g->w, g->other);
+
+	assert_int_equal(other.state, VERDICT_UP);
+	assert_int_equal(other.failed, 0);
+	world_done(&g->w); /* no connection stays */
+	assert_int_equal(g->script.closed, g->script.connections);
+	buf_done(&g->script.heard);
+}
+
+static struct hc_verdict verdict(struct ground *g)
+{
+	return world_verdict(&g->w, g->id);
+}
+
+static void a_good_server_is_up(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialogs); i++) {
+		const struct dialog *d = &dialogs[i];
+		struct ground g;
+
+		ground_up(&g, d, SIZE_MAX, FAKE_THEN_WAITS);
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 2500) >= 0);
+		world_run_ms(&g.w, 10 * MINUTE_MS);
+		assert_int_equal(verdict(&g).reason, HC_REASON_OK);
+		assert_int_equal(verdict(&g).failed, 0);
+		assert_in_range(g.script.connections, 280, 320);
+		/* Nobody is left with a TIME_WAIT. */
+		assert_int_equal(g.script.resets, g.script.closed);
+		assert_int_equal(g.script.heard.len, d->asks_len);
+		assert_memory_equal(buf_cstr(&g.script.heard), d->asks, d->asks_len);
+		ground_down(&g);
+	}
+}
+
+/* A byte at a time is slow, and an answer all the same if it is there within the timeout. */
+static void a_server_that_dribbles_is_up_if_it_is_in_time(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialogs); i++) {
+		const struct dialog *d = &dialogs[i];
+
+		for (uint32_t slow = 0; slow < 2 && d->enough; slow++) {
+			struct ground g;
+
+			ground_up(&g, d, SIZE_MAX, FAKE_THEN_WAITS);
+			g.server->piece = 1;
+			/* Connecting takes one, the answer's bytes the rest. */
+			g.server->latency_us = slow ? 1000000 / ((uint32_t)d->enough + 1) + 1000
+						    : 900000 / ((uint32_t)d->enough + 3);
+			world_run_ms(&g.w, MINUTE_MS);
+			assert_int_equal(verdict(&g).state, slow ? VERDICT_DOWN : VERDICT_UP);
+			assert_int_equal(verdict(&g).reason,
+					 slow ? HC_REASON_TIMEOUT : HC_REASON_OK);
+			ground_down(&g);
+		}
+	}
+}
+
+static bool is_of_a_cut(enum hc_reason r, enum fake_then then)
+{
+	if (then == FAKE_THEN_WAITS)
+		return r == HC_REASON_TIMEOUT;
+	return r == HC_REASON_CLOSED || (then == FAKE_THEN_ENDS && r == HC_REASON_NO_MATCH);
+}
+
+/* Wherever it hangs, closes or breaks off: down until the answer is there, and up from then on. */
+static void a_server_that_stops_anywhere_is_down(void **state)
+{
+	static const enum fake_then thens[] = { FAKE_THEN_WAITS, FAKE_THEN_ENDS, FAKE_THEN_RESETS };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialogs); i++) {
+		const struct dialog *d = &dialogs[i];
+
+		for (size_t k = 0; k < ARRAY_LEN(thens) * (length_of(d) + 1); k++) {
+			size_t cut = k / ARRAY_LEN(thens);
+			enum fake_then then = thens[k % ARRAY_LEN(thens)];
+			struct ground g;
+
+			ground_up(&g, d, cut, then);
+			world_run_ms(&g.w, 15000);
+			if (cut >= d->enough) {
+				assert_int_equal(verdict(&g).state, VERDICT_UP);
+			} else {
+				assert_int_equal(verdict(&g).state, VERDICT_DOWN);
+				if (!is_of_a_cut(verdict(&g).reason, then))
+					fail_msg("%s cut at %zu: %s", d->name, cut,
+						 hc_reason_text(verdict(&g).reason));
+			}
+			ground_down(&g);
+		}
+	}
+}
+
+/* Without end, in any bytes: it is not well, and keeps nobody busy. */
+static void a_server_that_talks_rubbish_is_down(void **state)
+{
+	char rubbish[20000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialogs); i++) {
+		struct dialog d = dialogs[i];
+
+		for (int byte = 0; byte < 256 && d.answer; byte += 15) {
+			struct ground g;
+
+			memset(rubbish, byte, sizeof(rubbish));
+			d.steps[0] = (struct fake_step){ 0, rubbish, sizeof(rubbish) };
+			d.step_count = 1;
+			ground_up(&g, &d, SIZE_MAX, FAKE_THEN_WAITS);
+			g.server->piece = byte % 2 ? 999 : 0;
+			world_run_ms(&g.w, 15000);
+			assert_int_equal(verdict(&g).state, VERDICT_DOWN);
+			assert_int_not_equal(verdict(&g).reason, HC_REASON_TIMEOUT);
+			ground_down(&g);
+		}
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_server_is_up),
+		cmocka_unit_test(a_server_that_dribbles_is_up_if_it_is_in_time),
+		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
+		cmocka_unit_test(a_server_that_talks_rubbish_is_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
