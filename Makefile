@@ -89,6 +89,7 @@ FUZZ	:= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS	:= $(patsubst tests/lib/tools/%.c,$(B)/tools/%,$(wildcard tests/lib/tools/*.c))
 BENCH	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 MYSQL	:= $(wildcard tests/mysql/*.sh)
+DATABASES := $(wildcard tests/databases/*.sh)
 # Those need a real API server, and all but the first four a kernel with IPVS as well.
 CLUSTER_ALONE := $(addprefix tests/cluster/,objects.sh faults.sh edit.sh reviews.sh)
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
@@ -200,7 +201,7 @@ $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does no
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
-.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-page check-page-kernel check-cluster \
+.PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-databases check-page check-page-kernel check-cluster \
 	check-cluster-short check-agent check-rest check-includes golden-update
 tools: $(TOOLS)				## build what end-to-end tests and the demo run
 tests: all $(UNIT) $(SIM) $(REPLAY) $(TOOLS) $(BENCH) $(filter $(B)/%,$(KERNEL))	## build every test program and tool
@@ -224,6 +225,9 @@ check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a gue
 
 check-mysql: tools			## the mysql check on a MariaDB: as root, deploy/install-deps mysql
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) mysql$(TIER) $(MYSQL)
+
+check-databases: tools			## checks on other databases: as root, deploy/install-deps databases
+	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) $(RUNNER) databases$(TIER) $(DATABASES)
 
 check-page: all $(B)/tools/api_fixture $(B)/tools/core_fixture analyze-page	## the web page in a browser: deploy/install-deps page
 	$(Q)RUN_VERBOSE=1 RUN_TALLY=$(RUN_TALLY) PAGE_PLACE=$(CURDIR)/build/page \

@@ -68,6 +68,7 @@ static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
 	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .listens_first = true },
 	[CHECK_HTTP] = { .event = hc_http_event },
+	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .listens_first = true,
 			  .needs_account = true },

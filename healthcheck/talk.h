@@ -44,7 +44,7 @@ struct hc_protocol {
 	enum hc_login_end (*login_end)(const void *talk);
 };
 
-extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol;
+extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol;
 
 struct hc_talk;
 

@@ -23,6 +23,7 @@ static const struct {
 	[CHECK_NONE] = { "none", 0, 0 },
 	[CHECK_TCP] = { "tcp", 0, 0 },
 	[CHECK_TCP_FULL] = { "tcp-full", CHECK_HAS_WORDS, 0 },
+	[CHECK_REDIS] = { "redis", CHECK_HAS_LOGIN, ROLE(WRITER) | ROLE(READER) },
 	[CHECK_HTTP] = { "http", CHECK_HAS_REQUEST, 0 },
 	[CHECK_MYSQL] = { "mysql",
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,

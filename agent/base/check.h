@@ -26,8 +26,10 @@ enum check_type {
 	CHECK_MYSQL = 4,
 	/* All of a connection; `send` asks something, `answer` is what has to come. */
 	CHECK_TCP_FULL = 5,
+	/* PING, and ROLE where a role is asked for; AUTH first by the account in `secret`. */
+	CHECK_REDIS = 6,
 };
-#define CHECK_TYPES (CHECK_TCP_FULL + 1) /* the first that is none */
+#define CHECK_TYPES (CHECK_REDIS + 1) /* the first that is none */
 
 /* What a check of a type has besides its times and its port. */
 enum {
@@ -42,9 +44,11 @@ enum {
 /* What the server must be, besides alive. */
 enum check_role {
 	CHECK_ROLE_ANY,
-	CHECK_ROLE_WRITER, /* read_only is off */
-	CHECK_ROLE_READER, /* read_only is on; with max_lag_s: replicates, no further behind */
-	CHECK_ROLE_GALERA, /* a synced node of the primary component */
+	CHECK_ROLE_WRITER, /* mysql: read_only is off; redis: a master */
+	/* mysql: read_only is on; with max_lag_s: replicates, no further behind. redis: a replica that
+	 * is connected to its master. */
+	CHECK_ROLE_READER,
+	CHECK_ROLE_GALERA, /* mysql: a synced node of the primary component */
 };
 
 /* Whether the login goes through TLS. */

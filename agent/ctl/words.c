@@ -106,26 +106,26 @@ static const char *interval(const struct doc *check, const char *key,
 	return value_duration_text((uint32_t)words_int(check, key), out);
 }
 
-/* With mysql: by whose account, in what role. */
+/* Of those that can log in: by whose account, in what role. */
 static void put_login(const struct doc *check, struct buf *out)
 {
 	const char *role = words_text(check, REST_ROLE), *tls = words_text(check, REST_TLS);
 
 	if (!*role)
 		return;
-	if (!*words_text(check, REST_SECRET)) {
+	if (!*words_text(check, REST_SECRET))
 		buf_str(out, " without a login");
-		return;
-	}
-	buf_printf(out, " by the account in Secret %s", words_text(check, REST_SECRET));
-	if (strcmp(tls, "off") != 0)
+	else
+		buf_printf(out, " by the account in Secret %s", words_text(check, REST_SECRET));
+	if (*words_text(check, REST_SECRET) && *tls && strcmp(tls, "off") != 0)
 		buf_printf(out, ", TLS %s", tls);
 	if (strcmp(role, "any") != 0)
 		buf_printf(out, ", role %s", role);
 	if (words_int(check, REST_MAX_LAG_SECONDS))
 		buf_printf(out, " with at most %" PRId64 " s of lag",
 			   words_int(check, REST_MAX_LAG_SECONDS));
-	buf_str(out, ",");
+	if (*words_text(check, REST_SECRET) || strcmp(role, "any") != 0)
+		buf_str(out, ",");
 }
 
 void words_check(const struct doc *check, struct buf *out)

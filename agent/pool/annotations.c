@@ -155,7 +155,7 @@ static void check_only(struct draft *d, const struct said *said)
 }
 
 /*
- * Nobody can be asked for a role without a login. But where a Secret was meant and its name is a
+ * Most can be asked for a role after a login only. But where a Secret was meant and its name is a
  * slip, every server of a pool for one writer must not become one of equals: the role stays, with
  * a Secret that is not there.
  */
@@ -163,9 +163,18 @@ static void check_role(struct draft *d, const struct said *said)
 {
 	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
-	if (d->role != CHECK_ROLE_ANY && !d->secret && said->by[KEY_SECRET]) {
+	if (!check_has_role(d->type, d->role)) {
+		problems_add(d->problems, true, said->by[KEY_ROLE] ? said->by[KEY_ROLE]->line : 0,
+			     "annotation " PREFIX
+			     "health-check-role: %s is no role that a check of type %s can ask "
+			     "for; left as it was",
+			     value_word_text(&value_check_roles, d->role),
+			     check_type_text(d->type));
+		d->role = CHECK_ROLE_ANY;
+	} else if (d->role != CHECK_ROLE_ANY && !d->secret && said->by[KEY_SECRET]) {
 		d->secret = "invalid";
-	} else if (d->role != CHECK_ROLE_ANY && !d->secret) {
+	} else if (d->role != CHECK_ROLE_ANY && !d->secret &&
+		   check_has(d->type) & CHECK_ROLE_NEEDS_SECRET) {
 		problems_add(d->problems, true, said->by[KEY_ROLE] ? said->by[KEY_ROLE]->line : 0,
 			     "annotation " PREFIX
 			     "health-check-role: %s needs a login, and so " PREFIX
@@ -173,7 +182,7 @@ static void check_role(struct draft *d, const struct said *said)
 			     value_word_text(&value_check_roles, d->role));
 		d->role = CHECK_ROLE_ANY;
 	}
-	if (d->role != CHECK_ROLE_READER && d->max_lag_s) {
+	if (check_has(d->type) & CHECK_HAS_LAG && d->role != CHECK_ROLE_READER && d->max_lag_s) {
 		problems_add(
 			d->problems, false, said->by[KEY_MAX_LAG] ? said->by[KEY_MAX_LAG]->line : 0,
 			"annotation " PREFIX "health-check-max-lag is for the role reader, not for "

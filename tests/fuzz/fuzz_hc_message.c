@@ -20,8 +20,11 @@ static void check_check(const struct check *c)
 	assert(!c->host || strlen(c->host) <= CHECK_HOST_MAX);
 	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
-	assert(!c->secret || (c->type == CHECK_MYSQL && strlen(c->secret) <= CHECK_SECRET_MAX));
-	assert(c->role == CHECK_ROLE_ANY || (c->secret && c->role <= CHECK_ROLE_GALERA));
+	assert(!c->secret ||
+	       (check_has(c->type) & CHECK_HAS_LOGIN && strlen(c->secret) <= CHECK_SECRET_MAX));
+	assert(check_has_role(c->type, c->role));
+	assert(c->role == CHECK_ROLE_ANY || c->secret ||
+	       !(check_has(c->type) & CHECK_ROLE_NEEDS_SECRET));
 	assert(!(c->send || c->answer) || c->type == CHECK_TCP_FULL);
 	assert(!c->send || strlen(c->send) <= CHECK_BYTES_TEXT_MAX);
 	assert(!c->answer || strlen(c->answer) <= CHECK_BYTES_TEXT_MAX);

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct input {
 	const struct check *check;
 	const struct hc_protocol *protocol;
+	const struct hc_account *who;
 	const uint8_t *data;
 	size_t size;
 };
@@ -29,6 +30,17 @@ static struct input full(uint8_t choice)
 	c->send = choice & 1 ? xstrdup("\\x00PING\\r\\n") : NULL;
 	c->answer = choice & 2 ? xstrdup("aab\\x00") : NULL;
 	return (struct input){ .check = c, .protocol = &hc_full_protocol };
+}
+
+static struct input redis(uint8_t choice)
+{
+	static const struct hc_account who = { .username = "parasaus", .password = "a word" };
+	struct check *c = check_new(CHECK_REDIS);
+
+	c->role = (enum check_role)((choice & 3) % CHECK_ROLE_GALERA);
+	return (struct input){ .check = c,
+			       .protocol = &hc_redis_protocol,
+			       .who = choice & 4 ? &who : NULL };
 }
 
 /* A block of its own for each piece shows a step beyond it. */
@@ -48,7 +60,7 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 	struct hc_outcome o = { HC_REASON_NONE, 0 }, end;
 	void *talk = xcalloc(1, p->size);
 
-	p->begin(talk, in->check, NULL);
+	p->begin(talk, in->check, in->who);
 	for (size_t at = 0; at < in->size && p->phase(talk, &o) == HC_TALK_ON;) {
 		size_t left = in->size - at, n = left;
 
@@ -79,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	in = full(data[0]);
+	in = data[0] & 0x40 ? redis(data[0]) : full(data[0]);
 	in.data = data + 2;
 	in.size = size - 2;
 	whole = judge(&in, 0);

@@ -323,9 +323,13 @@ static int fake_error(void *arg, int fd)
 static ssize_t fake_send(void *arg, int fd, const void *data, size_t len)
 {
 	struct fake_conn *c = conn_of(arg, fd);
+	const struct fake_service *s = c->server->service;
 
+	/* What was half-open is complete with what is sent. */
+	if (!c->talk && s)
+		c->talk = s->accepted(s->arg, c);
 	if (c->talk) {
-		c->server->service->heard(c->talk, data, len);
+		s->heard(c->talk, data, len);
 		return (ssize_t)len;
 	}
 	assert(len > 4 && memcmp(data, "GET ", 4) == 0);

@@ -23,7 +23,7 @@ enum fake_mode {
 };
 
 struct fake_conn;
-/* A server that talks: on connections that are complete, not on half-open ones. */
+/* A server that talks: on connections that are complete, at once or by what is sent. */
 struct fake_service {
 	void *(*accepted)(void *arg,
 			  struct fake_conn *c); /* what it gives is passed to the others */

@@ -14,7 +14,7 @@
 
 project=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 build=$(realpath "${PARASAUS_BUILD:-$project/build/release}")
-prober=$build/tools/mysql_prober
+prober=$build/tools/prober
 client_address=10.99.0.1
 net="" run=""
 declare -A mysql_pids=()
@@ -118,7 +118,7 @@ mysql_errors() {
 # as_client CMD...
 as_client() { nsenter --net="/run/netns/$net-client" "$@"; }
 
-# probe N KEY=VALUE...: what mysql_prober says of server N.
+# probe N KEY=VALUE...: what the prober says of server N.
 probe() {
 	local n=$1
 	shift

@@ -23,12 +23,16 @@ struct dialog {
 	const char *name;
 	enum check_type type;
 	const char *send, *answer;
+	const char *password;
+	enum check_role role;
 	struct fake_step steps[4];
 	size_t step_count;
 	const char *asks; /* what the server has heard by then */
 	size_t asks_len;
 	size_t enough;
 };
+
+#define PING "*1\r\n$4\r\nPING\r\n"
 
 static const struct dialog dialogs[] = {
 	{ .name = "connects", .type = CHECK_TCP_FULL, .asks = "" },
@@ -56,6 +60,33 @@ static const struct dialog dialogs[] = {
 	  .asks = "EHLO x\r\n",
 	  .asks_len = 8,
 	  .enough = 24 },
+	{ .name = "redis",
+	  .type = CHECK_REDIS,
+	  .steps = { FAKE_SAYS(14, "+PONG\r\n") },
+	  .step_count = 1,
+	  .asks = PING,
+	  .asks_len = sizeof(PING) - 1,
+	  .enough = 7 },
+	{ .name = "redis, a writer by its account",
+	  .type = CHECK_REDIS,
+	  .password = "a word",
+	  .role = CHECK_ROLE_WRITER,
+	  .steps = { FAKE_SAYS(40, "+OK\r\n"), FAKE_SAYS(54, "+PONG\r\n"),
+		     FAKE_SAYS(68, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n") },
+	  .step_count = 3,
+	  .asks = "*3\r\n$4\r\nAUTH\r\n$8\r\nparasaus\r\n$6\r\na word\r\n" PING
+		  "*1\r\n$4\r\nROLE\r\n",
+	  .asks_len = 68,
+	  .enough = 28 },
+	{ .name = "redis, a reader",
+	  .type = CHECK_REDIS,
+	  .role = CHECK_ROLE_READER,
+	  .steps = { FAKE_SAYS(28, "+PONG\r\n*5\r\n$5\r\nslave\r\n$2\r\nm1\r\n:6379\r\n"
+				   "$9\r\nconnected\r\n:42\r\n") },
+	  .step_count = 1,
+	  .asks = PING "*1\r\n$4\r\nROLE\r\n",
+	  .asks_len = 28,
+	  .enough = 52 },
 };
 
 struct ground {
@@ -72,6 +103,8 @@ static struct check *check_of(const struct dialog *d)
 
 	c->send = d->send ? xstrdup(d->send) : NULL;
 	c->answer = d->answer ? xstrdup(d->answer) : NULL;
+	c->secret = d->password ? xstrdup("db/check") : NULL;
+	c->role = d->role;
 	return c;
 }
 
@@ -84,6 +117,16 @@ static size_t length_of(const struct dialog *d)
 	return n;
 }
 
+static void tell_secret(struct hc_engine *e, const char *password)
+{
+	struct hc_secret s = { .name = xstrdup("db/check"), .present = true };
+
+	s.username = xstrdup("parasaus");
+	s.password = xstrdup(password);
+	hc_engine_put_secret(e, &s);
+	hc_secret_done(&s);
+}
+
 static void ground_up(struct ground *g, const struct dialog *d, size_t cut, enum fake_then then)
 {
 	*g = (struct ground){ .w = world_new(cut + 1, 100) };
@@ -91,6 +134,8 @@ static void ground_up(struct ground *g, const struct dialog *d, size_t cut, enum
 		.steps = d->steps, .step_count = d->step_count, .cut = cut, .then = then
 	};
 	g->service = fake_script_service(&g->script);
+	if (d->password)
+		tell_secret(g->w.engine, d->password);
 	world_server(&g->w, 2);
 	g->other = world_put(&g->w, 2, VERDICT_UNKNOWN);
 	check_unref(g->w.check);
@@ -206,7 +251,7 @@ static void a_server_that_talks_rubbish_is_down(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(dialogs); i++) {
 		struct dialog d = dialogs[i];
 
-		for (int byte = 0; byte < 256 && d.answer; byte += 15) {
+		for (int byte = 0; byte < 256 && d.enough > 1; byte += 15) {
 			struct ground g;
 
 			memset(rubbish, byte, sizeof(rubbish));

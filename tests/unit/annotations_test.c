@@ -42,7 +42,7 @@ static void print_check(struct buf *b, const struct check *c)
 	if (c->type == CHECK_TCP_FULL)
 		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
 			   c->answer ? c->answer : "-");
-	if (c->type == CHECK_MYSQL)
+	if (check_has(c->type) & CHECK_HAS_LOGIN)
 		buf_printf(b, " secret=%s %s tls=%s lag=%u", c->secret ? c->secret : "-",
 			   value_word_text(&value_check_roles, c->role),
 			   value_word_text(&value_check_tls, c->tls), c->max_lag_s);
@@ -179,11 +179,11 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, mysql or none; "
+			 "http, mysql, redis or none; "
 			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, mysql or none; left "
+			 "tcp-full, http, mysql, redis or none; left "
 			 "as it was\n");
 }
 
@@ -193,7 +193,7 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, mysql or none; left as it was" },
+		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis or none; left as it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
 		{ "health-check-port", "65536",
 		  "\"65536\" is not a port from 1 to 65535; left as it was" },
@@ -395,6 +395,71 @@ static void flags_need_a_scheduler_that_has_them(void **state)
 	       "used\n");
 }
 
+#define REDIS(policies, rest)                                             \
+	"wrr flags=none nat snat=auto drain=300 weight=1 max=0 " policies \
+	" | redis port=0 2/3 2000/1000/500 " rest "\n"
+
+static void redis_tells_its_role_without_a_login(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "redis"),
+	       REDIS("reset open-last", "secret=- any tls=off lag=0"));
+	expect(PAIRS("health-check-type", "redis", "health-check-role", "writer"),
+	       REDIS("reset closed", "secret=- writer tls=off lag=0"));
+	expect(PAIRS("health-check-type", "redis", "health-check-role", "reader",
+		     "health-check-secret", "login"),
+	       REDIS("reset closed", "secret=shop/login reader tls=off lag=0"));
+	/* The name is a slip: no login, but nobody is let in without the role. */
+	expect(PAIRS("health-check-type", "redis", "health-check-role", "writer",
+		     "health-check-secret", "Login"),
+	       REDIS("reset closed",
+		     "secret=shop/invalid writer tls=off lag=0") "error 3: annotation "
+								 "parasaus.io/health-check-secret: "
+								 "\"Login\" is not the name of a "
+								 "Secret: lower-case letters, "
+								 "digits, '-' and '.', at most "
+								 "253; "
+								 "left as it was\n");
+	expect(PAIRS("health-check-type", "redis", "health-check-role", "galera"),
+	       REDIS("reset open-last",
+		     "secret=- any tls=off lag=0") "error 2: annotation "
+						   "parasaus.io/health-check-role: galera is no "
+						   "role that a check of "
+						   "type redis can ask for; left as it was\n");
+	expect(PAIRS("health-check-type", "redis", "health-check-max-lag", "5", "health-check-tls",
+		     "off"),
+	       REDIS("reset open-last",
+		     "secret=- any tls=off lag=0") "warning 2: annotation "
+						   "parasaus.io/health-check-max-lag has no effect "
+						   "with a health "
+						   "check of type redis\n"
+						   "warning 3: annotation "
+						   "parasaus.io/health-check-tls has no effect "
+						   "with a health check "
+						   "of type redis\n");
+}
+
+static void tcp_full_sends_and_hears(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "tcp-full", "health-check-send", "a\\r\\n",
+		     "health-check-answer", "\\x00"),
+	       PLAIN "tcp-full port=0 2/3 2000/1000/500 send=a\\r\\n answer=\\x00\n");
+	expect(PAIRS("health-check-type", "tcp-full", "health-check-send", "\\q",
+		     "health-check-answer", ""),
+	       PLAIN
+	       "tcp-full port=0 2/3 2000/1000/500 send=- answer=-\n"
+	       "error 2: annotation parasaus.io/health-check-send: \"\\q\" is not 1 to 128 bytes, "
+	       "with \\r, \\n, \\t, \\0, \\\\ and \\xHH for those that cannot be written; left "
+	       "as it was\n"
+	       "error 3: annotation parasaus.io/health-check-answer: \"\" is not 1 to 128 bytes, "
+	       "with \\r, \\n, \\t, \\0, \\\\ and \\xHH for those that cannot be written; left "
+	       "as it was\n");
+	expect(PAIRS("health-check-send", "x"),
+	       UNCHANGED "warning 1: annotation parasaus.io/health-check-send has no effect with a "
+			 "health check of type tcp\n");
+}
+
 static void what_has_no_effect_is_told(void **state)
 {
 	(void)state;
@@ -538,6 +603,8 @@ int main(void)
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
+		cmocka_unit_test(redis_tells_its_role_without_a_login),
+		cmocka_unit_test(tcp_full_sends_and_hears),
 		cmocka_unit_test(a_role_without_a_login_is_refused),
 		cmocka_unit_test(a_secret_is_of_the_pools_own_source),
 		cmocka_unit_test(unknown_keys_and_those_to_come_are_told_apart),

@@ -52,6 +52,15 @@ static struct check *full_of(const char *send, const char *answer)
 	return c;
 }
 
+static struct check *redis_of(const char *secret, enum check_role role)
+{
+	struct check *c = check_new(CHECK_REDIS);
+
+	c->secret = secret ? xstrdup(secret) : NULL;
+	c->role = role;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -119,6 +128,9 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		full_of("PING\\r\\n", NULL),
 		full_of(NULL, "PING\\r\\n"),
 		full_of("\\x00\\xff", "220 "),
+		redis_of(NULL, CHECK_ROLE_ANY),
+		redis_of(NULL, CHECK_ROLE_WRITER),
+		redis_of("db/check", CHECK_ROLE_READER),
 	};
 
 	(void)state;
@@ -230,6 +242,24 @@ static void words_out_of_bounds_are_refused(void **state)
 	}
 }
 
+static void a_redis_question_out_of_bounds_is_refused(void **state)
+{
+	struct check *bad[] = {
+		redis_of("check", CHECK_ROLE_ANY),
+		redis_of("db/check", CHECK_ROLE_GALERA),
+		redis_of("db/check", CHECK_ROLE_READER),
+		redis_of("db/check", CHECK_ROLE_READER),
+	};
+
+	(void)state;
+	bad[2]->tls = CHECK_TLS_PREFERRED;
+	bad[3]->max_lag_s = 1;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
 static void cut_short(struct check *c)
 {
 	struct buf b = { 0 };
@@ -315,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_check_out_of_bounds_is_refused),
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
+		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),
 		cmocka_unit_test(a_check_cut_short_is_refused),
 		cmocka_unit_test(ids_are_the_same_for_ever),

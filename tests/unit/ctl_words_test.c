@@ -152,12 +152,57 @@ static void tables_are_aligned(void **state)
 	buf_done(&out);
 }
 
+#define TIMES                                                                               \
+	"\"port\":0,\"intervalMilliseconds\":2000,\"timeoutMilliseconds\":1000,\"rise\":2," \
+	"\"fall\":3}"
+#define TIMES_SAID ", every 2s, timeout 1s; 3 failures in a row: down, 2 successes: up"
+
+static void checks_are_described(void **state)
+{
+	static const struct {
+		const char *check, *words;
+	} cases[] = {
+		{ "{\"type\":\"tcp\"," TIMES, "tcp to the member's port" TIMES_SAID },
+		{ "{\"type\":\"tcp-full\",\"send\":null,\"answer\":\"220 \"," TIMES,
+		  "tcp-full to the member's port, \"220 \" in the answer" TIMES_SAID },
+		{ "{\"type\":\"tcp-full\",\"send\":\"x\\\\r\",\"answer\":null," TIMES,
+		  "tcp-full to the member's port, sends \"x\\r\"" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
+		  "redis without a login to the member's port" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,
+		  "redis without a login, role writer, to the member's port" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":\"a/b\",\"role\":\"any\"," TIMES,
+		  "redis by the account in Secret a/b, to the member's port" TIMES_SAID },
+		{ "{\"type\":\"mysql\",\"secret\":\"a/b\",\"role\":\"reader\",\"tls\":\"required\","
+		  "\"maxLagSeconds\":9," TIMES,
+		  "mysql by the account in Secret a/b, TLS required, role reader with at most 9 s "
+		  "of "
+		  "lag, to the member's port" TIMES_SAID },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct doc_set d;
+		struct buf out = { 0 };
+		struct err err;
+
+		assert_int_equal(doc_read_json(cases[i].check, strlen(cases[i].check),
+					       &DOC_LIMITS_DEFAULT, &d, &err),
+				 0);
+		words_check(d.roots[0], &out);
+		assert_string_equal(buf_cstr(&out), cases[i].words);
+		buf_done(&out);
+		doc_set_done(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_read),
 		cmocka_unit_test(spans_are_short),
 		cmocka_unit_test(members_are_explained),
+		cmocka_unit_test(checks_are_described),
 		cmocka_unit_test(strange_answers_do_no_harm),
 		cmocka_unit_test(every_result_of_a_probe_has_words),
 		cmocka_unit_test(tables_are_aligned),

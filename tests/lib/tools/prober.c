@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mysql_prober ADDRESS:PORT [KEY=VALUE...]
+ * prober ADDRESS:PORT [KEY=VALUE...]
  *
- * The probe engine with mysql checks of one server, on real sockets.
+ * The probe engine with checks of one server, on real sockets.
  *
- *   user=NAME password=WORD ca=FILE   the Secret; without user there is none
+ *   type=TYPE                         of check (mysql)
+ *   user=NAME password=WORD ca=FILE   the Secret; without user there is none, and but
+ *                                     for mysql no login is asked for
  *   role=ROLE tls=TLS lag=S           as the check has them
  *   interval=MS timeout=MS            (100, 100)
  *   checks=N      ends after N probes (1)
@@ -30,11 +32,12 @@
 #include "healthcheck/engine.h"
 #include "healthcheck/io.h"
 
-#define SECRET "test/mysql"
+#define SECRET "test/login"
 
 struct options {
 	struct endpoint to;
 	char *user, *password, *ca;
+	enum check_type type;
 	uint32_t role, tls, lag, interval, timeout, checks, targets, limit;
 	const char *until;
 	bool dies;
@@ -109,6 +112,7 @@ static void option(struct options *o, char *text)
 	else if (strcmp(text, "die") == 0)
 		o->dies = strcmp(value, "greeting") == 0;
 	else if (!numeric_option(o, text, value) &&
+		 !(strcmp(text, "type") == 0 && check_type_parse(value, &o->type)) &&
 		 !(strcmp(text, "role") == 0 &&
 		   value_word(&value_check_roles, value, &o->role) == 0) &&
 		 !(strcmp(text, "tls") == 0 && value_word(&value_check_tls, value, &o->tls) == 0))
@@ -119,10 +123,12 @@ static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 {
 	struct hc_target t = { .endpoint = o->to, .initial = VERDICT_UNKNOWN };
 
-	t.check = check_new(CHECK_MYSQL);
-	t.check->secret = xstrdup(SECRET);
+	t.check = check_new(o->type);
+	if (o->user || o->type == CHECK_MYSQL)
+		t.check->secret = xstrdup(SECRET);
 	t.check->role = (enum check_role)o->role;
-	t.check->tls = (enum check_tls)o->tls;
+	if (check_has(o->type) & CHECK_HAS_TLS)
+		t.check->tls = (enum check_tls)o->tls;
 	t.check->max_lag_s = o->lag;
 	t.check->interval_ms = o->interval;
 	t.check->fast_ms = 100;
@@ -184,7 +190,8 @@ static void run(struct hc_engine *e, const struct hc_net *n, const struct option
 
 int main(int argc, char **argv)
 {
-	struct options o = { .tls = CHECK_TLS_PREFERRED,
+	struct options o = { .type = CHECK_MYSQL,
+			     .tls = CHECK_TLS_PREFERRED,
 			     .interval = 100,
 			     .timeout = 100,
 			     .checks = 1,
@@ -197,7 +204,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || endpoint_parse(argv[1], IPPROTO_TCP, &o.to) < 0)
-		errx(1, "usage: mysql_prober ADDRESS:PORT [KEY=VALUE...]");
+		errx(1, "usage: prober ADDRESS:PORT [KEY=VALUE...]");
 	for (int i = 2; i < argc; i++)
 		option(&o, argv[i]);
 	if (hc_net_new(&n) < 0)
