@@ -58,7 +58,8 @@ struct kind {
 	const struct hc_protocol *protocol;
 	bool (*event)(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		      struct hc_outcome *out);
-	bool listens_first; /* the server begins, so it has to see the whole connection at once */
+	/* The server begins, or there are turns to take: the connection is to be whole at once. */
+	bool completes;
 	bool needs_account; /* without one it is half-open */
 };
 
@@ -66,11 +67,12 @@ static const struct kind half_open = { .event = hc_tcp_event };
 
 static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
-	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .listens_first = true },
+	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .completes = true },
 	[CHECK_HTTP] = { .event = hc_http_event },
+	[CHECK_POSTGRESQL] = { .protocol = &hc_pg_protocol, .completes = true },
 	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
-			  .listens_first = true,
+			  .completes = true,
 			  .needs_account = true },
 };
 
@@ -90,7 +92,7 @@ bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct che
 	int r;
 
 	*p = (struct hc_probe){ .check = c, .to = to, .account = account, .fd = -1 };
-	r = io->connect(io->arg, to, kind_of(p)->listens_first, token, &p->fd);
+	r = io->connect(io->arg, to, kind_of(p)->completes, token, &p->fd);
 	if (r == 0)
 		return false;
 	*out = hc_outcome_of_start(-r);

@@ -76,7 +76,7 @@ static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *o
 		memmove(b->data, b->data + n, b->len - (size_t)n);
 		b->len -= (size_t)n;
 	}
-	return phase_of(t, out) == HC_TALK_OVER;
+	return phase_of(t, out) >= HC_TALK_OVER;
 }
 
 /* All that comes before TLS is said: it begins, or goes on. True: over. */
@@ -206,7 +206,7 @@ void hc_talk_stop(struct hc_probe *p, const struct hc_io *io)
 	struct hc_talk *t = p->talk;
 
 	/* All that had to be said is said: an end in peace. */
-	if (p->fd >= 0 && is_in(t, HC_TALK_GOODBYE)) {
+	if (p->fd >= 0 && (is_in(t, HC_TALK_GOODBYE) || is_in(t, HC_TALK_LEAVING))) {
 		io->close(io->arg, p->fd, false);
 		p->fd = -1;
 	}

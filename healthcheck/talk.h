@@ -23,7 +23,8 @@ enum hc_talk_phase {
 	HC_TALK_SECURING, /* once all is sent, TLS begins */
 	/* The outcome holds. Once all is sent the server closes, or HC_SETTLED_MS later we do, by FIN. */
 	HC_TALK_GOODBYE,
-	HC_TALK_OVER, /* the outcome holds; once all is sent it ends by RST */
+	HC_TALK_OVER,	 /* the outcome holds; once all is sent it ends by RST */
+	HC_TALK_LEAVING, /* the same by FIN, where the server minds; TIME_WAIT is then ours */
 };
 
 struct hc_protocol {
@@ -33,18 +34,19 @@ struct hc_protocol {
 	void (*end)(void *talk); /* gives back what is in it */
 	/* What the server said; in any pieces it means the same. */
 	void (*feed)(void *talk, const uint8_t *data, size_t len);
-	/* The server closed: afterwards the phase is GOODBYE or OVER. */
+	/* The server closed: afterwards the phase is GOODBYE or beyond. */
 	void (*closed)(void *talk);
 	/* SECURING, and TLS stands. NULL: it never asks for TLS. */
 	void (*secured)(void *talk, bool is_trusted);
-	/* *out is set in GOODBYE and in OVER. */
+	/* *out is set in GOODBYE and beyond. */
 	enum hc_talk_phase (*phase)(const void *talk, struct hc_outcome *out);
 	struct buf *(*out)(void *talk); /* to be sent; what was is taken from its beginning */
 	/* If it ended now. NULL: no server minds how it ends. */
 	enum hc_login_end (*login_end)(const void *talk);
 };
 
-extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol;
+extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol,
+	hc_pg_protocol;
 
 struct hc_talk;
 

@@ -28,8 +28,11 @@ enum check_type {
 	CHECK_TCP_FULL = 5,
 	/* PING, and ROLE where a role is asked for; AUTH first by the account in `secret`. */
 	CHECK_REDIS = 6,
+	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
+	 * `secret`: a question that needs no login. */
+	CHECK_POSTGRESQL = 7,
 };
-#define CHECK_TYPES (CHECK_REDIS + 1) /* the first that is none */
+#define CHECK_TYPES (CHECK_POSTGRESQL + 1) /* the first that is none */
 
 /* What a check of a type has besides its times and its port. */
 enum {
@@ -44,9 +47,9 @@ enum {
 /* What the server must be, besides alive. */
 enum check_role {
 	CHECK_ROLE_ANY,
-	CHECK_ROLE_WRITER, /* mysql: read_only is off; redis: a master */
+	CHECK_ROLE_WRITER, /* mysql: read_only is off; redis: a master; postgresql: no standby */
 	/* mysql: read_only is on; with max_lag_s: replicates, no further behind. redis: a replica that
-	 * is connected to its master. */
+	 * is connected to its master. postgresql: a standby. */
 	CHECK_ROLE_READER,
 	CHECK_ROLE_GALERA, /* mysql: a synced node of the primary component */
 };

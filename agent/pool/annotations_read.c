@@ -13,7 +13,7 @@
 #define DRAIN_MAX_S 86400
 #define CONNS_MAX   1000000
 
-const char *const annotation_check_words = "tcp, tcp-full, http, mysql, redis or none";
+const char *const annotation_check_words = "tcp, tcp-full, http, mysql, redis, postgresql or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {

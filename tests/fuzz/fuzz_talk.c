@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/base/xalloc.h"
+#include "healthcheck/postgresql.h"
 #include "healthcheck/talk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,6 +20,7 @@ struct input {
 	const struct check *check;
 	const struct hc_protocol *protocol;
 	const struct hc_account *who;
+	bool is_trusted; /* where TLS is asked for: after that the rest is what came out of it */
 	const uint8_t *data;
 	size_t size;
 };
@@ -43,6 +45,36 @@ static struct input redis(uint8_t choice)
 			       .who = choice & 4 ? &who : NULL };
 }
 
+static void begin_pg(void *talk, const struct check *c, const struct hc_account *who)
+{
+	static const uint8_t random[HC_SCRAM_NONCE]; /* the same each time */
+
+	hc_pg_init(talk, c, who, random);
+}
+
+static struct input postgresql(uint8_t choice)
+{
+	static const struct hc_account who = { .username = "parasaus", .password = "a word" };
+	static struct hc_protocol protocol;
+	struct check *c = check_new(CHECK_POSTGRESQL);
+
+	protocol = hc_pg_protocol;
+	protocol.begin = begin_pg;
+	c->role = (enum check_role)((choice & 3) % CHECK_ROLE_GALERA);
+	c->tls = (enum check_tls)((choice >> 2 & 3) % 3);
+	return (struct input){ .check = c,
+			       .protocol = &protocol,
+			       .who = choice & 0x10 ? &who : NULL,
+			       .is_trusted = choice & 0x20 };
+}
+
+static struct input input_of(uint8_t choice)
+{
+	if (choice & 0x80)
+		return postgresql(choice);
+	return choice & 0x40 ? redis(choice) : full(choice);
+}
+
 /* A block of its own for each piece shows a step beyond it. */
 static void feed(const struct hc_protocol *p, void *talk, const uint8_t *data, size_t len)
 {
@@ -61,18 +93,23 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 	void *talk = xcalloc(1, p->size);
 
 	p->begin(talk, in->check, in->who);
-	for (size_t at = 0; at < in->size && p->phase(talk, &o) == HC_TALK_ON;) {
+	for (size_t at = 0; at < in->size && p->phase(talk, &o) < HC_TALK_GOODBYE;) {
 		size_t left = in->size - at, n = left;
 
-		if (cut) {
+		/* Up to where TLS may begin byte by byte: there the machine wants to be asked. */
+		if (in->protocol->secured && at < 2) {
+			n = 1;
+		} else if (cut) {
 			cut = cut * 1103515245 + 12345;
 			n = 1 + (cut >> 16) % (cut & 0x100 ? 5 : 700);
 			n = n < left ? n : left;
 		}
 		feed(p, talk, in->data + at, n);
 		at += n;
+		if (p->phase(talk, &o) == HC_TALK_SECURING)
+			p->secured(talk, in->is_trusted);
 	}
-	if (p->phase(talk, &o) == HC_TALK_ON)
+	if (p->phase(talk, &o) < HC_TALK_GOODBYE)
 		p->closed(talk);
 	assert(p->phase(talk, &o) >= HC_TALK_GOODBYE);
 	/* What was settled holds, whatever else comes. */
@@ -91,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	in = data[0] & 0x40 ? redis(data[0]) : full(data[0]);
+	in = input_of(data[0]);
 	in.data = data + 2;
 	in.size = size - 2;
 	whole = judge(&in, 0);

@@ -179,11 +179,11 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, mysql, redis or none; "
+			 "http, mysql, redis, postgresql or none; "
 			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, mysql, redis or none; left "
+			 "tcp-full, http, mysql, redis, postgresql or none; left "
 			 "as it was\n");
 }
 
@@ -193,7 +193,8 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis or none; left as it was" },
+		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql or none; left as "
+		  "it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
 		{ "health-check-port", "65536",
 		  "\"65536\" is not a port from 1 to 65535; left as it was" },
@@ -439,6 +440,21 @@ static void redis_tells_its_role_without_a_login(void **state)
 						   "of type redis\n");
 }
 
+static void postgresql_tells_its_role_after_a_login(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "postgresql", "health-check-secret", "login",
+		     "health-check-role", "writer", "health-check-tls", "required"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 reset closed | postgresql "
+	       "port=0 "
+	       "2/3 2000/1000/500 secret=shop/login writer tls=required lag=0\n");
+	expect(PAIRS("health-check-type", "postgresql", "health-check-role", "writer"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 reset open-last | postgresql "
+	       "port=0 2/3 2000/1000/500 secret=- any tls=preferred lag=0\n"
+	       "error 2: annotation parasaus.io/health-check-role: writer needs a login, and so "
+	       "parasaus.io/health-check-secret; left as it was\n");
+}
+
 static void tcp_full_sends_and_hears(void **state)
 {
 	(void)state;
@@ -604,6 +620,7 @@ int main(void)
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),
+		cmocka_unit_test(postgresql_tells_its_role_after_a_login),
 		cmocka_unit_test(tcp_full_sends_and_hears),
 		cmocka_unit_test(a_role_without_a_login_is_refused),
 		cmocka_unit_test(a_secret_is_of_the_pools_own_source),

@@ -61,6 +61,16 @@ static struct check *redis_of(const char *secret, enum check_role role)
 	return c;
 }
 
+static struct check *postgresql_of(const char *secret, enum check_role role, enum check_tls tls)
+{
+	struct check *c = check_new(CHECK_POSTGRESQL);
+
+	c->secret = secret ? xstrdup(secret) : NULL;
+	c->role = role;
+	c->tls = tls;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -131,6 +141,8 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		redis_of(NULL, CHECK_ROLE_ANY),
 		redis_of(NULL, CHECK_ROLE_WRITER),
 		redis_of("db/check", CHECK_ROLE_READER),
+		postgresql_of(NULL, CHECK_ROLE_ANY, CHECK_TLS_PREFERRED),
+		postgresql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED),
 	};
 
 	(void)state;
@@ -249,6 +261,9 @@ static void a_redis_question_out_of_bounds_is_refused(void **state)
 		redis_of("db/check", CHECK_ROLE_GALERA),
 		redis_of("db/check", CHECK_ROLE_READER),
 		redis_of("db/check", CHECK_ROLE_READER),
+		/* nobody else is told whether it is a standby */
+		postgresql_of(NULL, CHECK_ROLE_WRITER, CHECK_TLS_OFF),
+		postgresql_of("db/check", CHECK_ROLE_GALERA, CHECK_TLS_OFF),
 	};
 
 	(void)state;

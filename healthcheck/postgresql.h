@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One conversation with a PostgreSQL server. Pure: bytes in, bytes out.
+ *
+ * With an account it is a login to the database "postgres", perhaps in TLS, up
+ * to ReadyForQuery, then pg_is_in_recovery() where a role is asked for, and
+ * Terminate. Without one it asks whether the server would encrypt by GSSAPI,
+ * and leaves at its word: that is the one question after which a server (since
+ * 12) logs nothing of a client that goes, where TLS begun and not ended, or a
+ * connection that is reset, are a line each. It shows a server that accepts
+ * and answers, not one that is ready.
+ */
+#ifndef HEALTHCHECK_POSTGRESQL_H
+#define HEALTHCHECK_POSTGRESQL_H
+
+#include "healthcheck/postgresql_auth.h"
+#include "healthcheck/talk.h"
+
+#define HC_PG_BODY_MAX	2048 /* of one message */
+#define HC_PG_TOTAL_MAX 16384
+
+enum hc_pg_state {
+	HC_PG_OFFERING, /* is there somebody? by GSSENCRequest */
+	HC_PG_ASKING_TLS,
+	HC_PG_SECURING,
+	HC_PG_LOGIN,
+	HC_PG_ENTERED, /* the login is accepted; it gets ready */
+	HC_PG_ASKING,
+	HC_PG_OVER, /* `outcome` holds, and `leaving` says how the connection ends */
+};
+
+struct hc_pg {
+	enum hc_pg_state state;
+	enum hc_talk_phase leaving;
+	struct hc_outcome outcome;
+	struct buf out;
+	enum hc_login_end login;
+	/* the inside */
+	const struct check *check;
+	const struct hc_account *who;
+	struct hc_scram scram;
+	bool is_secured; /* inside TLS */
+	uint8_t rounds;	 /* of the login */
+	uint8_t scram_step;
+	uint8_t role; /* enum check_role, as the server said; ANY: nothing yet */
+	uint8_t header[5];
+	uint32_t header_len, body_len, total;
+	struct buf body;
+};
+
+/* random: HC_SCRAM_NONCE bytes. who NULL: nobody logs in. c and who stay as long. */
+void hc_pg_init(struct hc_pg *p, const struct check *c, const struct hc_account *who,
+		const uint8_t *random);
+void hc_pg_done(struct hc_pg *p);
+void hc_pg_feed(struct hc_pg *p, const uint8_t *data, size_t len);
+void hc_pg_secured(struct hc_pg *p, bool is_trusted); /* SECURING, and TLS stands */
+void hc_pg_closed(struct hc_pg *p);		      /* by the server: afterwards it is over */
+
+#endif
