@@ -43,11 +43,12 @@ static bool md5_of(const void *a, size_t a_len, const void *b, size_t b_len, cha
 bool hc_pg_md5(const char *username, const char *password, const uint8_t salt[HC_PG_SALT_LEN],
 	       char out[HC_PG_MD5_LEN])
 {
+	static const char prefix[] = { 'm', 'd', '5' };
 	char inner[2 * MD5_LEN];
 
-	memcpy(out, "md5", 3);
+	memcpy(out, prefix, sizeof(prefix));
 	return md5_of(password, strlen(password), username, strlen(username), inner) &&
-	       md5_of(inner, sizeof(inner), salt, HC_PG_SALT_LEN, out + 3);
+	       md5_of(inner, sizeof(inner), salt, HC_PG_SALT_LEN, out + sizeof(prefix));
 }
 
 void hc_scram_init(struct hc_scram *s, const uint8_t *random)
