@@ -10,7 +10,7 @@
  * the first processor; the listener, and the core that reads every verdict, are on
  * another. CPU is the checker's alone, user and system, measured by the kernel; it
  * holds the server's half of each handshake, which loopback does in its context. All
- * that is measured has a priority above others' (-10, where that is allowed), and how
+ * that is measured comes before others (SCHED_RR, where that is allowed), and how
  * long it waited for the processor all the same is told: that is no lateness of ours.
  *
  * `many` is what one machine's checker holds and does. `beside` has 4,000 targets
@@ -129,7 +129,9 @@ static uint64_t connects(void)
 
 static void come_first(void)
 {
-	(void)!setpriority(PRIO_PROCESS, 0, -10);
+	struct sched_param first = { .sched_priority = 1 };
+
+	(void)!sched_setscheduler(0, SCHED_RR, &first);
 }
 
 static void use_processor(int which)
