@@ -190,9 +190,10 @@ static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct
 	r = begin(fd, to);
 	if (r < 0)
 		return r;
+	if (epoll_ctl(n->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0)
+		return -errno;
 	set_use(n, fd, to->addr.family == AF_INET6 ? HALF_OPEN_6 : HALF_OPEN);
-	return epoll_ctl(n->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno
-											: 0;
+	return 0;
 }
 
 static int net_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,

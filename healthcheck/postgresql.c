@@ -13,9 +13,8 @@
 #define HEADER	    5
 #define CODE_LEN    5
 #define MECHANISM   "SCRAM-SHA-256"
-#define ROUNDS_MAX  8
 
-enum scram_step { SCRAM_NOT_BEGUN, SCRAM_BEGUN, SCRAM_PROVED };
+enum scram_step { SCRAM_NOT_BEGUN, SCRAM_BEGUN, SCRAM_PROVED, SCRAM_VERIFIED };
 
 enum auth {
 	AUTH_OK = 0,
@@ -141,13 +140,20 @@ void hc_pg_done(struct hc_pg *p)
 	buf_done(&p->body);
 }
 
+/* By FIN, and a person is told: as a login that was refused. */
+static void refuse_tls(struct hc_pg *p)
+{
+	p->login = HC_LOGIN_REFUSED;
+	conclude(p, HC_REASON_TLS, 0, HC_TALK_LEAVING);
+}
+
 void hc_pg_secured(struct hc_pg *p, bool is_trusted)
 {
 	p->is_secured = true;
 	if (is_trusted)
 		put_startup(p);
 	else
-		conclude(p, HC_REASON_TLS, 0, HC_TALK_OVER);
+		refuse_tls(p);
 }
 
 /* --- the login ---------------------------------------------------------------------- */
@@ -242,29 +248,56 @@ static void on_login(struct hc_pg *p)
 	p->state = HC_PG_ENTERED;
 }
 
-static void on_auth(struct hc_pg *p, const uint8_t *body, size_t len)
+/* To whom an authority that was named vouches for, and in TLS; for anybody can begin that. */
+static bool may_say_password(const struct hc_pg *p)
 {
-	uint32_t what = len >= 4 ? big32(body) : UINT32_MAX;
+	return p->is_secured && p->who->trust && hc_tls_trust_is_asked(p->who->trust);
+}
 
-	if (p->state != HC_PG_LOGIN || len < 4 || ++p->rounds > ROUNDS_MAX)
-		conclude_badly(p);
-	else if (what == AUTH_OK)
+/* The first thing it asks. It chooses once: what it learned by one way is not to help by another. */
+static void on_first_auth(struct hc_pg *p, uint32_t what, const uint8_t *body, size_t len)
+{
+	if (what == AUTH_OK)
 		on_login(p);
-	else if (what == AUTH_CLEAR && p->is_secured)
+	else if (what == AUTH_CLEAR && may_say_password(p))
 		put_password(p, p->who->password, strlen(p->who->password));
 	else if (what == AUTH_MD5)
-		on_md5(p, body + 4, len - 4);
+		on_md5(p, body, len);
 	else if (what == AUTH_SASL)
-		on_sasl(p, body + 4, len - 4);
-	else if (what == AUTH_GO_ON && p->scram_step == SCRAM_BEGUN)
-		on_sasl_first(p, body + 4, len - 4);
-	else if (what == AUTH_FINAL && p->scram_step == SCRAM_PROVED &&
-		 hc_scram_is_server(&p->scram, body + 4, len - 4))
-		p->scram_step = SCRAM_NOT_BEGUN; /* it knows the password, too */
+		on_sasl(p, body, len);
 	else if (what == AUTH_GO_ON || what == AUTH_FINAL)
 		conclude_badly(p);
 	else
 		give_up(p); /* Kerberos and the like, or the password in the clear */
+}
+
+/* It proves itself before it lets us in: it knows the password, too. */
+static void on_scram(struct hc_pg *p, uint32_t what, const uint8_t *body, size_t len)
+{
+	if (what == AUTH_GO_ON && p->scram_step == SCRAM_BEGUN)
+		on_sasl_first(p, body, len);
+	else if (what == AUTH_FINAL && p->scram_step == SCRAM_PROVED &&
+		 hc_scram_is_server(&p->scram, body, len))
+		p->scram_step = SCRAM_VERIFIED;
+	else if (what == AUTH_OK && p->scram_step == SCRAM_VERIFIED)
+		on_login(p);
+	else
+		conclude_badly(p);
+}
+
+static void on_auth(struct hc_pg *p, const uint8_t *body, size_t len)
+{
+	if (p->state != HC_PG_LOGIN || len < 4)
+		conclude_badly(p);
+	else if (p->scram_step != SCRAM_NOT_BEGUN)
+		on_scram(p, big32(body), body + 4, len - 4);
+	else if (!p->asked)
+		on_first_auth(p, big32(body), body + 4, len - 4);
+	else if (big32(body) == AUTH_OK)
+		on_login(p);
+	else
+		conclude_badly(p);
+	p->asked = true;
 }
 
 /* --- what it says ------------------------------------------------------------------- */
@@ -352,6 +385,12 @@ static void on_ready(struct hc_pg *p)
 	}
 }
 
+/* Parameters, notices, a key to cancel by: nobody's business, and as long as they like. */
+static bool is_passed_over(uint8_t type)
+{
+	return type && strchr("SNKvTC", type);
+}
+
 static void on_message(struct hc_pg *p)
 {
 	const uint8_t *body = p->body.data;
@@ -370,15 +409,9 @@ static void on_message(struct hc_pg *p)
 	case 'D':
 		on_row(p, body, len);
 		break;
-	case 'S': /* parameters, notices, a key to cancel by: nobody's business */
-	case 'N':
-	case 'K':
-	case 'v':
-	case 'T':
-	case 'C':
-		break;
 	default:
-		conclude_badly(p);
+		if (!is_passed_over(p->header[0]))
+			conclude_badly(p);
 	}
 }
 
@@ -394,7 +427,7 @@ static void on_answer(struct hc_pg *p, uint8_t said)
 	else if (!gss && said == 'S')
 		p->state = HC_PG_SECURING;
 	else if (!gss && said == 'N' && p->check->tls == CHECK_TLS_REQUIRED)
-		conclude(p, HC_REASON_TLS, 0, HC_TALK_LEAVING);
+		refuse_tls(p);
 	else if (!gss && said == 'N')
 		put_startup(p);
 	else
@@ -412,11 +445,12 @@ static bool take_header(struct hc_pg *p, uint8_t byte)
 	len = big32(p->header + 1);
 	if (len < 4)
 		conclude_badly(p);
-	else if (len - 4 > HC_PG_BODY_MAX)
+	else if (len - 4 > HC_PG_BODY_MAX && !is_passed_over(p->header[0]))
 		conclude(p, HC_REASON_TOO_LONG, 0, HC_TALK_OVER);
 	else
 		p->body_len = len - 4;
 	buf_reset(&p->body);
+	p->body_got = 0;
 	return p->state != HC_PG_OVER;
 }
 
@@ -426,9 +460,11 @@ static void take(struct hc_pg *p, uint8_t byte)
 		if (!take_header(p, byte) || p->body_len > 0)
 			return;
 	} else {
-		wire_put_u8(&p->body, byte);
+		p->body_got++;
+		if (!is_passed_over(p->header[0]))
+			wire_put_u8(&p->body, byte);
 	}
-	if (p->body.len < p->body_len)
+	if (p->body_got < p->body_len)
 		return;
 	p->header_len = 0;
 	on_message(p);

@@ -16,7 +16,7 @@
 #include "healthcheck/postgresql_auth.h"
 #include "healthcheck/talk.h"
 
-#define HC_PG_BODY_MAX	2048 /* of one message */
+#define HC_PG_BODY_MAX	2048 /* of one message that is read */
 #define HC_PG_TOTAL_MAX 16384
 
 enum hc_pg_state {
@@ -40,11 +40,11 @@ struct hc_pg {
 	const struct hc_account *who;
 	struct hc_scram scram;
 	bool is_secured; /* inside TLS */
-	uint8_t rounds;	 /* of the login */
+	bool asked;	 /* the server has said how it wants the login */
 	uint8_t scram_step;
 	uint8_t role; /* enum check_role, as the server said; ANY: nothing yet */
 	uint8_t header[5];
-	uint32_t header_len, body_len, total;
+	uint32_t header_len, body_len, body_got, total;
 	struct buf body;
 };
 

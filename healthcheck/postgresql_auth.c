@@ -120,7 +120,7 @@ static int read_first(const struct hc_scram *s, const char *text, struct first *
 	if (len >= sizeof(number))
 		return -ERANGE;
 	memcpy(number, iterations + 3, len);
-	return value_uint(number, 1, HC_SCRAM_ITERATIONS_MAX, &f->iterations);
+	return value_uint(number, HC_SCRAM_ITERATIONS_MIN, HC_SCRAM_ITERATIONS_MAX, &f->iterations);
 }
 
 static bool hmac(const uint8_t *key, const void *text, size_t len, uint8_t *out)

@@ -22,6 +22,8 @@
 #define HC_SCRAM_NONCE 24 /* characters of ours */
 /* Each one is a hash that this process waits for; servers have 4096 unless told otherwise. */
 #define HC_SCRAM_ITERATIONS_MAX 16384
+/* RFC 7677: with fewer, who is only called the server could guess the password from the proof. */
+#define HC_SCRAM_ITERATIONS_MIN 4096
 
 /* False: this library has no MD5. out is no string. */
 MUST_CHECK bool hc_pg_md5(const char *username, const char *password,
@@ -36,7 +38,7 @@ struct hc_scram {
 void hc_scram_init(struct hc_scram *s, const uint8_t *random);
 void hc_scram_first(const struct hc_scram *s, struct buf *out);
 /* What the server said to that, and the proof. -EINVAL: not what a server says; -ERANGE: it asks for
- * too much. out stays as it was then. */
+ * too much, or too little. out stays as it was then. */
 MUST_CHECK int hc_scram_proof(struct hc_scram *s, const char *password, const uint8_t *said,
 			      size_t len, struct buf *out);
 /* What it said at last: does it know the password, too? */

@@ -6,7 +6,8 @@
 /* Evenly in -span..span. */
 static int64_t jitter(int64_t span, uint32_t random)
 {
-	return (int64_t)((uint64_t)(2 * span) * random / UINT32_MAX) - span;
+	/* In microseconds: of an hour, too, the product fits. */
+	return (int64_t)((uint64_t)(2 * span / 1000) * random / UINT32_MAX) * 1000 - span;
 }
 
 mono_t hc_schedule_next(const struct check *c, uint64_t id, mono_t began, bool in_doubt,

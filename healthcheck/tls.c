@@ -10,6 +10,15 @@
 #include "agent/base/xalloc.h"
 
 #define HANDSHAKE_MAX 65536 /* bytes of one handshake message: certificates */
+/*
+ * What a stranger's key may cost: this process has one thread, and a signature is verified before
+ * anybody asks whose it is. 8192 bits with a usual exponent take a millisecond, 32,768 with one as
+ * long two seconds.
+ */
+#define RSA_BITS_MAX	 8192
+#define RSA_EXPONENT_MAX 8 /* bytes; all in use are 65537 */
+/* Nor in a group of its own choice. */
+#define PRIORITY "-DHE-RSA:-DHE-DSS:-GROUP-DH-ALL"
 
 struct hc_tls_trust {
 	gnutls_certificate_credentials_t credentials;
@@ -39,6 +48,11 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem)
 	pem.size = (unsigned)strlen(ca_pem);
 	(void)gnutls_certificate_set_x509_trust_mem(t->credentials, &pem, GNUTLS_X509_FMT_PEM);
 	return t;
+}
+
+bool hc_tls_trust_is_asked(const struct hc_tls_trust *t)
+{
+	return t->is_asked;
 }
 
 void hc_tls_trust_free(struct hc_tls_trust *t)
@@ -83,6 +97,67 @@ static int pull_timeout(gnutls_transport_ptr_t arg, unsigned ms)
 	return 1;
 }
 
+/* --- keys that cost too much --------------------------------------------------------- */
+
+static size_t bytes_of(const gnutls_datum_t *number)
+{
+	size_t zeros = 0;
+
+	while (zeros < number->size && number->data[zeros] == 0)
+		zeros++;
+	return number->size - zeros;
+}
+
+static bool rsa_is_small(gnutls_x509_crt_t c, unsigned bits)
+{
+	gnutls_datum_t modulus = { 0 }, exponent = { 0 };
+	bool yes = bits <= RSA_BITS_MAX &&
+		   gnutls_x509_crt_get_pk_rsa_raw(c, &modulus, &exponent) == 0 &&
+		   bytes_of(&exponent) <= RSA_EXPONENT_MAX;
+
+	gnutls_free(modulus.data);
+	gnutls_free(exponent.data);
+	return yes;
+}
+
+bool hc_tls_key_is_small(const void *der, size_t len)
+{
+	const gnutls_datum_t in = { (unsigned char *)(uintptr_t)der, (unsigned)len };
+	gnutls_x509_crt_t c;
+	unsigned bits = 0;
+	int algorithm;
+	bool yes;
+
+	if (gnutls_x509_crt_init(&c) < 0)
+		return false;
+	yes = gnutls_x509_crt_import(c, &in, GNUTLS_X509_FMT_DER) == 0;
+	algorithm = yes ? gnutls_x509_crt_get_pk_algorithm(c, &bits) : 0;
+	if (algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS)
+		yes = rsa_is_small(c, bits);
+	else if (algorithm == GNUTLS_PK_DSA)
+		yes = false;
+	gnutls_x509_crt_deinit(c);
+	return yes;
+}
+
+/* After each message: behind that of the certificates they are not there yet. */
+static int check_keys(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+		      const gnutls_datum_t *message)
+{
+	unsigned count = 0;
+	const gnutls_datum_t *all = gnutls_certificate_get_peers(session, &count);
+
+	(void)type;
+	(void)when;
+	(void)incoming;
+	(void)message;
+	for (unsigned i = 0; all && i < count; i++) {
+		if (!hc_tls_key_is_small(all[i].data, all[i].size))
+			return GNUTLS_E_CERTIFICATE_ERROR;
+	}
+	return 0;
+}
+
 /* --- the session ------------------------------------------------------------------ */
 
 struct hc_tls *hc_tls_new(const struct hc_io *io, int fd, const struct hc_tls_trust *trust)
@@ -97,12 +172,14 @@ struct hc_tls *hc_tls_new(const struct hc_io *io, int fd, const struct hc_tls_tr
 		free(t);
 		return NULL;
 	}
-	if (gnutls_set_default_priority(t->session) < 0 ||
+	if (gnutls_set_default_priority_append(t->session, PRIORITY, NULL, 0) < 0 ||
 	    gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, trust->credentials) < 0) {
 		hc_tls_free(t);
 		return NULL;
 	}
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_MAX);
+	gnutls_handshake_set_hook_function(t->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST,
+					   check_keys);
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_push_function(t->session, push);
 	gnutls_transport_set_pull_function(t->session, pull);

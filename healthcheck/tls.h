@@ -18,7 +18,15 @@
 /* Who may vouch for a server. Not NULL; what is no certificate vouches for nobody. */
 struct hc_tls_trust;
 struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem); /* NULL: any server will do */
-void hc_tls_trust_free(struct hc_tls_trust *t);		   /* NULL is fine */
+/* An authority was named: without one, trust says nothing of who a server is. */
+bool hc_tls_trust_is_asked(const struct hc_tls_trust *t);
+void hc_tls_trust_free(struct hc_tls_trust *t); /* NULL is fine */
+
+/*
+ * Of a certificate: is its key one that takes no time worth mentioning? A server with another is
+ * refused in the handshake, before anything is computed with it.
+ */
+bool hc_tls_key_is_small(const void *der, size_t len);
 
 struct hc_tls;
 /* NULL: no memory. io and trust stay as long. */

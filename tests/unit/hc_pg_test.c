@@ -13,7 +13,7 @@
 
 #include "agent/base/xalloc.h"
 
-static const struct hc_account account = { .username = "parasaus", .password = "a word" };
+static struct hc_account account = { .username = "parasaus", .password = "a word" };
 static const uint8_t no_random[HC_SCRAM_NONCE];
 
 #define SERVER_FIRST \
@@ -56,17 +56,18 @@ static void a_server_that_asks_strange_things_gets_no_proof(void **state)
 	} cases[] = {
 		{ "", -EINVAL },
 		{ "r=" NONCE "x,s=QUJD,i=0", -ERANGE },
+		{ "r=" NONCE "x,s=QUJD,i=4095", -ERANGE }, /* too little to keep a guesser out */
 		{ "r=" NONCE "x,s=QUJD,i=16385", -ERANGE },
 		{ "r=" NONCE "x,s=QUJD,i=99999999999", -ERANGE },
 		{ "r=" NONCE "x,s=QUJD,i=-1", -EINVAL },
 		{ "r=" NONCE "x,s=QUJD,i=", -EINVAL },
-		{ "r=" NONCE "x,s=,i=1", -EINVAL },
-		{ "r=" NONCE "x,s=!!!!,i=1", -EINVAL },
-		{ "r=" NONCE "x,i=1,s=QUJD", -EINVAL },
-		{ "r=" NONCE ",s=QUJD,i=1", -EINVAL }, /* no nonce of its own */
-		{ "r=BAAAAAAAAAAAAAAAAAAAAAAAx,s=QUJD,i=1", -EINVAL },
+		{ "r=" NONCE "x,s=,i=4096", -EINVAL },
+		{ "r=" NONCE "x,s=!!!!,i=4096", -EINVAL },
+		{ "r=" NONCE "x,i=4096,s=QUJD", -EINVAL },
+		{ "r=" NONCE ",s=QUJD,i=4096", -EINVAL }, /* no nonce of its own */
+		{ "r=BAAAAAAAAAAAAAAAAAAAAAAAx,s=QUJD,i=4096", -EINVAL },
 		{ "e=unknown-user", -EINVAL },
-		{ "r=" NONCE "x,s=QUJD,i=1", 0 },
+		{ "r=" NONCE "x,s=QUJD,i=4096", 0 },
 		{ "r=" NONCE "x,s=QUJD,i=16384,more", 0 },
 	};
 
@@ -167,14 +168,88 @@ static void md5_and_no_password_at_all_will_do(void **state)
 	hc_pg_done(&p);
 }
 
-/* The password itself is for TLS alone. */
+#define CLEAR "R\0\0\0\x08\0\0\0\x03"
+#define SASL  "R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"
+
+/* What it learned of the password by one way is not to help it by another, nor spare it its proof. */
+static void a_server_chooses_once_and_proves_itself(void **state)
+{
+	static const struct {
+		const char *said;
+		size_t len;
+	} rest[] = {
+		{ OK, sizeof(OK) - 1 },
+		{ SASL, sizeof(SASL) - 1 },
+		{ CLEAR, sizeof(CLEAR) - 1 },
+		{ "R\0\0\0\x0c\0\0\0\x05salt", 13 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rest); i++) {
+		struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
+
+		HEAR(&p, SASL);
+		if (i >= ARRAY_LEN(rest))
+			HEAR(&p, "R\0\0\0\x5a\0\0\0\x0b" SERVER_FIRST);
+		buf_reset(&p.out);
+		hear(&p, rest[i % ARRAY_LEN(rest)].said, rest[i % ARRAY_LEN(rest)].len);
+		assert_int_equal(p.outcome.reason, HC_REASON_BAD_REPLY);
+		assert_int_equal(p.out.len, 0);
+		assert_int_not_equal(p.login, HC_LOGIN_GOOD);
+		hc_pg_done(&p);
+	}
+}
+
+static void a_long_notice_is_passed_over(void **state)
+{
+	struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
+
+	(void)state;
+	buf_reset(&p.out);
+	HEAR(&p, "N\0\0\x10\x04");
+	for (int i = 0; i < 4096; i++)
+		HEAR(&p, "x");
+	HEAR(&p, OK READY);
+	assert_int_equal(p.outcome.reason, HC_REASON_OK);
+	hc_pg_done(&p);
+}
+
+/* Whoever can answer at that address can begin TLS: it takes an authority to say who that is. */
+static void a_password_is_said_to_whom_an_authority_vouches_for(void **state)
+{
+	struct hc_tls_trust *anybody = hc_tls_trust_new(NULL), *asked = hc_tls_trust_new("x");
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct hc_pg p;
+
+		account.trust = i ? asked : anybody;
+		p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_PREFERRED, true);
+		HEAR(&p, "S");
+		hc_pg_secured(&p, true);
+		buf_reset(&p.out);
+		HEAR(&p, CLEAR);
+		if (i) {
+			SAID(&p, "p\0\0\0\x0b"
+				 "a word\0");
+		} else {
+			assert_int_equal(p.out.len, 0);
+			assert_int_equal(p.outcome.reason, HC_REASON_AUTH);
+		}
+		hc_pg_done(&p);
+	}
+	account.trust = NULL;
+	hc_tls_trust_free(anybody);
+	hc_tls_trust_free(asked);
+}
+
 static void a_password_is_never_said_in_the_clear(void **state)
 {
 	struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
 
 	(void)state;
 	buf_reset(&p.out);
-	HEAR(&p, "R\0\0\0\x08\0\0\0\x03");
+	HEAR(&p, CLEAR);
 	assert_int_equal(p.out.len, 0);
 	assert_int_equal(p.outcome.reason, HC_REASON_AUTH);
 	assert_int_equal(p.login, HC_LOGIN_REFUSED);
@@ -186,9 +261,6 @@ static void a_password_is_never_said_in_the_clear(void **state)
 	assert_int_equal(p.state, HC_PG_SECURING);
 	hc_pg_secured(&p, true);
 	SAID(&p, STARTUP);
-	HEAR(&p, "R\0\0\0\x08\0\0\0\x03");
-	SAID(&p, "p\0\0\0\x0b"
-		 "a word\0");
 	hc_pg_done(&p);
 }
 
@@ -212,7 +284,9 @@ static void tls_is_taken_or_left_as_the_check_says(void **state)
 	HEAR(&p, "S");
 	hc_pg_secured(&p, false);
 	assert_int_equal(p.outcome.reason, HC_REASON_TLS);
-	assert_int_equal(p.out.len, 0); /* not even a name */
+	assert_int_equal(p.out.len, 0);		     /* not even a name */
+	assert_int_equal(p.login, HC_LOGIN_REFUSED); /* a person is told */
+	assert_int_equal(p.leaving, HC_TALK_LEAVING);
 	hc_pg_done(&p);
 	/* What came in the clear is not what TLS protects. */
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_REQUIRED, true);
@@ -338,6 +412,9 @@ int main(void)
 		cmocka_unit_test(a_login_by_scram_ends_in_a_goodbye),
 		cmocka_unit_test(md5_and_no_password_at_all_will_do),
 		cmocka_unit_test(a_password_is_never_said_in_the_clear),
+		cmocka_unit_test(a_password_is_said_to_whom_an_authority_vouches_for),
+		cmocka_unit_test(a_server_chooses_once_and_proves_itself),
+		cmocka_unit_test(a_long_notice_is_passed_over),
 		cmocka_unit_test(tls_is_taken_or_left_as_the_check_says),
 		cmocka_unit_test(an_answer_means_the_same_in_any_pieces),
 		cmocka_unit_test(what_never_ends_is_cut_off),

@@ -38,6 +38,20 @@ static void the_phase_is_kept_for_ever(void **state)
 	}
 }
 
+static void jitter_goes_to_both_sides_of_a_long_interval(void **state)
+{
+	struct check *c = check_new(CHECK_TCP);
+	int64_t early, late;
+
+	(void)state;
+	c->interval_ms = 60000;
+	early = hc_schedule_next(c, 0, (mono_t){ 0 }, false, 0).ns;
+	late = hc_schedule_next(c, 0, (mono_t){ 0 }, false, UINT32_MAX).ns;
+	assert_int_equal(early, INT64_C(54000) * 1000000);
+	assert_int_equal(late, INT64_C(66000) * 1000000);
+	check_unref(c);
+}
+
 static void falling_into_step_leaves_no_gap(void **state)
 {
 	uint64_t seed = 2;
@@ -139,6 +153,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_phase_is_kept_for_ever),
+		cmocka_unit_test(jitter_goes_to_both_sides_of_a_long_interval),
 		cmocka_unit_test(falling_into_step_leaves_no_gap),
 		cmocka_unit_test(phases_are_spread_evenly),
 		cmocka_unit_test(doubt_looks_again_soon),

@@ -7,6 +7,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
 #include <cmocka.h>
 
 #include "tests/lib/tls_peer.h"
@@ -146,6 +150,60 @@ static void what_is_damaged_on_the_way_is_an_error(void **state)
 	tls_peer_free(p);
 }
 
+/* A certificate of such a key; whoever signed it. */
+static bool is_small(gnutls_pk_algorithm_t signer_of, unsigned bits, size_t exponent_len)
+{
+	static uint8_t modulus[65536 / 8], exponent[1024];
+	const gnutls_datum_t m = { modulus, bits / 8 }, e = { exponent, (unsigned)exponent_len };
+	gnutls_x509_privkey_t signer;
+	gnutls_x509_crt_t c, issuer;
+	gnutls_pubkey_t key;
+	gnutls_datum_t der;
+	int bad = 0;
+	bool yes;
+
+	memset(modulus, 0xa5, sizeof(modulus));
+	memset(exponent, 0x5b, sizeof(exponent));
+	bad |= gnutls_x509_privkey_init(&signer) | gnutls_x509_crt_init(&c) |
+	       gnutls_x509_crt_init(&issuer) | gnutls_pubkey_init(&key);
+	bad |= gnutls_x509_privkey_generate(signer, GNUTLS_PK_ECDSA,
+					    GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+	if (signer_of == GNUTLS_PK_RSA)
+		bad |= gnutls_pubkey_import_rsa_raw(key, &m, &e);
+	bad |= gnutls_x509_crt_set_version(c, 3) | gnutls_x509_crt_set_serial(c, "1", 1) |
+	       gnutls_x509_crt_set_dn(c, "CN=stranger", NULL);
+	bad |= signer_of == GNUTLS_PK_RSA ? gnutls_x509_crt_set_pubkey(c, key)
+					  : gnutls_x509_crt_set_key(c, signer);
+	bad |= gnutls_x509_crt_set_activation_time(c, 1700000000) |
+	       gnutls_x509_crt_set_expiration_time(c, 1800000000);
+	bad |= gnutls_x509_crt_set_dn(issuer, "CN=issuer", NULL) |
+	       gnutls_x509_crt_set_key(issuer, signer) |
+	       gnutls_x509_crt_sign2(c, issuer, signer, GNUTLS_DIG_SHA256, 0) |
+	       gnutls_x509_crt_export2(c, GNUTLS_X509_FMT_DER, &der);
+	assert_int_equal(bad, 0);
+	yes = hc_tls_key_is_small(der.data, der.size);
+	gnutls_free(der.data);
+	gnutls_pubkey_deinit(key);
+	gnutls_x509_crt_deinit(issuer);
+	gnutls_x509_crt_deinit(c);
+	gnutls_x509_privkey_deinit(signer);
+	return yes;
+}
+
+/* A signature by one of 65,536 bits would hold up all other probes for ten seconds. */
+static void a_key_that_takes_long_is_refused(void **state)
+{
+	(void)state;
+	assert_true(is_small(GNUTLS_PK_ECDSA, 0, 0));
+	assert_true(is_small(GNUTLS_PK_RSA, 2048, 3));
+	assert_true(is_small(GNUTLS_PK_RSA, 8192, 8));
+	assert_false(is_small(GNUTLS_PK_RSA, 8192, 9));
+	assert_false(is_small(GNUTLS_PK_RSA, 8200, 3));
+	assert_false(is_small(GNUTLS_PK_RSA, 65536, 3));
+	assert_false(hc_tls_key_is_small("no certificate", 14));
+	assert_false(hc_tls_key_is_small("", 0));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -153,6 +211,7 @@ int main(void)
 		cmocka_unit_test(trust_is_asked_after_the_handshake),
 		cmocka_unit_test(a_peer_that_does_not_speak_tls_fails_the_handshake),
 		cmocka_unit_test(what_is_damaged_on_the_way_is_an_error),
+		cmocka_unit_test(a_key_that_takes_long_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
