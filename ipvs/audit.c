@@ -346,6 +346,7 @@ static void on_audit_timer(void *arg)
 	r->audit_timer = 0;
 	if (rows < ROLL_LEAST)
 		rows = ROLL_LEAST;
+	ipvs_image_roll_begin(&r->image);
 	r->roll_left = rows;
 	ipvs_audit_start(r);
 }
@@ -361,7 +362,10 @@ static void on_soon_timer(void *arg)
 	struct ipvs_role *r = arg;
 
 	r->soon_timer = 0;
-	ipvs_audit_start(r);
+	if (r->audit_work)
+		ipvs_audit_soon(r); /* what is under way may be past what it was asked for */
+	else
+		ipvs_audit_start(r);
 }
 
 void ipvs_audit_soon(struct ipvs_role *r)

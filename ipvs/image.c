@@ -118,6 +118,12 @@ void ipvs_image_listed(struct ipvs_image *m, struct ipvs_row *row)
 	m->listed = row;
 }
 
+void ipvs_image_roll_begin(struct ipvs_image *m)
+{
+	if (m->rolled && !m->rolled->list_next)
+		m->rolled = NULL;
+}
+
 struct ipvs_row *ipvs_image_roll(struct ipvs_image *m)
 {
 	m->rolled = m->rolled ? m->rolled->list_next : m->first_listed;

@@ -75,6 +75,8 @@ void ipvs_image_listed(struct ipvs_image *m, struct ipvs_row *row);
  * it finds a service by walking along its neighbours, and those it has just walked along are near.
  */
 struct ipvs_row *ipvs_image_roll(struct ipvs_image *m);
+/* Where the last one was given, the next is the first: no NULL in between. */
+void ipvs_image_roll_begin(struct ipvs_image *m);
 /* Frees the row; what it held counts as gone. */
 void ipvs_image_drop(struct ipvs_image *m, struct ipvs_row *row);
 

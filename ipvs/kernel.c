@@ -59,6 +59,8 @@ static int list_next(void *kernel, ipvs_list_fn *fn, void *arg)
 	return ipvs_netlink_dump_next(k->list, take_service, &l);
 }
 
+#define MEMBERS_MAX (1 << 20) /* others may have added more than we would */
+
 /* As they come, which is the newest first. */
 struct members {
 	uint8_t family;
@@ -76,7 +78,7 @@ static void take_dest(void *arg, const struct ipvs_reply *r)
 	struct member *at;
 	int ret;
 
-	if (m->count == IPVS_DESTS_MAX) {
+	if (m->count == MEMBERS_MAX) {
 		m->error = -E2BIG;
 		return;
 	}

@@ -69,7 +69,9 @@ silently is "SCRAM in TLS, where it is offered" "up: ok" 7101 type=postgresql us
 	"password=a longer word"
 silently is "... by the authority that is named" "up: ok" 7101 type=postgresql user=secure \
 	"password=a longer word" tls=required ca="$run/ca.pem"
-silently is "the password itself in TLS" "up: ok" 7101 type=postgresql user=clear \
+silently is "the password itself in TLS, to whom our authority vouches for" "up: ok" 7101 \
+	type=postgresql user=clear "password=a longer word" ca="$run/ca.pem"
+is "and to nobody else in TLS" "up: account refused" 7101 type=postgresql user=clear \
 	"password=a longer word"
 silently is "the password itself is not said in the clear" "up: account refused" 7101 \
 	type=postgresql user=open "password=a longer word" tls=off

@@ -916,6 +916,26 @@ static void what_others_change_is_put_right(void **state)
 	assert_int_equal(w->status.repairs, 4);
 }
 
+static void a_small_table_is_read_whole_by_each_audit(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	start_role(w);
+	for (unsigned i = 0; i < 64; i++)
+		buf_printf(&text,
+			   "-A -t 10.0.0.1:%u -s rr\n-a -t 10.0.0.1:%u -r 10.1.0.1:80 -m -w 1\n",
+			   1000 + i, 1000 + i);
+	want(w, buf_cstr(&text), true);
+	pass(w, 1000); /* the look after a load is over */
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t reads = w->kernel.reads;
+
+		pass(w, AUDIT_MS + 100);
+		assert_int_equal(w->kernel.reads - reads, 64);
+	}
+}
+
 static void a_foreign_weight_in_a_large_table_is_found_within_twenty_audits(void **state)
 {
 	struct world *w = *state;
@@ -1676,6 +1696,7 @@ int main(void)
 		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
+		in_a_world(a_small_table_is_read_whole_by_each_audit),
 		in_a_world(a_foreign_weight_in_a_large_table_is_found_within_twenty_audits),
 		in_a_world(timeouts_are_set_where_they_differ_and_kept_so),
 		in_a_world(timeouts_that_cannot_be_set_stop_nothing),
