@@ -35,9 +35,12 @@ struct reading {
 
 static bool is_next_held(const struct reading *x, const struct ipvs_dest *d)
 {
-	const struct ipvs_dest *h = x->have->dests + x->same;
+	const struct ipvs_dest *h;
 
-	return x->same < x->have->dest_count && ipvs_dest_cmp(h, d) == 0 && ipvs_dest_same(h, d);
+	if (x->same == x->have->dest_count)
+		return false;
+	h = &x->have->dests[x->same];
+	return ipvs_dest_cmp(h, d) == 0 && ipvs_dest_same(h, d);
 }
 
 static void begin_to_differ(struct reading *x)
