@@ -16,10 +16,14 @@ agent_configure "$quick_checks" "user: nobody"
 service web 30080 'health-check-type: http' 'health-check-path: /' <<<'10.100.1.11 8080' | place web.yaml
 chmod 755 "$run" "$run/pools"
 
+# Where a user may look: a build directory may be in somebody's home.
+install -d -m 0755 "$run/bin"
+install -m 0755 "$build"/parasausd "$build"/parasausd-* "$run/bin"
+
 # confined OPTION...: the agent in the director, by setpriv with those options.
 confined() {
 	background director "$run/agent.out" env NOTIFY_SOCKET="$run/notify" WATCHDOG_USEC=3000000 \
-		setpriv "$@" "$build/parasausd" -c "$run/parasaus.yaml"
+		setpriv "$@" "$run/bin/parasausd" -c "$run/parasaus.yaml"
 	agent=$background
 }
 capabilities() { awk '/^CapPrm/ { print $2 }' "/proc/$1/status"; }
