@@ -22,7 +22,8 @@
  * A half-open probe costs the kernel less for its packets than for its socket. So those that end by
  * reset are disconnected, which sends it, and used again: they stay in the epoll, which had them
  * tell of one thing only (EPOLLONESHOT) and is asked to again with the next probe. What such a
- * socket has been through but options leaves nothing behind; those of them that would are closed.
+ * socket has been through leaves nothing behind but options and errors by ICMP; those of them that
+ * would have either are closed.
  */
 enum use {
 	NOT_OURS, /* no half-open one */
@@ -252,12 +253,24 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * The error that ICMP told while it was connecting (net/ipv4/tcp_ipv4.c, tcp_v4_err()) stays in its
+ * queue over a disconnection, and is EPOLLERR to whoever waits on it next.
+ */
+static bool has_errors(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, sizeof(byte), MSG_ERRQUEUE | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 /* Sends the reset. False: it is to be closed. */
 static bool keep(struct hc_net *n, struct idle *idle, int fd)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 
-	if (idle->count >= n->idle_max || connect(fd, &nowhere, sizeof(nowhere)) < 0)
+	if (idle->count >= n->idle_max || connect(fd, &nowhere, sizeof(nowhere)) < 0 ||
+	    has_errors(fd))
 		return false;
 	idle->fds[idle->count++] = fd;
 	return true;

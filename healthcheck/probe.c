@@ -58,11 +58,7 @@ struct kind {
 	const struct hc_protocol *protocol;
 	bool (*event)(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		      struct hc_outcome *out);
-	/*
-	 * The connection is to be whole at once, on a socket of its own. A socket that was half-open
-	 * before and is used again is for half-open probes alone: in a conversation some were closed
-	 * before they were heard (found by tests/kernel/e2e_kill.sh).
-	 */
+	/* The server begins, or there are turns to take: the connection is to be whole at once. */
 	bool completes;
 	bool needs_account; /* without one it is half-open */
 };
@@ -72,9 +68,9 @@ static const struct kind half_open = { .event = hc_tcp_event };
 static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
 	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .completes = true },
-	[CHECK_HTTP] = { .event = hc_http_event, .completes = true },
+	[CHECK_HTTP] = { .event = hc_http_event },
 	[CHECK_POSTGRESQL] = { .protocol = &hc_pg_protocol, .completes = true },
-	[CHECK_REDIS] = { .protocol = &hc_redis_protocol, .completes = true },
+	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .completes = true,
 			  .needs_account = true },

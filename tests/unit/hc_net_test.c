@@ -3,6 +3,8 @@
 #include "healthcheck/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -261,6 +263,39 @@ static void without_descriptors_it_is_our_own_trouble(void **state)
 	check_unref(c);
 }
 
+/*
+ * An error by ICMP stays in the queue of a socket whatever becomes of its connection, and would be
+ * taken for one of the next. That of a packet's time stands in for it here.
+ */
+static void a_socket_with_an_error_in_its_queue_is_not_used_again(void **state)
+{
+	const int stamp = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
+			  SOF_TIMESTAMPING_OPT_TSONLY;
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+
+	for (int i = 0; i < 2; i++) {
+		struct hc_outcome out;
+		struct hc_probe p;
+		int fd;
+
+		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+		assert_true(wait_ready(g));
+		fd = p.fd;
+		if (i == 1) {
+			assert_int_equal(
+				setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &stamp, sizeof(stamp)),
+				0);
+			assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+			assert_int_equal(poll(&(struct pollfd){ .fd = fd }, 1, PATIENCE_MS), 1);
+		}
+		hc_probe_stop(&p, &g->io);
+		/* Kept for the next probe, or closed. */
+		assert_int_equal(fcntl(fd, F_GETFD) >= 0, i == 0);
+	}
+	check_unref(c);
+}
+
 /* Starts an http probe and takes its connection at the server's end, the question read. */
 static int http_accept(struct ground *g, struct hc_probe *p, const struct check *c, char *question,
 		       size_t size)
@@ -271,15 +306,10 @@ static int http_accept(struct ground *g, struct hc_probe *p, const struct check 
 
 	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, NULL, 77, &out));
 	assert_false(turn(g, p, &out));
-	/* One that was stopped before may stand in front of it, reset. */
-	for (;;) {
-		fd = accept(g->listener, NULL, NULL);
-		assert_true(fd >= 0);
-		n = recv(fd, question, size - 1, 0);
-		if (n > 0)
-			break;
-		close(fd);
-	}
+	fd = accept(g->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	n = recv(fd, question, size - 1, 0);
+	assert_true(n > 0);
 	question[n] = '\0';
 	return fd;
 }
@@ -494,6 +524,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_plain_connect_is_seen_and_stays, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(sockets_are_used_again, ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(
+			a_socket_with_an_error_in_its_queue_is_not_used_again, ground_up,
+			ground_down),
 		cmocka_unit_test_setup_teardown(idle_sockets_keep_nobody_from_descriptors,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, ground_up, ground_down),
