@@ -9,11 +9,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "agent/base/slots.h"
 #include "agent/base/xalloc.h"
 
 #define SLOTS	8192u
 #define SLOT_NS INT64_C(2000000)
-#define WORDS	(SLOTS / 64)
 
 struct wheel {
 	struct places *places;
@@ -21,7 +21,7 @@ struct wheel {
 	uint32_t size;
 	int64_t done; /* every tick before this one has been run */
 	uint32_t count;
-	uint64_t filled[WORDS]; /* a bit for each slot that holds any */
+	uint64_t filled[SLOTS / 64]; /* a bit for each slot that holds any */
 	struct place_list slots[SLOTS];
 };
 
@@ -111,7 +111,7 @@ static void take_out(struct wheel *w, uint32_t slot, uint32_t n)
 {
 	places_remove(w->places, &w->slots[slot], n);
 	if (!w->slots[slot].count)
-		w->filled[slot / 64] &= ~(1ull << (slot % 64));
+		slots_empty(w->filled, slot);
 	w->count--;
 }
 
@@ -125,7 +125,7 @@ bool wheel_put(struct wheel *w, uint32_t n, mono_t when)
 	if (tick < w->done)
 		return false;
 	places_push(w->places, &w->slots[slot], n);
-	w->filled[slot / 64] |= 1ull << (slot % 64);
+	slots_fill(w->filled, slot);
 	w->count++;
 	return true;
 }
@@ -140,31 +140,12 @@ mono_t wheel_due(const struct wheel *w, uint32_t n)
 	return (mono_t){ (w->done + (int32_t)(w->ticks[n] - (uint32_t)w->done)) * SLOT_NS };
 }
 
-/* The first slot at or after `from`, going round once, that holds any. */
-static bool next_filled(const struct wheel *w, uint32_t from, uint32_t *out)
-{
-	for (uint32_t n = 0; n <= WORDS; n++) {
-		uint32_t i = (from / 64 + n) % WORDS;
-		uint64_t bits = w->filled[i];
-
-		if (n == 0)
-			bits &= ~0ull << (from % 64);
-		else if (n == WORDS)
-			bits &= ~(~0ull << (from % 64));
-		if (bits) {
-			*out = i * 64 + (uint32_t)__builtin_ctzll(bits);
-			return true;
-		}
-	}
-	return false;
-}
-
 bool wheel_next(const struct wheel *w, mono_t *out)
 {
 	uint32_t from = (uint32_t)w->done % SLOTS;
 	uint32_t slot = 0;
 
-	if (!w->count || !next_filled(w, from, &slot))
+	if (!w->count || !slots_next(w->filled, SLOTS, from, &slot))
 		return false;
 	/* Those there may all be of a later round: then it is asked again behind this slot. */
 	out->ns = (w->done + (slot + SLOTS - from) % SLOTS) * SLOT_NS;

@@ -9,12 +9,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "agent/base/slots.h"
 #include "agent/base/xalloc.h"
 
 #define SLOTS	4096u
 #define SLOT_NS 4000000
 #define NOWHERE UINT32_MAX
-#define WORDS	(SLOTS / 64)
 
 struct entry {
 	int64_t when;
@@ -28,7 +28,7 @@ struct entry {
 
 struct timers {
 	uint32_t heads[SLOTS];
-	uint64_t filled[WORDS]; /* a bit for each slot that holds any */
+	uint64_t filled[SLOTS / 64]; /* a bit for each slot that holds any */
 	struct entry *entries;
 	uint32_t size;
 	uint32_t used; /* entries ever used */
@@ -92,7 +92,7 @@ static void link_entry(struct timers *t, uint32_t i, uint32_t slot)
 	if (e->next != NOWHERE)
 		t->entries[e->next].prev = i;
 	t->heads[slot] = i;
-	t->filled[slot / 64] |= 1ull << (slot % 64);
+	slots_fill(t->filled, slot);
 }
 
 static void unlink_entry(struct timers *t, uint32_t i)
@@ -108,7 +108,7 @@ static void unlink_entry(struct timers *t, uint32_t i)
 	else
 		t->heads[e->slot] = e->next;
 	if (t->heads[e->slot] == NOWHERE)
-		t->filled[e->slot / 64] &= ~(1ull << (e->slot % 64));
+		slots_empty(t->filled, e->slot);
 	e->slot = NOWHERE;
 	e->next = t->free;
 	t->free = i;
@@ -145,25 +145,6 @@ bool timers_cancel(struct timers *t, timer_id id)
 	return true;
 }
 
-/* The first slot at or after `from`, going round once, that holds any. */
-static bool next_filled(const struct timers *t, uint32_t from, uint32_t *out)
-{
-	for (uint32_t n = 0; n <= WORDS; n++) {
-		uint32_t w = (from / 64 + n) % WORDS;
-		uint64_t bits = t->filled[w];
-
-		if (n == 0)
-			bits &= ~0ull << (from % 64);
-		else if (n == WORDS)
-			bits &= ~(~0ull << (from % 64));
-		if (bits) {
-			*out = w * 64 + (uint32_t)__builtin_ctzll(bits);
-			return true;
-		}
-	}
-	return false;
-}
-
 bool timers_next(const struct timers *t, mono_t *out)
 {
 	uint32_t from = (uint32_t)((uint64_t)t->done % SLOTS);
@@ -171,7 +152,7 @@ bool timers_next(const struct timers *t, mono_t *out)
 	int64_t tick;
 	int64_t first = INT64_MAX;
 
-	if (!next_filled(t, from, &slot))
+	if (!slots_next(t->filled, SLOTS, from, &slot))
 		return false;
 	tick = t->done + (slot + SLOTS - from) % SLOTS;
 	for (uint32_t i = t->heads[slot]; i != NOWHERE; i = t->entries[i].next) {
