@@ -294,8 +294,6 @@ static void roll_piece(struct ipvs_role *r)
 	}
 }
 
-static void arm(struct ipvs_role *r);
-
 /* Rows whose destinations are to be read come before the report, which counts them too. */
 static bool audit_piece(void *arg)
 {
@@ -320,7 +318,7 @@ static bool audit_piece(void *arg)
 	report(r);
 	ipvs_timeouts_check(r, true);
 	r->audit_work = 0;
-	arm(r);
+	ipvs_audit_arm(r);
 	return false;
 }
 
@@ -336,7 +334,7 @@ void ipvs_audit_start(struct ipvs_role *r)
 		ipvs_tell_event(r, LOG_LEVEL_WARNING, "reading the IPVS services: %s",
 				strerror(-ret));
 	if (ret <= 0)
-		arm(r);
+		ipvs_audit_arm(r);
 	else
 		r->audit_work = loop_work(r->loop, audit_piece, r);
 }
@@ -354,7 +352,7 @@ static void on_audit_timer(void *arg)
 	ipvs_audit_start(r);
 }
 
-static void arm(struct ipvs_role *r)
+void ipvs_audit_arm(struct ipvs_role *r)
 {
 	if (!r->audit_timer)
 		r->audit_timer = loop_timer_in(r->loop, r->config->audit_ms, on_audit_timer, r);
@@ -384,7 +382,7 @@ static void stop(struct ipvs_role *r)
 	loop_work_cancel(r->loop, r->audit_work);
 	r->audit_work = 0;
 	r->auditing = false;
-	arm(r);
+	ipvs_audit_arm(r);
 }
 
 int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared)
@@ -411,9 +409,4 @@ int ipvs_audit_first(struct ipvs_role *r)
 	uint32_t undeclared;
 
 	return ipvs_audit_look(r, &undeclared);
-}
-
-void ipvs_audit_timers(struct ipvs_role *r)
-{
-	arm(r);
 }

@@ -260,7 +260,7 @@ int ipvs_role_new_on(struct loop *l, const struct ipvs_config *c, const struct i
 		ipvs_role_free(r);
 		return ret;
 	}
-	ipvs_audit_timers(r);
+	ipvs_audit_arm(r);
 	*out = r;
 	return 0;
 }

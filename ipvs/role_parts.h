@@ -230,7 +230,7 @@ MUST_CHECK int ipvs_audit_first(struct ipvs_role *r);
  * wants and that were not known.
  */
 MUST_CHECK int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared);
-void ipvs_audit_timers(struct ipvs_role *r);
+void ipvs_audit_arm(struct ipvs_role *r); /* the next one, unless it is due already */
 /* Read the destinations of a row that the kernel holds. False: they are as the image has them. */
 bool ipvs_read_row(struct ipvs_role *r, struct ipvs_row *row);
 
