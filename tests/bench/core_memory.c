@@ -48,49 +48,6 @@ static void print(const char *when, const struct figures *f)
 	       f->resident / 1048576, f->used / 1048576, f->free / 1048576);
 }
 
-/* --- an ipvs process that keeps nothing ------------------------------------------------ */
-
-struct kernel {
-	struct channel *channel;
-	bool synced;
-};
-
-static bool hear(void *arg, uint16_t type, struct wire *body, int fd)
-{
-	struct kernel *k = arg;
-	struct ipvs_status s = { .synced = true, .ready = true };
-	struct buf b = { 0 };
-	struct ipvs_commit commit;
-
-	(void)fd;
-	if (type != IPVS_MSG_COMMIT)
-		return true;
-	wire_ipvs_commit(body, &commit);
-	s.generation = commit.generation;
-	wire_put_ipvs_status(&b, &s);
-	channel_send(k->channel, IPVS_MSG_STATUS, &b);
-	buf_done(&b);
-	k->synced = true;
-	return true;
-}
-
-static void closed(void *arg, const char *why)
-{
-	(void)arg;
-	errx(1, "core hung up: %s", why);
-}
-
-static void connect_forgetful(struct world *w, struct kernel *k)
-{
-	struct channel_handler h = { hear, closed, k };
-	int pair[2];
-
-	if (channel_pair(pair) < 0 || channel_new(w->loop, pair[0], &h, &k->channel) < 0)
-		errx(1, "no channel");
-	w->context.peer(w->context.arg, ROLE_IPVS, pair[1]);
-	channel_send(k->channel, IPVS_MSG_IMAGE_END, NULL);
-}
-
 /* --- the load ------------------------------------------------------------------------------ */
 
 static void write_pools(struct world *w, const char *self, unsigned pools, unsigned members)
@@ -105,13 +62,13 @@ static void write_pools(struct world *w, const char *self, unsigned pools, unsig
 		errx(1, "%s: failed", command);
 }
 
-static void load(struct world *w, struct kernel *k)
+static void load(struct world *w, struct forgetful_kernel *k)
 {
 	struct core *c;
 
 	start_core(w);
 	c = w->context.arg;
-	connect_forgetful(w, k);
+	connect_forgetful_kernel(w, k);
 	connect_health(w);
 	health_is_told(w);
 	while (!k->synced || !c->settled)
@@ -123,7 +80,7 @@ int main(int argc, char **argv)
 {
 	unsigned pools = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 35000;
 	unsigned members = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 10;
-	struct kernel kernel = { 0 };
+	struct forgetful_kernel kernel = { 0 };
 	struct figures before, after;
 	struct world *w;
 	void *state;

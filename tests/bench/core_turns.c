@@ -136,41 +136,11 @@ static pid_t start_prober(int fd)
 	exit(loop_run(p.loop) != 0);
 }
 
-/* --- an ipvs process that keeps nothing ---------------------------------------------------- */
-
-struct kernel {
-	struct channel *channel;
-	bool synced;
-};
-
-static bool hear_wanted(void *arg, uint16_t type, struct wire *body, int fd)
+static void connect_peers(struct world *w, struct forgetful_kernel *k, pid_t *prober)
 {
-	struct kernel *k = arg;
-	struct ipvs_status s = { .synced = true, .ready = true };
-	struct buf b = { 0 };
-	struct ipvs_commit commit;
-
-	(void)fd;
-	if (type != IPVS_MSG_COMMIT)
-		return true;
-	wire_ipvs_commit(body, &commit);
-	s.generation = commit.generation;
-	wire_put_ipvs_status(&b, &s);
-	channel_send(k->channel, IPVS_MSG_STATUS, &b);
-	buf_done(&b);
-	k->synced = true;
-	return true;
-}
-
-static void connect_peers(struct world *w, struct kernel *k, pid_t *prober)
-{
-	struct channel_handler h = { hear_wanted, core_gone, k };
 	int pair[2];
 
-	if (channel_pair(pair) < 0 || channel_new(w->loop, pair[0], &h, &k->channel) < 0)
-		errx(1, "no channel");
-	w->context.peer(w->context.arg, ROLE_IPVS, pair[1]);
-	channel_send(k->channel, IPVS_MSG_IMAGE_END, NULL);
+	connect_forgetful_kernel(w, k);
 	if (channel_pair(pair) < 0)
 		errx(1, "no channel");
 	*prober = start_prober(pair[0]);
@@ -223,7 +193,7 @@ int main(int argc, char **argv)
 	unsigned members = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 10;
 	int64_t seconds = argc > 3 ? strtol(argv[3], NULL, 10) : 20;
 	struct turns start = { 0 }, rest = { 0 };
-	struct kernel kernel = { 0 };
+	struct forgetful_kernel kernel = { 0 };
 	const struct core *c;
 	struct world *w;
 	pid_t prober;

@@ -3,6 +3,7 @@
 #include "tests/lib/fake_kube.h"
 #include "tests/lib/snapshots.h"
 
+#include <err.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -637,4 +638,42 @@ int core_world_down(void **state)
 	assert_int_equal(system(command), 0);
 	free(w);
 	return 0;
+}
+
+/* --- for programs that measure ---------------------------------------------------------- */
+
+static bool hear_wanted(void *arg, uint16_t type, struct wire *body, int fd)
+{
+	struct forgetful_kernel *k = arg;
+	struct ipvs_status s = { .synced = true, .ready = true };
+	struct buf b = { 0 };
+	struct ipvs_commit commit;
+
+	(void)fd;
+	if (type != IPVS_MSG_COMMIT)
+		return true;
+	wire_ipvs_commit(body, &commit);
+	s.generation = commit.generation;
+	wire_put_ipvs_status(&b, &s);
+	channel_send(k->channel, IPVS_MSG_STATUS, &b);
+	buf_done(&b);
+	k->synced = true;
+	return true;
+}
+
+static void hung_up(void *arg, const char *why)
+{
+	(void)arg;
+	errx(1, "core hung up: %s", why);
+}
+
+void connect_forgetful_kernel(struct world *w, struct forgetful_kernel *k)
+{
+	struct channel_handler h = { hear_wanted, hung_up, k };
+	int pair[2];
+
+	if (channel_pair(pair) < 0 || channel_new(w->loop, pair[0], &h, &k->channel) < 0)
+		errx(1, "no channel");
+	w->context.peer(w->context.arg, ROLE_IPVS, pair[1]);
+	channel_send(k->channel, IPVS_MSG_IMAGE_END, NULL);
 }

@@ -52,6 +52,14 @@ struct world {
 	struct buf log;
 };
 
+/* An ipvs process that takes all it is told for done, and keeps nothing of it. */
+struct forgetful_kernel {
+	struct channel *channel; /* the owner's */
+	bool synced;		 /* it was given a table */
+};
+/* For programs that measure core: ends the program where core hangs up. */
+void connect_forgetful_kernel(struct world *w, struct forgetful_kernel *k);
+
 /* Set-up and tear-down of a test: *state is the world, its core not started. */
 int core_world_up(void **state);
 int core_world_up_cluster(void **state); /* the same with an API server for its source */
