@@ -140,6 +140,7 @@ static void take_known(struct ipvs_role *r, struct ipvs_row *row, const struct i
 {
 	bool differs = !header_same(row->have, s);
 
+	r->image.version += differs;
 	r->found.altered += differs && !row->doubted;
 	memcpy(row->have->scheduler, s->scheduler, sizeof(s->scheduler));
 	row->have->flags = s->flags;
@@ -193,16 +194,37 @@ static uint8_t family_after(const struct ipvs_config *c, uint8_t family)
 	return 0;
 }
 
-/* Start on the next family. 0: there is none. */
+/*
+ * The list is what the last one was, and so is the image: to go through both would find what it
+ * found then, which is dealt with.
+ */
+static bool is_unchanged(struct ipvs_role *r)
+{
+	uint64_t digest = r->kernel.ops->list_digest(r->kernel.kernel);
+	bool same = digest && digest == r->seen.digest && r->image.version == r->seen.version;
+
+	r->seen.digest = digest;
+	r->seen.version = r->image.version;
+	return same;
+}
+
+/* Start on the next family whose list has to be gone through. 0: there is none. */
 static int next_family(struct ipvs_role *r)
 {
 	int ret;
 
-	r->audit_family = family_after(r->config, r->audit_family);
-	if (r->audit_family == 0)
-		return 0;
-	ret = r->kernel.ops->list_start(r->kernel.kernel, r->audit_family);
-	return ret < 0 ? ret : 1;
+	for (;;) {
+		r->audit_family = family_after(r->config, r->audit_family);
+		if (r->audit_family == 0)
+			return 0;
+		ret = r->kernel.ops->list_start(r->kernel.kernel, r->audit_family);
+		if (ret < 0)
+			return ret;
+		if (r->audit_family != AF_INET || !is_unchanged(r))
+			return 1;
+		r->kernel.ops->list_drop(r->kernel.kernel);
+		r->audit_spared = true;
+	}
 }
 
 /* A piece of the list. 1: there is more. */
@@ -218,6 +240,7 @@ static int begin(struct ipvs_role *r)
 	r->audit++;
 	r->audit_family = 0;
 	r->audit_place = 0;
+	r->audit_spared = false;
 	ipvs_image_list_begin(&r->image);
 	return next_family(r);
 }
@@ -236,11 +259,13 @@ static int compare_places(const void *a, const void *b)
 static void find_missing(struct ipvs_role *r)
 {
 	struct ipvs_row **missing = xcalloc(r->image.services + 1, sizeof(struct ipvs_row *)), *row;
+	bool all_spared = r->audit_spared && !has_family(r->config, AF_INET6);
 	const char *rival;
 	size_t count = 0;
 
-	for (size_t pos = 0; (row = map_next(&r->image.rows, &pos));) {
-		if (row->have && row->audit != r->audit)
+	for (size_t pos = 0; !all_spared && (row = map_next(&r->image.rows, &pos));) {
+		if (row->have && row->audit != r->audit &&
+		    !(r->audit_spared && row->key.addr.family == AF_INET))
 			missing[count++] = row;
 	}
 	if (count > 1)
@@ -304,11 +329,13 @@ static bool audit_piece(void *arg)
 		ret = list_piece(r);
 	if (ret > 0)
 		return true;
-	if (ret < 0)
+	if (ret < 0) {
+		r->seen.digest = 0;
 		ipvs_tell_event(r, LOG_LEVEL_WARNING, "reading the IPVS services: %s",
 				strerror(-ret));
-	else if (r->auditing)
+	} else if (r->auditing) {
 		find_missing(r);
+	}
 	r->audit_family = 0;
 	r->auditing = false;
 	roll_piece(r);
@@ -329,14 +356,15 @@ void ipvs_audit_start(struct ipvs_role *r)
 	if (r->audit_work)
 		return;
 	ret = begin(r);
-	r->auditing = ret > 0;
-	if (ret < 0)
+	r->auditing = ret >= 0;
+	if (ret < 0) {
+		r->seen.digest = 0;
 		ipvs_tell_event(r, LOG_LEVEL_WARNING, "reading the IPVS services: %s",
 				strerror(-ret));
-	if (ret <= 0)
 		ipvs_audit_arm(r);
-	else
+	} else {
 		r->audit_work = loop_work(r->loop, audit_piece, r);
+	}
 }
 
 static void on_audit_timer(void *arg)
@@ -391,6 +419,7 @@ int ipvs_audit_look(struct ipvs_role *r, uint32_t *out_undeclared)
 	int ret;
 
 	stop(r);
+	r->seen.digest = 0; /* what is ours may be something else now */
 	ret = begin(r);
 	while (ret > 0)
 		ret = list_piece(r);

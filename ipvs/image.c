@@ -160,6 +160,7 @@ void ipvs_image_recall(const struct ipvs_row *row, struct ipvs_service *now)
 
 void ipvs_image_hold(struct ipvs_image *m, struct ipvs_row *row, struct ipvs_service *s)
 {
+	m->version++;
 	ipvs_image_recall(row, s);
 	ipvs_image_lose(m, row, false);
 	row->have = xmalloc(sizeof(*row->have));
@@ -173,6 +174,7 @@ void ipvs_image_lose(struct ipvs_image *m, struct ipvs_row *row, bool remember)
 {
 	if (!row->have)
 		return;
+	m->version++;
 	m->services--;
 	m->dests -= row->have->dest_count;
 	if (remember) {
@@ -250,6 +252,7 @@ void ipvs_image_apply(struct ipvs_image *m, struct ipvs_row *row, const struct i
 {
 	uint32_t before;
 
+	m->version++;
 	if (op->kind == IPVS_NEW_SERVICE) {
 		struct ipvs_service s = { .key = op->key };
 

@@ -53,6 +53,7 @@ struct ipvs_image {
 	struct map rows;
 	uint32_t services; /* in the kernel */
 	uint32_t dests;
+	uint64_t version; /* grows with each change of what the kernel holds */
 	struct ipvs_row *first_listed;
 	struct ipvs_row *listed; /* the last one of the list that is being read; NULL: none yet */
 	struct ipvs_row *rolled; /* the last that ipvs_image_roll() gave */

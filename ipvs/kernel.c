@@ -33,6 +33,22 @@ static int list_start(void *kernel, uint8_t family)
 	return family == AF_INET ? ipvs_sockopt_list(k->sockopt) : ipvs_netlink_dump(k->list, NULL);
 }
 
+static uint64_t list_digest(void *kernel)
+{
+	const struct real *k = kernel;
+
+	return k->family == AF_INET ? ipvs_sockopt_list_digest(k->sockopt) : 0;
+}
+
+static void list_drop(void *kernel)
+{
+	const struct real *k = kernel;
+
+	/* What is left of a dump is dropped by the next. */
+	if (k->family == AF_INET)
+		ipvs_sockopt_list_drop(k->sockopt);
+}
+
 struct listing {
 	uint8_t family;
 	ipvs_list_fn *fn;
@@ -226,6 +242,8 @@ static void close_kernel(void *kernel)
 static const struct ipvs_kernel_ops real_ops = {
 	.list_start = list_start,
 	.list_next = list_next,
+	.list_digest = list_digest,
+	.list_drop = list_drop,
 	.read_dests = read_dests,
 	.read_stats = read_stats,
 	.get_timeouts = get_timeouts,

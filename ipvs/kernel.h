@@ -59,6 +59,13 @@ struct ipvs_kernel_ops {
 	MUST_CHECK int (*list_start)(void *kernel, uint8_t family);
 	MUST_CHECK int (*list_next)(void *kernel, ipvs_list_fn *fn, void *arg);
 	/*
+	 * After list_start: a number of all that list_next is going to tell, in its order. Two lists
+	 * of the same number are the same list. 0: it is not known (IPv6).
+	 */
+	uint64_t (*list_digest)(void *kernel);
+	/* Nobody wants to be told the rest. */
+	void (*list_drop)(void *kernel);
+	/*
 	 * The destinations of one service, oldest first. `dests` is what the list told of their
 	 * number. -ESRCH: no such service (IPv6 then has none instead).
 	 */

@@ -150,6 +150,11 @@ struct ipvs_role {
 	bool auditing;
 	uint8_t audit_family;
 	uint32_t audit_place;
+	bool audit_spared; /* the list of IPv4: it was as the last time */
+	struct {
+		uint64_t digest;  /* of that list; 0: none that counts */
+		uint64_t version; /* of the image, as it was looked at */
+	} seen;
 	struct {
 		uint32_t missing, undeclared, altered, dests;
 	} found;

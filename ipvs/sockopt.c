@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/ip_vs.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -172,6 +173,35 @@ int ipvs_sockopt_list_next(struct ipvs_sockopt *s, ipvs_list_fn *fn, void *arg)
 		return 1;
 	forget_list(s);
 	return 0;
+}
+
+/*
+ * In words: tens of thousands of services are looked at while nothing changes. It is compared with
+ * our own alone, and who can write to IPVS need not deceive us.
+ */
+uint64_t ipvs_sockopt_list_digest(const struct ipvs_sockopt *s)
+{
+	uint64_t digest = s->count, word;
+
+	_Static_assert(offsetof(struct ip_vs_service_entry, stats) % sizeof(word) == 0,
+		       "what is before the counters is whole words");
+	for (uint32_t i = 0; i < s->count; i++) {
+		const uint8_t *e = (const uint8_t *)&s->services->entrytable[i];
+
+		for (size_t k = 0; k < offsetof(struct ip_vs_service_entry, stats);
+		     k += sizeof(word)) {
+			memcpy(&word, e + k, sizeof(word));
+			digest = (digest ^ word) * 0x9e3779b97f4a7c15;
+			digest ^= digest >> 32;
+		}
+	}
+	return digest ? digest : 1;
+}
+
+void ipvs_sockopt_list_drop(struct ipvs_sockopt *s)
+{
+	s->at = s->count = 0;
+	forget_list(s);
 }
 
 static int ask_dests(struct ipvs_sockopt *s, const struct endpoint *key, uint32_t room)

@@ -20,6 +20,9 @@ void ipvs_sockopt_close(struct ipvs_sockopt *s); /* NULL is fine */
 /* Look at all services; next hands out the next of them. 1: there are more, 0: that was all. */
 MUST_CHECK int ipvs_sockopt_list(struct ipvs_sockopt *s);
 MUST_CHECK int ipvs_sockopt_list_next(struct ipvs_sockopt *s, ipvs_list_fn *fn, void *arg);
+/* Of what list looked at, but for what is counted: equal for equal lists; never 0. */
+uint64_t ipvs_sockopt_list_digest(const struct ipvs_sockopt *s);
+void ipvs_sockopt_list_drop(struct ipvs_sockopt *s); /* it has been looked at enough */
 
 /*
  * The destinations of one service, of which there should be `dests`. -ESRCH: no such service.

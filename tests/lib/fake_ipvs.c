@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 #include "ipvs/order.h"
 #include "tests/lib/ipvs_ops.h"
@@ -218,6 +220,32 @@ static int fake_list_start(void *kernel, uint8_t family)
 	return 0;
 }
 
+static uint64_t fake_list_digest(void *kernel)
+{
+	struct fake_ipvs *f = kernel;
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	for (const struct fake_service *s = f->services; s; s = s->next) {
+		if (s->s.key.addr.family != AF_INET)
+			continue;
+		wire_put_endpoint(&b, &s->s.key);
+		wire_put_str(&b, s->s.scheduler);
+		wire_put_u32(&b, s->s.flags);
+		wire_put_u32(&b, s->s.timeout);
+		wire_put_u32(&b, s->s.netmask);
+		wire_put_u32(&b, s->s.dest_count);
+	}
+	return f->family == AF_INET ? hash_id(b.data, b.len) : 0;
+}
+
+static void fake_list_drop(void *kernel)
+{
+	struct fake_ipvs *f = kernel;
+
+	f->cursor = NULL;
+	f->drops++;
+}
+
 /* All at once: as the real one it is what the kernel held at the start. */
 static int fake_list_next(void *kernel, ipvs_list_fn *fn, void *arg)
 {
@@ -305,6 +333,8 @@ struct ipvs_kernel fake_ipvs_kernel(struct fake_ipvs *f)
 	static const struct ipvs_kernel_ops ops = {
 		.list_start = fake_list_start,
 		.list_next = fake_list_next,
+		.list_digest = fake_list_digest,
+		.list_drop = fake_list_drop,
 		.read_dests = fake_read_dests,
 		.read_stats = fake_read_stats,
 		.get_timeouts = fake_get_timeouts,

@@ -40,7 +40,7 @@ struct fake_ipvs {
 	uint64_t refused;    /* of them */
 	uint64_t pointless;  /* SETs that changed nothing */
 	uint64_t trash_walk; /* entries that new destinations walked past */
-	uint64_t lists, reads;
+	uint64_t lists, drops, reads;
 	const bool *held; /* the host's, to count what is written meanwhile; may be NULL */
 	uint64_t held_writes;
 	bool keep_log;

@@ -916,6 +916,62 @@ static void what_others_change_is_put_right(void **state)
 	assert_int_equal(w->status.repairs, 4);
 }
 
+static void a_list_that_is_as_it_was_is_not_gone_through_again(void **state)
+{
+	struct world *w = *state;
+	struct ipvs_op op = { .kind = IPVS_SET_SERVICE, .scheduler = "wlc", .netmask = ~0U };
+	uint64_t drops;
+
+	start_role(w);
+	want(w, A D1 D2 B E1, true);
+	pass(w, 2 * AUDIT_MS + 100);
+	drops = w->kernel.drops;
+	pass(w, 10 * AUDIT_MS);
+	assert_int_equal(w->kernel.drops - drops, 10);
+	/* What others do is found all the same: another header, one more, one less, all of them. */
+	assert_int_equal(endpoint_parse("10.0.0.1:80", IPPROTO_TCP, &op.key), 0);
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	pass(w, 3 * AUDIT_MS);
+	op.kind = IPVS_NEW_DEST;
+	op.dest = (struct ipvs_dest){ .addr = addr_v4(0x0a010009), .port = 80, .weight = 1 };
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	pass(w, 3 * AUDIT_MS);
+	op.kind = IPVS_DEL_SERVICE;
+	assert_int_equal(fake_ipvs_do(&w->kernel, &op), 0);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	pass(w, 3 * AUDIT_MS);
+	fake_ipvs_clear(&w->kernel);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1 D2 B E1);
+	/* And again it is quiet. */
+	pass(w, 2 * AUDIT_MS);
+	drops = w->kernel.drops;
+	pass(w, 10 * AUDIT_MS);
+	assert_int_equal(w->kernel.drops - drops, 10);
+}
+
+/* Our own deletion of a service that another program makes again at once, the same. */
+static void what_comes_back_as_it_was_is_found(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1 B E1, true);
+	pass(w, 3 * AUDIT_MS);
+	change(w, A D1);
+	gone(w, "10.0.0.2:80");
+	pass(w, 1000);
+	assert_kernel(w, A D1);
+	fake_ipvs_load(&w->kernel, B E1);
+	pass(w, AUDIT_MS + 100);
+	assert_kernel(w, A D1);
+}
+
 static void a_small_table_is_read_whole_by_each_audit(void **state)
 {
 	struct world *w = *state;
@@ -1696,6 +1752,8 @@ int main(void)
 		in_a_world(a_core_that_goes_on_does_not_start_the_fight_again),
 		in_a_world(one_that_leaves_ours_alone_is_forgiven),
 		in_a_world(what_others_change_is_put_right),
+		in_a_world(a_list_that_is_as_it_was_is_not_gone_through_again),
+		in_a_world(what_comes_back_as_it_was_is_found),
 		in_a_world(a_small_table_is_read_whole_by_each_audit),
 		in_a_world(a_foreign_weight_in_a_large_table_is_found_within_twenty_audits),
 		in_a_world(timeouts_are_set_where_they_differ_and_kept_so),
