@@ -342,6 +342,8 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 	f.other_role = t->verdict.reason == HC_REASON_ROLE;
 	if (t->verdict.state == VERDICT_DOWN)
 		f.down_since = t->since;
+	if (t->verdict.held_until_ms)
+		f.held_until = core_mono_of(t->core, t->verdict.held_until_ms);
 	return f;
 }
 

@@ -138,7 +138,7 @@ struct pool_state {
 	bool reported; /* its source was told that something is wrong */
 	bool dirty;
 	bool is_noted;		/* in the core's list: a restart has to know of it */
-	timer_id timer;		/* when a member leaves the table by itself */
+	timer_id timer;		/* when it comes out differently by itself */
 	struct pool_view *view; /* NULL: it was not planned yet */
 	LIST_ENTRY(pool_state) noted;
 };

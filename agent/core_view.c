@@ -168,6 +168,8 @@ static void view_target(const struct target *t, struct target_view *out)
 		.ok = v->ok,
 		.failed = v->failed,
 		.latency_us = v->latency_us,
+		.flaps = v->flaps,
+		.held_until_ms = v->held_until_ms,
 		.users = t->user_count,
 	};
 	if (check_has(t->check->type) & CHECK_HAS_LOGIN)

@@ -96,7 +96,7 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 	} else {
 		t->failed++;
 	}
-	if (!hc_health_feed(&t->health, t->check, meaning)) {
+	if (!hc_health_feed(&t->health, t->check, meaning, now)) {
 		/* That an inherited state holds is news, too. */
 		if (t->health.proven != before.proven)
 			hc_target_tell_news(e, t);
@@ -145,7 +145,7 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 	if (meaning == HC_MEANS_NOTHING)
 		rest(e, t, !hc_reason_is_of_login(o.reason), now);
 	else
-		rest(e, t, hc_health_in_doubt(&t->health), now);
+		rest(e, t, hc_health_in_doubt(&t->health, t->check, now), now);
 }
 
 /* The probe of t ends here, of its own or not: what is to be made of it. */

@@ -106,7 +106,9 @@ struct hc_verdict {
 	int64_t since_ms; /* wall clock of the last change of state */
 	uint32_t ok;	  /* probes of this process's life */
 	uint32_t failed;
-	uint32_t latency_us; /* of the last success; 0: none */
+	uint32_t latency_us;   /* of the last success; 0: none */
+	uint8_t flaps;	       /* in a row (healthcheck/verdict.h) */
+	int64_t held_until_ms; /* wall clock: not up before that, whatever probes say; 0: not held */
 };
 
 struct hc_status {

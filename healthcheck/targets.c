@@ -81,6 +81,13 @@ bool hc_engine_has_news(const struct hc_engine *e)
 	return e->news.count > 0;
 }
 
+static int64_t held_until_ms(const struct hc_engine *e, const struct target *t)
+{
+	uint32_t left = hc_health_held_ms(&t->health, t->check, clock_mono(e->clock));
+
+	return left ? clock_wall_ms(e->clock) + left : 0;
+}
+
 bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
 {
 	const struct place_list *l = e->news.count ? &e->news : &e->moved;
@@ -100,6 +107,8 @@ bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
 		.ok = t->ok,
 		.failed = t->failed,
 		.latency_us = t->latency_us,
+		.flaps = t->health.flaps,
+		.held_until_ms = held_until_ms(e, t),
 	};
 	return true;
 }

@@ -44,6 +44,56 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 	return HC_MEANS_NOTHING;
 }
 
+/* --- flaps --------------------------------------------------------------------- */
+
+static uint32_t age_ms(const struct hc_health *h, mono_t now)
+{
+	return (uint32_t)(now.ns / 1000000) - h->changed_ms;
+}
+
+static uint32_t hold_ms(const struct hc_health *h, const struct check *c)
+{
+	uint32_t s = h->flaps ? c->hold_down_s : 0;
+
+	for (unsigned n = 1; n < h->flaps && s < CHECK_HOLD_MAX_S; n++)
+		s *= 2;
+	return (s < CHECK_HOLD_MAX_S ? s : CHECK_HOLD_MAX_S) * 1000;
+}
+
+uint32_t hc_health_held_ms(const struct hc_health *h, const struct check *c, mono_t now)
+{
+	uint32_t hold = hold_ms(h, c), age = age_ms(h, now);
+
+	return h->state == VERDICT_DOWN && h->recent && age < hold ? hold - age : 0;
+}
+
+/* What is no longer recent is not looked at again: the time since then may not fit. */
+static void pass(struct hc_health *h, const struct check *c, mono_t now)
+{
+	if (!h->recent)
+		return;
+	if (h->state == VERDICT_DOWN) {
+		h->recent = hc_health_held_ms(h, c, now) > 0;
+	} else if (age_ms(h, now) >= HC_FLAP_MS) {
+		h->recent = false;
+		h->flaps = 0;
+	}
+}
+
+/* ... by a probe of ours, now. */
+static void change(struct hc_health *h, enum verdict_state to, mono_t now)
+{
+	if (to == VERDICT_DOWN && h->state == VERDICT_UP && h->recent && h->flaps < UINT8_MAX)
+		h->flaps++;
+	h->state = to;
+	h->streak = 0;
+	h->proven = true;
+	h->recent = true;
+	h->changed_ms = (uint32_t)(now.ns / 1000000);
+}
+
+/* --- rows ----------------------------------------------------------------------- */
+
 struct hc_health hc_health_new(enum verdict_state initial)
 {
 	return (struct hc_health){ .state = initial };
@@ -57,10 +107,12 @@ static unsigned needed(const struct hc_health *h, const struct check *c, enum hc
 	return h->state == VERDICT_DOWN ? c->rise : 1;
 }
 
-bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m)
+bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m, mono_t now)
 {
 	enum verdict_state said = m == HC_MEANS_GOOD ? VERDICT_UP : VERDICT_DOWN;
+	unsigned need = needed(h, c, m);
 
+	pass(h, c, now);
 	if (m == HC_MEANS_NOTHING)
 		return false;
 	if (said == h->state) {
@@ -68,15 +120,15 @@ bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning 
 		h->proven = true;
 		return false;
 	}
-	if (++h->streak < needed(h, c, m))
+	if (h->streak < need)
+		h->streak++;
+	if (h->streak < need || hc_health_held_ms(h, c, now))
 		return false;
-	h->state = said;
-	h->streak = 0;
-	h->proven = true;
+	change(h, said, now);
 	return true;
 }
 
-bool hc_health_in_doubt(const struct hc_health *h)
+bool hc_health_in_doubt(const struct hc_health *h, const struct check *c, mono_t now)
 {
-	return h->streak > 0 || !h->proven;
+	return !hc_health_held_ms(h, c, now) && (h->streak > 0 || !h->proven);
 }

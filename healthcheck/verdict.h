@@ -5,6 +5,12 @@
  * A result that says nothing about the server (we ran out of descriptors, our
  * loop was late) moves no counter: our own trouble must never take a healthy
  * server out of service, nor bring a dead one back.
+ *
+ * A flap is an "up" that a probe of ours gave and that fell again within
+ * HC_FLAP_MS. Each of them holds the target down for longer, where its check
+ * says so: after the n-th in a row it does not come back before hold_down_s x
+ * 2^(n-1), CHECK_HOLD_MAX_S at most, have passed since it went down, however
+ * many successes it has. One that lasted HC_FLAP_MS forgets all of them.
  */
 #ifndef HEALTHCHECK_VERDICT_H
 #define HEALTHCHECK_VERDICT_H
@@ -14,6 +20,7 @@
 
 #include "agent/base/attr.h"
 #include "agent/base/check.h"
+#include "agent/base/clock.h"
 #include "healthcheck/message.h"
 
 enum hc_meaning {
@@ -30,10 +37,18 @@ enum hc_meaning {
 enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state state,
 				  enum hc_reason r);
 
+#define HC_FLAP_MS 600000
+
+/* Eight bytes: there are hundreds of thousands of them. */
 struct hc_health {
-	enum verdict_state state;
-	bool proven;	/* by a probe of ours, not inherited */
-	uint8_t streak; /* results in a row that speak against `state` */
+	enum verdict_state state : 8;
+	bool proven : 1; /* by a probe of ours, not inherited */
+	/* A probe of ours made it so, at changed_ms, and that still matters: up for less than
+	 * HC_FLAP_MS; down, and held. */
+	bool recent : 1;
+	uint8_t streak;	     /* results in a row that speak against `state` */
+	uint8_t flaps;	     /* in a row; as many as fit */
+	uint32_t changed_ms; /* monotonic, its lower half */
 };
 
 struct hc_health hc_health_new(enum verdict_state initial);
@@ -42,8 +57,13 @@ struct hc_health hc_health_new(enum verdict_state initial);
  * needs `rise` of them; `fall` failures in a row make either down. Returns
  * whether `state` changed.
  */
-bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m);
-/* The state may be about to change, or rests on no probe of ours: look again soon. */
-bool hc_health_in_doubt(const struct hc_health *h);
+bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m, mono_t now);
+/*
+ * The state may be about to change, or rests on no probe of ours: look again soon. Who is held down
+ * is not in doubt, whatever probes say.
+ */
+bool hc_health_in_doubt(const struct hc_health *h, const struct check *c, mono_t now);
+/* How long it is still held down at least; 0: it is not. */
+uint32_t hc_health_held_ms(const struct hc_health *h, const struct check *c, mono_t now);
 
 #endif

@@ -214,6 +214,7 @@
 #define REST_FAST_INTERVAL_MS "fastIntervalMilliseconds"
 #define REST_RISE	      "rise"
 #define REST_FALL	      "fall"
+#define REST_HOLD_DOWN_S      "holdDownSeconds"
 #define REST_SECRET	      "secret" /* of a target, too; so is role */
 #define REST_ROLE	      "role"
 #define REST_TLS	      "tls"
@@ -235,6 +236,8 @@
 #define REST_OK		      "ok"
 #define REST_FAILED	      "failed"
 #define REST_LATENCY_US	      "latencyMicroseconds"
+#define REST_FLAPS	      "flaps"
+#define REST_HELD_UNTIL	      "heldUntil"
 #define REST_POOLS_FIELD      "pools"
 
 /* Of a problem. */
@@ -388,5 +391,6 @@
 #define REST_REASON_SATURATED	"saturated"
 #define REST_REASON_ROLE	"role"
 #define REST_REASON_STANDBY	"standby"
+#define REST_REASON_HELD	"held-down"
 
 #endif

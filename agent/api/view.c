@@ -108,6 +108,7 @@ static void put_check(struct json_writer *j, const struct check *c)
 		json_put_uint(j, REST_FAST_INTERVAL_MS, c->fast_ms);
 		json_put_uint(j, REST_RISE, c->rise);
 		json_put_uint(j, REST_FALL, c->fall);
+		json_put_uint(j, REST_HOLD_DOWN_S, c->hold_down_s);
 	}
 	if (check_has(c->type) & CHECK_HAS_REQUEST) {
 		json_put_text(j, REST_PATH, c->path);
@@ -278,6 +279,8 @@ static void put_result(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_OK, t->ok);
 	json_put_uint(j, REST_FAILED, t->failed);
 	json_put_uint(j, REST_LATENCY_US, t->latency_us);
+	json_put_uint(j, REST_FLAPS, t->flaps);
+	json_put_time(j, REST_HELD_UNTIL, t->held_until_ms);
 }
 
 const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX])

@@ -13,6 +13,11 @@
 #define INTERVAL_MAX_MS 60000
 #define STREAK_MAX	10
 
+/* In the byte of the type: options follow the rest, each behind its tag, in the order of tags, and
+ * then 0. A check without any is named by the bytes it always was. */
+#define HAS_OPTIONS 0x80
+enum { OPTION_HOLD_DOWN = 1 };
+
 #define ROLE(name) (1u << CHECK_ROLE_##name)
 
 static const struct {
@@ -115,10 +120,24 @@ const char *verdict_state_text(enum verdict_state s)
 	return "?";
 }
 
+static bool has_options(const struct check *c)
+{
+	return c->hold_down_s > 0;
+}
+
+static void put_options(struct buf *b, const struct check *c)
+{
+	if (c->hold_down_s) {
+		wire_put_u8(b, OPTION_HOLD_DOWN);
+		wire_put_u16(b, c->hold_down_s);
+	}
+	wire_put_u8(b, 0);
+}
+
 /* What the check asks and how it judges: all of it but where it goes. */
 static void put_question(struct buf *b, const struct check *c)
 {
-	wire_put_u8(b, (uint8_t)c->type);
+	wire_put_u8(b, (uint8_t)(c->type | (has_options(c) ? HAS_OPTIONS : 0)));
 	wire_put_u8(b, c->rise);
 	wire_put_u8(b, c->fall);
 	wire_put_u32(b, c->interval_ms);
@@ -143,6 +162,8 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_str(b, c->send ? c->send : "");
 		wire_put_str(b, c->answer ? c->answer : "");
 	}
+	if (has_options(c))
+		put_options(b, c);
 }
 
 void wire_put_check(struct buf *b, const struct check *c)
@@ -177,7 +198,8 @@ static bool times_are_sane(const struct check *c)
 	return c->interval_ms >= INTERVAL_MIN_MS && c->interval_ms <= INTERVAL_MAX_MS &&
 	       c->timeout_ms >= INTERVAL_MIN_MS && c->timeout_ms <= c->interval_ms &&
 	       c->fast_ms >= INTERVAL_MIN_MS && c->fast_ms <= c->interval_ms && c->rise >= 1 &&
-	       c->rise <= STREAK_MAX && c->fall >= 1 && c->fall <= STREAK_MAX;
+	       c->rise <= STREAK_MAX && c->fall >= 1 && c->fall <= STREAK_MAX &&
+	       c->hold_down_s <= CHECK_HOLD_MAX_S;
 }
 
 static bool statuses_are_sane(const struct check *c)
@@ -232,13 +254,31 @@ static bool question_is_sane(const struct check *c)
 	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c));
 }
 
+/* One that is there says something, or it would not be. */
+static void read_options(struct wire *w, struct check *c)
+{
+	uint8_t before = 0, tag;
+
+	while ((tag = wire_u8(w)) && !w->bad) {
+		if (tag == OPTION_HOLD_DOWN)
+			c->hold_down_s = wire_u16(w);
+		if (tag != OPTION_HOLD_DOWN || !c->hold_down_s || tag <= before)
+			w->bad = true;
+		before = tag;
+	}
+	if (!before)
+		w->bad = true;
+}
+
 struct check *wire_check(struct wire *w)
 {
 	struct check *c = xcalloc(1, sizeof(*c));
+	uint8_t type;
 
 	atomic_init(&c->refs, 1);
 	c->port = wire_u16(w);
-	c->type = (enum check_type)wire_u8(w);
+	type = wire_u8(w);
+	c->type = (enum check_type)(type & ~HAS_OPTIONS);
 	c->rise = wire_u8(w);
 	c->fall = wire_u8(w);
 	c->interval_ms = wire_u32(w);
@@ -266,6 +306,8 @@ struct check *wire_check(struct wire *w)
 		c->send = read_text(w, CHECK_BYTES_TEXT_MAX);
 		c->answer = read_text(w, CHECK_BYTES_TEXT_MAX);
 	}
+	if (type & HAS_OPTIONS)
+		read_options(w, c);
 	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {
 		w->bad = true;
 		check_unref(c);

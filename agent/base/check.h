@@ -69,6 +69,7 @@ enum check_tls {
 #define CHECK_EXPECT_MAX     8	 /* ranges */
 #define CHECK_SECRET_MAX     320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
 #define CHECK_LAG_MAX_S	     86400
+#define CHECK_HOLD_MAX_S     300
 
 struct check_status_range {
 	uint16_t first; /* 100..599 */
@@ -85,6 +86,9 @@ struct check {
 	uint32_t interval_ms; /* 1000..60000 (tests may go down to 100) */
 	uint32_t timeout_ms;  /* 100..interval */
 	uint32_t fast_ms;     /* interval while the state is in doubt; 100..interval */
+	/* For how long the first flap holds it down, and each further one twice as long, up to
+	 * CHECK_HOLD_MAX_S (healthcheck/verdict.h); 0: not at all */
+	uint16_t hold_down_s;
 	/* CHECK_HAS_REQUEST only; NULL and 0 otherwise */
 	char *path;  /* begins with '/', printable ASCII */
 	char *host;  /* NULL: the address */

@@ -161,6 +161,9 @@ void words_check(const struct doc *check, struct buf *out)
 		   interval(check, REST_INTERVAL_MS, every),
 		   interval(check, REST_TIMEOUT_MS, timeout), words_int(check, REST_FALL),
 		   words_int(check, REST_RISE));
+	if (words_int(check, REST_HOLD_DOWN_S))
+		buf_printf(out, "; flapping holds it down for %" PRId64 " s and longer",
+			   words_int(check, REST_HOLD_DOWN_S));
 }
 
 void words_result(const struct doc *result, struct buf *out)
@@ -248,6 +251,21 @@ static void put_state(const struct doc *member, int64_t now_ms, struct buf *out)
 	put_last_check(member, out);
 }
 
+static void put_hold(const struct doc *member, int64_t now_ms, struct buf *out)
+{
+	const struct doc *last = doc_get(member, REST_LAST_CHECK);
+	int64_t flaps = words_int(last, REST_FLAPS);
+	char span[WORDS_SPAN_MAX];
+
+	buf_str(out, " It is held down");
+	if (*words_until(last, REST_HELD_UNTIL, now_ms, span))
+		buf_printf(out, " for another %s, whatever its check finds", span);
+	if (flaps > 1)
+		buf_printf(out, ": it came up and fell again within 10 minutes %" PRId64 " times",
+			   flaps);
+	buf_str(out, ".");
+}
+
 /* What happens next. */
 static void put_outlook(const struct doc *pool, const struct doc *member, int64_t now_ms,
 			struct buf *out)
@@ -260,8 +278,10 @@ static void put_outlook(const struct doc *pool, const struct doc *member, int64_
 		buf_printf(out, " It leaves the kernel's table in %s%s.", span,
 			   words_list_has(reasons, REST_REASON_UNHEALTHY) ? " unless it is back"
 									  : "");
-	if (words_list_has(reasons, REST_REASON_UNHEALTHY) &&
-	    !words_list_has(reasons, REST_REASON_REMOVED))
+	if (words_list_has(reasons, REST_REASON_HELD))
+		put_hold(member, now_ms, out);
+	else if (words_list_has(reasons, REST_REASON_UNHEALTHY) &&
+		 !words_list_has(reasons, REST_REASON_REMOVED))
 		buf_printf(out, " %" PRId64 " %s it %s.", rise,
 			   rise == 1 ? "success brings" : "successes in a row bring",
 			   words_list_has(reasons, REST_REASON_FAIL_OPEN) ? "up" : "back");
@@ -281,6 +301,7 @@ static void put_reasons(const struct doc *reasons, struct buf *out)
 		{ REST_REASON_FAIL_OPEN,
 		  "it is down, and kept because no member of the pool is up" },
 		{ REST_REASON_UNHEALTHY, "its check fails" },
+		{ REST_REASON_HELD, "it came up and fell again too often" },
 		{ REST_REASON_UNPROVEN, "it was never seen up, and others are" },
 		{ REST_REASON_ROLE, "it is not in the role that the pool asks for" },
 		{ REST_REASON_STANDBY, "the pool has one writer, and it is another one" },

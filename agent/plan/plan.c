@@ -284,22 +284,40 @@ static void spare_saturated(const struct pool *pool, const struct plan_fact *fac
 	}
 }
 
+/* When something changes that nobody tells; { 0 }: it does not. */
+static void note_next(mono_t *next, mono_t when)
+{
+	if (when.ns && (!next->ns || mono_before(when, *next)))
+		*next = when;
+}
+
+static void mark_held(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+		      struct plan_member *out, mono_t *next)
+{
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct plan_fact *f = &facts[i];
+
+		if (f->state != VERDICT_DOWN || !mono_before(now, f->held_until))
+			continue;
+		out[i].reasons |= MEMBER_HELD;
+		note_next(next, f->held_until);
+	}
+}
+
 void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t now,
 	       struct plan_member *out, struct plan_outcome *outcome)
 {
-	mono_t *next = &outcome->next;
-
 	*outcome = (struct plan_outcome){ 0 };
 	if (has_one_writer(pool))
 		plan_one_writer(pool, facts, now, out, outcome);
 	else
 		plan_equals(pool, facts, now, out);
 	spare_saturated(pool, facts, out);
+	mark_held(pool, facts, now, out, &outcome->next);
 	for (size_t i = 0; i < pool->member_count; i++) {
 		if (out[i].reasons & MEMBER_FAIL_OPEN)
 			outcome->fail_open = true;
-		if (out[i].remove_at.ns && (!next->ns || mono_before(out[i].remove_at, *next)))
-			*next = out[i].remove_at;
+		note_next(&outcome->next, out[i].remove_at);
 	}
 }
 

@@ -63,7 +63,8 @@ struct plan_fact {
 	enum verdict_state state; /* VERDICT_UP where it is not checked */
 	bool good;		  /* up by proof: a probe, the kernel or the state file */
 	bool last_good;		  /* of the last good set */
-	mono_t down_since;	  /* with VERDICT_DOWN */
+	mono_t down_since;	  /* with VERDICT_DOWN; so is the next */
+	mono_t held_until;	  /* not up before that, for it flapped; { 0 }: it is not held */
 	bool saturated;		  /* with VERDICT_UP: has as many connections as it takes */
 	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
 	bool claims;		  /* role writer: seen to take writes */
@@ -103,7 +104,7 @@ static inline struct plan_place plan_place(const struct plan_member *m)
 struct plan_outcome {
 	bool fail_open; /* members that are down are kept because none is up */
 	bool torn;	/* more than one member claims to be the writer */
-	mono_t next;	/* when a member leaves the table by itself; { 0 }: none will */
+	mono_t next;	/* when it comes out differently by itself; { 0 }: not at all */
 };
 
 /*

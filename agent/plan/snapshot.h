@@ -33,6 +33,7 @@ enum member_reason {
 	MEMBER_SATURATED = 1u << 7,   /* alive, with as many connections as it takes */
 	MEMBER_ROLE = 1u << 8,	      /* alive, but not in the role that is asked for */
 	MEMBER_STANDBY = 1u << 9,     /* up, but the pool has one writer, and not this one */
+	MEMBER_HELD = 1u << 10,	      /* down for a while, whatever probes say, for it flapped */
 };
 
 /* All there is to say of a member, put together for who asks (pool_view_member()). */
@@ -94,6 +95,8 @@ struct target_view {
 	bool proven;
 	int64_t since_ms;
 	uint32_t ok, failed, latency_us;
+	uint8_t flaps; /* as in struct hc_verdict; so is the next */
+	int64_t held_until_ms;
 	uint32_t users; /* pools that hold it */
 };
 

@@ -235,6 +235,7 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	c->interval_ms = d->interval_ms;
 	c->timeout_ms = d->timeout_ms;
 	c->fast_ms = d->fast_ms;
+	c->hold_down_s = d->type == CHECK_NONE ? 0 : d->hold_down_s;
 	if (has & CHECK_HAS_LOGIN) {
 		c->secret = full_secret(d, home);
 		c->role = d->role;
@@ -273,6 +274,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.interval_ms = c->interval_ms,
 		.timeout_ms = c->timeout_ms,
 		.fast_ms = c->fast_ms,
+		.hold_down_s = c->hold_down_s,
 		.path = c->path,
 		.host = c->host,
 		.match = c->match,

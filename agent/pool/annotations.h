@@ -19,6 +19,7 @@ struct draft {
 	uint16_t port;
 	uint8_t rise, fall;
 	uint32_t interval_ms, timeout_ms, fast_ms;
+	uint16_t hold_down_s;
 	const char *path, *host, *match;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
 	unsigned expect_count;

@@ -125,6 +125,16 @@ static const char *read_fall(struct draft *d, const char *value)
 	return read_streak(&d->fall, value);
 }
 
+static const char *read_hold_down(struct draft *d, const char *value)
+{
+	uint32_t ms;
+
+	if (value_duration_ms(value, 0, CHECK_HOLD_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+		return "a whole number of seconds from 0 (not at all) to 300";
+	d->hold_down_s = (uint16_t)(ms / 1000);
+	return NULL;
+}
+
 static const char *read_scheduler(struct draft *d, const char *value)
 {
 	uint32_t index;
@@ -305,6 +315,7 @@ static const struct annotation_key keys[] = {
 	{ "health-check-fast", USE_CHECK, read_fast, KEY_FAST },
 	{ "health-check-rise", USE_CHECK, read_rise, KEY_OTHER },
 	{ "health-check-fall", USE_CHECK, read_fall, KEY_OTHER },
+	{ "health-check-hold-down", USE_CHECK, read_hold_down, KEY_OTHER },
 	{ "health-check-secret", CHECK_HAS_LOGIN, read_secret, KEY_SECRET },
 	{ "health-check-tls", CHECK_HAS_TLS, read_tls, KEY_OTHER },
 	{ "health-check-role", CHECK_HAS_LOGIN, read_role, KEY_ROLE },

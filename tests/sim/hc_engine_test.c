@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "healthcheck/verdict.h"
 #include "tests/lib/hc_world.h"
 
 /* --- how soon -------------------------------------------------------------------------- */
@@ -160,6 +161,56 @@ static void that_an_inherited_state_holds_is_told_at_once(void **state)
 	assert_true(v.proven);
 	assert_int_equal(v.state, VERDICT_UP);
 	assert_int_equal(v.sequence, 0);
+	world_done(&w);
+}
+
+/*
+ * It comes for three seconds each time it may, and dies: the checker holds it down for longer and
+ * longer, asks as often as always meanwhile, and says until when.
+ */
+static void who_flaps_is_held_down(void **state)
+{
+	static const int64_t held_s[] = { 0, 10, 20, 40, 80 };
+	struct world w = world_new(1, 100);
+	struct fake_server *s = world_server(&w, 0);
+	uint64_t id;
+
+	(void)state;
+	w.check->hold_down_s = 10;
+	id = world_put(&w, 0, VERDICT_UP);
+	world_run_ms(&w, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(held_s); i++) {
+		int64_t began, until;
+		struct hc_verdict v;
+		uint64_t probes;
+
+		s->mode = FAKE_REFUSES;
+		assert_true(world_wait_for(&w, id, VERDICT_DOWN, 10000) >= 0);
+		began = mono_sub_ms(world_now(&w), (mono_t){ 0 });
+		s->mode = FAKE_UP;
+		v = world_verdict(&w, id);
+		assert_int_equal(v.flaps, i);
+		until = v.held_until_ms - v.since_ms;
+		assert_int_equal(v.held_until_ms ? until : 0, held_s[i] * 1000);
+		probes = world_status(&w).probes;
+		if (held_s[i])
+			world_run_ms(&w, held_s[i] * 1000 - 10);
+		v = world_verdict(&w, id);
+		assert_int_equal(v.state, VERDICT_DOWN);
+		if (held_s[i]) {
+			assert_int_equal(v.reason, HC_REASON_OK);
+			assert_in_range(world_status(&w).probes - probes, held_s[i] / 2 - 1,
+					held_s[i] / 2 + 3);
+		}
+		/* Two successes at the fast interval where it is not held, and else the next. */
+		assert_true(world_wait_for(&w, id, VERDICT_UP, 4500) >= 0);
+		assert_in_range(mono_sub_ms(world_now(&w), (mono_t){ 0 }) - began, held_s[i] * 1000,
+				held_s[i] * 1000 + 4500);
+		assert_int_equal(world_verdict(&w, id).held_until_ms, 0);
+		world_run_ms(&w, 3000);
+	}
+	world_run_ms(&w, HC_FLAP_MS);
+	assert_int_equal(world_verdict(&w, id).flaps, 0);
 	world_done(&w);
 }
 
@@ -405,6 +456,7 @@ int main(void)
 		cmocka_unit_test(rest_is_not_lateness),
 		cmocka_unit_test(an_inherited_state_holds_until_probes_speak),
 		cmocka_unit_test(that_an_inherited_state_holds_is_told_at_once),
+		cmocka_unit_test(who_flaps_is_held_down),
 		cmocka_unit_test(one_lost_probe_in_a_hundred_takes_nobody_out),
 		cmocka_unit_test(our_own_trouble_counts_for_nothing),
 		cmocka_unit_test(without_descriptors_it_pauses),

@@ -56,7 +56,7 @@ static void walk_target(const struct day *d, uint64_t id, struct random *rnd, st
 		mono_t over = is_lost ? mono_add_ms(began, c->timeout_ms) : began;
 
 		out->probes++;
-		if (hc_health_feed(&h, c, is_lost ? HC_MEANS_BAD : HC_MEANS_GOOD)) {
+		if (hc_health_feed(&h, c, is_lost ? HC_MEANS_BAD : HC_MEANS_GOOD, over)) {
 			if (h.state == VERDICT_DOWN) {
 				out->falls++;
 				fell = over;
@@ -64,7 +64,7 @@ static void walk_target(const struct day *d, uint64_t id, struct random *rnd, st
 				out->out_ns += over.ns - fell.ns;
 			}
 		}
-		began = hc_schedule_next(c, id, began, hc_health_in_doubt(&h),
+		began = hc_schedule_next(c, id, began, hc_health_in_doubt(&h, c, over),
 					 (uint32_t)random_next(rnd));
 		if (mono_before(began, over))
 			began = over;

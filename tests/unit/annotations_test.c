@@ -35,6 +35,8 @@ static void print_check(struct buf *b, const struct check *c)
 
 	buf_printf(b, "%s port=%u %u/%u %u/%u/%u", check_type_text(c->type), c->port, c->rise,
 		   c->fall, c->interval_ms, c->timeout_ms, c->fast_ms);
+	if (c->hold_down_s)
+		buf_printf(b, " hold=%u", c->hold_down_s);
 	if (c->type == CHECK_HTTP)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
@@ -162,6 +164,19 @@ static void each_annotation_sets_its_own(void **state)
 	       "2000/1000/500\n");
 }
 
+static void hold_down_is_of_any_check_but_none(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-hold-down", "30"),
+	       PLAIN "tcp port=0 2/3 2000/1000/500 hold=30\n");
+	expect(PAIRS("health-check-hold-down", "5m", "health-check-type", "redis"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 reset open-last | redis "
+	       "port=0 2/3 2000/1000/500 hold=300 secret=- any tls=off lag=0\n");
+	expect(PAIRS("health-check-hold-down", "30", "health-check-type", "none"),
+	       PLAIN "none port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("health-check-hold-down", "0"), PLAIN "tcp port=0 2/3 2000/1000/500\n");
+}
+
 static void http_without_a_path_asks_for_the_root(void **state)
 {
 	(void)state;
@@ -215,6 +230,12 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		  "\"61s\" is not a time from 100ms to 60s; left as it was" },
 		{ "health-check-fast", "soon",
 		  "\"soon\" is not a time from 100ms to 60s; left as it was" },
+		{ "health-check-hold-down", "301",
+		  "\"301\" is not a whole number of seconds from 0 (not at all) to 300; left as it "
+		  "was" },
+		{ "health-check-hold-down", "1500ms",
+		  "\"1500ms\" is not a whole number of seconds from 0 (not at all) to 300; left as "
+		  "it was" },
 		{ "health-check-rise", "0",
 		  "\"0\" is not a whole number from 1 to 10; left as it was" },
 		{ "health-check-fall", "11",
@@ -615,6 +636,7 @@ int main(void)
 		cmocka_unit_test(each_annotation_sets_its_own),
 		cmocka_unit_test(a_tunnel_has_a_type_and_gue_a_port),
 		cmocka_unit_test(a_client_may_be_a_whole_prefix),
+		cmocka_unit_test(hold_down_is_of_any_check_but_none),
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),

@@ -1110,7 +1110,8 @@ static void a_member_tells_its_state_its_weights_and_its_reasons(void **state)
 				       "\"removeAt\":\"2026-11-22T06:30:00.000Z\",\"target\":\""));
 	assert_non_null(strstr(a.text, "\"lastCheck\":{\"reason\":\"status\",\"detail\":503,"
 				       "\"proven\":true,\"ok\":127,\"failed\":24,"
-				       "\"latencyMicroseconds\":0}}"));
+				       "\"latencyMicroseconds\":0,\"flaps\":0,"
+				       "\"heldUntil\":null}}"));
 	asked_done(&a);
 }
 

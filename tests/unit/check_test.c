@@ -71,6 +71,14 @@ static struct check *postgresql_of(const char *secret, enum check_role role, enu
 	return c;
 }
 
+static struct check *held_of(enum check_type type, uint16_t hold_down_s)
+{
+	struct check *c = check_new(type);
+
+	c->hold_down_s = hold_down_s;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -143,6 +151,11 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		redis_of("db/check", CHECK_ROLE_READER),
 		postgresql_of(NULL, CHECK_ROLE_ANY, CHECK_TLS_PREFERRED),
 		postgresql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED),
+		held_of(CHECK_TCP, 1),
+		held_of(CHECK_TCP, CHECK_HOLD_MAX_S),
+		held_of(CHECK_HTTP, 30),
+		held_of(CHECK_MYSQL, 30),
+		held_of(CHECK_TCP_FULL, 30),
 	};
 
 	(void)state;
@@ -171,7 +184,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 					  .timeout_ms = 1000,
 					  .fast_ms = 500 };
 	static char word[] = "x";
-	struct check bad[12];
+	struct check bad[13];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -188,6 +201,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 	bad[9].fast_ms = 0;
 	bad[10].match = word;	   /* a half-open probe reads nothing */
 	bad[11].type = CHECK_HTTP; /* without a path */
+	bad[12].hold_down_s = CHECK_HOLD_MAX_S + 1;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_null(again(&bad[i]));
 }
@@ -296,6 +310,34 @@ static void a_check_cut_short_is_refused(void **state)
 	cut_short(http_of("/health", "example.org", "ok"));
 	cut_short(mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 30));
 	cut_short(full_of("PING\\r\\n", "+PONG"));
+	cut_short(held_of(CHECK_TCP, 30));
+}
+
+/* One check has one form of its bytes: an option that says nothing, is there twice or is none. */
+static void options_have_one_form(void **state)
+{
+	static const uint8_t tails[][8] = {
+		{ 0 }, { 1, 0, 0, 0 }, { 1, 30, 0, 1, 30, 0, 0 }, { 99, 0 }
+	};
+	static const size_t lens[] = { 1, 4, 7, 2 };
+	struct check *c = held_of(CHECK_TCP, 30);
+	struct buf good = { 0 };
+
+	(void)state;
+	wire_put_check(&good, c);
+	for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+		struct buf b = { 0 };
+		struct wire w;
+
+		buf_put(&b, good.data, good.len - 4);
+		buf_put(&b, tails[i], lens[i]);
+		w = wire_of(b.data, b.len);
+		assert_null(wire_check(&w));
+		assert_true(w.bad);
+		buf_done(&b);
+	}
+	buf_done(&good);
+	check_unref(c);
 }
 
 /* Nodes of different versions talk of targets by these numbers: they must never change. */
@@ -312,6 +354,10 @@ static void ids_are_the_same_for_ever(void **state)
 	assert_int_equal(check_target_id(tcp, &v4), 0x9a5d56f3e2d39e9d);
 	assert_int_equal(check_target_id(http, &v4), 0x93ed2cb7ba7b0c8f);
 	assert_int_equal(check_target_id(tcp, &v6), 0x659ff47b0e777953);
+	tcp->hold_down_s = 30;
+	assert_int_equal(check_target_id(tcp, &v4), 0x2fb921fec7bfce55);
+	tcp->hold_down_s = 0;
+	assert_int_equal(check_target_id(tcp, &v4), 0x9a5d56f3e2d39e9d);
 	check_unref(tcp);
 	check_unref(http);
 	check_unref(mysql);
@@ -363,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),
 		cmocka_unit_test(a_check_cut_short_is_refused),
+		cmocka_unit_test(options_have_one_form),
 		cmocka_unit_test(ids_are_the_same_for_ever),
 		cmocka_unit_test(equal_probes_are_one_target),
 		cmocka_unit_test(an_unprobed_member_keeps_its_protocol),

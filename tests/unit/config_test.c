@@ -77,6 +77,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(d->check->timeout_ms, 1000);
 	assert_int_equal(d->check->fast_ms, 500);
 	assert_int_equal(d->check->rise, 2);
+	assert_int_equal(d->check->hold_down_s, 0);
 	assert_int_equal(d->check->fall, 3);
 	assert_null(d->check->path);
 }
@@ -113,6 +114,7 @@ static void what_is_written_counts(void **state)
 		"  timeout: 0.4\n"
 		"  fast: 0.1s\n"
 		"  rise: 1\n"
+		"  holdDown: 90\n"
 		"  fall: 10\n");
 	const struct pool_settings *d = &c->defaults;
 
@@ -151,6 +153,7 @@ static void what_is_written_counts(void **state)
 	assert_int_equal(d->check->timeout_ms, 400);
 	assert_int_equal(d->check->fast_ms, 100);
 	assert_int_equal(d->check->rise, 1);
+	assert_int_equal(d->check->hold_down_s, 90);
 	assert_int_equal(d->check->fall, 10);
 }
 
@@ -487,6 +490,8 @@ static void numbers_and_durations_are_within_their_bounds(void **state)
 		{ "audit: true\n", "line 1: audit: has to be a single value, not a boolean" },
 		{ "defaults: {interval: 99ms}\n",
 		  "line 1: defaults.interval: 99ms is outside 100ms to 1m" },
+		{ "defaults: {holdDown: 301}\n",
+		  "line 1: defaults.holdDown: 301 is outside 0s to 5m" },
 		{ "defaults: {rise: 0}\n", "line 1: defaults.rise: 0 is outside 1 to 10" },
 		{ "defaults: {fall: 11}\n", "line 1: defaults.fall: 11 is outside 1 to 10" },
 		{ "defaults: {fall: -1}\n", "line 1: defaults.fall: '-1' is not a whole number" },

@@ -86,6 +86,15 @@ static void members_are_explained(void **state)
 		       "\"target\":\"1\",\"since\":null,\"lastCheck\":null}",
 		       "IN: weight 1; it is down, and kept because no member of the pool is up. It "
 		       "is down. 2 successes in a row bring it up.");
+	check_sentence("{\"inTable\":false,\"weight\":1,\"effectiveWeight\":0,"
+		       "\"reasons\":[\"unhealthy\",\"held-down\"],\"state\":\"down\","
+		       "\"target\":\"1\",\"since\":\"2026-11-22T02:59:00.000Z\","
+		       "\"lastCheck\":{\"reason\":\"ok\",\"flaps\":3,"
+		       "\"heldUntil\":\"2026-11-22T03:01:00.000Z\"}}",
+		       "OUT: not in the kernel's table; its check fails; it came up and fell again "
+		       "too often. It has been down for 60s. Last check: it answered well. It is "
+		       "held down for another 60s, whatever its check finds: it came up and fell "
+		       "again within 10 minutes 3 times.");
 	check_sentence("{\"inTable\":false,\"reasons\":[\"unproven\"],\"state\":\"unknown\","
 		       "\"target\":\"1\"}",
 		       "OUT: not in the kernel's table; it was never seen up, and others are. "

@@ -241,6 +241,7 @@ static const struct {
 	{ "health-check-fast", "700ms", NULL },
 	{ "health-check-rise", "4", NULL },
 	{ "health-check-fall", "5", NULL },
+	{ "health-check-hold-down", "30", NULL },
 	{ "health-check-secret", "login", "\"health-check-type\":\"mysql\"" },
 	{ "health-check-tls", "off", "\"health-check-type\":\"mysql\"" },
 	{ "health-check-role", "writer",

@@ -53,7 +53,8 @@ static void rows_lead_to_states(void **state)
 		assert_int_equal(strlen(r->results), strlen(r->states));
 		for (size_t k = 0; r->results[k]; k++) {
 			enum verdict_state before = h.state;
-			bool changed = hc_health_feed(&h, &c, meaning_of(r->results[k]));
+			bool changed = hc_health_feed(&h, &c, meaning_of(r->results[k]),
+						      (mono_t){ 0 });
 
 			assert_int_equal(changed, h.state != before);
 			got[k] = "?UD"[h.state];
@@ -65,14 +66,54 @@ static void rows_lead_to_states(void **state)
 
 /*
  * The same rules once more, told by looking back: all that was seen is kept, and the state is left
- * when the last so many results that count say something else.
+ * when the last so many results that count say something else. So are all states that were.
  */
+#define SEEN_MAX 512
+
 struct model {
 	enum verdict_state state;
 	bool proven;
 	size_t count;
-	char seen[512]; /* results that count, since the state began */
+	char seen[SEEN_MAX]; /* results that count, since the state began */
+	size_t past;	     /* states that a probe began, the present one the last */
+	struct {
+		enum verdict_state state;
+		int64_t since_ms;
+	} states[SEEN_MAX];
 };
+
+/* Those that fell too soon, back to the last that did not; what was inherited is none. */
+static unsigned model_flaps(const struct model *m, int64_t now_ms)
+{
+	unsigned flaps = 0;
+
+	for (size_t i = m->past; i-- > 0;) {
+		int64_t end = i + 1 < m->past ? m->states[i + 1].since_ms : now_ms;
+		bool is_over = i + 1 < m->past;
+
+		if (m->states[i].state != VERDICT_UP)
+			continue;
+		if (end - m->states[i].since_ms >= HC_FLAP_MS)
+			break;
+		flaps += is_over;
+	}
+	return flaps < UINT8_MAX ? flaps : UINT8_MAX;
+}
+
+static int64_t model_held_ms(const struct model *m, const struct check *c, int64_t now_ms)
+{
+	unsigned flaps = model_flaps(m, now_ms);
+	double s = c->hold_down_s;
+	int64_t until;
+
+	if (m->state != VERDICT_DOWN || !m->past || !flaps)
+		return 0;
+	while (--flaps)
+		s *= 2;
+	s = s < CHECK_HOLD_MAX_S ? s : CHECK_HOLD_MAX_S;
+	until = m->states[m->past - 1].since_ms + (int64_t)s * 1000;
+	return until > now_ms ? until - now_ms : 0;
+}
 
 static bool model_speaks_against(const struct model *m, char result)
 {
@@ -89,7 +130,7 @@ static size_t model_row(const struct model *m)
 	return n;
 }
 
-static void model_feed(struct model *m, const struct check *c, char result)
+static void model_feed(struct model *m, const struct check *c, char result, int64_t now_ms)
 {
 	size_t want = result == '-' ? c->fall : m->state == VERDICT_UNKNOWN ? 1 : c->rise;
 
@@ -98,36 +139,54 @@ static void model_feed(struct model *m, const struct check *c, char result)
 	m->seen[m->count++] = result;
 	if (!model_speaks_against(m, result)) {
 		m->proven = true;
-	} else if (model_row(m) >= want) {
+	} else if (model_row(m) >= want && !model_held_ms(m, c, now_ms)) {
 		m->state = result == '+' ? VERDICT_UP : VERDICT_DOWN;
 		m->proven = true;
 		m->count = 0;
+		m->states[m->past].state = m->state;
+		m->states[m->past++].since_ms = now_ms;
 	}
 }
 
-static bool model_in_doubt(const struct model *m)
+static bool model_in_doubt(const struct model *m, const struct check *c, int64_t now_ms)
 {
-	return !m->proven || (m->count && model_speaks_against(m, m->seen[m->count - 1]));
+	return !model_held_ms(m, c, now_ms) &&
+	       (!m->proven || (m->count && model_speaks_against(m, m->seen[m->count - 1])));
 }
 
+/* Between two probes pass steps_ms[i] before the i-th; NULL: a second. */
 static void compare_with_model(enum verdict_state initial, const struct check *c,
-			       const char *results)
+			       const char *results, const int64_t *steps_ms)
 {
 	struct hc_health h = hc_health_new(initial);
-	struct model m = { .state = initial };
+	static struct model m;
+	int64_t now_ms = 1;
 
+	m.state = initial;
+	m.proven = false;
+	m.count = m.past = 0;
 	for (size_t i = 0; results[i]; i++) {
 		enum verdict_state before = h.state;
-		bool changed = hc_health_feed(&h, c, meaning_of(results[i]));
+		mono_t now;
+		bool changed;
 
-		model_feed(&m, c, results[i]);
+		now_ms += steps_ms ? steps_ms[i] : 1000;
+		now = (mono_t){ now_ms * 1000000 };
+		changed = hc_health_feed(&h, c, meaning_of(results[i]), now);
+		model_feed(&m, c, results[i], now_ms);
 		if (h.state != m.state || h.proven != m.proven || changed != (before != m.state) ||
-		    hc_health_in_doubt(&h) != model_in_doubt(&m))
-			fail_msg("from %s, rise %u, fall %u: \"%.*s\" gave %s, not %s, or differs "
-				 "in "
-				 "what is proven, told or in doubt",
-				 verdict_state_text(initial), c->rise, c->fall, (int)i + 1, results,
-				 verdict_state_text(h.state), verdict_state_text(m.state));
+		    hc_health_in_doubt(&h, c, now) != model_in_doubt(&m, c, now_ms) ||
+		    h.flaps != model_flaps(&m, now_ms) ||
+		    hc_health_held_ms(&h, c, now) != model_held_ms(&m, c, now_ms))
+			fail_msg(
+				"from %s, rise %u, fall %u, hold %u: \"%.*s\" gave %s, not %s, or "
+				"differs in what is proven, told or in doubt, in flaps (%u, %u) or "
+				"in how long it is held (%u, %u)",
+				verdict_state_text(initial), c->rise, c->fall, c->hold_down_s,
+				(int)i + 1, results, verdict_state_text(h.state),
+				verdict_state_text(m.state), h.flaps, model_flaps(&m, now_ms),
+				hc_health_held_ms(&h, c, now),
+				(unsigned)model_held_ms(&m, c, now_ms));
 	}
 }
 
@@ -144,7 +203,9 @@ static void every_short_history_is_as_the_model_has_it(void **state)
 
 		for (int k = 0; k < LEN; k++, rest /= 3)
 			results[k] = "+-."[rest % 3];
-		compare_with_model((enum verdict_state)(i / ALL % 3), &c, results);
+		compare_with_model((enum verdict_state)(i / ALL % 3), &c, results, NULL);
+		c.hold_down_s = 2;
+		compare_with_model((enum verdict_state)(i / ALL % 3), &c, results, NULL);
 	}
 }
 
@@ -161,18 +222,37 @@ static void random_history(struct random *rnd, char *out, size_t len)
 	out[len] = 0;
 }
 
+/* Mostly as the interval has it; now and then long enough to forget flaps, or months. */
+static void random_steps(struct random *rnd, int64_t *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned what = (unsigned)random_below(rnd, 100);
+
+		out[i] = 100 + (int64_t)random_below(rnd, 4000);
+		if (what < 3)
+			out[i] = HC_FLAP_MS - 2000 + (int64_t)random_below(rnd, 4000);
+		else if (what < 4)
+			out[i] = 30 * 86400000ll;
+	}
+}
+
 static void long_histories_are_as_the_model_has_them(void **state)
 {
 	struct random rnd = random_new();
 	char results[500];
+	int64_t steps[500];
 
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		struct check c = { .rise = (uint8_t)(1 + random_below(&rnd, 10)),
-				   .fall = (uint8_t)(1 + random_below(&rnd, 10)) };
+				   .fall = (uint8_t)(1 + random_below(&rnd, 10)),
+				   .hold_down_s = i % 2 ? (uint16_t)random_below(&rnd, 301) : 0 };
 
+		if (i % 4 > 1)
+			c.rise = c.fall = (uint8_t)(1 + random_below(&rnd, 2)); /* flaps more */
+		random_steps(&rnd, steps, ARRAY_LEN(steps));
 		random_history(&rnd, results, 1 + random_below(&rnd, sizeof(results) - 1));
-		compare_with_model((enum verdict_state)random_below(&rnd, 3), &c, results);
+		compare_with_model((enum verdict_state)random_below(&rnd, 3), &c, results, steps);
 	}
 }
 
@@ -180,20 +260,115 @@ static void doubt_ends_when_a_probe_confirms(void **state)
 {
 	struct check c = { .rise = 2, .fall = 2 };
 	struct hc_health h = hc_health_new(VERDICT_UP);
+	const mono_t now = { 0 };
 
 	(void)state;
-	assert_true(hc_health_in_doubt(&h)); /* inherited */
-	hc_health_feed(&h, &c, HC_MEANS_NOTHING);
-	assert_true(hc_health_in_doubt(&h));
-	hc_health_feed(&h, &c, HC_MEANS_GOOD);
-	assert_false(hc_health_in_doubt(&h));
-	hc_health_feed(&h, &c, HC_MEANS_BAD);
-	assert_true(hc_health_in_doubt(&h));
-	hc_health_feed(&h, &c, HC_MEANS_BAD);
+	assert_true(hc_health_in_doubt(&h, &c, now)); /* inherited */
+	hc_health_feed(&h, &c, HC_MEANS_NOTHING, now);
+	assert_true(hc_health_in_doubt(&h, &c, now));
+	hc_health_feed(&h, &c, HC_MEANS_GOOD, now);
+	assert_false(hc_health_in_doubt(&h, &c, now));
+	hc_health_feed(&h, &c, HC_MEANS_BAD, now);
+	assert_true(hc_health_in_doubt(&h, &c, now));
+	hc_health_feed(&h, &c, HC_MEANS_BAD, now);
 	assert_int_equal(h.state, VERDICT_DOWN);
-	assert_false(hc_health_in_doubt(&h));
-	hc_health_feed(&h, &c, HC_MEANS_GOOD);
-	assert_true(hc_health_in_doubt(&h));
+	assert_false(hc_health_in_doubt(&h, &c, now));
+	hc_health_feed(&h, &c, HC_MEANS_GOOD, now);
+	assert_true(hc_health_in_doubt(&h, &c, now));
+}
+
+/* --- flaps ------------------------------------------------------------------------------ */
+
+static mono_t at_s(int64_t s)
+{
+	return (mono_t){ s * 1000000000 };
+}
+
+/* Asked each second what that server is, which dies at once whenever it is up: when it came back. */
+static void each_flap_holds_it_down_twice_as_long(void **state)
+{
+	static const int64_t held_s[] = { 0, 30, 60, 120, 240, 300, 300 };
+	struct check c = { .rise = 2, .fall = 1, .hold_down_s = 30 };
+	struct hc_health h = hc_health_new(VERDICT_UP);
+	int64_t now = 1000;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(held_s); i++) {
+		int64_t fell = now;
+
+		assert_true(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(now)));
+		assert_int_equal(h.flaps, i);
+		assert_int_equal(hc_health_held_ms(&h, &c, at_s(now)), held_s[i] * 1000);
+		while (!hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(++now)))
+			assert_true(now - fell < 400);
+		assert_int_equal(now - fell, held_s[i] > 2 ? held_s[i] : 2);
+		now += 5;
+	}
+}
+
+static void an_up_that_lasts_forgets_them(void **state)
+{
+	struct check c = { .rise = 1, .fall = 1, .hold_down_s = 30 };
+	struct hc_health h = hc_health_new(VERDICT_DOWN);
+
+	(void)state;
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(0)));
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(599)));
+	assert_int_equal(h.flaps, 1);
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(629)));
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(1228)));
+	assert_int_equal(h.flaps, 1);
+	/* Also if nothing could be asked at the time. */
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_NOTHING, at_s(1229)));
+	assert_int_equal(h.flaps, 0);
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(1230)));
+	assert_int_equal(hc_health_held_ms(&h, &c, at_s(1230)), 0);
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(1231)));
+}
+
+/* Nobody knows for how long it was up. */
+static void what_was_inherited_is_no_flap(void **state)
+{
+	struct check c = { .rise = 1, .fall = 1, .hold_down_s = 30 };
+	struct hc_health h = hc_health_new(VERDICT_UP);
+
+	(void)state;
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(1)));
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(2)));
+	assert_int_equal(h.flaps, 0);
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(3)));
+}
+
+static void who_is_held_is_asked_at_the_normal_interval(void **state)
+{
+	struct check c = { .rise = 3, .fall = 1, .hold_down_s = 30 };
+	struct hc_health h = hc_health_new(VERDICT_UNKNOWN);
+
+	(void)state;
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(0)));
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(1)));
+	for (int64_t s = 2; s < 31; s++) {
+		assert_false(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(s)));
+		assert_false(hc_health_in_doubt(&h, &c, at_s(s)));
+	}
+	/* One failure, and it has to prove itself anew. */
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_BAD, at_s(30)));
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(31)));
+	assert_true(hc_health_in_doubt(&h, &c, at_s(31)));
+	assert_false(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(32)));
+	assert_true(hc_health_feed(&h, &c, HC_MEANS_GOOD, at_s(33)));
+}
+
+static void flaps_are_counted_as_far_as_they_fit(void **state)
+{
+	struct check c = { .rise = 1, .fall = 1 };
+	struct hc_health h = hc_health_new(VERDICT_UP);
+
+	(void)state;
+	for (int64_t s = 0; s < 700; s++)
+		assert_true(hc_health_feed(&h, &c, s % 2 ? HC_MEANS_GOOD : HC_MEANS_BAD, at_s(s)));
+	assert_int_equal(h.flaps, UINT8_MAX);
+	assert_int_equal(sizeof(h), 8);
 }
 
 static void every_reason_has_a_meaning(void **state)
@@ -281,6 +456,11 @@ int main(void)
 		cmocka_unit_test(every_short_history_is_as_the_model_has_it),
 		cmocka_unit_test(long_histories_are_as_the_model_has_them),
 		cmocka_unit_test(doubt_ends_when_a_probe_confirms),
+		cmocka_unit_test(each_flap_holds_it_down_twice_as_long),
+		cmocka_unit_test(an_up_that_lasts_forgets_them),
+		cmocka_unit_test(what_was_inherited_is_no_flap),
+		cmocka_unit_test(who_is_held_is_asked_at_the_normal_interval),
+		cmocka_unit_test(flaps_are_counted_as_far_as_they_fit),
 		cmocka_unit_test(every_reason_has_a_meaning),
 		cmocka_unit_test(what_no_probe_results_in_is_not_asked_for),
 		cmocka_unit_test(a_role_takes_more_than_being_alive),

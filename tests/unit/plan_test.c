@@ -418,6 +418,28 @@ static void next_is_when_a_member_leaves(void **state)
 	assert_int_equal(outcome.next.ns, 0);
 }
 
+static void a_held_member_says_so_until_then(void **state)
+{
+	static const struct plan_case three = { .members = "Udj", .unhealthy = UNHEALTHY_KEEP };
+	mono_t until = mono_add_ms(NOW, 5000);
+	struct plan_outcome outcome;
+	struct scene s;
+
+	(void)state;
+	scene_of(&three, &s);
+	s.facts[0].held_until = until; /* of no meaning while it is up */
+	s.facts[1].held_until = until;
+	s.facts[2].held_until = NOW;
+	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
+	assert_int_equal(s.out[0].reasons, 0);
+	assert_int_equal(s.out[1].reasons, MEMBER_UNHEALTHY | MEMBER_HELD);
+	assert_int_equal(s.out[2].reasons, MEMBER_UNHEALTHY);
+	assert_int_equal(outcome.next.ns, until.ns);
+	plan_pool(&s.pool, s.facts, until, s.out, &outcome);
+	assert_int_equal(s.out[1].reasons, MEMBER_UNHEALTHY);
+	assert_int_equal(outcome.next.ns, 0);
+}
+
 static void first_state(void **state)
 {
 	static const struct {
@@ -448,18 +470,22 @@ static void first_state(void **state)
 		assert_int_equal(plan_first_state(&rows[i].first), rows[i].want);
 }
 
+#define OTHERS 5
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_LEN(cases) + 4] = {
+	struct CMUnitTest tests[ARRAY_LEN(cases) + OTHERS] = {
 		cmocka_unit_test(next_is_when_a_member_leaves),
+		cmocka_unit_test(a_held_member_says_so_until_then),
 		cmocka_unit_test(first_state),
 		cmocka_unit_test(a_tunnel_is_planned_with_its_type),
 		cmocka_unit_test(persistence_is_by_client_or_by_prefix),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		tests[i + 4] = (struct CMUnitTest){ .name = cases[i].name,
-						    .test_func = kernel_is_as_planned,
-						    .initial_state = (void *)(uintptr_t)&cases[i] };
+		tests[i + OTHERS] =
+			(struct CMUnitTest){ .name = cases[i].name,
+					     .test_func = kernel_is_as_planned,
+					     .initial_state = (void *)(uintptr_t)&cases[i] };
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -11,6 +11,10 @@ function probeWords(check) {
 /** The reasons that core has, then what the last probe found where that adds something. */
 export function whyWords(member) {
 	const parts = member.reasons.map((r) => word('reason', r));
+	const left = member.reasons.includes('held-down') && (Date.parse(member.lastCheck?.heldUntil) - Date.now()) / 1000;
+
+	if (left > 0)
+		parts.push(t('reason.heldUntil', { in: duration(left) }));
 
 	if (member.removeAt)
 		parts.push(t('reason.removeAt', { in: duration((Date.parse(member.removeAt) - Date.now()) / 1000) }));
@@ -30,11 +34,13 @@ export function checkWords(check) {
 	const what = [check.type, check.port ? ':' + check.port : '', check.path, check.host, check.expect,
 		check.match && '"' + check.match + '"', check.role && check.role !== 'any' && check.role];
 
-	return t('check.words', {
+	const words = t('check.words', {
 		what: what.filter(Boolean).join(' '),
 		interval: ms(check.intervalMilliseconds),
 		timeout: ms(check.timeoutMilliseconds),
 		rise: check.rise,
 		fall: check.fall,
 	});
+
+	return check.holdDownSeconds ? words + ', ' + t('check.held', { hold: duration(check.holdDownSeconds) }) : words;
 }
