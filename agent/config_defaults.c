@@ -153,6 +153,16 @@ static const struct schema_key settings_keys[] = {
 	  SCHEMA_FIELD(struct pool_settings, fail_policy),
 	  .words = &pool_fail_policy_words,
 	  .fallback = "open-last" },
+	{ .name = "minHealthy",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct pool_settings, min_healthy),
+	  .max = 100,
+	  .fallback = "0" },
+	{ .name = "slowStart",
+	  .type = &schema_s,
+	  SCHEMA_FIELD(struct pool_settings, slow_start_s),
+	  .max = POOL_SLOW_START_MAX_S * 1000u,
+	  .fallback = "0" },
 };
 
 /* Without fallbacks: check_new() has them. */

@@ -342,6 +342,8 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 	f.other_role = t->verdict.reason == HC_REASON_ROLE;
 	if (t->verdict.state == VERDICT_DOWN)
 		f.down_since = t->since;
+	if (t->came_back)
+		f.up_since = t->since;
 	if (t->verdict.held_until_ms)
 		f.held_until = core_mono_of(t->core, t->verdict.held_until_ms);
 	return f;
@@ -432,11 +434,14 @@ static size_t count_serving(const struct pool_state *ps)
 
 static void log_fail_open(const struct pool_state *ps, bool before)
 {
+	const char *too_few = ps->pool->set.min_healthy ? "too few members are" : "no member is";
+
 	if (ps->fail_open && !before)
-		log_warn("plan", "pool %s: no member is up; its fail-policy keeps %zu in service",
-			 ps->pool->id, count_serving(ps));
+		log_warn("plan", "pool %s: %s up; its fail-policy keeps %zu in service",
+			 ps->pool->id, too_few, count_serving(ps));
 	if (!ps->fail_open && before)
-		log_info("plan", "pool %s: a member is up again", ps->pool->id);
+		log_info("plan", "pool %s: %s up again", ps->pool->id,
+			 ps->pool->set.min_healthy ? "enough members are" : "a member is");
 }
 
 char *pool_state_fault(const struct pool_state *ps)

@@ -83,6 +83,7 @@ struct target {
 	struct hc_verdict verdict;
 	mono_t since;		   /* of its state */
 	bool inherited;		   /* its state is from before this start of core */
+	bool came_back;		   /* it is up, and was seen failed and up again since then */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */

@@ -263,7 +263,7 @@ static uint32_t good_count(const struct pool_state *ps)
 	return n;
 }
 
-/* Only where no member is up: elsewhere the verdicts say it. */
+/* Only where no member is up, or too few are: elsewhere the verdicts say it. */
 static bool has_good(const struct pool_state *ps)
 {
 	return ps->fail_open && good_count(ps) <= GOOD_MAX;

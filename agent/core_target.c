@@ -339,7 +339,7 @@ static int64_t since_ms_of(const struct core *c, const struct hc_verdict *v)
 static void take_verdict(struct core *c, const struct hc_verdict *v)
 {
 	struct target *t = target_get(c, v->id);
-	bool changed, meant;
+	bool changed, meant, was_proven;
 
 	if (!t) {
 		/* From before our start: a pool may still come to use it. */
@@ -360,6 +360,7 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		if (t->verdict.proven != v->proven)
 			state_changed(c);
 	}
+	was_proven = t->verdict.proven && !t->inherited;
 	if (v->proven)
 		t->inherited = false;
 	c->view.targets_changed = true;
@@ -371,6 +372,8 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		view_changed(c);
 		return;
 	}
+	t->came_back = t->verdict.state == VERDICT_DOWN && was_proven && v->state == VERDICT_UP &&
+		       v->proven;
 	t->verdict = *v;
 	t->verdict.since_ms = since_ms_of(c, v);
 	t->since = core_now(c);

@@ -121,7 +121,7 @@ static void put_states(struct buf *out, const struct counts *n)
 	for (enum pool_health h = HEALTH_UP; h < COUNTS_HEALTHS; h++)
 		metric_uint(&m, METRIC_LABELS("health", view_health_text(h)), n->health[h]);
 	put_one(out, "parasaus_pools_fail_open", METRIC_GAUGE,
-		"Pools without a member that is up, whose last good ones are used.", n->fail_open);
+		"Pools with no member up, or too few, that use those that are down.", n->fail_open);
 	put_one(out, "parasaus_pools_inherited", METRIC_GAUGE,
 		"Pools whose source was not read since the start.", n->inherited);
 	m = metric_begin(out, "parasaus_members", METRIC_GAUGE, "Members of all pools by state.");

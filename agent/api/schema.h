@@ -182,6 +182,8 @@
 #define REST_DRAIN_SECONDS	 "drainSeconds"
 #define REST_ON_UNHEALTHY	 "onUnhealthy"
 #define REST_FAIL_POLICY	 "failPolicy"
+#define REST_SLOW_START_S	 "slowStartSeconds"
+#define REST_MIN_HEALTHY	 "minHealthyPercent"
 #define REST_TRAFFIC_POLICY	 "externalTrafficPolicy" /* Cluster, Local */
 #define REST_LOCAL_ONLY		 "localOnly"
 #define REST_CHECK		 "check"
@@ -392,5 +394,6 @@
 #define REST_REASON_ROLE	"role"
 #define REST_REASON_STANDBY	"standby"
 #define REST_REASON_HELD	"held-down"
+#define REST_REASON_SLOW_START	"slow-start"
 
 #endif

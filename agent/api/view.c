@@ -163,6 +163,8 @@ static void put_pool_settings(struct json_writer *j, const struct pool *p)
 	json_put_uint(j, REST_DRAIN_SECONDS, p->set.drain_s);
 	json_put_text(j, REST_ON_UNHEALTHY, unhealthy_text(p->set.unhealthy));
 	json_put_text(j, REST_FAIL_POLICY, fail_policy_text(p->set.fail_policy));
+	json_put_uint(j, REST_SLOW_START_S, p->set.slow_start_s);
+	json_put_uint(j, REST_MIN_HEALTHY, p->set.min_healthy);
 	json_put_text(j, REST_TRAFFIC_POLICY, p->local_wanted ? "Local" : "Cluster");
 	json_put_bool(j, REST_LOCAL_ONLY, p->local_only);
 	put_check(j, p->set.check);

@@ -48,7 +48,12 @@ static void put_health(struct buf *out, const struct doc *pool)
 		   "Health", words_text(pool, REST_HEALTH), words_int(m, REST_TOTAL),
 		   words_int(m, REST_UP), words_int(m, REST_DOWN), words_int(m, REST_UNKNOWN),
 		   words_int(m, REST_DRAINING));
-	if (words_bool(pool, REST_FAIL_OPEN))
+	if (words_bool(pool, REST_FAIL_OPEN) && words_int(pool, REST_MIN_HEALTHY))
+		buf_printf(out,
+			   "%-12s fewer than %" PRId64 " %% of the members are up: traffic goes to "
+			   "those that are down as well (fail open)\n",
+			   "", words_int(pool, REST_MIN_HEALTHY));
+	else if (words_bool(pool, REST_FAIL_OPEN))
 		put_line(out, "",
 			 "no member is up: traffic goes to those last known to be good "
 			 "(fail open)");
@@ -103,6 +108,13 @@ static void put_settings(struct buf *out, const struct doc *pool)
 	buf_printf(out, "%-12s %" PRId64 " s; unhealthy members: %s; none up: %s\n", "Drain",
 		   words_int(pool, REST_DRAIN_SECONDS), words_text(pool, REST_ON_UNHEALTHY),
 		   words_text(pool, REST_FAIL_POLICY));
+	if (words_int(pool, REST_MIN_HEALTHY))
+		buf_printf(out, "%-12s fewer than %" PRId64 " %% up count as none\n", "Min healthy",
+			   words_int(pool, REST_MIN_HEALTHY));
+	if (words_int(pool, REST_SLOW_START_S))
+		buf_printf(out,
+			   "%-12s %" PRId64 " s to the full weight, of members that are up again\n",
+			   "Slow start", words_int(pool, REST_SLOW_START_S));
 	buf_printf(out, "%-12s %" PRId64 "\n", "Generation", words_int(pool, REST_GENERATION));
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/pool/settings.h"
+
 #define NOBODY SIZE_MAX
 
 static bool is_mh(const struct pool *pool)
@@ -40,19 +42,35 @@ struct plan_path plan_path(const struct pool *pool)
 	return (struct plan_path){ .forward = IPVS_NAT };
 }
 
-void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now)
+/* How many members have to be up, so that those that are down stay out. */
+static size_t needed(const struct pool *pool, const struct plan_fact *facts)
 {
-	mono_t end = { 0 }; /* while a member is good: now; else when the last one went down */
-	bool any = false;
+	size_t known = 0, need;
 
 	for (size_t i = 0; i < pool->member_count; i++) {
-		any = any || (facts[i].good && !pool_member(pool, i).terminating);
-		if (facts[i].last_good && facts[i].state == VERDICT_DOWN &&
-		    mono_before(end, facts[i].down_since))
-			end = facts[i].down_since;
+		const struct pool_member m = pool_member(pool, i);
+
+		known += !m.terminating && m.weight && facts[i].state != VERDICT_UNKNOWN;
 	}
-	if (any)
+	need = (known * pool->set.min_healthy + 99) / 100;
+	return need ? need : 1;
+}
+
+void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now)
+{
+	mono_t last = { 0 }, end; /* until when they may have been down for so long */
+	size_t good = 0;
+
+	for (size_t i = 0; i < pool->member_count; i++) {
+		good += facts[i].good && !pool_member(pool, i).terminating;
+		if (facts[i].last_good && facts[i].state == VERDICT_DOWN &&
+		    mono_before(last, facts[i].down_since))
+			last = facts[i].down_since;
+	}
+	if (good >= needed(pool, facts))
 		end = now;
+	else
+		end = pool->set.min_healthy ? (mono_t){ 0 } : last;
 	for (size_t i = 0; i < pool->member_count; i++) {
 		struct plan_fact *f = &facts[i];
 		mono_t until = mono_add_ms(f->down_since, PLAN_UNHEALTHY_KEEP_MS);
@@ -66,7 +84,7 @@ void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now
 	}
 }
 
-/* Which members hold the pool together while none is up. */
+/* Which members hold the pool together while none is up, or too few are. */
 struct fallback {
 	bool active;
 	bool last_good; /* those that were up last; otherwise every one */
@@ -75,17 +93,20 @@ struct fallback {
 static struct fallback fallback_of(const struct pool *pool, const struct plan_fact *facts)
 {
 	struct fallback f = { .active = pool->set.fail_policy != FAIL_CLOSED };
+	size_t up = 0;
 
 	for (size_t i = 0; i < pool->member_count; i++) {
 		const struct pool_member m = pool_member(pool, i);
 
 		if (m.terminating || m.weight == 0)
 			continue;
-		if (facts[i].state == VERDICT_UP)
-			return (struct fallback){ 0 };
-		if (facts[i].last_good && pool->set.fail_policy == FAIL_OPEN_LAST)
+		up += facts[i].state == VERDICT_UP;
+		if (facts[i].last_good && facts[i].state != VERDICT_UP &&
+		    pool->set.fail_policy == FAIL_OPEN_LAST)
 			f.last_good = true;
 	}
+	if (up >= needed(pool, facts))
+		f.active = false;
 	return f;
 }
 
@@ -291,6 +312,71 @@ static void note_next(mono_t *next, mono_t when)
 		*next = when;
 }
 
+#define TENTHS 10
+
+/* How many tenths of its weight it has; *next: when it has one more, { 0 }: it has all. */
+static uint32_t tenths_of(const struct pool *pool, mono_t since, mono_t now, mono_t *next)
+{
+	int64_t step = pool->set.slow_start_s * INT64_C(1000000000) / TENTHS;
+	int64_t steps = mono_before(since, now) ? (now.ns - since.ns) / step : 0;
+
+	*next = (mono_t){ 0 };
+	if (steps >= TENTHS - 1)
+		return TENTHS;
+	next->ns = since.ns + (steps + 1) * step;
+	return (uint32_t)steps + 1;
+}
+
+static size_t count_serving(const struct pool *pool, const struct plan_fact *facts,
+			    const struct plan_member *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->member_count; i++)
+		n += facts[i].state == VERDICT_UP && out[i].weight;
+	return n;
+}
+
+/* Who comes back cold would break down under its full share: it gets that by and by, if there are
+ * others to carry the rest. */
+static void start_slowly(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+			 struct plan_member *out, mono_t *next)
+{
+	if (!pool->set.slow_start_s || pool_scheduler_no_shares(pool->set.scheduler) ||
+	    count_serving(pool, facts, out) < 2)
+		return;
+	for (size_t i = 0; i < pool->member_count; i++) {
+		const struct plan_fact *f = &facts[i];
+		uint32_t weight;
+		mono_t more;
+
+		if (f->state != VERDICT_UP || !f->up_since.ns || !out[i].weight)
+			continue;
+		weight = (pool_member(pool, i).weight * tenths_of(pool, f->up_since, now, &more) +
+			  TENTHS - 1) /
+			 TENTHS;
+		if (weight >= out[i].weight)
+			continue;
+		out[i].weight = weight;
+		out[i].reasons |= MEMBER_SLOW_START;
+		note_next(next, more);
+	}
+}
+
+/* Who is of the last good set and down leaves it in time, so that it is known who was when too few
+ * are up. */
+static void note_last_good(const struct pool *pool, const struct plan_fact *facts, mono_t now,
+			   mono_t *next)
+{
+	for (size_t i = 0; i < pool->member_count && pool->set.min_healthy; i++) {
+		const struct plan_fact *f = &facts[i];
+		mono_t until = mono_add_ms(f->down_since, PLAN_UNHEALTHY_KEEP_MS);
+
+		if (f->last_good && f->state == VERDICT_DOWN && mono_before(now, until))
+			note_next(next, until);
+	}
+}
+
 static void mark_held(const struct pool *pool, const struct plan_fact *facts, mono_t now,
 		      struct plan_member *out, mono_t *next)
 {
@@ -313,7 +399,9 @@ void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t no
 	else
 		plan_equals(pool, facts, now, out);
 	spare_saturated(pool, facts, out);
+	start_slowly(pool, facts, now, out, &outcome->next);
 	mark_held(pool, facts, now, out, &outcome->next);
+	note_last_good(pool, facts, now, &outcome->next);
 	for (size_t i = 0; i < pool->member_count; i++) {
 		if (out[i].reasons & MEMBER_FAIL_OPEN)
 			outcome->fail_open = true;

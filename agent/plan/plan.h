@@ -5,15 +5,18 @@
  * however they came about; nothing is remembered here.
  *
  *   up                     nominal weight
+ *   up again               with slow-start and others up: a tenth of it, and one
+ *                          more each tenth of that time, rounded up (schedulers
+ *                          that share by weight)
  *   unproven               out until one success (mh: weight 0)
  *   down                   weight 0 at once; out of the table after
  *                          PLAN_UNHEALTHY_KEEP_MS (`keep` and mh: never,
  *                          `reset` and UDP: at once)
  *   terminating, removed   weight 0 until it has no connection, or its
  *                          drain-seconds are over; UDP: PLAN_DATAGRAM_MS
- *   no member up           the last good set and the unproven, or all, at
- *                          nominal weight, unless the pool's fail-policy is
- *                          closed
+ *   no member up, or       the last good set and the unproven, or all, at
+ *   fewer than             nominal weight, unless the pool's fail-policy is
+ *   min-healthy percent    closed; who is not known yet does not count
  *   saturated              weight 1 while others are up (mh, sh, dh: nominal)
  *
  * A pool whose check asks for a role begins with no member up, for a role that
@@ -65,6 +68,7 @@ struct plan_fact {
 	bool last_good;		  /* of the last good set */
 	mono_t down_since;	  /* with VERDICT_DOWN; so is the next */
 	mono_t held_until;	  /* not up before that, for it flapped; { 0 }: it is not held */
+	mono_t up_since;	  /* with VERDICT_UP: after it was seen failed; { 0 }: it was not */
 	bool saturated;		  /* with VERDICT_UP: has as many connections as it takes */
 	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
 	bool claims;		  /* role writer: seen to take writes */
@@ -76,7 +80,8 @@ struct plan_fact {
 /*
  * Who is of the last good set now: those that are good, and while none has replaced them those
  * that went down within PLAN_UNHEALTHY_KEEP_MS of the last one, so that a failure that
- * takes them one after the other does not leave the set to whoever was probed last.
+ * takes them one after the other does not leave the set to whoever was probed last. With
+ * min-healthy they leave it so while enough are up; nobody does while too few are.
  */
 void plan_last_good(const struct pool *pool, struct plan_fact *facts, mono_t now);
 
@@ -102,7 +107,7 @@ static inline struct plan_place plan_place(const struct plan_member *m)
 
 /* ... and of the pool. */
 struct plan_outcome {
-	bool fail_open; /* members that are down are kept because none is up */
+	bool fail_open; /* members that are down are kept because none is up, or too few are */
 	bool torn;	/* more than one member claims to be the writer */
 	mono_t next;	/* when it comes out differently by itself; { 0 }: not at all */
 };

@@ -34,6 +34,7 @@ enum member_reason {
 	MEMBER_ROLE = 1u << 8,	      /* alive, but not in the role that is asked for */
 	MEMBER_STANDBY = 1u << 9,     /* up, but the pool has one writer, and not this one */
 	MEMBER_HELD = 1u << 10,	      /* down for a while, whatever probes say, for it flapped */
+	MEMBER_SLOW_START = 1u << 11, /* up again, with less than its weight for a while */
 };
 
 /* All there is to say of a member, put together for who asks (pool_view_member()). */

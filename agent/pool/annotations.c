@@ -143,6 +143,48 @@ static void check_tunnel(struct draft *d, const struct said *said)
 			     value_word_text(&pool_forward_words, d->set->forward));
 }
 
+/* What the plan does where there is no such thing: said by a default, it goes without a word. */
+static void check_min_healthy(struct draft *d, const struct said *said)
+{
+	const struct object_annotation *by = said->by[KEY_MIN_HEALTHY];
+
+	if (!said->good[KEY_MIN_HEALTHY] || !d->set->min_healthy)
+		return;
+	if (check_has(d->type) & CHECK_HAS_LOGIN && d->role == CHECK_ROLE_WRITER)
+		problems_add(d->problems, false, by->line,
+			     "annotation " PREFIX
+			     "min-healthy has no effect in a pool for one writer");
+	else if (d->set->fail_policy == FAIL_CLOSED)
+		problems_add(d->problems, false, by->line,
+			     "annotation " PREFIX "min-healthy has no effect with " PREFIX
+			     "fail-policy: closed, which takes nobody back in; set that to "
+			     "open-last or open-all");
+}
+
+/* Said by a default, it has no effect without a word. */
+static void check_slow_start(struct draft *d, const struct said *said)
+{
+	const struct object_annotation *by = said->by[KEY_SLOW_START];
+	const char *why = pool_scheduler_no_shares(d->set->scheduler);
+
+	if (!said->good[KEY_SLOW_START] || !d->set->slow_start_s)
+		return;
+	if (why)
+		problems_add(d->problems, false, by->line,
+			     "annotation " PREFIX "slow-start has no effect: the scheduler %s %s",
+			     d->set->scheduler, why);
+	else if (d->type == CHECK_NONE)
+		problems_add(d->problems, false, by->line,
+			     "annotation " PREFIX
+			     "slow-start has no effect without a health check");
+	else if (d->set->weight <= 1 && !said->good[KEY_WEIGHTS])
+		problems_add(d->problems, false, by->line,
+			     "annotation " PREFIX
+			     "slow-start has no effect with weight %u, of which a tenth, rounded "
+			     "up, is all of it; set " PREFIX "weight to 10 or more",
+			     d->set->weight);
+}
+
 static void check_only(struct draft *d, const struct said *said)
 {
 	for (size_t i = 0; i < said->only_count; i++) {
@@ -304,9 +346,11 @@ void pool_annotations(const struct object_annotation *items, size_t count,
 		read_origin_type(&d, origin_type, &said);
 	check_flags(&d, &said);
 	check_tunnel(&d, &said);
+	check_slow_start(&d, &said);
 	check_only(&d, &said);
 	check_role(&d, &said);
 	default_policies(&d, &said);
+	check_min_healthy(&d, &said);
 	if (d.new_check) {
 		struct check *c;
 

@@ -255,6 +255,26 @@ static const char *read_fail_policy(struct draft *d, const char *value)
 	return NULL;
 }
 
+static const char *read_min_healthy(struct draft *d, const char *value)
+{
+	uint64_t percent;
+
+	if (value_uint(value, 0, 100, &percent) < 0)
+		return "a percentage from 0 to 100, without a sign";
+	d->set->min_healthy = (uint8_t)percent;
+	return NULL;
+}
+
+static const char *read_slow_start(struct draft *d, const char *value)
+{
+	uint32_t ms;
+
+	if (value_duration_ms(value, 0, POOL_SLOW_START_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+		return "a whole number of seconds from 0 (at once) to 900";
+	d->set->slow_start_s = (uint16_t)(ms / 1000);
+	return NULL;
+}
+
 static const char *read_one_packet(struct draft *d, const char *value)
 {
 	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
@@ -326,10 +346,12 @@ static const struct annotation_key keys[] = {
 	{ "tunnel-type", USE_ANY, read_tunnel, KEY_TUNNEL },
 	{ "snat", USE_ANY, read_snat, KEY_OTHER },
 	{ "weight", USE_ANY, read_weight, KEY_OTHER },
-	{ "weights", USE_ANY, read_weights, KEY_OTHER },
+	{ "weights", USE_ANY, read_weights, KEY_WEIGHTS },
 	{ "drain-seconds", USE_ANY, read_drain, KEY_OTHER },
 	{ "on-unhealthy", USE_ANY, read_unhealthy, KEY_ON_UNHEALTHY },
 	{ "fail-policy", USE_ANY, read_fail_policy, KEY_FAIL_POLICY },
+	{ "min-healthy", USE_ANY, read_min_healthy, KEY_MIN_HEALTHY },
+	{ "slow-start", USE_ANY, read_slow_start, KEY_SLOW_START },
 	{ "max-connections", USE_ANY, read_max_connections, KEY_OTHER },
 	{ "persistence-netmask", USE_ANY, read_persistence, KEY_OTHER },
 	{ "udp-one-packet", USE_ANY, read_one_packet, KEY_OTHER },

@@ -41,6 +41,8 @@ struct address_pool {
 	char *user;
 };
 
+#define POOL_SLOW_START_MAX_S 900
+
 enum pool_unhealthy { UNHEALTHY_DRAIN, UNHEALTHY_KEEP, UNHEALTHY_RESET };
 enum pool_fail_policy { FAIL_OPEN_LAST, FAIL_OPEN_ALL, FAIL_CLOSED };
 enum pool_forward { FORWARD_NAT, FORWARD_DIRECT, FORWARD_TUNNEL };
@@ -71,7 +73,9 @@ struct pool_settings {
 	uint32_t max_connections; /* per member; 0: no limit */
 	enum pool_unhealthy unhealthy;
 	enum pool_fail_policy fail_policy;
-	struct check *check; /* a reference */
+	uint8_t min_healthy;   /* percent of members; 0: one is enough */
+	uint16_t slow_start_s; /* 0..POOL_SLOW_START_MAX_S; 0: at once */
+	struct check *check;   /* a reference */
 };
 
 struct pool_rules {

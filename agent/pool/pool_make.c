@@ -149,7 +149,8 @@ static bool settings_equal(const struct pool_settings *a, const struct pool_sett
 	       a->masquerade == b->masquerade && a->one_packet == b->one_packet &&
 	       a->drain_s == b->drain_s && a->weight == b->weight &&
 	       a->max_connections == b->max_connections && a->unhealthy == b->unhealthy &&
-	       a->fail_policy == b->fail_policy && check_equal(a->check, b->check);
+	       a->fail_policy == b->fail_policy && a->slow_start_s == b->slow_start_s &&
+	       a->min_healthy == b->min_healthy && check_equal(a->check, b->check);
 }
 
 static bool members_equal(const struct pool *a, const struct pool *b)

@@ -58,6 +58,27 @@ static const struct value_word flags_of[] = {
 };
 static const struct value_words flag_words = VALUE_WORDS(flags_of);
 
+const char *pool_scheduler_no_shares(const char *scheduler)
+{
+	static const struct {
+		const char *scheduler, *why;
+	} without[] = {
+		{ "mh", "would send clients elsewhere with each change of a weight" },
+		{ "sh", "would send clients elsewhere with each change of a weight" },
+		{ "dh", "would send clients elsewhere with each change of a weight" },
+		{ "rr", "does not look at weights" },
+		{ "lc", "does not look at weights" },
+		{ "fo", "takes weights for an order" },
+		{ "ovf", "takes weights for an order" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+		if (strcmp(without[i].scheduler, scheduler) == 0)
+			return without[i].why;
+	}
+	return NULL;
+}
+
 int pool_scheduler_flags_parse(const char *s, uint32_t *out)
 {
 	return value_word(&flag_words, s, out);

@@ -23,6 +23,10 @@ extern const struct value_words pool_unhealthy_words;	/* enum pool_unhealthy */
 extern const struct value_words pool_fail_policy_words; /* enum pool_fail_policy */
 extern const struct value_words pool_check_words;	/* enum check_type: those for every pool */
 
+/* Does it give each server new connections by its share of the weights? NULL: it does; else why a
+ * weight that grows by and by is of no use with it ("the scheduler X" goes before). */
+const char *pool_scheduler_no_shares(const char *scheduler);
+
 /* "none", or "fallback" and "port" with a comma between (of mh and sh). -EINVAL otherwise. */
 MUST_CHECK int pool_scheduler_flags_parse(const char *s, uint32_t *out);
 const char *pool_scheduler_flags_text(uint32_t flags);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,13 +53,20 @@ static void print_check(struct buf *b, const struct check *c)
 
 static void print_settings(struct buf *b, const struct pool_settings *s)
 {
-	buf_printf(b, "%s flags=%s %s snat=%s drain=%u weight=%u max=%u %s %s%s | ", s->scheduler,
+	char more[32] = "";
+
+	if (s->min_healthy)
+		snprintf(more, sizeof(more), " healthy=%u", s->min_healthy);
+	if (s->slow_start_s)
+		snprintf(more + strlen(more), sizeof(more) - strlen(more), " slow=%u",
+			 s->slow_start_s);
+	buf_printf(b, "%s flags=%s %s snat=%s drain=%u weight=%u max=%u %s %s%s%s | ", s->scheduler,
 		   pool_scheduler_flags_text(s->scheduler_flags),
 		   value_word_text(&pool_forward_words, s->forward),
 		   value_word_text(&pool_snat_words, s->masquerade), s->drain_s, s->weight,
 		   s->max_connections, value_word_text(&pool_unhealthy_words, s->unhealthy),
 		   value_word_text(&pool_fail_policy_words, s->fail_policy),
-		   s->one_packet ? " one-packet" : "");
+		   s->one_packet ? " one-packet" : "", more);
 	print_check(b, s->check);
 	buf_str(b, "\n");
 }
@@ -177,6 +185,75 @@ static void hold_down_is_of_any_check_but_none(void **state)
 	expect(PAIRS("health-check-hold-down", "0"), PLAIN "tcp port=0 2/3 2000/1000/500\n");
 }
 
+static void min_healthy_needs_a_policy_that_takes_back(void **state)
+{
+#define HALF(policy) \
+	"wrr flags=none nat snat=auto drain=300 weight=1 max=0 " policy " healthy=50 | "
+#define TCP "tcp port=0 2/3 2000/1000/500\n"
+	(void)state;
+	expect(PAIRS("min-healthy", "50"), HALF("drain open-last") TCP);
+	expect(PAIRS("min-healthy", "50", "fail-policy", "open-all"), HALF("drain open-all") TCP);
+	expect(PAIRS("min-healthy", "50", "fail-policy", "closed"), HALF("drain closed") TCP
+	       "warning 1: annotation parasaus.io/min-healthy has no effect with "
+	       "parasaus.io/fail-policy: closed, which takes nobody back in; set that to open-last "
+	       "or open-all\n");
+	expect(PAIRS("min-healthy", "50", "health-check-type", "redis", "health-check-role",
+		     "writer", "fail-policy", "open-last"),
+	       HALF("reset open-last") "redis port=0 2/3 2000/1000/500 secret=- writer tls=off "
+				       "lag=0\n"
+				       "warning 1: annotation parasaus.io/min-healthy has no "
+				       "effect in a pool for one "
+				       "writer\n");
+	expect(PAIRS("min-healthy", "0", "fail-policy", "closed"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 drain closed | " TCP);
+}
+
+static void slow_start_needs_weights_that_count(void **state)
+{
+	static const struct {
+		const char *scheduler, *why;
+	} without[] = { { "mh", "would send clients elsewhere with each change of a weight" },
+			{ "sh", "would send clients elsewhere with each change of a weight" },
+			{ "dh", "would send clients elsewhere with each change of a weight" },
+			{ "rr", "does not look at weights" },
+			{ "lc", "does not look at weights" },
+			{ "fo", "takes weights for an order" },
+			{ "ovf", "takes weights for an order" } };
+	char want[400];
+
+	(void)state;
+	expect(PAIRS("slow-start", "30", "weight", "10"),
+	       "wrr flags=none nat snat=auto drain=300 weight=10 max=0 drain open-last slow=30 | "
+	       "tcp port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("slow-start", "15m", "weights", "10.0.0.1=50"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last slow=900 | "
+	       "tcp port=0 2/3 2000/1000/500\n");
+	expect(PAIRS("slow-start", "30"),
+	       "wrr flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last slow=30 | "
+	       "tcp port=0 2/3 2000/1000/500\n"
+	       "warning 1: annotation parasaus.io/slow-start has no effect with weight 1, of which "
+	       "a tenth, rounded up, is all of it; set parasaus.io/weight to 10 or more\n");
+	expect(PAIRS("slow-start", "30", "weight", "10", "health-check-type", "none"),
+	       "wrr flags=none nat snat=auto drain=300 weight=10 max=0 drain open-last slow=30 | "
+	       "none port=0 2/3 2000/1000/500\n"
+	       "warning 1: annotation parasaus.io/slow-start has no effect without a health "
+	       "check\n");
+	for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+		snprintf(
+			want, sizeof(want),
+			"%s flags=none nat snat=auto drain=300 weight=10 max=0 drain open-last "
+			"slow=30 | tcp port=0 2/3 2000/1000/500\n"
+			"warning 1: annotation parasaus.io/slow-start has no effect: the scheduler "
+			"%s %s\n",
+			without[i].scheduler, without[i].scheduler, without[i].why);
+		expect(PAIRS("slow-start", "30", "weight", "10", "scheduler", without[i].scheduler),
+		       want);
+	}
+	expect(PAIRS("slow-start", "0", "scheduler", "mh"),
+	       "mh flags=none nat snat=auto drain=300 weight=1 max=0 drain open-last | tcp port=0 "
+	       "2/3 2000/1000/500\n");
+}
+
 static void http_without_a_path_asks_for_the_root(void **state)
 {
 	(void)state;
@@ -240,6 +317,13 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		  "\"0\" is not a whole number from 1 to 10; left as it was" },
 		{ "health-check-fall", "11",
 		  "\"11\" is not a whole number from 1 to 10; left as it was" },
+		{ "min-healthy", "50%",
+		  "\"50%\" is not a percentage from 0 to 100, without a sign; left as it was" },
+		{ "min-healthy", "101",
+		  "\"101\" is not a percentage from 0 to 100, without a sign; left as it was" },
+		{ "slow-start", "901",
+		  "\"901\" is not a whole number of seconds from 0 (at once) to 900; left as it "
+		  "was" },
 		{ "scheduler", "fastest",
 		  "\"fastest\" is not a scheduler: rr, wrr, lc, wlc, sed, nq, sh, mh, dh, fo, ovf "
 		  "or twos; left as "
@@ -637,6 +721,8 @@ int main(void)
 		cmocka_unit_test(a_tunnel_has_a_type_and_gue_a_port),
 		cmocka_unit_test(a_client_may_be_a_whole_prefix),
 		cmocka_unit_test(hold_down_is_of_any_check_but_none),
+		cmocka_unit_test(min_healthy_needs_a_policy_that_takes_back),
+		cmocka_unit_test(slow_start_needs_weights_that_count),
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),

@@ -84,8 +84,8 @@ static void members_are_explained(void **state)
 	check_sentence("{\"inTable\":true,\"weight\":1,\"effectiveWeight\":1,"
 		       "\"reasons\":[\"unhealthy\",\"fail-open\"],\"state\":\"down\","
 		       "\"target\":\"1\",\"since\":null,\"lastCheck\":null}",
-		       "IN: weight 1; it is down, and kept because no member of the pool is up. It "
-		       "is down. 2 successes in a row bring it up.");
+		       "IN: weight 1; it is down, and kept because no member of the pool is up, or "
+		       "too few are. It is down. 2 successes in a row bring it up.");
 	check_sentence("{\"inTable\":false,\"weight\":1,\"effectiveWeight\":0,"
 		       "\"reasons\":[\"unhealthy\",\"held-down\"],\"state\":\"down\","
 		       "\"target\":\"1\",\"since\":\"2026-11-22T02:59:00.000Z\","

@@ -259,6 +259,8 @@ static const struct {
 	{ "drain-seconds", "12", NULL },
 	{ "on-unhealthy", "keep", NULL },
 	{ "fail-policy", "closed", NULL },
+	{ "min-healthy", "50", NULL },
+	{ "slow-start", "45", "\"weight\":\"10\"" },
 	{ "max-connections", "77", NULL },
 	{ "udp-one-packet", "true", NULL }, /* without a use for TCP */
 };
@@ -284,6 +286,8 @@ static bool same_settings(const struct pool *a, const struct pool *b)
 		    a->set.max_connections == b->set.max_connections &&
 		    a->set.unhealthy == b->set.unhealthy &&
 		    a->set.fail_policy == b->set.fail_policy &&
+		    a->set.slow_start_s == b->set.slow_start_s &&
+		    a->set.min_healthy == b->set.min_healthy &&
 		    check_equal(a->set.check, b->set.check);
 
 	for (size_t i = 0; i < a->member_count && same; i++)
@@ -291,18 +295,18 @@ static bool same_settings(const struct pool *a, const struct pool *b)
 	return same;
 }
 
-static const char *all_gone(char out[static 1024])
+static const char *all_gone(char out[static 2048])
 {
 	strcpy(out, "{\"settings\":{\"pin\":null");
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-		snprintf(out + strlen(out), 1024 - strlen(out), ",\"%s\":null", settings[i].key);
+		snprintf(out + strlen(out), 2048 - strlen(out), ",\"%s\":null", settings[i].key);
 	return strcat(out, "}}");
 }
 
 static void every_setting_reaches_the_pool_and_goes_again(void **state)
 {
 	struct edit_world *w = with_web(state);
-	char body[1024];
+	char body[2048];
 
 	put(w, "secrets/login",
 	    "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"login\"},"

@@ -30,6 +30,7 @@ struct plan_case {
 	const char *scheduler; /* NULL: wrr */
 	enum pool_unhealthy unhealthy;
 	enum pool_fail_policy policy;
+	uint8_t min_healthy;
 	uint8_t protocol; /* 0: tcp */
 	enum check_role role;
 	/* A letter each: w the writer, W in service until now, s not the writer, but in service until
@@ -95,6 +96,50 @@ static const struct plan_case cases[] = {
 	{ .name = "one up is enough to leave fail-open",
 	  .members = "Duj",
 	  .want = SERVICE B "1\n" C "0\n" },
+	{ .name = "with fewer than min-healthy up, the last good set is taken back in",
+	  .members = "UDd",
+	  .min_healthy = 50,
+	  .want = SERVICE A "1\n" B "1\n",
+	  .fail_open = true },
+	{ .name = "... or all, where there is none beside those that are up",
+	  .members = "Udd",
+	  .min_healthy = 50,
+	  .want = SERVICE A "1\n" B "1\n" C "1\n",
+	  .fail_open = true },
+	{ .name = "... or its policy says so",
+	  .members = "UDd",
+	  .policy = FAIL_OPEN_ALL,
+	  .min_healthy = 50,
+	  .want = SERVICE A "1\n" B "1\n" C "1\n",
+	  .fail_open = true },
+	{ .name = "... but nobody with closed",
+	  .members = "UDd",
+	  .policy = FAIL_CLOSED,
+	  .min_healthy = 100,
+	  .want = SERVICE A "1\n" },
+	{ .name = "just as many are enough",
+	  .members = "UUd",
+	  .min_healthy = 66,
+	  .want = SERVICE A "1\n" B "1\n" },
+	{ .name = "... and one percent less is not",
+	  .members = "UUD",
+	  .min_healthy = 67,
+	  .want = SERVICE A "1\n" B "1\n" C "1\n",
+	  .fail_open = true },
+	{ .name = "who is not known yet, goes or has weight 0 does not count",
+	  .members = "Udn",
+	  .min_healthy = 50,
+	  .want = SERVICE A "1\n" },
+	{ .name = "... nor is it taken in before the share is missed",
+	  .members = "Udz",
+	  .min_healthy = 50,
+	  .want = SERVICE A "1\n" C "0\n" },
+	{ .name = "a pool for one writer has no share",
+	  .members = "wdd",
+	  .min_healthy = 100,
+	  .writer = "w--",
+	  .role = CHECK_ROLE_WRITER,
+	  .want = SERVICE A "1\n" },
 	{ .name = "a member of weight 0 is in the table and holds no pool together",
 	  .members = "zd",
 	  .want = SERVICE A "0\n" B "1\n",
@@ -297,6 +342,7 @@ static void scene_of(const struct plan_case *c, struct scene *s)
 		 c->scheduler ? c->scheduler : "wrr");
 	s->pool.set.unhealthy = c->unhealthy;
 	s->pool.set.fail_policy = c->policy;
+	s->pool.set.min_healthy = c->min_healthy;
 	s->pool.protocol = protocol;
 	s->check.role = c->role;
 	s->pool.set.check = &s->check;
@@ -440,6 +486,125 @@ static void a_held_member_says_so_until_then(void **state)
 	assert_int_equal(outcome.next.ns, 0);
 }
 
+/*
+ * Ten that fall one after the other, every minute one, with a half of them needed: those that fell
+ * long before they became too few are out, the others stay, also while more fall, and until enough
+ * are up again.
+ */
+static void the_last_good_set_is_that_of_when_they_became_too_few(void **state)
+{
+	enum { TEN = 10 };
+	struct check check = { .role = CHECK_ROLE_ANY };
+	struct pool_member members[TEN];
+	struct plan_fact facts[TEN];
+	struct plan_member out[TEN];
+	struct plan_outcome outcome;
+	struct pool pool = { .set = { .scheduler = "wrr", .min_healthy = 50, .check = &check },
+			     .protocol = IPPROTO_TCP,
+			     .members = { .any = members },
+			     .member_count = TEN };
+	mono_t now = NOW;
+
+	(void)state;
+	for (unsigned i = 0; i < TEN; i++) {
+		members[i] = (struct pool_member){ .endpoint = member_endpoint(i, IPPROTO_TCP),
+						   .weight = 1 };
+		facts[i] = (struct plan_fact){ .state = VERDICT_UP, .good = true };
+	}
+	plan_last_good(&pool, facts, now);
+	for (unsigned i = 0; i < 7; i++) {
+		now = mono_add_ms(now, 60000);
+		facts[i].state = VERDICT_DOWN;
+		facts[i].good = false;
+		facts[i].down_since = now;
+		plan_last_good(&pool, facts, now);
+		plan_pool(&pool, facts, now, out, &outcome);
+		/* It says itself when to look again. */
+		assert_int_equal(outcome.next.ns, mono_add_ms(now, PLAN_UNHEALTHY_KEEP_MS).ns);
+		plan_last_good(&pool, facts, outcome.next);
+		plan_pool(&pool, facts, outcome.next, out, &outcome);
+		assert_int_equal(outcome.next.ns, 0);
+		assert_int_equal(outcome.fail_open, i >= 5);
+		/* The sixth is the one with which they are too few. */
+		for (unsigned k = 0; k < TEN; k++)
+			assert_int_equal(out[k].weight, k > i || (i >= 5 && k >= 5));
+	}
+	/* One is back: four of ten. Another: enough, and who is down is out. */
+	for (unsigned i = 0; i < 2; i++) {
+		now = mono_add_ms(now, 60000);
+		facts[i] = (struct plan_fact){ .state = VERDICT_UP, .good = true };
+		plan_last_good(&pool, facts, now);
+		plan_pool(&pool, facts, now, out, &outcome);
+		assert_int_equal(outcome.fail_open, i == 0);
+		assert_int_equal(out[5].weight, i == 0);
+		assert_int_equal(out[6].weight, i == 0);
+		assert_int_equal(out[4].weight, 0);
+	}
+}
+
+/* Three with weight 25, of which B came back: its weight after so many seconds of 100. */
+static void who_comes_back_gets_its_weight_by_and_by(void **state)
+{
+	static const struct {
+		int64_t after_ms;
+		uint32_t weight;
+		int64_t next_ms; /* 0: none */
+	} steps[] = { { 0, 3, 10000 },	   { 9999, 3, 10000 },	 { 10000, 5, 20000 },
+		      { 20000, 8, 30000 }, { 45000, 13, 50000 }, { 89999, 23, 90000 },
+		      { 90000, 25, 0 },	   { 1000000, 25, 0 } };
+	static const struct plan_case three = { .members = "UUU" };
+	struct plan_outcome outcome;
+	struct scene s;
+
+	(void)state;
+	scene_of(&three, &s);
+	s.pool.set.slow_start_s = 100;
+	for (size_t i = 0; i < 3; i++)
+		s.members[i].weight = 25;
+	s.facts[1].up_since = NOW;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		mono_t next = mono_add_ms(NOW, steps[i].next_ms);
+
+		plan_pool(&s.pool, s.facts, mono_add_ms(NOW, steps[i].after_ms), s.out, &outcome);
+		assert_int_equal(s.out[0].weight, 25);
+		assert_int_equal(s.out[1].weight, steps[i].weight);
+		assert_int_equal(s.out[1].reasons, steps[i].next_ms ? MEMBER_SLOW_START : 0);
+		assert_int_equal(outcome.next.ns, steps[i].next_ms ? next.ns : 0);
+	}
+}
+
+static uint32_t weight_of_b(const char *members, const char *scheduler, uint16_t slow_start_s)
+{
+	const struct plan_case c = { .members = members, .scheduler = scheduler };
+	struct plan_outcome outcome;
+	struct scene s;
+
+	scene_of(&c, &s);
+	s.pool.set.slow_start_s = slow_start_s;
+	s.members[1].weight = 40;
+	s.facts[1].up_since = NOW;
+	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
+	return s.out[1].weight;
+}
+
+static void slow_start_is_for_who_has_others_beside_it(void **state)
+{
+	static const char *const shares[] = { "wrr", "wlc", "sed", "nq", "twos" };
+	static const char *const others[] = { "mh", "sh", "dh", "rr", "lc", "fo", "ovf" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(shares); i++)
+		assert_int_equal(weight_of_b("uu", shares[i], 30), 4);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_int_equal(weight_of_b("uu", others[i], 30), 40);
+	assert_int_equal(weight_of_b("uu", NULL, 0), 40);
+	assert_int_equal(weight_of_b("du", NULL, 30), 40); /* alone */
+	assert_int_equal(weight_of_b("zu", NULL, 30), 40); /* beside one of weight 0 */
+	assert_int_equal(weight_of_b("tu", NULL, 30), 40); /* ... and one that goes */
+	assert_int_equal(weight_of_b("us", NULL, 30), 1);  /* saturated as well */
+	assert_int_equal(weight_of_b("Dd", NULL, 30), 0);  /* not up */
+}
+
 static void first_state(void **state)
 {
 	static const struct {
@@ -470,13 +635,16 @@ static void first_state(void **state)
 		assert_int_equal(plan_first_state(&rows[i].first), rows[i].want);
 }
 
-#define OTHERS 5
+#define OTHERS 8
 
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_LEN(cases) + OTHERS] = {
 		cmocka_unit_test(next_is_when_a_member_leaves),
 		cmocka_unit_test(a_held_member_says_so_until_then),
+		cmocka_unit_test(the_last_good_set_is_that_of_when_they_became_too_few),
+		cmocka_unit_test(who_comes_back_gets_its_weight_by_and_by),
+		cmocka_unit_test(slow_start_is_for_who_has_others_beside_it),
 		cmocka_unit_test(first_state),
 		cmocka_unit_test(a_tunnel_is_planned_with_its_type),
 		cmocka_unit_test(persistence_is_by_client_or_by_prefix),

@@ -56,6 +56,8 @@ function facts(p) {
 		['drain', duration(p.drainSeconds)],
 		['unhealthy', word('unhealthy', p.onUnhealthy)],
 		['policy', word('policy', p.failPolicy)],
+		['minHealthy', p.minHealthyPercent ? p.minHealthyPercent + ' %' : ''],
+		['slowStart', p.slowStartSeconds ? duration(p.slowStartSeconds) : ''],
 		['traffic', p.externalTrafficPolicy === 'Local' && (p.localOnly
 			? t('fact.localOnly', { n: p.members.elsewhere }) : t('fact.localNone'))],
 		['source', p.source || '–'],
@@ -67,7 +69,8 @@ function facts(p) {
 }
 
 function troubles(p) {
-	const said = [p.failOpen && t('fact.failOpen'), p.inherited && t('fact.inherited')].filter(Boolean);
+	const few = p.minHealthyPercent ? t('fact.failOpen.few', { n: p.minHealthyPercent }) : t('fact.failOpen');
+	const said = [p.failOpen && few, p.inherited && t('fact.inherited')].filter(Boolean);
 
 	if (!said.length && !p.problems.length)
 		return null;

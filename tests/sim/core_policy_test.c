@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Core and what becomes of members that fail and come back: weights that grow, shares that hold. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/xalloc.h"
+#include "tests/lib/core_world.h"
+
+#define WEB(annotations, members)                                                                \
+	"kind: Service\napiVersion: v1\nmetadata: {name: web, annotations: {" annotations "}}\n" \
+	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 30080}]}\n---\n"           \
+	"kind: Endpoints\napiVersion: v1\nmetadata: {name: web}\n"                               \
+	"subsets: [{ports: [{name: p, port: 8080}], addresses: [" members "]}]\n"
+#define SLOW  "parasaus.io/slow-start: '20', parasaus.io/weight: '20'"
+#define ONE   "{ip: 10.1.0.1}"
+#define TWO   "{ip: 10.1.0.2}"
+#define FOUR  ONE ", " TWO ", {ip: 10.1.0.3}, {ip: 10.1.0.4}"
+#define A     "10.1.0.1:8080"
+#define B     "10.1.0.2:8080"
+#define VIP   "-A -t 10.0.0.1:30080 -s wrr\n"
+#define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
+#define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
+#define D3(w) "-a -t 10.0.0.1:30080 -r 10.1.0.3:8080 -m -w " w "\n"
+#define D4(w) "-a -t 10.0.0.1:30080 -r 10.1.0.4:8080 -m -w " w "\n"
+
+/* The reasons of the member there, as shown. */
+static uint32_t reasons_of(struct world *w, size_t place)
+{
+	const struct core *c = w->context.arg;
+	struct snapshot *s;
+	uint32_t reasons;
+
+	pass(w, 100);
+	s = snapshot_slot_get(c->view.slot);
+	assert_int_equal(s->pool_count, 1);
+	reasons = s->pools[0]->members[place].reasons;
+	snapshot_unref(s);
+	return reasons;
+}
+
+static void start_slow_pair(struct world *w)
+{
+	write_pool(w, "web.yaml", WEB(SLOW, ONE "," TWO));
+	start_all(w, "");
+	await_targets(w, 2);
+	verdict(w, A, VERDICT_UP);
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("20") D2("20"));
+}
+
+static void who_comes_back_begins_with_a_tenth(void **state)
+{
+	struct world *w = *state;
+
+	start_slow_pair(w);
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("20") D2("0"));
+	pass(w, 5000);
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("20") D2("2"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_SLOW_START);
+	pass(w, 1500);
+	assert_string_equal(wanted_text(w), VIP D1("20") D2("2"));
+	pass(w, 500);
+	await_wanted(w, VIP D1("20") D2("4"));
+	/* The other one fails: it has to do all of the work. */
+	verdict(w, A, VERDICT_DOWN);
+	await_wanted(w, VIP D1("0") D2("20"));
+	assert_int_equal(reasons_of(w, 1), 0);
+	verdict(w, A, VERDICT_UP);
+	await_wanted(w, VIP D1("2") D2("4"));
+	pass(w, 18000);
+	await_wanted(w, VIP D1("20") D2("20"));
+	assert_int_equal(reasons_of(w, 1), 0);
+}
+
+/* Not seen failed, not seen by us, or not down: nothing that has to grow. */
+static void only_who_was_seen_failed_begins_slowly(void **state)
+{
+	struct world *w = *state;
+
+	start_slow_pair(w);
+	verdict(w, B, VERDICT_UNKNOWN);
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("20") D2("20"));
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("20") D2("0"));
+	pass(w, 1000);
+	stop_core(w);
+	start_all(w, VIP D1("20") D2("0"));
+	await_targets(w, 2);
+	verdict(w, A, VERDICT_UP);
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("20") D2("20"));
+}
+
+static void a_start_in_the_midst_is_no_slow_one(void **state)
+{
+	struct world *w = *state;
+
+	start_slow_pair(w);
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("20") D2("0"));
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("20") D2("2"));
+	pass(w, 1000);
+	stop_core(w);
+	start_all(w, VIP D1("20") D2("2"));
+	await_wanted(w, VIP D1("20") D2("20"));
+}
+
+static void too_few_take_back_those_that_were_up_last(void **state)
+{
+	struct world *w = *state;
+
+	write_pool(w, "web.yaml", WEB("parasaus.io/min-healthy: '50'", FOUR));
+	start_all(w, "");
+	await_targets(w, 4);
+	for (int i = 1; i <= 4; i++) {
+		char where[32];
+
+		snprintf(where, sizeof(where), "10.1.0.%d:8080", i);
+		verdict(w, where, VERDICT_UP);
+	}
+	await_wanted(w, VIP D1("1") D2("1") D3("1") D4("1"));
+	verdict(w, A, VERDICT_DOWN);
+	pass(w, 60000);
+	await_wanted(w, VIP D2("1") D3("1") D4("1"));
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D2("0") D3("1") D4("1"));
+	pass(w, 1000);
+	verdict(w, "10.1.0.3:8080", VERDICT_DOWN);
+	/* A was down for long then. */
+	await_wanted(w, VIP D2("1") D3("1") D4("1"));
+	assert_int_equal(reasons_of(w, 2), MEMBER_FAIL_OPEN | MEMBER_UNHEALTHY);
+	assert_non_null(strstr(buf_cstr(&w->log), "too few members are up"));
+	pass(w, 120000);
+	await_wanted(w, VIP D2("1") D3("1") D4("1"));
+	stop_core(w);
+	start_all(w, VIP D2("1") D3("1") D4("1"));
+	await_wanted(w, VIP D2("1") D3("1") D4("1"));
+	await_targets(w, 4);
+	verdict(w, A, VERDICT_UP);
+	await_wanted(w, VIP D1("1") D4("1"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_comes_back_begins_with_a_tenth, core_world_up,
+						core_world_down),
+		cmocka_unit_test_setup_teardown(only_who_was_seen_failed_begins_slowly,
+						core_world_up, core_world_down),
+		cmocka_unit_test_setup_teardown(a_start_in_the_midst_is_no_slow_one, core_world_up,
+						core_world_down),
+		cmocka_unit_test_setup_teardown(too_few_take_back_those_that_were_up_last,
+						core_world_up, core_world_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
