@@ -167,7 +167,7 @@ $(B)/tools/%: $(B)/tests/lib/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
-$(B)/bench/core_memory $(B)/bench/core_turns: override LDLIBS += -lcmocka
+$(B)/bench/core_memory $(B)/bench/core_turns $(B)/bench/zone: override LDLIBS += -lcmocka
 $(B)/bench/%: $(B)/tests/bench/%.o $(TESTLIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
@@ -286,7 +286,7 @@ fuzz:					## run each fuzz target for FUZZ_SECONDS
 
 bench: tests				## measure; figures go to tests/bench/RESULTS.md by hand
 	$(Q)for bench in tests/bench/*.sh; do \
-		case $$bench in */kube_*) in=tests/lib/with-cluster ;; */page.sh | */agent.sh | */checker.sh) in= ;; \
+		case $$bench in */kube_*) in=tests/lib/with-cluster ;; */page.sh | */agent.sh | */checker.sh | */zone.sh) in= ;; \
 		*) in=tests/lib/in-ipvs-kernel ;; esac; \
 		GUEST_TIMEOUT=3600 $$in env PARASAUS_BUILD=$(CURDIR)/$(B) $$bench || exit; done
 

@@ -17,6 +17,7 @@
 #include "agent/config_announce.h"
 #include "agent/config_api.h"
 #include "agent/config_defaults.h"
+#include "agent/config_mass.h"
 #include "agent/config_schema.h"
 #include "agent/config_timeouts.h"
 #include "watch/kubeconfig.h"
@@ -360,6 +361,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "sources", .type = &sources_type },
 	{ .name = "api", .type = &config_api },
 	{ .name = "defaults", .type = &config_defaults },
+	{ .name = "massFailure", .type = &config_mass },
 	{ .name = "audit",
 	  .type = &schema_ms,
 	  SCHEMA_FIELD(struct config, audit_ms),
@@ -392,6 +394,7 @@ static struct config *new_config(void)
 	schema_defaults(&root);
 	config_api_defaults(c);
 	config_announce_defaults(c);
+	config_mass_defaults(c);
 	c->node = default_node();
 	c->user = xstrdup(getpwnam("parasaus") ? "parasaus" : "nobody");
 	config_defaults_init(&c->defaults);

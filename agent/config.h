@@ -17,6 +17,7 @@
 #include "agent/base/err.h"
 #include "agent/base/log.h"
 #include "agent/config_schema.h"
+#include "agent/plan/mass.h"
 #include "agent/pool/pool.h"
 
 #define CONFIG_BYTES_MAX   (1 << 20)
@@ -72,6 +73,7 @@ struct config {
 	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
 	struct config_announce announce;
+	struct mass_config mass;    /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
 	char *api_socket;	    /* default /run/parasaus/api.sock */
 	struct endpoint api_listen; /* port 0: none (the default) */
 	bool api_remote;	    /* that is not loopback: a process of its own, with TLS */

@@ -327,8 +327,8 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 {
 	const struct target *t = m->target;
 	struct plan_fact f = {
-		.state = t ? t->verdict.state : VERDICT_UP,
-		.good = !t || is_good(t),
+		.state = t && !t->waiting ? t->verdict.state : VERDICT_UP,
+		.good = !t || t->waiting || is_good(t),
 		.last_good = m->last_good,
 		.claims = claims_writes(pool, t),
 		.writer = m->writer,
@@ -340,6 +340,7 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 		return f;
 	f.saturated = t->verdict.reason == HC_REASON_SATURATED;
 	f.other_role = t->verdict.reason == HC_REASON_ROLE;
+	f.waiting = t->waiting;
 	if (t->verdict.state == VERDICT_DOWN)
 		f.down_since = t->since;
 	if (t->came_back)
@@ -552,6 +553,7 @@ void pool_states_update(struct core *c)
 		return;
 	pools_update(c->pools, on_change, c);
 	secrets_update(c);
+	falls_judge(c);
 	/* Planning may make none dirty again, but the list may have holes. */
 	for (size_t i = 0; i < c->dirty_count; i++) {
 		if (c->dirty[i])

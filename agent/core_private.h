@@ -8,6 +8,7 @@
  *   core_store       the embedded store as a source
  *   core_secret      accounts that checks need -> sources, the healthcheck process
  *   core_target      verdicts <-> the healthcheck process
+ *   core_falls       verdicts that come with too many others, and have to wait
  *   core_pool        pools + verdicts -> plan
  *   core_frontend    plan + drains -> what each VIP:port should be
  *   core_kernel      frontends -> the ipvs process, its image and status back
@@ -40,6 +41,7 @@
 #include "agent/base/notify.h"
 #include "agent/base/order.h"
 #include "agent/core.h"
+#include "agent/plan/mass.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/pool_index.h"
 #include "agent/plan/snapshot.h"
@@ -81,8 +83,12 @@ struct target {
 	struct endpoint endpoint;
 	struct check *check; /* a reference; NULL while only a verdict is known */
 	struct hc_verdict verdict;
-	mono_t since;		   /* of its state */
-	bool inherited;		   /* its state is from before this start of core */
+	mono_t since;	 /* of its state, as it is applied */
+	bool inherited;	 /* its state is from before this start of core */
+	bool is_counted; /* among those that are up (core_falls.c) */
+	bool fell;	 /* `fall` is of it */
+	bool waiting;	 /* it is down, and planned as up as yet */
+	mass_ticket fall;
 	bool came_back;		   /* it is up, and was seen failed and up again since then */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
@@ -115,6 +121,24 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
+
+/* --- core_falls: many that go down at once ------------------------------------------ */
+
+struct falls {
+	struct mass *mass;
+	enum mass_mode mode; /* as it was noted last */
+	timer_id timer;
+	loop_work_id work;
+};
+
+void falls_start(struct core *c);
+void falls_end(struct core *c);
+/* It has a check from here on. was_up: it is down now, and was up when the state was saved last. */
+void falls_join(struct target *t, bool was_up);
+void falls_heard(struct target *t); /* its verdict is another one */
+void falls_leave(struct target *t);
+/* What was heard of since the last call is applied or waits: before anything is planned. */
+void falls_judge(struct core *c);
 
 /* --- core_pool ------------------------------------------------------------------ */
 
@@ -537,6 +561,7 @@ struct core {
 	bool plan_pending;
 	struct channel *health;
 	bool health_known; /* a healthcheck process has told its verdicts */
+	struct falls falls;
 	struct hc_status health_status;
 	struct hc_status health_before; /* sums of healthcheck processes that are gone */
 	uint32_t health_lag_max_ms;	/* of all of them */

@@ -71,6 +71,7 @@ void targets_start(struct core *c)
 	map_init(&c->targets, target_is);
 	order_init(&c->checked, by_endpoint);
 	LIST_INIT(&c->idle);
+	falls_start(c);
 }
 
 static void target_free(struct target *t)
@@ -91,6 +92,7 @@ void targets_end(struct core *c)
 	channel_free(c->health);
 	while ((t = map_next(&c->targets, &pos)))
 		target_free(t);
+	falls_end(c);
 	order_done(&c->checked);
 	map_done(&c->targets);
 }
@@ -201,7 +203,7 @@ static void set_first_state(struct core *c, struct target *t, const struct plan_
 /* Another check of the same member begins where the last one was. */
 static void inherit_state(struct target *t, const struct target *old)
 {
-	t->verdict.state = old->verdict.state;
+	t->verdict.state = old->waiting ? VERDICT_UP : old->verdict.state;
 	t->verdict.reason = HC_REASON_INHERITED;
 	t->verdict.since_ms = old->verdict.since_ms;
 	t->verdict.proven = old->verdict.proven;
@@ -217,6 +219,13 @@ static void stop_lingering(struct target *t)
 	loop_cancel(t->core->loop, t->linger);
 	t->linger = 0;
 	secrets_release(t->core, t->check);
+}
+
+static bool was_up_when_saved(const struct core *c, uint64_t id)
+{
+	const struct saved_target *saved = saved_target(c, id);
+
+	return saved && saved->state == VERDICT_UP;
 }
 
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
@@ -237,6 +246,7 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 			inherit_state(t, old);
 		else if (is_new)
 			set_first_state(c, t, first);
+		falls_join(t, was_up_when_saved(c, id));
 		if (c->health && c->planning)
 			tell_target(c, t);
 	}
@@ -253,6 +263,7 @@ static void forget(struct core *c, struct target *t)
 {
 	map_take(&c->targets, hash_table_u64(t->id), &t->id);
 	LIST_REMOVE(t, idle);
+	falls_leave(t);
 	if (t->check)
 		order_remove(&c->checked, t);
 	stop_lingering(t);
@@ -339,7 +350,7 @@ static int64_t since_ms_of(const struct core *c, const struct hc_verdict *v)
 static void take_verdict(struct core *c, const struct hc_verdict *v)
 {
 	struct target *t = target_get(c, v->id);
-	bool changed, meant, was_proven;
+	bool changed, meant, was_proven, was_waiting, was_seen_failed;
 
 	if (!t) {
 		/* From before our start: a pool may still come to use it. */
@@ -361,6 +372,7 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 			state_changed(c);
 	}
 	was_proven = t->verdict.proven && !t->inherited;
+	was_waiting = t->waiting;
 	if (v->proven)
 		t->inherited = false;
 	c->view.targets_changed = true;
@@ -369,14 +381,19 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 
 		t->verdict = *v;
 		t->verdict.since_ms = since_ms;
+		falls_heard(t);
 		view_changed(c);
 		return;
 	}
-	t->came_back = t->verdict.state == VERDICT_DOWN && was_proven && v->state == VERDICT_UP &&
-		       v->proven;
+	was_seen_failed = t->verdict.state == VERDICT_DOWN && was_proven;
 	t->verdict = *v;
 	t->verdict.since_ms = since_ms_of(c, v);
-	t->since = core_now(c);
+	falls_heard(t);
+	/* What only waited, or waits, goes on as it was. */
+	if (!was_waiting && !t->waiting) {
+		t->came_back = was_seen_failed && v->state == VERDICT_UP && v->proven;
+		t->since = core_now(c);
+	}
 	if (t->check)
 		log_change(c, t);
 	for (uint32_t i = 0; i < t->user_count; i++)

@@ -387,8 +387,35 @@ static void view_source_problems(const struct core_source *cs, struct snapshot *
 	}
 }
 
+static void view_mass(const struct core *c, struct snapshot *s)
+{
+	const struct mass_status m = mass_status(c->falls.mass);
+	struct problem_view *v;
+
+	if (m.mode == MASS_ORDINARY)
+		return;
+	s->mass = (struct mass_view){ .doubt = m.mode == MASS_DOUBT,
+				      .freeze = m.mode == MASS_FREEZE,
+				      .since_ms = core_wall_of(c, m.since),
+				      .targets = m.targets,
+				      .fallen = m.fallen,
+				      .waiting = m.waiting };
+	v = add_problem(s);
+	v->where = xstrdup("health checks");
+	v->text = xasprintf("%u of %u targets went down at once: %s; %u that are down are kept as "
+			    "yet",
+			    m.fallen, m.targets,
+			    s->mass.freeze ? "removals are frozen, see massFailure in "
+					     "parasaus.yaml(5), and look at this machine's own "
+					     "network"
+					   : "this may be this machine's own network",
+			    m.waiting);
+	v->error = s->mass.freeze;
+}
+
 static void view_problems(struct core *c, struct snapshot *s)
 {
+	view_mass(c, s);
 	for (size_t i = 0; i < c->config->source_count; i++)
 		view_source_problems(&c->sources[i], s);
 	if (c->kernel.host_problem) {

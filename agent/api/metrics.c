@@ -136,6 +136,17 @@ static void put_states(struct buf *out, const struct counts *n)
 	metric_uint(&m, METRIC_LABELS("severity", "warning"), n->warnings);
 }
 
+static void put_mass(struct buf *out, const struct mass_view *v)
+{
+	struct metric m = metric_begin(out, "parasaus_mass_failure", METRIC_GAUGE,
+				       "1 while so many targets went down at once.");
+
+	metric_uint(&m, METRIC_LABELS("mode", "doubt"), v->doubt);
+	metric_uint(&m, METRIC_LABELS("mode", "freeze"), v->freeze);
+	put_one(out, "parasaus_targets_waiting", METRIC_GAUGE,
+		"Targets that are down and kept, for they went down with many others.", v->waiting);
+}
+
 static void put_probes(struct buf *out, const struct probe_view *p)
 {
 	struct metric m;
@@ -245,6 +256,7 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 	put_sources(out, s);
 	put_states(out, &n);
 	put_address_pools(out, s);
+	put_mass(out, &s->mass);
 	put_probes(out, &s->probing);
 	put_kernel(out, s);
 	if (state->traffic)

@@ -259,6 +259,12 @@
 #define REST_OTHER_WRITES      "otherWrites"
 #define REST_REPAIRS	       "repairs"
 #define REST_MH_DISORDERED     "mhDisordered"
+#define REST_MASS	       "massFailure" /* its mode; besides names of fields: */
+#define REST_MODE	       "mode"
+#define REST_MASS_DOUBT	       "doubt"
+#define REST_MASS_FREEZE       "freeze"
+#define REST_FALLEN	       "fallen"
+#define REST_WAITING	       "waiting"
 #define REST_PROBING	       "probing" /* of it: */
 #define REST_PROBES	       "probes"
 #define REST_INCONCLUSIVE      "inconclusive"
@@ -395,5 +401,6 @@
 #define REST_REASON_STANDBY	"standby"
 #define REST_REASON_HELD	"held-down"
 #define REST_REASON_SLOW_START	"slow-start"
+#define REST_REASON_MASS	"mass-failure"
 
 #endif

@@ -67,6 +67,21 @@ static void put_probing(struct json_writer *j, const struct probe_view *p)
 	json_end_object(j);
 }
 
+static void put_mass(struct json_writer *j, const struct mass_view *m)
+{
+	if (!m->doubt && !m->freeze) {
+		json_put_text(j, REST_MASS, NULL);
+		return;
+	}
+	json_put_object(j, REST_MASS);
+	json_put_text(j, REST_MODE, m->freeze ? REST_MASS_FREEZE : REST_MASS_DOUBT);
+	json_put_time(j, REST_SINCE, m->since_ms);
+	json_put_uint(j, REST_TARGETS_FIELD, m->targets);
+	json_put_uint(j, REST_FALLEN, m->fallen);
+	json_put_uint(j, REST_WAITING, m->waiting);
+	json_end_object(j);
+}
+
 void view_put_status(struct json_writer *j, const struct snapshot *s)
 {
 	json_put_object(j, NULL);
@@ -86,6 +101,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_uint(j, REST_REPAIRS, s->repairs);
 	json_put_uint(j, REST_MH_DISORDERED, s->kernel.mh_disordered);
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
+	put_mass(j, &s->mass);
 	put_probing(j, &s->probing);
 	put_processes(j, s);
 	put_remote(j, &s->remote);

@@ -302,6 +302,23 @@ static void put_probing(const struct doc *p, struct buf *out)
 	put_line(out, "Probes deferred", "%" PRId64, words_int(p, REST_DEFERRED));
 }
 
+static void put_mass(const struct doc *m, int64_t now_ms, struct buf *out)
+{
+	bool freeze = strcmp(words_text(m, REST_MODE), REST_MASS_FREEZE) == 0;
+	char age[WORDS_SPAN_MAX];
+
+	if (!m || m->type != DOC_MAP)
+		return;
+	put_line(out, "Mass failure", "%s, for %s",
+		 freeze ? "removals are frozen" : "those that go down have to stand for a while",
+		 words_age(m, REST_SINCE, now_ms, age));
+	put_line(out, "",
+		 "%" PRId64 " of %" PRId64 " targets went down at once; %" PRId64
+		 " that are down are kept as yet",
+		 words_int(m, REST_FALLEN), words_int(m, REST_TARGETS_FIELD),
+		 words_int(m, REST_WAITING));
+}
+
 static void put_remote(const struct doc *r, struct buf *out)
 {
 	if (!r || r->type != DOC_MAP)
@@ -333,6 +350,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
 	put_line(out, "mh unordered", "%" PRId64, words_int(s, REST_MH_DISORDERED));
+	put_mass(doc_get(s, REST_MASS), now_ms, out);
 	put_probing(doc_get(s, REST_PROBING), out);
 	put_remote(doc_get(s, REST_REMOTE), out);
 	put_processes(s, out);

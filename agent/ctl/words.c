@@ -306,6 +306,7 @@ static void put_reasons(const struct doc *reasons, struct buf *out)
 		{ REST_REASON_ROLE, "it is not in the role that the pool asks for" },
 		{ REST_REASON_STANDBY, "the pool has one writer, and it is another one" },
 		{ REST_REASON_WEIGHT_ZERO, "its weight was set to 0" },
+		{ REST_REASON_MASS, "it went down with many others at once, and is kept as yet" },
 		{ REST_REASON_SLOW_START, "it is up again, and its weight grows by and by" },
 		{ REST_REASON_SATURATED, "it has as many connections as it takes" },
 		{ REST_REASON_INHERITED, "its state is from before the agent's start" },

@@ -158,6 +158,7 @@ static void plan_member(const struct pool *pool, const struct pool_member *m,
 	if (fact->state == VERDICT_UP) {
 		out->in_table = true;
 		out->weight = m->weight;
+		out->reasons |= fact->waiting ? MEMBER_MASS_FAILURE : 0;
 		return;
 	}
 	if (fb->active && (!fb->last_good || fact->last_good || fact->state == VERDICT_UNKNOWN)) {

@@ -69,6 +69,7 @@ struct plan_fact {
 	mono_t down_since;	  /* with VERDICT_DOWN; so is the next */
 	mono_t held_until;	  /* not up before that, for it flapped; { 0 }: it is not held */
 	mono_t up_since;	  /* with VERDICT_UP: after it was seen failed; { 0 }: it was not */
+	bool waiting;		  /* with VERDICT_UP: is down, with many others (plan/mass.h) */
 	bool saturated;		  /* with VERDICT_UP: has as many connections as it takes */
 	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
 	bool claims;		  /* role writer: seen to take writes */

@@ -25,16 +25,17 @@
 enum member_reason {
 	MEMBER_UNHEALTHY = 1u << 0,
 	MEMBER_TERMINATING = 1u << 1,
-	MEMBER_REMOVED = 1u << 2,     /* no longer in the pool: draining */
-	MEMBER_UNPROVEN = 1u << 3,    /* never seen up while another member is */
-	MEMBER_FAIL_OPEN = 1u << 4,   /* down, but kept because no member is up */
-	MEMBER_INHERITED = 1u << 5,   /* its state is from before this start */
-	MEMBER_WEIGHT_ZERO = 1u << 6, /* nominal weight 0 */
-	MEMBER_SATURATED = 1u << 7,   /* alive, with as many connections as it takes */
-	MEMBER_ROLE = 1u << 8,	      /* alive, but not in the role that is asked for */
-	MEMBER_STANDBY = 1u << 9,     /* up, but the pool has one writer, and not this one */
-	MEMBER_HELD = 1u << 10,	      /* down for a while, whatever probes say, for it flapped */
-	MEMBER_SLOW_START = 1u << 11, /* up again, with less than its weight for a while */
+	MEMBER_REMOVED = 1u << 2,	/* no longer in the pool: draining */
+	MEMBER_UNPROVEN = 1u << 3,	/* never seen up while another member is */
+	MEMBER_FAIL_OPEN = 1u << 4,	/* down, but kept because no member is up */
+	MEMBER_INHERITED = 1u << 5,	/* its state is from before this start */
+	MEMBER_WEIGHT_ZERO = 1u << 6,	/* nominal weight 0 */
+	MEMBER_SATURATED = 1u << 7,	/* alive, with as many connections as it takes */
+	MEMBER_ROLE = 1u << 8,		/* alive, but not in the role that is asked for */
+	MEMBER_STANDBY = 1u << 9,	/* up, but the pool has one writer, and not this one */
+	MEMBER_HELD = 1u << 10,		/* down for a while, whatever probes say, for it flapped */
+	MEMBER_SLOW_START = 1u << 11,	/* up again, with less than its weight for a while */
+	MEMBER_MASS_FAILURE = 1u << 12, /* down together with many others, and kept as yet */
 };
 
 /* All there is to say of a member, put together for who asks (pool_view_member()). */
@@ -180,6 +181,15 @@ struct kernel_view {
 	struct histogram reaction;    /* the same from where its source says it was changed */
 };
 
+/* More targets went down at once than is usual. */
+struct mass_view {
+	bool doubt, freeze; /* one of them, or all of it is 0 */
+	int64_t since_ms;
+	uint32_t targets; /* that were up when it began; so is the next */
+	uint32_t fallen;
+	uint32_t waiting; /* that are down and kept, now */
+};
+
 struct snapshot {
 	atomic_uint refs;
 	uint64_t sequence;    /* which picture this is: 1, 2, ...; set by snapshot_slot_put() */
@@ -195,6 +205,7 @@ struct snapshot {
 	double last_sync_seconds;
 	struct kernel_view kernel;
 	struct probe_view probing;
+	struct mass_view mass;
 	size_t member_count;		/* over all pools */
 	const struct pool_rules *rules; /* which frontends there are: a reference; NULL: none */
 	struct process_view processes[SNAPSHOT_PROCESSES];

@@ -15,6 +15,7 @@ static void check_check(const struct check *c)
 	assert(c->timeout_ms >= 100 && c->timeout_ms <= c->interval_ms);
 	assert(c->fast_ms >= 100 && c->fast_ms <= c->interval_ms);
 	assert(c->rise >= 1 && c->rise <= 10 && c->fall >= 1 && c->fall <= 10);
+	assert(c->hold_down_s <= CHECK_HOLD_MAX_S);
 	assert((c->type == CHECK_HTTP) == (c->path != NULL));
 	assert(!c->path || (c->path[0] == '/' && strlen(c->path) <= CHECK_PATH_MAX));
 	assert(!c->host || strlen(c->host) <= CHECK_HOST_MAX);

@@ -345,6 +345,11 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->other_writes = 11;
 	s->repairs = 1;
 	s->kernel.mh_disordered = 2;
+	s->mass = (struct mass_view){ .freeze = true,
+				      .since_ms = now - HOURS(1),
+				      .targets = 900,
+				      .fallen = 500,
+				      .waiting = 480 };
 	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31, 4, { .counts = { 5000, 110, 10 } } };
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

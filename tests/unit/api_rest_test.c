@@ -672,6 +672,37 @@ static void counts_are_those_of_the_lists(void **state)
 }
 
 /* What both tell is the same, by whichever of the two one asks. */
+static void a_mass_failure_is_in_the_status(void **state)
+{
+	struct snapshot *s = *state;
+	const struct mass_view before = s->mass;
+	const struct doc *mass;
+	struct asked a;
+
+	s->mass = (struct mass_view){ 0 };
+	a = ask(state, "/api/v1/status");
+	assert_string_equal(text_of(a.root, "massFailure"), "null");
+	asked_done(&a);
+	s->mass = (struct mass_view){ .doubt = true,
+				      .since_ms = 1700000000000,
+				      .targets = 900,
+				      .fallen = 300,
+				      .waiting = 12 };
+	a = ask(state, "/api/v1/status");
+	mass = doc_get(a.root, "massFailure");
+	assert_string_equal(text_of(mass, "mode"), "doubt");
+	assert_string_equal(text_of(mass, "since"), "2023-11-14T22:13:20.000Z");
+	assert_string_equal(text_of(mass, "targets"), "900");
+	assert_string_equal(text_of(mass, "fallen"), "300");
+	assert_string_equal(text_of(mass, "waiting"), "12");
+	asked_done(&a);
+	s->mass.freeze = true;
+	a = ask(state, "/api/v1/status");
+	assert_string_equal(text_of(doc_get(a.root, "massFailure"), "mode"), "freeze");
+	asked_done(&a);
+	s->mass = before;
+}
+
 static void a_node_tells_what_the_status_does(void **state)
 {
 	static const char *const both[] = { "version", "startedAt",  "ready",
@@ -1246,6 +1277,7 @@ int main(void)
 		cmocka_unit_test(a_stream_gives_every_item_a_line),
 		cmocka_unit_test(the_client_chooses_the_format),
 		cmocka_unit_test(counts_are_those_of_the_lists),
+		cmocka_unit_test(a_mass_failure_is_in_the_status),
 		cmocka_unit_test(a_node_tells_what_the_status_does),
 		cmocka_unit_test(a_node_tells_what_its_kernel_has_and_that_it_is_not_ready),
 		cmocka_unit_test(a_frontend_is_as_it_is_wanted_of_the_kernel),

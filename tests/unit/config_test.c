@@ -72,6 +72,12 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(d->drain_s, 300);
 	assert_int_equal(d->unhealthy, UNHEALTHY_DRAIN);
 	assert_int_equal(d->fail_policy, FAIL_OPEN_LAST);
+	assert_int_equal(d->min_healthy, 0);
+	assert_int_equal(d->slow_start_s, 0);
+	assert_int_equal(c->mass.targets, 100);
+	assert_int_equal(c->mass.doubt, 30);
+	assert_int_equal(c->mass.freeze, 50);
+	assert_int_equal(c->mass.per_minute, 10);
 	assert_int_equal(d->check->type, CHECK_TCP);
 	assert_int_equal(d->check->interval_ms, 2000);
 	assert_int_equal(d->check->timeout_ms, 1000);
@@ -106,6 +112,8 @@ static void what_is_written_counts(void **state)
 		"  drain: 90\n"
 		"  onUnhealthy: reset\n"
 		"  failPolicy: closed\n"
+		"  minHealthy: 40\n"
+		"  slowStart: 45\n"
 		"  path: /healthz\n" /* before `check`, which it depends on */
 		"  check: http\n"
 		"  host: www.example.com\n"
@@ -115,7 +123,8 @@ static void what_is_written_counts(void **state)
 		"  fast: 0.1s\n"
 		"  rise: 1\n"
 		"  holdDown: 90\n"
-		"  fall: 10\n");
+		"  fall: 10\n"
+		"massFailure: {targets: 0, doubt: 1, freeze: 100, perMinute: 3}\n");
 	const struct pool_settings *d = &c->defaults;
 
 	(void)state;
@@ -145,6 +154,12 @@ static void what_is_written_counts(void **state)
 	assert_int_equal(d->drain_s, 90);
 	assert_int_equal(d->unhealthy, UNHEALTHY_RESET);
 	assert_int_equal(d->fail_policy, FAIL_CLOSED);
+	assert_int_equal(d->min_healthy, 40);
+	assert_int_equal(d->slow_start_s, 45);
+	assert_int_equal(c->mass.targets, 0);
+	assert_int_equal(c->mass.doubt, 1);
+	assert_int_equal(c->mass.freeze, 100);
+	assert_int_equal(c->mass.per_minute, 3);
 	assert_int_equal(d->check->type, CHECK_HTTP);
 	assert_string_equal(d->check->path, "/healthz");
 	assert_string_equal(d->check->host, "www.example.com");
@@ -492,6 +507,12 @@ static void numbers_and_durations_are_within_their_bounds(void **state)
 		  "line 1: defaults.interval: 99ms is outside 100ms to 1m" },
 		{ "defaults: {holdDown: 301}\n",
 		  "line 1: defaults.holdDown: 301 is outside 0s to 5m" },
+		{ "defaults: {minHealthy: 101}\n",
+		  "line 1: defaults.minHealthy: 101 is outside 0 to 100" },
+		{ "massFailure: {perMinute: 0}\n",
+		  "line 1: massFailure.perMinute: 0 is outside 1 to 100" },
+		{ "massFailure: {doubts: 30}\n",
+		  "line 1: massFailure.doubts: there is no such key here. Did you mean 'doubt'?" },
 		{ "defaults: {rise: 0}\n", "line 1: defaults.rise: 0 is outside 1 to 10" },
 		{ "defaults: {fall: 11}\n", "line 1: defaults.fall: 11 is outside 1 to 10" },
 		{ "defaults: {fall: -1}\n", "line 1: defaults.fall: '-1' is not a whole number" },

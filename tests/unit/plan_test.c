@@ -464,6 +464,23 @@ static void next_is_when_a_member_leaves(void **state)
 	assert_int_equal(outcome.next.ns, 0);
 }
 
+/* Down with many others, which may be our own fault: it is as it was, and says why. */
+static void who_only_waits_keeps_its_weight(void **state)
+{
+	static const struct plan_case two = { .members = "5d" };
+	struct plan_outcome outcome;
+	struct scene s;
+
+	(void)state;
+	scene_of(&two, &s);
+	s.facts[0].waiting = true;
+	plan_pool(&s.pool, s.facts, NOW, s.out, &outcome);
+	assert_int_equal(s.out[0].weight, 5);
+	assert_int_equal(s.out[0].reasons, MEMBER_MASS_FAILURE);
+	assert_false(s.out[1].in_table);
+	assert_false(outcome.fail_open);
+}
+
 static void a_held_member_says_so_until_then(void **state)
 {
 	static const struct plan_case three = { .members = "Udj", .unhealthy = UNHEALTHY_KEEP };
@@ -635,12 +652,13 @@ static void first_state(void **state)
 		assert_int_equal(plan_first_state(&rows[i].first), rows[i].want);
 }
 
-#define OTHERS 8
+#define OTHERS 9
 
 int main(void)
 {
 	struct CMUnitTest tests[ARRAY_LEN(cases) + OTHERS] = {
 		cmocka_unit_test(next_is_when_a_member_leaves),
+		cmocka_unit_test(who_only_waits_keeps_its_weight),
 		cmocka_unit_test(a_held_member_says_so_until_then),
 		cmocka_unit_test(the_last_good_set_is_that_of_when_they_became_too_few),
 		cmocka_unit_test(who_comes_back_gets_its_weight_by_and_by),

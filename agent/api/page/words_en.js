@@ -155,6 +155,7 @@ export default {
 	'reason.held-down': 'held down: it came up and fell again too often',
 	'reason.heldUntil': 'for {in} more',
 	'reason.slow-start': 'up again, its weight still grows',
+	'reason.mass-failure': 'down with many others at once, kept as yet',
 	'reason.removeAt': 'leaves the kernel in {in}',
 	'probe.not-probed-yet': 'not probed yet',
 	'probe.inherited': 'known from before the restart',

@@ -155,6 +155,7 @@ export default {
 	'reason.held-down': '反复上下线，暂缓恢复',
 	'reason.heldUntil': '还需 {in}',
 	'reason.slow-start': '已恢复，权重逐步增加',
+	'reason.mass-failure': '与大量成员同时故障，暂时保留',
 	'reason.removeAt': '{in} 后离开内核表',
 	'probe.not-probed-yet': '尚未检查',
 	'probe.inherited': '来自重启之前',
