@@ -11,7 +11,8 @@
 #include "agent/base/log.h"
 #include "agent/core_private.h"
 
-#define PIECE 100 /* falls applied in one piece of work: each may be in several pools */
+#define PIECE	 250 /* falls applied in one turn: of each a pool is planned at least */
+#define PIECE_MS 1   /* until the next one, where there are more */
 
 static bool takes_part(const struct target *t)
 {
@@ -26,7 +27,6 @@ void falls_start(struct core *c)
 void falls_end(struct core *c)
 {
 	loop_cancel(c->loop, c->falls.timer);
-	loop_work_cancel(c->loop, c->falls.work);
 	mass_free(c->falls.mass);
 }
 
@@ -123,21 +123,17 @@ static void tell_mode(struct core *c, enum mass_mode before, const struct mass_s
 			 s->applied, s->returned);
 }
 
-static void tick(void *arg);
-
-/* Those who look on are told, and as long as anything waits it is looked at again. */
+/* Those who look on are told. */
 static void note(struct core *c)
 {
 	const struct mass_status s = mass_status(c->falls.mass);
 	enum mass_mode before = c->falls.mode;
 
 	c->falls.mode = s.mode;
-	if (s.mode != before) {
-		tell_mode(c, before, &s);
-		view_changed(c);
-	}
-	if (s.mode != MASS_ORDINARY && !c->falls.timer)
-		c->falls.timer = loop_timer_in(c->loop, MASS_TICK_MS, tick, c);
+	if (s.mode == before)
+		return;
+	tell_mode(c, before, &s);
+	view_changed(c);
 }
 
 static void on_apply(void *arg, void *what)
@@ -152,30 +148,22 @@ static void on_apply(void *arg, void *what)
 	state_changed(c);
 }
 
-static bool apply_piece(void *arg)
+/* As long as anything is out of the ordinary, and no more in one turn than is planned soon. */
+static void tick(void *arg)
 {
 	struct core *c = arg;
 	bool more = mass_run(c->falls.mass, core_now(c), PIECE, on_apply, c);
 
-	if (!more)
-		c->falls.work = 0;
-	note(c);
-	return more;
-}
-
-static void tick(void *arg)
-{
-	struct core *c = arg;
-
 	c->falls.timer = 0;
-	if (c->falls.work)
-		note(c);
-	else if (apply_piece(c))
-		c->falls.work = loop_work(c->loop, apply_piece, c);
+	note(c);
+	if (more || mass_is_busy(c->falls.mass))
+		c->falls.timer = loop_timer_in(c->loop, more ? PIECE_MS : MASS_TICK_MS, tick, c);
 }
 
 void falls_judge(struct core *c)
 {
 	mass_judge(c->falls.mass, core_now(c), on_apply, c);
 	note(c);
+	if (mass_is_busy(c->falls.mass) && !c->falls.timer)
+		c->falls.timer = loop_timer_in(c->loop, MASS_TICK_MS, tick, c);
 }

@@ -345,8 +345,8 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 		f.down_since = t->since;
 	if (t->came_back)
 		f.up_since = t->since;
-	if (t->verdict.held_until_ms)
-		f.held_until = core_mono_of(t->core, t->verdict.held_until_ms);
+	if (t->verdict.held_ms)
+		f.held_until = core_mono_of(t->core, hc_verdict_held_until(&t->verdict));
 	return f;
 }
 

@@ -83,13 +83,13 @@ struct target {
 	struct endpoint endpoint;
 	struct check *check; /* a reference; NULL while only a verdict is known */
 	struct hc_verdict verdict;
-	mono_t since;	 /* of its state, as it is applied */
-	bool inherited;	 /* its state is from before this start of core */
-	bool is_counted; /* among those that are up (core_falls.c) */
-	bool fell;	 /* `fall` is of it */
-	bool waiting;	 /* it is down, and planned as up as yet */
+	mono_t since;	     /* of its state, as it is applied */
+	bool inherited : 1;  /* its state is from before this start of core */
+	bool came_back : 1;  /* it is up, and was seen failed and up again since then */
+	bool is_counted : 1; /* among those that are up (core_falls.c) */
+	bool fell : 1;	     /* `fall` is of it */
+	bool waiting : 1;    /* it is down, and planned as up as yet */
 	mass_ticket fall;
-	bool came_back;		   /* it is up, and was seen failed and up again since then */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */
@@ -128,7 +128,6 @@ struct falls {
 	struct mass *mass;
 	enum mass_mode mode; /* as it was noted last */
 	timer_id timer;
-	loop_work_id work;
 };
 
 void falls_start(struct core *c);

@@ -169,7 +169,7 @@ static void view_target(const struct target *t, struct target_view *out)
 		.failed = v->failed,
 		.latency_us = v->latency_us,
 		.flaps = v->flaps,
-		.held_until_ms = v->held_until_ms,
+		.held_ms = v->held_ms,
 		.users = t->user_count,
 	};
 	if (check_has(t->check->type) & CHECK_HAS_LOGIN)

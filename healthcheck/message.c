@@ -100,7 +100,7 @@ void wire_put_hc_verdict(struct buf *b, const struct hc_verdict *v)
 	wire_put_u32(b, v->failed);
 	wire_put_u32(b, v->latency_us);
 	wire_put_u8(b, v->flaps);
-	wire_put_i64(b, v->held_until_ms);
+	wire_put_u32(b, v->held_ms);
 }
 
 void wire_hc_verdict(struct wire *w, struct hc_verdict *out)
@@ -116,7 +116,7 @@ void wire_hc_verdict(struct wire *w, struct hc_verdict *out)
 	out->failed = wire_u32(w);
 	out->latency_us = wire_u32(w);
 	out->flaps = wire_u8(w);
-	out->held_until_ms = wire_i64(w);
+	out->held_ms = wire_u32(w);
 }
 
 void wire_put_hc_status(struct buf *b, const struct hc_status *s)

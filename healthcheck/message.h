@@ -103,13 +103,19 @@ struct hc_verdict {
 	enum hc_reason reason;
 	int32_t detail;	  /* HTTP status, errno, or what the reason says, else 0 */
 	bool proven;	  /* by a probe of ours, not inherited */
+	uint8_t flaps;	  /* in a row (healthcheck/verdict.h) */
 	int64_t since_ms; /* wall clock of the last change of state */
 	uint32_t ok;	  /* probes of this process's life */
 	uint32_t failed;
-	uint32_t latency_us;   /* of the last success; 0: none */
-	uint8_t flaps;	       /* in a row (healthcheck/verdict.h) */
-	int64_t held_until_ms; /* wall clock: not up before that, whatever probes say; 0: not held */
+	uint32_t latency_us; /* of the last success; 0: none */
+	/* Not up before so long after since_ms, whatever probes say; 0: not held */
+	uint32_t held_ms;
 };
+/* Until when it is held down, wall clock; 0: it is not. */
+static inline int64_t hc_verdict_held_until(const struct hc_verdict *v)
+{
+	return v->held_ms ? v->since_ms + v->held_ms : 0;
+}
 
 struct hc_status {
 	uint32_t targets;

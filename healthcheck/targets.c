@@ -81,11 +81,13 @@ bool hc_engine_has_news(const struct hc_engine *e)
 	return e->news.count > 0;
 }
 
-static int64_t held_until_ms(const struct hc_engine *e, const struct target *t)
+/* From since_ms on, by the wall clock as it is now. */
+static uint32_t held_ms(const struct hc_engine *e, const struct target *t)
 {
 	uint32_t left = hc_health_held_ms(&t->health, t->check, clock_mono(e->clock));
+	int64_t ms = clock_wall_ms(e->clock) + left - t->since_ms;
 
-	return left ? clock_wall_ms(e->clock) + left : 0;
+	return left && ms > 0 && ms < UINT32_MAX ? (uint32_t)ms : left;
 }
 
 bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
@@ -108,7 +110,7 @@ bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
 		.failed = t->failed,
 		.latency_us = t->latency_us,
 		.flaps = t->health.flaps,
-		.held_until_ms = held_until_ms(e, t),
+		.held_ms = held_ms(e, t),
 	};
 	return true;
 }

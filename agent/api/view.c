@@ -282,7 +282,7 @@ static void put_result(struct json_writer *j, const struct target_view *t)
 	json_put_uint(j, REST_FAILED, t->failed);
 	json_put_uint(j, REST_LATENCY_US, t->latency_us);
 	json_put_uint(j, REST_FLAPS, t->flaps);
-	json_put_time(j, REST_HELD_UNTIL, t->held_until_ms);
+	json_put_time(j, REST_HELD_UNTIL, t->held_ms ? t->since_ms + t->held_ms : 0);
 }
 
 const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER_ID_MAX])

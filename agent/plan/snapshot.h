@@ -95,10 +95,10 @@ struct target_view {
 	char reason[24];
 	int32_t detail;
 	bool proven;
+	uint8_t flaps;	  /* as in struct hc_verdict; so is the next */
+	uint32_t held_ms; /* after since_ms */
 	int64_t since_ms;
 	uint32_t ok, failed, latency_us;
-	uint8_t flaps; /* as in struct hc_verdict; so is the next */
-	int64_t held_until_ms;
 	uint32_t users; /* pools that hold it */
 };
 

@@ -252,12 +252,12 @@ static double since_s(mono_t begin)
 static void until(struct zone *z, const char *what, size_t up)
 {
 	mono_t began = clock_mono(&clock_system);
-	double told = 0;
+	double told = -1;
 	struct tally n;
 
 	begin(z);
 	for (n = look(z); n.up != up || n.serving != up; n = look(z)) {
-		if (!told && n.up == up)
+		if (told < 0 && n.up == up)
 			told = since_s(began);
 		if (since_s(began) > PATIENCE_S)
 			errx(1, "%s: %zu up and %zu in service, not %zu", what, n.up, n.serving,
@@ -266,7 +266,7 @@ static void until(struct zone *z, const char *what, size_t up)
 	}
 	printf("%-8s all %zu told after %.1f s, planned after %.1f s; late at most: core %" PRId64
 	       " ms, checker %u ms; longest turn of core %.1f ms of CPU\n",
-	       what, up, told > 0 ? told : since_s(began), since_s(began), z->core_lag_ms,
+	       what, up, told < 0 ? since_s(began) : told, since_s(began), z->core_lag_ms,
 	       z->checker_lag_ms, z->longest_ms);
 	fflush(stdout);
 }

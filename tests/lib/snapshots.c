@@ -210,6 +210,8 @@ static struct pool_view *sample_web(int64_t now)
 		      m, ARRAY_LEN(m));
 	v->pool->local_wanted = v->pool->local_only = true;
 	v->pool->elsewhere = 3;
+	v->pool->set.min_healthy = 50;
+	v->pool->set.slow_start_s = 60;
 	v->pool->set.masquerade = false;
 	return v;
 }

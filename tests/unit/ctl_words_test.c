@@ -95,6 +95,15 @@ static void members_are_explained(void **state)
 		       "too often. It has been down for 60s. Last check: it answered well. It is "
 		       "held down for another 60s, whatever its check finds: it came up and fell "
 		       "again within 10 minutes 3 times.");
+	check_sentence("{\"inTable\":true,\"weight\":20,\"effectiveWeight\":4,"
+		       "\"reasons\":[\"slow-start\"],\"state\":\"up\",\"target\":\"1\"}",
+		       "IN: weight 4 of 20; it is up again, and its weight grows by and by. It is "
+		       "up.");
+	check_sentence(
+		"{\"inTable\":true,\"weight\":1,\"effectiveWeight\":1,"
+		"\"reasons\":[\"mass-failure\"],\"state\":\"down\",\"target\":\"1\"}",
+		"IN: weight 1; it went down with many others at once, and is kept as yet. It "
+		"is down.");
 	check_sentence("{\"inTable\":false,\"reasons\":[\"unproven\"],\"state\":\"unknown\","
 		       "\"target\":\"1\"}",
 		       "OUT: not in the kernel's table; it was never seen up, and others are. "
@@ -172,6 +181,9 @@ static void checks_are_described(void **state)
 		const char *check, *words;
 	} cases[] = {
 		{ "{\"type\":\"tcp\"," TIMES, "tcp to the member's port" TIMES_SAID },
+		{ "{\"type\":\"tcp\",\"holdDownSeconds\":30," TIMES,
+		  "tcp to the member's port" TIMES_SAID
+		  "; flapping holds it down for 30 s and longer" },
 		{ "{\"type\":\"tcp-full\",\"send\":null,\"answer\":\"220 \"," TIMES,
 		  "tcp-full to the member's port, \"220 \" in the answer" TIMES_SAID },
 		{ "{\"type\":\"tcp-full\",\"send\":\"x\\\\r\",\"answer\":null," TIMES,

@@ -78,8 +78,18 @@ static void a_target_cut_short_or_changed_is_refused(void **state)
 
 static void facts_come_out_as_they_went_in(void **state)
 {
-	struct hc_verdict v = { 1, 2, VERDICT_UP, HC_REASON_STATUS, 503, true, 1700000000000, 4,
-				5, 6, 7,	  1700000000300 };
+	struct hc_verdict v = { .id = 1,
+				.sequence = 2,
+				.state = VERDICT_UP,
+				.reason = HC_REASON_STATUS,
+				.detail = 503,
+				.proven = true,
+				.flaps = 7,
+				.since_ms = 1700000000000,
+				.ok = 4,
+				.failed = 5,
+				.latency_us = 6,
+				.held_ms = 300000 };
 	struct hc_status s = { 1, 2, 3,
 			       4, 5, 6,
 			       7, 8, { .counts = { 9, [HISTOGRAM_BOUNDS] = 10 }, .sum_us = 11 } };
@@ -106,7 +116,10 @@ static void facts_come_out_as_they_went_in(void **state)
 	assert_int_equal(v2.failed, v.failed);
 	assert_int_equal(v2.latency_us, v.latency_us);
 	assert_int_equal(v2.flaps, v.flaps);
-	assert_int_equal(v2.held_until_ms, v.held_until_ms);
+	assert_int_equal(v2.held_ms, v.held_ms);
+	assert_int_equal(hc_verdict_held_until(&v2), 1700000300000);
+	v2.held_ms = 0;
+	assert_int_equal(hc_verdict_held_until(&v2), 0);
 	assert_int_equal(s2.targets, s.targets);
 	assert_int_equal(s2.up, s.up);
 	assert_int_equal(s2.down, s.down);

@@ -228,6 +228,36 @@ static void values_are_quoted_where_an_api_server_wants_strings(void **state)
 			 "  selector: {}\n");
 }
 
+/* Keys of what becomes of members that fail: told of where they are of no use, and quoted. */
+static void slow_start_and_min_healthy_are_looked_at(void **state)
+{
+	static const char web[] =
+		"kind: Service\napiVersion: v1\nmetadata:\n  name: a\n  annotations:\n"
+		"    parasaus.io/scheduler: mh\n    parasaus.io/slow-start: '30'\n"
+		"    parasaus.io/fail-policy: closed\n    parasaus.io/min-healthy: '50'\n"
+		"    parasaus.io/health-check-hold-down: '600'\n"
+		"spec: {type: NodePort, ports: [{port: 80, nodePort: 30001}]}\n" ENDPOINTS("a");
+
+	(void)state;
+	expect_findings(web,
+			"a.yaml:7: warning: annotation parasaus.io/slow-start has no effect: the "
+			"scheduler mh would send clients elsewhere with each change of a weight\n"
+			"a.yaml:9: warning: annotation parasaus.io/min-healthy has no effect with "
+			"parasaus.io/fail-policy: closed, which takes nobody back in; set that to "
+			"open-last or open-all\n"
+			"a.yaml:10: error: annotation parasaus.io/health-check-hold-down: \"600\" "
+			"is not a whole number of seconds from 0 (not at all) to 300; left as it "
+			"was\n");
+	expect_corrected("kind: Service\napiVersion: v1\nmetadata: {name: a, annotations: "
+			 "{parasaus.io/slow-start: 30, parasaus.io/health-check-hold-down: 30}}\n"
+			 "spec: {type: NodePort, ports: [{port: 80, nodePort: 30001}]}\n",
+			 "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  labels:\n"
+			 "    service.kubernetes.io/service-proxy-name: parasaus\n"
+			 "  annotations:\n    parasaus.io/slow-start: \"30\"\n"
+			 "    parasaus.io/health-check-hold-down: \"30\"\nspec:\n"
+			 "  type: NodePort\n  ports:\n  - port: 80\n    nodePort: 30001\n");
+}
+
 #define DB                                                                       \
 	"kind: Service\napiVersion: v1\nmetadata:\n  name: db\n  annotations:\n" \
 	"    parasaus.io/health-check-type: mysql\n"                             \
@@ -291,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_pair_needs_both),
 		cmocka_unit_test(an_address_pool_is_looked_over),
 		cmocka_unit_test(several_files_are_one_set),
+		cmocka_unit_test(slow_start_and_min_healthy_are_looked_at),
 		cmocka_unit_test(a_secret_is_looked_at),
 		cmocka_unit_test(a_secret_is_not_printed),
 		cmocka_unit_test(what_cannot_be_read_is_an_error_and_has_no_corrected_form),
