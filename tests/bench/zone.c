@@ -8,8 +8,8 @@
  *
  * In a network namespace of its own every address of 10.128.0.0/11 is this host.
  * Of each pool's members a third is behind another port than the rest: the zone,
- * whose listener takes no packet any more (silent), or is closed (refuse), and
- * comes back after GONE_S.
+ * whose listener takes no packet any more (silent), or listens no more (refuse),
+ * and comes back after GONE_S.
  *
  * Reported are how long it took until checks had found the zone down and up, and
  * until that was planned of all of them; the longest that the loops of core and of
@@ -76,10 +76,11 @@ static void take_zone(struct zone *z)
 	struct sock_filter nothing = { .code = BPF_RET | BPF_K, .k = 0 };
 	struct sock_fprog program = { 1, &nothing };
 
-	if (!z->is_silent)
-		close(z->listener);
-	else if (setsockopt(z->listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) <
-		 0)
+	/* Not closed: the checker's process has it, too. */
+	if (!z->is_silent && shutdown(z->listener, SHUT_RDWR) < 0)
+		err(1, "shutdown");
+	if (z->is_silent &&
+	    setsockopt(z->listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
 		err(1, "filter");
 }
 
@@ -87,9 +88,10 @@ static void give_zone(struct zone *z)
 {
 	int none = 0;
 
-	if (!z->is_silent)
-		z->listener = listen_everywhere(PORT_ZONE);
-	else if (setsockopt(z->listener, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) < 0)
+	if (!z->is_silent && listen(z->listener, 4096) < 0)
+		err(1, "listen");
+	if (z->is_silent &&
+	    setsockopt(z->listener, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof(none)) < 0)
 		err(1, "filter");
 }
 
