@@ -9,6 +9,7 @@
  *   core_secret      accounts that checks need -> sources, the healthcheck process
  *   core_target      verdicts <-> the healthcheck process
  *   core_falls       verdicts that come with too many others, and have to wait
+ *   core_look        questions of people -> the healthcheck process, how a target is just now
  *   core_pool        pools + verdicts -> plan
  *   core_frontend    plan + drains -> what each VIP:port should be
  *   core_kernel      frontends -> the ipvs process, its image and status back
@@ -45,6 +46,7 @@
 #include "agent/plan/plan.h"
 #include "agent/plan/pool_index.h"
 #include "agent/plan/snapshot.h"
+#include "agent/plan/transitions.h"
 #include "agent/pool/pool.h"
 #include "agent/store/store.h"
 #include "healthcheck/message.h"
@@ -90,6 +92,7 @@ struct target {
 	bool fell : 1;	     /* `fall` is of it */
 	bool waiting : 1;    /* it is down, and planned as up as yet */
 	mass_ticket fall;
+	uint32_t newest;     /* change of its state: agent/plan/transitions.h */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */
@@ -122,6 +125,9 @@ void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
 
+/* NULL: there is none; one that has no check is told of by a verdict alone. */
+const struct target *target_of_id(const struct core *c, uint64_t id);
+
 /* --- core_falls: many that go down at once ------------------------------------------ */
 
 struct falls {
@@ -138,6 +144,25 @@ void falls_heard(struct target *t); /* its verdict is another one */
 void falls_leave(struct target *t);
 /* What was heard of since the last call is applied or waits: before anything is planned. */
 void falls_judge(struct core *c);
+
+/* --- core_look: how is it with a target? ------------------------------------------ */
+
+/* Questions to the healthcheck process that are not answered yet, the oldest first. */
+struct health_looks {
+	struct look_question *first, *last;
+	size_t waiting;
+	timer_id timer; /* until the first one is given up */
+};
+
+/* Those of a struct target_look_place, of the core `arg`. */
+struct target_details;
+bool looks_ask(void *arg, uint64_t id, void (*fn)(void *arg, const struct hc_sight *s),
+	       void *fn_arg);
+bool look_find(void *arg, uint64_t id, struct target_details *out);
+int64_t look_now_ms(void *arg);
+MUST_CHECK bool looks_hear(struct core *c, struct wire *body);
+void looks_disconnected(struct core *c); /* whoever waits is answered without */
+void looks_end(struct core *c);		 /* and is told nothing */
 
 /* --- core_pool ------------------------------------------------------------------ */
 
@@ -499,6 +524,8 @@ struct view {
 MUST_CHECK int view_start(struct core *c);
 void view_end(struct core *c);
 void view_changed(struct core *c); /* a new snapshot, soon */
+/* As readers see it; its login is a reference for the caller. */
+void view_target(const struct target *t, struct target_view *out);
 /* ps->view is made anew of what was planned just now, and is in the next snapshot, soon; or in none any more. */
 void view_pool_new(struct core *c, struct pool_state *ps, const struct plan_member *plan);
 void view_pool_gone(struct core *c, const struct pool_state *ps);
@@ -566,6 +593,8 @@ struct core {
 	uint32_t health_lag_max_ms;	/* of all of them */
 	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
+	struct health_looks looks;
+	struct transitions *transitions; /* of targets' states */
 	struct kernel_link kernel;
 	struct saved saved;
 	int lock_fd;
@@ -583,7 +612,8 @@ struct core {
 	struct edits *edits;
 	struct batches *batches; /* agent/api/batch.h */
 	struct statistics *statistics;
-	struct backups *backups; /* agent/api/backup_route.h */
+	struct target_looks *target_looks; /* agent/api/target_route.h */
+	struct backups *backups;	   /* agent/api/backup_route.h */
 	char *backup_directory;
 	struct tokens *tokens;	 /* agent/api/tokens.h */
 	struct reviews *reviews; /* agent/api/reviews.h; NULL: a cluster's tokens are not taken */

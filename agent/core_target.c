@@ -29,6 +29,11 @@ static struct target *target_get(const struct core *c, uint64_t id)
 	return map_get(&c->targets, hash_table_u64(id), &id);
 }
 
+const struct target *target_of_id(const struct core *c, uint64_t id)
+{
+	return target_get(c, id);
+}
+
 struct target *target_find(const struct core *c, const struct check *check,
 			   const struct endpoint *member)
 {
@@ -70,6 +75,7 @@ void targets_start(struct core *c)
 {
 	map_init(&c->targets, target_is);
 	order_init(&c->checked, by_endpoint);
+	c->transitions = transitions_new();
 	LIST_INIT(&c->idle);
 	falls_start(c);
 }
@@ -90,6 +96,8 @@ void targets_end(struct core *c)
 	bulk_stop(&c->health_bulk);
 	loop_cancel(c->loop, c->log_timer);
 	channel_free(c->health);
+	looks_end(c);
+	transitions_free(c->transitions);
 	while ((t = map_next(&c->targets, &pos)))
 		target_free(t);
 	falls_end(c);
@@ -347,6 +355,16 @@ static int64_t since_ms_of(const struct core *c, const struct hc_verdict *v)
 	return clock_wall_ms(loop_clock(c->loop));
 }
 
+static void remember(struct core *c, struct target *t)
+{
+	const struct transition e = { .at_ms = t->verdict.since_ms,
+				      .detail = t->verdict.detail,
+				      .state = (uint8_t)t->verdict.state,
+				      .reason = (uint8_t)t->verdict.reason };
+
+	transitions_add(c->transitions, &t->newest, &e);
+}
+
 static void take_verdict(struct core *c, const struct hc_verdict *v)
 {
 	struct target *t = target_get(c, v->id);
@@ -394,6 +412,7 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		t->came_back = was_seen_failed && v->state == VERDICT_UP && v->proven;
 		t->since = core_now(c);
 	}
+	remember(c, t);
 	if (t->check)
 		log_change(c, t);
 	for (uint32_t i = 0; i < t->user_count; i++)
@@ -434,6 +453,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		if (s.lag_ms > c->health_lag_max_ms)
 			c->health_lag_max_ms = s.lag_ms;
 		return true;
+	case HC_MSG_SEEN:
+		return looks_hear(c, body);
 	case HC_MSG_EVENT:
 		return core_log_event("health", body);
 	default:
@@ -447,10 +468,13 @@ static void disconnect(struct core *c)
 	bulk_stop(&c->health_bulk);
 	channel_free(c->health);
 	c->health = NULL;
+	looks_disconnected(c);
 	c->health_before.probes += c->health_status.probes;
 	c->health_before.inconclusive += c->health_status.inconclusive;
 	c->health_before.deferred += c->health_status.deferred;
 	histogram_merge(&c->health_before.late, &c->health_status.late);
+	for (unsigned i = 0; i < CHECK_TYPES; i++)
+		histogram_merge(&c->health_before.latency[i], &c->health_status.latency[i]);
 	c->health_status = (struct hc_status){ 0 };
 }
 

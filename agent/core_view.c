@@ -154,7 +154,7 @@ static struct pool_view *view_of_pool(struct core *c, const struct pool_state *p
 
 /* --- targets ------------------------------------------------------------------------ */
 
-static void view_target(const struct target *t, struct target_view *out)
+void view_target(const struct target *t, struct target_view *out)
 {
 	const struct hc_verdict *v = &t->verdict;
 
@@ -483,6 +483,9 @@ static void view_numbers(struct core *c, struct snapshot *s)
 		.late = c->health_before.late,
 	};
 	histogram_merge(&s->probing.late, &c->health_status.late);
+	memcpy(s->probing.latency, c->health_before.latency, sizeof(s->probing.latency));
+	for (unsigned i = 0; i < CHECK_TYPES; i++)
+		histogram_merge(&s->probing.latency[i], &c->health_status.latency[i]);
 	memcpy(s->processes, c->view.processes, sizeof(s->processes));
 	if (api_http_hello(c->view.api, &hello)) {
 		endpoint_text(&hello.listen, s->remote.listen);

@@ -13,6 +13,7 @@
 #include "agent/api/edit.h"
 #include "agent/api/problem.h"
 #include "agent/api/statistics.h"
+#include "agent/api/target_route.h"
 #include "agent/api/token_route.h"
 #include "agent/base/log.h"
 #include "agent/base/xalloc.h"
@@ -162,6 +163,17 @@ static void begin_statistics(struct core *c, struct command *command)
 	snapshot_unref(snapshot);
 }
 
+static void begin_target(struct core *c, struct command *command)
+{
+	const struct target_look_place place = { .all = c->target_looks,
+						 .find = look_find,
+						 .look = looks_ask,
+						 .now_ms = look_now_ms,
+						 .arg = c };
+
+	target_begin(&place, &command->request, on_answer, command);
+}
+
 static void on_command(void *arg, struct command *command)
 {
 	const struct bearer *bearer = &command->request.bearer;
@@ -177,6 +189,8 @@ static void on_command(void *arg, struct command *command)
 		begin_batch(c, command);
 	} else if (statistics_is_asked_for(&command->request)) {
 		begin_statistics(c, command);
+	} else if (target_is_asked_for(&command->request)) {
+		begin_target(c, command);
 	} else {
 		begin_edit(c, command);
 	}
@@ -240,6 +254,7 @@ int writes_start(struct core *c)
 		c->edits = edits_new();
 	c->batches = batches_new(c->loop);
 	c->statistics = statistics_new();
+	c->target_looks = target_looks_new();
 	c->backups = backups_new();
 	c->backup_directory = xasprintf("%s/backups", c->config->state_directory);
 	c->edit_sources = xcalloc(c->config->source_count + 1, sizeof(*c->edit_sources));
@@ -255,6 +270,8 @@ void writes_end(struct core *c)
 	c->batches = NULL;
 	statistics_free(c->statistics);
 	c->statistics = NULL;
+	target_looks_free(c->target_looks);
+	c->target_looks = NULL;
 	backups_free(c->backups);
 	c->backups = NULL;
 	free(c->backup_directory);

@@ -89,10 +89,9 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 	t->reason = (uint8_t)o->reason;
 	t->detail = o->detail;
 	if (meaning == HC_MEANS_GOOD) {
-		int64_t us = (now.ns - t->began.ns) / 1000;
-
 		t->ok++;
-		t->latency_us = us > 0 ? (uint32_t)us : 1;
+		t->latency_us = t->took_us;
+		histogram_add(&e->latency[t->check->type], t->took_us);
 	} else {
 		t->failed++;
 	}
@@ -132,7 +131,9 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 {
 	mono_t now = clock_mono(e->clock);
 	enum hc_meaning meaning = hc_reason_meaning(t->check, t->health.state, o.reason);
+	int64_t us = (now.ns - t->began.ns) / 1000;
 
+	t->took_us = us > 0 ? (uint32_t)us : 1;
 	if (e->is_late && meaning == HC_MEANS_BAD) {
 		o = (struct hc_outcome){ HC_REASON_LATE, 0 };
 		meaning = HC_MEANS_NOTHING;

@@ -63,6 +63,9 @@ MUST_CHECK bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out);
 void hc_engine_tell_all(struct hc_engine *e); /* everything is news again */
 bool hc_engine_has_news(const struct hc_engine *e);
 
+/* How it is with a target just now, for who asks. */
+void hc_engine_look(const struct hc_engine *e, uint64_t id, struct hc_sight *out);
+
 /* lag_ms is the worst since the last call. */
 void hc_engine_status(struct hc_engine *e, struct hc_status *out);
 /* What kept probes from being run since the last call: how many, and the last cause. */

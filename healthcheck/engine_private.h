@@ -49,6 +49,7 @@ struct target {
 	uint32_t ok, failed, latency_us;
 	uint32_t sequence;
 	uint32_t moved_ms; /* MOVED: since when; milliseconds, their lower half */
+	uint32_t took_us;  /* the last probe that ended; 0: none did */
 	int64_t since_ms;
 	mono_t began; /* the last probe */
 };
@@ -84,8 +85,9 @@ struct hc_engine {
 	uint64_t due_total; /* how many ever came to `due`, and how many of those were looked at */
 	uint64_t due_deferred;
 	uint64_t deferred;
-	struct histogram late;	       /* from when a known target was due until its probe began */
-	struct place_list news, moved; /* in `tellings` */
+	struct histogram late; /* from when a known target was due until its probe began */
+	struct histogram latency[CHECK_TYPES]; /* of the good probes */
+	struct place_list news, moved;	       /* in `tellings` */
 	struct hc_bucket bucket;
 	uint64_t demand_milli; /* probes in 1000 s that the intervals ask for */
 	mono_t paused_until;

@@ -119,6 +119,58 @@ void wire_hc_verdict(struct wire *w, struct hc_verdict *out)
 	out->held_ms = wire_u32(w);
 }
 
+static void put_histogram(struct buf *b, const struct histogram *h)
+{
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		wire_put_u64(b, h->counts[i]);
+	wire_put_u64(b, h->sum_us);
+}
+
+static void read_histogram(struct wire *w, struct histogram *out)
+{
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		out->counts[i] = wire_u64(w);
+	out->sum_us = wire_u64(w);
+}
+
+static bool is_empty(const struct histogram *h)
+{
+	static const struct histogram nothing;
+
+	return memcmp(h, &nothing, sizeof(nothing)) == 0;
+}
+
+/* How many, then each with its type, the least first: those that are empty are left out. */
+static void put_latency(struct buf *b, const struct histogram latency[CHECK_TYPES])
+{
+	uint8_t count = 0;
+
+	for (unsigned i = 0; i < CHECK_TYPES; i++)
+		count = (uint8_t)(count + !is_empty(&latency[i]));
+	wire_put_u8(b, count);
+	for (unsigned i = 0; i < CHECK_TYPES; i++) {
+		if (is_empty(&latency[i]))
+			continue;
+		wire_put_u8(b, (uint8_t)i);
+		put_histogram(b, &latency[i]);
+	}
+}
+
+static void read_latency(struct wire *w, struct histogram out[CHECK_TYPES])
+{
+	unsigned count = read_enum(w, CHECK_TYPES + 1), next = 0;
+
+	memset(out, 0, CHECK_TYPES * sizeof(out[0]));
+	for (unsigned i = 0; i < count && !w->bad; i++) {
+		unsigned type = read_enum(w, CHECK_TYPES);
+
+		read_histogram(w, &out[type]);
+		if (type < next || is_empty(&out[type]))
+			w->bad = true;
+		next = type + 1;
+	}
+}
+
 void wire_put_hc_status(struct buf *b, const struct hc_status *s)
 {
 	wire_put_u32(b, s->targets);
@@ -129,9 +181,8 @@ void wire_put_hc_status(struct buf *b, const struct hc_status *s)
 	wire_put_u64(b, s->inconclusive);
 	wire_put_u32(b, s->lag_ms);
 	wire_put_u64(b, s->deferred);
-	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
-		wire_put_u64(b, s->late.counts[i]);
-	wire_put_u64(b, s->late.sum_us);
+	put_histogram(b, &s->late);
+	put_latency(b, s->latency);
 }
 
 void wire_hc_status(struct wire *w, struct hc_status *out)
@@ -144,9 +195,50 @@ void wire_hc_status(struct wire *w, struct hc_status *out)
 	out->inconclusive = wire_u64(w);
 	out->lag_ms = wire_u32(w);
 	out->deferred = wire_u64(w);
-	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
-		out->late.counts[i] = wire_u64(w);
-	out->late.sum_us = wire_u64(w);
+	read_histogram(w, &out->late);
+	read_latency(w, out->latency);
+}
+
+void wire_put_hc_sight(struct buf *b, const struct hc_sight *s)
+{
+	wire_put_u64(b, s->id);
+	wire_put_u8(b, s->is_known);
+	wire_put_u8(b, s->is_probed);
+	wire_put_u8(b, s->is_under_way);
+	wire_put_u8(b, s->has_begun);
+	wire_put_u8(b, s->streak);
+	wire_put_u32(b, s->interval_ms);
+	wire_put_u32(b, s->took_us);
+	wire_put_i64(b, s->began_ago_ms);
+	wire_put_i64(b, s->due_in_ms);
+	wire_put_u8(b, (uint8_t)s->reason);
+	wire_put_u32(b, (uint32_t)s->detail);
+	wire_put_u32(b, s->ok);
+	wire_put_u32(b, s->failed);
+	wire_put_u32(b, s->latency_us);
+}
+
+void wire_hc_sight(struct wire *w, struct hc_sight *out)
+{
+	out->id = wire_u64(w);
+	out->is_known = read_enum(w, 2) == 1;
+	out->is_probed = read_enum(w, 2) == 1;
+	out->is_under_way = read_enum(w, 2) == 1;
+	out->has_begun = read_enum(w, 2) == 1;
+	out->streak = wire_u8(w);
+	out->interval_ms = wire_u32(w);
+	out->took_us = wire_u32(w);
+	out->began_ago_ms = wire_i64(w);
+	out->due_in_ms = wire_i64(w);
+	out->reason = (enum hc_reason)read_enum(w, HC_REASON_COUNT);
+	out->detail = (int32_t)wire_u32(w);
+	out->ok = wire_u32(w);
+	out->failed = wire_u32(w);
+	out->latency_us = wire_u32(w);
+	/* Times of day are made of them. */
+	if (out->began_ago_ms < 0 || out->began_ago_ms > HC_SIGHT_MAX_MS ||
+	    out->due_in_ms < -HC_SIGHT_MAX_MS || out->due_in_ms > HC_SIGHT_MAX_MS)
+		w->bad = true;
 }
 
 static void put_optional(struct buf *b, const char *s)

@@ -11,7 +11,9 @@
  * a password.
  *
  * healthcheck tells every verdict it has when a core connects (VERDICT ...,
- * VERDICTS_END), then each change as it happens, and STATUS now and then.
+ * VERDICTS_END), then each change as it happens, and STATUS now and then. What
+ * changes with each probe it tells of one target at a time, where core asks:
+ * each LOOK is answered by a SEEN, in order.
  */
 #ifndef HEALTHCHECK_MESSAGE_H
 #define HEALTHCHECK_MESSAGE_H
@@ -39,6 +41,9 @@ enum hc_message {
 	HC_MSG_EVENT = 8,  /* u8 log level, text */
 	/* core -> healthcheck */
 	HC_MSG_SECRET = 9, /* struct hc_secret, by channel_send_secret() */
+	HC_MSG_LOOK = 10,  /* u64 id */
+	/* healthcheck -> core */
+	HC_MSG_SEEN = 11, /* struct hc_sight */
 };
 
 /* Why a target is as it is: the result of the last probe that counted. */
@@ -127,17 +132,40 @@ struct hc_status {
 	uint32_t lag_ms;       /* the loop's worst lateness since the last STATUS */
 	uint64_t deferred;     /* probes that a limit made wait beyond their time, uncounted */
 	struct histogram late; /* how much later than due those of known targets began */
+	struct histogram latency[CHECK_TYPES]; /* of the good probes, by enum check_type */
+};
+
+#define HC_SIGHT_MAX_MS (INT64_C(1000) * 365 * 86400 * 1000)
+
+/* What is so of one target just now; all but the id is 0 where it is not known. */
+struct hc_sight {
+	uint64_t id;
+	bool is_known;
+	bool is_probed;	      /* what follows is 0 where not */
+	bool is_under_way;    /* a probe of it is */
+	bool has_begun;	      /* the first one did */
+	uint8_t streak;	      /* results in a row that speak against its state */
+	uint32_t interval_ms; /* in force: the fast one while its state is in doubt */
+	uint32_t took_us;     /* the last probe that ended; 0: none did */
+	int64_t began_ago_ms; /* the last probe, the one under way too */
+	int64_t due_in_ms; /* the next one; below 0: it waits for its turn. 0 while one is under way */
+	/* As a verdict has them, which may be told later. */
+	enum hc_reason reason;
+	int32_t detail;
+	uint32_t ok, failed, latency_us;
 };
 
 void wire_put_hc_target(struct buf *b, const struct hc_target *t);
 void wire_put_hc_verdict(struct buf *b, const struct hc_verdict *v);
 void wire_put_hc_status(struct buf *b, const struct hc_status *s);
+void wire_put_hc_sight(struct buf *b, const struct hc_sight *s);
 /* Into a buffer that is to be wiped: CLEANUP(buf_wipe). */
 void wire_put_hc_secret(struct buf *b, const struct hc_secret *s);
 /* out->check is a reference of the caller's, or NULL where the message is bad. */
 void wire_hc_target(struct wire *w, struct hc_target *out);
 void wire_hc_verdict(struct wire *w, struct hc_verdict *out);
 void wire_hc_status(struct wire *w, struct hc_status *out);
+void wire_hc_sight(struct wire *w, struct hc_sight *out);
 /* out holds copies of the caller's, to be given to hc_secret_done(); nothing where it is bad. */
 void wire_hc_secret(struct wire *w, struct hc_secret *out);
 /* Overwrites and frees what it holds; a zeroed one holds nothing. */

@@ -103,7 +103,8 @@ static bool status_equal(const struct hc_status *a, const struct hc_status *b)
 	return a->targets == b->targets && a->up == b->up && a->down == b->down &&
 	       a->in_flight == b->in_flight && a->probes == b->probes &&
 	       a->inconclusive == b->inconclusive && a->lag_ms == b->lag_ms &&
-	       a->deferred == b->deferred;
+	       a->deferred == b->deferred &&
+	       memcmp(a->latency, b->latency, sizeof(a->latency)) == 0;
 }
 
 static void send_status(struct hc_role *r)
@@ -275,6 +276,20 @@ static bool on_gone(struct hc_role *r, struct wire *body)
 	return true;
 }
 
+static bool on_look(struct hc_role *r, struct wire *body)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	uint64_t id = wire_u64(body);
+	struct hc_sight s;
+
+	if (!wire_end(body))
+		return false;
+	hc_engine_look(r->engine, id, &s);
+	wire_put_hc_sight(&b, &s);
+	channel_send(r->core, HC_MSG_SEEN, &b);
+	return true;
+}
+
 static bool on_secret(struct hc_role *r, struct wire *body)
 {
 	struct hc_secret s;
@@ -308,6 +323,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		break;
 	case HC_MSG_SECRET:
 		return on_secret(r, body);
+	case HC_MSG_LOOK:
+		return on_look(r, body);
 	case HC_MSG_GONE:
 		return on_gone(r, body);
 	case HC_MSG_COMMIT:

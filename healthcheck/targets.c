@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
@@ -318,7 +319,44 @@ void hc_engine_status(struct hc_engine *e, struct hc_status *out)
 		.deferred = e->deferred,
 		.late = e->late,
 	};
+	memcpy(out->latency, e->latency, sizeof(out->latency));
 	e->lag_ms = 0;
+}
+
+static uint32_t interval_of(const struct target *t)
+{
+	return hc_health_in_doubt(&t->health) ? t->check->fast_ms : t->check->interval_ms;
+}
+
+/* A new one is due at once, and one that waits for a place has been due. */
+static int64_t due_in_ms(const struct hc_engine *e, const struct target *t, mono_t now)
+{
+	if (t->stage == PROBING || t->is_fresh)
+		return 0;
+	return mono_sub_ms(wheel_due(e->wheel, t->number), now);
+}
+
+void hc_engine_look(const struct hc_engine *e, uint64_t id, struct hc_sight *out)
+{
+	const struct target *t = map_get(&e->targets, hash_table_u64(id), &id);
+	mono_t now = clock_mono(e->clock);
+
+	*out = (struct hc_sight){ .id = id, .is_known = t != NULL };
+	if (!t || t->stage == NEVER)
+		return;
+	out->is_probed = true;
+	out->is_under_way = t->stage == PROBING;
+	out->has_begun = !t->is_fresh;
+	out->streak = t->health.streak;
+	out->interval_ms = interval_of(t);
+	out->took_us = t->took_us;
+	out->began_ago_ms = t->is_fresh ? 0 : mono_sub_ms(now, t->began);
+	out->due_in_ms = due_in_ms(e, t, now);
+	out->reason = (enum hc_reason)t->reason;
+	out->detail = t->detail;
+	out->ok = t->ok;
+	out->failed = t->failed;
+	out->latency_us = t->latency_us;
 }
 
 uint64_t hc_engine_take_trouble(struct hc_engine *e, struct hc_outcome *out)

@@ -10,6 +10,7 @@
 #include "agent/api/http_private.h"
 #include "agent/api/problem.h"
 #include "agent/api/statistics.h"
+#include "agent/api/target_route.h"
 #include "agent/api/token_route.h"
 
 static void resume(void *connection)
@@ -28,6 +29,8 @@ enum http_step http_command_begin(const struct rest_request *r, struct command *
 		admission = batch_admit(r, reply);
 	if (admission == EDIT_NOT_OURS)
 		admission = statistics_admit(r, reply);
+	if (admission == EDIT_NOT_OURS)
+		admission = target_admit(r, reply);
 	if (admission == EDIT_NOT_OURS)
 		admission = edit_admit(r, reply);
 	switch (admission) {

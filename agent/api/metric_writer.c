@@ -62,8 +62,11 @@ void metric_seconds_ms(const struct metric *m, const char *const *labels, uint64
 	buf_printf(m->out, "%" PRIu64 ".%03" PRIu64 "\n", ms / 1000, ms % 1000);
 }
 
-void metric_histogram(const struct metric *m, const struct histogram *h)
+/* `labels` is a pair and room for another one, both NULL where there is none. */
+static void put_histogram(const struct metric *m, const char *labels[static 5],
+			  const struct histogram *h)
 {
+	const char **le = labels[0] ? labels + 2 : labels;
 	uint64_t count = 0;
 	char bound[32];
 
@@ -71,10 +74,25 @@ void metric_histogram(const struct metric *m, const struct histogram *h)
 		count += h->counts[i];
 		snprintf(bound, sizeof(bound), "%g",
 			 i < HISTOGRAM_BOUNDS ? histogram_bounds_s[i] : 0);
-		put_name(m, "_bucket", METRIC_LABELS("le", i < HISTOGRAM_BOUNDS ? bound : "+Inf"));
+		le[0] = "le";
+		le[1] = i < HISTOGRAM_BOUNDS ? bound : "+Inf";
+		put_name(m, "_bucket", labels);
 		buf_printf(m->out, "%" PRIu64 "\n", count);
 	}
-	buf_printf(m->out, "%s_sum %" PRIu64 ".%06" PRIu64 "\n", m->name, h->sum_us / 1000000,
-		   h->sum_us % 1000000);
-	buf_printf(m->out, "%s_count %" PRIu64 "\n", m->name, count);
+	le[0] = NULL;
+	put_name(m, "_sum", labels);
+	buf_printf(m->out, "%" PRIu64 ".%06" PRIu64 "\n", h->sum_us / 1000000, h->sum_us % 1000000);
+	put_name(m, "_count", labels);
+	buf_printf(m->out, "%" PRIu64 "\n", count);
+}
+
+void metric_histogram(const struct metric *m, const struct histogram *h)
+{
+	put_histogram(m, (const char *[5]){ NULL }, h);
+}
+
+void metric_histogram_of(const struct metric *m, const char *label, const char *value,
+			 const struct histogram *h)
+{
+	put_histogram(m, (const char *[5]){ label, value }, h);
 }

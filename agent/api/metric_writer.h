@@ -28,6 +28,9 @@ void metric_uint(const struct metric *m, const char *const *labels, uint64_t v);
 void metric_seconds_us(const struct metric *m, const char *const *labels, uint64_t us);
 void metric_seconds_ms(const struct metric *m, const char *const *labels, uint64_t ms);
 void metric_histogram(const struct metric *m, const struct histogram *h);
+/* One of several, told apart by a label. */
+void metric_histogram_of(const struct metric *m, const char *label, const char *value,
+			 const struct histogram *h);
 
 #define METRIC_LABELS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define METRIC_NO_LABELS   ((const char *const[]){ NULL })

@@ -166,6 +166,12 @@ static void put_probes(struct buf *out, const struct probe_view *p)
 	m = metric_begin(out, "parasaus_probe_late_seconds", METRIC_HISTOGRAM,
 			 "From when a probe was due until it began.");
 	metric_histogram(&m, &p->late);
+	m = metric_begin(out, "parasaus_probe_latency_seconds", METRIC_HISTOGRAM,
+			 "From when a probe began until it was good.");
+	for (unsigned i = 0; i < CHECK_TYPES; i++)
+		if (histogram_total(&p->latency[i]))
+			metric_histogram_of(&m, "type", check_type_text((enum check_type)i),
+					    &p->latency[i]);
 }
 
 /* With the names that kube-proxy has for it, in a namespace of our own. */

@@ -21,6 +21,8 @@ static const struct kind {
 	[PROBLEM_NO_POOL] = { 404, "pool-not-found", "There is no such pool", "没有这个池" },
 	[PROBLEM_NO_MEMBER] = { 404, "member-not-found", "The pool has no such member",
 				"该池没有这个成员" },
+	[PROBLEM_NO_TARGET] = { 404, "target-not-found", "There is no such target",
+				"没有这个检查目标" },
 	[PROBLEM_CROSS_SITE] = { 403, "cross-site", "A page of another site must not do this",
 				 "不允许其他网站的页面执行此操作" },
 	[PROBLEM_NO_DOCUMENT] = { 404, "document-not-found", "There is no such document",

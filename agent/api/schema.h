@@ -32,6 +32,7 @@
 #define REST_POOL_SPEC		      "/api/v1/pools/{id}/spec"
 #define REST_MEMBERS		      "/api/v1/members"
 #define REST_TARGETS		      "/api/v1/targets"
+#define REST_TARGET_PATH	      "/api/v1/targets/{id}"
 #define REST_PROBLEMS		      "/api/v1/problems"
 #define REST_ADDRESS_POOLS	      "/api/v1/address-pools"
 #define REST_ADDRESS_POOL_ALLOCATIONS "/api/v1/address-pools/{name}/allocations"
@@ -242,6 +243,17 @@
 #define REST_HELD_UNTIL	      "heldUntil"
 #define REST_POOLS_FIELD      "pools"
 
+/* Of one target, besides. */
+#define REST_PROBE	   "probe"
+#define REST_UNDER_WAY	   "underWay"
+#define REST_BEGAN_AT	   "beganAt"
+#define REST_TOOK_US	   "tookMicroseconds"
+#define REST_DUE_AT	   "dueAt"
+#define REST_STREAK	   "streak"
+#define REST_STREAK_NEEDED "streakNeeded"
+#define REST_MEMBER_COUNT  "memberCount"
+#define REST_TRANSITIONS   "transitions"
+
 /* Of a problem. */
 #define REST_WHERE	"where"
 #define REST_LINE	"line"
@@ -273,6 +285,10 @@
 #define REST_LAG_MAX_MS	       "lagMaxMs"
 #define REST_DEFERRED	       "deferred"
 #define REST_LATE_SECONDS      "lateSeconds" /* 99.9 % of them are within it */
+#define REST_LATENCY	       "latency"     /* of each type of check: */
+#define REST_MEAN_US	       "meanMicroseconds"
+#define REST_HALF_SECONDS      "halfSeconds" /* 50 % of them are within it */
+#define REST_MOST_SECONDS      "mostSeconds" /* 99 % of them are within it */
 #define REST_LAST_SYNC_SECONDS "lastSyncSeconds"
 #define REST_PROCESSES	       "processes"
 #define REST_PID	       "pid"

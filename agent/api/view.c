@@ -126,6 +126,11 @@ static void put_check(struct json_writer *j, const struct check *c)
 	json_end_object(j);
 }
 
+void view_put_check(struct json_writer *j, const struct check *c)
+{
+	put_check(j, c);
+}
+
 static void put_member_counts(struct json_writer *j, const struct pool_view *v)
 {
 	struct pool_counts n = view_pool_counts(v);
@@ -341,9 +346,15 @@ void view_put_member(struct json_writer *j, const struct snapshot *s, const stru
 
 void view_put_target(struct json_writer *j, const struct target_view *t)
 {
+	json_put_object(j, NULL);
+	view_put_target_fields(j, t);
+	json_end_object(j);
+}
+
+void view_put_target_fields(struct json_writer *j, const struct target_view *t)
+{
 	char id[VIEW_ID_TEXT_MAX], address[ADDR_TEXT_MAX];
 
-	json_put_object(j, NULL);
 	json_put_text(j, REST_ID, view_target_id(t->id, id));
 	json_put_text(j, REST_ADDRESS, addr_text(&t->endpoint.addr, address));
 	json_put_uint(j, REST_PORT, t->endpoint.port);
@@ -355,7 +366,6 @@ void view_put_target(struct json_writer *j, const struct target_view *t)
 	json_put_time(j, REST_SINCE, t->since_ms);
 	put_result(j, t);
 	json_put_uint(j, REST_POOLS_FIELD, t->users);
-	json_end_object(j);
 }
 
 /* --- problems ------------------------------------------------------------------ */

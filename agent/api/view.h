@@ -56,6 +56,9 @@ const char *view_member_id(const struct endpoint *e, char out[static VIEW_MEMBER
 void view_put_member(struct json_writer *j, const struct snapshot *s, const struct pool_view *v,
 		     size_t place);
 void view_put_target(struct json_writer *j, const struct target_view *t);
+/* Its fields alone, for an object that has more; and a check, as pools have it. */
+void view_put_target_fields(struct json_writer *j, const struct target_view *t);
+void view_put_check(struct json_writer *j, const struct check *c);
 void view_put_status(struct json_writer *j, const struct snapshot *s);
 
 /*

@@ -54,6 +54,27 @@ static void put_sources(struct json_writer *j, const struct snapshot *s)
 	json_end_array(j);
 }
 
+/* By the types of checks that had good probes. */
+static void put_latency(struct json_writer *j, const struct histogram latency[CHECK_TYPES])
+{
+	json_put_array(j, REST_LATENCY);
+	for (unsigned i = 0; i < CHECK_TYPES; i++) {
+		const struct histogram *h = &latency[i];
+		uint64_t n = histogram_total(h);
+
+		if (!n)
+			continue;
+		json_put_object(j, NULL);
+		json_put_text(j, REST_TYPE, check_type_text((enum check_type)i));
+		json_put_uint(j, REST_OK, n);
+		json_put_uint(j, REST_MEAN_US, h->sum_us / n);
+		json_put_seconds(j, REST_HALF_SECONDS, histogram_within_s(h, 0.5));
+		json_put_seconds(j, REST_MOST_SECONDS, histogram_within_s(h, 0.99));
+		json_end_object(j);
+	}
+	json_end_array(j);
+}
+
 static void put_probing(struct json_writer *j, const struct probe_view *p)
 {
 	json_put_object(j, REST_PROBING);
@@ -64,6 +85,7 @@ static void put_probing(struct json_writer *j, const struct probe_view *p)
 	json_put_uint(j, REST_LAG_MAX_MS, p->lag_max_ms);
 	json_put_uint(j, REST_DEFERRED, p->deferred);
 	json_put_seconds(j, REST_LATE_SECONDS, histogram_within_s(&p->late, 0.999));
+	put_latency(j, p->latency);
 	json_end_object(j);
 }
 

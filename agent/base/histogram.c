@@ -15,6 +15,15 @@ void histogram_add(struct histogram *h, uint64_t us)
 	h->sum_us += us;
 }
 
+uint64_t histogram_total(const struct histogram *h)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->counts[i];
+	return n;
+}
+
 void histogram_merge(struct histogram *h, const struct histogram *more)
 {
 	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
@@ -24,11 +33,9 @@ void histogram_merge(struct histogram *h, const struct histogram *more)
 
 double histogram_within_s(const struct histogram *h, double share)
 {
-	uint64_t all = 0, seen = 0;
+	uint64_t all = histogram_total(h), seen = 0;
 	unsigned i = 0;
 
-	for (unsigned k = 0; k <= HISTOGRAM_BOUNDS; k++)
-		all += h->counts[k];
 	if (!all)
 		return 0;
 	while (i < HISTOGRAM_BOUNDS - 1 && (double)(seen + h->counts[i]) < share * (double)all)

@@ -19,6 +19,7 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *h, uint64_t us);
+uint64_t histogram_total(const struct histogram *h); /* how many */
 void histogram_merge(struct histogram *h, const struct histogram *more);
 /* The bound that `share` of them (0..1) are within: 0 where there are none, the last one beyond it. */
 double histogram_within_s(const struct histogram *h, double share);

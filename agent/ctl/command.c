@@ -26,10 +26,12 @@ const struct ctl_command ctl_commands[] = {
 	  "targets and ipvs it is a part of ADDRESS:PORT. With --watch it takes pools, -n, -q and "
 	  "-o alone.",
 	  "onqHSBw", command_get },
-	{ "describe", "pool ID", "all about one pool",
+	{ "describe", "KIND ID", "all about one pool or target",
 	  "Shows a pool, its members and its problems. ID may be NAMESPACE/SERVICE where that\n"
-	  "has one pool.",
-	  "", command_describe },
+	  "has one pool. Of a target (what is probed) it shows what the last probe asked and what\n"
+	  "came of it, how it is just now, whom it is for, and its last changes; ID may be\n"
+	  "ADDRESS:PORT where that has one target.",
+	  "o", command_describe },
 	{ "explain", "POOL", "why each member is in or out",
 	  "Says of each member whether new connections reach it, why, what its last check\n"
 	  "found, since when, and what happens next. POOL is a pool's id, or NAMESPACE/SERVICE\n"

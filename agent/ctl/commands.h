@@ -63,6 +63,9 @@ int command_show(const struct ctl_args *args, struct client *c, const char *path
 MUST_CHECK int command_find_pool(struct client *c, const char *name, struct buf *out,
 				 struct err *err);
 
+/* describe target: by its id, or by the address and port of a server that has one. An exit code. */
+int describe_target(const struct ctl_args *args, const char *name);
+
 /*
  * Lists the pools and goes on to show each that changes; `query` ("?q=...", or "") narrows both.
  * Returns an exit code, and that of a failure always: it has no end of its own.

@@ -224,9 +224,10 @@ static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tel
 
 	if (r == 0) {
 		command_pool_path(&path, buf_cstr(&id), "");
-		r = client_object(c, buf_cstr(&path), &set, &err);
+		r = ctl_wants_json(args) ? client_text(c, buf_cstr(&path), &text, &err)
+					 : client_object(c, buf_cstr(&path), &set, &err);
 	}
-	if (r == 0)
+	if (r == 0 && !ctl_wants_json(args))
 		r = tell(c, set.roots[0], &text, &err);
 	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
 	doc_set_done(&set);
@@ -239,8 +240,14 @@ static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tel
 
 int command_describe(const struct ctl_args *args)
 {
-	if (args->operand_count != 2 || !ctl_kind_find(args->operands[0], "describe"))
-		return command_misused("describe", "describe takes 'pool' and its id");
+	const struct ctl_kind *kind = args->operand_count == 2
+					      ? ctl_kind_find(args->operands[0], "describe")
+					      : NULL;
+
+	if (!kind)
+		return command_misused("describe", "describe takes 'pool' or 'target' and its id");
+	if (strcmp(kind->name, "targets") == 0)
+		return describe_target(args, args->operands[1]);
 	return tell_pool(args, args->operands[1], describe);
 }
 

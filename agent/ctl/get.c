@@ -292,6 +292,13 @@ static void put_sources(const struct doc *status, int64_t now_ms, struct buf *ou
 	table_done(&t);
 }
 
+static double seconds_of(const struct doc *d, const char *key)
+{
+	const struct doc *v = doc_get(d, key);
+
+	return v && v->type == DOC_NUMBER ? strtod(v->text, NULL) : 0.0;
+}
+
 static void put_probing(const struct doc *p, struct buf *out)
 {
 	put_line(out, "Probes", "%" PRId64 " (%" PRId64 " under way, %" PRId64 " inconclusive)",
@@ -319,6 +326,28 @@ static void put_mass(const struct doc *m, int64_t now_ms, struct buf *out)
 		 words_int(m, REST_WAITING));
 }
 
+/* How long good probes took, by the types of checks. */
+static void put_latency(const struct doc *all, struct buf *out)
+{
+	static const char *const heads[] = { "CHECK",	 ">GOOD PROBES", ">MEAN",
+					     ">HALF IN", ">99 % IN",	 NULL };
+	struct table t;
+
+	if (!all || !all->first)
+		return;
+	table_init(&t, heads);
+	for (const struct doc *d = all->first; d; d = d->next) {
+		table_cell(&t, words_text(d, REST_TYPE));
+		table_cellf(&t, "%" PRId64, words_int(d, REST_OK));
+		table_cellf(&t, "%.3f ms", (double)words_int(d, REST_MEAN_US) / 1000);
+		table_cellf(&t, "%g ms", seconds_of(d, REST_HALF_SECONDS) * 1000);
+		table_cellf(&t, "%g ms", seconds_of(d, REST_MOST_SECONDS) * 1000);
+	}
+	buf_str(out, "\n");
+	table_print(&t, out);
+	table_done(&t);
+}
+
 static void put_remote(const struct doc *r, struct buf *out)
 {
 	if (!r || r->type != DOC_MAP)
@@ -330,7 +359,6 @@ static void put_remote(const struct doc *r, struct buf *out)
 
 static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 {
-	const struct doc *seconds = doc_get(s, REST_LAST_SYNC_SECONDS);
 	char age[WORDS_SPAN_MAX];
 
 	put_line(out, "Node", "%s", words_text(s, REST_NODE));
@@ -340,8 +368,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Synced", "%s (wanted generation %" PRId64 ", in the kernel %" PRId64 ")",
 		 words_bool(s, REST_SYNCED) ? "yes" : "no", words_int(s, REST_GENERATION),
 		 words_int(s, REST_APPLIED));
-	put_line(out, "Last sync", "%.3f s",
-		 seconds && seconds->type == DOC_NUMBER ? strtod(seconds->text, NULL) : 0.0);
+	put_line(out, "Last sync", "%.3f s", seconds_of(s, REST_LAST_SYNC_SECONDS));
 	put_line(out, "Pools", "%" PRId64, words_int(s, REST_POOLS_FIELD));
 	put_line(out, "Members", "%" PRId64, words_int(s, REST_MEMBERS_FIELD));
 	put_line(out, "Targets", "%" PRId64, words_int(s, REST_TARGETS_FIELD));
@@ -354,6 +381,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_probing(doc_get(s, REST_PROBING), out);
 	put_remote(doc_get(s, REST_REMOTE), out);
 	put_processes(s, out);
+	put_latency(doc_get(doc_get(s, REST_PROBING), REST_LATENCY), out);
 	put_sources(s, now_ms, out);
 }
 

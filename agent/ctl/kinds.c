@@ -9,7 +9,7 @@
 const struct ctl_kind ctl_kinds[] = {
 	{ "pools", { "pool", "po" }, "get describe " DOCUMENT, false },
 	{ "members", { "member" }, "get", false },
-	{ "targets", { "target" }, "get", false },
+	{ "targets", { "target" }, "get describe", false },
 	{ "status", { NULL }, "get", false },
 	{ "problems", { "problem" }, "get", false },
 	{ "events", { "event", "ev" }, "get", false },

@@ -169,6 +169,7 @@ struct probe_view {
 	uint32_t lag_max_ms;   /* the worst of all since core's start */
 	uint64_t deferred;     /* that a limit made wait beyond their time */
 	struct histogram late; /* how much later than due they began */
+	struct histogram latency[CHECK_TYPES]; /* of the good ones, by enum check_type */
 };
 
 struct kernel_view {

@@ -69,6 +69,7 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	struct hc_verdict verdict;
 	struct hc_secret secret;
 	struct hc_status status;
+	struct hc_sight sight;
 
 	(void)arg;
 	switch (type) {
@@ -87,6 +88,15 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 		if (!wire_end(body))
 			return false;
 		wire_put_hc_status(&b, &status);
+		break;
+	case HC_MSG_SEEN:
+		wire_hc_sight(body, &sight);
+		assert(body->bad ||
+		       (sight.began_ago_ms >= 0 && sight.began_ago_ms <= HC_SIGHT_MAX_MS));
+		assert(strcmp(hc_reason_text(sight.reason), "?") != 0);
+		if (!wire_end(body))
+			return false;
+		wire_put_hc_sight(&b, &sight);
 		break;
 	case HC_MSG_SECRET:
 		wire_hc_secret(body, &secret);

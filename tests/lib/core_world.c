@@ -292,6 +292,30 @@ const struct hc_secret *secret_told(const struct world *w, const char *name)
 	return NULL;
 }
 
+static bool knows(const struct world *w, uint64_t id)
+{
+	for (size_t i = 0; i < w->target_count; i++)
+		if (w->targets[i].id == id)
+			return true;
+	return false;
+}
+
+static void say_how_it_is(struct world *w, uint64_t id)
+{
+	struct hc_sight s = { 0 };
+	struct buf b = { 0 };
+
+	w->looks++;
+	if (w->unseeing)
+		return;
+	if (knows(w, id))
+		s = w->sight;
+	s.id = id;
+	wire_put_hc_sight(&b, &s);
+	channel_send(w->health, HC_MSG_SEEN, &b);
+	buf_done(&b);
+}
+
 static bool health_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -319,6 +343,9 @@ static bool health_message(void *arg, uint16_t type, struct wire *body, int fd)
 		return true;
 	case HC_MSG_SECRET:
 		take_secret(w, body);
+		return true;
+	case HC_MSG_LOOK:
+		say_how_it_is(w, wire_u64(body));
 		return true;
 	default:
 		fail_msg("core said %u to healthcheck", type);

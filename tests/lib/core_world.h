@@ -43,6 +43,9 @@ struct world {
 	struct hc_target targets[TARGETS];
 	size_t target_count;
 	bool targets_whole;
+	struct hc_sight sight; /* what it says of each of them */
+	bool unseeing;	       /* it does not say that */
+	unsigned looks;	       /* that it was asked for */
 	struct hc_secret secrets[SECRETS];
 	size_t secret_count;
 	struct fake_kube *server; /* NULL: the source is a directory */

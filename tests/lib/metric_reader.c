@@ -17,8 +17,8 @@ struct reader {
 	char helped[128]; /* the name of the HELP line that a TYPE must follow */
 	char **series;	  /* and families, "# name" */
 	size_t series_count;
-	double bucket; /* of the histogram, the last */
-	bool inf_seen;
+	double bucket;	     /* of the histogram, the last; of each that the labels tell apart */
+	bool inf_seen, open; /* buckets came, and no count yet */
 	char fault[256];
 };
 
@@ -84,8 +84,8 @@ static const char *after_labels(const char *p)
 
 static bool family_ends(struct reader *r)
 {
-	if (strcmp(r->type, "histogram") == 0 && !r->inf_seen)
-		return wrong(r, "the histogram %s has no +Inf", r->family);
+	if (strcmp(r->type, "histogram") == 0 && r->open)
+		return wrong(r, "the histogram %s has no count", r->family);
 	return true;
 }
 
@@ -113,7 +113,7 @@ static bool read_comment(struct reader *r, const char *line)
 	snprintf(r->family, sizeof(r->family), "%s", r->helped);
 	snprintf(r->type, sizeof(r->type), "%s", rest);
 	r->bucket = 0;
-	r->inf_seen = false;
+	r->inf_seen = r->open = false;
 	if ((strcmp(rest, "counter") == 0) != (n > 6 && strcmp(r->family + n - 6, "_total") == 0))
 		return wrong(r, "'%s' is a %s", r->family, rest);
 	return true;
@@ -121,17 +121,35 @@ static bool read_comment(struct reader *r, const char *line)
 
 /* --- samples -------------------------------------------------------------------------- */
 
+static bool is_part(const char *suffix, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(suffix, name, n) == 0 && (suffix[n] == ' ' || suffix[n] == '{');
+}
+
+static bool read_count(struct reader *r, double value)
+{
+	if (!r->inf_seen)
+		return wrong(r, "the histogram %s has no +Inf", r->family);
+	if (value < r->bucket || value > r->bucket)
+		return wrong(r, "the count is not that of +Inf");
+	r->bucket = 0;
+	r->inf_seen = r->open = false;
+	return true;
+}
+
 static bool read_bucket(struct reader *r, const char *suffix, const char *line, double value)
 {
 	if (strncmp(suffix, "_bucket{", 8) == 0) {
 		if (value < r->bucket)
 			return wrong(r, "a bucket with less than the one before");
 		r->bucket = value;
+		r->open = true;
 		r->inf_seen |= strstr(line, "le=\"+Inf\"") != NULL;
-	} else if (strncmp(suffix, "_count ", 7) == 0) {
-		if (value < r->bucket || value > r->bucket)
-			return wrong(r, "the count is not that of +Inf");
-	} else if (strncmp(suffix, "_sum ", 5) != 0) {
+	} else if (is_part(suffix, "_count")) {
+		return read_count(r, value);
+	} else if (!is_part(suffix, "_sum")) {
 		return wrong(r, "no part of the histogram %s", r->family);
 	}
 	return true;

@@ -352,7 +352,17 @@ static void add_frame(struct snapshot *s, int64_t now)
 				      .targets = 900,
 				      .fallen = 500,
 				      .waiting = 480 };
-	s->probing = (struct probe_view){ 5120, 3, 1, 2, 31, 4, { .counts = { 5000, 110, 10 } } };
+	s->probing = (struct probe_view){
+		.probes = 5120,
+		.inconclusive = 3,
+		.in_flight = 1,
+		.lag_ms = 2,
+		.lag_max_ms = 31,
+		.deferred = 4,
+		.late = { .counts = { 5000, 110, 10 } },
+		.latency = { [CHECK_TCP] = { .counts = { 3990, 10 }, .sum_us = 1200000 },
+			     [CHECK_HTTP] = { .counts = { 500, 400, 90, 9 }, .sum_us = 1998000 } },
+	};
 	s->last_sync_seconds = 0.408266;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(s->processes[i].name, sizeof(s->processes[i].name), "%s", names[i]);

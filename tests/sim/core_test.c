@@ -494,7 +494,8 @@ static void send_probes(struct world *w, uint64_t probes, uint32_t lag_ms)
 			       .inconclusive = 1,
 			       .lag_ms = lag_ms,
 			       .deferred = 2,
-			       .late = { .counts = { 3 } } };
+			       .late = { .counts = { 3 } },
+			       .latency = { [CHECK_TCP] = { .counts = { 5 } } } };
 	struct buf b = { 0 };
 
 	wire_put_hc_status(&b, &s);
@@ -523,6 +524,7 @@ static void probes_are_counted_over_the_deaths_of_the_prober(void **state)
 	assert_int_equal(s->probing.inconclusive, 2);
 	assert_int_equal(s->probing.deferred, 4);
 	assert_int_equal(s->probing.late.counts[0], 6);
+	assert_int_equal(s->probing.latency[CHECK_TCP].counts[0], 10);
 	assert_int_equal(s->probing.lag_max_ms, 7);
 	snapshot_unref(s);
 }

@@ -482,6 +482,79 @@ static void after_a_stop_there_is_no_burst(void **state)
 	world_done(&w);
 }
 
+static struct hc_sight look(const struct world *w, uint64_t id)
+{
+	struct hc_sight s;
+
+	hc_engine_look(w->engine, id, &s);
+	assert_int_equal(s.id, id);
+	return s;
+}
+
+static void a_look_tells_how_it_is_just_now(void **state)
+{
+	struct world w = world_new(3, 100);
+	struct fake_server *server = world_server(&w, 0);
+	struct hc_sight s;
+	uint64_t id;
+
+	(void)state;
+	server->latency_us = 3000;
+	assert_false(look(&w, 4711).is_known);
+	id = world_put(&w, 0, VERDICT_UNKNOWN);
+	s = look(&w, id);
+	assert_true(s.is_known && s.is_probed && !s.is_under_way && !s.has_begun);
+	assert_int_equal(s.due_in_ms, 0);
+	world_run_ms(&w, 1);
+	assert_true(look(&w, id).is_under_way);
+	world_run_ms(&w, 10);
+	s = look(&w, id);
+	assert_true(s.has_begun && !s.is_under_way);
+	assert_in_range(s.took_us, 3000, 7000);
+	assert_in_range(s.began_ago_ms, 5, 11);
+	assert_int_equal(s.interval_ms, w.check->interval_ms);
+	assert_in_range(s.due_in_ms, 1, w.check->interval_ms * 12 / 10);
+	/* It was there when it was said to be. */
+	world_run_ms(&w, s.due_in_ms - 2);
+	assert_true(look(&w, id).began_ago_ms >= s.due_in_ms);
+	world_run_ms(&w, 20);
+	assert_in_range(look(&w, id).began_ago_ms, 0, 25);
+	server->mode = FAKE_REFUSES;
+	while (look(&w, id).streak == 0)
+		world_run_ms(&w, 10);
+	s = look(&w, id);
+	assert_int_equal(s.streak, 1);
+	assert_int_equal(s.interval_ms, w.check->fast_ms);
+	assert_int_equal(s.reason, HC_REASON_REFUSED);
+	assert_int_equal(s.failed, 1);
+	assert_true(world_wait_for(&w, id, VERDICT_DOWN, 10000) >= 0);
+	assert_int_equal(look(&w, id).streak, 0);
+	world_done(&w);
+}
+
+static void good_probes_are_timed_by_type(void **state)
+{
+	struct world w = world_new(4, 100);
+	struct hc_status s;
+
+	(void)state;
+	world_server(&w, 0)->latency_us = 3000;
+	world_server(&w, 1)->mode = FAKE_REFUSES;
+	world_put(&w, 0, VERDICT_UNKNOWN);
+	world_put(&w, 1, VERDICT_UNKNOWN);
+	world_run_ms(&w, 60000);
+	s = world_status(&w);
+	for (unsigned i = 0; i < CHECK_TYPES; i++) {
+		uint64_t n = histogram_total(&s.latency[i]);
+
+		if (i != CHECK_TCP)
+			assert_int_equal(n, 0);
+		else
+			assert_in_range(s.latency[i].sum_us / n, 3000, 7000);
+	}
+	world_done(&w);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -502,6 +575,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_deferred_or_late_where_there_is_room),
 		cmocka_unit_test(a_black_hole_makes_nobody_late),
 		cmocka_unit_test(after_a_stop_there_is_no_burst),
+		cmocka_unit_test(a_look_tells_how_it_is_just_now),
+		cmocka_unit_test(good_probes_are_timed_by_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

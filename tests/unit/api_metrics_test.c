@@ -57,6 +57,11 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_probe_loop_lag_max_seconds", "0.031" },
 		{ "parasaus_probes_deferred_total", "12" },
 		{ "parasaus_probe_late_seconds_count", "7" },
+		{ "parasaus_probe_latency_seconds_bucket{type=\"http\",le=\"0.001\"}", "5" },
+		{ "parasaus_probe_latency_seconds_bucket{type=\"http\",le=\"+Inf\"}", "8" },
+		{ "parasaus_probe_latency_seconds_sum{type=\"http\"}", "2.500000" },
+		{ "parasaus_probe_latency_seconds_count{type=\"http\"}", "8" },
+		{ "parasaus_probe_latency_seconds_count{type=\"redis\"}", "1" },
 		{ "parasaus_source_complete{source=\"directory:/srv/team/pools\",index=\"1\"}",
 		  "0" },
 		{ "parasaus_http_answers_total{code=\"4xx\"}", "3" },
@@ -79,6 +84,8 @@ static void the_text_is_one_that_scrapers_take(void **state)
 					  .lag_max_ms = 31,
 					  .deferred = 12,
 					  .late = { .counts = { 4, 2, 1 } } };
+	s->probing.latency[CHECK_HTTP] = (struct histogram){ { 5, 3 }, 2500000 };
+	histogram_add(&s->probing.latency[CHECK_REDIS], 10);
 	s->processes[1].cpu_ms = 1250;
 	s->kernel.matched_ms = NOW;
 	histogram_add(&s->kernel.programming, 1500);
@@ -92,6 +99,9 @@ static void the_text_is_one_that_scrapers_take(void **state)
 
 		assert_string_equal(got ? got : cases[i].series, cases[i].value);
 	}
+	/* Types without a good probe have none. */
+	assert_null(
+		metric_value_of(text, "parasaus_probe_latency_seconds_count{type=\"tcp\"}", value));
 	free(text);
 	snapshot_unref(s);
 }

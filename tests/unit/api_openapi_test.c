@@ -7,6 +7,7 @@
 #include "agent/api/batch.h"
 #include "agent/api/openapi.h"
 #include "agent/api/statistics.h"
+#include "agent/api/target_route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,8 +203,8 @@ static const struct doc *operation(const struct world *w, const char *path)
 }
 
 /* What core answers, with methods of its own. */
-static const struct edit_path *const tables[] = { edit_paths, token_paths, backup_paths,
-						  batch_paths, statistics_paths };
+static const struct edit_path *const tables[] = { edit_paths,  token_paths,	 backup_paths,
+						  batch_paths, statistics_paths, target_paths };
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
@@ -279,6 +280,81 @@ static void every_answer_is_as_it_is_described(void **state)
 			}
 			rest_reply_done(&reply);
 		}
+	}
+}
+
+/* --- one target, which core tells of ---------------------------------------------------------- */
+
+struct told {
+	const struct world *world;
+	bool is_seen;
+};
+
+static bool find_told(void *arg, uint64_t id, struct target_details *out)
+{
+	const struct told *t = arg;
+	const struct snapshot *s = t->world->snapshot;
+	const struct pool *pool = s->pools[0]->pool;
+
+	memset(out, 0, sizeof(*out));
+	out->target = s->targets->items[0];
+	out->target.id = id;
+	out->check = pool->set.check;
+	out->past_count = 2;
+	out->past[0] = (struct transition){ NOW, 0, VERDICT_UP, HC_REASON_OK };
+	out->past[1] = (struct transition){ NOW - 5000, 503, VERDICT_DOWN, HC_REASON_STATUS };
+	out->user_count = 7;
+	out->users_shown = 1;
+	out->users[0] = (struct target_user){ pool->id, out->target.endpoint };
+	return true;
+}
+
+static bool look_told(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
+{
+	const struct told *t = arg;
+	const struct hc_sight s = { .id = id, .is_known = true, .is_probed = true };
+
+	if (t->is_seen)
+		fn(fn_arg, &s);
+	return t->is_seen;
+}
+
+static int64_t told_at(void *arg)
+{
+	(void)arg;
+	return NOW;
+}
+
+static void keep_reply(void *arg, struct rest_reply *reply)
+{
+	*(struct rest_reply *)arg = *reply;
+}
+
+static void one_target_is_as_it_is_described(void **state)
+{
+	const struct world *w = *state;
+	const struct doc *ok = doc_get(doc_get(operation(w, REST_TARGET_PATH), "responses"), "200");
+	const struct doc *schema = doc_get(doc_get(doc_get(ok, "content"), REST_JSON), "schema");
+	const struct rest_request r = { .method = "GET",
+					.target = REST_TARGETS "/00000000000000aa" };
+	struct told told = { .world = w };
+
+	for (int seen = 0; seen < 2; seen++) {
+		struct target_look_place place = { .all = target_looks_new(),
+						   .find = find_told,
+						   .look = look_told,
+						   .now_ms = told_at,
+						   .arg = &told };
+		struct rest_reply reply = { 0 };
+
+		told.is_seen = seen;
+		target_begin(&place, &r, keep_reply, &reply);
+		assert_int_equal(reply.status, 200);
+		assert_non_null(
+			strstr(buf_cstr(&reply.body), seen ? "\"probe\":{" : "\"probe\":null"));
+		body_fits(w, (const char *)reply.body.data, reply.body.len, schema, "target");
+		rest_reply_done(&reply);
+		target_looks_free(place.all);
 	}
 }
 
@@ -461,6 +537,7 @@ int main(void)
 		cmocka_unit_test(every_path_is_described_and_every_described_one_is_there),
 		cmocka_unit_test(every_method_of_core_is_described_and_no_other),
 		cmocka_unit_test(every_answer_is_as_it_is_described),
+		cmocka_unit_test(one_target_is_as_it_is_described),
 		cmocka_unit_test(no_other_format_is_there),
 		cmocka_unit_test(every_parameter_is_described_and_every_described_one_is_taken),
 		cmocka_unit_test(every_word_of_a_parameter_is_taken_and_no_other),

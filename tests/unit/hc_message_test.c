@@ -90,20 +90,34 @@ static void facts_come_out_as_they_went_in(void **state)
 				.failed = 5,
 				.latency_us = 6,
 				.held_ms = 300000 };
-	struct hc_status s = { 1, 2, 3,
-			       4, 5, 6,
-			       7, 8, { .counts = { 9, [HISTOGRAM_BOUNDS] = 10 }, .sum_us = 11 } };
+	struct hc_status s = { .targets = 1,
+			       .up = 2,
+			       .down = 3,
+			       .in_flight = 4,
+			       .probes = 5,
+			       .inconclusive = 6,
+			       .lag_ms = 7,
+			       .deferred = 8,
+			       .late = { { 9, [HISTOGRAM_BOUNDS] = 10 }, 11 },
+			       .latency = { [CHECK_NONE] = { { 12 }, 13 },
+					    [CHECK_TYPES - 1] = { { [3] = 14 }, 15 } } };
+	struct hc_sight g = {
+		1, true, true, false, true, 2, 3, 4, 5, -6, HC_REASON_LAG, -1, 7, 8, 9
+	};
 	struct hc_verdict v2;
 	struct hc_status s2;
+	struct hc_sight g2;
 	struct buf b = { 0 };
 	struct wire w;
 
 	(void)state;
 	wire_put_hc_verdict(&b, &v);
 	wire_put_hc_status(&b, &s);
+	wire_put_hc_sight(&b, &g);
 	w = wire_of(b.data, b.len);
 	wire_hc_verdict(&w, &v2);
 	wire_hc_status(&w, &s2);
+	wire_hc_sight(&w, &g2);
 	assert_true(wire_end(&w));
 	assert_int_equal(v2.id, v.id);
 	assert_int_equal(v2.sequence, v.sequence);
@@ -129,7 +143,87 @@ static void facts_come_out_as_they_went_in(void **state)
 	assert_int_equal(s2.lag_ms, s.lag_ms);
 	assert_int_equal(s2.deferred, s.deferred);
 	assert_memory_equal(&s2.late, &s.late, sizeof(s.late));
+	assert_memory_equal(s2.latency, s.latency, sizeof(s.latency));
+	assert_int_equal(g2.id, 1);
+	assert_true(g2.is_known && g2.is_probed && !g2.is_under_way && g2.has_begun);
+	assert_int_equal(g2.streak, 2);
+	assert_int_equal(g2.interval_ms, 3);
+	assert_int_equal(g2.took_us, 4);
+	assert_int_equal(g2.began_ago_ms, 5);
+	assert_int_equal(g2.due_in_ms, -6);
+	assert_int_equal(g2.reason, HC_REASON_LAG);
+	assert_int_equal(g2.detail, -1);
+	assert_int_equal(g2.ok, 7);
+	assert_int_equal(g2.failed, 8);
+	assert_int_equal(g2.latency_us, 9);
 	buf_done(&b);
+}
+
+/* What is wrong with the latency that a status ends with: how many, then each with its type. */
+static void latency_is_told_in_one_way_alone(void **state)
+{
+	static const struct {
+		uint8_t count, first, second;
+		bool is_good;
+	} cases[] = {
+		{ 2, CHECK_TCP, CHECK_HTTP, true },
+		{ 2, CHECK_HTTP, CHECK_TCP, false },
+		{ 2, CHECK_TCP, CHECK_TCP, false },
+		{ 2, CHECK_TCP, CHECK_TYPES, false },
+		{ 1, CHECK_TCP, CHECK_HTTP, false },
+		{ 3, CHECK_TCP, CHECK_HTTP, false },
+		{ CHECK_TYPES + 1, CHECK_TCP, CHECK_HTTP, false },
+	};
+	const size_t each = 1 + (HISTOGRAM_BOUNDS + 2) * 8;
+	struct hc_status s = { 0 };
+
+	(void)state;
+	s.latency[CHECK_TCP].counts[0] = s.latency[CHECK_HTTP].counts[0] = 1;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_done) struct buf b = { 0 };
+		struct hc_status back;
+		struct wire w;
+		uint8_t *end;
+
+		wire_put_hc_status(&b, &s);
+		end = b.data + b.len;
+		end[-(ptrdiff_t)(2 * each) - 1] = cases[i].count;
+		end[-(ptrdiff_t)(2 * each)] = cases[i].first;
+		end[-(ptrdiff_t)each] = cases[i].second;
+		w = wire_of(b.data, b.len);
+		wire_hc_status(&w, &back);
+		assert_int_equal(wire_end(&w), cases[i].is_good);
+		/* An empty one is left out. */
+		memset(end - each + 1, 0, each - 1);
+		w = wire_of(b.data, b.len);
+		wire_hc_status(&w, &back);
+		assert_false(wire_end(&w));
+	}
+}
+
+static void times_that_nobody_can_mean_are_refused(void **state)
+{
+	static const struct {
+		int64_t ago, in;
+		bool is_good;
+	} cases[] = { { 0, -1, true },
+		      { HC_SIGHT_MAX_MS, HC_SIGHT_MAX_MS, true },
+		      { -1, 0, false },
+		      { HC_SIGHT_MAX_MS + 1, 0, false },
+		      { 0, HC_SIGHT_MAX_MS + 1, false },
+		      { 0, INT64_MIN, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_done) struct buf b = { 0 };
+		struct hc_sight s = { .began_ago_ms = cases[i].ago, .due_in_ms = cases[i].in };
+		struct wire w;
+
+		wire_put_hc_sight(&b, &s);
+		w = wire_of(b.data, b.len);
+		wire_hc_sight(&w, &s);
+		assert_int_equal(wire_end(&w), cases[i].is_good);
+	}
 }
 
 static bool read_secret(const struct buf *b, struct hc_secret *out)
@@ -257,6 +351,8 @@ int main(void)
 		cmocka_unit_test(a_target_comes_out_as_it_went_in),
 		cmocka_unit_test(a_target_cut_short_or_changed_is_refused),
 		cmocka_unit_test(facts_come_out_as_they_went_in),
+		cmocka_unit_test(latency_is_told_in_one_way_alone),
+		cmocka_unit_test(times_that_nobody_can_mean_are_refused),
 		cmocka_unit_test(a_secret_comes_out_as_it_went_in),
 		cmocka_unit_test(a_secret_out_of_bounds_is_refused),
 		cmocka_unit_test(enums_out_of_range_are_refused),

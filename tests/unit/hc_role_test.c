@@ -43,6 +43,8 @@ struct ground {
 	struct hc_verdict *seen; /* the newest of each id, in no order */
 	size_t seen_count, verdicts, ends, before_end, events, closed;
 	struct hc_status status;
+	struct hc_sight sight;
+	size_t sights;
 	char event[300];
 };
 
@@ -69,6 +71,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		break;
 	case HC_MSG_STATUS:
 		wire_hc_status(body, &g->status);
+		break;
+	case HC_MSG_SEEN:
+		wire_hc_sight(body, &g->sight);
+		g->sights++;
 		break;
 	case HC_MSG_EVENT:
 		(void)wire_u8(body);
@@ -366,6 +372,36 @@ static void a_secret_makes_a_mysql_check_log_in(void **state)
 	close(fd);
 }
 
+/* The next answer to a look at it. */
+static struct hc_sight look(struct ground *g, uint64_t id)
+{
+	size_t before = g->sights;
+
+	channel_send(g->core, HC_MSG_LOOK, &(struct buf){ (uint8_t *)&id, 8, 8 });
+	TURN_UNTIL(g, g->sights > before);
+	assert_int_equal(g->sight.id, id);
+	return g->sight;
+}
+
+static void who_looks_at_a_target_is_told_how_it_is(void **state)
+{
+	struct ground *g = *state;
+	uint64_t id, refused;
+
+	assert_false(look(g, 4711).is_known);
+	refused = send_target(g, "127.0.0.1:80", VERDICT_UNKNOWN);
+	assert_true(look(g, refused).is_known);
+	assert_false(look(g, refused).is_probed);
+	if (!has_net)
+		SKIP_BECAUSE("no network namespaces here");
+	id = send_target(g, "10.99.0.1:8082", VERDICT_UP); /* nobody listens there */
+	TURN_UNTIL(g, look(g, id).streak == 1);
+	assert_true(g->sight.is_probed && g->sight.has_begun && g->sight.took_us > 0);
+	assert_int_equal(g->sight.interval_ms, g->check->fast_ms);
+	assert_in_range(g->sight.began_ago_ms, 0, 2 * g->check->interval_ms);
+	assert_true(g->sight.due_in_ms <= g->check->fast_ms);
+}
+
 static void many_refusals_are_summed_up(void **state)
 {
 	struct ground *g = *state;
@@ -422,7 +458,7 @@ static void what_breaks_the_protocol_closes_the_channel_alone(void **state)
 	struct buf b = { junk, sizeof(junk), sizeof(junk) };
 	uint64_t id = send_target(g, "127.0.0.1:80", VERDICT_UNKNOWN);
 
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 7; i++) {
 		switch (i) {
 		case 0:
 			channel_send(g->core, HC_MSG_TARGET, &b);
@@ -438,6 +474,9 @@ static void what_breaks_the_protocol_closes_the_channel_alone(void **state)
 			break;
 		case 4:
 			channel_send(g->core, HC_MSG_VERDICT, NULL);
+			break;
+		case 5:
+			channel_send(g->core, HC_MSG_LOOK, &b);
 			break;
 		default:
 			channel_send_fd(g->core, HC_MSG_BEGIN, NULL,
@@ -528,6 +567,7 @@ int main(void)
 		TEST(a_network_without_a_route_is_our_own_trouble),
 		TEST(refused_addresses_are_told_and_never_probed),
 		TEST(a_secret_makes_a_mysql_check_log_in),
+		TEST(who_looks_at_a_target_is_told_how_it_is),
 		TEST(many_refusals_are_summed_up),
 		TEST(a_new_core_gets_all_verdicts),
 		TEST(what_breaks_the_protocol_closes_the_channel_alone),

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api/probe_words.h"
+
+#include <string.h>
+
+#include "agent/base/value.h"
+
+#define LANGUAGES (LANGUAGE_ZH_CN + 1)
+
+/*
+ * In braces stand: {it}, what was asked; {n}, the detail; {after}, how long it took; {within}, how
+ * long it had; {code}, the detail where it is an error code; {expect}, which status would have been
+ * good; {match}, the text that is looked for; {role} and {lag}, what is asked for. Each brings the
+ * blanks and marks that it needs, and is nothing where there is nothing to tell.
+ */
+static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
+	[HC_REASON_NONE] = { "{it} was not probed yet", "{it} 尚未检查" },
+	[HC_REASON_INHERITED] = { "{it} was not probed yet; its state is the one from before",
+				  "{it} 尚未检查；状态沿用之前的" },
+	[HC_REASON_OK] = { "{it} answered as it should{after}", "{it} 应答正常{after}" },
+	[HC_REASON_REFUSED] = { "{it} was refused{after}: nothing listens there",
+				"{it} 被拒绝{after}：该端口无人监听" },
+	[HC_REASON_TIMEOUT] = { "{it} had no answer{within}", "{it} 未应答{within}" },
+	[HC_REASON_UNREACHABLE] = { "{it} cannot be reached{code}{after}",
+				    "{it} 不可达{code}{after}" },
+	[HC_REASON_CLOSED] = { "{it} was closed without an answer{after}",
+			       "{it} 的连接未应答即被关闭{after}" },
+	[HC_REASON_BAD_REPLY] = { "{it} answered, but not in the protocol of the check{after}",
+				  "{it} 的应答不符合检查所用的协议{after}" },
+	[HC_REASON_STATUS] = { "{it} answered {n}{after}{expect}", "{it} 应答 {n}{after}{expect}" },
+	[HC_REASON_NO_MATCH] = { "{it} answered without the text that is looked for{after}{match}",
+				 "{it} 的应答中没有所需文字{after}{match}" },
+	[HC_REASON_TOO_LONG] = { "{it} answered with more than is read of an answer{after}",
+				 "{it} 的应答超出读取上限{after}" },
+	[HC_REASON_NO_RESOURCE] = { "{it} could not be asked: this node lacks descriptors, ports "
+				    "or memory{code}; it counts for nothing",
+				    "{it} 未能检查：本机缺少描述符、端口或内存{code}；不计入" },
+	[HC_REASON_LATE] = { "{it} was asked, but this node was too busy to judge the answer; it "
+			     "counts for nothing",
+			     "{it} 已检查，但本机过忙而无法判断；不计入" },
+	[HC_REASON_LOCAL] = { "{it} could not be asked: this node's own network is down{code}; it "
+			      "counts for nothing",
+			      "{it} 未能检查：本机网络中断{code}；不计入" },
+	[HC_REASON_AUTH] = { "{it} is alive, but does not let the check's account in{code}{after}",
+			     "{it} 存活，但拒绝检查所用的账号{code}{after}" },
+	[HC_REASON_BLOCKED] = { "{it} does not talk to this node{code}: FLUSH HOSTS there helps",
+				"{it} 不与本机通信{code}：请在该处执行 FLUSH HOSTS" },
+	[HC_REASON_SATURATED] = { "{it} is alive, with as many connections as it takes{code}",
+				  "{it} 存活，但连接数已达上限{code}" },
+	[HC_REASON_NOT_READY] = { "{it} answered that it is not ready to serve{code}{after}",
+				  "{it} 应答尚未就绪{code}{after}" },
+	[HC_REASON_SHUTDOWN] = { "{it} is shutting down{code}", "{it} 正在关闭{code}" },
+	[HC_REASON_ROLE] = { "{it} is alive, but not in the role that is asked for{role}",
+			     "{it} 存活，但不是所要求的角色{role}" },
+	[HC_REASON_LAG] = { "{it} lags behind{lag}", "{it} 复制落后{lag}" },
+	[HC_REASON_NO_SECRET] = { "{it} accepts connections; the Secret to log in with is not "
+				  "known here",
+				  "{it} 接受连接；登录所需的 Secret 在此未知" },
+	[HC_REASON_TLS] = { "{it} offers no TLS that can be trusted{code}",
+			    "{it} 没有可信的 TLS{code}" },
+	[HC_REASON_HELD_BACK] = { "{it} was not logged in to: too many logins broke off, and this "
+				  "node tries once a minute",
+				  "{it} 未登录：中断的登录过多，本机每分钟只尝试一次" },
+};
+
+const char *probe_words_template(enum language l, enum hc_reason r)
+{
+	return (unsigned)r < HC_REASON_COUNT ? templates[r][l] : NULL;
+}
+
+/* --- what stands in braces -------------------------------------------------------------- */
+
+typedef void put_fn(struct buf *out, bool zh, const struct probe_found *p);
+
+/* "GET http://10.0.0.7:8080/healthz", "mysql at 10.0.0.7:3306". */
+static void put_it(struct buf *out, bool zh, const struct probe_found *p)
+{
+	const struct check *c = p->check;
+	const char *type = check_type_text(c->type);
+	char at[ENDPOINT_TEXT_MAX];
+
+	endpoint_text(p->at, at);
+	if (!(check_has(c->type) & CHECK_HAS_REQUEST)) {
+		buf_printf(out, zh ? "%s %s" : "%s at %s", type, at);
+		return;
+	}
+	buf_printf(out, "GET %s://%s%s", type, at, c->path);
+	if (c->host)
+		buf_printf(out, zh ? "（主机 %s）" : " of host %s", c->host);
+}
+
+static void put_n(struct buf *out, bool zh, const struct probe_found *p)
+{
+	(void)zh;
+	buf_printf(out, "%d", p->detail);
+}
+
+static void put_after(struct buf *out, bool zh, const struct probe_found *p)
+{
+	double ms = (double)p->took_us / 1000;
+
+	if (p->took_us)
+		buf_printf(out, zh ? "，用时 %.*f ms" : " after %.*f ms", ms < 10, ms);
+}
+
+static void put_within(struct buf *out, bool zh, const struct probe_found *p)
+{
+	char text[VALUE_DURATION_TEXT_MAX];
+
+	buf_printf(out, zh ? "，限时 %s" : " within %s",
+		   value_duration_text(p->check->timeout_ms, text));
+}
+
+static void put_code(struct buf *out, bool zh, const struct probe_found *p)
+{
+	if (p->detail <= 0)
+		return;
+	if (hc_reason_is_of_login(p->reason))
+		buf_printf(out, zh ? "（错误 %d）" : " (error %d)", p->detail);
+	else
+		buf_printf(out, zh ? "（%s）" : " (%s)", strerror(p->detail));
+}
+
+static void put_expect(struct buf *out, bool zh, const struct probe_found *p)
+{
+	char text[VALUE_STATUSES_TEXT_MAX];
+
+	if (p->check->expect_count)
+		buf_printf(out, zh ? "；应为 %s" : "; %s is expected",
+			   value_statuses_text(p->check->expect, p->check->expect_count, text));
+}
+
+static void put_match(struct buf *out, bool zh, const struct probe_found *p)
+{
+	const char *text = p->check->match ? p->check->match : p->check->answer;
+
+	if (text)
+		buf_printf(out, zh ? "；应有“%s”" : "; \"%s\" is expected", text);
+}
+
+static void put_role(struct buf *out, bool zh, const struct probe_found *p)
+{
+	if (p->check->role != CHECK_ROLE_ANY)
+		buf_printf(out, zh ? "（%s）" : " (%s)",
+			   value_word_text(&value_check_roles, p->check->role));
+}
+
+static void put_lag(struct buf *out, bool zh, const struct probe_found *p)
+{
+	if (p->detail < 0)
+		buf_str(out, zh ? "，或无法得知落后多少" : ", or cannot say how far");
+	else
+		buf_printf(out, zh ? " %d 秒" : " by %d s", p->detail);
+	if (p->check->max_lag_s)
+		buf_printf(out, zh ? "；至多允许 %u 秒" : "; at most %u s are allowed",
+			   p->check->max_lag_s);
+}
+
+static put_fn *find(const char *name, size_t len)
+{
+	static const struct {
+		const char *name;
+		put_fn *put;
+	} all[] = { { "it", put_it },	      { "n", put_n },	    { "after", put_after },
+		    { "within", put_within }, { "code", put_code }, { "expect", put_expect },
+		    { "match", put_match },   { "role", put_role }, { "lag", put_lag } };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (strlen(all[i].name) == len && memcmp(all[i].name, name, len) == 0)
+			return all[i].put;
+	return NULL;
+}
+
+void probe_words(struct buf *out, enum language l, const struct probe_found *p)
+{
+	const char *s = probe_words_template(l, p->reason);
+
+	while (s && *s) {
+		size_t plain = strcspn(s, "{"), len;
+		put_fn *put;
+
+		buf_put(out, s, plain);
+		s += plain;
+		if (!*s)
+			return;
+		len = strcspn(s, "}");
+		put = find(s + 1, len - 1);
+		if (put)
+			put(out, l == LANGUAGE_ZH_CN, p);
+		s += len + (s[len] == '}');
+	}
+}

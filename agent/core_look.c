@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Questions of people about one target: what core knows of it, and what the
+ * healthcheck process says of it just now. That answers in turn; whom it does
+ * not answer in LOOK_PATIENCE_MS, or who asked a process that is gone, is told
+ * that nobody says.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/target_route.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define LOOK_PATIENCE_MS 1000
+#define LOOKS_MAX	 256 /* under way */
+
+struct look_question {
+	uint64_t id;
+	mono_t until;
+	target_seen_fn *fn;
+	void *arg;
+	struct look_question *next;
+};
+
+/* --- the healthcheck process ------------------------------------------------------------- */
+
+static void watch_first(struct core *c);
+
+static void answer_first(struct core *c, const struct hc_sight *s)
+{
+	struct health_looks *k = &c->looks;
+	struct look_question *q = k->first;
+	target_seen_fn *fn = q->fn;
+	void *arg = q->arg;
+
+	k->first = q->next;
+	if (!k->first)
+		k->last = NULL;
+	k->waiting--;
+	free(q);
+	watch_first(c);
+	fn(arg, s);
+}
+
+static void on_late(void *arg)
+{
+	struct core *c = arg;
+
+	c->looks.timer = 0;
+	answer_first(c, NULL);
+}
+
+static void watch_first(struct core *c)
+{
+	struct health_looks *k = &c->looks;
+
+	loop_cancel(c->loop, k->timer);
+	k->timer = k->first ? loop_timer_at(c->loop, k->first->until, on_late, c) : 0;
+}
+
+bool looks_ask(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
+{
+	struct core *c = arg;
+	struct health_looks *k = &c->looks;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct look_question *q;
+
+	if (!c->health || k->waiting == LOOKS_MAX)
+		return false;
+	q = xcalloc(1, sizeof(*q));
+	*q = (struct look_question){ .id = id,
+				     .until = mono_add_ms(core_now(c), LOOK_PATIENCE_MS),
+				     .fn = fn,
+				     .arg = fn_arg };
+	if (k->last)
+		k->last->next = q;
+	else
+		k->first = q;
+	k->last = q;
+	k->waiting++;
+	if (k->first == q)
+		watch_first(c);
+	wire_put_u64(&b, id);
+	channel_send(c->health, HC_MSG_LOOK, &b);
+	return true;
+}
+
+bool looks_hear(struct core *c, struct wire *body)
+{
+	struct hc_sight s;
+
+	wire_hc_sight(body, &s);
+	if (!wire_end(body))
+		return false;
+	/* Otherwise it comes too late. */
+	if (c->looks.first && c->looks.first->id == s.id)
+		answer_first(c, &s);
+	return true;
+}
+
+void looks_disconnected(struct core *c)
+{
+	while (c->looks.first)
+		answer_first(c, NULL);
+}
+
+void looks_end(struct core *c)
+{
+	struct health_looks *k = &c->looks;
+
+	loop_cancel(c->loop, k->timer);
+	while (k->first) {
+		struct look_question *q = k->first;
+
+		k->first = q->next;
+		free(q);
+	}
+}
+
+/* --- what core knows ---------------------------------------------------------------------- */
+
+/* The first member that does not come before this address. */
+static size_t first_at(const struct pool *pool, const struct addr *a)
+{
+	const struct endpoint low = { .addr = *a };
+	size_t from = 0, to = pool->member_count;
+	struct endpoint room;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (endpoint_cmp(pool_member_endpoint(pool, mid, &room), &low) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
+/* Those of a pool that are checked by it: they all have its address. */
+static void add_users(const struct pool_state *ps, const struct target *t,
+		      struct target_details *out)
+{
+	const struct pool *pool = ps->pool;
+	struct endpoint room;
+
+	for (size_t i = first_at(pool, &t->endpoint.addr);
+	     i < pool->member_count && out->users_shown < TARGET_USERS_MAX; i++) {
+		const struct endpoint *e = pool_member_endpoint(pool, i, &room);
+
+		if (addr_cmp(&e->addr, &t->endpoint.addr) != 0)
+			return;
+		if (pool_state_member(ps, i).target == t)
+			out->users[out->users_shown++] = (struct target_user){ pool->id, *e };
+	}
+}
+
+/* One that holds it by several members is a user for each of them. */
+static bool is_told(const struct target_details *d, const struct pool_state *ps)
+{
+	for (size_t i = 0; i < d->users_shown; i++)
+		if (d->users[i].pool == ps->pool->id)
+			return true;
+	return false;
+}
+
+static int by_pool(const void *a, const void *b)
+{
+	const struct target_user *x = a, *y = b;
+	int r = strcmp(x->pool, y->pool);
+
+	return r ? r : endpoint_cmp(&x->member, &y->member);
+}
+
+bool look_find(void *arg, uint64_t id, struct target_details *out)
+{
+	struct core *c = arg;
+	const struct target *t = target_of_id(c, id);
+
+	if (!t || !t->check || !t->user_count)
+		return false;
+	out->check = t->check;
+	out->reason = t->verdict.reason;
+	view_target(t, &out->target);
+	check_unref(out->target.login); /* it is the target's as well */
+	out->past_count = transitions_read(c->transitions, t->newest, out->past);
+	out->user_count = t->user_count;
+	out->users_shown = 0;
+	for (uint32_t i = 0; i < t->user_count && out->users_shown < TARGET_USERS_MAX; i++)
+		if (!is_told(out, t->users[i]))
+			add_users(t->users[i], t, out);
+	qsort(out->users, out->users_shown, sizeof(out->users[0]), by_pool);
+	return true;
+}
+
+int64_t look_now_ms(void *arg)
+{
+	const struct core *c = arg;
+
+	return clock_wall_ms(loop_clock(c->loop));
+}
