@@ -217,6 +217,15 @@ const tests = [
 			await picture(page, 'agent-light-en');
 		});
 	},
+	async function the_agent_tells_how_long_good_checks_take() {
+		await on('#/agent', async (page) => {
+			const table = page.getByRole('table', { name: 'How long good checks take' });
+
+			await table.locator('tbody tr').first().waitFor();
+			assert.deepEqual((await table.locator('tbody tr').allInnerTexts()).map((r) => r.split('\t')), [
+				['tcp', '4,000', '0.3 ms', '1 ms', '1 ms'], ['http', '999', '2 ms', '1 ms', '5 ms']]);
+		});
+	},
 ];
 
 await run(tests);

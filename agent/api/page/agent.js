@@ -2,7 +2,11 @@
 // The agent itself: its sources and processes, and what it knows of nodes.
 import { get } from './api.js';
 import { Component, html } from './html.js';
-import { age, duration, number, t, time } from './i18n.js';
+import { age, duration, number, t, time, word } from './i18n.js';
+
+function ms(n) {
+	return t('unit.ms', { n: Math.round(n * 1000) / 1000 });
+}
 
 function read(s) {
 	return s.complete ? t('yes') : s.delivered ? t('no.more') : t('not.yet');
@@ -67,5 +71,7 @@ export function Agent({ status: s }) {
 		<${Nodes} status=${s} />
 		${table(t('agent.processes'), ['role', 'memory', 'restarts'], Object.entries(s.processes).map(([role, p]) =>
 			[`${role} (${p.pid})`, (p.residentBytes / 2 ** 20).toFixed(1) + ' MiB', number(p.restarts)]))}
+		${s.probing.latency.length > 0 && table(t('agent.latency'), ['check', 'ok', 'mean', 'half', 'most'], s.probing.latency.map((x) =>
+			[word('check', x.type), number(x.ok), ms(x.meanMicroseconds / 1000), ms(x.halfSeconds * 1000), ms(x.mostSeconds * 1000)]))}
 	</section>`;
 }

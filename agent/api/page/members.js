@@ -34,7 +34,7 @@ const ACTS = [['weight', 'edit'], ['deleteMember', 'delete'], ['rollback', 'roll
 const COLUMNS = [
 	['member', endpoint],
 	['state', (m) => badge('state', m.state)],
-	['check', (m, pool) => word('check', pool.check.type)],
+	['check', (m, pool, last, look) => look],
 	['ok', (m) => m.lastCheck ? number(m.lastCheck.ok) : '–'],
 	['failed', (m) => m.lastCheck ? number(m.lastCheck.failed) : '–'],
 	['latency', latency],
@@ -165,6 +165,17 @@ export class Members extends Component {
 			!left || ['rollback', 'record'].includes(what)).map(([what, sign]) => button(what, { class: 'act a-' + sign, title: t(sign) }))}</td>`;
 	}
 
+	/** The way to what its probes find. */
+	look(m, i) {
+		const { pool, act } = this.props, text = word('check', pool.check.type);
+
+		if (!m.target)
+			return text;
+		return html`<button type="button" class="word" tabindex=${i === this.state.active ? 0 : -1} aria-label=${t('member.target',
+			{ check: text, member: endpoint(m) })} title=${t('target.open')} onFocus=${() => this.setState({ active: i })} onClick=${() =>
+			act('target', pool, m)}>${text}</button>`;
+	}
+
 	table(list) {
 		const { pool } = this.props;
 
@@ -174,7 +185,7 @@ export class Members extends Component {
 			<thead><tr>${COLUMNS.map(([key]) => html`<th key=${key} scope="col" class=${'m-' + key}>${t('col.' + key)}</th>`)}<th
 				scope="col" class="m-acts">${t('col.acts')}</th></tr></thead>
 			<tbody onKeyDown=${this.onKey}>${list.items.map((m, i) => html`<tr key=${m.id} data-member=${m.id}>${COLUMNS.map(([key, cell]) =>
-				html`<td key=${key} class=${'m-' + key}>${cell(m, pool, this.state.last?.[endpoint(m)])}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
+				html`<td key=${key} class=${'m-' + key}>${cell(m, pool, this.state.last?.[endpoint(m)], key === 'check' && this.look(m, i))}</td>`)}${this.acts(m, i)}</tr>`)}</tbody></table>`;
 	}
 
 	/** So that the rows below move once, and those that will be out of sight are gone before these are there. */

@@ -32,14 +32,15 @@ const DIALOGS = {
 	drainAll: later(() => import('./acts.js'), 'DrainAll'),
 	rollback: later(() => import('./rollback.js'), 'Rollback'),
 	record: later(() => import('./record.js'), 'Record'),
+	target: later(() => import('./target.js'), 'Target'),
 	addMember: later(() => import('./acts.js'), 'AddMember'),
 	deleteMember: later(() => import('./acts.js'), 'DeleteMember'),
 	weight: later(() => import('./acts.js'), 'Weight'),
 	bulkUndo: later(() => import('./bulk.js'), 'BulkUndo'),
 	drain: Drain, resume: Drain, bulk: Bulk, drainAllOf: Bulk, resumeAll: Bulk,
 };
-const READ_ONLY = ['record'];
-const WITHOUT_BASE = ['add', 'record', 'bulk', 'bulkUndo', 'drainAllOf', 'resumeAll'];
+const READ_ONLY = ['record', 'target'];
+const WITHOUT_BASE = ['add', 'record', 'target', 'bulk', 'bulkUndo', 'drainAllOf', 'resumeAll'];
 
 function name(p) {
 	return html`<span class="name" title=${p.id}><span class="dim">${p.namespace}/</span>${p.service}<span
@@ -212,6 +213,8 @@ export class Pools extends Component {
 	whyNot(pool, what) {
 		const { whoami } = this.props;
 
+		if (what === 'target') // wherever its pool is kept
+			return undefined;
 		if (pool && !isOurs(pool))
 			return elsewhere(pool);
 		if (!READ_ONLY.includes(what) && whoami && !whoami.writeEnabled && whoami.reason !== 'token-needed')
@@ -314,7 +317,7 @@ export class Pools extends Component {
 
 	dialog() {
 		const { what, pool, ...more } = this.state.dialog;
-		const props = { ...more, what, pool, allow: this.props.allow, onDone: this.onDone, onAct: this.act, onClose: this.closed };
+		const props = { ...more, what, pool, allow: this.props.allow, subscribe: this.props.subscribe, onDone: this.onDone, onAct: this.act, onClose: this.closed };
 
 		if (what === 'why')
 			return html`<${WhyNot} ...${props} title=${t('why.title')} />`;
