@@ -13,12 +13,16 @@
 #include "agent/ctl/table.h"
 #include "agent/ctl/words.h"
 
+#define FOUND_MAX 20 /* members that are not well, in words */
+
 /* What is written while a pool's members come in. */
 struct telling {
 	const struct doc *pool;
 	int64_t now_ms;
 	struct table table; /* describe */
-	struct buf *out;    /* explain */
+	struct buf found;   /* describe: what checks found of those that are not well */
+	size_t found_count;
+	struct buf *out; /* explain */
 	size_t count;
 };
 
@@ -138,6 +142,32 @@ static void put_problems(struct buf *out, const struct doc *pool)
 
 /* --- members ----------------------------------------------------------------------- */
 
+/* In the table it is a word. */
+static void add_found(struct telling *t, const struct doc *member)
+{
+	const struct doc *last = doc_get(member, REST_LAST_CHECK);
+	char endpoint[WORDS_ENDPOINT_MAX];
+
+	if (!last || last->type != DOC_MAP || strcmp(words_text(last, REST_REASON), "ok") == 0)
+		return;
+	if (t->found_count++ >= FOUND_MAX)
+		return;
+	buf_printf(&t->found, "  %s: ", words_endpoint(member, endpoint));
+	words_result(last, &t->found);
+	buf_str(&t->found, "\n");
+}
+
+static void put_found(const struct telling *t, struct buf *out)
+{
+	if (!t->found_count)
+		return;
+	buf_str(out, "\nLast checks that were not ok:\n");
+	buf_put(out, t->found.data, t->found.len);
+	if (t->found_count > FOUND_MAX)
+		buf_printf(out, "  and %zu more: 'parasausctl explain %s' has all\n",
+			   t->found_count - FOUND_MAX, words_text(t->pool, REST_ID));
+}
+
 static int describe_member(void *arg, const char *text, size_t len, struct err *err)
 {
 	struct telling *t = arg;
@@ -147,6 +177,7 @@ static int describe_member(void *arg, const char *text, size_t len, struct err *
 	if (r < 0)
 		return r;
 	rows_of_pool()->add(&t->table, set.roots[0], true, t->now_ms);
+	add_found(t, set.roots[0]);
 	t->count++;
 	doc_set_done(&set);
 	return 0;
@@ -195,6 +226,8 @@ static int describe(struct client *c, const struct doc *pool, struct buf *out, s
 		table_print(&t.table, out);
 	}
 	table_done(&t.table);
+	put_found(&t, out);
+	buf_done(&t.found);
 	put_problems(out, pool);
 	return r;
 }

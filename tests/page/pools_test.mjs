@@ -209,6 +209,15 @@ const tests = [
 			await page.waitForSelector('.members tbody tr');
 		});
 	},
+	async function a_reason_tells_what_it_means() {
+		await on('#/pools?q=shop.web.http-tcp&open=shop.web.http-tcp', async (page) => {
+			const why = page.locator('tr[data-member="10.100.3.6-80"] .m-reason span');
+
+			await why.waitFor();
+			assert.match(await why.innerText(), /HTTP status 503/);
+			assert.match(await why.getAttribute('title'), /^unhealthy\nIt answered with an HTTP status that the check does not expect/);
+		});
+	},
 	async function the_agent_tells_of_its_sources() {
 		await on('#/agent', async (page) => {
 			await page.getByText('directory:/srv/team/pools').waitFor();

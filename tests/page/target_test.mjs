@@ -55,6 +55,7 @@ await run([
 		fixture.do('d');
 		await on(async (page) => {
 			await found(page, 'GET http://10.1.0.1:80/healthz answered 503 after 3.0 ms; 200-399 is expected');
+			await page.getByText('It answered with an HTTP status that the check does not expect').waitFor();
 			assert.match(await text(page, 'dialog .t-state'), /down/);
 			assert.match(await text(page, 'dialog .t-ok'), /^127$/);
 			assert.match(await text(page, 'dialog .t-failed'), /^24$/);

@@ -58,7 +58,7 @@ export class Events extends Component {
 			{ key: 'pool', cell: (e) => poolLink(e.pool) },
 			{ key: 'member', cell: (e) => e.member || '–' },
 			{ key: 'change', cell: change },
-			{ key: 'reason', cell: (e) => e.reason ? word('probe', e.reason) : '' },
+			{ key: 'reason', cell: (e) => e.reason ? html`<span title=${word('about', e.reason)}>${word('probe', e.reason)}</span>` : '' },
 		].map((c) => ({ ...c, label: t('col.' + c.key) }));
 	}
 

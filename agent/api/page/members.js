@@ -8,7 +8,7 @@ import { age, duration, number, t, time, word } from './i18n.js';
 import { lettersAreKeys } from './keys.js';
 import { lastOperations } from './member_past.js';
 import { PAGE, pager } from './notes.js';
-import { checkWords, whyWords } from './reasons.js';
+import { aboutWords, checkWords, whyWords } from './reasons.js';
 import { endpoint } from './spec.js';
 
 const AGAIN_MS = 5000; // counts of probes are in no stream
@@ -42,7 +42,7 @@ const COLUMNS = [
 	['since', (m) => html`<span title=${time(m.since)}>${age(m.since)}</span>`],
 	['operator', (m, pool, last) => last?.user || '–'],
 	['operated', (m, pool, last) => last ? html`<span title=${word('action', last.action)}>${time(last.at)}</span>` : '–'],
-	['reason', (m) => { const why = whyWords(m); return html`<span title=${m.reasons.join(', ')}>${why}</span>`; }],
+	['reason', (m) => { const why = whyWords(m); return html`<span title=${aboutWords(m)}>${why}</span>`; }],
 ];
 
 function facts(p) {

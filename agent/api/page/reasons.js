@@ -23,6 +23,13 @@ export function whyWords(member) {
 	return parts.join('; ');
 }
 
+/** What a member's reasons are called by the interface, and what the last probe's finding means and asks for. */
+export function aboutWords(member) {
+	const found = member.lastCheck?.reason;
+
+	return [member.reasons.join(', '), found && found !== 'ok' && word('about', found)].filter(Boolean).join('\n');
+}
+
 function ms(n) {
 	return n % 1000 ? t('unit.ms', { n }) : duration(n / 1000);
 }

@@ -71,7 +71,7 @@ function changes({ transitions }) {
 	if (!transitions.length)
 		return html`<p class="dim">${t('target.unchanged')}</p>`;
 	return table(t('target.changes'), ['col.at', 'target.became', 'target.why'], transitions.map((x) =>
-		[time(x.at), badge('state', x.state), html`<span title=${word('probe', x.reason)}>${x.text}</span>`]));
+		[time(x.at), badge('state', x.state), html`<span title=${word('about', x.reason)}>${x.text}</span>`]));
 }
 
 function users({ members, memberCount }) {
@@ -113,7 +113,8 @@ export class Target extends Component {
 
 		return html`<${Dialog} title=${title} size="wide" onClose=${onClose} self=${(d) => { this.dialog = d; }}>
 			<div class="sheet-body target">${error && failure(error, () => this.load())}
-			${target ? html`<p class="found" role="status">${target.text}</p>${facts(target)}${changes(target)}
+			${target ? html`<p class="found" role="status">${target.text}</p>
+					${target.reason !== 'ok' && html`<p class="dim">${word('about', target.reason)}</p>`}${facts(target)}${changes(target)}
 					<div onClick=${(e) => e.target.closest('a') && this.dialog.shut()}>${users(target)}</div>`
 				: !error && html`<p class="dim">${t('loading')}</p>`}</div>
 			<div class="sheet-foot"><${Copy} command=${'parasausctl describe target ' + member.target} /><span class="space"></span>
