@@ -95,7 +95,7 @@ CLUSTER_ALONE := $(addprefix tests/cluster/,objects.sh faults.sh edit.sh reviews
 CLUSTER	:= $(filter-out $(CLUSTER_ALONE),$(wildcard tests/cluster/*.sh))
 # Those that tests/all has the time for.
 CLUSTER_SHORT := $(addprefix tests/cluster/,ground.sh agent_services.sh agent_slices.sh)
-AGENT	:= $(addprefix tests/rest/,fields kill raw writers)
+AGENT	:= $(addprefix tests/rest/,fields kill raw targets writers)
 PAGE_KERNEL := tests/page/kernel_test.mjs
 KERNEL	:= $(wildcard tests/kernel/*.sh) \
 	$(patsubst tests/kernel/%.c,$(B)/kernel/%,$(wildcard tests/kernel/*.c))

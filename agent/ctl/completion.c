@@ -5,7 +5,7 @@
  *
  * What follows a command is read off its `operands`: words in small letters
  * are the choice itself ("bash|zsh"), KIND is one of kinds.h, NAME, ID and POOL are
- * ids of pools, COMMAND is a command. Documents, tokens and backups have a NAME that is not looked up.
+ * ids of pools (of `describe`: of the kind before), COMMAND is a command. Documents, tokens and backups have a NAME that is not looked up.
  */
 #include <ctype.h>
 #include <string.h>
@@ -132,8 +132,12 @@ static void put_operand(const struct ctl_command *c, unsigned number, const char
 	} else if (strncmp(operand, "COMMAND", 7) == 0) {
 		buf_str(out, "words=$commands ;;\n");
 	} else {
-		buf_str(out, "words=$(\"${COMP_WORDS[0]}\" \"${socket[@]}\" get pools -o name "
-			     "2>/dev/null) ;;\n");
+		const char *kind = strcmp(c->name, "describe") == 0 ? "\"$kind\"" : "pools";
+
+		buf_printf(out,
+			   "words=$(\"${COMP_WORDS[0]}\" \"${socket[@]}\" get %s -o name "
+			   "2>/dev/null) ;;\n",
+			   kind);
 	}
 }
 
@@ -157,7 +161,7 @@ static void put_walk(struct buf *out)
 {
 	buf_str(out, "_parasausctl() {\n"
 		     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		     "\tlocal command='' operands=0 i words='' commands='");
+		     "\tlocal command='' kind='' operands=0 i words='' commands='");
 	put_commands(out);
 	buf_str(out, "'\n"
 		     "\tlocal socket=()\n"
@@ -173,6 +177,7 @@ static void put_walk(struct buf *out)
 		     "\t\t\tif [ -z \"$command\" ]; then\n"
 		     "\t\t\t\tcommand=${COMP_WORDS[i]}\n"
 		     "\t\t\telse\n"
+		     "\t\t\t\t[ \"$operands\" = 0 ] && kind=${COMP_WORDS[i]}\n"
 		     "\t\t\t\toperands=$((operands + 1))\n"
 		     "\t\t\tfi\n"
 		     "\t\t\t;;\n"

@@ -247,23 +247,30 @@ static int explain(struct client *c, const struct doc *pool, struct buf *out, st
 
 typedef int tell_fn(struct client *c, const struct doc *pool, struct buf *out, struct err *err);
 
+static int ask_pool(const struct ctl_args *args, struct client *c, const char *path, tell_fn *tell,
+		    struct buf *text, struct err *err)
+{
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	int r;
+
+	if (ctl_wants_json(args))
+		return client_text(c, path, text, err);
+	r = client_object(c, path, &set, err);
+	return r < 0 ? r : tell(c, set.roots[0], text, err);
+}
+
 static int tell_pool(const struct ctl_args *args, const char *name, tell_fn *tell)
 {
 	struct client *c = client_new(&args->place);
 	struct buf id = { 0 }, path = { 0 }, text = { 0 };
-	struct doc_set set = { 0 };
 	struct err err;
 	int r = command_find_pool(c, name, &id, &err);
 
 	if (r == 0) {
 		command_pool_path(&path, buf_cstr(&id), "");
-		r = ctl_wants_json(args) ? client_text(c, buf_cstr(&path), &text, &err)
-					 : client_object(c, buf_cstr(&path), &set, &err);
+		r = ask_pool(args, c, buf_cstr(&path), tell, &text, &err);
 	}
-	if (r == 0 && !ctl_wants_json(args))
-		r = tell(c, set.roots[0], &text, &err);
 	r = r < 0 ? command_failed("%s", err.text) : command_print(&text);
-	doc_set_done(&set);
 	buf_done(&text);
 	buf_done(&path);
 	buf_done(&id);

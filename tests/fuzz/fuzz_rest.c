@@ -3,7 +3,9 @@
  * REST requests: "METHOD TARGET", then Accept, Host, Accept-Language,
  * X-Request-Id, Last-Event-ID, Origin, Sec-Fetch-Site, Accept-Encoding and
  * If-None-Match on lines of their own, through parsing, routing and listing to
- * the whole answer, over a small snapshot.
+ * the whole answer, over a small snapshot. So is what core answers of one
+ * target: those of the snapshot are there, of which the last reason is as the
+ * target's place has it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #include "agent/api/request_id.h"
 #include "agent/api/rest.h"
 #include "agent/api/schema.h"
+#include "agent/api/target_route.h"
 #include "agent/base/doc.h"
 #include "agent/base/xalloc.h"
 #include "tests/lib/metric_reader.h"
@@ -68,6 +71,95 @@ static void check_reply(struct rest_reply *r)
 	assert(r->allow == (r->status == 405));
 }
 
+/* --- one target, as core tells of it ------------------------------------------------------ */
+
+static const struct check *check_of(const struct snapshot *s, uint64_t id, const char **pool)
+{
+	for (size_t i = 0; i < s->pool_count; i++)
+		for (size_t k = 0; k < s->pools[i]->member_count; k++) {
+			const struct check *c = s->pools[i]->pool->set.check;
+			const struct member_view m = pool_view_member(s->pools[i], k);
+
+			*pool = s->pools[i]->pool->id;
+			if (check_target_id(c, &m.endpoint) == id)
+				return c;
+		}
+	return NULL;
+}
+
+static bool find_target(void *arg, uint64_t id, struct target_details *out)
+{
+	const struct snapshot *s = arg;
+	size_t i = 0;
+
+	while (i < s->targets->count && s->targets->items[i].id != id)
+		i++;
+	if (i == s->targets->count)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->target = s->targets->items[i];
+	out->check = check_of(s, id, &out->users[0].pool);
+	assert(out->check);
+	out->reason = (enum hc_reason)(i % HC_REASON_COUNT);
+	out->users[0].member = out->target.endpoint;
+	out->user_count = out->users_shown = 1;
+	out->past_count = i % TRANSITIONS_EACH;
+	for (size_t k = 0; k < out->past_count; k++)
+		out->past[k] = (struct transition){ s->started_ms, (int32_t)k - 1, (uint8_t)(k % 3),
+						    (uint8_t)(k % HC_REASON_COUNT) };
+	return true;
+}
+
+static bool look_at_target(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
+{
+	const struct hc_sight s = { .id = id,
+				    .is_known = true,
+				    .is_probed = id % 3,
+				    .began_ago_ms = HC_SIGHT_MAX_MS,
+				    .due_in_ms = -HC_SIGHT_MAX_MS,
+				    .took_us = UINT32_MAX };
+
+	(void)arg;
+	if (id % 2)
+		fn(fn_arg, &s);
+	return id % 2;
+}
+
+static int64_t now_of_target(void *arg)
+{
+	return ((const struct snapshot *)arg)->started_ms;
+}
+
+static void keep_reply(void *arg, struct rest_reply *reply)
+{
+	*(struct rest_reply *)arg = *reply;
+}
+
+static void ask_target(const struct rest_request *r, struct snapshot *s)
+{
+	const struct target_look_place place = { .all = target_looks_new(),
+						 .find = find_target,
+						 .look = look_at_target,
+						 .now_ms = now_of_target,
+						 .arg = s };
+	struct rest_reply reply;
+
+	switch (target_admit(r, &reply)) {
+	case EDIT_NOT_OURS:
+		assert(!target_is_asked_for(r));
+		break;
+	case EDIT_ADMITTED:
+		assert(target_is_asked_for(r));
+		target_begin(&place, r, keep_reply, &reply);
+		/* fall through */
+	case EDIT_REFUSED:
+		check_reply(&reply);
+		rest_reply_done(&reply);
+		break;
+	}
+	target_looks_free(place.all);
+}
+
 /* One in which something has happened. */
 static struct feed *turned_feed(struct snapshot *s)
 {
@@ -115,6 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest_answer(&request, &(struct rest_state){ 0 }, &reply);
 		check_reply(&reply);
 		rest_reply_done(&reply);
+		ask_target(&request, s);
 	}
 	pictures_free(pictures);
 	feed_free(feed);

@@ -55,6 +55,8 @@ for shell in bash zsh; do
 	offers "a value after its long name" "unmonitored up" get pools --health u
 	offers "nothing for what is free" "" get pools -n ''
 	offers "pools" "shop.web.http-tcp shop.web.https-tcp" -s "$tmp/api.sock" describe pool shop.
+	offers "kinds that have a description" "pools targets" describe ''
+	offers "targets" "ce488f8902b51c8f" -s "$tmp/api.sock" describe target ce
 	offers "pools after others" "team.empty.80-tcp" get pools a -s "$tmp/api.sock" b t
 	offers "a pool to be explained" "db.orders.mysql-tcp default.dns.dns-udp" --socket "$tmp/api.sock" explain d
 	offers "a command to be helped with" "version" help v

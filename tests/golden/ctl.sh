@@ -77,6 +77,8 @@ for pool in db/orders default/dns parasaus/snake-demo-svc4 shop.web.http-tcp sho
 	golden "explain-${pool//\//.}" explain "$pool"
 done
 
+golden describe-json describe pool team/empty -o json
+
 golden wait wait --synced --timeout 5
 golden wait-generation wait --generation 7 --timeout 5
 golden wait-in-vain wait --generation 8 --timeout 0

@@ -276,6 +276,41 @@ static void what_is_gone_meanwhile_is_gone(void **state)
 	core_answer_done(&a);
 }
 
+/* Many members that are not checked, and one server that always changes. */
+static void what_is_kept_of_changes_is_bounded(void **state)
+{
+	struct world *w = *state;
+	struct core *c;
+	struct core_answer a;
+
+	w->over_tcp = true;
+	start_all(w, "");
+	c = w->context.arg;
+	core_ask(w, UNIX, "POST", "/api/v1/pools", "Content-Type: application/json\r\n",
+		 "{\"name\":\"idle\",\"portName\":\"x\",\"settings\":{\"health-check-type\":"
+		 "\"none\"},\"members\":[{\"address\":\"10.2.0.1\",\"port\":80},"
+		 "{\"address\":\"10.2.0.2\",\"port\":80}]}",
+		 &a);
+	assert_int_equal(a.status, 201);
+	core_answer_done(&a);
+	pass(w, 2000);
+	assert_true(transitions_room(c->transitions) < 100);
+	make_pool(w, "web", "{\"address\":\"10.1.0.1\",\"port\":80}");
+	pass(w, 2000);
+	await_targets(w, 1);
+	for (unsigned i = 0; i < TRANSITIONS_MAX + 100; i++) {
+		verdict(w, "10.1.0.1:9000", i % 2 ? VERDICT_UP : VERDICT_DOWN);
+		if (i % 100 == 0)
+			turn(w);
+	}
+	pass(w, 1000);
+	assert_in_range(transitions_room(c->transitions), TRANSITIONS_MAX * 16,
+			TRANSITIONS_MAX * 16 + 100);
+	ask_well(w, "", &a);
+	assert_int_equal(doc_get(a.root, "transitions")->count, TRANSITIONS_EACH);
+	core_answer_done(&a);
+}
+
 #define in_a_world(test) cmocka_unit_test_setup_teardown(test, core_world_up_store, core_world_down)
 
 int main(void)
@@ -288,6 +323,7 @@ int main(void)
 		in_a_world(where_nobody_says_how_it_is_the_rest_is_told),
 		in_a_world(who_asks_a_process_that_dies_is_told_the_rest),
 		in_a_world(what_is_gone_meanwhile_is_gone),
+		in_a_world(what_is_kept_of_changes_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
