@@ -92,7 +92,7 @@ struct target {
 	bool fell : 1;	     /* `fall` is of it */
 	bool waiting : 1;    /* it is down, and planned as up as yet */
 	mass_ticket fall;
-	uint32_t newest;     /* change of its state: agent/plan/transitions.h */
+	uint32_t newest;	   /* change of its state: agent/plan/transitions.h */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
 	struct pool_state **users; /* each pool once for each member that holds it */

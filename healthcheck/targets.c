@@ -323,9 +323,10 @@ void hc_engine_status(struct hc_engine *e, struct hc_status *out)
 	e->lag_ms = 0;
 }
 
-static uint32_t interval_of(const struct target *t)
+static uint32_t interval_of(const struct target *t, mono_t now)
 {
-	return hc_health_in_doubt(&t->health) ? t->check->fast_ms : t->check->interval_ms;
+	return hc_health_in_doubt(&t->health, t->check, now) ? t->check->fast_ms
+							     : t->check->interval_ms;
 }
 
 /* A new one is due at once, and one that waits for a place has been due. */
@@ -348,7 +349,7 @@ void hc_engine_look(const struct hc_engine *e, uint64_t id, struct hc_sight *out
 	out->is_under_way = t->stage == PROBING;
 	out->has_begun = !t->is_fresh;
 	out->streak = t->health.streak;
-	out->interval_ms = interval_of(t);
+	out->interval_ms = interval_of(t, now);
 	out->took_us = t->took_us;
 	out->began_ago_ms = t->is_fresh ? 0 : mono_sub_ms(now, t->began);
 	out->due_in_ms = due_in_ms(e, t, now);
