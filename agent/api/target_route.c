@@ -8,6 +8,7 @@
 
 #include "agent/api/accept.h"
 #include "agent/api/probe_words.h"
+#include "agent/api/read_route.h"
 #include "agent/api/rest_private.h"
 #include "agent/api/schema.h"
 #include "agent/api/uri.h"
@@ -15,7 +16,7 @@
 #include "agent/base/err.h"
 #include "agent/base/xalloc.h"
 
-const struct edit_path target_paths[] = { { REST_TARGET_PATH, "GET, HEAD", false }, { 0 } };
+const struct edit_path target_paths[] = { { REST_TARGET_PATH, READ_ROUTE_METHODS, false }, { 0 } };
 
 /* A request under way. */
 struct looked {
@@ -42,47 +43,12 @@ static bool is_of_target(const struct uri *u)
 
 bool target_is_asked_for(const struct rest_request *r)
 {
-	struct uri uri;
-	struct err err;
-
-	return uri_parse(r->target, &uri, &err) == 0 && is_of_target(&uri);
-}
-
-static enum rest_problem problem_of(const struct rest_request *r, const struct uri *u,
-				    const char **detail)
-{
-	enum rest_problem p = rest_transport_problem(r);
-
-	if (p != PROBLEM_COUNT)
-		return p;
-	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0)
-		return PROBLEM_BAD_METHOD;
-	if (accept_type(r->accept, REST_JSON) == 0) {
-		*detail = "there is " REST_JSON;
-		return PROBLEM_NOT_ACCEPTABLE;
-	}
-	if (u->param_count) {
-		*detail = "it takes no parameters";
-		return PROBLEM_BAD_PARAMETER;
-	}
-	return r->has_body ? PROBLEM_BODY_REFUSED : PROBLEM_COUNT;
+	return read_route_is_asked_for(r, is_of_target);
 }
 
 enum edit_admission target_admit(const struct rest_request *r, struct rest_reply *out)
 {
-	const char *detail = NULL;
-	enum rest_problem p;
-	struct uri uri;
-	struct err err;
-
-	if (uri_parse(r->target, &uri, &err) < 0 || !is_of_target(&uri))
-		return EDIT_NOT_OURS;
-	p = problem_of(r, &uri, &detail);
-	if (p == PROBLEM_COUNT)
-		return EDIT_ADMITTED;
-	*out = (struct rest_reply){ .close = true, .methods = target_paths[0].methods };
-	problem_answer(out, p, r, detail);
-	return EDIT_REFUSED;
+	return read_route_admit(r, is_of_target, out);
 }
 
 /* --- one of them ------------------------------------------------------------------------------- */
