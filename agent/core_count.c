@@ -1,66 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Questions to the ipvs process: what did the kernel count of a frontend? It
- * answers in turn. One that it does not answer in COUNT_PATIENCE_MS, or that was
- * asked of a process that is gone, is answered here, by an error.
+ * Questions to the ipvs process: what did the kernel count of a frontend? One
+ * that it does not answer in COUNT_PATIENCE_MS, or that was asked of a process
+ * that is gone, is answered here, by an error.
  */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
 #define COUNT_PATIENCE_MS 5000
-#define COUNTS_MAX	  256 /* under way */
 
-struct count_question {
-	uint32_t id;
-	mono_t until;
-	ipvs_stats_fn *fn;
-	void *arg;
-	struct count_question *next;
-};
-
-static void watch_first(struct core *c);
-
-/* The oldest is over. */
-static void answer_first(struct core *c, const struct ipvs_stats_answer *a)
+static void answer(const struct question *q, const struct ipvs_stats_answer *a)
 {
-	struct kernel_counts *k = &c->kernel.counts;
-	struct count_question *q = k->first;
-	ipvs_stats_fn *fn = q->fn;
-	void *arg = q->arg;
-
-	k->first = q->next;
-	if (!k->first)
-		k->last = NULL;
-	k->waiting--;
-	free(q);
-	watch_first(c);
-	fn(arg, a);
+	((ipvs_stats_fn *)q->fn)(q->arg, a);
 }
 
-static void fail_first(struct core *c, int error)
+static void on_given_up(void *owner, const struct question *q, int error)
 {
-	const struct ipvs_stats_answer none = { .id = c->kernel.counts.first->id, .error = error };
+	const struct ipvs_stats_answer none = { .id = (uint32_t)q->id, .error = error };
 
-	answer_first(c, &none);
+	(void)owner;
+	answer(q, &none);
 }
 
-static void on_late(void *arg)
+void counts_start(struct core *c)
 {
-	struct core *c = arg;
-
-	c->kernel.counts.timer = 0;
-	fail_first(c, ETIMEDOUT);
-}
-
-static void watch_first(struct core *c)
-{
-	struct kernel_counts *k = &c->kernel.counts;
-
-	loop_cancel(c->loop, k->timer);
-	k->timer = k->first ? loop_timer_at(c->loop, k->first->until, on_late, c) : 0;
+	questions_init(&c->kernel.counts.questions, c->loop, COUNT_PATIENCE_MS, on_given_up, c);
 }
 
 bool counts_ask(void *arg, const struct endpoint *frontend, ipvs_stats_fn *fn, void *fn_arg)
@@ -68,24 +33,11 @@ bool counts_ask(void *arg, const struct endpoint *frontend, ipvs_stats_fn *fn, v
 	struct core *c = arg;
 	struct kernel_counts *k = &c->kernel.counts;
 	CLEANUP(buf_done) struct buf b = { 0 };
-	struct count_question *q;
+	const struct question q = { ++k->asked, (void (*)(void))fn, fn_arg };
 
-	if (!c->kernel.channel || k->waiting == COUNTS_MAX)
+	if (!c->kernel.channel || !questions_add(&k->questions, &q))
 		return false;
-	q = xcalloc(1, sizeof(*q));
-	q->id = ++k->asked;
-	q->until = mono_add_ms(core_now(c), COUNT_PATIENCE_MS);
-	q->fn = fn;
-	q->arg = fn_arg;
-	if (k->last)
-		k->last->next = q;
-	else
-		k->first = q;
-	k->last = q;
-	k->waiting++;
-	if (k->first == q)
-		watch_first(c);
-	wire_put_u32(&b, q->id);
+	wire_put_u32(&b, (uint32_t)q.id);
 	wire_put_endpoint(&b, frontend);
 	channel_send(c->kernel.channel, IPVS_MSG_COUNT, &b);
 	return true;
@@ -95,12 +47,13 @@ bool counts_hear(struct core *c, uint16_t type, struct wire *body)
 {
 	struct kernel_counts *k = &c->kernel.counts;
 	struct ipvs_stats_answer a;
+	struct question q;
 	int r = ipvs_stats_read(&k->reader, type, body, &a);
 
 	if (r == 1) {
 		/* Otherwise it comes too late. */
-		if (k->first && k->first->id == a.id)
-			answer_first(c, &a);
+		if (questions_take(&k->questions, a.id, &q))
+			answer(&q, &a);
 		ipvs_stats_done(&a.stats);
 	}
 	return r >= 0;
@@ -109,20 +62,11 @@ bool counts_hear(struct core *c, uint16_t type, struct wire *body)
 void counts_disconnected(struct core *c)
 {
 	ipvs_stats_reader_done(&c->kernel.counts.reader);
-	while (c->kernel.counts.first)
-		fail_first(c, EPIPE);
+	questions_give_up(&c->kernel.counts.questions, EPIPE);
 }
 
 void counts_end(struct core *c)
 {
-	struct kernel_counts *k = &c->kernel.counts;
-
-	loop_cancel(c->loop, k->timer);
-	ipvs_stats_reader_done(&k->reader);
-	while (k->first) {
-		struct count_question *q = k->first;
-
-		k->first = q->next;
-		free(q);
-	}
+	ipvs_stats_reader_done(&c->kernel.counts.reader);
+	questions_done(&c->kernel.counts.questions);
 }

@@ -18,6 +18,7 @@
 void kernel_start(struct core *c)
 {
 	ipvs_table_init(&c->kernel.image);
+	counts_start(c);
 }
 
 void kernel_end(struct core *c)

@@ -1,86 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Questions of people about one target: what core knows of it, and what the
- * healthcheck process says of it just now. That answers in turn; whom it does
- * not answer in LOOK_PATIENCE_MS, or who asked a process that is gone, is told
- * that nobody says.
+ * healthcheck process says of it just now. Whom that does not answer in
+ * LOOK_PATIENCE_MS, or who asked a process that is gone, is told that nobody
+ * says.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/api/target_route.h"
-#include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
 #define LOOK_PATIENCE_MS 1000
-#define LOOKS_MAX	 256 /* under way */
 
-struct look_question {
-	uint64_t id;
-	mono_t until;
-	target_seen_fn *fn;
-	void *arg;
-	struct look_question *next;
-};
+/* NULL: nothing that is shown has that id. */
+static const struct target *find(const struct core *c, uint64_t id)
+{
+	const struct target *t = target_of_id(c, id);
+
+	return t && t->check && t->user_count ? t : NULL;
+}
 
 /* --- the healthcheck process ------------------------------------------------------------- */
 
-static void watch_first(struct core *c);
-
-static void answer_first(struct core *c, const struct hc_sight *s)
+static void answer(const struct question *q, const struct hc_sight *s)
 {
-	struct health_looks *k = &c->looks;
-	struct look_question *q = k->first;
-	target_seen_fn *fn = q->fn;
-	void *arg = q->arg;
-
-	k->first = q->next;
-	if (!k->first)
-		k->last = NULL;
-	k->waiting--;
-	free(q);
-	watch_first(c);
-	fn(arg, s);
+	((target_seen_fn *)q->fn)(q->arg, s);
 }
 
-static void on_late(void *arg)
+static void on_given_up(void *owner, const struct question *q, int error)
 {
-	struct core *c = arg;
-
-	c->looks.timer = 0;
-	answer_first(c, NULL);
+	(void)owner;
+	(void)error;
+	answer(q, NULL);
 }
 
-static void watch_first(struct core *c)
+void looks_start(struct core *c)
 {
-	struct health_looks *k = &c->looks;
-
-	loop_cancel(c->loop, k->timer);
-	k->timer = k->first ? loop_timer_at(c->loop, k->first->until, on_late, c) : 0;
+	questions_init(&c->looks, c->loop, LOOK_PATIENCE_MS, on_given_up, c);
 }
 
 bool looks_ask(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
 {
-	struct core *c = arg;
-	struct health_looks *k = &c->looks;
+	const struct question q = { id, (void (*)(void))fn, fn_arg };
 	CLEANUP(buf_done) struct buf b = { 0 };
-	struct look_question *q;
+	struct core *c = arg;
 
-	if (!c->health || k->waiting == LOOKS_MAX)
+	if (!c->health || !find(c, id) || !questions_add(&c->looks, &q))
 		return false;
-	q = xcalloc(1, sizeof(*q));
-	*q = (struct look_question){ .id = id,
-				     .until = mono_add_ms(core_now(c), LOOK_PATIENCE_MS),
-				     .fn = fn,
-				     .arg = fn_arg };
-	if (k->last)
-		k->last->next = q;
-	else
-		k->first = q;
-	k->last = q;
-	k->waiting++;
-	if (k->first == q)
-		watch_first(c);
 	wire_put_u64(&b, id);
 	channel_send(c->health, HC_MSG_LOOK, &b);
 	return true;
@@ -88,34 +56,26 @@ bool looks_ask(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
 
 bool looks_hear(struct core *c, struct wire *body)
 {
+	struct question q;
 	struct hc_sight s;
 
 	wire_hc_sight(body, &s);
 	if (!wire_end(body))
 		return false;
 	/* Otherwise it comes too late. */
-	if (c->looks.first && c->looks.first->id == s.id)
-		answer_first(c, &s);
+	if (questions_take(&c->looks, s.id, &q))
+		answer(&q, &s);
 	return true;
 }
 
 void looks_disconnected(struct core *c)
 {
-	while (c->looks.first)
-		answer_first(c, NULL);
+	questions_give_up(&c->looks, EPIPE);
 }
 
 void looks_end(struct core *c)
 {
-	struct health_looks *k = &c->looks;
-
-	loop_cancel(c->loop, k->timer);
-	while (k->first) {
-		struct look_question *q = k->first;
-
-		k->first = q->next;
-		free(q);
-	}
+	questions_done(&c->looks);
 }
 
 /* --- what core knows ---------------------------------------------------------------------- */
@@ -176,9 +136,9 @@ static int by_pool(const void *a, const void *b)
 bool look_find(void *arg, uint64_t id, struct target_details *out)
 {
 	struct core *c = arg;
-	const struct target *t = target_of_id(c, id);
+	const struct target *t = find(c, id);
 
-	if (!t || !t->check || !t->user_count)
+	if (!t)
 		return false;
 	out->check = t->check;
 	out->reason = t->verdict.reason;

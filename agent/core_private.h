@@ -41,6 +41,7 @@
 #include "agent/base/map.h"
 #include "agent/base/notify.h"
 #include "agent/base/order.h"
+#include "agent/base/questions.h"
 #include "agent/core.h"
 #include "agent/plan/mass.h"
 #include "agent/plan/plan.h"
@@ -147,13 +148,7 @@ void falls_judge(struct core *c);
 
 /* --- core_look: how is it with a target? ------------------------------------------ */
 
-/* Questions to the healthcheck process that are not answered yet, the oldest first. */
-struct health_looks {
-	struct look_question *first, *last;
-	size_t waiting;
-	timer_id timer; /* until the first one is given up */
-};
-
+void looks_start(struct core *c);
 /* Those of a struct target_look_place, of the core `arg`. */
 struct target_details;
 bool looks_ask(void *arg, uint64_t id, void (*fn)(void *arg, const struct hc_sight *s),
@@ -281,12 +276,10 @@ struct kernel_ours {
 	bool wide;    /* more than what is wanted, until the kernel is rid of what is not */
 };
 
-/* Questions to the ipvs process that are not answered yet, the oldest first. */
+/* Questions to the ipvs process. */
 struct kernel_counts {
-	struct count_question *first, *last;
-	size_t waiting;
+	struct questions questions;
 	uint32_t asked;
-	timer_id timer; /* until the first one is given up */
 	struct ipvs_stats_reader reader;
 };
 
@@ -329,6 +322,7 @@ bool kernel_synced(const struct core *c);
 
 /* --- core_count: what did the kernel count? -------------------------------------------- */
 
+void counts_start(struct core *c);
 /* `count` of a struct statistics_place, of the core `arg`. */
 bool counts_ask(void *arg, const struct endpoint *frontend, ipvs_stats_fn *fn, void *fn_arg);
 MUST_CHECK bool counts_hear(struct core *c, uint16_t type, struct wire *body);
@@ -593,7 +587,7 @@ struct core {
 	uint32_t health_lag_max_ms;	/* of all of them */
 	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
-	struct health_looks looks;
+	struct questions looks;		 /* to the healthcheck process */
 	struct transitions *transitions; /* of targets' states */
 	struct kernel_link kernel;
 	struct saved saved;

@@ -76,6 +76,7 @@ void targets_start(struct core *c)
 	map_init(&c->targets, target_is);
 	order_init(&c->checked, by_endpoint);
 	c->transitions = transitions_new();
+	looks_start(c);
 	LIST_INIT(&c->idle);
 	falls_start(c);
 }

@@ -219,7 +219,7 @@ static void on_seen(void *arg, const struct hc_sight *s)
 	struct rest_reply reply = { .status = 200, .type = REST_JSON };
 	struct json_writer j = { .out = &reply.body };
 
-	if (!l->place.find(l->place.arg, l->id, &d)) { /* any more */
+	if (!l->place.find(l->place.arg, l->id, &d)) { /* none, or not any more */
 		refuse(l);
 		return;
 	}
@@ -248,7 +248,6 @@ void target_begin(const struct target_look_place *p, const struct rest_request *
 		  edit_answer_fn *fn, void *arg)
 {
 	struct looked *l = xcalloc(1, sizeof(*l));
-	struct target_details d;
 
 	*l = (struct looked){ .all = p->all,
 			      .next = p->all->first,
@@ -258,8 +257,6 @@ void target_begin(const struct target_look_place *p, const struct rest_request *
 			      .arg = arg,
 			      .id = id_of(r) };
 	p->all->first = l;
-	if (!p->find(p->arg, l->id, &d))
-		refuse(l);
-	else if (!p->look(p->arg, l->id, on_seen, l))
+	if (!p->look(p->arg, l->id, on_seen, l))
 		on_seen(l, NULL);
 }

@@ -54,7 +54,7 @@ struct target_look_place {
 	struct target_looks *all;
 	/* False: there is none. What *out points to stays until the caller returns. */
 	bool (*find)(void *arg, uint64_t id, struct target_details *out);
-	/* Calls fn, now or later. False: nobody can be asked, and fn is not called. */
+	/* Calls fn, now or later. False: there is none, or nobody can be asked; fn is not called. */
 	bool (*look)(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg);
 	int64_t (*now_ms)(void *arg); /* wall clock */
 	void *arg;
