@@ -327,7 +327,7 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 {
 	const struct target *t = m->target;
 	struct plan_fact f = {
-		.state = t && !t->waiting ? t->verdict.state : VERDICT_UP,
+		.state = t ? target_applied_state(t) : VERDICT_UP,
 		.good = !t || t->waiting || is_good(t),
 		.last_good = m->last_good,
 		.claims = claims_writes(pool, t),

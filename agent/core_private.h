@@ -100,6 +100,12 @@ struct target {
 	uint32_t user_count, user_size;
 };
 
+/* What is planned, saved and handed on: who only waits is up as yet. */
+static inline enum verdict_state target_applied_state(const struct target *t)
+{
+	return t->waiting ? VERDICT_UP : t->verdict.state;
+}
+
 /* How far a walk over those that have a check has come: zeroed at the beginning. */
 #define TARGETS_PIECE 250 /* well below a millisecond's work */
 struct target_place {

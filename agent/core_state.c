@@ -248,7 +248,7 @@ static void put_targets(struct target *const *some, size_t n, struct buf *b)
 		if (!is_worth_saving(t))
 			continue;
 		wire_put_u64(b, t->id);
-		wire_put_u8(b, (uint8_t)(t->waiting ? VERDICT_UP : t->verdict.state));
+		wire_put_u8(b, (uint8_t)target_applied_state(t));
 		wire_put_u8(b, t->verdict.proven);
 		wire_put_i64(b, t->verdict.since_ms);
 	}

@@ -188,9 +188,10 @@ static void add_user(struct target *t, struct pool_state *user)
 	t->users[t->user_count++] = user;
 }
 
-static void set_first_state(struct core *c, struct target *t, const struct plan_first *first)
+/* saved: NULL where the state was saved without it. */
+static void set_first_state(struct core *c, struct target *t, const struct plan_first *first,
+			    const struct saved_target *saved)
 {
-	const struct saved_target *saved = saved_target(c, t->id);
 	struct plan_first f = *first;
 
 	if (saved)
@@ -212,7 +213,7 @@ static void set_first_state(struct core *c, struct target *t, const struct plan_
 /* Another check of the same member begins where the last one was. */
 static void inherit_state(struct target *t, const struct target *old)
 {
-	t->verdict.state = old->waiting ? VERDICT_UP : old->verdict.state;
+	t->verdict.state = target_applied_state(old);
 	t->verdict.reason = HC_REASON_INHERITED;
 	t->verdict.since_ms = old->verdict.since_ms;
 	t->verdict.proven = old->verdict.proven;
@@ -230,13 +231,6 @@ static void stop_lingering(struct target *t)
 	secrets_release(t->core, t->check);
 }
 
-static bool was_up_when_saved(const struct core *c, uint64_t id)
-{
-	const struct saved_target *saved = saved_target(c, id);
-
-	return saved && saved->state == VERDICT_UP;
-}
-
 struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
 			  const struct plan_first *first, const struct target *old,
 			  struct pool_state *user)
@@ -248,14 +242,16 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 	if (!t)
 		t = target_new(c, id);
 	if (!t->check) {
+		const struct saved_target *saved = saved_target(c, id);
+
 		t->check = check_ref((struct check *)(uintptr_t)check);
 		t->endpoint = check_endpoint(check, member);
 		order_add(&c->checked, t);
 		if (is_new && old)
 			inherit_state(t, old);
 		else if (is_new)
-			set_first_state(c, t, first);
-		falls_join(t, was_up_when_saved(c, id));
+			set_first_state(c, t, first, saved);
+		falls_join(t, saved && saved->state == VERDICT_UP);
 		if (c->health && c->planning)
 			tell_target(c, t);
 	}
