@@ -125,13 +125,24 @@ static const char *read_fall(struct draft *d, const char *value)
 	return read_streak(&d->fall, value);
 }
 
-static const char *read_hold_down(struct draft *d, const char *value)
+/* "90" or "90s": a duration, of whole seconds. */
+static bool read_seconds(const char *value, uint32_t min, uint32_t max, uint32_t *out)
 {
 	uint32_t ms;
 
-	if (value_duration_ms(value, 0, CHECK_HOLD_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+	if (value_duration_ms(value, min * 1000, max * 1000, &ms) < 0 || ms % 1000)
+		return false;
+	*out = ms / 1000;
+	return true;
+}
+
+static const char *read_hold_down(struct draft *d, const char *value)
+{
+	uint32_t seconds;
+
+	if (!read_seconds(value, 0, CHECK_HOLD_MAX_S, &seconds))
 		return "a whole number of seconds from 0 (not at all) to 300";
-	d->hold_down_s = (uint16_t)(ms / 1000);
+	d->hold_down_s = (uint16_t)seconds;
 	return NULL;
 }
 
@@ -227,11 +238,11 @@ static const char *read_weights(struct draft *d, const char *value)
 
 static const char *read_drain(struct draft *d, const char *value)
 {
-	uint32_t ms;
+	uint32_t seconds;
 
-	if (value_duration_ms(value, 0, DRAIN_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+	if (!read_seconds(value, 0, DRAIN_MAX_S, &seconds))
 		return "a whole number of seconds from 0 to 86400";
-	d->set->drain_s = ms / 1000;
+	d->set->drain_s = seconds;
 	return NULL;
 }
 
@@ -267,11 +278,11 @@ static const char *read_min_healthy(struct draft *d, const char *value)
 
 static const char *read_slow_start(struct draft *d, const char *value)
 {
-	uint32_t ms;
+	uint32_t seconds;
 
-	if (value_duration_ms(value, 0, POOL_SLOW_START_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+	if (!read_seconds(value, 0, POOL_SLOW_START_MAX_S, &seconds))
 		return "a whole number of seconds from 0 (at once) to 900";
-	d->set->slow_start_s = (uint16_t)(ms / 1000);
+	d->set->slow_start_s = (uint16_t)seconds;
 	return NULL;
 }
 
@@ -313,11 +324,11 @@ static const char *read_tls(struct draft *d, const char *value)
 
 static const char *read_max_lag(struct draft *d, const char *value)
 {
-	uint32_t ms;
+	uint32_t seconds;
 
-	if (value_duration_ms(value, 1000, CHECK_LAG_MAX_S * 1000u, &ms) < 0 || ms % 1000)
+	if (!read_seconds(value, 1, CHECK_LAG_MAX_S, &seconds))
 		return "a whole number of seconds from 1 to 86400";
-	d->max_lag_s = ms / 1000;
+	d->max_lag_s = seconds;
 	return NULL;
 }
 
