@@ -95,7 +95,7 @@ static void put_login(struct json_writer *j, const struct check *c)
 		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
 }
 
-static void put_check(struct json_writer *j, const struct check *c)
+void view_put_check(struct json_writer *j, const struct check *c)
 {
 	char expect[VALUE_STATUSES_TEXT_MAX];
 
@@ -124,11 +124,6 @@ static void put_check(struct json_writer *j, const struct check *c)
 	if (check_has(c->type) & CHECK_HAS_LOGIN)
 		put_login(j, c);
 	json_end_object(j);
-}
-
-void view_put_check(struct json_writer *j, const struct check *c)
-{
-	put_check(j, c);
 }
 
 static void put_member_counts(struct json_writer *j, const struct pool_view *v)
@@ -172,7 +167,7 @@ static void put_pool_settings(struct json_writer *j, const struct pool *p)
 	json_put_uint(j, REST_MIN_HEALTHY, p->set.min_healthy);
 	json_put_text(j, REST_TRAFFIC_POLICY, p->local_wanted ? "Local" : "Cluster");
 	json_put_bool(j, REST_LOCAL_ONLY, p->local_only);
-	put_check(j, p->set.check);
+	view_put_check(j, p->set.check);
 }
 
 /* Its name, or its number where it has none: what the id has before "-tcp". */

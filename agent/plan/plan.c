@@ -369,7 +369,9 @@ static void start_slowly(const struct pool *pool, const struct plan_fact *facts,
 static void note_last_good(const struct pool *pool, const struct plan_fact *facts, mono_t now,
 			   mono_t *next)
 {
-	for (size_t i = 0; i < pool->member_count && pool->set.min_healthy; i++) {
+	if (!pool->set.min_healthy)
+		return;
+	for (size_t i = 0; i < pool->member_count; i++) {
 		const struct plan_fact *f = &facts[i];
 		mono_t until = mono_add_ms(f->down_since, PLAN_UNHEALTHY_KEEP_MS);
 
