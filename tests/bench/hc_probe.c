@@ -72,16 +72,6 @@ static struct endpoint endpoint_at(uint32_t i)
 	return e;
 }
 
-static int listen_everywhere(void)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 4096) < 0)
-		err(1, "listen");
-	return fd;
-}
-
 /* --- as many as one core can do ---------------------------------------------------- */
 
 static void start_one(struct hc_probe *p, const struct hc_io *io, const struct check *c,
@@ -266,7 +256,7 @@ int main(int argc, char **argv)
 		printf("skipped: no network namespace of our own: %s\n", strerror(errno));
 		return 77;
 	}
-	listener = listen_everywhere();
+	listener = own_net_listen(PORT);
 	saturate(listener);
 	many(count, seconds * 1000);
 	close(listener);

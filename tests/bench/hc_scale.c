@@ -147,17 +147,6 @@ static void use_processor(int which)
 
 /* --- the other side ---------------------------------------------------------------------- */
 
-static int listen_everywhere(uint16_t port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 4096) < 0)
-		err(1, "listen");
-	return fd;
-}
-
 static void answer(int epoll, int fd)
 {
 	char request[2048];
@@ -594,8 +583,8 @@ int main(int argc, char **argv)
 		printf("skipped: no network namespace of our own: %s\n", strerror(errno));
 		return 77;
 	}
-	(void)listen_everywhere(PORT_TCP);
-	start_web_server(listen_everywhere(PORT_HTTP));
+	(void)own_net_listen(PORT_TCP);
+	start_web_server(own_net_listen(PORT_HTTP));
 	if (is_many)
 		many((uint32_t)first, (int64_t)seconds, (uint32_t)interval);
 	else

@@ -60,17 +60,6 @@ struct zone {
 
 /* --- servers ---------------------------------------------------------------------------- */
 
-static int listen_everywhere(uint16_t port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 4096) < 0)
-		err(1, "listen");
-	return fd;
-}
-
 static void take_zone(struct zone *z)
 {
 	struct sock_filter nothing = { .code = BPF_RET | BPF_K, .k = 0 };
@@ -322,8 +311,8 @@ int main(int argc, char **argv)
 		printf("skipped: no network namespace of our own: %m\n");
 		return 77;
 	}
-	(void)listen_everywhere(PORT);
-	z.listener = listen_everywhere(PORT_ZONE);
+	(void)own_net_listen(PORT);
+	z.listener = own_net_listen(PORT_ZONE);
 	if (core_world_up(&state) != 0)
 		return 1;
 	z.w = state;

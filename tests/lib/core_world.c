@@ -396,18 +396,30 @@ void verdict(struct world *w, const char *where, enum verdict_state state)
 	send_verdict(w, target_at(w, where)->id, state);
 }
 
+void connect_prober(struct world *w, const struct channel_handler *h)
+{
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(channel_new(w->loop, pair[0], h, &w->health), 0);
+	w->context.peer(w->context.arg, ROLE_HEALTHCHECK, pair[1]);
+}
+
+void core_hung_up(void *arg, const char *why)
+{
+	(void)arg;
+	fail_msg("core hung up: %s", why);
+}
+
 void connect_health(struct world *w)
 {
 	struct channel_handler h = { health_message, peer_closed, w };
-	int pair[2];
 
 	channel_free(w->health);
 	forget_targets(w);
 	forget_secrets(w);
 	w->targets_whole = false;
-	assert_int_equal(channel_pair(pair), 0);
-	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->health), 0);
-	w->context.peer(w->context.arg, ROLE_HEALTHCHECK, pair[1]);
+	connect_prober(w, &h);
 }
 
 void health_is_told(struct world *w)

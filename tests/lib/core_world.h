@@ -95,6 +95,10 @@ void send_idle(struct world *w, const char *key, const char *dest);
 
 /* A new healthcheck process that knows nothing; say what it knows, then health_is_told(). */
 void connect_health(struct world *w);
+/* One of the test's own, which is w->health from here on, so that the world frees it. Core is not to
+ * hang up on it: see core_hung_up(). */
+void connect_prober(struct world *w, const struct channel_handler *h);
+void core_hung_up(void *arg, const char *why); /* fails: for `closed` of a handler */
 void health_is_told(struct world *w);
 void await_targets(struct world *w, size_t count);
 void forget_targets(struct world *w);

@@ -2,6 +2,7 @@
 #include "tests/lib/own_net.h"
 
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
@@ -47,4 +48,15 @@ bool own_net_enter(const char *address, unsigned len)
 	ok = set_up(fd, address, len);
 	close(fd);
 	return ok;
+}
+
+int own_net_listen(uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 4096) < 0)
+		err(1, "listen");
+	return fd;
 }

@@ -4,6 +4,7 @@
 #define TESTS_LIB_OWN_NET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/base/attr.h"
 
@@ -12,5 +13,7 @@
  * it: the whole prefix is then local. False: not allowed here, and errno says why.
  */
 MUST_CHECK bool own_net_enter(const char *address, unsigned len);
+/* For programs that measure: a listener on that port of all addresses, or the program ends. */
+int own_net_listen(uint16_t port);
 
 #endif

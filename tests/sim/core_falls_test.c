@@ -49,22 +49,13 @@ static bool hear(void *arg, uint16_t type, struct wire *body, int fd)
 	return true;
 }
 
-static void closed(void *arg, const char *why)
+/* It goes on where it was. */
+static void connect_again(struct world *w, struct prober *p)
 {
-	(void)arg;
-	fail_msg("core hung up: %s", why);
-}
-
-/* It goes on where it was; w->health is it, so that the world frees it. */
-static void connect_prober(struct world *w, struct prober *p)
-{
-	struct channel_handler h = { hear, closed, p };
-	int pair[2];
+	const struct channel_handler h = { hear, core_hung_up, p };
 
 	p->whole = false;
-	assert_int_equal(channel_pair(pair), 0);
-	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->health), 0);
-	w->context.peer(w->context.arg, ROLE_HEALTHCHECK, pair[1]);
+	connect_prober(w, &h);
 	for (unsigned i = 0; i < p->count; i++)
 		send_verdict(w, p->ids[i], p->states[i]);
 	health_is_told(w);
@@ -128,7 +119,7 @@ static void start_all_up(struct world *w, struct prober *p)
 {
 	start_core(w);
 	connect_kernel(w, "");
-	connect_prober(w, p);
+	connect_again(w, p);
 	for (int i = 0; i < PATIENT && !(p->whole && serving(w) == ALL); i++)
 		turn(w);
 	assert_int_equal(p->count, ALL);
@@ -266,7 +257,7 @@ static void a_freeze_outlives_a_restart(void **state)
 	buf_reset(&w->log);
 	start_core(w);
 	connect_kernel(w, buf_cstr(&image));
-	connect_prober(w, &p);
+	connect_again(w, &p);
 	for (int i = 0; i < PATIENT && !w->commits; i++)
 		turn(w);
 	pass(w, 1000);
@@ -303,7 +294,7 @@ static void a_role_waits_for_nothing(void **state)
 		       "reader");
 	start_core(w);
 	connect_kernel(w, "");
-	connect_prober(w, &p);
+	connect_again(w, &p);
 	for (int i = 0; i < PATIENT && !p.whole; i++)
 		turn(w);
 	tell(w, &p, 0, ALL, VERDICT_UP);

@@ -216,6 +216,14 @@ static int ask_in_vain(struct world *w)
 	return fd;
 }
 
+/* Nobody answers while w->unseeing. */
+static int start_and_ask_in_vain(struct world *w)
+{
+	start_with_pools(w);
+	w->unseeing = true;
+	return ask_in_vain(w);
+}
+
 static void must_be_told_without(struct world *w, int fd)
 {
 	struct core_answer a;
@@ -233,9 +241,7 @@ static void where_nobody_says_how_it_is_the_rest_is_told(void **state)
 	struct core_answer a;
 	int fd;
 
-	start_with_pools(w);
-	w->unseeing = true;
-	fd = ask_in_vain(w);
+	fd = start_and_ask_in_vain(w);
 	pass(w, 1000);
 	must_be_told_without(w, fd);
 	w->unseeing = false;
@@ -249,9 +255,7 @@ static void who_asks_a_process_that_dies_is_told_the_rest(void **state)
 	struct world *w = *state;
 	int fd;
 
-	start_with_pools(w);
-	w->unseeing = true;
-	fd = ask_in_vain(w);
+	fd = start_and_ask_in_vain(w);
 	connect_health(w);
 	must_be_told_without(w, fd);
 }
@@ -263,9 +267,7 @@ static void what_is_gone_meanwhile_is_gone(void **state)
 	struct core_answer a;
 	int fd;
 
-	start_with_pools(w);
-	w->unseeing = true;
-	fd = ask_in_vain(w);
+	fd = start_and_ask_in_vain(w);
 	core_want(w, 200, "", UNIX, "DELETE", "/api/v1/pools/default.web.x-tcp", "If-Match: *\r\n",
 		  NULL);
 	core_want(w, 200, "", UNIX, "DELETE", "/api/v1/pools/default.api.x-tcp", "If-Match: *\r\n",

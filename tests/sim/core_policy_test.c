@@ -55,13 +55,18 @@ static void start_slow_pair(struct world *w)
 	await_wanted(w, VIP D1("20") D2("20"));
 }
 
+static void lose_second(struct world *w)
+{
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("20") D2("0"));
+}
+
 static void who_comes_back_begins_with_a_tenth(void **state)
 {
 	struct world *w = *state;
 
 	start_slow_pair(w);
-	verdict(w, B, VERDICT_DOWN);
-	await_wanted(w, VIP D1("20") D2("0"));
+	lose_second(w);
 	pass(w, 5000);
 	verdict(w, B, VERDICT_UP);
 	await_wanted(w, VIP D1("20") D2("2"));
@@ -90,8 +95,7 @@ static void only_who_was_seen_failed_begins_slowly(void **state)
 	verdict(w, B, VERDICT_UNKNOWN);
 	verdict(w, B, VERDICT_UP);
 	await_wanted(w, VIP D1("20") D2("20"));
-	verdict(w, B, VERDICT_DOWN);
-	await_wanted(w, VIP D1("20") D2("0"));
+	lose_second(w);
 	pass(w, 1000);
 	stop_core(w);
 	start_all(w, VIP D1("20") D2("0"));
@@ -106,8 +110,7 @@ static void a_start_in_the_midst_is_no_slow_one(void **state)
 	struct world *w = *state;
 
 	start_slow_pair(w);
-	verdict(w, B, VERDICT_DOWN);
-	await_wanted(w, VIP D1("20") D2("0"));
+	lose_second(w);
 	verdict(w, B, VERDICT_UP);
 	await_wanted(w, VIP D1("20") D2("2"));
 	pass(w, 1000);

@@ -53,22 +53,12 @@ static bool hear(void *arg, uint16_t type, struct wire *body, int fd)
 	return true;
 }
 
-static void closed(void *arg, const char *why)
-{
-	(void)arg;
-	fail_msg("core hung up: %s", why);
-}
-
-/* w->health is it, so that the world frees it. */
 static void connect_peer(struct world *w, struct peer *p)
 {
-	struct channel_handler h = { hear, closed, p };
-	int pair[2];
+	const struct channel_handler h = { hear, core_hung_up, p };
 
 	*p = (struct peer){ 0 };
-	assert_int_equal(channel_pair(pair), 0);
-	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->health), 0);
-	w->context.peer(w->context.arg, ROLE_HEALTHCHECK, pair[1]);
+	connect_prober(w, &h);
 	health_is_told(w);
 }
 
