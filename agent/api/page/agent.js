@@ -3,6 +3,7 @@
 import { get } from './api.js';
 import { Component, html } from './html.js';
 import { age, duration, number, t, time, word } from './i18n.js';
+import { table } from './table.js';
 
 function ms(n) {
 	return t('unit.ms', { n: Math.round(n * 1000) / 1000 });
@@ -12,10 +13,8 @@ function read(s) {
 	return s.complete ? t('yes') : s.delivered ? t('no.more') : t('not.yet');
 }
 
-function table(label, heads, rows) {
-	return html`<table class="plain" aria-label=${label}><caption>${label}</caption>
-		<thead><tr>${heads.map((h) => html`<th key=${h} scope="col">${t('agent.' + h)}</th>`)}</tr></thead>
-		<tbody>${rows.map((cells, i) => html`<tr key=${i}>${cells.map((c, n) => html`<td key=${n}>${c}</td>`)}</tr>`)}</tbody></table>`;
+function tableOf(what, heads, rows) {
+	return table(t('agent.' + what), heads.map((h) => t('agent.' + h)), rows);
 }
 
 const NODE_FACTS = ['node', 'version', 'started', 'ready', 'generation', 'pools', 'members', 'services', 'destinations', 'problems'];
@@ -45,7 +44,7 @@ class Nodes extends Component {
 	}
 
 	render(_, { items }) {
-		return items.length > 0 && table(t('agent.nodes'), NODE_FACTS, items.map((n) => [n.name, n.version,
+		return items.length > 0 && tableOf('nodes', NODE_FACTS, items.map((n) => [n.name, n.version,
 			html`<span title=${time(n.startedAt)}>${age(n.startedAt)}</span>`, t(n.ready ? 'yes' : 'not.yet'),
 			number(n.generation) + ' / ' + number(n.appliedGeneration), ...NODE_FACTS.slice(5).map((fact) => number(n[fact]))]));
 	}
@@ -66,12 +65,12 @@ export function Agent({ status: s }) {
 
 	return html`<section class="screen agent" aria-label=${t('title.agent')}>
 		<dl class="facts">${facts.map(([key, v]) => html`<div key=${key}><dt>${t('agent.' + key)}</dt><dd>${v}</dd></div>`)}</dl>
-		${table(t('agent.sources'), ['type', 'complete', 'objects', 'heard', 'why'], s.sources.map((x) =>
+		${tableOf('sources', ['type', 'complete', 'objects', 'heard', 'why'], s.sources.map((x) =>
 			[x.type + ':' + x.where, read(x), number(x.objects), x.heardAt ? duration((Date.now() - Date.parse(x.heardAt)) / 1000) : '–', x.why || '']))}
 		<${Nodes} status=${s} />
-		${table(t('agent.processes'), ['role', 'memory', 'restarts'], Object.entries(s.processes).map(([role, p]) =>
+		${tableOf('processes', ['role', 'memory', 'restarts'], Object.entries(s.processes).map(([role, p]) =>
 			[`${role} (${p.pid})`, (p.residentBytes / 2 ** 20).toFixed(1) + ' MiB', number(p.restarts)]))}
-		${s.probing.latency.length > 0 && table(t('agent.latency'), ['check', 'ok', 'mean', 'half', 'most'], s.probing.latency.map((x) =>
+		${s.probing.latency.length > 0 && tableOf('latency', ['check', 'ok', 'mean', 'half', 'most'], s.probing.latency.map((x) =>
 			[word('check', x.type), number(x.ok), ms(x.meanMicroseconds / 1000), ms(x.halfSeconds * 1000), ms(x.mostSeconds * 1000)]))}
 	</section>`;
 }

@@ -61,6 +61,11 @@ export function time(iso) {
 	return clocks[current].format(new Date(iso));
 }
 
+/** A latency, in milliseconds with two decimals at most. */
+export function microseconds(us) {
+	return t('unit.ms', { n: Math.round(us / 10) / 100 });
+}
+
 const UNITS = [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]];
 
 /** "3 h 20 min": two units at most, the largest first. */

@@ -4,7 +4,7 @@ import { get } from './api.js';
 import { badge } from './badges.js';
 import { Copy, poolCommand } from './command.js';
 import { Component, html } from './html.js';
-import { age, duration, number, t, time, word } from './i18n.js';
+import { age, duration, microseconds, number, t, time, word } from './i18n.js';
 import { lettersAreKeys } from './keys.js';
 import { lastOperations } from './member_past.js';
 import { PAGE, pager } from './notes.js';
@@ -26,7 +26,7 @@ function weight(m) {
 function latency(m) {
 	const us = m.lastCheck?.latencyMicroseconds;
 
-	return us ? t('unit.ms', { n: Math.round(us / 10) / 100 }) : '–';
+	return us ? microseconds(us) : '–';
 }
 
 const ACTS = [['weight', 'edit'], ['deleteMember', 'delete'], ['rollback', 'rollback'], ['record', 'record']]; // and their signs

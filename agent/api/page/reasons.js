@@ -30,7 +30,8 @@ export function aboutWords(member) {
 	return [member.reasons.join(', '), found && found !== 'ok' && word('about', found)].filter(Boolean).join('\n');
 }
 
-function ms(n) {
+/** A time that a check is given in milliseconds. */
+export function span(n) {
 	return n % 1000 ? t('unit.ms', { n }) : duration(n / 1000);
 }
 
@@ -43,8 +44,8 @@ export function checkWords(check) {
 
 	const words = t('check.words', {
 		what: what.filter(Boolean).join(' '),
-		interval: ms(check.intervalMilliseconds),
-		timeout: ms(check.timeoutMilliseconds),
+		interval: span(check.intervalMilliseconds),
+		timeout: span(check.timeoutMilliseconds),
 		rise: check.rise,
 		fall: check.fall,
 	});

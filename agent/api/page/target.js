@@ -5,22 +5,15 @@ import { badge } from './badges.js';
 import { Copy } from './command.js';
 import { Dialog } from './dialog.js';
 import { Component, html } from './html.js';
-import { age, duration, number, t, time, word } from './i18n.js';
+import { age, duration, microseconds, number, t, time, word } from './i18n.js';
 import { soon } from './later.js';
 import { failure, poolLink } from './notes.js';
-import { checkWords } from './reasons.js';
+import { checkWords, span } from './reasons.js';
 import { endpoint } from './spec.js';
+import { table } from './table.js';
 
 const AGAIN_MS = 2000; // probes are in no stream
 const SOON_MS = 300;
-
-function milliseconds(us) {
-	return t('unit.ms', { n: Math.round(us / 10) / 100 });
-}
-
-function interval(ms) {
-	return ms % 1000 ? t('unit.ms', { n: ms }) : duration(ms / 1000);
-}
 
 function since(target) {
 	return html`${badge('state', target.state)} <span title=${time(target.since)}>${target.since ? age(target.since) : ''}</span>${
@@ -33,7 +26,7 @@ function streak(target, { streak: n, streakNeeded: m }) {
 }
 
 function next(probe) {
-	const left = Date.parse(probe.dueAt) - Date.now(), every = interval(probe.intervalMilliseconds);
+	const left = Date.parse(probe.dueAt) - Date.now(), every = span(probe.intervalMilliseconds);
 
 	if (probe.underWay)
 		return t('target.next.now', { every });
@@ -50,10 +43,10 @@ function facts(target) {
 		['streak', probe && streak(target, probe)],
 		['next', probe ? next(probe) : t('target.unseen')],
 		['began', probe?.beganAt && html`<span title=${time(probe.beganAt)}>${t('target.ago', { age: age(probe.beganAt) })}</span>`],
-		['took', probe?.tookMicroseconds > 0 && milliseconds(probe.tookMicroseconds)],
+		['took', probe?.tookMicroseconds > 0 && microseconds(probe.tookMicroseconds)],
 		['ok', number(target.ok)],
 		['failed', number(target.failed)],
-		['latency', target.latencyMicroseconds > 0 && milliseconds(target.latencyMicroseconds)],
+		['latency', target.latencyMicroseconds > 0 && microseconds(target.latencyMicroseconds)],
 		['id', target.id],
 	];
 
@@ -61,21 +54,15 @@ function facts(target) {
 		html`<div key=${key}><dt>${t('target.' + key)}</dt><dd class=${'t-' + key}>${v}</dd></div>`)}</dl>`;
 }
 
-function table(label, heads, rows) {
-	return html`<table class="plain record" aria-label=${label}><caption>${label}</caption>
-		<thead><tr>${heads.map((h) => html`<th key=${h} scope="col">${t(h)}</th>`)}</tr></thead>
-		<tbody>${rows.map((cells, i) => html`<tr key=${i}>${cells.map((c, n) => html`<td key=${n}>${c}</td>`)}</tr>`)}</tbody></table>`;
-}
-
 function changes({ transitions }) {
 	if (!transitions.length)
 		return html`<p class="dim">${t('target.unchanged')}</p>`;
-	return table(t('target.changes'), ['col.at', 'target.became', 'target.why'], transitions.map((x) =>
-		[time(x.at), badge('state', x.state), html`<span title=${word('about', x.reason)}>${x.text}</span>`]));
+	return table(t('target.changes'), [t('col.at'), t('target.became'), t('target.why')], transitions.map((x) =>
+		[time(x.at), badge('state', x.state), html`<span title=${word('about', x.reason)}>${x.text}</span>`]), 'plain record');
 }
 
 function users({ members, memberCount }) {
-	return html`${table(t('target.users'), ['col.pool', 'col.member'], members.map((m) => [poolLink(m.pool), endpoint(m)]))}
+	return html`${table(t('target.users'), [t('col.pool'), t('col.member')], members.map((m) => [poolLink(m.pool), endpoint(m)]), 'plain record')}
 		${memberCount > members.length && html`<p class="dim">${t('count', { n: members.length, m: memberCount })}</p>`}`;
 }
 
