@@ -304,11 +304,10 @@ static void put_good(const struct core *c, struct buf *b)
 	const struct pool_state *ps;
 	uint32_t count = 0;
 
-	LIST_FOREACH(ps, &c->noted, noted)
-	count += has_good(ps);
+	LIST_FOREACH (ps, &c->noted, noted)
+		count += has_good(ps);
 	wire_put_u32(b, count);
-	LIST_FOREACH(ps, &c->noted, noted)
-	{
+	LIST_FOREACH (ps, &c->noted, noted) {
 		if (!has_good(ps))
 			continue;
 		wire_put_str(b, ps->pool->id);
@@ -328,11 +327,10 @@ static void put_writers(const struct core *c, struct buf *b)
 	struct pool_member m;
 	uint32_t count = 0;
 
-	LIST_FOREACH(ps, &c->noted, noted)
-	count += writer_of(ps, &m);
+	LIST_FOREACH (ps, &c->noted, noted)
+		count += writer_of(ps, &m);
 	wire_put_u32(b, count);
-	LIST_FOREACH(ps, &c->noted, noted)
-	{
+	LIST_FOREACH (ps, &c->noted, noted) {
 		if (!writer_of(ps, &m))
 			continue;
 		wire_put_str(b, ps->pool->id);
@@ -346,11 +344,10 @@ static void put_drains(const struct core *c, struct buf *b)
 	const struct frontend *f;
 	uint32_t count = 0;
 
-	LIST_FOREACH(f, &c->draining, draining)
-	count += (uint32_t)f->drain_count;
+	LIST_FOREACH (f, &c->draining, draining)
+		count += (uint32_t)f->drain_count;
 	wire_put_u32(b, count);
-	LIST_FOREACH(f, &c->draining, draining)
-	{
+	LIST_FOREACH (f, &c->draining, draining) {
 		for (size_t i = 0; i < f->drain_count; i++) {
 			wire_put_endpoint(b, &f->key);
 			wire_put_endpoint(b, &f->drains[i].endpoint);
