@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,13 +36,13 @@ const struct edit_path backup_paths[] = {
 };
 
 struct backups {
-	struct backup *first;
+	LIST_HEAD(, backup) under_way;
 };
 
 /* A request under way. */
 struct backup {
 	struct backups *all;
-	struct backup *next;
+	LIST_ENTRY(backup) under_way;
 	struct store *store;
 	const char *directory;
 	const struct rest_request *request;
@@ -94,7 +95,9 @@ static bool is_there(const struct backup *b, const char *name)
 
 static bool is_under_way(const struct backup *b, const char *name)
 {
-	for (const struct backup *o = b->all->first; o; o = o->next)
+	const struct backup *o;
+
+	LIST_FOREACH (o, &b->all->under_way, under_way)
 		if (o != b && (strcmp(o->name, name) == 0 || strcmp(o->kept, name) == 0))
 			return true;
 	return false;
@@ -177,8 +180,8 @@ void backups_free(struct backups *all)
 {
 	struct backup *b;
 
-	while (all && (b = all->first)) {
-		all->first = b->next;
+	while (all && (b = LIST_FIRST(&all->under_way))) {
+		LIST_REMOVE(b, under_way);
 		if (b->store)
 			store_forget(b->store, b);
 		backup_free(b);
@@ -194,11 +197,7 @@ static void done(struct backup *b)
 	void *arg = b->arg;
 
 	b->reply = (struct rest_reply){ 0 };
-	for (struct backup **i = &b->all->first; *i; i = &(*i)->next)
-		if (*i == b) {
-			*i = b->next;
-			break;
-		}
+	LIST_REMOVE(b, under_way);
 	backup_free(b);
 	answer(arg, &reply, &said);
 }
@@ -538,8 +537,7 @@ void backup_begin(const struct backup_place *p, const struct rest_request *r, ba
 	b->answer = fn;
 	b->arg = arg;
 	b->reply = (struct rest_reply){ .status = 200, .type = REST_JSON };
-	b->next = p->backups->first;
-	p->backups->first = b;
+	LIST_INSERT_HEAD(&p->backups->under_way, b, under_way);
 	problem = prepare(b, &err);
 	if (problem == PROBLEM_COUNT)
 		go_on(b);

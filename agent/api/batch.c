@@ -24,7 +24,7 @@ const struct edit_path batch_paths[] = { { REST_POOLS_BATCH, "POST", false }, { 
 
 struct batches {
 	struct loop *loop;
-	struct batch *first;
+	LIST_HEAD(, batch) under_way;
 	loop_work_id work;
 };
 
@@ -89,8 +89,8 @@ void batches_free(struct batches *all)
 	if (!all)
 		return;
 	loop_work_cancel(all->loop, all->work);
-	while ((b = all->first)) {
-		all->first = b->next;
+	while ((b = LIST_FIRST(&all->under_way))) {
+		LIST_REMOVE(b, under_way);
 		batch_free(b);
 	}
 	free(all);
@@ -103,11 +103,7 @@ static void finish(struct batch *b)
 	void *arg = b->arg;
 
 	b->reply = (struct rest_reply){ 0 };
-	for (struct batch **i = &b->all->first; *i; i = &(*i)->next)
-		if (*i == b) {
-			*i = b->next;
-			break;
-		}
+	LIST_REMOVE(b, under_way);
 	batch_free(b);
 	answer(arg, &reply);
 }
@@ -392,9 +388,9 @@ static bool work(void *arg);
 /* The oldest of those that wait for nobody: the newest first would starve it. NULL: none. */
 static struct batch *next_ready(const struct batches *all)
 {
-	struct batch *oldest = NULL;
+	struct batch *oldest = NULL, *b;
 
-	for (struct batch *b = all->first; b; b = b->next)
+	LIST_FOREACH (b, &all->under_way, under_way)
 		if (!b->waiting)
 			oldest = b;
 	return oldest;
@@ -507,7 +503,6 @@ void batch_begin(const struct batch_place *p, const struct rest_request *r, edit
 	enum rest_problem problem;
 
 	*b = (struct batch){ .all = p->batches,
-			     .next = p->batches->first,
 			     .request = r,
 			     .answer = fn,
 			     .arg = arg,
@@ -515,7 +510,7 @@ void batch_begin(const struct batch_place *p, const struct rest_request *r, edit
 			     .ask_arg = p->ask_arg };
 	b->last = &b->units;
 	b->reply = (struct rest_reply){ .status = 200, .type = REST_JSON };
-	p->batches->first = b;
+	LIST_INSERT_HEAD(&p->batches->under_way, b, under_way);
 	problem = prepare(b, p->snapshot, &err);
 	b->at = b->units;
 	if (problem == PROBLEM_COUNT) {

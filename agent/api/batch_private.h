@@ -6,6 +6,8 @@
 #ifndef AGENT_API_BATCH_PRIVATE_H
 #define AGENT_API_BATCH_PRIVATE_H
 
+#include <sys/queue.h>
+
 #include "agent/api/batch.h"
 #include "agent/api/uri.h"
 #include "agent/base/arena.h"
@@ -38,7 +40,7 @@ struct unit {
 
 struct batch {
 	struct batches *all;
-	struct batch *next;
+	LIST_ENTRY(batch) under_way;
 	const struct rest_request *request;
 	edit_answer_fn *answer;
 	void *arg;

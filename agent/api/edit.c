@@ -40,11 +40,7 @@ void edit_done(struct edit *e)
 	void *arg = e->arg;
 
 	e->reply = (struct rest_reply){ 0 };
-	for (struct edit **i = &e->all->first; *i; i = &(*i)->next)
-		if (*i == e) {
-			*i = e->next;
-			break;
-		}
+	LIST_REMOVE(e, under_way);
 	edit_free(e);
 	answer(arg, &reply);
 }
@@ -74,8 +70,8 @@ void edits_free(struct edits *all)
 {
 	struct edit *e;
 
-	while (all && (e = all->first)) {
-		all->first = e->next;
+	while (all && (e = LIST_FIRST(&all->under_way))) {
+		LIST_REMOVE(e, under_way);
 		e->backend->forget(e);
 		edit_free(e);
 	}
@@ -800,8 +796,7 @@ void edit_begin(const struct edit_place *p, const struct rest_request *r, edit_a
 	e->answer = fn;
 	e->arg = arg;
 	e->reply = (struct rest_reply){ .status = 200, .type = REST_JSON };
-	e->next = p->edits->first;
-	p->edits->first = e;
+	LIST_INSERT_HEAD(&p->edits->under_way, e, under_way);
 	problem = prepare(e, &err);
 	/* That takes a moment, and whoever starts an agent does not have to know of it. */
 	if (problem == PROBLEM_NOT_READY)

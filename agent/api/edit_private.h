@@ -9,6 +9,7 @@
 #define AGENT_API_EDIT_PRIVATE_H
 
 #include <limits.h>
+#include <sys/queue.h>
 
 #include "agent/api/edit.h"
 #include "agent/api/edit_backend.h"
@@ -97,7 +98,7 @@ struct edit_name {
 };
 
 struct edits {
-	struct edit *first;
+	LIST_HEAD(, edit) under_way;
 	struct edit_name names[EDIT_NAMES_MAX];
 };
 
@@ -105,7 +106,7 @@ struct cluster; /* edit_cluster.h */
 
 struct edit {
 	struct edits *all;
-	struct edit *next;
+	LIST_ENTRY(edit) under_way;
 	const struct edit_backend *backend;
 	struct store *store;
 	struct edit_stage *stage;	/* NULL: what it writes is written */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "agent/api/list.h"
 #include "agent/api/read_route.h"
@@ -21,7 +22,7 @@ const struct edit_path statistics_paths[] = { { REST_POOL_STATISTICS, READ_ROUTE
 /* A request under way. */
 struct asked {
 	struct statistics *all;
-	struct asked *next;
+	LIST_ENTRY(asked) under_way;
 	const struct rest_request *request;
 	edit_answer_fn *answer;
 	void *arg;
@@ -34,7 +35,7 @@ struct asked {
 };
 
 struct statistics {
-	struct asked *first;
+	LIST_HEAD(, asked) under_way;
 };
 
 /* --- admission -------------------------------------------------------------------------------- */
@@ -75,8 +76,8 @@ void statistics_free(struct statistics *all)
 {
 	struct asked *a;
 
-	while (all && (a = all->first)) {
-		all->first = a->next;
+	while (all && (a = LIST_FIRST(&all->under_way))) {
+		LIST_REMOVE(a, under_way);
 		asked_free(a);
 	}
 	free(all);
@@ -89,11 +90,7 @@ static void finish(struct asked *a)
 	void *arg = a->arg;
 
 	a->reply = (struct rest_reply){ 0 };
-	for (struct asked **i = &a->all->first; *i; i = &(*i)->next)
-		if (*i == a) {
-			*i = a->next;
-			break;
-		}
+	LIST_REMOVE(a, under_way);
 	asked_free(a);
 	answer(arg, &reply);
 }
@@ -208,8 +205,7 @@ void statistics_begin(const struct statistics_place *p, const struct rest_reques
 	struct asked *a = xcalloc(1, sizeof(*a));
 
 	a->all = p->all;
-	a->next = p->all->first;
-	p->all->first = a;
+	LIST_INSERT_HEAD(&p->all->under_way, a, under_way);
 	a->request = r;
 	a->answer = fn;
 	a->arg = arg;

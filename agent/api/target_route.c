@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "agent/api/accept.h"
 #include "agent/api/probe_words.h"
@@ -21,7 +22,7 @@ const struct edit_path target_paths[] = { { REST_TARGET_PATH, READ_ROUTE_METHODS
 /* A request under way. */
 struct looked {
 	struct target_looks *all;
-	struct looked *next;
+	LIST_ENTRY(looked) under_way;
 	struct target_look_place place;
 	const struct rest_request *request;
 	edit_answer_fn *answer;
@@ -30,7 +31,7 @@ struct looked {
 };
 
 struct target_looks {
-	struct looked *first;
+	LIST_HEAD(, looked) under_way;
 };
 
 /* --- admission -------------------------------------------------------------------------------- */
@@ -62,8 +63,8 @@ void target_looks_free(struct target_looks *all)
 {
 	struct looked *l;
 
-	while (all && (l = all->first)) {
-		all->first = l->next;
+	while (all && (l = LIST_FIRST(&all->under_way))) {
+		LIST_REMOVE(l, under_way);
 		free(l);
 	}
 	free(all);
@@ -74,11 +75,7 @@ static void finish(struct looked *l, struct rest_reply *reply)
 	edit_answer_fn *answer = l->answer;
 	void *arg = l->arg;
 
-	for (struct looked **i = &l->all->first; *i; i = &(*i)->next)
-		if (*i == l) {
-			*i = l->next;
-			break;
-		}
+	LIST_REMOVE(l, under_way);
 	free(l);
 	answer(arg, reply);
 }
@@ -249,14 +246,10 @@ void target_begin(const struct target_look_place *p, const struct rest_request *
 {
 	struct looked *l = xcalloc(1, sizeof(*l));
 
-	*l = (struct looked){ .all = p->all,
-			      .next = p->all->first,
-			      .place = *p,
-			      .request = r,
-			      .answer = fn,
-			      .arg = arg,
-			      .id = id_of(r) };
-	p->all->first = l;
+	*l = (struct looked){
+		.all = p->all, .place = *p, .request = r, .answer = fn, .arg = arg, .id = id_of(r)
+	};
+	LIST_INSERT_HEAD(&p->all->under_way, l, under_way);
 	if (!p->look(p->arg, l->id, on_seen, l))
 		on_seen(l, NULL);
 }
