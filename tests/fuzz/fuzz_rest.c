@@ -151,7 +151,7 @@ static void ask_target(const struct rest_request *r, struct snapshot *s)
 	case EDIT_ADMITTED:
 		assert(target_is_asked_for(r));
 		target_begin(&place, r, keep_reply, &reply);
-		/* fall through */
+		__attribute__((fallthrough));
 	case EDIT_REFUSED:
 		check_reply(&reply);
 		rest_reply_done(&reply);
