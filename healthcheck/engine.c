@@ -81,6 +81,14 @@ static void rest(struct hc_engine *e, struct target *t, bool look_again_soon, mo
 		on_turn(e, t->number);
 }
 
+/* Silence takes as long as it is listened to. */
+static void note_latency(struct hc_engine *e, struct target *t, enum hc_reason reason)
+{
+	t->latency_us = reason == HC_REASON_SILENT ? 0 : t->took_us;
+	if (t->latency_us)
+		histogram_add(&e->latency[t->check->type], t->took_us);
+}
+
 static void count(struct hc_engine *e, struct target *t, const struct hc_outcome *o, mono_t now)
 {
 	const struct hc_health before = t->health;
@@ -90,8 +98,7 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 	t->detail = o->detail;
 	if (meaning == HC_MEANS_GOOD) {
 		t->ok++;
-		t->latency_us = t->took_us;
-		histogram_add(&e->latency[t->check->type], t->took_us);
+		note_latency(e, t, o->reason);
 	} else {
 		t->failed++;
 	}
@@ -163,12 +170,27 @@ static void on_deadline(void *arg)
 {
 	struct slot *s = arg;
 	struct target *t = s->target;
-	struct hc_outcome o = { HC_REASON_TIMEOUT, 0 };
+	struct hc_outcome o;
 
 	s->deadline = 0;
+	o = hc_probe_timed_out(&s->probe);
 	if (s->is_settled)
 		(void)!hc_probe_is_settled(&s->probe, &o);
 	conclude(s->engine, t, end_probe(s->engine, t, t->slot, o));
+}
+
+/* What was asked may be lost: it is asked once more. */
+static void on_half_time(void *arg)
+{
+	struct slot *s = arg;
+	struct hc_engine *e = s->engine;
+	struct target *t = s->target;
+	struct hc_outcome o;
+
+	s->deadline = timers_add(e->deadlines, mono_add_ms(t->began, t->check->timeout_ms),
+				 on_deadline, s);
+	if (hc_probe_again(&s->probe, &e->io, &o))
+		conclude(e, t, end_probe(e, t, t->slot, o));
 }
 
 /* The answer is here: all that is left is the peer's to do. */
@@ -190,6 +212,7 @@ static void begin_probe(struct hc_engine *e, struct target *t)
 	struct slot *s = e->slots[i];
 	struct hc_account *account = NULL;
 	struct hc_outcome outcome;
+	bool repeats;
 
 	e->probes++;
 	t->is_fresh = false;
@@ -204,8 +227,10 @@ static void begin_probe(struct hc_engine *e, struct target *t)
 	s->target = t;
 	t->slot = i;
 	t->stage = PROBING;
-	s->deadline = timers_add(e->deadlines, mono_add_ms(t->began, t->check->timeout_ms),
-				 on_deadline, s);
+	repeats = hc_probe_repeats(&s->probe);
+	s->deadline = timers_add(e->deadlines,
+				 mono_add_ms(t->began, t->check->timeout_ms / (repeats ? 2 : 1)),
+				 repeats ? on_half_time : on_deadline, s);
 }
 
 static void handle(struct hc_engine *e, const struct hc_ready *r)

@@ -139,16 +139,18 @@ static struct idle *idle_of(struct hc_net *n, int family)
 	return &n->idle[family == AF_INET6];
 }
 
-static int new_socket(struct hc_net *n, int family)
+static int new_socket(struct hc_net *n, const struct endpoint *to)
 {
-	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	int fd = socket(family, type, IPPROTO_TCP);
+	int family = to->addr.family, protocol = to->protocol;
+	int type = (protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK |
+		   SOCK_CLOEXEC;
+	int fd = socket(family, type, protocol);
 
 	/* None is left, and some of ours do nothing: of the other family, or where all must be new. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
 	    n->idle[0].count + n->idle[1].count > 0) {
 		close_idle(n);
-		fd = socket(family, type, IPPROTO_TCP);
+		fd = socket(family, type, protocol);
 	}
 	return fd < 0 ? -errno : fd;
 }
@@ -197,19 +199,46 @@ static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct
 	return 0;
 }
 
+/*
+ * Without IP_RECVERR a socket of UDP is told of closed ports alone, not that there is no way to a
+ * host, or no neighbour. What it was told stays with it: it is never used again.
+ */
+static int connect_datagrams(struct hc_net *n, int fd, const struct endpoint *to, uint64_t token)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = token };
+	bool v6 = to->addr.family == AF_INET6;
+	int on = 1, r;
+
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &on,
+		       sizeof(on)) < 0)
+		return -errno;
+	r = begin(fd, to);
+	if (r < 0)
+		return r;
+	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int connect_by(struct hc_net *n, int fd, bool is_new, const struct endpoint *to,
+		      bool complete, uint64_t token)
+{
+	if (to->protocol == IPPROTO_UDP)
+		return connect_datagrams(n, fd, to, token);
+	return complete ? connect_complete(n, fd, to, token)
+			: connect_half_open(n, fd, is_new, to, token);
+}
+
 static int net_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 		       int *out_fd)
 {
 	struct hc_net *n = arg;
 	struct idle *idle = idle_of(n, to->addr.family);
-	bool is_new = complete || !idle->count;
-	int fd = is_new ? new_socket(n, to->addr.family) : idle->fds[--idle->count];
+	bool is_new = complete || to->protocol == IPPROTO_UDP || !idle->count;
+	int fd = is_new ? new_socket(n, to) : idle->fds[--idle->count];
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = complete ? connect_complete(n, fd, to, token)
-		     : connect_half_open(n, fd, is_new, to, token);
+	r = connect_by(n, fd, is_new, to, complete, token);
 	if (r < 0) {
 		close(fd);
 		return r;

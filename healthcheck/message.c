@@ -32,6 +32,7 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_NO_SECRET] = "no credentials",
 	[HC_REASON_TLS] = "no trusted tls",
 	[HC_REASON_HELD_BACK] = "login held back",
+	[HC_REASON_SILENT] = "silent",
 };
 
 const char *hc_reason_text(enum hc_reason r)
@@ -41,7 +42,7 @@ const char *hc_reason_text(enum hc_reason r)
 
 bool hc_reason_is_of_login(enum hc_reason r)
 {
-	return r >= HC_REASON_AUTH && r < HC_REASON_COUNT;
+	return r >= HC_REASON_AUTH && r <= HC_REASON_HELD_BACK;
 }
 
 /* Ours are never longer than a byte; anything else is a stranger's. */

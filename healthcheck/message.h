@@ -75,11 +75,13 @@ enum hc_reason {
 	HC_REASON_NO_SECRET, /* alive as far as a half-open probe sees: its Secret is not known here */
 	HC_REASON_TLS,	     /* required and not offered, or not to be trusted */
 	HC_REASON_HELD_BACK, /* too many logins broke off: one a minute, not this time */
+	/* udp, without an answer to look for: nothing came, and nothing said that nobody is there */
+	HC_REASON_SILENT,
 	HC_REASON_COUNT,
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */
 const char *hc_reason_text(enum hc_reason r);
-bool hc_reason_is_of_login(enum hc_reason r); /* AUTH and what follows: `detail` is no errno */
+bool hc_reason_is_of_login(enum hc_reason r); /* AUTH to HELD_BACK: `detail` is no errno */
 
 struct hc_target {
 	uint64_t id;		  /* check_target_id() */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "healthcheck/account.h"
+#include "healthcheck/datagram.h"
 #include "healthcheck/http_reply.h"
 #include "healthcheck/talk.h"
 
@@ -54,8 +55,9 @@ struct hc_outcome hc_outcome_of_connection(int error)
 
 /* What becomes of a connection, by the type of the check. */
 struct kind {
-	/* Either a conversation, or what the events of the connection mean. */
+	/* A conversation, a question of one datagram, or what the events of the connection mean. */
 	const struct hc_protocol *protocol;
+	const struct hc_datagrams *datagrams;
 	bool (*event)(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		      struct hc_outcome *out);
 	/* The server begins, or there are turns to take: the connection is to be whole at once. */
@@ -74,15 +76,21 @@ static const struct kind kinds[] = {
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .completes = true,
 			  .needs_account = true },
+	[CHECK_UDP] = { .datagrams = &hc_udp_datagrams },
 };
 
 static const struct kind *kind_of(const struct hc_probe *p)
 {
 	const struct kind *k = &kinds[p->check->type];
 
-	assert(k->protocol || k->event); /* else a check that is never probed */
+	assert(k->protocol || k->datagrams || k->event); /* else a check that is never probed */
 	/* Whose Secret is not known, too: what would be asked is not what was meant. */
 	return (k->needs_account || p->check->secret) && !p->account ? &half_open : k;
+}
+
+static const struct hc_datagrams *datagrams_of(const struct hc_probe *p)
+{
+	return kind_of(p)->datagrams;
 }
 
 bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
@@ -93,10 +101,11 @@ bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct che
 
 	*p = (struct hc_probe){ .check = c, .to = to, .account = account, .fd = -1 };
 	r = io->connect(io->arg, to, kind_of(p)->completes, token, &p->fd);
-	if (r == 0)
-		return false;
-	*out = hc_outcome_of_start(-r);
-	return true;
+	if (r < 0) {
+		*out = hc_outcome_of_start(-r);
+		return true;
+	}
+	return datagrams_of(p) && hc_datagram_start(p, datagrams_of(p), io, out);
 }
 
 bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
@@ -104,6 +113,8 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 {
 	const struct kind *k = kind_of(p);
 
+	if (k->datagrams)
+		return hc_datagram_event(p, k->datagrams, io, events, out);
 	return k->protocol ? hc_talk_event(p, k->protocol, io, token, events, out)
 			   : k->event(p, io, token, events, out);
 }
@@ -111,6 +122,23 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out)
 {
 	return p->talk && hc_talk_is_settled(p->talk, out);
+}
+
+bool hc_probe_repeats(const struct hc_probe *p)
+{
+	return datagrams_of(p) != NULL;
+}
+
+bool hc_probe_again(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+{
+	return hc_datagram_again(p, datagrams_of(p), io, out);
+}
+
+struct hc_outcome hc_probe_timed_out(const struct hc_probe *p)
+{
+	const struct hc_datagrams *d = datagrams_of(p);
+
+	return (struct hc_outcome){ d ? hc_datagram_timed_out(p, d) : HC_REASON_TIMEOUT, 0 };
 }
 
 enum hc_login_end hc_probe_login_end(const struct hc_probe *p)
@@ -123,7 +151,7 @@ void hc_probe_stop(struct hc_probe *p, const struct hc_io *io)
 	if (p->talk)
 		hc_talk_stop(p, io);
 	if (p->fd >= 0)
-		io->close(io->arg, p->fd, true);
+		io->close(io->arg, p->fd, !datagrams_of(p)); /* where there is no RST, without */
 	p->fd = -1;
 	free(p->reply);
 	p->reply = NULL;

@@ -26,7 +26,9 @@ struct hc_ready {
 
 struct hc_io {
 	/*
-	 * Begin a TCP connection; its events come with `token`, and EPOLLOUT is waited for at first.
+	 * By to->protocol. UDP: a socket that hears of nobody else, and of errors told by ICMP; EPOLLIN
+	 * is waited for, and each send() and recv() is one datagram.
+	 * Else begin a TCP connection; its events come with `token`, and EPOLLOUT is waited for at first.
 	 * Unless it is to be complete at once, it holds its acknowledgement back until something is
 	 * sent: half-open so far. Then its first events come once, and others after wait() alone.
 	 * 0 or -errno.
@@ -67,6 +69,8 @@ struct hc_probe {
 	const struct endpoint *to;
 	int fd; /* -1: none */
 	uint32_t sent;
+	uint16_t id;		     /* of a question that is one datagram */
+	uint8_t others;		     /* datagrams that were not its answer */
 	struct hc_http_reply *reply; /* http, once connected */
 	struct hc_account *account;  /* to log in by: a reference; NULL: none */
 	struct hc_talk *talk;	     /* types that converse (talk.h), once connected */
@@ -83,6 +87,11 @@ MUST_CHECK bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint6
 /* Not over, but *out will not change any more: the peer is only given HC_SETTLED_MS to close. */
 #define HC_SETTLED_MS 200
 MUST_CHECK bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out);
+/* Asks once more when half of its time is over: hc_probe_again(), which returns as the two above. */
+MUST_CHECK bool hc_probe_repeats(const struct hc_probe *p);
+MUST_CHECK bool hc_probe_again(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out);
+/* All of its time is over: what that means. */
+struct hc_outcome hc_probe_timed_out(const struct hc_probe *p);
 /* If it were stopped now. */
 enum hc_login_end hc_probe_login_end(const struct hc_probe *p);
 /* Gives everything back; needed after either of them, whatever came of it. */

@@ -7,6 +7,7 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 {
 	switch (r) { /* no default: a new reason must be placed */
 	case HC_REASON_OK:
+	case HC_REASON_SILENT:
 		return HC_MEANS_GOOD;
 	case HC_REASON_REFUSED:
 	case HC_REASON_TIMEOUT:

@@ -50,7 +50,8 @@ static void tally_target(struct counts *t, const struct target_view *v)
 {
 	t->target_state[v->state]++;
 	for (enum check_type type = CHECK_NONE; type < COUNTS_TYPES; type++)
-		t->target_type[type] += strcmp(v->type, check_type_text(type)) == 0;
+		t->target_type[type] += check_is_type(type) &&
+					strcmp(v->type, check_type_text(type)) == 0;
 }
 
 struct counts counts_of(const struct snapshot *s)
@@ -71,8 +72,10 @@ struct counts counts_of(const struct snapshot *s)
 static void put_checks(struct json_writer *j, const char *key, const size_t n[COUNTS_TYPES])
 {
 	json_put_object(j, key);
-	for (enum check_type type = CHECK_NONE; type < COUNTS_TYPES; type++)
-		json_put_uint(j, check_type_text(type), n[type]);
+	for (enum check_type type = CHECK_NONE; type < COUNTS_TYPES; type++) {
+		if (check_is_type(type))
+			json_put_uint(j, check_type_text(type), n[type]);
+	}
 	json_end_object(j);
 }
 

@@ -61,6 +61,8 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 	[HC_REASON_HELD_BACK] = { "{it} was not logged in to: too many logins broke off, and this "
 				  "node tries once a minute",
 				  "{it} 未登录：中断的登录过多，本机每分钟只尝试一次" },
+	[HC_REASON_SILENT] = { "{it} said nothing{within}, nor did anybody that it is not there",
+			       "{it} 未应答{within}，也无人报告其不在" },
 };
 
 const char *probe_words_template(enum language l, enum hc_reason r)

@@ -21,22 +21,29 @@ enum { OPTION_HOLD_DOWN = 1 };
 #define ROLE(name) (1u << CHECK_ROLE_##name)
 
 static const struct {
-	const char *text;
+	const char *text; /* NULL: there is none */
+	uint8_t protocol;
 	unsigned has;	/* CHECK_HAS_... */
 	unsigned roles; /* besides any */
 } types[CHECK_TYPES] = {
-	[CHECK_NONE] = { "none", 0, 0 },
-	[CHECK_TCP] = { "tcp", 0, 0 },
-	[CHECK_TCP_FULL] = { "tcp-full", CHECK_HAS_WORDS, 0 },
-	[CHECK_REDIS] = { "redis", CHECK_HAS_LOGIN, ROLE(WRITER) | ROLE(READER) },
-	[CHECK_POSTGRESQL] = { "postgresql",
+	[CHECK_NONE] = { "none", 0, 0, 0 },
+	[CHECK_TCP] = { "tcp", IPPROTO_TCP, 0, 0 },
+	[CHECK_TCP_FULL] = { "tcp-full", IPPROTO_TCP, CHECK_HAS_WORDS, 0 },
+	[CHECK_REDIS] = { "redis", IPPROTO_TCP, CHECK_HAS_LOGIN, ROLE(WRITER) | ROLE(READER) },
+	[CHECK_POSTGRESQL] = { "postgresql", IPPROTO_TCP,
 			       CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_ROLE_NEEDS_SECRET,
 			       ROLE(WRITER) | ROLE(READER) },
-	[CHECK_HTTP] = { "http", CHECK_HAS_REQUEST, 0 },
-	[CHECK_MYSQL] = { "mysql",
+	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST, 0 },
+	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
 			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
+	[CHECK_UDP] = { "udp", IPPROTO_UDP, CHECK_HAS_WORDS, 0 },
 };
+
+bool check_is_type(enum check_type type)
+{
+	return (unsigned)type < CHECK_TYPES && types[type].text;
+}
 
 struct check *check_new(enum check_type type)
 {
@@ -80,26 +87,30 @@ void check_unref(struct check *c)
 
 const char *check_type_text(enum check_type type)
 {
-	return type >= CHECK_NONE && type < CHECK_TYPES ? types[type].text : "?";
+	return check_is_type(type) ? types[type].text : "?";
 }
 
 unsigned check_has(enum check_type type)
 {
-	return type >= CHECK_NONE && type < CHECK_TYPES ? types[type].has : 0;
+	return check_is_type(type) ? types[type].has : 0;
+}
+
+uint8_t check_protocol(enum check_type type)
+{
+	return check_is_type(type) ? types[type].protocol : 0;
 }
 
 bool check_has_role(enum check_type type, enum check_role role)
 {
 	if (role == CHECK_ROLE_ANY)
 		return true;
-	return type >= CHECK_NONE && type < CHECK_TYPES && role <= CHECK_ROLE_GALERA &&
-	       types[type].roles & 1u << role;
+	return check_is_type(type) && role <= CHECK_ROLE_GALERA && types[type].roles & 1u << role;
 }
 
 bool check_type_parse(const char *s, enum check_type *out)
 {
 	for (enum check_type t = CHECK_NONE; t < CHECK_TYPES; t++) {
-		if (strcmp(s, types[t].text) == 0) {
+		if (check_is_type(t) && strcmp(s, types[t].text) == 0) {
 			*out = t;
 			return true;
 		}
@@ -247,7 +258,7 @@ static bool question_is_sane(const struct check *c)
 	bool asks = c->path || c->host || c->match || c->expect_count > 0;
 	unsigned has = check_has(c->type);
 
-	if (c->type < CHECK_NONE || c->type >= CHECK_TYPES)
+	if (!check_is_type(c->type))
 		return false;
 	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
 	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
@@ -323,8 +334,8 @@ struct endpoint check_endpoint(const struct check *c, const struct endpoint *mem
 	if (c->port)
 		e.port = c->port;
 	/* A member that serves UDP can have a TCP port that tells how it is. */
-	if (c->type != CHECK_NONE)
-		e.protocol = IPPROTO_TCP;
+	if (check_protocol(c->type))
+		e.protocol = check_protocol(c->type);
 	return e;
 }
 

@@ -31,8 +31,11 @@ enum check_type {
 	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
 	 * `secret`: a question that needs no login. */
 	CHECK_POSTGRESQL = 7,
+	/* `send` in a datagram, or an empty one. `answer` is what one that comes back has to hold.
+	 * Without it the server is well that nobody says is not there. */
+	CHECK_UDP = 11,
 };
-#define CHECK_TYPES (CHECK_POSTGRESQL + 1) /* the first that is none */
+#define CHECK_TYPES (CHECK_UDP + 1) /* beyond the last; not each below is one */
 
 /* What a check of a type has besides its times and its port. */
 enum {
@@ -106,6 +109,8 @@ struct check {
 	char *send, *answer;
 };
 
+/* Is there such a type? */
+bool check_is_type(enum check_type type);
 /* A check of this type with the built-in defaults, one reference. */
 MUST_CHECK struct check *check_new(enum check_type type);
 struct check *check_ref(struct check *c);
@@ -116,6 +121,8 @@ MUST_CHECK bool check_type_parse(const char *s, enum check_type *out);
 
 /* CHECK_HAS_...; 0 for none and tcp, and for what is no type. */
 unsigned check_has(enum check_type type);
+/* By which protocol it asks (IPPROTO_TCP or IPPROTO_UDP); 0 for none. */
+uint8_t check_protocol(enum check_type type);
 /* Can a check of the type ask for it? Any type can ask for CHECK_ROLE_ANY. */
 bool check_has_role(enum check_type type, enum check_role role);
 
@@ -123,7 +130,7 @@ bool check_has_role(enum check_type type, enum check_role role);
 void wire_put_check(struct buf *b, const struct check *c);
 MUST_CHECK struct check *wire_check(struct wire *w);
 
-/* Where the probe goes: the member's address, the check's port, by TCP unless it is CHECK_NONE. */
+/* Where the probe goes: the member's address, the check's port, by the protocol it asks by. */
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);
 /* The target's id; never 0. Equal probes have equal ids: `member` may be what check_endpoint()
  * gave, and it makes no difference whether the port is the member's or the check's. */

@@ -196,6 +196,7 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "no-credentials",
 		  "it accepts connections; the Secret to log in with is not known" },
 		{ "no-trusted-tls", "TLS is required and not offered, or not to be trusted" },
+		{ "silent", "it said nothing, and nobody said that it is not there" },
 		{ "login-held-back",
 		  "too many logins broke off: this node logs in once a minute only" },
 	};

@@ -13,7 +13,8 @@
 #define DRAIN_MAX_S 86400
 #define CONNS_MAX   1000000
 
-const char *const annotation_check_words = "tcp, tcp-full, http, mysql, redis, postgresql or none";
+const char *const annotation_check_words =
+	"tcp, tcp-full, http, mysql, redis, postgresql, udp or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {

@@ -285,12 +285,15 @@ static void suit_protocol(struct part *t)
 
 	if (p->protocol != IPPROTO_UDP)
 		p->set.one_packet = false;
-	if (p->protocol == IPPROTO_TCP || c->type == CHECK_NONE || c->port)
+	if (p->protocol == check_protocol(c->type) || c->type == CHECK_NONE || c->port)
 		return;
-	problems_add_in(&p->problems, false, t->b->service->path, t->b->service->line,
-			"a port of %s cannot be checked by %s: not checked; name a TCP port by "
-			"parasaus.io/health-check-port, or say parasaus.io/health-check-type: none",
-			protocol_name(p->protocol), check_type_text(c->type));
+	problems_add_in(
+		&p->problems, false, t->b->service->path, t->b->service->line,
+		"a port of %s cannot be checked by %s: not checked; name a %s port by "
+		"parasaus.io/health-check-port, or say parasaus.io/health-check-type: %snone",
+		protocol_name(p->protocol), check_type_text(c->type),
+		protocol_name(check_protocol(c->type)),
+		p->protocol == IPPROTO_UDP ? "udp or " : "");
 	p->set.check = t->b->p->no_check;
 }
 

@@ -26,7 +26,7 @@ static void check_check(const struct check *c)
 	assert(check_has_role(c->type, c->role));
 	assert(c->role == CHECK_ROLE_ANY || c->secret ||
 	       !(check_has(c->type) & CHECK_ROLE_NEEDS_SECRET));
-	assert(!(c->send || c->answer) || c->type == CHECK_TCP_FULL);
+	assert(!(c->send || c->answer) || check_has(c->type) & CHECK_HAS_WORDS);
 	assert(!c->send || strlen(c->send) <= CHECK_BYTES_TEXT_MAX);
 	assert(!c->answer || strlen(c->answer) <= CHECK_BYTES_TEXT_MAX);
 	assert(c->tls <= CHECK_TLS_REQUIRED && c->max_lag_s <= CHECK_LAG_MAX_S);

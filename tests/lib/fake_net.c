@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,6 +25,7 @@ struct fake_conn {
 	uint32_t events; /* that hold now */
 	int error;
 	bool is_lost, is_complete;
+	bool is_udp;	 /* what is said has its length before it, 2 bytes, for each datagram */
 	struct buf said; /* by the server */
 	bool is_ending, has_ended;
 	bool by_reset;	      /* its end */
@@ -203,6 +205,11 @@ static void on_answer(void *arg)
 	const struct fake_service *s = c->server->service;
 
 	c->timer = 0;
+	if (c->is_udp) {
+		c->events |= EPOLLERR;
+		update(c);
+		return;
+	}
 	c->events = c->error ? EPOLLERR | EPOLLHUP | EPOLLOUT : EPOLLOUT;
 	update(c);
 	if (!c->error && c->is_complete && s)
@@ -225,6 +232,8 @@ static void on_piece(void *arg)
 
 void fake_conn_say(struct fake_conn *c, const void *data, size_t len)
 {
+	if (c->is_udp)
+		wire_put_u16(&c->said, (uint16_t)len);
 	buf_put(&c->said, data, len);
 	send_on(c);
 }
@@ -266,6 +275,44 @@ static struct fake_conn *conn_of(void *arg, int fd)
 	return n->conns[fd - FD_BASE];
 }
 
+static bool is_lost(struct fake_conn *c)
+{
+	struct fake_server *s = c->server;
+
+	return s->mode == FAKE_SILENT || fake_net_random(c->net) % 1000 < s->loss_permille;
+}
+
+static ssize_t send_datagram(struct fake_conn *c, const void *data, size_t len)
+{
+	struct fake_server *s = c->server;
+
+	s->datagrams++;
+	if (s->lose > 0)
+		s->lose--;
+	else if (is_lost(c))
+		return (ssize_t)len;
+	else if (c->error && !c->timer)
+		arrive_later(c, on_answer);
+	else if (!c->error && s->asked)
+		s->asked(s->asked_arg, c, data, len);
+	return (ssize_t)len;
+}
+
+static ssize_t recv_datagram(struct fake_conn *c, void *data, size_t size)
+{
+	size_t len;
+
+	if (c->read == c->arrived)
+		return -EAGAIN;
+	len = c->said.data[c->read] | (size_t)c->said.data[c->read + 1] << 8;
+	memcpy(data, c->said.data + c->read + 2, len < size ? len : size);
+	c->read += 2 + len;
+	if (c->read == c->arrived)
+		c->events &= ~(uint32_t)EPOLLIN;
+	update(c);
+	return (ssize_t)(len < size ? len : size);
+}
+
 static int fake_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 			int *out_fd)
 {
@@ -291,17 +338,20 @@ static int fake_connect(void *arg, const struct endpoint *to, bool complete, uin
 	*c = (struct fake_conn){ .net = n,
 				 .server = s,
 				 .token = token,
-				 .waits_for = EPOLLOUT,
+				 .waits_for = to->protocol == IPPROTO_UDP ? EPOLLIN : EPOLLOUT,
 				 .is_complete = complete,
+				 .is_udp = to->protocol == IPPROTO_UDP,
 				 .fd = c->fd };
 	c->error = s->mode == FAKE_REFUSES	 ? ECONNREFUSED
 		   : s->mode == FAKE_UNREACHABLE ? EHOSTUNREACH
 						 : 0;
-	c->is_lost = s->mode == FAKE_SILENT || fake_net_random(n) % 1000 < s->loss_permille;
-	if (!c->is_lost)
-		arrive_later(c, on_answer);
 	n->open++;
 	*out_fd = c->fd;
+	if (c->is_udp)
+		return 0;
+	c->is_lost = is_lost(c);
+	if (!c->is_lost)
+		arrive_later(c, on_answer);
 	return 0;
 }
 
@@ -325,6 +375,8 @@ static ssize_t fake_send(void *arg, int fd, const void *data, size_t len)
 	struct fake_conn *c = conn_of(arg, fd);
 	const struct fake_service *s = c->server->service;
 
+	if (c->is_udp)
+		return send_datagram(c, data, len);
 	/* What was half-open is complete with what is sent. */
 	if (!c->talk && s)
 		c->talk = s->accepted(s->arg, c);
@@ -345,6 +397,8 @@ static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 	struct fake_conn *c = conn_of(arg, fd);
 	size_t n = c->arrived - c->read;
 
+	if (c->is_udp)
+		return recv_datagram(c, data, len);
 	if (n == 0 && !c->has_ended)
 		return -EAGAIN;
 	if (n == 0 && c->by_reset)

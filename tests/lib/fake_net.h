@@ -36,10 +36,15 @@ struct fake_server {
 	struct endpoint endpoint;
 	enum fake_mode mode;
 	uint32_t latency_us;
-	uint32_t loss_permille; /* of probes, each lost as a whole */
+	uint32_t loss_permille; /* of probes, each lost as a whole; of datagrams */
+	uint32_t lose;		/* so many datagrams are, and then no more */
 	const char *reply;	/* http: sent after the request, then closed; NULL: never answers */
 	uint32_t piece;		/* bytes of the reply at a time, each a latency apart; 0: at once */
 	const struct fake_service *service; /* NULL: http, by `reply` */
+	/* UDP: what it answers to a datagram, by fake_conn_say() once for each; NULL: nothing */
+	void (*asked)(void *arg, struct fake_conn *c, const void *data, size_t len);
+	void *asked_arg;
+	uint64_t datagrams; /* that were sent to it, lost or not */
 	uint64_t connects;
 	mono_t last_connect;
 };
@@ -64,7 +69,7 @@ uint32_t fake_net_random(struct fake_net *n);
 uint32_t fake_net_open(const struct fake_net *n); /* connections now */
 uint64_t fake_net_attempts(const struct fake_net *n);
 
-/* What a service says arrives a latency later; end: and then it closes. */
+/* What a service says arrives a latency later, and by UDP as one datagram; end: and then it closes. */
 void fake_conn_say(struct fake_conn *c, const void *data, size_t len);
 void fake_conn_end(struct fake_conn *c);
 void fake_conn_reset(struct fake_conn *c); /* by RST, behind what was said */

@@ -47,17 +47,17 @@ struct endpoint world_endpoint(uint32_t i)
 
 struct fake_server *world_server(struct world *w, uint32_t i)
 {
-	struct endpoint e = world_endpoint(i);
+	struct endpoint member = world_endpoint(i), e = check_endpoint(w->check, &member);
 
 	return fake_net_server(w->net, &e);
 }
 
 uint64_t world_put(struct world *w, uint32_t i, enum verdict_state initial)
 {
-	struct hc_target t = { .endpoint = world_endpoint(i),
-			       .check = w->check,
-			       .initial = initial };
+	struct hc_target t = { .check = w->check, .initial = initial };
+	struct endpoint member = world_endpoint(i);
 
+	t.endpoint = check_endpoint(w->check, &member);
 	t.id = check_target_id(w->check, &t.endpoint);
 	hc_engine_put(w->engine, &t, true);
 	return t.id;

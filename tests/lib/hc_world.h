@@ -20,7 +20,7 @@ struct world world_new(uint64_t seed, uint32_t max_in_flight);
 void world_done(struct world *w); /* asserts that no connection stays open */
 mono_t world_now(const struct world *w);
 
-/* The i-th server and its target, which is checked by w->check as it is now. */
+/* The i-th server, for w->check as it is now, and its target, which is checked by w->check as it is now. */
 struct endpoint world_endpoint(uint32_t i);
 struct fake_server *world_server(struct world *w, uint32_t i);
 uint64_t world_put(struct world *w, uint32_t i, enum verdict_state initial);

@@ -42,7 +42,7 @@ static void print_check(struct buf *b, const struct check *c)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
 			   value_statuses_text(c->expect, c->expect_count, text));
-	if (c->type == CHECK_TCP_FULL)
+	if (check_has(c->type) & CHECK_HAS_WORDS)
 		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
 			   c->answer ? c->answer : "-");
 	if (check_has(c->type) & CHECK_HAS_LOGIN)
@@ -271,11 +271,11 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, mysql, redis, postgresql or none; "
+			 "http, mysql, redis, postgresql, udp or none; "
 			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, mysql, redis, postgresql or none; left "
+			 "tcp-full, http, mysql, redis, postgresql, udp or none; left "
 			 "as it was\n");
 }
 
@@ -285,7 +285,8 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql or none; left as "
+		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql, udp or none; "
+		  "left as "
 		  "it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
 		{ "health-check-port", "65536",
@@ -560,12 +561,15 @@ static void postgresql_tells_its_role_after_a_login(void **state)
 	       "parasaus.io/health-check-secret; left as it was\n");
 }
 
-static void tcp_full_sends_and_hears(void **state)
+static void tcp_full_and_udp_send_and_hear(void **state)
 {
 	(void)state;
 	expect(PAIRS("health-check-type", "tcp-full", "health-check-send", "a\\r\\n",
 		     "health-check-answer", "\\x00"),
 	       PLAIN "tcp-full port=0 2/3 2000/1000/500 send=a\\r\\n answer=\\x00\n");
+	expect(PAIRS("health-check-type", "udp", "health-check-send", "a", "health-check-answer",
+		     "b"),
+	       PLAIN "udp port=0 2/3 2000/1000/500 send=a answer=b\n");
 	expect(PAIRS("health-check-type", "tcp-full", "health-check-send", "\\q",
 		     "health-check-answer", ""),
 	       PLAIN
@@ -729,7 +733,7 @@ int main(void)
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),
 		cmocka_unit_test(postgresql_tells_its_role_after_a_login),
-		cmocka_unit_test(tcp_full_sends_and_hears),
+		cmocka_unit_test(tcp_full_and_udp_send_and_hear),
 		cmocka_unit_test(a_role_without_a_login_is_refused),
 		cmocka_unit_test(a_secret_is_of_the_pools_own_source),
 		cmocka_unit_test(unknown_keys_and_those_to_come_are_told_apart),

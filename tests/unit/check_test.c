@@ -52,6 +52,14 @@ static struct check *full_of(const char *send, const char *answer)
 	return c;
 }
 
+static struct check *udp_of(const char *send, const char *answer)
+{
+	struct check *c = full_of(send, answer);
+
+	c->type = CHECK_UDP;
+	return c;
+}
+
 static struct check *redis_of(const char *secret, enum check_role role)
 {
 	struct check *c = check_new(CHECK_REDIS);
@@ -118,6 +126,8 @@ static void type_names_read_back(void **state)
 
 	(void)state;
 	for (enum check_type want = CHECK_NONE; want < CHECK_TYPES; want++) {
+		if (!check_is_type(want))
+			continue;
 		assert_true(check_type_parse(check_type_text(want), &t));
 		assert_int_equal(t, want);
 	}
@@ -146,6 +156,9 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		full_of("PING\\r\\n", NULL),
 		full_of(NULL, "PING\\r\\n"),
 		full_of("\\x00\\xff", "220 "),
+		udp_of(NULL, NULL),
+		udp_of("PING\\r\\n", NULL),
+		udp_of("\\x00\\xff", "220 "),
 		redis_of(NULL, CHECK_ROLE_ANY),
 		redis_of(NULL, CHECK_ROLE_WRITER),
 		redis_of("db/check", CHECK_ROLE_READER),

@@ -188,6 +188,8 @@ static void checks_are_described(void **state)
 		  "tcp-full to the member's port, \"220 \" in the answer" TIMES_SAID },
 		{ "{\"type\":\"tcp-full\",\"send\":\"x\\\\r\",\"answer\":null," TIMES,
 		  "tcp-full to the member's port, sends \"x\\r\"" TIMES_SAID },
+		{ "{\"type\":\"udp\",\"send\":null,\"answer\":\"pong\"," TIMES,
+		  "udp to the member's port, \"pong\" in the answer" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
 		  "redis without a login to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,

@@ -419,6 +419,121 @@ static void tcp_full_is_seen_by_the_server_and_reset(void **state)
 	check_unref(c);
 }
 
+/* A socket of UDP in the listener's place. */
+static void listen_by_udp(struct ground *g)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+
+	close(g->listener);
+	g->listener = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(g->listener >= 0);
+	assert_int_equal(bind(g->listener, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(g->listener, (struct sockaddr *)&in, &len), 0);
+	g->endpoint.port = ntohs(in.sin_port);
+	g->endpoint.protocol = IPPROTO_UDP;
+}
+
+/* What comes next at the server, and from whom. */
+static void hear_datagram(const struct ground *g, const char *want, struct sockaddr_in *from)
+{
+	struct pollfd p = { .fd = g->listener, .events = POLLIN };
+	socklen_t size = sizeof(*from);
+	char data[100];
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(
+		recvfrom(g->listener, data, sizeof(data), 0, (struct sockaddr *)from, &size),
+		strlen(want));
+	assert_memory_equal(data, want, strlen(want));
+}
+
+static void udp_asks_again_and_takes_the_answer(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_UDP);
+	struct sockaddr_in first, second;
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+
+	listen_by_udp(g);
+	c->send = xstrdup("well?");
+	c->answer = xstrdup("fine");
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	assert_true(hc_probe_repeats(&p));
+	hear_datagram(g, "well?", &first);
+	assert_false(hc_probe_again(&p, &g->io, &out));
+	hear_datagram(g, "well?", &second);
+	assert_int_equal(first.sin_port, second.sin_port);
+	assert_int_equal(hc_probe_timed_out(&p).reason, HC_REASON_TIMEOUT);
+	assert_int_equal(sendto(g->listener, "fi", 2, 0, (struct sockaddr *)&first, sizeof(first)),
+			 2);
+	assert_false(turn(g, &p, &out));
+	assert_int_equal(hc_probe_timed_out(&p).reason, HC_REASON_NO_MATCH);
+	assert_int_equal(
+		sendto(g->listener, "I am fine", 9, 0, (struct sockaddr *)&first, sizeof(first)),
+		9);
+	assert_true(turn(g, &p, &out));
+	assert_int_equal(out.reason, HC_REASON_OK);
+	hc_probe_stop(&p, &g->io);
+	check_unref(c);
+}
+
+/* It hears of nobody but whom it asked. */
+static void udp_hears_no_stranger(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_UDP);
+	struct sockaddr_in from;
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	int other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	listen_by_udp(g);
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	hear_datagram(g, "", &from);
+	/* The stranger is told by ICMP, or nothing: either way before the server speaks. */
+	assert_int_equal(sendto(other, "x", 1, 0, (struct sockaddr *)&from, sizeof(from)), 1);
+	assert_int_equal(g->io.poll(g->io.arg, &(struct hc_ready){ 0 }, 1), 0);
+	assert_int_equal(sendto(g->listener, "", 0, 0, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_true(turn(g, &p, &out));
+	assert_int_equal(out.reason, HC_REASON_OK);
+	hc_probe_stop(&p, &g->io);
+	close(other);
+	check_unref(c);
+}
+
+/* Each time anew: what ICMP told of one probe is not taken for the next one's. */
+static void udp_is_told_of_a_closed_port(void **state)
+{
+	struct ground *g = *state;
+	struct check *udp = check_new(CHECK_UDP), *tcp = check_new(CHECK_TCP);
+	struct endpoint open = g->endpoint;
+	struct sockaddr_in from;
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	int tcp_listener = dup(g->listener);
+
+	for (int i = 0; i < 20; i++) {
+		listen_by_udp(g);
+		assert_false(hc_probe_start(&p, &g->io, udp, &g->endpoint, NULL, 77, &out));
+		hear_datagram(g, "", &from);
+		close(g->listener);
+		g->listener = -1;
+		/* The second is refused by who took the first. */
+		assert_false(hc_probe_again(&p, &g->io, &out));
+		assert_true(turn(g, &p, &out));
+		assert_int_equal(out.reason, HC_REASON_REFUSED);
+		hc_probe_stop(&p, &g->io);
+		g->endpoint = open;
+		assert_int_equal(probe(g, tcp).reason, HC_REASON_OK);
+	}
+	close(tcp_listener);
+	check_unref(udp);
+	check_unref(tcp);
+}
+
 static struct check *mysql_check(void)
 {
 	struct check *c = check_new(CHECK_MYSQL);
@@ -539,6 +654,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(tcp_full_is_seen_by_the_server_and_reset, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(udp_asks_again_and_takes_the_answer, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(udp_hears_no_stranger, ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(udp_is_told_of_a_closed_port, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(mysql_leaves_in_peace_once_it_was_answered,
 						ground_up, ground_down),

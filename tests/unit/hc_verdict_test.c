@@ -413,7 +413,7 @@ static void what_no_probe_results_in_is_not_asked_for(void **state)
 	assert_int_equal(stopped, ARRAY_LEN(wrong));
 }
 
-/* What a database says of itself may be enough where it only has to be alive. */
+/* What a database says of itself may be enough where it only has to be alive; AUTH and what follows. */
 static void a_role_takes_more_than_being_alive(void **state)
 {
 	/* Columns: role any; role writer, reader, galera. */
@@ -426,7 +426,7 @@ static void a_role_takes_more_than_being_alive(void **state)
 		{ HC_REASON_NOT_READY, '-', '-' }, { HC_REASON_SHUTDOWN, '-', '-' },
 		{ HC_REASON_ROLE, '-', '-' },	   { HC_REASON_LAG, '-', '-' },
 		{ HC_REASON_NO_SECRET, '+', '.' }, { HC_REASON_TLS, '-', '-' },
-		{ HC_REASON_HELD_BACK, '.', '.' },
+		{ HC_REASON_HELD_BACK, '.', '.' }, { HC_REASON_SILENT, '+', '+' },
 	};
 
 	(void)state;

@@ -221,7 +221,8 @@ static void a_named_port_is_a_pool_each(void **state)
 		  "10.0.0.2:5353\n"
 		  "  warning 2: a port of UDP cannot be checked by tcp: not checked; name a TCP "
 		  "port by "
-		  "parasaus.io/health-check-port, or say parasaus.io/health-check-type: none\n"
+		  "parasaus.io/health-check-port, or say parasaus.io/health-check-type: udp or "
+		  "none\n"
 		  "default.web.c-tcp tcp persist=10800\n"
 		  "  error 2: no frontend: no nodePort is stated; the address pools have ports "
 		  "30000-49999 "
@@ -674,6 +675,35 @@ static void two_ports_of_one_service_do_not_share_a_frontend(void **state)
 		  "  warning 4: Endpoints: no port is named \"q\" with protocol TCP: no members\n"
 		  "default.a.z-udp @192.0.2.10:30001/udp none\n"
 		  "  warning 4: Endpoints: no port is named \"z\" with protocol UDP: no members\n");
+	pools_free(p);
+}
+
+static void a_port_is_checked_by_its_own_protocol_or_another_port(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    SERVICE("a", "type: NodePort, ports: [{name: t, port: 1, nodePort: 30001}, {name: u, "
+			 "port: 2, nodePort: 30002, protocol: UDP}]")
+		    ANNOTATED("Endpoints", "a", "parasaus.io/health-check-type: udp",
+			      "subsets: []"));
+	expect(p, "default.a.t-tcp @192.0.2.10:30001/tcp none\n"
+		  "  warning 2: a port of TCP cannot be checked by udp: not checked; name a UDP "
+		  "port by parasaus.io/health-check-port, or say parasaus.io/health-check-type: "
+		  "none\n"
+		  "  warning 4: Endpoints: no port is named \"t\" with protocol TCP: no members\n"
+		  "default.a.u-udp @192.0.2.10:30002/udp udp\n"
+		  "  warning 4: Endpoints: no port is named \"u\" with protocol UDP: no members\n");
+	put(p, "a.yaml",
+	    SERVICE("a", "type: NodePort, ports: [{port: 1, nodePort: 30001}]")
+		    ANNOTATED("Endpoints", "a",
+			      "parasaus.io/health-check-type: udp, "
+			      "parasaus.io/health-check-port: '53'",
+			      "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 1}]}]"));
+	expect(p, "default.a.t-tcp is gone\n"
+		  "default.a.u-udp is gone\n"
+		  "default.a.1-tcp @192.0.2.10:30001/tcp udp 10.0.0.1:1\n");
 	pools_free(p);
 }
 
@@ -1246,6 +1276,7 @@ int main(void)
 		cmocka_unit_test(moved_lines_move_in_what_is_told),
 		cmocka_unit_test(of_two_that_want_a_frontend_the_first_by_name_has_it),
 		cmocka_unit_test(two_ports_of_one_service_do_not_share_a_frontend),
+		cmocka_unit_test(a_port_is_checked_by_its_own_protocol_or_another_port),
 		cmocka_unit_test(of_two_with_one_name_the_first_by_path_counts),
 		cmocka_unit_test(the_cluster_comes_before_files_and_lends_no_servers),
 		cmocka_unit_test(the_older_of_two_cluster_objects_has_the_frontend),
