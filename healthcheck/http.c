@@ -78,7 +78,7 @@ static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, stru
 		return wait_for(p, io, token, EPOLLOUT, out);
 	p->reply = xmalloc(sizeof(*p->reply));
 	hc_http_reply_init(p->reply, p->check);
-	return wait_for(p, io, token, EPOLLIN, out);
+	return wait_for(p, io, token, EPOLLIN | EPOLLRDHUP | EPOLLET, out);
 }
 
 /* The peer's FIN is here: a plain close leaves no TIME_WAIT with us. */
@@ -88,7 +88,8 @@ static void close_in_peace(struct hc_probe *p, const struct hc_io *io)
 	p->fd = -1;
 }
 
-static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
+static bool hear(struct hc_probe *p, const struct hc_io *io, uint32_t events,
+		 struct hc_outcome *out)
 {
 	char data[READ_SIZE];
 	bool is_whole = false;
@@ -114,6 +115,11 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *
 			break;
 		}
 		is_whole = hc_http_reply_feed(p->reply, data, (size_t)n);
+		/* All that came is read, and nothing more will. */
+		if (is_whole && (size_t)n < sizeof(data) && events & EPOLLRDHUP) {
+			close_in_peace(p, io);
+			break;
+		}
 	}
 	*out = p->reply->outcome;
 	return true;
@@ -125,7 +131,7 @@ bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, u
 	int error;
 
 	if (p->reply)
-		return hear(p, io, out);
+		return hear(p, io, events, out);
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		error = io->error(io->arg, p->fd);
 		*out = hc_outcome_of_connection(error ? error : ECONNRESET);

@@ -19,17 +19,17 @@
 #define IDLE_PART 16  /* and no more than this part of what descriptors there may be */
 
 /*
- * A half-open probe costs the kernel less for its packets than for its socket. So those that end by
- * reset are disconnected, which sends it, and used again: they stay in the epoll, which had them
- * tell of one thing only (EPOLLONESHOT) and is asked to again with the next probe. What such a
- * socket has been through leaves nothing behind but options and errors by ICMP; those of them that
- * would have either are closed.
+ * A probe costs the kernel less for its packets than for its socket. So those that began half-open
+ * are disconnected at their end, which sends the reset or comes after our FIN, and used again: they
+ * stay in the epoll, which has them tell of one thing at a time (EPOLLONESHOT) and is asked to again
+ * with the next probe. What such a socket has been through leaves nothing behind but options and
+ * errors by ICMP; those of them that would have either are closed.
  */
 enum use {
-	NOT_OURS, /* no half-open one */
-	HALF_OPEN,
-	HALF_OPEN_6, /* by IPv6 */
-	LASTING,     /* it waited for more than one thing */
+	HALF_OPEN = 1,
+	BY_IPV6 = 2,
+	ANSWERED = 4, /* since, it is a connection, and tells of changes (EPOLLET) */
+	LASTING = 8,  /* since, it tells of one thing again and again */
 };
 
 struct idle {
@@ -40,7 +40,7 @@ struct idle {
 struct hc_net {
 	int epoll;
 	uint64_t random;
-	uint8_t *uses; /* enum use, by descriptor */
+	uint8_t *uses; /* of enum use, by descriptor; 0: it did not begin half-open */
 	int use_size;
 	struct idle idle[2]; /* IPv4, IPv6 */
 	unsigned idle_max;   /* of a family */
@@ -122,16 +122,21 @@ static socklen_t sockaddr_of(const struct endpoint *e, struct sockaddr_storage *
 
 static const struct linger by_reset = { .l_onoff = 1, .l_linger = 0 };
 
-static void set_use(struct hc_net *n, int fd, enum use use)
+static void set_use(struct hc_net *n, int fd, unsigned use)
 {
 	if (fd >= n->use_size) {
 		int size = fd + fd / 2 + 64;
 
 		n->uses = xreallocarray(n->uses, (size_t)size, sizeof(*n->uses));
-		memset(n->uses + n->use_size, NOT_OURS, (size_t)(size - n->use_size));
+		memset(n->uses + n->use_size, 0, (size_t)(size - n->use_size));
 		n->use_size = size;
 	}
 	n->uses[fd] = (uint8_t)use;
+}
+
+static unsigned use_of(const struct hc_net *n, int fd)
+{
+	return fd < n->use_size ? n->uses[fd] : 0;
 }
 
 static struct idle *idle_of(struct hc_net *n, int family)
@@ -195,7 +200,7 @@ static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct
 		return r;
 	if (epoll_ctl(n->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0)
 		return -errno;
-	set_use(n, fd, to->addr.family == AF_INET6 ? HALF_OPEN_6 : HALF_OPEN);
+	set_use(n, fd, HALF_OPEN | (to->addr.family == AF_INET6 ? BY_IPV6 : 0));
 	return 0;
 }
 
@@ -252,8 +257,8 @@ static int net_wait(void *arg, int fd, uint64_t token, uint32_t events)
 	struct hc_net *n = arg;
 	struct epoll_event ev = { .events = events, .data.u64 = token };
 
-	if (fd < n->use_size && n->uses[fd] != NOT_OURS)
-		n->uses[fd] = LASTING;
+	if (use_of(n, fd))
+		set_use(n, fd, use_of(n, fd) | (events & EPOLLET ? ANSWERED : LASTING));
 	return epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -284,7 +289,8 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 
 /*
  * The error that ICMP told while it was connecting (net/ipv4/tcp_ipv4.c, tcp_v4_err()) stays in its
- * queue over a disconnection, and is EPOLLERR to whoever waits on it next.
+ * queue over a disconnection, and is EPOLLERR to whoever waits on it next. Once it is a connection,
+ * none is put there.
  */
 static bool has_errors(int fd)
 {
@@ -293,13 +299,14 @@ static bool has_errors(int fd)
 	return recv(fd, &byte, sizeof(byte), MSG_ERRQUEUE | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* Sends the reset. False: it is to be closed. */
-static bool keep(struct hc_net *n, struct idle *idle, int fd)
+/* Ends it, and keeps its socket. False: it is to be closed. */
+static bool keep(struct hc_net *n, int fd, unsigned use, bool reset)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	struct idle *idle = &n->idle[use & BY_IPV6 ? 1 : 0];
 
-	if (idle->count >= n->idle_max || connect(fd, &nowhere, sizeof(nowhere)) < 0 ||
-	    has_errors(fd))
+	if (use & LASTING || idle->count >= n->idle_max || (!reset && shutdown(fd, SHUT_WR) < 0) ||
+	    connect(fd, &nowhere, sizeof(nowhere)) < 0 || (!(use & ANSWERED) && has_errors(fd)))
 		return false;
 	idle->fds[idle->count++] = fd;
 	return true;
@@ -309,15 +316,15 @@ static void net_close(void *arg, int fd, bool reset)
 {
 	static const struct linger by_fin = { .l_onoff = 0 };
 	struct hc_net *n = arg;
-	enum use use = fd < n->use_size ? (enum use)n->uses[fd] : NOT_OURS;
+	unsigned use = use_of(n, fd);
 
-	if (use != NOT_OURS)
-		n->uses[fd] = NOT_OURS;
-	if (reset && use == HALF_OPEN && keep(n, &n->idle[0], fd))
-		return;
-	if (reset && use == HALF_OPEN_6 && keep(n, &n->idle[1], fd))
-		return;
-	if (reset != (use != NOT_OURS))
+	if (use) {
+		n->uses[fd] = 0;
+		if (keep(n, fd, use, reset))
+			return;
+	}
+	/* One that began half-open ends by reset unless it is told not to. */
+	if (reset != (use != 0))
 		(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin,
 				  sizeof(by_fin));
 	close(fd);

@@ -35,13 +35,14 @@ struct hc_io {
 	 */
 	int (*connect)(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 		       int *out_fd);
-	/* From now on wait for these events instead. 0 or -errno. */
+	/* From now on wait for these events instead; with EPOLLET for what changes. 0 or -errno. */
 	int (*wait)(void *arg, int fd, uint64_t token, uint32_t events);
 	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
 	ssize_t (*send)(void *arg, int fd, const void *data, size_t len); /* or -errno */
 	ssize_t (*recv)(void *arg, int fd, void *data, size_t len);	  /* 0: closed; or -errno */
 	void (*close)(void *arg, int fd, bool reset);			  /* by RST or by FIN */
-	/* What is ready now, without waiting; returns how many. */
+	/* What is ready now, without waiting; returns how many. Of a connection that was closed since,
+	 * too, by its token. */
 	size_t (*poll)(void *arg, struct hc_ready *out, size_t max);
 	uint32_t (*random)(void *arg);
 	void *arg;
