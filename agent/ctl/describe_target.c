@@ -91,6 +91,19 @@ static void put_results(struct buf *out, const struct doc *target)
 	buf_str(out, "\n");
 }
 
+static void put_flaps(struct buf *out, const struct doc *target, int64_t now_ms)
+{
+	int64_t n = words_int(target, REST_FLAPS);
+	char span[WORDS_SPAN_MAX];
+
+	if (n == 0)
+		return;
+	buf_printf(out, "%-12s %" PRId64 " in a row", "Flaps", n);
+	if (*words_until(target, REST_HELD_UNTIL, now_ms, span))
+		buf_printf(out, "; held down for another %s, whatever its probes find", span);
+	buf_str(out, "\n");
+}
+
 static void put_members(struct buf *out, const struct doc *target)
 {
 	const struct doc *all = doc_get(target, REST_MEMBERS_FIELD);
@@ -139,6 +152,7 @@ static void put_target(const struct doc *d, struct buf *out)
 	put_line(out, "Last probe", words_text(d, REST_TEXT_FIELD));
 	put_probe(out, d, now_ms);
 	put_results(out, d);
+	put_flaps(out, d, now_ms);
 	put_members(out, d);
 	put_transitions(out, d, now_ms);
 }

@@ -16,7 +16,7 @@ fixture_start core_fixture
 
 mask() {
 	sed -E 's/ for [0-9]+s/ for Ns/; s/^ *[0-9]+s  /  Ns  /; s/"requestId":"[^"]*"/"requestId":"ID"/g' |
-		sed -E 's/"(since|beganAt|dueAt|at)":"[^"]*"/"\1":"TIME"/g; s/within a second|is due/SOON/'
+		sed -E 's/"(since|beganAt|dueAt|at)":"[^"]*"/"\1":"TIME"/g; s/within a second|is due/SOON/; s/another [0-9a-z ]*,/another N,/'
 }
 # make_pool NAME TYPE PORT
 make_pool() {
@@ -39,6 +39,10 @@ printf d >&8
 check "they go down" wait_for 10 are down
 id=$(ctl get targets -o ndjson | sed -n 's/^{"id":"\([0-9a-f]*\)".*"type":"http".*/\1/p')
 golden down describe target "$id"
+printf f >&8
+flapped() { ctl describe target "$id" | grep -q '^Flaps'; }
+check "they flap" wait_for 10 flapped
+golden flapped describe target "$id"
 golden ambiguous describe target 10.1.0.1:80
 printf u >&8
 check "they come up" wait_for 10 are up

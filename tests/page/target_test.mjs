@@ -66,6 +66,16 @@ await run([
 			await picture(page, 'target-down-light-en');
 		});
 	},
+	async function one_that_flaps_says_for_how_long_it_is_held() {
+		await on(async (page) => {
+			await found(page, 'answered 503');
+			assert.equal(await page.locator('dialog .t-flaps').count(), 0);
+			fixture.do('f');
+			await page.locator('dialog .t-flaps', { hasText: /3 in a row: held down for .* more/ }).waitFor();
+			fixture.do('d');
+			await page.locator('dialog .t-flaps').waitFor({ state: 'detached' });
+		});
+	},
 	async function its_changes_come_as_they_happen() {
 		await on(async (page) => {
 			await found(page, 'answered 503');

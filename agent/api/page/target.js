@@ -35,12 +35,19 @@ function next(probe) {
 	return t(left > 0 ? 'target.next.soon' : 'target.next.due', { every });
 }
 
+function flaps({ flaps: n, heldUntil }) {
+	const left = (Date.parse(heldUntil) - Date.now()) / 1000;
+
+	return left > 0 ? t('target.flaps.held', { n, in: duration(left) }) : n > 0 && t('target.flaps.n', { n });
+}
+
 function facts(target) {
 	const { probe } = target;
 	const all = [
 		['state', since(target)],
 		['check', checkWords(target.check)],
 		['streak', probe && streak(target, probe)],
+		['flaps', flaps(target)],
 		['next', probe ? next(probe) : t('target.unseen')],
 		['began', probe?.beganAt && html`<span title=${time(probe.beganAt)}>${t('target.ago', { age: age(probe.beganAt) })}</span>`],
 		['took', probe?.tookMicroseconds > 0 && microseconds(probe.tookMicroseconds)],

@@ -4,7 +4,7 @@
  * probes that find nothing to object to (tests/lib/core_world.h). Says "ready
  * PORT SOCKET" once it listens at both, the port one of 127.0.0.1; serves until
  * its standard input ends. What comes there meanwhile is what probes find of all
- * targets from then on, a byte each: d, they answer 503; u, they are well.
+ * targets from then on, a byte each: d, they answer 503; f, so, and have flapped; u, they are well.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static const struct hc_sight sight = {
 	.latency_us = 412,
 };
 
-static void find(struct world *w, bool is_up)
+static void find(struct world *w, bool is_up, bool flapped)
 {
 	const enum hc_reason reason = is_up ? HC_REASON_OK : HC_REASON_STATUS;
 	const int32_t detail = is_up ? 0 : 503;
@@ -49,6 +49,8 @@ static void find(struct world *w, bool is_up)
 					      .reason = reason,
 					      .detail = detail,
 					      .proven = true,
+					      .flaps = flapped ? 3 : 0,
+					      .held_ms = flapped ? 300000 : 0,
 					      .since_ms = clock_wall_ms(&clock_system) };
 
 		wire_put_hc_verdict(&b, &v);
@@ -64,8 +66,8 @@ static void on_input(void *arg, uint32_t events)
 	(void)events;
 	if (read(STDIN_FILENO, &byte, 1) <= 0)
 		loop_stop(w->loop, 0);
-	else if (byte == 'd' || byte == 'u')
-		find(w, byte == 'u');
+	else if (byte == 'd' || byte == 'f' || byte == 'u')
+		find(w, byte == 'u', byte == 'f');
 }
 
 int main(void)
