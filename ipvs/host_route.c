@@ -11,90 +11,11 @@
 #include <unistd.h>
 
 #include "agent/base/xalloc.h"
+#include "ipvs/host_rtnl.h"
 
 #define LOOPBACK_IFINDEX 1 /* in every network namespace; include/net/net_namespace.h */
-#define BATCH_BYTES	 (64 * 1024)
-#define MESSAGE_MAX	 128		   /* more than a route with all that we put into it */
-#define RECEIVE_BYTES	 (64 * 1024)	   /* dumps come in pieces of up to 32 KiB */
-#define RECEIVE_BUFFER	 (4 * 1024 * 1024) /* an error of every message of a batch fits */
-
-struct host_routes {
-	struct mnl_socket *nl;
-	uint8_t protocol;
-	uint32_t seq;
-};
-
-int host_routes_open(uint8_t protocol, struct host_routes **out, struct err *err)
-{
-	struct host_routes *r = xcalloc(1, sizeof(*r));
-	int on = 1;
-	int size = RECEIVE_BUFFER;
-	int error;
-
-	r->protocol = protocol;
-	r->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		goto fail;
-	/* Only with it does the kernel filter dumps by table (Linux 4.20). */
-	if (mnl_socket_setsockopt(r->nl, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) < 0)
-		goto fail;
-	(void)mnl_socket_setsockopt(r->nl, NETLINK_CAP_ACK, &on, sizeof(on));
-	(void)setsockopt(mnl_socket_get_fd(r->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	*out = r;
-	return 0;
-fail:
-	error = -errno;
-	host_routes_close(r);
-	return err_set(err, error, "rtnetlink socket: %s", strerror(-error));
-}
-
-void host_routes_close(struct host_routes *r)
-{
-	if (!r)
-		return;
-	if (r->nl)
-		mnl_socket_close(r->nl);
-	free(r);
-}
-
-uint32_t host_routes_port(const struct host_routes *r)
-{
-	return mnl_socket_get_portid(r->nl);
-}
 
 /* --- reading --- */
-
-/* What is left of an answer that was given up would be taken for the next one. */
-static void drain(struct host_routes *r)
-{
-	char buf[8192];
-
-	while (recv(mnl_socket_get_fd(r->nl), buf, sizeof(buf), MSG_DONTWAIT) >= 0 ||
-	       errno == ENOBUFS)
-		;
-}
-
-static int dump(struct host_routes *r, struct nlmsghdr *request, mnl_cb_t cb, void *arg)
-{
-	char *buf = xmalloc(RECEIVE_BYTES);
-	int ret = MNL_CB_OK;
-
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = ++r->seq;
-	if (mnl_socket_sendto(r->nl, request, request->nlmsg_len) < 0)
-		ret = -errno;
-	while (ret > MNL_CB_STOP) {
-		ssize_t len = mnl_socket_recvfrom(r->nl, buf, RECEIVE_BYTES);
-
-		ret = len < 0 ? -1 : mnl_cb_run(buf, len, r->seq, host_routes_port(r), cb, arg);
-		if (ret < 0)
-			ret = -errno;
-	}
-	if (ret < 0)
-		drain(r);
-	free(buf);
-	return ret < 0 ? ret : 0;
-}
 
 static int keep_attribute(const struct nlattr *attr, void *data)
 {
@@ -103,18 +24,6 @@ static int keep_attribute(const struct nlattr *attr, void *data)
 	if (mnl_attr_type_valid(attr, RTA_MAX) >= 0)
 		table[mnl_attr_get_type(attr)] = attr;
 	return MNL_CB_OK;
-}
-
-/* False where the attribute is missing or of another length than the family has. */
-static bool get_addr(const struct nlattr *attr, uint8_t family, struct addr *out)
-{
-	struct addr a = { .family = family };
-
-	if (!attr || mnl_attr_get_payload_len(attr) != addr_len(&a))
-		return false;
-	memcpy(a.bytes, mnl_attr_get_payload(attr), addr_len(&a));
-	*out = a;
-	return true;
 }
 
 struct read_routes {
@@ -137,10 +46,10 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 		return MNL_CB_OK;
 	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
 		return MNL_CB_ERROR;
-	if (!get_addr(attr[RTA_DST], rt->rtm_family, &route.dst) ||
+	if (!host_rtnl_addr(attr[RTA_DST], rt->rtm_family, &route.dst) ||
 	    rt->rtm_dst_len != addr_len(&route.dst) * 8)
 		return MNL_CB_OK;
-	(void)get_addr(attr[RTA_PREFSRC], rt->rtm_family, &route.source);
+	(void)host_rtnl_addr(attr[RTA_PREFSRC], rt->rtm_family, &route.source);
 	route.ours = rt->rtm_protocol == read->protocol;
 	read->fn(read->arg, &route);
 	return MNL_CB_OK;
@@ -149,7 +58,7 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 static int read_routes_of(struct host_routes *r, uint8_t family, host_route_fn *fn, void *arg)
 {
 	struct read_routes read = { fn, arg, family, r->protocol };
-	char buf[MESSAGE_MAX];
+	char buf[HOST_RTNL_MESSAGE_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 	int ret;
@@ -157,7 +66,7 @@ static int read_routes_of(struct host_routes *r, uint8_t family, host_route_fn *
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rt->rtm_family = family;
 	rt->rtm_table = RT_TABLE_LOCAL;
-	ret = dump(r, nlh, read_route, &read);
+	ret = host_rtnl_dump(r, nlh, read_route, &read);
 	/* No such table yet; no such family. */
 	return ret == -ENOENT || ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT ? 0 : ret;
 }
@@ -189,7 +98,8 @@ static int read_address(const struct nlmsghdr *nlh, void *data)
 	if (mnl_attr_parse(nlh, sizeof(*ifa), keep_attribute, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	/* On a point-to-point link IFA_ADDRESS is the peer's. */
-	if (get_addr(attr[IFA_LOCAL] ? attr[IFA_LOCAL] : attr[IFA_ADDRESS], ifa->ifa_family, &a))
+	if (host_rtnl_addr(attr[IFA_LOCAL] ? attr[IFA_LOCAL] : attr[IFA_ADDRESS], ifa->ifa_family,
+			   &a))
 		read->fn(read->arg, &a);
 	return MNL_CB_OK;
 }
@@ -197,12 +107,12 @@ static int read_address(const struct nlmsghdr *nlh, void *data)
 int host_addresses_read(struct host_routes *r, host_address_fn *fn, void *arg)
 {
 	struct read_addresses read = { fn, arg };
-	char buf[MESSAGE_MAX];
+	char buf[HOST_RTNL_MESSAGE_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
 	nlh->nlmsg_type = RTM_GETADDR;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
-	return dump(r, nlh, read_address, &read);
+	return host_rtnl_dump(r, nlh, read_address, &read);
 }
 
 static int saw_device(const struct nlmsghdr *nlh, void *data)
@@ -214,8 +124,8 @@ static int saw_device(const struct nlmsghdr *nlh, void *data)
 bool host_has_device(struct host_routes *r, const char *name)
 {
 	bool found = false;
-	char buf[MESSAGE_MAX];
-	char *answer = xmalloc(RECEIVE_BYTES);
+	char buf[HOST_RTNL_MESSAGE_MAX];
+	char *answer = xmalloc(HOST_RTNL_RECEIVE_BYTES);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	ssize_t len = -1;
 
@@ -226,7 +136,7 @@ bool host_has_device(struct host_routes *r, const char *name)
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	/* One message comes: the interface, or an error where there is none. */
 	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) >= 0)
-		len = mnl_socket_recvfrom(r->nl, answer, RECEIVE_BYTES);
+		len = mnl_socket_recvfrom(r->nl, answer, HOST_RTNL_RECEIVE_BYTES);
 	if (len > 0)
 		(void)mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), saw_device,
 				 &found);
@@ -258,14 +168,14 @@ static int read_advertised(const struct nlmsghdr *nlh, void *data)
 int host_advertised_read(struct host_routes *r, host_advertised_fn *fn, void *arg)
 {
 	struct read_advertised read = { fn, arg };
-	char buf[MESSAGE_MAX];
+	char buf[HOST_RTNL_MESSAGE_MAX];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rt->rtm_family = AF_INET6;
 	rt->rtm_protocol = RTPROT_RA;
-	return dump(r, nlh, read_advertised, &read);
+	return host_rtnl_dump(r, nlh, read_advertised, &read);
 }
 
 /* --- one way --- */
@@ -310,7 +220,7 @@ static uint32_t mtu_of(const char *device)
 
 int host_way_to(struct host_routes *r, const struct addr *a, struct host_way *out)
 {
-	char buf[MESSAGE_MAX], answer[4096];
+	char buf[HOST_RTNL_MESSAGE_MAX], answer[4096];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 	ssize_t len;
@@ -335,16 +245,15 @@ int host_way_to(struct host_routes *r, const struct addr *a, struct host_way *ou
 
 /* --- writing --- */
 
-static struct nlmsghdr *put_change(void *buf, const struct host_route_change *c, uint8_t protocol,
-				   uint32_t seq)
+static struct nlmsghdr *put_change(void *buf, const void *changes, size_t i, uint8_t protocol)
 {
+	const struct host_route_change *c = (const struct host_route_change *)changes + i;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
 
 	nlh->nlmsg_type = c->add ? RTM_NEWROUTE : RTM_DELROUTE;
 	/* EXCL: never in the place of a route that somebody else made. */
 	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (c->add ? NLM_F_CREATE | NLM_F_EXCL : 0));
-	nlh->nlmsg_seq = seq;
 	rt->rtm_family = c->route.dst.family;
 	rt->rtm_dst_len = (uint8_t)(addr_len(&c->route.dst) * 8);
 	rt->rtm_table = RT_TABLE_LOCAL;
@@ -358,56 +267,12 @@ static struct nlmsghdr *put_change(void *buf, const struct host_route_change *c,
 	return nlh;
 }
 
-/* Reads until the answer to `last`; the message with sequence number `first` was that of c[0]. */
-static int take_answers(struct host_routes *r, struct host_route_change *c, uint32_t first,
-			uint32_t last)
+static void take_answer(void *changes, size_t i, int error)
 {
-	char buf[8192];
-
-	for (;;) {
-		ssize_t len = mnl_socket_recvfrom(r->nl, buf, sizeof(buf));
-		const struct nlmsghdr *nlh = (const struct nlmsghdr *)buf;
-		int left = (int)len;
-
-		if (len < 0)
-			return -errno;
-		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-			const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-
-			if (nlh->nlmsg_type != NLMSG_ERROR || nlh->nlmsg_seq - first > last - first)
-				continue;
-			c[nlh->nlmsg_seq - first].error = e->error;
-			if (nlh->nlmsg_seq == last)
-				return 0;
-		}
-	}
+	((struct host_route_change *)changes)[i].error = error;
 }
 
 int host_routes_change(struct host_routes *r, struct host_route_change *c, size_t count)
 {
-	char *buf = xmalloc(BATCH_BYTES);
-	int ret = 0;
-
-	for (size_t i = 0; i < count && ret == 0;) {
-		struct nlmsghdr *nlh;
-		uint32_t first = r->seq + 1;
-		size_t start = i;
-		size_t len = 0;
-
-		do {
-			c[i].error = 0;
-			nlh = put_change(buf + len, &c[i], r->protocol, ++r->seq);
-			len += NLMSG_ALIGN(nlh->nlmsg_len);
-		} while (++i < count && len + MESSAGE_MAX <= BATCH_BYTES);
-		/* Errors always come; silence and the answer to the last mean all is well. */
-		nlh->nlmsg_flags |= NLM_F_ACK;
-		if (mnl_socket_sendto(r->nl, buf, len) < 0)
-			ret = -errno;
-		else
-			ret = take_answers(r, c + start, first, r->seq);
-	}
-	if (ret < 0)
-		drain(r);
-	free(buf);
-	return ret;
+	return host_rtnl_write(r, c, count, put_change, take_answer);
 }
