@@ -2,7 +2,7 @@
 /*
  * The order of writing is one in which a VIP never shows the host behind it:
  * what is new gets its rules before its route, what goes loses its route
- * before its rules.
+ * before its rules. Neighbours are answered last, and not any more first.
  *
  * Each part is on its own. One that fails is told and tried again by the next
  * ipvs_host_sync(); the others go on.
@@ -21,7 +21,8 @@
 #include "ipvs/host_module.h"
 #include "ipvs/host_state.h"
 
-#define MANY 1024 /* changes at a time, after which memory goes back to the kernel */
+#define MANY	      1024 /* changes at a time, after which memory goes back to the kernel */
+#define MORE_AFTER_MS 20   /* that what was left is written */
 
 /* --- writing --- */
 
@@ -214,23 +215,42 @@ static void write_sets(struct ipvs_host *h, const struct host_changes *c)
 	}
 }
 
-/* Writes what differs of what was touched. */
+static void on_more(void *arg);
+
+/* Writes what differs of what was touched; what is too much now, soon. */
 static int settle(struct ipvs_host *h, enum surplus surplus, struct err *err)
 {
 	struct host_changes c = { 0 };
 	struct err first = { 0 };
 	struct err why = { 0 };
+	bool more = false;
 
 	host_model_diff(&h->model, surplus != SURPLUS_KEEP, &c);
+	host_keep_first(&first, host_answer_write(h, &c, false, &more, &why), &why);
 	host_keep_first(&first, write_routes(h, &c, false, &why), &why);
 	host_keep_first(&first, write_rules(h, &c, surplus, &why), &why);
 	host_keep_first(&first, write_routes(h, &c, true, &why), &why);
+	host_keep_first(&first, host_answer_write(h, &c, true, &more, &why), &why);
 	write_sets(h, &c);
+	if (more && !h->more)
+		h->more = loop_timer_in(h->loop, MORE_AFTER_MS, on_more, h);
 	/* What libnftables and libipset took for it goes back to the kernel. */
 	if (c.count > MANY)
 		malloc_trim(0);
 	host_changes_done(&c);
 	return host_first(&first, err);
+}
+
+static void on_more(void *arg)
+{
+	struct ipvs_host *h = arg;
+	struct err err = { 0 };
+
+	h->more = 0;
+	/* The next sync finds what is missing, and tells of it. */
+	if (settle(h, SURPLUS_KEEP, &err) < 0)
+		h->changed(h->arg);
+	host_tell_fresh(h);
 }
 
 /* --- the interface --- */
@@ -271,15 +291,18 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 		  ipvs_host_changed_fn *changed, void *arg, struct ipvs_host **out, struct err *err)
 {
 	struct ipvs_host *h = xcalloc(1, sizeof(*h));
+	struct host_links before;
 	struct err why = { 0 };
 	int r;
 
+	h->loop = l;
 	h->config = c;
 	h->event = event;
 	h->changed = changed;
 	h->arg = arg;
 	h->kernel = running_kernel();
 	host_model_init(&h->model, &c->announce);
+	h->model.links = &h->links;
 	h->sysctls = host_sysctls_new("/proc/sys", on_sysctl, h);
 	host_module_load();
 	r = open_parts(h, err);
@@ -293,10 +316,11 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 		return r;
 	}
 	/* What cannot be read now is read by the next sync, and what is there stays there. */
+	(void)host_read_links(h, &before);
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	host_model_adopt(&h->model);
-	host_tell_open(h, l);
+	host_tell_open(h);
 	write_sysctls(h, false);
 	*out = h;
 	return 0;
@@ -307,7 +331,10 @@ void ipvs_host_free(struct ipvs_host *h)
 	if (!h)
 		return;
 	host_watch_free(h->watch);
+	loop_cancel(h->loop, h->more);
 	host_tell_close(h);
+	host_links_done(&h->links);
+	host_proxies_done(&h->proxies);
 	host_sysctls_free(h->sysctls);
 	host_sets_close(h->sets);
 	host_rules_close(h->rules);
@@ -351,18 +378,23 @@ int ipvs_host_served(struct ipvs_host *h, struct err *err)
 
 int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struct err *err)
 {
-	uint64_t before = h->writes;
+	uint64_t writes = h->writes;
+	struct host_links before;
 	struct err first = { 0 };
 	struct err why = { 0 };
+	bool links_read = host_read_links(h, &before);
 
 	host_keep_first(&first, host_read_all(h, false, &why), &why);
 	write_sysctls(h, true);
+	host_answer_sysctls(h);
 	host_model_touch_all(&h->model);
 	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
 	host_tell_fresh(h); /* first: what a link is told of all VIPs counts as told */
-	host_tell_links(h);
-	*out_repairs = h->writes - before;
+	if (links_read)
+		host_tell_links(h, &before);
+	host_links_done(&before);
+	*out_repairs = h->writes - writes;
 	return host_first(&first, err);
 }
 

@@ -8,6 +8,8 @@
  *             ports of `ours`, the guard for all ports of a VIP that is not an
  *             address of an interface; and `arp parasaus`, where the configuration's
  *             `announce` wants silence about VIPs that another machine answers for
+ *   proxies   a proxy neighbour for each IPv6 VIP on the link of an interface that
+ *             this machine answers for (host_proxy.h)
  *   ipsets    for operators' own rules; nothing depends on them (host_set.h)
  *   sysctls   by kernel version (host_sysctl.c)
  *

@@ -11,6 +11,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/xalloc.h"
 #include "ipvs/host.h"
+#include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
 #include "ipvs/host_set.h"
@@ -61,6 +62,51 @@ static int remove_routes(const struct ipvs_config *c, ipvs_host_removed_fn *remo
 	return r;
 }
 
+static int plan_removal(struct host_routes *routes, struct host_proxies *proxies,
+			struct host_proxy_changes *out)
+{
+	const struct host_links nowhere = { 0 };
+	int r = host_proxies_read(routes, proxies);
+
+	for (size_t i = 0; i < proxies->count; i++) {
+		if (i == 0 || addr_cmp(&proxies->v[i - 1].addr, &proxies->v[i].addr) != 0)
+			host_proxies_plan(proxies, &nowhere, &proxies->v[i].addr, false, out);
+	}
+	return r;
+}
+
+static int remove_proxies(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
+			  struct err *err)
+{
+	struct host_routes *routes = NULL;
+	struct host_proxies proxies = { 0 };
+	struct host_proxy_changes plan = { 0 };
+	int r = host_routes_open(c->route_protocol, &routes, err);
+
+	if (r < 0)
+		return r;
+	r = plan_removal(routes, &proxies, &plan);
+	if (r == 0 && plan.count)
+		r = host_proxies_change(routes, &proxies, &plan);
+	if (r < 0)
+		err_set(err, r, "proxy neighbours: %s", strerror(-r));
+	for (size_t i = 0; i < plan.count && r == 0; i++) {
+		char name[IF_NAMESIZE] = "?";
+		char text[ADDR_TEXT_MAX];
+		char line[ADDR_TEXT_MAX + IF_NAMESIZE + 32];
+
+		(void)if_indextoname(plan.v[i].proxy.link, name);
+		snprintf(line, sizeof(line), "proxy neighbour %s on %s",
+			 addr_text(&plan.v[i].proxy.addr, text), name);
+		if (plan.v[i].error == 0)
+			removed(arg, line);
+	}
+	host_proxy_changes_done(&plan);
+	host_proxies_done(&proxies);
+	host_routes_close(routes);
+	return r;
+}
+
 static int remove_rules(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
 			struct err *err)
 {
@@ -107,13 +153,14 @@ static int remove_sets(ipvs_host_removed_fn *removed, void *arg, struct err *err
 int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
 		      struct err *err)
 {
-	struct err why[3] = { 0 };
-	int r[3];
+	struct err why[4] = { 0 };
+	int r[4];
 
-	/* Routes first: without the guard a VIP shows the host behind it. */
-	r[0] = remove_routes(c, removed, arg, &why[0]);
-	r[1] = remove_rules(c, removed, arg, &why[1]);
-	r[2] = remove_sets(removed, arg, &why[2]);
+	/* Routes before the rules: without the guard a VIP shows the host behind it. */
+	r[0] = remove_proxies(c, removed, arg, &why[0]);
+	r[1] = remove_routes(c, removed, arg, &why[1]);
+	r[2] = remove_rules(c, removed, arg, &why[2]);
+	r[3] = remove_sets(removed, arg, &why[3]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
 		if (r[i] < 0)
 			return err_set(err, r[i], "%s", why[i].text);

@@ -4,8 +4,12 @@
 #include <arpa/inet.h>
 #include <net/ethernet.h>
 #include <net/if_arp.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip6.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/base/xalloc.h"
 
@@ -29,6 +33,57 @@ void host_arp_packet(const uint8_t mac[static HOST_MAC_LEN], const struct addr *
 	if (reply)
 		memcpy(out + 18, mac, HOST_MAC_LEN);
 	memcpy(out + 24, vip->bytes, 4);
+}
+
+/* RFC 1071; of an even number of bytes. */
+static uint32_t add_up(uint32_t sum, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(data[i] << 8 | data[i + 1]);
+	return sum;
+}
+
+uint16_t host_icmp6_checksum(const uint8_t *packet, size_t len)
+{
+	const size_t head = sizeof(struct ip6_hdr);
+	uint32_t sum = (uint32_t)(len - head) + IPPROTO_ICMPV6;
+
+	sum = add_up(sum, packet + 8, 32); /* source and destination */
+	sum = add_up(sum, packet + head, len - head);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+void host_na_packet(const uint8_t mac[static HOST_MAC_LEN], const struct addr *vip,
+		    uint8_t out[static HOST_NA_LEN])
+{
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+	struct {
+		struct ip6_hdr ip;
+		struct nd_neighbor_advert na;
+		struct nd_opt_hdr option;
+		uint8_t mac[HOST_MAC_LEN];
+	} p = {
+		.ip.ip6_flow = htonl(6u << 28),
+		.ip.ip6_plen = htons(HOST_NA_LEN - sizeof(struct ip6_hdr)),
+		.ip.ip6_nxt = IPPROTO_ICMPV6,
+		.ip.ip6_hlim = 255,
+		.na.nd_na_type = ND_NEIGHBOR_ADVERT,
+		/* Not a router's, as the kernel's answers for the VIP are not. */
+		.na.nd_na_flags_reserved = ND_NA_FLAG_OVERRIDE,
+		.option.nd_opt_type = ND_OPT_TARGET_LINKADDR,
+		.option.nd_opt_len = 1,
+	};
+
+	_Static_assert(sizeof(p) == HOST_NA_LEN, "HOST_NA_LEN");
+	memcpy(&p.ip.ip6_src, vip->bytes, 16);
+	memcpy(&p.ip.ip6_dst, all_nodes, 16);
+	memcpy(&p.na.nd_na_target, vip->bytes, 16);
+	memcpy(p.mac, mac, HOST_MAC_LEN);
+	memcpy(out, &p, sizeof(p));
+	p.na.nd_na_cksum = host_icmp6_checksum(out, sizeof(p));
+	memcpy(out, &p, sizeof(p));
 }
 
 /* --- the queue --- */
@@ -143,6 +198,11 @@ static void tell_again(struct host_herald *h, const struct entry *e)
 	put(&h->again, &again);
 }
 
+static enum host_herald_form forms_of(const struct addr *vip)
+{
+	return vip->family == AF_INET ? HOST_HERALD_FORMS : HOST_HERALD_REQUEST + 1;
+}
+
 /* False: nothing of this line can be told now. */
 static bool tell_one(struct host_herald *h, struct line *from)
 {
@@ -158,7 +218,7 @@ static bool tell_one(struct host_herald *h, struct line *from)
 	}
 	if (sent > 0) {
 		h->credit_us -= 1000000 / h->rate;
-		if (++e->form < HOST_HERALD_FORMS)
+		if (++e->form < forms_of(&e->vip))
 			return true;
 		if (from == &h->first)
 			tell_again(h, e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Telling a link that a VIP is here, unasked: gratuitous ARP in both forms
- * (RFC 826, RFC 5227), so that neighbours that know it elsewhere learn anew.
+ * (RFC 826, RFC 5227), or an unsolicited neighbour advertisement (RFC 4861,
+ * section 7.2.6), so that neighbours that know it elsewhere learn anew.
  * Each VIP is told twice, HOST_HERALD_AGAIN_MS apart, for a packet may be lost;
  * all together no faster than the link's neighbours can take.
  *
@@ -20,7 +21,9 @@
 #define HOST_HERALD_AGAIN_MS 1000
 #define HOST_HERALD_TICK_MS  20
 #define HOST_ARP_LEN	     28
+#define HOST_NA_LEN	     72
 
+/* Of ARP; an advertisement has the first alone. */
 enum host_herald_form { HOST_HERALD_REQUEST, HOST_HERALD_REPLY, HOST_HERALD_FORMS };
 
 /*
@@ -33,6 +36,16 @@ typedef int host_herald_fn(void *arg, const struct addr *vip, unsigned link,
 /* What follows the Ethernet header: "this VIP (IPv4) has this MAC". */
 void host_arp_packet(const uint8_t mac[static HOST_MAC_LEN], const struct addr *vip,
 		     enum host_herald_form form, uint8_t out[static HOST_ARP_LEN]);
+
+/* The same of an IPv6 VIP, with the IPv6 header, to all nodes of the link. */
+void host_na_packet(const uint8_t mac[static HOST_MAC_LEN], const struct addr *vip,
+		    uint8_t out[static HOST_NA_LEN]);
+
+/*
+ * The checksum of an ICMPv6 packet with its IPv6 header and no other, where its own is 0 still
+ * (RFC 8200, section 8.1); in network order. `len` is even.
+ */
+uint16_t host_icmp6_checksum(const uint8_t *packet, size_t len);
 
 struct host_herald;
 

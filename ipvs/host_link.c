@@ -26,7 +26,7 @@ struct host_link *host_links_add(struct host_links *l, unsigned index, const cha
 		l->v[at] = l->v[at - 1];
 	link = &l->v[at];
 	l->count++;
-	*link = (struct host_link){ .index = index };
+	*link = (struct host_link){ .index = index, .runs = true };
 	snprintf(link->name, sizeof(link->name), "%s", name);
 	memcpy(link->mac, mac, HOST_MAC_LEN);
 	return link;
@@ -41,13 +41,19 @@ static bool has_net(const struct host_link *l, const struct prefix *p)
 	return false;
 }
 
+static bool is_link_local(const struct addr *a)
+{
+	return a->family == AF_INET6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
 void host_link_add_net(struct host_link *l, const struct addr *a, unsigned len)
 {
+	unsigned bits = (unsigned)addr_len(a) * 8;
 	struct prefix p = { *a, (uint8_t)len };
 
-	if (len >= 32)
+	if (len >= bits || is_link_local(a))
 		return;
-	for (unsigned i = len; i < 32; i++)
+	for (unsigned i = len; i < bits; i++)
 		p.addr.bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
 	if (has_net(l, &p))
 		return;
@@ -72,6 +78,15 @@ bool host_link_has(const struct host_link *l, const struct addr *a)
 	return false;
 }
 
+bool host_links_have(const struct host_links *l, const struct addr *a)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (host_link_has(&l->v[i], a))
+			return true;
+	}
+	return false;
+}
+
 const struct host_link *host_links_find(const struct host_links *l, unsigned index)
 {
 	for (size_t i = 0; i < l->count; i++) {
@@ -83,12 +98,15 @@ const struct host_link *host_links_find(const struct host_links *l, unsigned ind
 
 /* --- the host --- */
 
-static bool addr_of(const struct sockaddr *sa, struct addr *out)
+bool host_link_addr(const struct sockaddr *sa, struct addr *out)
 {
-	*out = (struct addr){ .family = AF_INET };
-	if (!sa || sa->sa_family != AF_INET)
+	if (!sa || (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
 		return false;
-	memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	*out = (struct addr){ .family = (uint8_t)sa->sa_family };
+	if (sa->sa_family == AF_INET)
+		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	else
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
 	return true;
 }
 
@@ -96,21 +114,21 @@ static unsigned bits_of(const struct addr *mask)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < addr_len(mask); i++)
 		n += (unsigned)__builtin_popcount(mask->bytes[i]);
 	return n;
 }
 
 static void add_link(struct host_links *l, const struct ifaddrs *i)
 {
-	const unsigned up = IFF_UP | IFF_RUNNING;
 	const struct sockaddr_ll *ll = (const struct sockaddr_ll *)(const void *)i->ifa_addr;
 
 	if (!ll || ll->sll_family != AF_PACKET || ll->sll_hatype != ARPHRD_ETHER ||
 	    ll->sll_halen != HOST_MAC_LEN || i->ifa_flags & (IFF_LOOPBACK | IFF_NOARP) ||
-	    (i->ifa_flags & up) != up)
+	    !(i->ifa_flags & IFF_UP))
 		return;
-	(void)host_links_add(l, (unsigned)ll->sll_ifindex, i->ifa_name, ll->sll_addr);
+	host_links_add(l, (unsigned)ll->sll_ifindex, i->ifa_name, ll->sll_addr)->runs =
+		(i->ifa_flags & IFF_RUNNING) != 0;
 }
 
 static void add_net(struct host_links *l, const struct ifaddrs *i)
@@ -118,7 +136,7 @@ static void add_net(struct host_links *l, const struct ifaddrs *i)
 	struct addr a;
 	struct addr mask;
 
-	if (!addr_of(i->ifa_addr, &a) || !addr_of(i->ifa_netmask, &mask))
+	if (!host_link_addr(i->ifa_addr, &a) || !host_link_addr(i->ifa_netmask, &mask))
 		return;
 	for (size_t k = 0; k < l->count; k++) {
 		if (strcmp(l->v[k].name, i->ifa_name) == 0)

@@ -12,6 +12,7 @@ struct host_vip {
 	struct addr addr;
 	uint8_t present; /* bits 1 << HOST_ROUTE ... */
 	bool wrong_route;
+	bool wrong_proxy;
 	bool foreign_route;
 	bool touched;
 	bool served;	    /* IPVS has its services */
@@ -165,7 +166,7 @@ void host_model_unwant(struct host_model *m, const struct endpoint *key)
 
 static bool is_of_vip(enum host_part part)
 {
-	return part <= HOST_SILENT;
+	return part <= HOST_PROXY;
 }
 
 void host_model_forget(struct host_model *m, enum host_part part)
@@ -184,6 +185,8 @@ void host_model_forget(struct host_model *m, enum host_part part)
 		v->present &= keep;
 		if (part == HOST_ROUTE)
 			v->wrong_route = v->foreign_route = false;
+		if (part == HOST_PROXY)
+			v->wrong_proxy = false;
 	}
 }
 
@@ -199,11 +202,21 @@ void host_model_saw(struct host_model *m, enum host_part part, const struct endp
 	v->present |= (uint8_t)(1u << part);
 	if (part == HOST_ROUTE)
 		v->wrong_route = !right;
+	if (part == HOST_PROXY)
+		v->wrong_proxy = !right;
 }
 
 void host_model_saw_foreign_route(struct host_model *m, const struct addr *a)
 {
 	vip_of(m, a)->foreign_route = true;
+}
+
+/* As far as the rules and the proxy neighbours say that are there. */
+static bool is_answered(const struct host_vip *v)
+{
+	if (v->addr.family == AF_INET6)
+		return v->present & 1u << HOST_PROXY;
+	return !(v->present & 1u << HOST_SILENT);
 }
 
 void host_model_adopt(struct host_model *m)
@@ -212,8 +225,7 @@ void host_model_adopt(struct host_model *m)
 	size_t pos = 0;
 
 	while ((v = map_next(&m->vips, &pos)))
-		v->served = v->present & (1u << HOST_ROUTE | 1u << HOST_VIP) &&
-			    !(v->present & 1u << HOST_SILENT);
+		v->served = v->present & (1u << HOST_ROUTE | 1u << HOST_VIP) && is_answered(v);
 }
 
 void host_model_serve(struct host_model *m)
@@ -231,10 +243,9 @@ void host_model_serve(struct host_model *m)
 
 static bool is_owned(const struct host_model *m, const struct host_vip *v)
 {
-	const unsigned apart = 1u << HOST_SILENT | 1u << HOST_OWN;
-
 	return m->announce && m->announce->mode == IPVS_ANNOUNCE_OWNER && v->frontends &&
-	       v->served && !(v->present & apart) && ipvs_answers_for(m->announce, &v->addr);
+	       v->served && !(v->present & 1u << HOST_OWN) && is_answered(v) &&
+	       ipvs_answers_for(m->announce, &v->addr);
 }
 
 bool host_model_is_owned(const struct host_model *m, const struct addr *vip)
@@ -301,12 +312,29 @@ void host_model_touch_all(struct host_model *m)
 		touch_front(m, f);
 }
 
-/* Not what the host configured as its own: that is answered for whatever we say. */
-static bool is_silent(const struct host_model *m, const struct host_vip *v)
+void host_model_touch(struct host_model *m, const struct addr *vip)
 {
-	if (v->addr.family != AF_INET || !m->announce || m->announce->mode == IPVS_ANNOUNCE_ALL)
-		return false;
-	return !v->served || !ipvs_answers_for(m->announce, &v->addr);
+	touch_vip(m, vip_of(m, vip));
+}
+
+static bool is_to_be_answered(const struct host_model *m, const struct host_vip *v)
+{
+	if (!m->announce || m->announce->mode == IPVS_ANNOUNCE_ALL)
+		return true;
+	return v->served && ipvs_answers_for(m->announce, &v->addr);
+}
+
+/*
+ * ARP answers unless it is kept silent, and neighbour discovery does not unless it is made to; but
+ * for what the host configured as its own: that is answered for whatever we say.
+ */
+static unsigned answer_wants(const struct host_model *m, const struct host_vip *v)
+{
+	bool answered = is_to_be_answered(m, v);
+
+	if (v->addr.family == AF_INET)
+		return answered ? 0 : 1u << HOST_SILENT;
+	return answered && m->links && host_links_have(m->links, &v->addr) ? 1u << HOST_PROXY : 0;
 }
 
 /* An address of an interface has the kernel's own local route, and the host's own services. */
@@ -317,7 +345,7 @@ static uint8_t vip_wants(const struct host_model *m, const struct host_vip *v)
 	if (host_model_is_configured(m, &v->addr))
 		return 1u << HOST_VIP | 1u << HOST_OWN;
 	return (uint8_t)(1u << HOST_VIP | (v->foreign_route ? 0u : 1u << HOST_ROUTE) |
-			 (is_silent(m, v) ? 1u << HOST_SILENT : 0u));
+			 answer_wants(m, v));
 }
 
 static uint8_t front_wants(const struct host_front *f)
@@ -364,9 +392,10 @@ static void diff_vip(const struct host_model *m, const struct host_vip *v, bool 
 {
 	struct endpoint key = { .addr = v->addr };
 	unsigned wants = vip_wants(m, v);
-	unsigned replace = v->wrong_route ? wants & v->present & 1u << HOST_ROUTE : 0;
+	unsigned wrong = (v->wrong_route ? 1u << HOST_ROUTE : 0u) |
+			 (v->wrong_proxy ? 1u << HOST_PROXY : 0u);
 
-	put_changes(out, &key, wants & ~v->present, replace,
+	put_changes(out, &key, wants & ~v->present, wants & v->present & wrong,
 		    wants || prune ? v->present & ~wants : 0);
 }
 
@@ -436,6 +465,8 @@ void host_model_made(struct host_model *m, const struct host_change *c)
 	v->present = (uint8_t)(c->add ? v->present | bit : v->present & ~bit);
 	if (c->part == HOST_ROUTE)
 		v->wrong_route = false;
+	if (c->part == HOST_PROXY)
+		v->wrong_proxy = false;
 }
 
 void host_model_sweep(struct host_model *m)

@@ -16,6 +16,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/map.h"
 #include "ipvs/announce.h"
+#include "ipvs/host_link.h"
 
 /* A thing on the host that a VIP or a frontend has or has not. */
 enum host_part {
@@ -24,6 +25,7 @@ enum host_part {
 	HOST_VIP,    /* in the nftables sets vips4, vips6 */
 	HOST_OWN,    /* in own4, own6: somebody configured the address on an interface */
 	HOST_SILENT, /* in silent4: ARP does not answer for it */
+	HOST_PROXY,  /* its proxy neighbours: solicitations for it are answered (host_proxy.h) */
 	/* of a frontend */
 	HOST_DIRECT,   /* in direct4, direct6: not masqueraded */
 	HOST_DECLARED, /* in the ipset */
@@ -48,6 +50,7 @@ struct host_front;
 
 struct host_model {
 	const struct ipvs_announce *announce; /* NULL: IPVS_ANNOUNCE_ALL */
+	const struct host_links *links;	      /* where VIPs are asked for; NULL: nowhere */
 	struct map vips;
 	struct map fronts;
 	struct host_vip **touched_vips; /* to be looked at by the next difference */
@@ -72,7 +75,10 @@ void host_model_unwant(struct host_model *m, const struct endpoint *key);
 
 /* Before reading a part anew: none of it is known to be there. */
 void host_model_forget(struct host_model *m, enum host_part part);
-/* It is there. `right` is false for a route that is ours and has the wrong source. */
+/*
+ * It is there. `right` is false for a route that is ours and has the wrong source, and for proxy
+ * neighbours that are not on the right links.
+ */
 void host_model_saw(struct host_model *m, enum host_part part, const struct endpoint *key,
 		    bool right);
 /* Someone else's local route leads there already; ours is not needed. Forgotten with HOST_ROUTE. */
@@ -80,7 +86,8 @@ void host_model_saw_foreign_route(struct host_model *m, const struct addr *a);
 
 /*
  * After the first look: a VIP with a route or in our rules (the route may be another program's) that
- * is not silent was served by the process before us, and is answered for from the beginning.
+ * is not silent, or of IPv6 one with proxy neighbours, was served by the process before us, and is
+ * answered for from the beginning.
  */
 void host_model_adopt(struct host_model *m);
 /*
@@ -101,6 +108,8 @@ void host_model_configured_end(struct host_model *m);
 bool host_model_is_configured(const struct host_model *m, const struct addr *a);
 
 void host_model_touch_all(struct host_model *m);
+/* The next difference looks at this VIP again. */
+void host_model_touch(struct host_model *m, const struct addr *vip);
 /*
  * Appends what it takes to make the touched records as they should be, and
  * what is not wanted is removed only with `prune`. Touched they are no more.

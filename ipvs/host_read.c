@@ -104,6 +104,21 @@ static int read_routes(struct ipvs_host *h, struct err *err)
 	return r < 0 ? err_set(err, r, "reading routes: %s", strerror(-r)) : 0;
 }
 
+bool host_read_links(struct ipvs_host *h, struct host_links *out_before)
+{
+	struct host_links now;
+	int r = host_links_read(&now);
+
+	*out_before = (struct host_links){ 0 };
+	if (r < 0) {
+		host_tell(h, LOG_LEVEL_WARNING, "reading interfaces: %s", strerror(-r));
+		return false;
+	}
+	*out_before = h->links;
+	h->links = now;
+	return true;
+}
+
 static void saw_element(void *arg, enum host_part part, const struct endpoint *key)
 {
 	struct ipvs_host *h = arg;
@@ -197,6 +212,7 @@ int host_read_all(struct ipvs_host *h, bool sets_whole, struct err *err)
 
 	host_keep_first(&first, read_routes(h, &why), &why);
 	host_keep_first(&first, read_rules(h, &why), &why);
+	host_keep_first(&first, host_answer_read(h, &why), &why);
 	(void)read_sets(h, sets_whole);
 	return host_first(&first, err);
 }

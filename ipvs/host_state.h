@@ -10,6 +10,7 @@
 #include "ipvs/host_herald.h"
 #include "ipvs/host_link.h"
 #include "ipvs/host_model.h"
+#include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
 #include "ipvs/host_set.h"
@@ -28,6 +29,9 @@ struct ipvs_host {
 	struct host_sysctls *sysctls;
 	struct host_watch *watch;
 	struct host_links links;
+	struct host_proxies proxies; /* as they were read, and written since */
+	struct loop *loop;
+	timer_id more;		    /* something was left to be written */
 	struct host_herald *herald; /* NULL: nobody is told anything */
 	bool herald_complained;
 	uint32_t kernel;
@@ -51,12 +55,31 @@ int host_first(const struct err *first, struct err *err);
 /* The preferred source of routes to `dst`; family 0: none. */
 const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);
 /* --- host_tell.c --- */
-void host_tell_open(struct ipvs_host *h, struct loop *l);
+void host_tell_open(struct ipvs_host *h);
 void host_tell_close(struct ipvs_host *h);
 /* Tell the links of VIPs that are owned since the last time. */
 void host_tell_fresh(struct ipvs_host *h);
-/* Read the links; those that came, or are not what they were, are told of all VIPs. */
-void host_tell_links(struct ipvs_host *h);
+/* Links that came, or are not what they were before, are told of all VIPs. */
+void host_tell_links(struct ipvs_host *h, const struct host_links *before);
+
+/* --- host_answer.c --- */
+/* Read the proxy neighbours into the model. */
+MUST_CHECK int host_answer_read(struct ipvs_host *h, struct err *err);
+/*
+ * Make those changes to proxy neighbours that add or those that remove. What is too much at a time
+ * stays touched in the model, and *out_more becomes true.
+ */
+MUST_CHECK int host_answer_write(struct ipvs_host *h, const struct host_changes *c, bool add,
+				 bool *out_more, struct err *err);
+/* What the links need on which there are any. */
+void host_answer_sysctls(struct ipvs_host *h);
+
+/* --- host_read.c --- */
+/*
+ * Read the links, and hand out what they were; the caller frees that. False: they cannot be read and
+ * are as they were, and *out_before is empty.
+ */
+bool host_read_links(struct ipvs_host *h, struct host_links *out_before);
 
 /* What nftables has is not known any more. */
 void host_rules_forget(struct host_model *m);

@@ -137,6 +137,7 @@ struct host_sysctls {
 	bool complained[ARRAY_LEN(choices)];
 	bool hinted[HINTS_MAX];
 	bool told_advertised;
+	bool told_answer;
 	long held; /* what EXPIRE_NODEST is set back to; 0: it need not be */
 };
 
@@ -261,6 +262,46 @@ unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_fac
 		count += apply(s, i);
 	}
 	return count;
+}
+
+/* Not path_of(): the name of an interface may hold a dot. */
+static unsigned answer_by(struct host_sysctls *s, const char *interface, const char *tree,
+			  const char *setting, long value)
+{
+	char path[PATH_MAX];
+	long before;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/net/ipv6/%s/%s/%s", s->root, tree, interface, setting);
+	r = read_number(path, &before);
+	if (r == 0 && before != value) {
+		r = write_number(path, value);
+		if (r == 0) {
+			tell(s, LOG_LEVEL_INFO,
+			     "net.ipv6.%s.%s.%s set from %ld to %ld: neighbours that ask for IPv6 "
+			     "VIPs are answered",
+			     tree, interface, setting, before, value);
+			return 1;
+		}
+	}
+	if (r < 0 && !s->told_answer)
+		tell(s, LOG_LEVEL_WARNING,
+		     "net.ipv6.%s.%s.%s cannot be set to %ld (%s): neighbours that ask for IPv6 "
+		     "VIPs are not answered, or late",
+		     tree, interface, setting, value, strerror(-r));
+	s->told_answer |= r < 0;
+	return 0;
+}
+
+unsigned host_sysctls_answer(struct host_sysctls *s, const char *interface)
+{
+	unsigned count = 0;
+	long all;
+
+	/* Either will do (ndisc_recv_ns()). */
+	if (host_sysctl_read(s->root, "net.ipv6.conf.all.proxy_ndp", &all) < 0 || all == 0)
+		count += answer_by(s, interface, "conf", "proxy_ndp", 1);
+	return count + answer_by(s, interface, "neigh", "proxy_delay", 0);
 }
 
 int host_sysctls_hold_connections(struct host_sysctls *s, bool hold, unsigned *out_written)

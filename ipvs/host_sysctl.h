@@ -62,6 +62,12 @@ unsigned host_sysctls_apply(struct host_sysctls *s, const struct host_sysctl_fac
  */
 bool host_sysctls_forwarding_hurts(struct host_sysctls *s, const char *interface);
 /*
+ * What it takes that the kernel answers neighbour solicitations for its proxy neighbours on this
+ * interface, and at once. Tells each that it sets, and once what cannot be set. Returns how many
+ * were set.
+ */
+unsigned host_sysctls_answer(struct host_sysctls *s, const char *interface);
+/*
  * With `hold` net.ipv4.vs.expire_nodest_conn is set to 0, without it back to what it was then; in
  * between nothing else is done with *s. -errno: it could not be set; one that could not be set back
  * is set again by the next host_sysctls_apply(). Tells nothing. *out_written: how many were set.

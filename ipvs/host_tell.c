@@ -13,19 +13,26 @@
 
 #include "ipvs/host_state.h"
 
-static int send_arp(int fd, const struct host_link *l, const struct addr *vip,
-		    enum host_herald_form form)
+static int send_to_all(int fd, const struct host_link *l, const struct addr *vip,
+		       enum host_herald_form form)
 {
+	static const uint8_t all_nodes[HOST_MAC_LEN] = { 0x33, 0x33, 0, 0, 0, 1 }; /* ff02::1 */
+	bool v6 = vip->family == AF_INET6;
 	struct sockaddr_ll to = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ETHERTYPE_ARP),
+				  .sll_protocol = htons(v6 ? ETHERTYPE_IPV6 : ETHERTYPE_ARP),
 				  .sll_ifindex = (int)l->index,
 				  .sll_halen = HOST_MAC_LEN };
-	uint8_t packet[HOST_ARP_LEN];
+	uint8_t packet[HOST_NA_LEN];
+	size_t len = v6 ? HOST_NA_LEN : HOST_ARP_LEN;
 
-	memset(to.sll_addr, 0xff, HOST_MAC_LEN);
-	host_arp_packet(l->mac, vip, form, packet);
-	if (sendto(fd, packet, sizeof(packet), MSG_DONTWAIT, (const struct sockaddr *)&to,
-		   sizeof(to)) < 0)
+	if (v6) {
+		memcpy(to.sll_addr, all_nodes, HOST_MAC_LEN);
+		host_na_packet(l->mac, vip, packet);
+	} else {
+		memset(to.sll_addr, 0xff, HOST_MAC_LEN);
+		host_arp_packet(l->mac, vip, form, packet);
+	}
+	if (sendto(fd, packet, len, MSG_DONTWAIT, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return -errno;
 	return 0;
 }
@@ -34,7 +41,7 @@ static int send_arp(int fd, const struct host_link *l, const struct addr *vip,
 static void complain(struct ipvs_host *h, const struct host_link *l, int error)
 {
 	if (!h->herald_complained)
-		host_tell(h, LOG_LEVEL_WARNING, "gratuitous ARP on %s: %s", l->name,
+		host_tell(h, LOG_LEVEL_WARNING, "telling neighbours on %s of VIPs: %s", l->name,
 			  strerror(-error));
 	h->herald_complained = true;
 }
@@ -48,7 +55,7 @@ static int tell(void *arg, const struct addr *vip, unsigned link, enum host_hera
 
 	if (!l || !host_model_is_owned(&h->model, vip))
 		return 0;
-	r = send_arp(fd, l, vip, form);
+	r = send_to_all(fd, l, vip, form);
 	if (r == -EAGAIN || r == -ENOBUFS)
 		return r;
 	/* A link that went is told of again when it comes back. */
@@ -59,7 +66,7 @@ static int tell(void *arg, const struct addr *vip, unsigned link, enum host_hera
 
 static void add_vip(struct ipvs_host *h, const struct host_link *l, const struct addr *vip)
 {
-	if (vip->family == AF_INET && host_link_has(l, vip))
+	if (l->runs && host_link_has(l, vip))
 		host_herald_add(h->herald, vip, l->index);
 }
 
@@ -93,48 +100,34 @@ static void add_on_one(void *arg, const struct addr *vip)
 
 static bool is_same(const struct host_link *a, const struct host_link *b)
 {
-	return memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->net_count == b->net_count &&
+	return memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->runs == b->runs &&
+	       a->net_count == b->net_count &&
 	       (a->net_count == 0 ||
 		memcmp(a->nets, b->nets, a->net_count * sizeof(*a->nets)) == 0);
 }
 
-void host_tell_links(struct ipvs_host *h)
+void host_tell_links(struct ipvs_host *h, const struct host_links *before)
 {
-	struct host_links before = h->links;
-	int r;
-
-	if (!h->herald)
-		return;
-	r = host_links_read(&h->links);
-	if (r < 0) {
-		host_tell(h, LOG_LEVEL_WARNING, "reading interfaces: %s", strerror(-r));
-		h->links = before;
-		return;
-	}
-	for (size_t i = 0; i < h->links.count; i++) {
+	for (size_t i = 0; h->herald && i < h->links.count; i++) {
 		struct one_link one = { h, &h->links.v[i] };
-		const struct host_link *was = host_links_find(&before, one.link->index);
+		const struct host_link *was = host_links_find(before, one.link->index);
 
 		if (was && is_same(was, one.link))
 			continue;
 		host_herald_drop(h->herald, one.link->index);
 		host_model_owned(&h->model, false, add_on_one, &one);
 	}
-	host_links_done(&before);
 }
 
-void host_tell_open(struct ipvs_host *h, struct loop *l)
+void host_tell_open(struct ipvs_host *h)
 {
 	const struct ipvs_announce *a = &h->config->announce;
 
-	if (a->mode != IPVS_ANNOUNCE_OWNER || a->packet_fd < 0)
-		return;
-	h->herald = host_herald_new(l, a->rate, tell, h);
-	host_tell_links(h);
+	if (a->mode == IPVS_ANNOUNCE_OWNER && a->packet_fd >= 0)
+		h->herald = host_herald_new(h->loop, a->rate, tell, h);
 }
 
 void host_tell_close(struct ipvs_host *h)
 {
 	host_herald_free(h->herald);
-	host_links_done(&h->links);
 }

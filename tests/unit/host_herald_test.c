@@ -51,6 +51,26 @@ static void a_reply_is_addressed_to_its_sender(void **state)
 	assert_memory_equal(out, expected, sizeof(out));
 }
 
+/* The checksum was worked out by other means. */
+static void an_advertisement_overrides_what_neighbours_know(void **state)
+{
+	static const uint8_t expected[HOST_NA_LEN] = {
+		0x60, 0,    0,	  0,	0,    32, 58, 255,			   /* IPv6 */
+		0x20, 0x01, 0x0d, 0xb8, 0,    0,  0,  0,   0, 0, 0, 0, 0, 0, 0, 7, /* from */
+		0xff, 0x02, 0,	  0,	0,    0,  0,  0,   0, 0, 0, 0, 0, 0, 0, 1, /* to */
+		136,  0,    0xf9, 0x16, 0x20, 0,  0,  0,			   /* ICMP */
+		0x20, 0x01, 0x0d, 0xb8, 0,    0,  0,  0,   0, 0, 0, 0, 0, 0, 0, 7,
+		2,    1, /* target */
+		2,    0,    0,	  0,	0,    9,
+	};
+	struct addr vip = addr_of("2001:db8::7");
+	uint8_t out[HOST_NA_LEN];
+
+	(void)state;
+	host_na_packet(mac, &vip, out);
+	assert_memory_equal(out, expected, sizeof(out));
+}
+
 /* --- links --- */
 
 static void a_vip_is_on_the_links_whose_networks_hold_it(void **state)
@@ -82,6 +102,30 @@ static void a_vip_is_on_the_links_whose_networks_hold_it(void **state)
 	assert_false(host_link_has(&l.v[1], &inside));
 	assert_string_equal(host_links_find(&l, 7)->name, "eth1");
 	assert_null(host_links_find(&l, 4));
+	host_links_done(&l);
+}
+
+static void so_it_is_with_ipv6_but_for_link_local_networks(void **state)
+{
+	struct addr v6 = addr_of("2001:db8:1::2");
+	struct addr link_local = addr_of("fe80::2");
+	struct addr single = addr_of("2001:db8:2::1");
+	struct addr inside = addr_of("2001:db8:1::ffff");
+	struct addr outside = addr_of("2001:db8:1:1::1");
+	struct addr neighbour = addr_of("fe80::3");
+	struct host_links l = { 0 };
+	struct host_link *link;
+
+	(void)state;
+	link = host_links_add(&l, 3, "eth0", mac);
+	host_link_add_net(link, &v6, 64);
+	host_link_add_net(link, &link_local, 64);
+	host_link_add_net(link, &single, 128);
+	assert_int_equal(link->net_count, 1);
+	assert_true(host_links_have(&l, &inside));
+	assert_false(host_links_have(&l, &outside));
+	assert_false(host_links_have(&l, &single));
+	assert_false(host_links_have(&l, &neighbour));
 	host_links_done(&l);
 }
 
@@ -188,6 +232,24 @@ static void a_vip_is_told_at_once_and_again_after_a_second(void **state)
 	assert_int_equal(host_herald_left(w.herald), 0);
 	pass(&w, 3000);
 	assert_int_equal(w.told, 2);
+	finish(&w);
+}
+
+/* A reply would be an error of on_tell(). */
+static void one_of_ipv6_is_one_packet_each_time(void **state)
+{
+	struct addr vip = addr_of("2001:db8::7");
+	struct world w;
+
+	(void)state;
+	begin(&w, 200);
+	host_herald_add(w.herald, &vip, 3);
+	pass(&w, 1);
+	assert_int_equal(w.packets, 1);
+	pass(&w, 1100);
+	assert_int_equal(w.packets, 2);
+	assert_int_equal(w.told, 0);
+	assert_int_equal(host_herald_left(w.herald), 0);
 	finish(&w);
 }
 
@@ -341,8 +403,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_asks_for_itself),
 		cmocka_unit_test(a_reply_is_addressed_to_its_sender),
+		cmocka_unit_test(an_advertisement_overrides_what_neighbours_know),
 		cmocka_unit_test(a_vip_is_on_the_links_whose_networks_hold_it),
+		cmocka_unit_test(so_it_is_with_ipv6_but_for_link_local_networks),
 		cmocka_unit_test(a_vip_is_told_at_once_and_again_after_a_second),
+		cmocka_unit_test(one_of_ipv6_is_one_packet_each_time),
 		cmocka_unit_test(the_first_can_leave_in_the_same_turn),
 		cmocka_unit_test(a_new_one_does_not_wait_for_a_repetition),
 		cmocka_unit_test(many_leave_no_faster_than_the_rate_and_new_ones_first),

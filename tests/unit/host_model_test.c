@@ -21,8 +21,8 @@ static struct endpoint key_of(const char *text)
 
 	if (slash)
 		*slash = '\0';
-	if (!strchr(copy, ':') ? addr_parse(copy, &e.addr) < 0
-			       : endpoint_parse(copy, slash ? IPPROTO_UDP : IPPROTO_TCP, &e) < 0)
+	if (addr_parse(copy, &e.addr) < 0 &&
+	    endpoint_parse(copy, slash ? IPPROTO_UDP : IPPROTO_TCP, &e) < 0)
 		fail_msg("%s", text);
 	return e;
 }
@@ -57,9 +57,8 @@ static void saw(struct host_model *m, enum host_part part, const char *key)
 
 static void put(struct buf *out, const struct host_change *c)
 {
-	static const char *const parts[] = {
-		"route", "vip", "own", "silent", "direct", "declared"
-	};
+	static const char *const parts[] = { "route", "vip",	"own",	   "silent",
+					     "proxy", "direct", "declared" };
 	char text[ENDPOINT_TEXT_MAX];
 
 	buf_printf(out, "%s %s %s\n",
@@ -395,6 +394,118 @@ static void an_address_of_the_host_is_not_silenced(void **state)
 	host_model_done(&m);
 }
 
+/* --- of IPv6 --- */
+
+/* eth0 has 2001:db8::/64. */
+static const struct host_links *one_link(struct host_links *l)
+{
+	static const uint8_t mac[HOST_MAC_LEN] = { 2 };
+	struct addr a;
+
+	assert_int_equal(addr_parse("2001:db8::f", &a), 0);
+	host_link_add_net(host_links_add(l, 2, "eth0", mac), &a, 64);
+	return l;
+}
+
+static void a_vip_on_the_link_is_answered_for(void **state)
+{
+	struct host_links links = { 0 };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, NULL);
+	m.links = one_link(&links);
+	want(&m, "[2001:db8::1]:80");
+	want(&m, "[2001:db8:0:1::1]:80");
+	assert_diff(&m, false,
+		    "+ route 2001:db8::1\n+ vip 2001:db8::1\n+ proxy 2001:db8::1\n"
+		    "+ route 2001:db8:0:1::1\n+ vip 2001:db8:0:1::1\n"
+		    "+ declared [2001:db8::1]:80\n+ declared [2001:db8:0:1::1]:80\n");
+	unwant(&m, "[2001:db8::1]:80");
+	assert_diff(&m, true,
+		    "- route 2001:db8::1\n- vip 2001:db8::1\n- proxy 2001:db8::1\n"
+		    "- declared [2001:db8::1]:80\n");
+	host_model_done(&m);
+	host_links_done(&links);
+}
+
+static void on_another_link_it_is_made_anew(void **state)
+{
+	struct endpoint vip = key_of("2001:db8::1");
+	struct host_links links = { 0 };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, NULL);
+	m.links = one_link(&links);
+	want(&m, "[2001:db8::1]:80");
+	saw(&m, HOST_ROUTE, "2001:db8::1");
+	saw(&m, HOST_VIP, "2001:db8::1");
+	host_model_saw(&m, HOST_PROXY, &vip, false);
+	assert_diff(&m, false, "= proxy 2001:db8::1\n+ declared [2001:db8::1]:80\n");
+	host_links_done(&links);
+	host_model_touch(&m, &vip.addr);
+	assert_diff(&m, false, "- proxy 2001:db8::1\n");
+	host_model_done(&m);
+}
+
+static void an_owner_answers_solicitations_once_ipvs_serves(void **state)
+{
+	const struct ipvs_share here = { prefix_of("2001:db8::/64"), true };
+	const struct ipvs_announce owner = { .mode = IPVS_ANNOUNCE_OWNER,
+					     .shares = &here,
+					     .share_count = 1 };
+	struct endpoint vip = key_of("2001:db8::1");
+	struct host_links links = { 0 };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, &owner);
+	m.links = one_link(&links);
+	want(&m, "[2001:db8::1]:80");
+	assert_diff(&m, false,
+		    "+ route 2001:db8::1\n+ vip 2001:db8::1\n+ declared [2001:db8::1]:80\n");
+	host_model_serve(&m);
+	assert_false(host_model_is_owned(&m, &vip.addr));
+	assert_diff(&m, false, "+ proxy 2001:db8::1\n");
+	assert_true(host_model_is_owned(&m, &vip.addr));
+	host_model_done(&m);
+	/* One that was answered for by the process before goes on being so, and no other. */
+	host_model_init(&m, &owner);
+	m.links = &links;
+	saw(&m, HOST_ROUTE, "2001:db8::1");
+	saw(&m, HOST_PROXY, "2001:db8::1");
+	saw(&m, HOST_ROUTE, "2001:db8::2");
+	host_model_adopt(&m);
+	want(&m, "[2001:db8::1]:80");
+	want(&m, "[2001:db8::2]:80");
+	assert_diff(&m, false,
+		    "+ vip 2001:db8::1\n+ vip 2001:db8::2\n"
+		    "+ declared [2001:db8::1]:80\n+ declared [2001:db8::2]:80\n");
+	host_model_serve(&m);
+	assert_diff(&m, false, "+ proxy 2001:db8::2\n");
+	host_model_done(&m);
+	host_links_done(&links);
+}
+
+static void with_none_no_solicitation_is_answered(void **state)
+{
+	const struct ipvs_announce none = { .mode = IPVS_ANNOUNCE_NONE };
+	struct host_links links = { 0 };
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, &none);
+	m.links = one_link(&links);
+	saw(&m, HOST_PROXY, "2001:db8::1");
+	want(&m, "[2001:db8::1]:80");
+	assert_diff(&m, false,
+		    "+ route 2001:db8::1\n+ vip 2001:db8::1\n- proxy 2001:db8::1\n"
+		    "+ declared [2001:db8::1]:80\n");
+	host_model_done(&m);
+	host_links_done(&links);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +524,10 @@ int main(void)
 		cmocka_unit_test(a_restart_goes_on_answering_for_what_was_answered_for),
 		cmocka_unit_test(so_it_does_for_one_that_has_a_route_already),
 		cmocka_unit_test(an_address_of_the_host_is_not_silenced),
+		cmocka_unit_test(a_vip_on_the_link_is_answered_for),
+		cmocka_unit_test(on_another_link_it_is_made_anew),
+		cmocka_unit_test(an_owner_answers_solicitations_once_ipvs_serves),
+		cmocka_unit_test(with_none_no_solicitation_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

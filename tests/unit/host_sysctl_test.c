@@ -204,6 +204,37 @@ static void what_cannot_be_set_is_told_once(void **state)
 	host_sysctls_free(s);
 }
 
+/* The name of an interface may hold a dot. */
+static void a_link_is_made_to_answer_and_at_once(void **state)
+{
+	struct tree *t = *state;
+	struct host_sysctls *s = host_sysctls_new(t->root, on_event, t);
+	size_t len;
+
+	put(t, "net/ipv6/conf/eth0.7/proxy_ndp", "0");
+	put(t, "net/ipv6/neigh/eth0.7/proxy_delay", "80");
+	assert_int_equal(host_sysctls_answer(s, "eth0.7"), 2);
+	assert_value(t, "net/ipv6/conf/eth0.7/proxy_ndp", 1);
+	assert_value(t, "net/ipv6/neigh/eth0.7/proxy_delay", 0);
+	assert_non_null(
+		strstr(buf_cstr(&t->events), "net.ipv6.conf.eth0.7.proxy_ndp set from 0 to 1: "));
+	len = t->events.len;
+	assert_int_equal(host_sysctls_answer(s, "eth0.7"), 0);
+	assert_int_equal(t->events.len, len);
+	assert_int_equal(host_sysctls_answer(s, "eth1"), 0);
+	assert_non_null(strstr(buf_cstr(&t->events), "net.ipv6.conf.eth1.proxy_ndp cannot be set"));
+	len = t->events.len;
+	assert_int_equal(host_sysctls_answer(s, "eth1"), 0);
+	assert_int_equal(t->events.len, len);
+	/* That of all interfaces will do. */
+	put(t, "net/ipv6/conf/all/proxy_ndp", "1");
+	put(t, "net/ipv6/conf/eth2/proxy_ndp", "0");
+	put(t, "net/ipv6/neigh/eth2/proxy_delay", "0");
+	assert_int_equal(host_sysctls_answer(s, "eth2"), 0);
+	assert_value(t, "net/ipv6/conf/eth2/proxy_ndp", 0);
+	host_sysctls_free(s);
+}
+
 static void connections_are_held_and_let_go_as_it_was(void **state)
 {
 	struct tree *t = *state;
@@ -282,6 +313,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_is_read_once_and_again_when_asked, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_set_is_told_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_link_is_made_to_answer_and_at_once, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_held_and_let_go_as_it_was, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_let_go_is_set_again, set_up,
