@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "ipvs/release.h"
 
@@ -341,30 +342,71 @@ static void judge_paths(const struct judge *j)
 
 /* --- the way from clients ------------------------------------------------------------------------ */
 
-/* One machine of those that have the VIP should be found at it, by whom its clients ask. */
-static void judge_answers(const struct judge *j, const struct doctor_vip *v, const char *at)
+/* What keeps the kernel from answering for it though this machine is to. */
+static void judge_arp(const struct judge *j, const struct doctor_vip *v, const char *at)
 {
 	char fix[160];
 
-	if (!v->own && !v->silent && v->arp_ignore > 0) {
+	if (v->arp_ignore <= 0)
+		return;
+	snprintf(fix, sizeof(fix),
+		 "sysctl -w net.ipv4.conf.%s.arp_ignore=0 (and of all), or route %s here",
+		 v->device, at);
+	find(j, DOCTOR_ERROR, "arp", fix,
+	     "%s is on the link of %s, whose arp_ignore is %lld: nobody there learns where it is",
+	     at, v->device, (long long)v->arp_ignore);
+}
+
+static void judge_ndp(const struct judge *j, const struct doctor_vip *v, const char *at)
+{
+	char fix[160];
+
+	if (!v->proxied)
+		find(j, DOCTOR_ERROR, "ndp",
+		     j->f->running ? "the agent's log and `parasausctl get problems` say why"
+				   : "start the agent",
+		     "%s is on the link of %s, and has no proxy neighbour there: nobody there "
+		     "learns where it is",
+		     at, v->device);
+	if (v->forwarding == 0) {
 		snprintf(fix, sizeof(fix),
-			 "sysctl -w net.ipv4.conf.%s.arp_ignore=0 (and of all), or route %s here",
-			 v->device, at);
-		find(j, DOCTOR_ERROR, "arp", fix,
-		     "%s is on the link of %s, whose arp_ignore is %lld: nobody there learns where "
-		     "it is",
-		     at, v->device, (long long)v->arp_ignore);
+			 "sysctl -w net.ipv6.conf.%s.accept_ra=2 if it has a default route by "
+			 "router advertisement, and net.ipv6.conf.all.forwarding=1",
+			 v->device);
+		find(j, DOCTOR_ERROR, "ndp", fix,
+		     "%s is on the link of %s, which does not forward: so the kernel answers "
+		     "nobody who asks for it",
+		     at, v->device);
 	}
+	if (v->proxy_ndp == 0) {
+		snprintf(fix, sizeof(fix), "sysctl -w net.ipv6.conf.%s.proxy_ndp=1", v->device);
+		find(j, DOCTOR_ERROR, "ndp", fix,
+		     "%s is on the link of %s, whose proxy_ndp is 0: nobody there learns where it "
+		     "is",
+		     at, v->device);
+	}
+}
+
+/* One machine of those that have the VIP should be found at it, by whom its clients ask. */
+static void judge_answers(const struct judge *j, const struct doctor_vip *v, const char *at)
+{
+	bool v6 = v->addr.family == AF_INET6;
+	const char *check = v6 ? "ndp" : "arp";
+
+	if (!v->own && !v->silent)
+		(v6 ? judge_ndp : judge_arp)(j, v, at);
 	if (v->answered && !v->silent)
-		find(j, DOCTOR_ERROR, "arp",
-		     "on a real server of dr: arp_ignore=1 and arp_announce=2; of several "
-		     "directors let one answer (`announce` of parasaus.yaml)",
+		find(j, DOCTOR_ERROR, check,
+		     v6 ? "of several directors let one answer (`announce` of parasaus.yaml); "
+			  "take it off the interfaces of others"
+			: "on a real server of dr: arp_ignore=1 and arp_announce=2; of several "
+			  "directors let one answer (`announce` of parasaus.yaml)",
 		     "%s on the link of %s is answered for by %02x:%02x:%02x:%02x:%02x:%02x as "
 		     "well",
 		     at, v->device, v->mac[0], v->mac[1], v->mac[2], v->mac[3], v->mac[4],
 		     v->mac[5]);
-	if (v->elsewhere && !v->answered && v->arp_ignore != DOCTOR_UNKNOWN)
-		find(j, DOCTOR_WARNING, "arp",
+	if (v->elsewhere && !v->answered)
+		find(j, DOCTOR_WARNING, check,
 		     "start its owner's agent, or name another owner under `announce` of "
 		     "parasaus.yaml, on every machine",
 		     "%s is on the link of %s, and its owner, another machine, does not answer for "
@@ -398,12 +440,26 @@ static void judge_vips(const struct judge *j)
 		judge_vip(j, &j->f->vips[i]);
 }
 
+/* That is as it should be where they are routed here, and where `announce` says so. */
+static void judge_off_link(const struct judge *j)
+{
+	char at[ADDR_TEXT_MAX];
+
+	if (j->f->off_link_count)
+		find(j, DOCTOR_NOTE, "link",
+		     "see that routers have routes to this host, and say so by `announce: {mode: "
+		     "none}`, or give an interface an address of the VIPs' network",
+		     "%zu VIPs, %s among them, are in the network of no interface: no neighbour "
+		     "asks for them, and `announce` has nothing to say",
+		     j->f->off_link_count, addr_text(&j->f->off_link, at));
+}
+
 void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg)
 {
 	static void (*const rules[])(const struct judge *j) = {
-		judge_kernel, judge_modules, judge_buckets,   judge_connections,
-		judge_memory, judge_sysctls, judge_conntrack, judge_timeouts,
-		judge_ipv6,   judge_others,  judge_paths,     judge_vips,
+		judge_kernel,  judge_modules,	judge_buckets,	judge_connections, judge_memory,
+		judge_sysctls, judge_conntrack, judge_timeouts, judge_ipv6,	   judge_others,
+		judge_paths,   judge_vips,	judge_off_link,
 	};
 	const struct judge j = { f, fn, arg };
 

@@ -23,7 +23,7 @@
 #include "ipvs/table.h"
 
 #define DOCTOR_BUCKETS	 256 /* of services, IP_VS_SVC_TAB_SIZE before Linux 7.1 */
-#define DOCTOR_VIPS_MAX	 64  /* whose neighbours are asked */
+#define DOCTOR_VIPS_MAX	 64  /* on links, that are looked at and asked for */
 #define DOCTOR_PATHS_MAX 4096
 #define DOCTOR_UNKNOWN	 INT64_MIN /* of a number: it cannot be read */
 
@@ -45,8 +45,11 @@ struct doctor_vip {
 	bool silent;	    /* not to be answered for by this machine */
 	bool elsewhere;	    /* but by its owner, another one */
 	int64_t arp_ignore; /* that counts for the interface; IPv6: DOCTOR_UNKNOWN */
-	bool answered;	    /* by somebody else, when asked for */
-	uint8_t mac[6];	    /* by whom */
+	/* of IPv6: what the kernel needs to answer for it */
+	bool proxied;		       /* it has a proxy neighbour on the interface */
+	int64_t forwarding, proxy_ndp; /* that count for the interface */
+	bool answered;		       /* by somebody else, when asked for */
+	uint8_t mac[6];		       /* by whom */
 };
 
 struct doctor_sysctl {
@@ -87,6 +90,9 @@ struct doctor_facts {
 	size_t path_count;
 	struct doctor_vip *vips;
 	size_t vip_count;
+	/* Of the VIPs that this machine may answer for, those on the link of no interface. */
+	size_t off_link_count;
+	struct addr off_link; /* the first */
 };
 
 enum doctor_grade { DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_ERROR };

@@ -6,29 +6,25 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if_arp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "agent/base/clock.h"
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 #include "ipvs/doctor.h"
+#include "ipvs/doctor_ask.h"
+#include "ipvs/host_link.h"
+#include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/role_parts.h"
 
 #define PROC_SYS     "/proc/sys"
 #define CLIENT_MTU   1500 /* Ethernet's: few clients have more */
-#define ANSWER_MS    500  /* that a neighbour has */
 #define MODULES_MAX  (8u << 20)
 #define SERVICES_MAX (1u << 20)
 
@@ -293,40 +289,44 @@ static void read_settings(struct doctor_facts *f, const struct ipvs_config *c)
 
 /* --- VIPs ------------------------------------------------------------------------------------------------ */
 
-static bool has_vip(const struct doctor_facts *f, const struct addr *a)
+static bool is_masked_alike(const struct addr *a, const struct addr *b, const struct addr *mask)
 {
-	for (size_t i = 0; i < f->vip_count; i++)
-		if (memcmp(&f->vips[i].addr, a, sizeof(*a)) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < addr_len(mask); i++)
+		if ((a->bytes[i] ^ b->bytes[i]) & mask->bytes[i])
+			return false;
+	return true;
 }
 
 /* Is the VIP an address of this interface, or of its network? */
 static bool is_on(const struct ifaddrs *i, const struct addr *vip, bool *own)
 {
-	const struct sockaddr_in *a = (const struct sockaddr_in *)(const void *)i->ifa_addr;
-	const struct sockaddr_in *m = (const struct sockaddr_in *)(const void *)i->ifa_netmask;
-	uint32_t address;
+	struct addr a, mask;
 
-	if (!a || !m || a->sin_family != AF_INET || vip->family != AF_INET)
+	if (!host_link_addr(i->ifa_addr, &a) || !host_link_addr(i->ifa_netmask, &mask) ||
+	    a.family != vip->family)
 		return false;
-	memcpy(&address, vip->bytes, sizeof(address));
-	*own = address == a->sin_addr.s_addr;
+	*own = addr_cmp(&a, vip) == 0;
 	if (i->ifa_flags & (IFF_LOOPBACK | IFF_NOARP))
 		return *own;
-	return (address & m->sin_addr.s_addr) == (a->sin_addr.s_addr & m->sin_addr.s_addr);
+	return is_masked_alike(&a, vip, &mask);
 }
 
-static int64_t arp_ignore_of(const char *device)
+/* A device's name may hold a dot: it is not to be a part of the sysctl's. */
+static int64_t of_device(const char *family, const char *device, const char *setting)
 {
-	int64_t all = sysctl_of("net.ipv4.conf.all.arp_ignore"), own = DOCTOR_UNKNOWN;
 	char path[128];
 	long value;
 
-	/* A device's name may hold a dot: it is not to be a part of the sysctl's. */
-	snprintf(path, sizeof(path), PROC_SYS "/net/ipv4/conf/%s", device);
-	if (host_sysctl_read(path, "arp_ignore", &value) == 0)
-		own = value;
+	snprintf(path, sizeof(path), PROC_SYS "/net/%s/conf/%s", family, device);
+	return host_sysctl_read(path, setting, &value) < 0 ? DOCTOR_UNKNOWN : value;
+}
+
+/* The greater of it and that of all counts. */
+static int64_t of_device_or_all(const char *family, const char *device, const char *setting)
+{
+	int64_t all = of_device(family, "all", setting);
+	int64_t own = of_device(family, device, setting);
+
 	return all > own ? all : own;
 }
 
@@ -346,117 +346,79 @@ static const struct ifaddrs *place_of(const struct ifaddrs *all, const struct ad
 	return linked;
 }
 
-static void add_vip(struct doctor_facts *f, const struct ifaddrs *all, const struct addr *vip,
-		    const struct ipvs_announce *announce)
+static void read_answering(struct doctor_vip *v, const struct host_proxies *proxies)
 {
+	unsigned link = if_nametoindex(v->device);
+
+	v->arp_ignore = DOCTOR_UNKNOWN;
+	if (v->addr.family == AF_INET) {
+		v->arp_ignore = of_device_or_all("ipv4", v->device, "arp_ignore");
+		return;
+	}
+	v->forwarding = of_device("ipv6", v->device, "forwarding");
+	v->proxy_ndp = of_device_or_all("ipv6", v->device, "proxy_ndp");
+	for (size_t i = 0; i < proxies->count && !v->proxied; i++)
+		v->proxied = proxies->v[i].link == link &&
+			     addr_cmp(&proxies->v[i].addr, &v->addr) == 0;
+}
+
+static void add_vip(struct reading *r, const struct ifaddrs *all,
+		    const struct host_proxies *proxies, const struct addr *vip)
+{
+	const struct ipvs_announce *announce = &r->config->announce;
+	struct doctor_facts *f = r->facts;
 	struct doctor_vip v = { .addr = *vip };
 	const struct ifaddrs *place = place_of(all, vip, &v.own);
 
-	if (!place)
-		return;
-	snprintf(v.device, sizeof(v.device), "%s", place->ifa_name);
-	v.arp_ignore = arp_ignore_of(v.device);
 	v.silent = !v.own && !ipvs_answers_for(announce, vip);
 	v.elsewhere = v.silent && announce->mode == IPVS_ANNOUNCE_OWNER;
+	if (!place && !v.silent && f->off_link_count++ == 0)
+		f->off_link = *vip;
+	if (!place || f->vip_count == DOCTOR_VIPS_MAX)
+		return;
+	snprintf(v.device, sizeof(v.device), "%s", place->ifa_name);
+	read_answering(&v, proxies);
 	f->vips = xreallocarray(f->vips, f->vip_count + 1, sizeof(*f->vips));
 	f->vips[f->vip_count++] = v;
 }
 
+static int compare_addrs(const void *a, const void *b)
+{
+	return addr_cmp(a, b);
+}
+
+/* Each VIP of ours once; the caller frees. */
+static struct addr *vips_of(const struct reading *r, size_t *out_count)
+{
+	struct addr *vips = xcalloc(r->listed_count + 1, sizeof(*vips));
+	size_t count = 0, kept = 0;
+
+	for (size_t i = 0; i < r->listed_count; i++)
+		if (ipvs_is_ours(r->config, &r->listed[i].service.key))
+			vips[count++] = r->listed[i].service.key.addr;
+	qsort(vips, count, sizeof(*vips), compare_addrs);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || addr_cmp(&vips[kept - 1], &vips[i]) != 0)
+			vips[kept++] = vips[i];
+	*out_count = kept;
+	return vips;
+}
+
 static void read_vips(struct reading *r)
 {
+	struct host_proxies proxies = { 0 };
 	struct ifaddrs *all = NULL;
+	size_t count;
+	CLEANUP(xfree_ptr) struct addr *vips = vips_of(r, &count);
 
 	if (getifaddrs(&all) < 0)
 		return;
-	for (size_t i = 0; i < r->listed_count && r->facts->vip_count < DOCTOR_VIPS_MAX; i++) {
-		const struct endpoint *key = &r->listed[i].service.key;
-
-		if (ipvs_is_ours(r->config, key) && !has_vip(r->facts, &key->addr))
-			add_vip(r->facts, all, &key->addr, &r->config->announce);
-	}
+	if (host_proxies_read(r->routes, &proxies) < 0)
+		host_proxies_done(&proxies); /* as good as not there */
+	for (size_t i = 0; i < count; i++)
+		add_vip(r, all, &proxies, &vips[i]);
+	host_proxies_done(&proxies);
 	freeifaddrs(all);
-}
-
-/* --- asking neighbours --------------------------------------------------------------------------------------- */
-
-/* An ARP packet of Ethernet and IPv4 (RFC 826). */
-struct arp {
-	struct arphdr head;
-	uint8_t from_mac[ETH_ALEN], from[4], to_mac[ETH_ALEN], to[4];
-} __attribute__((packed));
-
-static bool mac_of(int fd, const char *device, uint8_t out[static ETH_ALEN])
-{
-	struct ifreq req = { 0 };
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", device);
-	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0 || req.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return false;
-	memcpy(out, req.ifr_hwaddr.sa_data, ETH_ALEN);
-	return true;
-}
-
-/* From nobody (RFC 5227), so that no neighbour learns anything by it. */
-static void ask_for(int fd, const struct doctor_vip *v)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ETH_P_ARP),
-				  .sll_ifindex = (int)if_nametoindex(v->device),
-				  .sll_halen = ETH_ALEN };
-	struct arp a = { .head = { .ar_hrd = htons(ARPHRD_ETHER),
-				   .ar_pro = htons(ETH_P_IP),
-				   .ar_hln = ETH_ALEN,
-				   .ar_pln = 4,
-				   .ar_op = htons(ARPOP_REQUEST) } };
-
-	if (!mac_of(fd, v->device, a.from_mac))
-		return;
-	memset(to.sll_addr, 0xff, ETH_ALEN);
-	memcpy(a.to, v->addr.bytes, sizeof(a.to));
-	(void)!sendto(fd, &a, sizeof(a), 0, (const struct sockaddr *)&to, sizeof(to));
-}
-
-static void hear(int fd, struct doctor_facts *f)
-{
-	struct sockaddr_ll from = { 0 };
-	socklen_t len = sizeof(from);
-	char device[IF_NAMESIZE] = "";
-	struct arp a = { .head = { 0 } };
-
-	if (recvfrom(fd, &a, sizeof(a), MSG_DONTWAIT, (struct sockaddr *)&from, &len) !=
-		    (ssize_t)sizeof(a) ||
-	    a.head.ar_op != htons(ARPOP_REPLY) || from.sll_pkttype == PACKET_OUTGOING)
-		return;
-	(void)if_indextoname((unsigned)from.sll_ifindex, device);
-	for (size_t i = 0; i < f->vip_count; i++) {
-		struct doctor_vip *v = &f->vips[i];
-
-		if (memcmp(v->addr.bytes, a.from, sizeof(a.from)) != 0 ||
-		    strcmp(v->device, device) != 0)
-			continue;
-		v->answered = true;
-		memcpy(v->mac, a.from_mac, sizeof(v->mac));
-	}
-}
-
-static void ask_neighbours(struct doctor_facts *f)
-{
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP));
-	mono_t end = mono_add_ms(clock_mono(&clock_system), ANSWER_MS);
-	int64_t left = ANSWER_MS;
-
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < f->vip_count; i++)
-		ask_for(fd, &f->vips[i]);
-	while (f->vip_count && left > 0) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (poll(&p, 1, (int)left) > 0)
-			hear(fd, f);
-		left = mono_sub_ms(end, clock_mono(&clock_system));
-	}
-	close(fd);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------- */
@@ -497,7 +459,7 @@ static int read_all(struct reading *r, struct err *err)
 	f->rival = find_rival(r->routes);
 	f->writer = find_writer();
 	read_vips(r);
-	ask_neighbours(f);
+	doctor_ask(f);
 	return 0;
 }
 

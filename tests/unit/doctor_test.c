@@ -312,6 +312,57 @@ static void ways_from_clients(void **state)
 		  "does not answer");
 }
 
+static void ways_from_clients_by_ipv6(void **state)
+{
+	struct doctor_facts f = well();
+	struct doctor_vip v = { .addr = at("[2001:db8::1]:1").addr,
+				.device = "eth0",
+				.arp_ignore = DOCTOR_UNKNOWN,
+				.proxied = true,
+				.forwarding = 1,
+				.proxy_ndp = 1 };
+
+	(void)state;
+	f.vips = &v;
+	f.vip_count = 1;
+	finds(&f, NULL);
+	v.proxied = false;
+	finds(&f, "error ndp: 2001:db8::1 is on the link of eth0, and has no proxy neighbour");
+	f.running = false;
+	finds(&f, "start the agent");
+	f.running = true;
+	v.own = true; /* the kernel answers for what is its own */
+	f.ports_last = 29999;
+	finds(&f, NULL);
+	v.own = false;
+	v.silent = true; /* is for others to answer for */
+	finds(&f, NULL);
+	v.elsewhere = true;
+	finds(&f, "warning ndp: 2001:db8::1 is on the link of eth0, and its owner");
+	v.answered = true;
+	finds(&f, NULL);
+	v = (struct doctor_vip){
+		.addr = v.addr, .device = "eth0", .proxied = true, .proxy_ndp = 1
+	};
+	finds(&f, "error ndp: 2001:db8::1 is on the link of eth0, which does not forward");
+	v.forwarding = 1;
+	v.proxy_ndp = 0;
+	finds(&f, "sysctl -w net.ipv6.conf.eth0.proxy_ndp=1");
+	v.proxy_ndp = DOCTOR_UNKNOWN;
+	v.answered = true;
+	finds(&f, "error ndp: 2001:db8::1 on the link of eth0 is answered for by 00:");
+}
+
+static void vips_on_no_link_are_noted(void **state)
+{
+	struct doctor_facts f = well();
+
+	(void)state;
+	f.off_link_count = 3;
+	f.off_link = at("10.9.0.1:1").addr;
+	finds(&f, "note link: 3 VIPs, 10.9.0.1 among them, are in the network of no interface");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +377,8 @@ int main(void)
 		cmocka_unit_test(others_that_write),
 		cmocka_unit_test(ways_to_real_servers),
 		cmocka_unit_test(ways_from_clients),
+		cmocka_unit_test(ways_from_clients_by_ipv6),
+		cmocka_unit_test(vips_on_no_link_are_noted),
 	};
 
 	return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
