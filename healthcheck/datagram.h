@@ -33,7 +33,7 @@ struct hc_datagrams {
 	enum hc_reason (*silence)(const struct check *c);
 };
 
-extern const struct hc_datagrams hc_udp_datagrams;
+extern const struct hc_datagrams hc_udp_datagrams, hc_dns_datagrams;
 
 /* For probe.c, as the functions of hc_probe_... that they stand behind. True: over. */
 bool hc_datagram_start(struct hc_probe *p, const struct hc_datagrams *d, const struct hc_io *io,

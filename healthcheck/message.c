@@ -33,6 +33,7 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_TLS] = "no trusted tls",
 	[HC_REASON_HELD_BACK] = "login held back",
 	[HC_REASON_SILENT] = "silent",
+	[HC_REASON_DNS_ERROR] = "dns error",
 };
 
 const char *hc_reason_text(enum hc_reason r)

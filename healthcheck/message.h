@@ -77,6 +77,7 @@ enum hc_reason {
 	HC_REASON_HELD_BACK, /* too many logins broke off: one a minute, not this time */
 	/* udp, without an answer to look for: nothing came, and nothing said that nobody is there */
 	HC_REASON_SILENT,
+	HC_REASON_DNS_ERROR, /* an RCODE that is not among `dns_rcodes`; `detail` is that */
 	HC_REASON_COUNT,
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */

@@ -76,6 +76,7 @@ static const struct kind kinds[] = {
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .completes = true,
 			  .needs_account = true },
+	[CHECK_DNS] = { .datagrams = &hc_dns_datagrams },
 	[CHECK_UDP] = { .datagrams = &hc_udp_datagrams },
 };
 

@@ -22,6 +22,7 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 	case HC_REASON_ROLE:
 	case HC_REASON_LAG:
 	case HC_REASON_TLS:
+	case HC_REASON_DNS_ERROR:
 		return HC_MEANS_BAD;
 	case HC_REASON_AUTH:
 	case HC_REASON_SATURATED: /* taking it out would only push its load onto the others */

@@ -9,8 +9,8 @@
 
 /*
  * In braces stand: {it}, what was asked; {n}, the detail; {after}, how long it took; {within}, how
- * long it had; {code}, the detail where it is an error code; {expect}, which status would have been
- * good; {match}, the text that is looked for; {role} and {lag}, what is asked for. Each brings the
+ * long it had; {code}, the detail where it is an error code; {rcode}, the detail by its
+ * name; {expect}, which status or code would have been good; {match}, the text that is looked for; {role} and {lag}, what is asked for. Each brings the
  * blanks and marks that it needs, and is nothing where there is nothing to tell.
  */
 static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
@@ -61,6 +61,8 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 	[HC_REASON_HELD_BACK] = { "{it} was not logged in to: too many logins broke off, and this "
 				  "node tries once a minute",
 				  "{it} 未登录：中断的登录过多，本机每分钟只尝试一次" },
+	[HC_REASON_DNS_ERROR] = { "{it} answered {rcode}{after}{expect}",
+				  "{it} 应答 {rcode}{after}{expect}" },
 	[HC_REASON_SILENT] = { "{it} said nothing{within}, nor did anybody that it is not there",
 			       "{it} 未应答{within}，也无人报告其不在" },
 };
@@ -82,6 +84,11 @@ static void put_it(struct buf *out, bool zh, const struct probe_found *p)
 	char at[ENDPOINT_TEXT_MAX];
 
 	endpoint_text(p->at, at);
+	if (check_has(c->type) & CHECK_HAS_QUESTION) {
+		buf_printf(out, zh ? "%s %s %s %s" : "%s %s %s at %s", type, c->dns_name,
+			   value_word_text(&value_dns_types, c->dns_type), at);
+		return;
+	}
 	if (!(check_has(c->type) & CHECK_HAS_REQUEST)) {
 		buf_printf(out, zh ? "%s %s" : "%s at %s", type, at);
 		return;
@@ -123,10 +130,19 @@ static void put_code(struct buf *out, bool zh, const struct probe_found *p)
 		buf_printf(out, zh ? "（%s）" : " (%s)", strerror(p->detail));
 }
 
+static void put_rcode(struct buf *out, bool zh, const struct probe_found *p)
+{
+	(void)zh;
+	value_dns_rcode_put(out, p->detail);
+}
+
 static void put_expect(struct buf *out, bool zh, const struct probe_found *p)
 {
-	char text[VALUE_STATUSES_TEXT_MAX];
+	char text[VALUE_STATUSES_TEXT_MAX], rcodes[VALUE_RCODES_TEXT_MAX];
 
+	if (p->check->dns_rcodes)
+		buf_printf(out, zh ? "；应为 %s" : "; %s is expected",
+			   value_dns_rcodes_text(p->check->dns_rcodes, rcodes));
 	if (p->check->expect_count)
 		buf_printf(out, zh ? "；应为 %s" : "; %s is expected",
 			   value_statuses_text(p->check->expect, p->check->expect_count, text));
@@ -163,9 +179,10 @@ static put_fn *find(const char *name, size_t len)
 	static const struct {
 		const char *name;
 		put_fn *put;
-	} all[] = { { "it", put_it },	      { "n", put_n },	    { "after", put_after },
-		    { "within", put_within }, { "code", put_code }, { "expect", put_expect },
-		    { "match", put_match },   { "role", put_role }, { "lag", put_lag } };
+	} all[] = { { "it", put_it },	      { "n", put_n },	      { "after", put_after },
+		    { "within", put_within }, { "code", put_code },   { "expect", put_expect },
+		    { "match", put_match },   { "rcode", put_rcode }, { "role", put_role },
+		    { "lag", put_lag } };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (strlen(all[i].name) == len && memcmp(all[i].name, name, len) == 0)

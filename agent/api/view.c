@@ -95,6 +95,15 @@ static void put_login(struct json_writer *j, const struct check *c)
 		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
 }
 
+static void put_question(struct json_writer *j, const struct check *c)
+{
+	char rcodes[VALUE_RCODES_TEXT_MAX];
+
+	json_put_text(j, REST_DNS_NAME, c->dns_name);
+	json_put_text(j, REST_DNS_TYPE, value_word_text(&value_dns_types, c->dns_type));
+	json_put_text(j, REST_DNS_RCODES, value_dns_rcodes_text(c->dns_rcodes, rcodes));
+}
+
 void view_put_check(struct json_writer *j, const struct check *c)
 {
 	char expect[VALUE_STATUSES_TEXT_MAX];
@@ -121,6 +130,8 @@ void view_put_check(struct json_writer *j, const struct check *c)
 		json_put_text(j, REST_SEND, c->send);
 		json_put_text(j, REST_ANSWER, c->answer);
 	}
+	if (check_has(c->type) & CHECK_HAS_QUESTION)
+		put_question(j, c);
 	if (check_has(c->type) & CHECK_HAS_LOGIN)
 		put_login(j, c);
 	json_end_object(j);

@@ -37,6 +37,7 @@ static const struct {
 	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
 			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
+	[CHECK_DNS] = { "dns", IPPROTO_UDP, CHECK_HAS_QUESTION, 0 },
 	[CHECK_UDP] = { "udp", IPPROTO_UDP, CHECK_HAS_WORDS, 0 },
 };
 
@@ -61,6 +62,11 @@ struct check *check_new(enum check_type type)
 		c->expect[0] = (struct check_status_range){ 200, 399 };
 		c->expect_count = 1;
 	}
+	if (check_has(type) & CHECK_HAS_QUESTION) {
+		c->dns_name = xstrdup(".");
+		c->dns_type = CHECK_DNS_SOA;
+		c->dns_rcodes = 1u << 0; /* NOERROR */
+	}
 	if (check_has(type) & CHECK_HAS_TLS)
 		c->tls = CHECK_TLS_PREFERRED;
 	return c;
@@ -82,6 +88,7 @@ void check_unref(struct check *c)
 	free(c->secret);
 	free(c->send);
 	free(c->answer);
+	free(c->dns_name);
 	free(c);
 }
 
@@ -173,6 +180,11 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_str(b, c->send ? c->send : "");
 		wire_put_str(b, c->answer ? c->answer : "");
 	}
+	if (check_has(c->type) & CHECK_HAS_QUESTION) {
+		wire_put_str(b, c->dns_name);
+		wire_put_u16(b, c->dns_type);
+		wire_put_u16(b, c->dns_rcodes);
+	}
 	if (has_options(c))
 		put_options(b, c);
 }
@@ -246,6 +258,16 @@ static bool words_are_sane(const struct check *c)
 	       (!c->answer || value_bytes(c->answer, bytes, &len) == 0);
 }
 
+static bool dns_question_is_sane(const struct check *c)
+{
+	uint8_t wire[CHECK_DNS_WIRE_MAX];
+	size_t len;
+
+	return c->dns_name && value_dns_name(c->dns_name, wire, &len) == 0 &&
+	       strcmp(value_word_text(&value_dns_types, c->dns_type), "?") != 0 && c->dns_rcodes &&
+	       !(c->dns_rcodes & ~value_dns_rcodes_all());
+}
+
 static bool request_is_sane(const struct check *c)
 {
 	return c->path && value_is_http_path(c->path) &&
@@ -262,7 +284,8 @@ static bool question_is_sane(const struct check *c)
 		return false;
 	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
 	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
-	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c));
+	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c)) &&
+	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
 }
 
 /* One that is there says something, or it would not be. */
@@ -316,6 +339,11 @@ struct check *wire_check(struct wire *w)
 	if (check_has(c->type) & CHECK_HAS_WORDS) {
 		c->send = read_text(w, CHECK_BYTES_TEXT_MAX);
 		c->answer = read_text(w, CHECK_BYTES_TEXT_MAX);
+	}
+	if (check_has(c->type) & CHECK_HAS_QUESTION) {
+		c->dns_name = read_text(w, CHECK_DNS_NAME_MAX);
+		c->dns_type = wire_u16(w);
+		c->dns_rcodes = wire_u16(w);
 	}
 	if (type & HAS_OPTIONS)
 		read_options(w, c);

@@ -31,6 +31,8 @@ enum check_type {
 	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
 	 * `secret`: a question that needs no login. */
 	CHECK_POSTGRESQL = 7,
+	/* A question by UDP, whose answer has an RCODE among `dns_rcodes`. */
+	CHECK_DNS = 10,
 	/* `send` in a datagram, or an empty one. `answer` is what one that comes back has to hold.
 	 * Without it the server is well that nobody says is not there. */
 	CHECK_UDP = 11,
@@ -45,6 +47,7 @@ enum {
 	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
 	CHECK_ROLE_NEEDS_SECRET = 1u << 4, /* nobody else is told the role */
 	CHECK_HAS_WORDS = 1u << 5,	   /* send, answer */
+	CHECK_HAS_QUESTION = 1u << 8,	   /* dns_name, dns_type, dns_rcodes */
 };
 
 /* What the server must be, besides alive. */
@@ -73,6 +76,9 @@ enum check_tls {
 #define CHECK_SECRET_MAX     320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
 #define CHECK_LAG_MAX_S	     86400
 #define CHECK_HOLD_MAX_S     300
+#define CHECK_DNS_NAME_MAX   254 /* with the dot at its end */
+#define CHECK_DNS_WIRE_MAX   255 /* as it is sent (RFC 1035, 2.3.4) */
+#define CHECK_DNS_SOA	     6	 /* a type of record */
 
 struct check_status_range {
 	uint16_t first; /* 100..599 */
@@ -107,6 +113,10 @@ struct check {
 	uint32_t max_lag_s; /* role reader; 0: no bound */
 	/* CHECK_HAS_WORDS only; NULL otherwise, and for none. As value_bytes() reads them. */
 	char *send, *answer;
+	/* CHECK_HAS_QUESTION only; NULL and 0 otherwise. As value_dns_name() reads it, and of
+	 * value_dns_types and value_dns_rcodes; of the latter a bit each. */
+	char *dns_name;
+	uint16_t dns_type, dns_rcodes;
 };
 
 /* Is there such a type? */

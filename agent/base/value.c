@@ -268,6 +268,42 @@ int value_bytes(const char *s, uint8_t out[static CHECK_BYTES_MAX], size_t *out_
 	return 0;
 }
 
+static bool is_label_character(char c)
+{
+	return (lower(c) >= 'a' && lower(c) <= 'z') || is_digit(c) || c == '-' || c == '_';
+}
+
+#define LABEL_MAX 63 /* RFC 1035, 2.3.4 */
+
+int value_dns_name(const char *s, uint8_t out[static CHECK_DNS_WIRE_MAX], size_t *out_len)
+{
+	uint8_t wire[CHECK_DNS_WIRE_MAX];
+	size_t len = 0;
+
+	if (strcmp(s, ".") == 0)
+		s++;
+	else if (!*s)
+		return -EINVAL;
+	while (*s) {
+		size_t label = 0;
+
+		while (is_label_character(s[label]))
+			label++;
+		if (label == 0 || (s[label] && s[label] != '.'))
+			return -EINVAL;
+		if (label > LABEL_MAX || len + 1 + label + 1 > sizeof(wire))
+			return -ERANGE;
+		wire[len++] = (uint8_t)label;
+		memcpy(wire + len, s, label);
+		len += label;
+		s += label + (s[label] == '.');
+	}
+	wire[len++] = 0;
+	memcpy(out, wire, len);
+	*out_len = len;
+	return 0;
+}
+
 bool value_is_http_path(const char *s)
 {
 	size_t len = strnlen(s, CHECK_PATH_MAX + 1);
@@ -397,6 +433,68 @@ static const struct value_word tls[] = {
 	{ "required", CHECK_TLS_REQUIRED },
 };
 const struct value_words value_check_tls = VALUE_WORDS(tls);
+
+static const struct value_word dns_types[] = {
+	{ "A", 1 },    { "NS", 2 },  { "CNAME", 5 }, { "SOA", CHECK_DNS_SOA },
+	{ "PTR", 12 }, { "MX", 15 }, { "TXT", 16 },  { "AAAA", 28 },
+	{ "SRV", 33 },
+};
+const struct value_words value_dns_types = VALUE_WORDS(dns_types);
+
+static const struct value_word dns_rcodes[] = {
+	{ "NOERROR", 0 },  { "FORMERR", 1 }, { "SERVFAIL", 2 },
+	{ "NXDOMAIN", 3 }, { "NOTIMP", 4 },  { "REFUSED", 5 },
+};
+const struct value_words value_dns_rcode_words = VALUE_WORDS(dns_rcodes);
+
+uint16_t value_dns_rcodes_all(void)
+{
+	return (1u << ARRAY_LEN(dns_rcodes)) - 1;
+}
+
+void value_dns_rcode_put(struct buf *out, int64_t rcode)
+{
+	if (rcode >= 0 && rcode < (int64_t)ARRAY_LEN(dns_rcodes))
+		buf_str(out, dns_rcodes[rcode].text);
+	else
+		buf_printf(out, "RCODE %" PRId64, rcode);
+}
+
+int value_dns_rcodes(const char *s, uint16_t *out)
+{
+	uint16_t rcodes = 0;
+
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		char word[16] = "";
+		uint32_t rcode;
+
+		if (len >= sizeof(word))
+			return -EINVAL;
+		memcpy(word, s, len);
+		if (value_word(&value_dns_rcode_words, word, &rcode) < 0)
+			return -EINVAL;
+		rcodes |= (uint16_t)(1u << rcode);
+		if (!s[len])
+			break;
+		s += len + 1;
+	}
+	*out = rcodes;
+	return 0;
+}
+
+const char *value_dns_rcodes_text(uint16_t rcodes, char out[static VALUE_RCODES_TEXT_MAX])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(dns_rcodes); i++) {
+		if (rcodes & 1u << dns_rcodes[i].value)
+			len += (size_t)snprintf(out + len, VALUE_RCODES_TEXT_MAX - len, "%s%s",
+						len ? "," : "", dns_rcodes[i].text);
+	}
+	return out;
+}
 
 int value_word(const struct value_words *words, const char *s, uint32_t *out)
 {

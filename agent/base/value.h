@@ -50,6 +50,21 @@ MUST_CHECK bool value_is_http_host(const char *s);
  */
 MUST_CHECK int value_bytes(const char *s, uint8_t out[static CHECK_BYTES_MAX], size_t *out_len);
 
+/*
+ * The name of a domain, perhaps with a dot at its end, "." being the root: labels of 1 to 63 letters,
+ * digits, '-' and '_'. *out is its form on the wire, without compression. -EINVAL and -ERANGE as above.
+ */
+MUST_CHECK int value_dns_name(const char *s, uint8_t out[static CHECK_DNS_WIRE_MAX],
+			      size_t *out_len);
+
+#define VALUE_RCODES_TEXT_MAX 64
+/* "NOERROR", "NOERROR,NXDOMAIN": a bit each. */
+MUST_CHECK int value_dns_rcodes(const char *s, uint16_t *out);
+const char *value_dns_rcodes_text(uint16_t rcodes, char out[static VALUE_RCODES_TEXT_MAX]);
+uint16_t value_dns_rcodes_all(void);
+/* "SERVFAIL"; "RCODE 9" where it has no name here. */
+void value_dns_rcode_put(struct buf *out, int64_t rcode);
+
 /* "namespace/name" of a Secret: a label and a name of RFC 1123; perhaps "@N", N from 1 to 99. */
 MUST_CHECK bool value_is_secret_name(const char *s);
 
@@ -70,6 +85,10 @@ struct value_words {
 /* enum check_role: any, writer, reader, galera; enum check_tls: off, preferred, required. */
 extern const struct value_words value_check_roles;
 extern const struct value_words value_check_tls;
+
+/* Types of records: A, NS, ...; RCODEs: NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED. */
+extern const struct value_words value_dns_types;
+extern const struct value_words value_dns_rcode_words;
 
 MUST_CHECK int value_word(const struct value_words *words, const char *s, uint32_t *out);
 const char *value_word_text(const struct value_words *words, uint32_t value); /* "?": none */

@@ -146,9 +146,12 @@ static void put_problems(struct buf *out, const struct doc *pool)
 static void add_found(struct telling *t, const struct doc *member)
 {
 	const struct doc *last = doc_get(member, REST_LAST_CHECK);
+	const char *reason = words_text(last, REST_REASON);
 	char endpoint[WORDS_ENDPOINT_MAX];
 
-	if (!last || last->type != DOC_MAP || strcmp(words_text(last, REST_REASON), "ok") == 0)
+	/* Silence is good where it is told. */
+	if (!last || last->type != DOC_MAP || strcmp(reason, "ok") == 0 ||
+	    strcmp(reason, "silent") == 0)
 		return;
 	if (t->found_count++ >= FOUND_MAX)
 		return;

@@ -143,6 +143,9 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_printf(out, " GET %s", words_text(check, REST_PATH));
 	if (*words_text(check, REST_HOST))
 		buf_printf(out, " of %s", words_text(check, REST_HOST));
+	if (*words_text(check, REST_DNS_NAME))
+		buf_printf(out, " %s %s", words_text(check, REST_DNS_NAME),
+			   words_text(check, REST_DNS_TYPE));
 	if (words_int(check, REST_PORT))
 		buf_printf(out, " to port %" PRId64, words_int(check, REST_PORT));
 	else
@@ -151,6 +154,8 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_printf(out, ", status %s expected", words_text(check, REST_EXPECT));
 	if (*words_text(check, REST_MATCH))
 		buf_printf(out, ", \"%s\" in the body", words_text(check, REST_MATCH));
+	if (*words_text(check, REST_DNS_RCODES))
+		buf_printf(out, ", %s expected", words_text(check, REST_DNS_RCODES));
 	if (*words_text(check, REST_SEND))
 		buf_printf(out, ", sends \"%s\"", words_text(check, REST_SEND));
 	if (*words_text(check, REST_ANSWER))
@@ -204,6 +209,11 @@ void words_result(const struct doc *result, struct buf *out)
 
 	if (strcmp(reason, "status") == 0) {
 		buf_printf(out, "it answered with status %" PRId64, words_int(result, REST_DETAIL));
+		return;
+	}
+	if (strcmp(reason, "dns-error") == 0) {
+		buf_str(out, "it answered ");
+		value_dns_rcode_put(out, words_int(result, REST_DETAIL));
 		return;
 	}
 	if (strcmp(reason, "lags-behind") == 0 && words_int(result, REST_DETAIL) >= 0) {

@@ -17,7 +17,7 @@
 
 #define PREFIX ANNOTATION_PREFIX
 
-#define ONLY_MAX 16 /* keys that not every check has; more than there are */
+#define ONLY_MAX 32 /* keys that not every check has; more than there are */
 
 /* Which annotation said what, where that matters at the end. */
 struct said {
@@ -266,6 +266,16 @@ static char *full_secret(const struct draft *d, const struct pool_home *home)
 	return xasprintf("%s/%s@%u", home->ns, d->secret, home->source);
 }
 
+static void put_question(struct check *c, const struct draft *d)
+{
+	if (d->dns_name)
+		c->dns_name = replace_text(c->dns_name, d->dns_name);
+	if (d->dns_type)
+		c->dns_type = d->dns_type;
+	if (d->dns_rcodes)
+		c->dns_rcodes = d->dns_rcodes;
+}
+
 static struct check *make_check(const struct draft *d, const struct pool_home *home)
 {
 	struct check *c = check_new(d->type);
@@ -290,6 +300,8 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 		c->send = replace_text(c->send, d->send);
 		c->answer = replace_text(c->answer, d->answer);
 	}
+	if (has & CHECK_HAS_QUESTION)
+		put_question(c, d);
 	if (!(has & CHECK_HAS_REQUEST))
 		return c;
 	if (d->path)

@@ -24,6 +24,8 @@ struct draft {
 	struct check_status_range expect[CHECK_EXPECT_MAX];
 	unsigned expect_count;
 	const char *send, *answer;
+	const char *dns_name; /* NULL, and 0: the default */
+	uint16_t dns_type, dns_rcodes;
 	const char *secret; /* the bare name */
 	enum check_role role;
 	enum check_tls tls;

@@ -14,7 +14,7 @@
 #define CONNS_MAX   1000000
 
 const char *const annotation_check_words =
-	"tcp, tcp-full, http, mysql, redis, postgresql, udp or none";
+	"tcp, tcp-full, http, mysql, redis, postgresql, dns, udp or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {
@@ -82,6 +82,35 @@ static const char *read_send(struct draft *d, const char *value)
 static const char *read_answer(struct draft *d, const char *value)
 {
 	return read_bytes(&d->answer, value);
+}
+
+static const char *read_dns_name(struct draft *d, const char *value)
+{
+	uint8_t wire[CHECK_DNS_WIRE_MAX];
+	size_t len;
+
+	if (value_dns_name(value, wire, &len) < 0)
+		return "the name of a domain, such as example.org, or . for the root";
+	d->dns_name = value;
+	return NULL;
+}
+
+static const char *read_dns_type(struct draft *d, const char *value)
+{
+	uint32_t type;
+
+	if (value_word(&value_dns_types, value, &type) < 0)
+		return "A, NS, CNAME, SOA, PTR, MX, TXT, AAAA or SRV";
+	d->dns_type = (uint16_t)type;
+	return NULL;
+}
+
+static const char *read_dns_rcodes(struct draft *d, const char *value)
+{
+	if (value_dns_rcodes(value, &d->dns_rcodes) < 0)
+		return "a list of NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP and REFUSED, with "
+		       "commas between";
+	return NULL;
 }
 
 static const char *read_time(uint32_t *out, const char *value)
@@ -342,6 +371,9 @@ static const struct annotation_key keys[] = {
 	{ "health-check-match", CHECK_HAS_REQUEST, read_match, KEY_OTHER },
 	{ "health-check-send", CHECK_HAS_WORDS, read_send, KEY_OTHER },
 	{ "health-check-answer", CHECK_HAS_WORDS, read_answer, KEY_OTHER },
+	{ "health-check-dns-name", CHECK_HAS_QUESTION, read_dns_name, KEY_OTHER },
+	{ "health-check-dns-type", CHECK_HAS_QUESTION, read_dns_type, KEY_OTHER },
+	{ "health-check-dns-rcodes", CHECK_HAS_QUESTION, read_dns_rcodes, KEY_OTHER },
 	{ "health-check-interval", USE_CHECK, read_interval, KEY_OTHER },
 	{ "health-check-timeout", USE_CHECK, read_timeout, KEY_TIMEOUT },
 	{ "health-check-fast", USE_CHECK, read_fast, KEY_FAST },

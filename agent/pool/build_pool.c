@@ -277,6 +277,13 @@ static void find_frontends(struct part *t, size_t index)
 
 /* --- pools ----------------------------------------------------------------- */
 
+/* Who answers DNS by TCP does so by UDP, too, at the port of that number. */
+static bool suits(enum check_type type, uint8_t protocol)
+{
+	return type == CHECK_NONE || check_protocol(type) == protocol ||
+	       (type == CHECK_DNS && protocol == IPPROTO_TCP);
+}
+
 /* What the settings of a Service mean for one of its ports. */
 static void suit_protocol(struct part *t)
 {
@@ -285,7 +292,7 @@ static void suit_protocol(struct part *t)
 
 	if (p->protocol != IPPROTO_UDP)
 		p->set.one_packet = false;
-	if (p->protocol == check_protocol(c->type) || c->type == CHECK_NONE || c->port)
+	if (suits(c->type, p->protocol) || c->port)
 		return;
 	problems_add_in(
 		&p->problems, false, t->b->service->path, t->b->service->line,
@@ -293,7 +300,7 @@ static void suit_protocol(struct part *t)
 		"parasaus.io/health-check-port, or say parasaus.io/health-check-type: %snone",
 		protocol_name(p->protocol), check_type_text(c->type),
 		protocol_name(check_protocol(c->type)),
-		p->protocol == IPPROTO_UDP ? "udp or " : "");
+		p->protocol == IPPROTO_UDP ? "dns, udp or " : "");
 	p->set.check = t->b->p->no_check;
 }
 

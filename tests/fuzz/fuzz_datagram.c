@@ -20,9 +20,22 @@ static struct check *udp(uint8_t choice)
 	return c;
 }
 
+static struct check *dns(uint8_t choice)
+{
+	struct check *c = check_new(CHECK_DNS);
+
+	if (choice & 1) {
+		free(c->dns_name);
+		c->dns_name = xstrdup("eXample.org");
+		c->dns_type = 1;
+		c->dns_rcodes = 9;
+	}
+	return c;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct hc_datagrams *d = &hc_udp_datagrams;
+	const struct hc_datagrams *d;
 	uint8_t question[HC_DATAGRAM_MAX], *copy;
 	struct hc_outcome o;
 	struct check *c;
@@ -30,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3)
 		return 0;
-	c = udp(data[0]);
+	d = data[0] & 0x80 ? &hc_dns_datagrams : &hc_udp_datagrams;
+	c = data[0] & 0x80 ? dns(data[0]) : udp(data[0]);
 	id = (uint16_t)(data[1] << 8 | data[2]);
 	assert(d->ask(c, id, question) <= sizeof(question));
 	/* A block of its own shows a step beyond it. */

@@ -240,6 +240,60 @@ static void a_target_may_go_at_any_moment(void **state)
 	}
 }
 
+/* As a name server: the question comes back, with a code, or with the id of another. */
+static void answer_dns(void *arg, struct fake_conn *c, const void *data, size_t len)
+{
+	struct ground *g = arg;
+	uint8_t said[HC_DATAGRAM_MAX];
+
+	assert_in_range(len, 17, sizeof(said));
+	memcpy(said, data, len);
+	said[2] |= 0x80;
+	said[3] = 0;
+	said[0] ^= 1;
+	for (uint32_t i = 0; i < g->others; i++)
+		fake_conn_say(c, said, len);
+	said[0] ^= 1;
+	if (g->is_mute)
+		said[3] = 2; /* SERVFAIL */
+	fake_conn_say(c, said, len);
+}
+
+static void dns_is_asked_once_more_and_told_from_others(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, NULL);
+	check_unref(g.w.check);
+	g.w.check = check_new(CHECK_DNS);
+	hc_engine_remove(g.w.engine, g.id);
+	g.id = world_put(&g.w, 1, VERDICT_UNKNOWN);
+	g.server->asked = answer_dns;
+	g.lost_of_each = 1;
+	g.others = 3;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_UP, HC_REASON_OK);
+	assert_int_equal(verdict(&g).failed, 0);
+	/* The last one may be under way. */
+	assert_in_range(g.server->datagrams, 2 * g.server->connects - 1, 2 * g.server->connects);
+	g.others = HC_DATAGRAM_OTHERS + 1;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_DOWN, HC_REASON_BAD_REPLY);
+	g.others = 0;
+	g.is_mute = true;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_DOWN, HC_REASON_DNS_ERROR);
+	assert_int_equal(verdict(&g).detail, 2);
+	g.server->mode = FAKE_REFUSES;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_DOWN, HC_REASON_REFUSED);
+	g.server->mode = FAKE_SILENT;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_DOWN, HC_REASON_TIMEOUT);
+	world_done(&g.w);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -250,6 +304,7 @@ int main(void)
 		cmocka_unit_test(what_the_network_says_takes_it_out),
 		cmocka_unit_test(what_is_no_answer_is_passed_over_but_not_for_ever),
 		cmocka_unit_test(our_own_network_counts_for_nothing),
+		cmocka_unit_test(dns_is_asked_once_more_and_told_from_others),
 		cmocka_unit_test(a_target_may_go_at_any_moment),
 	};
 

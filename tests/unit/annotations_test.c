@@ -45,6 +45,8 @@ static void print_check(struct buf *b, const struct check *c)
 	if (check_has(c->type) & CHECK_HAS_WORDS)
 		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
 			   c->answer ? c->answer : "-");
+	if (check_has(c->type) & CHECK_HAS_QUESTION)
+		buf_printf(b, " %s %u rcodes=%x", c->dns_name, c->dns_type, c->dns_rcodes);
 	if (check_has(c->type) & CHECK_HAS_LOGIN)
 		buf_printf(b, " secret=%s %s tls=%s lag=%u", c->secret ? c->secret : "-",
 			   value_word_text(&value_check_roles, c->role),
@@ -271,11 +273,11 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, mysql, redis, postgresql, udp or none; "
+			 "http, mysql, redis, postgresql, dns, udp or none; "
 			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, mysql, redis, postgresql, udp or none; left "
+			 "tcp-full, http, mysql, redis, postgresql, dns, udp or none; left "
 			 "as it was\n");
 }
 
@@ -285,7 +287,8 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql, udp or none; "
+		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql, dns, udp or "
+		  "none; "
 		  "left as "
 		  "it was" },
 		{ "health-check-port", "0", "\"0\" is not a port from 1 to 65535; left as it was" },
@@ -585,6 +588,31 @@ static void tcp_full_and_udp_send_and_hear(void **state)
 			 "health check of type tcp\n");
 }
 
+static void dns_asks_for_a_name(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "dns"),
+	       PLAIN "dns port=0 2/3 2000/1000/500 . 6 rcodes=1\n");
+	expect(PAIRS("health-check-type", "dns", "health-check-dns-name", "example.org",
+		     "health-check-dns-type", "AAAA", "health-check-dns-rcodes",
+		     "NXDOMAIN,NOERROR"),
+	       PLAIN "dns port=0 2/3 2000/1000/500 example.org 28 rcodes=9\n");
+	expect(PAIRS("health-check-type", "dns", "health-check-dns-name", "a..b",
+		     "health-check-dns-type", "ANY", "health-check-dns-rcodes", "NOERROR,"),
+	       PLAIN "dns port=0 2/3 2000/1000/500 . 6 rcodes=1\n"
+		     "error 2: annotation parasaus.io/health-check-dns-name: \"a..b\" is not the "
+		     "name of a domain, such as example.org, or . for the root; left as it was\n"
+		     "error 3: annotation parasaus.io/health-check-dns-type: \"ANY\" is not A, NS, "
+		     "CNAME, SOA, PTR, MX, TXT, AAAA or SRV; left as it was\n"
+		     "error 4: annotation parasaus.io/health-check-dns-rcodes: \"NOERROR,\" is not "
+		     "a list of NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP and REFUSED, with "
+		     "commas between; left as it was\n");
+	expect(PAIRS("health-check-type", "udp", "health-check-dns-name", "."),
+	       PLAIN "udp port=0 2/3 2000/1000/500 send=- answer=-\n"
+		     "warning 2: annotation parasaus.io/health-check-dns-name has no effect with a "
+		     "health check of type udp\n");
+}
+
 static void what_has_no_effect_is_told(void **state)
 {
 	(void)state;
@@ -739,6 +767,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_and_those_to_come_are_told_apart),
 		cmocka_unit_test(times_are_judged_together),
 		cmocka_unit_test(flags_need_a_scheduler_that_has_them),
+		cmocka_unit_test(dns_asks_for_a_name),
 		cmocka_unit_test(what_has_no_effect_is_told),
 		cmocka_unit_test(nothing_of_the_check_keeps_the_very_same_check),
 		cmocka_unit_test(weights_are_found_by_address_and_port),

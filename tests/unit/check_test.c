@@ -60,6 +60,17 @@ static struct check *udp_of(const char *send, const char *answer)
 	return c;
 }
 
+static struct check *dns_of(const char *name, uint16_t type, uint16_t rcodes)
+{
+	struct check *c = check_new(CHECK_DNS);
+
+	free(c->dns_name);
+	c->dns_name = xstrdup(name);
+	c->dns_type = type;
+	c->dns_rcodes = rcodes;
+	return c;
+}
+
 static struct check *redis_of(const char *secret, enum check_role role)
 {
 	struct check *c = check_new(CHECK_REDIS);
@@ -159,6 +170,10 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		udp_of(NULL, NULL),
 		udp_of("PING\\r\\n", NULL),
 		udp_of("\\x00\\xff", "220 "),
+		check_new(CHECK_DNS),
+		dns_of("example.org", CHECK_DNS_SOA, 1),
+		dns_of("example.org", 28, 1),
+		dns_of("example.org", 28, 9),
 		redis_of(NULL, CHECK_ROLE_ANY),
 		redis_of(NULL, CHECK_ROLE_WRITER),
 		redis_of("db/check", CHECK_ROLE_READER),
@@ -302,6 +317,51 @@ static void a_redis_question_out_of_bounds_is_refused(void **state)
 	}
 }
 
+static void a_dns_question_out_of_bounds_is_refused(void **state)
+{
+	struct check *bad[] = {
+		dns_of("a..b", CHECK_DNS_SOA, 1),
+		dns_of("a b", CHECK_DNS_SOA, 1),
+		dns_of("", CHECK_DNS_SOA, 1),
+		dns_of(".", 0, 1),
+		dns_of(".", 252, 1),
+		dns_of(".", CHECK_DNS_SOA, 0),
+		dns_of(".", CHECK_DNS_SOA, 64),
+		dns_of(".", CHECK_DNS_SOA, 1),
+	};
+
+	(void)state;
+	bad[7]->path = xstrdup("/");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void it_goes_where_its_protocol_is(void **state)
+{
+	struct endpoint tcp = endpoint_of("10.0.0.1:53", IPPROTO_TCP);
+	struct endpoint udp = endpoint_of("10.0.0.1:53", IPPROTO_UDP);
+
+	(void)state;
+	for (enum check_type t = CHECK_TCP; t < CHECK_TYPES; t++) {
+		struct check *c;
+		struct endpoint e;
+
+		if (!check_is_type(t)) {
+			assert_int_equal(check_protocol(t), 0);
+			continue;
+		}
+		c = check_new(t);
+		e = check_endpoint(c, &udp);
+		assert_int_equal(e.protocol,
+				 t == CHECK_UDP || t == CHECK_DNS ? IPPROTO_UDP : IPPROTO_TCP);
+		/* One target, whichever of its ports it is of. */
+		assert_int_equal(check_target_id(c, &tcp), check_target_id(c, &udp));
+		check_unref(c);
+	}
+}
+
 static void cut_short(struct check *c)
 {
 	struct buf b = { 0 };
@@ -323,6 +383,7 @@ static void a_check_cut_short_is_refused(void **state)
 	cut_short(http_of("/health", "example.org", "ok"));
 	cut_short(mysql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED, 30));
 	cut_short(full_of("PING\\r\\n", "+PONG"));
+	cut_short(dns_of("example.org", CHECK_DNS_SOA, 3));
 	cut_short(held_of(CHECK_TCP, 30));
 }
 
@@ -421,6 +482,8 @@ int main(void)
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),
+		cmocka_unit_test(a_dns_question_out_of_bounds_is_refused),
+		cmocka_unit_test(it_goes_where_its_protocol_is),
 		cmocka_unit_test(a_check_cut_short_is_refused),
 		cmocka_unit_test(options_have_one_form),
 		cmocka_unit_test(ids_are_the_same_for_ever),

@@ -190,6 +190,9 @@ static void checks_are_described(void **state)
 		  "tcp-full to the member's port, sends \"x\\r\"" TIMES_SAID },
 		{ "{\"type\":\"udp\",\"send\":null,\"answer\":\"pong\"," TIMES,
 		  "udp to the member's port, \"pong\" in the answer" TIMES_SAID },
+		{ "{\"type\":\"dns\",\"dnsName\":\"a.b\",\"dnsType\":\"NS\",\"dnsRcodes\":"
+		  "\"NOERROR\"," TIMES,
+		  "dns a.b NS to the member's port, NOERROR expected" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
 		  "redis without a login to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,

@@ -427,6 +427,7 @@ static void a_role_takes_more_than_being_alive(void **state)
 		{ HC_REASON_ROLE, '-', '-' },	   { HC_REASON_LAG, '-', '-' },
 		{ HC_REASON_NO_SECRET, '+', '.' }, { HC_REASON_TLS, '-', '-' },
 		{ HC_REASON_HELD_BACK, '.', '.' }, { HC_REASON_SILENT, '+', '+' },
+		{ HC_REASON_DNS_ERROR, '-', '-' },
 	};
 
 	(void)state;

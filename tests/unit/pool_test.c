@@ -214,20 +214,21 @@ static void a_named_port_is_a_pool_each(void **state)
 				     "{name: b, port: 5353, protocol: UDP}]}, {addresses: [{ip: "
 				     "10.0.0.3}], ports: "
 				     "[{name: a, port: 9090}, {name: b, port: 53}]}"));
-	expect(p, "default.web.a-tcp @192.0.2.10:30080/tcp tcp persist=10800 10.0.0.1:8080 "
-		  "10.0.0.2:8080 "
-		  "10.0.0.3:9090\n"
-		  "default.web.b-udp @192.0.2.10:30053/udp none persist=10800 10.0.0.1:5353 "
-		  "10.0.0.2:5353\n"
-		  "  warning 2: a port of UDP cannot be checked by tcp: not checked; name a TCP "
-		  "port by "
-		  "parasaus.io/health-check-port, or say parasaus.io/health-check-type: udp or "
-		  "none\n"
-		  "default.web.c-tcp tcp persist=10800\n"
-		  "  error 2: no frontend: no nodePort is stated; the address pools have ports "
-		  "30000-49999 "
-		  "(main), 50000-50009 (outside)\n"
-		  "  warning 4: Endpoints: no port is named \"c\" with protocol TCP: no members\n");
+	expect(p,
+	       "default.web.a-tcp @192.0.2.10:30080/tcp tcp persist=10800 10.0.0.1:8080 "
+	       "10.0.0.2:8080 "
+	       "10.0.0.3:9090\n"
+	       "default.web.b-udp @192.0.2.10:30053/udp none persist=10800 10.0.0.1:5353 "
+	       "10.0.0.2:5353\n"
+	       "  warning 2: a port of UDP cannot be checked by tcp: not checked; name a TCP "
+	       "port by "
+	       "parasaus.io/health-check-port, or say parasaus.io/health-check-type: dns, udp or "
+	       "none\n"
+	       "default.web.c-tcp tcp persist=10800\n"
+	       "  error 2: no frontend: no nodePort is stated; the address pools have ports "
+	       "30000-49999 "
+	       "(main), 50000-50009 (outside)\n"
+	       "  warning 4: Endpoints: no port is named \"c\" with protocol TCP: no members\n");
 	assert_int_equal(pools_count(p), 3);
 	assert_non_null(pools_find(p, "default.web.b-udp"));
 	assert_null(pools_find(p, "default.web.b-tcp"));
@@ -704,6 +705,13 @@ static void a_port_is_checked_by_its_own_protocol_or_another_port(void **state)
 	expect(p, "default.a.t-tcp is gone\n"
 		  "default.a.u-udp is gone\n"
 		  "default.a.1-tcp @192.0.2.10:30001/tcp udp 10.0.0.1:1\n");
+	/* DNS is asked by UDP at the port of that number. */
+	put(p, "a.yaml",
+	    SERVICE("a", "type: NodePort, ports: [{port: 53, nodePort: 30001}]")
+		    ANNOTATED("Endpoints", "a", "parasaus.io/health-check-type: dns",
+			      "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 53}]}]"));
+	expect(p, "default.a.1-tcp is gone\n"
+		  "default.a.53-tcp @192.0.2.10:30001/tcp dns 10.0.0.1:53\n");
 	pools_free(p);
 }
 

@@ -97,6 +97,18 @@ static void a_login_says_its_code_role_and_lag(void **state)
 	check_unref(c);
 }
 
+static void a_dns_answer_says_what_and_what_was_expected(void **state)
+{
+	struct endpoint where = at("10.0.0.7:53");
+	struct check *c = check_new(CHECK_DNS);
+	struct probe_found p = { c, &where, HC_REASON_DNS_ERROR, 2, 4210 };
+
+	(void)state;
+	must_say(&p, "dns . SOA at 10.0.0.7:53 answered SERVFAIL after 4.2 ms; NOERROR is expected",
+		 "dns . SOA 10.0.0.7:53 应答 SERVFAIL，用时 4.2 ms；应为 NOERROR");
+	check_unref(c);
+}
+
 static void our_own_trouble_says_that_it_is_ours(void **state)
 {
 	struct endpoint where = at("10.0.0.7:80");
@@ -138,8 +150,10 @@ static void every_reason_has_words_in_each_language(void **state)
 
 static void what_braces_name_is_known(void **state)
 {
-	static const char *const known[] = { "{it}",	 "{n}",	    "{after}", "{within}", "{code}",
-					     "{expect}", "{match}", "{role}",  "{lag}" };
+	static const char *const known[] = {
+		"{it}",	    "{n}",     "{after}", "{within}", "{code}",
+		"{expect}", "{match}", "{role}",  "{lag}",    "{rcode}"
+	};
 
 	(void)state;
 	for (unsigned r = 0; r < HC_REASON_COUNT; r++)
@@ -165,6 +179,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_http_probe_says_what_was_asked_and_what_came),
 		cmocka_unit_test(a_login_says_its_code_role_and_lag),
+		cmocka_unit_test(a_dns_answer_says_what_and_what_was_expected),
 		cmocka_unit_test(our_own_trouble_says_that_it_is_ours),
 		cmocka_unit_test(every_reason_has_words_in_each_language),
 		cmocka_unit_test(what_braces_name_is_known),

@@ -309,9 +309,73 @@ static void roles_and_tls_have_words(void **state)
 	assert_int_equal(v, CHECK_TLS_REQUIRED);
 }
 
+static void names_of_domains(void **state)
+{
+	uint8_t out[CHECK_DNS_WIRE_MAX];
+	char longest[CHECK_DNS_NAME_MAX + 2];
+	static const char *const bad[] = { "",	    "..",  ".a", "a..b",  "a b",
+					   "a.b..", "a/b", "*",	 "a\\.b", "\xc3\xa4" };
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(value_dns_name(".", out, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(out[0], 0);
+	for (int dot = 0; dot < 2; dot++) {
+		assert_int_equal(value_dns_name(dot ? "_a-1.B." : "_a-1.B", out, &n), 0);
+		assert_int_equal(n, 8);
+		assert_memory_equal(out, "\4_a-1\1B", 8);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(value_dns_name(bad[i], out, &n), -EINVAL);
+	assert_int_equal(n, 8);
+	memset(longest, 'a', sizeof(longest));
+	longest[64] = '\0';
+	assert_int_equal(value_dns_name(longest, out, &n), -ERANGE);
+	longest[63] = longest[64] = longest[127] = longest[191] = '.';
+	longest[64] = 'a';
+	longest[253] = '\0';
+	assert_int_equal(value_dns_name(longest, out, &n), 0);
+	assert_int_equal(n, CHECK_DNS_WIRE_MAX);
+	longest[253] = 'a';
+	longest[254] = '\0';
+	assert_int_equal(value_dns_name(longest, out, &n), -ERANGE);
+}
+
+static void rcodes_are_a_list_of_words(void **state)
+{
+	static const char *const bad[] = { "",
+					   "NOERROR,",
+					   ",NOERROR",
+					   "noerror",
+					   "0",
+					   "NOERROR NXDOMAIN",
+					   "NOERRORNOERRORNOERROR" };
+	char text[VALUE_RCODES_TEXT_MAX];
+	struct buf name = { 0 };
+	uint16_t rcodes = 0;
+
+	(void)state;
+	assert_int_equal(value_dns_rcodes("NXDOMAIN,NOERROR,NXDOMAIN", &rcodes), 0);
+	assert_int_equal(rcodes, 9);
+	assert_string_equal(value_dns_rcodes_text(rcodes, text), "NOERROR,NXDOMAIN");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(value_dns_rcodes(bad[i], &rcodes), -EINVAL);
+	assert_int_equal(rcodes, 9);
+	assert_int_equal(
+		value_dns_rcodes(value_dns_rcodes_text(value_dns_rcodes_all(), text), &rcodes), 0);
+	assert_int_equal(rcodes, value_dns_rcodes_all());
+	value_dns_rcode_put(&name, 5);
+	value_dns_rcode_put(&name, 6);
+	assert_string_equal(buf_cstr(&name), "REFUSEDRCODE 6");
+	buf_done(&name);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_of_domains),
+		cmocka_unit_test(rcodes_are_a_list_of_words),
 		cmocka_unit_test(durations_are_seconds_or_have_a_unit),
 		cmocka_unit_test(durations_have_bounds_that_are_included),
 		cmocka_unit_test(a_printed_duration_reads_back),

@@ -40,7 +40,8 @@ export function checkWords(check) {
 	if (check.type === 'none')
 		return t('check.none');
 	const what = [check.type, check.port ? ':' + check.port : '', check.path, check.host, check.expect,
-		check.match && '"' + check.match + '"', check.role && check.role !== 'any' && check.role];
+		check.match && '"' + check.match + '"', check.role && check.role !== 'any' && check.role,
+		check.dnsName && check.dnsName + ' ' + check.dnsType, check.dnsRcodes];
 
 	const words = t('check.words', {
 		what: what.filter(Boolean).join(' '),

@@ -8,6 +8,8 @@
  *   user=NAME password=WORD ca=FILE   the Secret; without user there is none, and but
  *                                     for mysql no login is asked for
  *   role=ROLE tls=TLS lag=S           as the check has them
+ *   send=BYTES answer=BYTES           likewise
+ *   name=NAME record=TYPE rcodes=LIST what dns asks for, and takes
  *   interval=MS timeout=MS            (100, 100)
  *   checks=N      ends after N probes (1)
  *   targets=N     checks that differ in their timeout only: N at a time (1)
@@ -38,6 +40,9 @@ struct options {
 	struct endpoint to;
 	char *user, *password, *ca;
 	enum check_type type;
+	char *send, *answer, *name;
+	uint32_t record;
+	uint16_t rcodes;
 	uint32_t role, tls, lag, interval, timeout, checks, targets, limit;
 	const char *until;
 	bool dies;
@@ -94,6 +99,38 @@ static bool numeric_option(struct options *o, const char *key, const char *value
 	return false;
 }
 
+static bool word_option(struct options *o, const char *key, const char *value)
+{
+	if (strcmp(key, "type") == 0)
+		return check_type_parse(value, &o->type);
+	if (strcmp(key, "role") == 0)
+		return value_word(&value_check_roles, value, &o->role) == 0;
+	if (strcmp(key, "tls") == 0)
+		return value_word(&value_check_tls, value, &o->tls) == 0;
+	if (strcmp(key, "record") == 0)
+		return value_word(&value_dns_types, value, &o->record) == 0;
+	return strcmp(key, "rcodes") == 0 && value_dns_rcodes(value, &o->rcodes) == 0;
+}
+
+static bool text_option(struct options *o, const char *key, char *value)
+{
+	const struct {
+		const char *key;
+		char **to;
+	} texts[] = {
+		{ "user", &o->user },	  { "password", &o->password }, { "send", &o->send },
+		{ "answer", &o->answer }, { "name", &o->name },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (strcmp(key, texts[i].key) == 0) {
+			*texts[i].to = value;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void option(struct options *o, char *text)
 {
 	char *value = strchr(text, '=');
@@ -101,29 +138,42 @@ static void option(struct options *o, char *text)
 	if (!value)
 		errx(1, "KEY=VALUE, not %s", text);
 	*value++ = '\0';
-	if (strcmp(text, "user") == 0)
-		o->user = value;
-	else if (strcmp(text, "password") == 0)
-		o->password = value;
-	else if (strcmp(text, "ca") == 0)
+	if (strcmp(text, "ca") == 0)
 		o->ca = read_all(value);
 	else if (strcmp(text, "until") == 0)
 		o->until = value;
 	else if (strcmp(text, "die") == 0)
 		o->dies = strcmp(value, "greeting") == 0;
-	else if (!numeric_option(o, text, value) &&
-		 !(strcmp(text, "type") == 0 && check_type_parse(value, &o->type)) &&
-		 !(strcmp(text, "role") == 0 &&
-		   value_word(&value_check_roles, value, &o->role) == 0) &&
-		 !(strcmp(text, "tls") == 0 && value_word(&value_check_tls, value, &o->tls) == 0))
+	else if (!numeric_option(o, text, value) && !text_option(o, text, value) &&
+		 !word_option(o, text, value))
 		errx(1, "what is %s=%s?", text, value);
+}
+
+static void put_question(struct check *c, const struct options *o)
+{
+	if (check_has(c->type) & CHECK_HAS_WORDS) {
+		c->send = o->send ? xstrdup(o->send) : NULL;
+		c->answer = o->answer ? xstrdup(o->answer) : NULL;
+	}
+	if (!(check_has(c->type) & CHECK_HAS_QUESTION))
+		return;
+	if (o->name) {
+		free(c->dns_name);
+		c->dns_name = xstrdup(o->name);
+	}
+	if (o->record)
+		c->dns_type = (uint16_t)o->record;
+	if (o->rcodes)
+		c->dns_rcodes = o->rcodes;
 }
 
 static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 {
-	struct hc_target t = { .endpoint = o->to, .initial = VERDICT_UNKNOWN };
+	struct hc_target t = { .initial = VERDICT_UNKNOWN };
 
 	t.check = check_new(o->type);
+	t.endpoint = check_endpoint(t.check, &o->to);
+	put_question(t.check, o);
 	if (o->user || o->type == CHECK_MYSQL)
 		t.check->secret = xstrdup(SECRET);
 	t.check->role = (enum check_role)o->role;
