@@ -396,23 +396,46 @@ static int fill_core(scmp_filter_ctx ctx)
 
 /* ---------------------------------------------------------------------------------- */
 
-int sandbox_filter_load(enum sandbox_filter filter, struct err *err)
+/* `out` is the caller's to free where this succeeds, else NULL. */
+static int make_filter(enum sandbox_filter filter, scmp_filter_ctx *out)
 {
 	CLEANUP(free_filter) scmp_filter_ctx ctx = NULL;
-	int r = 0;
+	int r;
 
-	if (filter == SANDBOX_FILTER_NONE)
-		return 0;
+	*out = NULL;
 	ctx = seccomp_init(filter == SANDBOX_FILTER_CORE ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
-		return err_set(err, -ENOMEM, "cannot make a system call filter");
+		return -ENOMEM;
 	/* Calls of another architecture (32-bit ones) pass no list: they kill. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
 		r = filter == SANDBOX_FILTER_CORE ? fill_core(ctx) : fill_helper(ctx, filter);
+	if (r < 0)
+		return r;
+	*out = ctx;
+	ctx = NULL;
+	return 0;
+}
+
+int sandbox_filter_load(enum sandbox_filter filter, struct err *err)
+{
+	CLEANUP(free_filter) scmp_filter_ctx ctx = NULL;
+	int r;
+
+	if (filter == SANDBOX_FILTER_NONE)
+		return 0;
+	r = make_filter(filter, &ctx);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	if (r < 0)
 		return err_set(err, r, "cannot load the system call filter: %s", strerror(-r));
 	return 0;
+}
+
+int sandbox_filter_write(enum sandbox_filter filter, int fd)
+{
+	CLEANUP(free_filter) scmp_filter_ctx ctx = NULL;
+	int r = make_filter(filter, &ctx);
+
+	return r < 0 ? r : seccomp_export_bpf(ctx, fd);
 }
