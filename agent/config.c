@@ -357,6 +357,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "nodeAddress", .type = &config_node_address },
 	{ .name = "vipRanges", .type = &config_vip_ranges },
 	{ .name = "addressPools", .type = &config_address_pools },
+	{ .name = "refuse", .type = &config_refuse },
 	{ .name = "announce", .type = &config_announce },
 	{ .name = "sources", .type = &sources_type },
 	{ .name = "api", .type = &config_api },
@@ -447,6 +448,8 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 		.address_pool_count = c->address_pool_count,
 		.vip_ranges = c->vip_ranges,
 		.vip_range_count = c->vip_range_count,
+		.refuse = c->refuse,
+		.refuse_count = c->refuse_count,
 		.node_v4 = c->node_v4,
 		.node_v6 = c->node_v6,
 		.defaults = c->defaults,
@@ -506,6 +509,7 @@ void config_free(struct config *c)
 	free(c->address_pools);
 	free(c->sources);
 	free(c->vip_ranges);
+	free(c->refuse);
 	free(c->node);
 	free(c->user);
 	free(c->state_directory);

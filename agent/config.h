@@ -89,6 +89,8 @@ struct config {
 	uint32_t metrics_pools;	   /* that have metrics of their own; default 0 */
 	struct prefix *vip_ranges; /* default: what the address pools hold, as prefixes */
 	size_t vip_range_count;
+	struct prefix *refuse; /* neither real servers nor probed, besides what never is */
+	size_t refuse_count;
 	struct address_pool *address_pools;
 	size_t address_pool_count;
 	struct config_source

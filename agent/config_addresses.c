@@ -11,6 +11,7 @@
 #include "agent/pool/address_pool.h"
 
 #define VIP_RANGES_MAX 1024
+#define REFUSE_MAX     256 /* each member of each pool is held against them */
 
 /* --- ranges and prefixes ------------------------------------------------------------ */
 
@@ -29,6 +30,17 @@ static void print_item(const char *text, unsigned depth, struct buf *out)
 	print_address(text, out);
 }
 
+static void print_networks(const struct prefix *p, size_t count, unsigned depth, struct buf *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		char addr[ADDR_TEXT_MAX];
+		char text[ADDR_TEXT_MAX + 8];
+
+		snprintf(text, sizeof(text), "%s/%u", addr_text(&p[i].addr, addr), p[i].len);
+		print_item(text, depth, out);
+	}
+}
+
 /* --- vipRanges ------------------------------------------------------------------------ */
 
 static void add_vip_range(struct config *c, const struct prefix *p)
@@ -41,20 +53,29 @@ static void add_vip_range(struct config *c, const struct prefix *p)
 	c->vip_ranges[c->vip_range_count++] = *p;
 }
 
-static int read_vip_range(struct schema_reader *r, const struct doc *d, void *base)
+/* The text of it; NULL: it is none, and that was said. */
+static const char *read_network(struct schema_reader *r, const struct doc *d, struct prefix *out)
 {
 	const char *s = schema_scalar(r, d);
+
+	if (!s || prefix_parse(s, out) == 0)
+		return s;
+	schema_bad(r, d,
+		   "'%.64s' is not a network: write an address and its length with the host bits "
+		   "zero, such as 10.0.0.0/24",
+		   s);
+	return NULL;
+}
+
+static int read_vip_range(struct schema_reader *r, const struct doc *d, void *base)
+{
 	struct addr_range range;
 	struct prefix p;
+	const char *s = read_network(r, d, &p);
 	const char *why;
 
 	if (!s)
 		return -EINVAL;
-	if (prefix_parse(s, &p) < 0)
-		return schema_bad(r, d,
-				  "'%.64s' is not a network: write an address and its length with "
-				  "the host bits zero, such as 10.0.0.0/24",
-				  s);
 	/* What lies in the middle is looked at where it is used: in the address pools. */
 	range = prefix_range(&p);
 	why = addr_refused(&range.first);
@@ -79,17 +100,47 @@ static void print_vip_ranges(const struct schema_key *k, const void *base, unsig
 	const struct config *c = base;
 
 	(void)k;
-	for (size_t i = 0; i < c->vip_range_count; i++) {
-		char addr[ADDR_TEXT_MAX];
-		char text[ADDR_TEXT_MAX + 8];
-
-		snprintf(text, sizeof(text), "%s/%u", addr_text(&c->vip_ranges[i].addr, addr),
-			 c->vip_ranges[i].len);
-		print_item(text, depth, out);
-	}
+	print_networks(c->vip_ranges, c->vip_range_count, depth, out);
 }
 
 const struct schema_type config_vip_ranges = { read_vip_ranges, print_vip_ranges };
+
+/* --- refuse ---------------------------------------------------------------------------- */
+
+static int read_refused(struct schema_reader *r, const struct doc *d, void *base)
+{
+	struct config *c = base;
+	struct prefix p;
+	const char *s = read_network(r, d, &p);
+
+	if (!s)
+		return -EINVAL;
+	if (p.len == 0)
+		return schema_bad(r, d, "%s is every address there is: no server could be used", s);
+	c->refuse[c->refuse_count++] = p;
+	return 0;
+}
+
+static int read_refuse(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		       void *base)
+{
+	struct config *c = base;
+
+	(void)k;
+	c->refuse = xcalloc(REFUSE_MAX, sizeof(*c->refuse));
+	return schema_read_list(r, d, REFUSE_MAX, read_refused, c);
+}
+
+static void print_refuse(const struct schema_key *k, const void *base, unsigned depth,
+			 struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	print_networks(c->refuse, c->refuse_count, depth, out);
+}
+
+const struct schema_type config_refuse = { read_refuse, print_refuse };
 
 /* --- addressPools --------------------------------------------------------------------- */
 

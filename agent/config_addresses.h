@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts of the configuration that are addresses: `vipRanges`, `addressPools`, `nodeAddress`. */
+/*
+ * The parts of the configuration that are addresses: `vipRanges`, `addressPools`, `refuse`,
+ * `nodeAddress`.
+ */
 #ifndef AGENT_CONFIG_ADDRESSES_H
 #define AGENT_CONFIG_ADDRESSES_H
 
@@ -10,6 +13,7 @@
 /* Each fills its own fields of a struct config; `offset` and `size` are not used. */
 extern const struct schema_type config_vip_ranges;
 extern const struct schema_type config_address_pools;
+extern const struct schema_type config_refuse;
 extern const struct schema_type config_node_address;
 
 /*

@@ -94,6 +94,8 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_par
 	struct ipvs_config out = {
 		.vip_ranges = c->vip_ranges,
 		.vip_range_count = c->vip_range_count,
+		.refuse = c->refuse,
+		.refuse_count = c->refuse_count,
 		.audit_ms = c->audit_ms,
 		.order_quiet_ms = IPVS_ORDER_QUIET_MS,
 		.route_protocol = c->route_protocol,

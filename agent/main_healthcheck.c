@@ -45,8 +45,10 @@ static int healthcheck_start(struct role_context *c)
 	c->arg = l;
 	c->peer = healthcheck_peer;
 	l->config = (struct hc_config){
-		.refuse = c->config->vip_ranges,
-		.refuse_count = c->config->vip_range_count,
+		.vip_ranges = c->config->vip_ranges,
+		.vip_range_count = c->config->vip_range_count,
+		.refuse = c->config->refuse,
+		.refuse_count = c->config->refuse_count,
 		.max_in_flight = HEALTHCHECK_IN_FLIGHT,
 	};
 	r = hc_role_new(c->loop, &l->config, &l->role);

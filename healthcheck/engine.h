@@ -45,7 +45,7 @@ MUST_CHECK struct hc_engine *hc_engine_new(const struct hc_engine_config *c);
 void hc_engine_free(struct hc_engine *e); /* NULL is fine */
 
 /* Add a target, or confirm one: it keeps its state and its phase. One that may not be probed
- * stays unknown. Takes a reference of its own to the check. Returns whether it was new. */
+ * stays what it was told to be. Takes a reference of its own to the check. Returns whether it was new. */
 bool hc_engine_put(struct hc_engine *e, const struct hc_target *t, bool may_probe);
 void hc_engine_remove(struct hc_engine *e, uint64_t id); /* unknown ids are fine */
 /* For the mysql checks that name it; one that is not present is forgotten. */

@@ -48,8 +48,9 @@ enum hc_message {
 
 /* Why a target is as it is: the result of the last probe that counted. */
 enum hc_reason {
-	HC_REASON_NONE,	     /* not probed yet */
-	HC_REASON_INHERITED, /* the state it was told with */
+	HC_REASON_NONE,	       /* not probed yet */
+	HC_REASON_INHERITED,   /* the state it was told with */
+	HC_REASON_NOT_ALLOWED, /* the same for good: its address must not be probed */
 	HC_REASON_OK,
 	HC_REASON_REFUSED,     /* RST */
 	HC_REASON_TIMEOUT,     /* nothing came in time */

@@ -31,8 +31,7 @@ struct hc_role {
 	struct hc_net *net;
 	loop_fd_id net_id;
 	struct hc_engine *engine;
-	struct prefix *refuse;
-	size_t refuse_count;
+	const struct hc_config *config;
 	timer_id engine_timer;
 	mono_t engine_at;
 	timer_id tick_timer;
@@ -224,15 +223,14 @@ static void on_tick(void *arg)
 
 static const char *why_refused(const struct hc_role *r, const struct addr *a)
 {
+	const struct hc_config *c = r->config;
 	const char *why = addr_refused(a);
 
 	if (why)
 		return why;
-	for (size_t i = 0; i < r->refuse_count; i++) {
-		if (prefix_has(&r->refuse[i], a))
-			return "an address of ours";
-	}
-	return NULL;
+	if (prefixes_have(c->vip_ranges, c->vip_range_count, a))
+		return "an address of ours";
+	return prefixes_have(c->refuse, c->refuse_count, a) ? "`refuse` has its network" : NULL;
 }
 
 static void refuse(struct hc_role *r, const struct endpoint *e, const char *why)
@@ -242,7 +240,7 @@ static void refuse(struct hc_role *r, const struct endpoint *e, const char *why)
 
 	if (++r->refused > REFUSALS_TOLD)
 		return;
-	snprintf(text, sizeof(text), "target %s is not probed and stays unknown: %s",
+	snprintf(text, sizeof(text), "target %s is not probed and stays as it is: %s",
 		 endpoint_text(e, where), why);
 	send_event(r, LOG_LEVEL_WARNING, text);
 }
@@ -386,6 +384,7 @@ int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 	int result;
 
 	r->loop = l;
+	r->config = c;
 	result = hc_net_new(&r->net);
 	if (result < 0) {
 		free(r);
@@ -395,10 +394,6 @@ int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 	ec.max_in_flight = in_flight_limit(c->max_in_flight,
 					   DESCRIPTORS_OURS + hc_net_spare(r->net));
 	r->engine = hc_engine_new(&ec);
-	r->refuse_count = c->refuse_count;
-	r->refuse = xcalloc(c->refuse_count + 1, sizeof(*r->refuse));
-	if (c->refuse_count)
-		memcpy(r->refuse, c->refuse, c->refuse_count * sizeof(*r->refuse));
 	result = loop_add_fd(l, hc_net_fd(r->net), EPOLLIN, on_net, r, &r->net_id);
 	if (result < 0) {
 		hc_role_free(r);
@@ -420,6 +415,5 @@ void hc_role_free(struct hc_role *r)
 	loop_del_fd(r->loop, r->net_id);
 	hc_engine_free(r->engine);
 	hc_net_free(r->net);
-	free(r->refuse);
 	free(r);
 }

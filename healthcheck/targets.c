@@ -218,8 +218,7 @@ bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_p
 	if (told->check->type == CHECK_NONE) {
 		t->health = hc_health_new(VERDICT_UP);
 	} else if (!may_probe) {
-		t->health = hc_health_new(VERDICT_UNKNOWN);
-		t->reason = HC_REASON_NONE;
+		t->reason = HC_REASON_NOT_ALLOWED;
 	} else {
 		t->stage = WAITING;
 		t->is_fresh = true;

@@ -13,11 +13,7 @@
 
 static bool is_allowed(struct ipvs_role *r, struct ipvs_row *row)
 {
-	bool inside = false;
-
-	for (size_t i = 0; i < r->config->vip_range_count && !inside; i++)
-		inside = prefix_has(&r->config->vip_ranges[i], &row->key.addr);
-	if (!inside)
+	if (!prefixes_have(r->config->vip_ranges, r->config->vip_range_count, &row->key.addr))
 		ipvs_trouble(r, row, NULL, EACCES, false, "refused: outside vipRanges");
 	else if (!ipvs_is_ours(r->config, &row->key))
 		ipvs_trouble(r, row, NULL, EACCES, false,
@@ -29,12 +25,16 @@ static bool is_allowed(struct ipvs_role *r, struct ipvs_row *row)
 
 static bool is_refused(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d)
 {
+	const struct ipvs_config *c = r->config;
 	const char *why = addr_refused(&d->addr);
 	char text[80];
 
-	if (!why)
+	if (why)
+		snprintf(text, sizeof(text), "refused as a real server: %s address", why);
+	else if (prefixes_have(c->refuse, c->refuse_count, &d->addr))
+		snprintf(text, sizeof(text), "refused as a real server: `refuse` has its network");
+	else
 		return false;
-	snprintf(text, sizeof(text), "refused as a real server: %s address", why);
 	ipvs_trouble(r, row, d, EACCES, false, text);
 	return true;
 }

@@ -12,10 +12,8 @@
 
 bool ipvs_is_ours(const struct ipvs_config *c, const struct endpoint *key)
 {
-	bool inside = false;
+	bool inside = prefixes_have(c->vip_ranges, c->vip_range_count, &key->addr);
 
-	for (size_t i = 0; i < c->vip_range_count && !inside; i++)
-		inside = prefix_has(&c->vip_ranges[i], &key->addr);
 	for (size_t i = 0; i < c->ours_count && inside; i++) {
 		const struct ipvs_ours *o = &c->ours[i];
 

@@ -25,6 +25,8 @@
 struct ipvs_config {
 	const struct prefix *vip_ranges; /* never touch an address outside */
 	size_t vip_range_count;
+	const struct prefix *refuse; /* nor a real server inside */
+	size_t refuse_count;
 	const struct ipvs_ours *ours; /* "ours" as defined in parasausd(8), until core says more */
 	size_t ours_count;
 	uint32_t audit_ms; /* between looks at the whole service list */

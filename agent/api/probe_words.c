@@ -41,6 +41,9 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 	[HC_REASON_LOCAL] = { "{it} could not be asked: this node's own network is down{code}; it "
 			      "counts for nothing",
 			      "{it} 未能检查：本机网络中断{code}；不计入" },
+	[HC_REASON_NOT_ALLOWED] = { "{it} is not probed: its address must not be; its state is the "
+				    "one from before",
+				    "{it} 不检查：其地址不允许检查；状态沿用之前的" },
 	[HC_REASON_AUTH] = { "{it} is alive, but does not let the check's account in{code}{after}",
 			     "{it} 存活，但拒绝检查所用的账号{code}{after}" },
 	[HC_REASON_BLOCKED] = { "{it} does not talk to this node{code}: FLUSH HOSTS there helps",

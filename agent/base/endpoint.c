@@ -148,6 +148,15 @@ bool prefix_has(const struct prefix *p, const struct addr *a)
 	return rest == 0 || (p->addr.bytes[whole] ^ a->bytes[whole]) >> (8 - rest) == 0;
 }
 
+bool prefixes_have(const struct prefix *p, size_t count, const struct addr *a)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (prefix_has(&p[i], a))
+			return true;
+	}
+	return false;
+}
+
 static bool number_parse(const char *s, unsigned long max, unsigned long *out)
 {
 	char *end;

@@ -64,6 +64,8 @@ const char *addr_range_refused(const struct addr_range *r, struct addr *out);
 /* "10.0.0.0/24"; a bare address is a full-length prefix; host bits set: -EINVAL. */
 MUST_CHECK int prefix_parse(const char *s, struct prefix *out);
 bool prefix_has(const struct prefix *p, const struct addr *a);
+/* Is it in one of them? */
+bool prefixes_have(const struct prefix *p, size_t count, const struct addr *a);
 /* "10.0.0.1", "10.0.0.0/24", "10.0.0.1-10.0.0.9". */
 MUST_CHECK int addr_range_parse(const char *s, struct addr_range *out);
 /* The same form back: what parses to r. Returns out. */

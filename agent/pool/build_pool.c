@@ -59,6 +59,7 @@ static bool suits_frontends(const struct pool *p, const struct addr *a)
 
 static bool is_usable(struct part *t, const struct object *o, const struct addr *a)
 {
+	const struct pool_rules *rules = t->b->p->rules;
 	const char *why = addr_refused(a), *pool;
 	char text[ADDR_TEXT_MAX];
 
@@ -68,11 +69,25 @@ static bool is_usable(struct part *t, const struct object *o, const struct addr 
 				object_kind_text(o->kind), addr_text(a, text), why);
 		return false;
 	}
-	pool = vip_pool(t->b->p->rules, a);
+	pool = vip_pool(rules, a);
 	if (pool) {
 		problems_add_in(&t->pool->problems, true, o->path, o->line,
 				"%s: address %s is not used: it is one of the address pool %s",
 				object_kind_text(o->kind), addr_text(a, text), pool);
+		return false;
+	}
+	if (prefixes_have(rules->vip_ranges, rules->vip_range_count, a)) {
+		problems_add_in(&t->pool->problems, true, o->path, o->line,
+				"%s: address %s is not used: it is inside vipRanges, where no real "
+				"servers are",
+				object_kind_text(o->kind), addr_text(a, text));
+		return false;
+	}
+	if (prefixes_have(rules->refuse, rules->refuse_count, a)) {
+		problems_add_in(&t->pool->problems, true, o->path, o->line,
+				"%s: address %s is not used: the configuration has its network in "
+				"`refuse`",
+				object_kind_text(o->kind), addr_text(a, text));
 		return false;
 	}
 	if (!suits_frontends(t->pool, a)) {

@@ -72,11 +72,8 @@ const struct object *service_object(const struct service *s)
 
 static bool is_in_vip_ranges(const struct pool_rules *rules, const struct addr *a)
 {
-	for (size_t i = 0; i < rules->vip_range_count; i++) {
-		if (prefix_has(&rules->vip_ranges[i], a))
-			return true;
-	}
-	return rules->vip_range_count == 0;
+	return rules->vip_range_count == 0 ||
+	       prefixes_have(rules->vip_ranges, rules->vip_range_count, a);
 }
 
 static void list_ports(const struct pool_rules *rules, const char *ns, struct buf *out)

@@ -84,6 +84,8 @@ struct pool_rules {
 	size_t address_pool_count;
 	const struct prefix *vip_ranges;
 	size_t vip_range_count;
+	const struct prefix *refuse; /* no real servers there */
+	size_t refuse_count;
 	struct addr node_v4, node_v6; /* no virtual addresses; family 0: not known */
 	struct pool_settings defaults;
 	const char *no_limits; /* why max-connections is not used; NULL: it is */

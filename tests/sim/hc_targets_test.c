@@ -313,7 +313,7 @@ static void counters_are_told_each_five_seconds_at_most(void **state)
 	world_done(&w);
 }
 
-static void a_target_that_must_not_be_probed_stays_unknown(void **state)
+static void a_target_that_must_not_be_probed_stays_as_it_was(void **state)
 {
 	struct world w = world_new(5, 100);
 	struct hc_target t = { .endpoint = world_endpoint(0),
@@ -329,7 +329,8 @@ static void a_target_that_must_not_be_probed_stays_unknown(void **state)
 	hc_engine_put(w.engine, &n, true);
 	world_run_ms(&w, 10000);
 	assert_int_equal(fake_net_attempts(w.net), 0);
-	assert_int_equal(world_verdict(&w, t.id).state, VERDICT_UNKNOWN);
+	assert_int_equal(world_verdict(&w, t.id).state, VERDICT_UP);
+	assert_int_equal(world_verdict(&w, t.id).reason, HC_REASON_NOT_ALLOWED);
 	assert_int_equal(world_verdict(&w, n.id).state, VERDICT_UP);
 	check_unref(none);
 	world_done(&w);
@@ -407,7 +408,7 @@ int main(void)
 		cmocka_unit_test(targets_go_at_any_moment),
 		cmocka_unit_test(flapping_is_told_in_order),
 		cmocka_unit_test(counters_are_told_each_five_seconds_at_most),
-		cmocka_unit_test(a_target_that_must_not_be_probed_stays_unknown),
+		cmocka_unit_test(a_target_that_must_not_be_probed_stays_as_it_was),
 		cmocka_unit_test(an_http_server_is_judged_by_its_answer),
 		cmocka_unit_test(dripping_bytes_do_not_stretch_the_deadline),
 	};

@@ -519,6 +519,22 @@ static void an_address_outside_is_refused_whatever_core_says(void **state)
 	assert_int_equal(w->problem_count, 0);
 }
 
+static void a_real_server_that_the_configuration_refuses_is_not_written(void **state)
+{
+	struct world *w = *state;
+	static struct prefix refuse;
+
+	assert_int_equal(prefix_parse("10.9.0.0/16", &refuse), 0);
+	w->config.refuse = &refuse;
+	w->config.refuse_count = 1;
+	start_role(w);
+	want(w, A D1 "-a -t 10.0.0.1:80 -r 10.9.1.1:80 -m -w 1\n", true);
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 1);
+	want(w, A D1, true);
+	assert_int_equal(w->problem_count, 0);
+}
+
 /* "10.0.0.1 9000-9009", separated by commas: what is ours from the next commit on. */
 static void tell_ours(struct world *w, const char *text)
 {
@@ -1738,6 +1754,7 @@ int main(void)
 		in_a_world(a_frontend_is_answered_for_once_ipvs_has_its_service),
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
+		in_a_world(a_real_server_that_the_configuration_refuses_is_not_written),
 		in_a_world(core_says_what_is_ours_and_when),
 		in_a_world(what_is_ours_no_more_is_left_alone),
 		in_a_world(a_stranger_at_what_becomes_ours_is_deleted_and_told),

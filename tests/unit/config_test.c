@@ -197,6 +197,7 @@ static void the_rules_of_the_model_are_those_of_the_file(void **state)
 	CLEANUP(free_config)
 	struct config *c = config_of(
 		"addressPools: [{name: a, addresses: [10.0.0.0/24], ports: 80}]\n"
+		"refuse: [10.9.0.0/16, \"2001:db8::/48\", 192.0.2.7]\n"
 		"defaults: {weight: 7}\n");
 
 	(void)state;
@@ -204,6 +205,9 @@ static void the_rules_of_the_model_are_those_of_the_file(void **state)
 	assert_int_equal(c->rules.address_pool_count, 1);
 	assert_ptr_equal(c->rules.vip_ranges, c->vip_ranges);
 	assert_int_equal(c->rules.vip_range_count, 1);
+	assert_ptr_equal(c->rules.refuse, c->refuse);
+	assert_int_equal(c->rules.refuse_count, 3);
+	assert_int_equal(c->refuse[2].len, 32);
 	assert_int_equal(c->rules.defaults.weight, 7);
 	assert_ptr_equal(c->rules.defaults.check, c->defaults.check);
 }
@@ -586,6 +590,11 @@ static void addresses_can_be_virtual_ones(void **state)
 	static const struct bad_case cases[] = {
 		{ "vipRanges: 10.0.0.0/8\n",
 		  "line 1: vipRanges: has to be a list ('- ' before each item), not a string" },
+		{ "refuse: [10.0.0.1/24]\n",
+		  "line 1: refuse[0]: '10.0.0.1/24' is not a network: write an address and its "
+		  "length with the host bits zero, such as 10.0.0.0/24" },
+		{ "refuse:\n- 10.0.0.0/8\n- \"::/0\"\n",
+		  "line 3: refuse[1]: ::/0 is every address there is: no server could be used" },
 		{ "vipRanges: []\n",
 		  "line 1: vipRanges: is an empty list: leave the key out instead" },
 		{ "vipRanges:\n- 10.0.0.0/8\n- 10.0.0.1/24\n",

@@ -30,6 +30,7 @@
 #define PATIENCE_MS 60000 /* of the test's clock */
 #define SEEN_MAX    50000
 #define VIPS	    "10.99.200.0/24"
+#define REFUSED	    "10.99.201.0/24"
 
 static bool has_net;
 
@@ -144,11 +145,17 @@ static void turn(struct ground *g)
 static int ground_up(void **state)
 {
 	static struct prefix vips;
-	const struct hc_config c = { .refuse = &vips, .refuse_count = 1, .max_in_flight = 1000 };
+	static struct prefix refuse;
+	static const struct hc_config c = { .vip_ranges = &vips,
+					    .vip_range_count = 1,
+					    .refuse = &refuse,
+					    .refuse_count = 1,
+					    .max_in_flight = 1000 };
 	struct ground *g = xcalloc(1, sizeof(*g));
 
 	*state = g;
 	assert_int_equal(prefix_parse(VIPS, &vips), 0);
+	assert_int_equal(prefix_parse(REFUSED, &refuse), 0);
 	g->now = (mono_t){ 5000000000000 };
 	g->clock = (struct clock){ test_mono, test_wall_ms, g };
 	assert_int_equal(loop_new(&g->clock, &g->loop), 0);
@@ -313,16 +320,22 @@ static void a_network_without_a_route_is_our_own_trouble(void **state)
 static void refused_addresses_are_told_and_never_probed(void **state)
 {
 	struct ground *g = *state;
-	static const char *const where[] = { "127.0.0.1:80", "169.254.169.254:80", "224.0.0.1:80",
-					     "10.99.200.7:80", "[fe80::1]:80" };
+	static const char *const where[] = { "127.0.0.1:80", "169.254.169.254:80",
+					     "224.0.0.1:80", "10.99.200.7:80",
+					     "[fe80::1]:80", "10.99.201.7:80" };
+	static const enum verdict_state states[] = { VERDICT_UP, VERDICT_UNKNOWN, VERDICT_DOWN };
 
 	for (size_t i = 0; i < ARRAY_LEN(where); i++) {
-		uint64_t id = send_target(g, where[i], VERDICT_UP);
+		enum verdict_state was = states[i % ARRAY_LEN(states)];
+		uint64_t id = send_target(g, where[i], was);
 
 		TURN_UNTIL(g, g->events == i + 1 && seen_of(g, id));
-		assert_true(is_state(g, id, VERDICT_UNKNOWN));
+		/* It is neither up nor down by that. */
+		assert_true(is_state(g, id, was));
+		assert_int_equal(told_of(g, id).reason, HC_REASON_NOT_ALLOWED);
+		assert_false(told_of(g, id).proven);
 		assert_non_null(strstr(g->event, where[i]));
-		send_target(g, where[i], VERDICT_UP); /* told again: not told again */
+		send_target(g, where[i], was); /* told again: not told again */
 	}
 	turn_ms(g, 300);
 	assert_int_equal(g->events, ARRAY_LEN(where));

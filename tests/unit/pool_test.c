@@ -22,7 +22,7 @@
 
 static struct addr_range main_range, other_range;
 static struct address_pool address_pools[2];
-static struct prefix vip_range;
+static struct prefix vip_range, refuse;
 static struct pool_rules rules;
 
 static int set_up_rules(void **state)
@@ -31,6 +31,7 @@ static int set_up_rules(void **state)
 	assert_int_equal(addr_range_parse("192.0.2.10-192.0.2.11", &main_range), 0);
 	assert_int_equal(addr_range_parse("198.51.100.7", &other_range), 0);
 	assert_int_equal(prefix_parse("192.0.2.0/24", &vip_range), 0);
+	assert_int_equal(prefix_parse("10.9.0.0/16", &refuse), 0);
 	address_pools[0] = (struct address_pool){ .name = (char *)(uintptr_t) "main",
 						  .addresses = &main_range,
 						  .address_count = 1,
@@ -44,6 +45,8 @@ static int set_up_rules(void **state)
 		.address_pool_count = 2,
 		.vip_ranges = &vip_range,
 		.vip_range_count = 1,
+		.refuse = &refuse,
+		.refuse_count = 1,
 		.defaults = { .scheduler = "wrr",
 			      .masquerade = true,
 			      .drain_s = 300,
@@ -417,7 +420,8 @@ static void addresses_that_may_not_be_members(void **state)
 	    SERVICE("web", NODE_PORT("30080")) ENDPOINTS(
 		    "web",
 		    "{addresses: [{ip: 127.0.0.1}, {ip: 169.254.1.1}, {ip: 192.0.2.11}, {ip: "
-		    "'2001:db8::1'}, {ip: 10.0.0.1}], ports: [{port: 80}]}"));
+		    "192.0.2.99}, {ip: 10.9.1.1}, {ip: '2001:db8::1'}, {ip: 10.0.0.1}], ports: "
+		    "[{port: 80}]}"));
 	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp 10.0.0.1:80\n"
 		  "  error 4: Endpoints: address 127.0.0.1 is not used: loopback addresses are no "
 		  "real "
@@ -427,6 +431,10 @@ static void addresses_that_may_not_be_members(void **state)
 		  "servers\n"
 		  "  error 4: Endpoints: address 192.0.2.11 is not used: it is one of the address "
 		  "pool main\n"
+		  "  error 4: Endpoints: address 192.0.2.99 is not used: it is inside vipRanges, "
+		  "where no real servers are\n"
+		  "  error 4: Endpoints: address 10.9.1.1 is not used: the configuration has its "
+		  "network in `refuse`\n"
 		  "  error 4: Endpoints: address 2001:db8::1 is not used: the frontend is of the "
 		  "other family, which only forwarding: tunnel carries\n");
 	pools_free(p);
