@@ -44,15 +44,16 @@ static const struct filter {
 
 /* --- taking them ----------------------------------------------------------------- */
 
-/* Is `word` (of that length) one of those in `list`, which commas separate? */
+/*
+ * Is `word` (of that length) one of those in `list`, which commas separate? A word may hold commas
+ * itself, as the path of a source does: then it is several of the list that follow each other.
+ */
 static bool list_holds(const char *list, const char *word, size_t len)
 {
-	while (*list) {
-		size_t n = strcspn(list, ",");
-
-		if (n == len && memcmp(list, word, len) == 0)
+	for (const char *at = list; at && *at; at = strchr(at, ',')) {
+		at += at != list; /* behind the comma */
+		if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0'))
 			return true;
-		list += n + (list[n] == ',');
 	}
 	return false;
 }

@@ -478,6 +478,34 @@ static void lists_are_filtered_and_cut_into_pages(void **state)
 	}
 }
 
+static void a_source_whose_path_has_a_comma_is_found(void **state)
+{
+	static const struct {
+		const char *source, *names;
+	} cases[] = {
+		{ "directory:/srv/a,b", "empty" },
+		{ "kubernetes:elsewhere,directory:/srv/a,b,directory:/none", "empty" },
+		{ "directory:/srv/a", "" },
+		{ "b", "" },
+		{ "directory:/srv/a,", "" },
+	};
+	struct snapshot *s = *state;
+	char *was = s->sources[1].where;
+	char path[] = "/srv/a,b";
+
+	s->sources[1].where = path;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char target[256], found[512];
+		struct asked a;
+
+		snprintf(target, sizeof(target), "/api/v1/pools?source=%s", cases[i].source);
+		a = ask(state, target);
+		assert_string_equal(names(&a, "service", found), cases[i].names);
+		asked_done(&a);
+	}
+	s->sources[1].where = was;
+}
+
 /* Those of a store, here two of the sample, tell who changed them last, and when. */
 static void pools_are_found_and_sorted_by_their_last_change(void **state)
 {
@@ -1271,6 +1299,7 @@ int main(void)
 		cmocka_unit_test(ready_is_a_table_written_and_every_source_read_once),
 		cmocka_unit_test(an_agent_that_starts_is_healthy_and_says_that_it_has_nothing_yet),
 		cmocka_unit_test(lists_are_filtered_and_cut_into_pages),
+		cmocka_unit_test(a_source_whose_path_has_a_comma_is_found),
 		cmocka_unit_test(pools_are_found_and_sorted_by_their_last_change),
 		cmocka_unit_test(a_page_says_where_it_is_and_of_which_picture),
 		cmocka_unit_test(a_page_names_the_next_one),
