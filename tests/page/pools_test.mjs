@@ -222,6 +222,7 @@ const tests = [
 		await on('#/agent', async (page) => {
 			await page.getByText('directory:/srv/team/pools').waitFor();
 			assert.match(await text(page, 'main'), /No such file or directory/);
+			assert.match(await text(page, 'main'), /mh services in another order\s*2/);
 			assert.match(await text(page, 'footer'), /2 of 3 sources read/);
 			await picture(page, 'agent-light-en');
 		});

@@ -61,6 +61,7 @@ export function Agent({ status: s }) {
 		['members', number(s.members)], ['targets', number(s.targets)],
 		['kernelWrites', number(s.kernelWrites)], ['otherWrites', number(s.otherWrites)],
 		['repairs', number(s.repairs)], ['lastSync', t('unit.ms', { n: Math.round(s.lastSyncSeconds * 1000) })],
+		['mhDisordered', number(s.mhDisordered)],
 	];
 
 	return html`<section class="screen agent" aria-label=${t('title.agent')}>

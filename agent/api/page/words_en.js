@@ -276,6 +276,7 @@ export default {
 	'agent.otherWrites': 'Routes, rules, sets',
 	'agent.repairs': 'Repairs of others\' changes',
 	'agent.lastSync': 'Last sync took',
+	'agent.mhDisordered': 'mh services in another order',
 	'agent.sources': 'Sources',
 	'agent.processes': 'Processes',
 	'agent.nodes': 'Nodes',

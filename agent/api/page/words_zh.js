@@ -276,6 +276,7 @@ export default {
 	'agent.otherWrites': '路由、规则、集合',
 	'agent.repairs': '修复外部改动',
 	'agent.lastSync': '最近同步用时',
+	'agent.mhDisordered': '成员次序不一致的 mh 服务',
 	'agent.sources': '来源',
 	'agent.processes': '进程',
 	'agent.nodes': '节点',
