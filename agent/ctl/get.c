@@ -387,14 +387,19 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 
 /* --- address pools ------------------------------------------------------------------- */
 
-static void put_address_pools(const struct doc *items, struct buf *out)
+/* All of them, or with a name the one of it. Returns how many. */
+static size_t put_address_pools(const struct doc *items, const char *name, struct buf *out)
 {
 	static const char *const heads[] = { "NAME",  "VIP",	"PORTS",     ">SIZE", ">USED",
 					     ">FREE", "SOURCE", "ADDRESSES", NULL };
+	size_t count = 0;
 	struct table t;
 
 	table_init(&t, heads);
 	for (const struct doc *p = items ? items->first : NULL; p; p = p->next) {
+		if (name && strcmp(words_text(p, REST_NAME), name) != 0)
+			continue;
+		count++;
 		table_cell(&t, words_text(p, REST_NAME));
 		table_cell(&t, words_text(p, REST_VIP));
 		table_cell(&t, words_text(p, REST_PORTS));
@@ -406,6 +411,7 @@ static void put_address_pools(const struct doc *items, struct buf *out)
 	}
 	table_print(&t, out);
 	table_done(&t);
+	return count;
 }
 
 /* --- nodes ----------------------------------------------------------------------------- */
@@ -444,16 +450,39 @@ static void put_status_now(const struct doc *d, struct buf *out)
 
 static void put_items(const struct doc *d, struct buf *out)
 {
-	put_address_pools(doc_get(d, REST_ITEMS), out);
+	(void)put_address_pools(doc_get(d, REST_ITEMS), NULL, out);
+}
+
+/* As a table its line of the list; as JSON its document, which is what can be edited. */
+static int get_address_pool(struct client *c, const struct ctl_args *args)
+{
+	CLEANUP(doc_set_done) struct doc_set set = { 0 };
+	CLEANUP(buf_done) struct buf text = { 0 };
+	const char *name = args->operands[1];
+	struct err err;
+	int r;
+
+	if (ctl_wants_json(args)) {
+		buf_str(&text, REST_ADDRESS_POOLS "/");
+		client_encode(&text, name);
+		return command_show(args, c, buf_cstr(&text), NULL);
+	}
+	r = client_object(c, REST_ADDRESS_POOLS, &set, &err);
+	if (r < 0)
+		return command_refused(r, &err);
+	if (put_address_pools(doc_get(set.roots[0], REST_ITEMS), name, &text) == 0)
+		return command_failed("there is no address pool '%.64s'", name);
+	return command_print(&text);
 }
 
 static const struct single {
 	const char *name, *path;
 	void (*put)(const struct doc *d, struct buf *out);
+	int (*get_named)(struct client *c, const struct ctl_args *args); /* NULL: has no names */
 } singles[] = {
-	{ "status", REST_STATUS, put_status_now },
-	{ "address-pools", REST_ADDRESS_POOLS, put_items },
-	{ "nodes", REST_NODES, put_nodes },
+	{ "status", REST_STATUS, put_status_now, NULL },
+	{ "address-pools", REST_ADDRESS_POOLS, put_items, get_address_pool },
+	{ "nodes", REST_NODES, put_nodes, NULL },
 };
 
 static const struct single *find_single(const char *name)
@@ -466,8 +495,11 @@ static const struct single *find_single(const char *name)
 
 static int get_single(struct client *c, const struct single *one, const struct ctl_args *args)
 {
+	if (args->operand_count == 2 && one->get_named)
+		return one->get_named(c, args);
 	if (args->operand_count > 1)
-		return command_misused("get", "'get %s' takes no name", one->name);
+		return command_misused("get", "'get %s' takes %s", one->name,
+				       one->get_named ? "one name" : "no name");
 	return command_show(args, c, one->path, one->put);
 }
 

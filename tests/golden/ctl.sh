@@ -69,7 +69,9 @@ golden get-ipvs-wide get ipvs -o wide
 golden get-ipvs-json get ipvs -o json
 golden get-ipvs-by-name get ipvs :40080
 golden error-ipvs-namespace get ipvs -n shop
-golden error-address-pools get address-pools main
+golden get-address-pool get address-pools six
+golden error-address-pool get address-pools sixth
+golden error-address-pools get address-pools main six
 golden get-problems-by-name get problems shop.web.https-tcp
 
 for pool in db/orders default/dns parasaus/snake-demo-svc4 shop.web.http-tcp shop.web.https-tcp team/empty; do
