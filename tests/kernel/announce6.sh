@@ -39,7 +39,7 @@ answering6() {
 	at client nft flush set ip6 heard "$1"
 	at client ip -6 neigh flush dev eth0
 	at client ping -q -c 1 -W 1 "$2" >/dev/null
-	for other in 2 3; do at client ping -q -c 1 -W 5 2001:db8:1::$other >/dev/null; done
+	for other in 2 3; do at client ping -q -c 1 -W 5 2001:db8:1::"$other" >/dev/null; done
 	for other in $(at client nft list set ip6 heard "$1" | grep -o '..:..:..:..:..:..'); do
 		echo "${name_of[$other]}"
 	done | sort | xargs
