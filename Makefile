@@ -50,7 +50,7 @@ override CC := $(CLANG)
 endif
 
 PKGS := libnl-3.0 libnl-genl-3.0 libmnl libipset libnftables libcurl jansson yaml-0.1 \
-	libmicrohttpd libcap libseccomp gnutls libsodium sqlite3 zlib
+	libmicrohttpd libcap libseccomp gnutls libsodium libnghttp2 sqlite3 zlib
 # Not needed to clean or to print help.
 ifneq ($(filter-out clean help format format-check,$(or $(MAKECMDGOALS),all)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
@@ -318,8 +318,8 @@ $(B)/%.c.analyzed: %.c
 SCRIPTS := $(shell grep -rlE --exclude-dir=build --exclude-dir=.git '^\#!/bin/(ba)?sh' .)
 analyze-scripts:			# SC2317: functions that are called by their name
 	$(Q)shellcheck -x -e SC2317 $(SCRIPTS)
-# A scheduler, a part of a word, and what tests misspell on purpose.
-analyze-text: MEANT := fo,fro,nd,intervall,adresses
+# A scheduler, parts of words, a field of HTTP, and what tests misspell on purpose.
+analyze-text: MEANT := fo,fro,nd,te,intervall,adresses
 analyze-text:
 	$(Q)codespell -L $(MEANT) --skip ./build,./agent/api/page/vendor,./.git,./LICENSE,./tests/fuzz/corpus,go.sum .
 	$(Q)mandoc -Tlint -Wwarning man/*.[1-8]

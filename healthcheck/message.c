@@ -35,6 +35,11 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_HELD_BACK] = "login held back",
 	[HC_REASON_SILENT] = "silent",
 	[HC_REASON_DNS_ERROR] = "dns error",
+	[HC_REASON_NOT_SERVING] = "not serving",
+	[HC_REASON_SERVICE_UNKNOWN] = "service unknown",
+	[HC_REASON_NO_HEALTH_SERVICE] = "no health service",
+	[HC_REASON_GRPC_STATUS] = "grpc status",
+	[HC_REASON_BROKEN_OFF] = "broken off",
 };
 
 const char *hc_reason_text(enum hc_reason r)

@@ -79,6 +79,12 @@ enum hc_reason {
 	/* udp, without an answer to look for: nothing came, and nothing said that nobody is there */
 	HC_REASON_SILENT,
 	HC_REASON_DNS_ERROR, /* an RCODE that is not among `dns_rcodes`; `detail` is that */
+	/* grpc */
+	HC_REASON_NOT_SERVING,	     /* it says so of the service */
+	HC_REASON_SERVICE_UNKNOWN,   /* it has no service of that name */
+	HC_REASON_NO_HEALTH_SERVICE, /* it does not answer grpc.health.v1 */
+	HC_REASON_GRPC_STATUS,	     /* any other; `detail` is the status */
+	HC_REASON_BROKEN_OFF, /* RST_STREAM or GOAWAY; `detail` is the error code of HTTP/2 */
 	HC_REASON_COUNT,
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */

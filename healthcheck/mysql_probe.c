@@ -9,8 +9,10 @@
 #include "healthcheck/mysql.h"
 #include "healthcheck/talk.h"
 
-static void begin(void *talk, const struct check *c, const struct hc_account *who)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
+	(void)to;
 	hc_mysql_init(talk, c, (struct hc_mysql_who){ who->username, who->password });
 }
 

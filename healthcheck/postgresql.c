@@ -493,10 +493,12 @@ void hc_pg_closed(struct hc_pg *p)
 
 /* --- as talk.c sees it -------------------------------------------------------------- */
 
-static void begin(void *talk, const struct check *c, const struct hc_account *who)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
 	uint8_t random[HC_SCRAM_NONCE] = { 0 };
 
+	(void)to;
 	/* Without it the server would be the only one to choose: its own loss. */
 	(void)!gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof(random));
 	hc_pg_init(talk, c, who, random);

@@ -73,6 +73,7 @@ static const struct kind kinds[] = {
 	[CHECK_HTTP] = { .event = hc_http_event },
 	[CHECK_POSTGRESQL] = { .protocol = &hc_pg_protocol, .completes = true },
 	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
+	[CHECK_GRPC] = { .protocol = &hc_grpc_protocol },
 	[CHECK_MYSQL] = { .protocol = &hc_mysql_protocol,
 			  .completes = true,
 			  .needs_account = true },

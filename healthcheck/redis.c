@@ -159,8 +159,10 @@ void hc_redis_closed(struct hc_redis *r)
 
 /* --- as talk.c sees it -------------------------------------------------------------- */
 
-static void begin(void *talk, const struct check *c, const struct hc_account *who)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
+	(void)to;
 	hc_redis_init(talk, c->role, who ? who->username : NULL, who ? who->password : NULL);
 }
 

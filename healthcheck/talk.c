@@ -26,7 +26,7 @@ static void begin_talk(struct hc_probe *p, const struct hc_protocol *protocol)
 	p->talk->protocol = protocol;
 	p->talk->words = xcalloc(1, protocol->size);
 	p->talk->waits_for = EPOLLOUT;
-	protocol->begin(p->talk->words, p->check, p->account);
+	protocol->begin(p->talk->words, p->check, p->to, p->account);
 }
 
 static enum hc_talk_phase phase_of(const struct hc_talk *t, struct hc_outcome *out)

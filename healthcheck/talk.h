@@ -29,8 +29,9 @@ enum hc_talk_phase {
 
 struct hc_protocol {
 	size_t size; /* of a conversation; begin() finds it zeroed */
-	/* The connection is there. c and who stay as long; who is NULL where nobody is to log in. */
-	void (*begin)(void *talk, const struct check *c, const struct hc_account *who);
+	/* The connection to `to` is there. All stay as long; who is NULL where nobody is to log in. */
+	void (*begin)(void *talk, const struct check *c, const struct endpoint *to,
+		      const struct hc_account *who);
 	void (*end)(void *talk); /* gives back what is in it */
 	/* What the server said; in any pieces it means the same. */
 	void (*feed)(void *talk, const uint8_t *data, size_t len);
@@ -46,7 +47,7 @@ struct hc_protocol {
 };
 
 extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol,
-	hc_pg_protocol;
+	hc_pg_protocol, hc_grpc_protocol;
 
 struct hc_talk;
 

@@ -62,8 +62,10 @@ void hc_full_closed(struct hc_full *f)
 
 /* --- as talk.c sees it -------------------------------------------------------------- */
 
-static void begin(void *talk, const struct check *c, const struct hc_account *who)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
+	(void)to;
 	(void)who; /* a check without a login */
 	hc_full_init(talk, c);
 }

@@ -23,6 +23,11 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 	case HC_REASON_LAG:
 	case HC_REASON_TLS:
 	case HC_REASON_DNS_ERROR:
+	case HC_REASON_NOT_SERVING:
+	case HC_REASON_SERVICE_UNKNOWN:
+	case HC_REASON_NO_HEALTH_SERVICE:
+	case HC_REASON_GRPC_STATUS:
+	case HC_REASON_BROKEN_OFF:
 		return HC_MEANS_BAD;
 	case HC_REASON_AUTH:
 	case HC_REASON_SATURATED: /* taking it out would only push its load onto the others */

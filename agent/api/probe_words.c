@@ -68,6 +68,16 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 				  "{it} 应答 {rcode}{after}{expect}" },
 	[HC_REASON_SILENT] = { "{it} said nothing{within}, nor did anybody that it is not there",
 			       "{it} 未应答{within}，也无人报告其不在" },
+	[HC_REASON_NOT_SERVING] = { "{it} answered that it does not serve{after}",
+				    "{it} 应答当前不提供服务{after}" },
+	[HC_REASON_SERVICE_UNKNOWN] = { "{it} has no service of that name{after}",
+					"{it} 没有该名称的服务{after}" },
+	[HC_REASON_NO_HEALTH_SERVICE] = { "{it} does not implement grpc.health.v1.Health{after}",
+					  "{it} 没有实现 grpc.health.v1.Health{after}" },
+	[HC_REASON_GRPC_STATUS] = { "{it} answered with gRPC status {n}{grpc}{after}",
+				    "{it} 应答 gRPC 状态 {n}{grpc}{after}" },
+	[HC_REASON_BROKEN_OFF] = { "{it} broke the call off with HTTP/2 error {n}{http2}{after}",
+				   "{it} 以 HTTP/2 错误 {n}{http2} 中断了调用{after}" },
 };
 
 const char *probe_words_template(enum language l, enum hc_reason r)
@@ -92,11 +102,11 @@ static void put_it(struct buf *out, bool zh, const struct probe_found *p)
 			   value_word_text(&value_dns_types, c->dns_type), at);
 		return;
 	}
-	if (!(check_has(c->type) & CHECK_HAS_REQUEST)) {
-		buf_printf(out, zh ? "%s %s" : "%s at %s", type, at);
-		return;
-	}
-	buf_printf(out, "GET %s://%s%s", type, at, c->path);
+	if (check_has(c->type) & CHECK_HAS_REQUEST)
+		buf_printf(out, "GET %s://%s%s", type, at, c->path);
+	else
+		buf_printf(out, zh ? "%s%s%s %s" : "%s%s%s at %s", type, c->service ? " " : "",
+			   c->service ? c->service : "", at);
 	if (c->host)
 		buf_printf(out, zh ? "（主机 %s）" : " of host %s", c->host);
 }
@@ -177,6 +187,64 @@ static void put_lag(struct buf *out, bool zh, const struct probe_found *p)
 			   p->check->max_lag_s);
 }
 
+/* " UNAVAILABLE": a number's name, where it has one. */
+static void put_name(struct buf *out, int32_t n, const char *const *names, size_t count)
+{
+	if (n >= 0 && (size_t)n < count)
+		buf_printf(out, " %s", names[n]);
+}
+
+static void put_grpc(struct buf *out, bool zh, const struct probe_found *p)
+{
+	/* google.rpc.Code */
+	static const char *const names[] = {
+		"OK",
+		"CANCELLED",
+		"UNKNOWN",
+		"INVALID_ARGUMENT",
+		"DEADLINE_EXCEEDED",
+		"NOT_FOUND",
+		"ALREADY_EXISTS",
+		"PERMISSION_DENIED",
+		"RESOURCE_EXHAUSTED",
+		"FAILED_PRECONDITION",
+		"ABORTED",
+		"OUT_OF_RANGE",
+		"UNIMPLEMENTED",
+		"INTERNAL",
+		"UNAVAILABLE",
+		"DATA_LOSS",
+		"UNAUTHENTICATED",
+	};
+
+	(void)zh;
+	put_name(out, p->detail, names, ARRAY_LEN(names));
+}
+
+static void put_http2(struct buf *out, bool zh, const struct probe_found *p)
+{
+	/* RFC 9113 section 7 */
+	static const char *const names[] = {
+		"NO_ERROR",
+		"PROTOCOL_ERROR",
+		"INTERNAL_ERROR",
+		"FLOW_CONTROL_ERROR",
+		"SETTINGS_TIMEOUT",
+		"STREAM_CLOSED",
+		"FRAME_SIZE_ERROR",
+		"REFUSED_STREAM",
+		"CANCEL",
+		"COMPRESSION_ERROR",
+		"CONNECT_ERROR",
+		"ENHANCE_YOUR_CALM",
+		"INADEQUATE_SECURITY",
+		"HTTP_1_1_REQUIRED",
+	};
+
+	(void)zh;
+	put_name(out, p->detail, names, ARRAY_LEN(names));
+}
+
 static put_fn *find(const char *name, size_t len)
 {
 	static const struct {
@@ -185,7 +253,7 @@ static put_fn *find(const char *name, size_t len)
 	} all[] = { { "it", put_it },	      { "n", put_n },	      { "after", put_after },
 		    { "within", put_within }, { "code", put_code },   { "expect", put_expect },
 		    { "match", put_match },   { "rcode", put_rcode }, { "role", put_role },
-		    { "lag", put_lag } };
+		    { "lag", put_lag },	      { "grpc", put_grpc },   { "http2", put_http2 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (strlen(all[i].name) == len && memcmp(all[i].name, name, len) == 0)

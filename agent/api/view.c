@@ -119,9 +119,13 @@ void view_put_check(struct json_writer *j, const struct check *c)
 		json_put_uint(j, REST_FALL, c->fall);
 		json_put_uint(j, REST_HOLD_DOWN_S, c->hold_down_s);
 	}
-	if (check_has(c->type) & CHECK_HAS_REQUEST) {
+	if (check_has(c->type) & CHECK_HAS_REQUEST)
 		json_put_text(j, REST_PATH, c->path);
+	if (check_has(c->type) & CHECK_HAS_SERVICE)
+		json_put_text(j, REST_SERVICE, c->service);
+	if (check_has(c->type) & CHECK_HAS_HOST)
 		json_put_text(j, REST_HOST, c->host);
+	if (check_has(c->type) & CHECK_HAS_REQUEST) {
 		json_put_text(j, REST_EXPECT,
 			      value_statuses_text(c->expect, c->expect_count, expect));
 		json_put_text(j, REST_MATCH, c->match);

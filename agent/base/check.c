@@ -33,7 +33,8 @@ static const struct {
 	[CHECK_POSTGRESQL] = { "postgresql", IPPROTO_TCP,
 			       CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_ROLE_NEEDS_SECRET,
 			       ROLE(WRITER) | ROLE(READER) },
-	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST, 0 },
+	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST | CHECK_HAS_HOST, 0 },
+	[CHECK_GRPC] = { "grpc", IPPROTO_TCP, CHECK_HAS_HOST | CHECK_HAS_SERVICE, 0 },
 	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
 			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
@@ -89,6 +90,7 @@ void check_unref(struct check *c)
 	free(c->send);
 	free(c->answer);
 	free(c->dns_name);
+	free(c->service);
 	free(c);
 }
 
@@ -185,6 +187,8 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_u16(b, c->dns_type);
 		wire_put_u16(b, c->dns_rcodes);
 	}
+	if (check_has(c->type) & CHECK_HAS_SERVICE)
+		wire_put_str(b, c->service ? c->service : "");
 	if (has_options(c))
 		put_options(b, c);
 }
@@ -270,19 +274,20 @@ static bool dns_question_is_sane(const struct check *c)
 
 static bool request_is_sane(const struct check *c)
 {
-	return c->path && value_is_http_path(c->path) &&
-	       (!c->host || value_is_http_host(c->host)) && c->expect_count > 0 &&
+	return c->path && value_is_http_path(c->path) && c->expect_count > 0 &&
 	       statuses_are_sane(c);
 }
 
 static bool question_is_sane(const struct check *c)
 {
-	bool asks = c->path || c->host || c->match || c->expect_count > 0;
+	bool asks = c->path || c->match || c->expect_count > 0;
 	unsigned has = check_has(c->type);
 
 	if (!check_is_type(c->type))
 		return false;
 	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
+	       (!c->host || (has & CHECK_HAS_HOST && value_is_http_host(c->host))) &&
+	       (!c->service || value_is_grpc_service(c->service)) &&
 	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
 	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c)) &&
 	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
@@ -345,6 +350,8 @@ struct check *wire_check(struct wire *w)
 		c->dns_type = wire_u16(w);
 		c->dns_rcodes = wire_u16(w);
 	}
+	if (check_has(c->type) & CHECK_HAS_SERVICE)
+		c->service = read_text(w, CHECK_SERVICE_MAX);
 	if (type & HAS_OPTIONS)
 		read_options(w, c);
 	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {

@@ -31,6 +31,8 @@ enum check_type {
 	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
 	 * `secret`: a question that needs no login. */
 	CHECK_POSTGRESQL = 7,
+	/* grpc.health.v1.Health/Check of `service` over HTTP/2, without TLS. */
+	CHECK_GRPC = 9,
 	/* A question by UDP, whose answer has an RCODE among `dns_rcodes`. */
 	CHECK_DNS = 10,
 	/* `send` in a datagram, or an empty one. `answer` is what one that comes back has to hold.
@@ -41,12 +43,14 @@ enum check_type {
 
 /* What a check of a type has besides its times and its port. */
 enum {
-	CHECK_HAS_REQUEST = 1u << 0,	   /* path, host, match, expect */
+	CHECK_HAS_REQUEST = 1u << 0,	   /* path, match, expect */
 	CHECK_HAS_LOGIN = 1u << 1,	   /* secret, role */
 	CHECK_HAS_TLS = 1u << 2,	   /* tls */
 	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
 	CHECK_ROLE_NEEDS_SECRET = 1u << 4, /* nobody else is told the role */
 	CHECK_HAS_WORDS = 1u << 5,	   /* send, answer */
+	CHECK_HAS_HOST = 1u << 6,	   /* host */
+	CHECK_HAS_SERVICE = 1u << 7,	   /* service */
 	CHECK_HAS_QUESTION = 1u << 8,	   /* dns_name, dns_type, dns_rcodes */
 };
 
@@ -70,6 +74,7 @@ enum check_tls {
 #define CHECK_PATH_MAX	     256 /* bytes, without the NUL */
 #define CHECK_HOST_MAX	     253
 #define CHECK_MATCH_MAX	     128
+#define CHECK_SERVICE_MAX    255
 #define CHECK_BYTES_MAX	     128 /* of `send` and `answer`, each */
 #define CHECK_BYTES_TEXT_MAX 512 /* as they are written: 4 characters a byte at most */
 #define CHECK_EXPECT_MAX     8	 /* ranges */
@@ -98,9 +103,10 @@ struct check {
 	/* For how long the first flap holds it down, and each further one twice as long, up to
 	 * CHECK_HOLD_MAX_S (healthcheck/verdict.h); 0: not at all */
 	uint16_t hold_down_s;
+	/* CHECK_HAS_HOST only; NULL otherwise, and for the address */
+	char *host;
 	/* CHECK_HAS_REQUEST only; NULL and 0 otherwise */
 	char *path;  /* begins with '/', printable ASCII */
-	char *host;  /* NULL: the address */
 	char *match; /* NULL: any body */
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
@@ -117,6 +123,8 @@ struct check {
 	 * value_dns_types and value_dns_rcodes; of the latter a bit each. */
 	char *dns_name;
 	uint16_t dns_type, dns_rcodes;
+	/* CHECK_HAS_SERVICE only; NULL otherwise, and for the server as a whole */
+	char *service;
 };
 
 /* Is there such a type? */

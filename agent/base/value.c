@@ -332,6 +332,19 @@ bool value_is_http_host(const char *s)
 	return true;
 }
 
+bool value_is_grpc_service(const char *s)
+{
+	size_t len = strnlen(s, CHECK_SERVICE_MAX + 1);
+
+	if (len == 0 || len > CHECK_SERVICE_MAX)
+		return false;
+	for (; *s != '\0'; s++) {
+		if (*s < 0x21 || *s > 0x7e)
+			return false;
+	}
+	return true;
+}
+
 /* --- did you mean -------------------------------------------------------------- */
 
 #define NEAREST_EDITS 2

@@ -43,6 +43,8 @@ const char *value_statuses_text(const struct check_status_range *ranges, unsigne
 MUST_CHECK bool value_is_http_path(const char *s);
 /* What a Host header may hold: a name or an address, perhaps a port; CHECK_HOST_MAX at most. */
 MUST_CHECK bool value_is_http_host(const char *s);
+/* The name of a gRPC service: printable ASCII without blanks, 1 to CHECK_SERVICE_MAX bytes. */
+MUST_CHECK bool value_is_grpc_service(const char *s);
 
 /*
  * Bytes as a text: \r, \n, \t, \0, \\ and \xHH stand for what they do in C, any other character but

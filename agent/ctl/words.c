@@ -139,6 +139,8 @@ void words_check(const struct doc *check, struct buf *out)
 	}
 	buf_str(out, type);
 	put_login(check, out);
+	if (*words_text(check, REST_SERVICE))
+		buf_printf(out, " service %s", words_text(check, REST_SERVICE));
 	if (*words_text(check, REST_PATH))
 		buf_printf(out, " GET %s", words_text(check, REST_PATH));
 	if (*words_text(check, REST_HOST))
@@ -205,6 +207,10 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "silent", "it said nothing, and nobody said that it is not there" },
 		{ "login-held-back",
 		  "too many logins broke off: this node logs in once a minute only" },
+		{ "not-serving", "it says that it does not serve" },
+		{ "service-unknown", "it has no service of that name" },
+		{ "no-health-service", "it does not implement grpc.health.v1.Health" },
+		{ "broken-off", "it broke the call off" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 
@@ -215,6 +221,11 @@ void words_result(const struct doc *result, struct buf *out)
 	if (strcmp(reason, "dns-error") == 0) {
 		buf_str(out, "it answered ");
 		value_dns_rcode_put(out, words_int(result, REST_DETAIL));
+		return;
+	}
+	if (strcmp(reason, "grpc-status") == 0) {
+		buf_printf(out, "it answered with gRPC status %" PRId64,
+			   words_int(result, REST_DETAIL));
 		return;
 	}
 	if (strcmp(reason, "lags-behind") == 0 && words_int(result, REST_DETAIL) >= 0) {

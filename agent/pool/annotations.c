@@ -302,11 +302,14 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	}
 	if (has & CHECK_HAS_QUESTION)
 		put_question(c, d);
+	if (has & CHECK_HAS_HOST)
+		c->host = replace_text(c->host, d->host);
+	if (has & CHECK_HAS_SERVICE)
+		c->service = replace_text(c->service, d->service);
 	if (!(has & CHECK_HAS_REQUEST))
 		return c;
 	if (d->path)
 		c->path = replace_text(c->path, d->path);
-	c->host = replace_text(c->host, d->host);
 	c->match = replace_text(c->match, d->match);
 	if (d->expect_count) {
 		memcpy(c->expect, d->expect, sizeof(c->expect));

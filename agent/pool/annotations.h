@@ -26,6 +26,7 @@ struct draft {
 	const char *send, *answer;
 	const char *dns_name; /* NULL, and 0: the default */
 	uint16_t dns_type, dns_rcodes;
+	const char *service;
 	const char *secret; /* the bare name */
 	enum check_role role;
 	enum check_tls tls;

@@ -14,7 +14,7 @@
 #define CONNS_MAX   1000000
 
 const char *const annotation_check_words =
-	"tcp, tcp-full, http, mysql, redis, postgresql, dns, udp or none";
+	"tcp, tcp-full, http, grpc, mysql, redis, postgresql, dns, udp or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {
@@ -110,6 +110,15 @@ static const char *read_dns_rcodes(struct draft *d, const char *value)
 	if (value_dns_rcodes(value, &d->dns_rcodes) < 0)
 		return "a list of NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP and REFUSED, with "
 		       "commas between";
+	return NULL;
+}
+
+static const char *read_service(struct draft *d, const char *value)
+{
+	if (!value_is_grpc_service(value))
+		return "the name of a gRPC service: 1 to 255 printable characters of ASCII without "
+		       "blanks, such as shop.v1.Cart";
+	d->service = value;
 	return NULL;
 }
 
@@ -366,7 +375,7 @@ static const struct annotation_key keys[] = {
 	{ "health-check-type", USE_CHECK, read_type, KEY_TYPE },
 	{ "health-check-port", USE_CHECK, read_port, KEY_OTHER },
 	{ "health-check-path", CHECK_HAS_REQUEST, read_path, KEY_OTHER },
-	{ "health-check-host", CHECK_HAS_REQUEST, read_host, KEY_OTHER },
+	{ "health-check-host", CHECK_HAS_HOST, read_host, KEY_OTHER },
 	{ "health-check-expect", CHECK_HAS_REQUEST, read_expect, KEY_OTHER },
 	{ "health-check-match", CHECK_HAS_REQUEST, read_match, KEY_OTHER },
 	{ "health-check-send", CHECK_HAS_WORDS, read_send, KEY_OTHER },
@@ -374,6 +383,7 @@ static const struct annotation_key keys[] = {
 	{ "health-check-dns-name", CHECK_HAS_QUESTION, read_dns_name, KEY_OTHER },
 	{ "health-check-dns-type", CHECK_HAS_QUESTION, read_dns_type, KEY_OTHER },
 	{ "health-check-dns-rcodes", CHECK_HAS_QUESTION, read_dns_rcodes, KEY_OTHER },
+	{ "health-check-grpc-service", CHECK_HAS_SERVICE, read_service, KEY_OTHER },
 	{ "health-check-interval", USE_CHECK, read_interval, KEY_OTHER },
 	{ "health-check-timeout", USE_CHECK, read_timeout, KEY_TIMEOUT },
 	{ "health-check-fast", USE_CHECK, read_fast, KEY_FAST },

@@ -18,7 +18,10 @@ static void check_check(const struct check *c)
 	assert(c->hold_down_s <= CHECK_HOLD_MAX_S);
 	assert((c->type == CHECK_HTTP) == (c->path != NULL));
 	assert(!c->path || (c->path[0] == '/' && strlen(c->path) <= CHECK_PATH_MAX));
-	assert(!c->host || strlen(c->host) <= CHECK_HOST_MAX);
+	assert(!c->host ||
+	       (check_has(c->type) & CHECK_HAS_HOST && strlen(c->host) <= CHECK_HOST_MAX));
+	assert(!c->service ||
+	       (c->type == CHECK_GRPC && c->service[0] && strlen(c->service) <= CHECK_SERVICE_MAX));
 	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
 	assert(!c->secret ||

@@ -5,6 +5,7 @@
  * is cut into pieces; in pieces or whole it must mean the same.
  */
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,10 +46,12 @@ static struct input redis(uint8_t choice)
 			       .who = choice & 4 ? &who : NULL };
 }
 
-static void begin_pg(void *talk, const struct check *c, const struct hc_account *who)
+static void begin_pg(void *talk, const struct check *c, const struct endpoint *to,
+		     const struct hc_account *who)
 {
 	static const uint8_t random[HC_SCRAM_NONCE]; /* the same each time */
 
+	(void)to;
 	hc_pg_init(talk, c, who, random);
 }
 
@@ -68,11 +71,18 @@ static struct input postgresql(uint8_t choice)
 			       .is_trusted = choice & 0x20 };
 }
 
+static struct input grpc(void)
+{
+	return (struct input){ .check = check_new(CHECK_GRPC), .protocol = &hc_grpc_protocol };
+}
+
 static struct input input_of(uint8_t choice)
 {
 	if (choice & 0x80)
 		return postgresql(choice);
-	return choice & 0x40 ? redis(choice) : full(choice);
+	if (choice & 0x40)
+		return redis(choice);
+	return choice & 0x20 ? grpc() : full(choice);
 }
 
 /* A block of its own for each piece shows a step beyond it. */
@@ -86,13 +96,17 @@ static void feed(const struct hc_protocol *p, void *talk, const uint8_t *data, s
 	assert(p->out(talk)->len <= OUT_MAX);
 }
 
+static const struct endpoint there = { .addr = { { 10, 0, 0, 7 }, AF_INET },
+				       .protocol = IPPROTO_TCP,
+				       .port = 50051 };
+
 static struct hc_outcome judge(const struct input *in, uint32_t cut)
 {
 	const struct hc_protocol *p = in->protocol;
 	struct hc_outcome o = { HC_REASON_NONE, 0 }, end;
 	void *talk = xcalloc(1, p->size);
 
-	p->begin(talk, in->check, in->who);
+	p->begin(talk, in->check, &there, in->who);
 	for (size_t at = 0; at < in->size && p->phase(talk, &o) < HC_TALK_GOODBYE;) {
 		size_t left = in->size - at, n = left;
 

@@ -44,6 +44,13 @@ struct dialog {
 
 #define PING "*1\r\n$4\r\nPING\r\n"
 
+#define GRPC_HELLO "\0\0\0\4\0\0\0\0\0"
+#define GRPC_SERVING                              \
+	"\0\0\1\1\4\0\0\0\1\x88"                  \
+	"\0\0\7\0\0\0\0\0\1\0\0\0\0\2\x08\1"      \
+	"\0\0\x0f\1\5\0\0\0\1\0\x0bgrpc-status\1" \
+	"0"
+
 static const struct dialog dialogs[] = {
 	{ .name = "connects", .type = CHECK_TCP_FULL, .asks = "" },
 	{ .name = "asks",
@@ -97,6 +104,11 @@ static const struct dialog dialogs[] = {
 	  .asks = PING "*1\r\n$4\r\nROLE\r\n",
 	  .asks_len = 28,
 	  .enough = 52 },
+	{ .name = "grpc",
+	  .type = CHECK_GRPC,
+	  .steps = { FAKE_SAYS(24, GRPC_HELLO), FAKE_SAYS(100, GRPC_SERVING) },
+	  .step_count = 2,
+	  .enough = sizeof(GRPC_HELLO) + sizeof(GRPC_SERVING) - 2 },
 	{ .name = "postgresql, of which nobody has an account",
 	  .type = CHECK_POSTGRESQL,
 	  .steps = { FAKE_SAYS(8, "G") },

@@ -42,6 +42,9 @@ static void print_check(struct buf *b, const struct check *c)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
 			   value_statuses_text(c->expect, c->expect_count, text));
+	if (c->type == CHECK_GRPC)
+		buf_printf(b, " service=%s host=%s", c->service ? c->service : "-",
+			   c->host ? c->host : "-");
 	if (check_has(c->type) & CHECK_HAS_WORDS)
 		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
 			   c->answer ? c->answer : "-");
@@ -273,11 +276,11 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, mysql, redis, postgresql, dns, udp or none; "
+			 "http, grpc, mysql, redis, postgresql, dns, udp or none; "
 			 "left as it was\n");
 	expect(PAIRS("healthCheckType", "http-and-more"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, mysql, redis, postgresql, dns, udp or none; left "
+			 "tcp-full, http, grpc, mysql, redis, postgresql, dns, udp or none; left "
 			 "as it was\n");
 }
 
@@ -287,7 +290,8 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, mysql, redis, postgresql, dns, udp or "
+		  "\"icmp\" is not tcp, tcp-full, http, grpc, mysql, redis, postgresql, dns, udp "
+		  "or "
 		  "none; "
 		  "left as "
 		  "it was" },
@@ -613,6 +617,29 @@ static void dns_asks_for_a_name(void **state)
 		     "health check of type udp\n");
 }
 
+static void grpc_asks_for_a_service(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "grpc"),
+	       PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=-\n");
+	expect(PAIRS("health-check-type", "grpc", "health-check-grpc-service", "shop.v1.Cart",
+		     "health-check-host", "shop.example:443", "health-check-port", "50051"),
+	       PLAIN "grpc port=50051 2/3 2000/1000/500 service=shop.v1.Cart "
+		     "host=shop.example:443\n");
+	expect(PAIRS("health-check-type", "grpc", "health-check-grpc-service", "a b"),
+	       PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=-\n"
+		     "error 2: annotation parasaus.io/health-check-grpc-service: \"a b\" is not "
+		     "the name of a gRPC service: 1 to 255 printable characters of ASCII without "
+		     "blanks, such as shop.v1.Cart; left as it was\n");
+	expect(PAIRS("health-check-type", "grpc", "health-check-path", "/x"),
+	       PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=-\n"
+		     "warning 2: annotation parasaus.io/health-check-path has no effect with a "
+		     "health check of type grpc\n");
+	expect(PAIRS("health-check-grpc-service", "x"),
+	       UNCHANGED "warning 1: annotation parasaus.io/health-check-grpc-service has no "
+			 "effect with a health check of type tcp\n");
+}
+
 static void what_has_no_effect_is_told(void **state)
 {
 	(void)state;
@@ -768,6 +795,7 @@ int main(void)
 		cmocka_unit_test(times_are_judged_together),
 		cmocka_unit_test(flags_need_a_scheduler_that_has_them),
 		cmocka_unit_test(dns_asks_for_a_name),
+		cmocka_unit_test(grpc_asks_for_a_service),
 		cmocka_unit_test(what_has_no_effect_is_told),
 		cmocka_unit_test(nothing_of_the_check_keeps_the_very_same_check),
 		cmocka_unit_test(weights_are_found_by_address_and_port),

@@ -90,6 +90,15 @@ static struct check *postgresql_of(const char *secret, enum check_role role, enu
 	return c;
 }
 
+static struct check *grpc_of(const char *service, const char *host)
+{
+	struct check *c = check_new(CHECK_GRPC);
+
+	c->service = service ? xstrdup(service) : NULL;
+	c->host = host ? xstrdup(host) : NULL;
+	return c;
+}
+
 static struct check *held_of(enum check_type type, uint16_t hold_down_s)
 {
 	struct check *c = check_new(type);
@@ -184,6 +193,11 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		held_of(CHECK_HTTP, 30),
 		held_of(CHECK_MYSQL, 30),
 		held_of(CHECK_TCP_FULL, 30),
+		grpc_of(NULL, NULL),
+		grpc_of("shop.v1.Cart", NULL),
+		grpc_of(NULL, "shop.v1.Cart"),
+		grpc_of("shop.v1.Cart", "shop.example:443"),
+		held_of(CHECK_GRPC, 30),
 	};
 
 	(void)state;
@@ -212,7 +226,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 					  .timeout_ms = 1000,
 					  .fast_ms = 500 };
 	static char word[] = "x";
-	struct check bad[13];
+	struct check bad[15];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -230,6 +244,9 @@ static void a_check_out_of_bounds_is_refused(void **state)
 	bad[10].match = word;	   /* a half-open probe reads nothing */
 	bad[11].type = CHECK_HTTP; /* without a path */
 	bad[12].hold_down_s = CHECK_HOLD_MAX_S + 1;
+	bad[13].host = word;	   /* nor names one */
+	bad[14].type = CHECK_GRPC; /* with a path */
+	bad[14].path = word;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_null(again(&bad[i]));
 }
@@ -247,6 +264,24 @@ static void an_http_question_out_of_bounds_is_refused(void **state)
 	bad[5]->expect_count = 0;
 	bad[6]->expect[0] = (struct check_status_range){ 99, 200 };
 	bad[7]->expect[0] = (struct check_status_range){ 300, 200 };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void a_grpc_question_out_of_bounds_is_refused(void **state)
+{
+	struct check *bad[] = {
+		grpc_of("a b", NULL),	 grpc_of("a\x7f", NULL), grpc_of("caf\xc3\xa9", NULL),
+		grpc_of(NULL, "a host"), grpc_of(NULL, NULL),	 grpc_of(NULL, NULL),
+	};
+
+	(void)state;
+	bad[4]->service = xcalloc(1, CHECK_SERVICE_MAX + 2);
+	memset(bad[4]->service, 's', CHECK_SERVICE_MAX + 1);
+	bad[5]->expect_count = 1;
+	bad[5]->expect[0] = (struct check_status_range){ 200, 200 };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_null(again(bad[i]));
 		check_unref(bad[i]);
@@ -385,6 +420,7 @@ static void a_check_cut_short_is_refused(void **state)
 	cut_short(full_of("PING\\r\\n", "+PONG"));
 	cut_short(dns_of("example.org", CHECK_DNS_SOA, 3));
 	cut_short(held_of(CHECK_TCP, 30));
+	cut_short(grpc_of("shop.v1.Cart", "shop.example"));
 }
 
 /* One check has one form of its bytes: an option that says nothing, is there twice or is none. */
@@ -479,6 +515,7 @@ int main(void)
 		cmocka_unit_test(a_check_comes_out_as_it_went_in),
 		cmocka_unit_test(a_check_out_of_bounds_is_refused),
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
+		cmocka_unit_test(a_grpc_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),

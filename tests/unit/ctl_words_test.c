@@ -193,6 +193,11 @@ static void checks_are_described(void **state)
 		{ "{\"type\":\"dns\",\"dnsName\":\"a.b\",\"dnsType\":\"NS\",\"dnsRcodes\":"
 		  "\"NOERROR\"," TIMES,
 		  "dns a.b NS to the member's port, NOERROR expected" TIMES_SAID },
+		{ "{\"type\":\"grpc\",\"service\":null,\"host\":null," TIMES,
+		  "grpc to the member's port" TIMES_SAID },
+		{ "{\"type\":\"grpc\",\"service\":\"shop.v1.Cart\",\"host\":\"shop."
+		  "example\"," TIMES,
+		  "grpc service shop.v1.Cart of shop.example to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
 		  "redis without a login to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,

@@ -239,6 +239,7 @@ static const struct {
 	{ "health-check-dns-name", "example.org", "\"health-check-type\":\"dns\"" },
 	{ "health-check-dns-type", "A", "\"health-check-type\":\"dns\"" },
 	{ "health-check-dns-rcodes", "NXDOMAIN", "\"health-check-type\":\"dns\"" },
+	{ "health-check-grpc-service", "shop.v1.Cart", "\"health-check-type\":\"grpc\"" },
 	{ "health-check-interval", "7s", NULL },
 	{ "health-check-timeout", "1500ms", NULL },
 	{ "health-check-fast", "700ms", NULL },

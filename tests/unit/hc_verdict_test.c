@@ -421,13 +421,24 @@ static void a_role_takes_more_than_being_alive(void **state)
 		enum hc_reason reason;
 		char any, role;
 	} table[] = {
-		{ HC_REASON_OK, '+', '+' },	   { HC_REASON_AUTH, '+', '.' },
-		{ HC_REASON_BLOCKED, '.', '.' },   { HC_REASON_SATURATED, '+', '.' },
-		{ HC_REASON_NOT_READY, '-', '-' }, { HC_REASON_SHUTDOWN, '-', '-' },
-		{ HC_REASON_ROLE, '-', '-' },	   { HC_REASON_LAG, '-', '-' },
-		{ HC_REASON_NO_SECRET, '+', '.' }, { HC_REASON_TLS, '-', '-' },
-		{ HC_REASON_HELD_BACK, '.', '.' }, { HC_REASON_SILENT, '+', '+' },
+		{ HC_REASON_OK, '+', '+' },
+		{ HC_REASON_AUTH, '+', '.' },
+		{ HC_REASON_BLOCKED, '.', '.' },
+		{ HC_REASON_SATURATED, '+', '.' },
+		{ HC_REASON_NOT_READY, '-', '-' },
+		{ HC_REASON_SHUTDOWN, '-', '-' },
+		{ HC_REASON_ROLE, '-', '-' },
+		{ HC_REASON_LAG, '-', '-' },
+		{ HC_REASON_NO_SECRET, '+', '.' },
+		{ HC_REASON_TLS, '-', '-' },
+		{ HC_REASON_HELD_BACK, '.', '.' },
+		{ HC_REASON_SILENT, '+', '+' },
 		{ HC_REASON_DNS_ERROR, '-', '-' },
+		{ HC_REASON_NOT_SERVING, '-', '-' },
+		{ HC_REASON_SERVICE_UNKNOWN, '-', '-' },
+		{ HC_REASON_NO_HEALTH_SERVICE, '-', '-' },
+		{ HC_REASON_GRPC_STATUS, '-', '-' },
+		{ HC_REASON_BROKEN_OFF, '-', '-' },
 	};
 
 	(void)state;

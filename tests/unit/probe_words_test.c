@@ -109,6 +109,32 @@ static void a_dns_answer_says_what_and_what_was_expected(void **state)
 	check_unref(c);
 }
 
+static void a_call_says_its_service_and_its_code(void **state)
+{
+	struct endpoint where = at("10.0.0.7:50051");
+	struct check *c = check_new(CHECK_GRPC);
+	struct probe_found p = { c, &where, HC_REASON_GRPC_STATUS, 14, 900 };
+
+	(void)state;
+	must_say(&p, "grpc at 10.0.0.7:50051 answered with gRPC status 14 UNAVAILABLE after 0.9 ms",
+		 "grpc 10.0.0.7:50051 应答 gRPC 状态 14 UNAVAILABLE，用时 0.9 ms");
+	p.detail = 99;
+	must_say(&p, "grpc at 10.0.0.7:50051 answered with gRPC status 99 after 0.9 ms",
+		 "grpc 10.0.0.7:50051 应答 gRPC 状态 99，用时 0.9 ms");
+	c->service = xstrdup("shop.v1.Cart");
+	p = (struct probe_found){ c, &where, HC_REASON_SERVICE_UNKNOWN, 0, 0 };
+	must_say(&p, "grpc shop.v1.Cart at 10.0.0.7:50051 has no service of that name",
+		 "grpc shop.v1.Cart 10.0.0.7:50051 没有该名称的服务");
+	c->host = xstrdup("shop.example");
+	p = (struct probe_found){ c, &where, HC_REASON_BROKEN_OFF, 11, 0 };
+	must_say(&p,
+		 "grpc shop.v1.Cart at 10.0.0.7:50051 of host shop.example broke the call off with "
+		 "HTTP/2 error 11 ENHANCE_YOUR_CALM",
+		 "grpc shop.v1.Cart 10.0.0.7:50051（主机 shop.example） 以 HTTP/2 错误 11 "
+		 "ENHANCE_YOUR_CALM 中断了调用");
+	check_unref(c);
+}
+
 static void our_own_trouble_says_that_it_is_ours(void **state)
 {
 	struct endpoint where = at("10.0.0.7:80");
@@ -150,10 +176,9 @@ static void every_reason_has_words_in_each_language(void **state)
 
 static void what_braces_name_is_known(void **state)
 {
-	static const char *const known[] = {
-		"{it}",	    "{n}",     "{after}", "{within}", "{code}",
-		"{expect}", "{match}", "{role}",  "{lag}",    "{rcode}"
-	};
+	static const char *const known[] = { "{it}",   "{n}",	   "{after}", "{within}",
+					     "{code}", "{expect}", "{match}", "{role}",
+					     "{lag}",  "{rcode}",  "{grpc}",  "{http2}" };
 
 	(void)state;
 	for (unsigned r = 0; r < HC_REASON_COUNT; r++)
@@ -180,6 +205,7 @@ int main(void)
 		cmocka_unit_test(an_http_probe_says_what_was_asked_and_what_came),
 		cmocka_unit_test(a_login_says_its_code_role_and_lag),
 		cmocka_unit_test(a_dns_answer_says_what_and_what_was_expected),
+		cmocka_unit_test(a_call_says_its_service_and_its_code),
 		cmocka_unit_test(our_own_trouble_says_that_it_is_ours),
 		cmocka_unit_test(every_reason_has_words_in_each_language),
 		cmocka_unit_test(what_braces_name_is_known),

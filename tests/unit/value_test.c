@@ -165,6 +165,12 @@ static void a_path_and_a_host_cannot_carry_a_second_header(void **state)
 	assert_false(value_is_http_host("a b"));
 	assert_false(value_is_http_host("a\r\nX: y"));
 	assert_false(value_is_http_host("user@host"));
+
+	assert_true(value_is_grpc_service("shop.v1.Cart"));
+	assert_true(value_is_grpc_service("!~"));
+	assert_false(value_is_grpc_service(""));
+	assert_false(value_is_grpc_service("a b"));
+	assert_false(value_is_grpc_service("a\x7f"));
 }
 
 static void the_nearest_word_is_offered_if_it_is_near(void **state)

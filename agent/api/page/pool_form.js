@@ -9,7 +9,7 @@ import { endpoint, flat, poolPath, settingsOf } from './spec.js';
 import { Write } from './write.js';
 
 export const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'mh', 'dh', 'fo', 'ovf', 'twos'];
-export const CHECKS = ['tcp', 'tcp-full', 'http', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
+export const CHECKS = ['tcp', 'tcp-full', 'http', 'grpc', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
 // The usual ones; what is in them without being said is in grey. Others are rows of their own.
 const USUAL = [['scheduler', SCHEDULERS, 'wrr'], ['drain-seconds', null, '300'], ['health-check-type', CHECKS, 'tcp'],
 	['health-check-path', null, '/'], ['health-check-port', null, ''], ['health-check-interval', null, '2s'],

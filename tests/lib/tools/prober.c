@@ -10,6 +10,7 @@
  *   role=ROLE tls=TLS lag=S           as the check has them
  *   send=BYTES answer=BYTES           likewise
  *   name=NAME record=TYPE rcodes=LIST what dns asks for, and takes
+ *   host=NAME service=NAME            likewise
  *   interval=MS timeout=MS            (100, 100)
  *   checks=N      ends after N probes (1)
  *   targets=N     checks that differ in their timeout only: N at a time (1)
@@ -38,7 +39,7 @@
 
 struct options {
 	struct endpoint to;
-	char *user, *password, *ca;
+	char *user, *password, *ca, *host, *service;
 	enum check_type type;
 	char *send, *answer, *name;
 	uint32_t record;
@@ -118,8 +119,9 @@ static bool text_option(struct options *o, const char *key, char *value)
 		const char *key;
 		char **to;
 	} texts[] = {
-		{ "user", &o->user },	  { "password", &o->password }, { "send", &o->send },
-		{ "answer", &o->answer }, { "name", &o->name },
+		{ "user", &o->user },	    { "password", &o->password }, { "send", &o->send },
+		{ "answer", &o->answer },   { "name", &o->name },	  { "host", &o->host },
+		{ "service", &o->service },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -180,6 +182,8 @@ static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 	if (check_has(o->type) & CHECK_HAS_TLS)
 		t.check->tls = (enum check_tls)o->tls;
 	t.check->max_lag_s = o->lag;
+	t.check->host = o->host ? xstrdup(o->host) : NULL;
+	t.check->service = o->service ? xstrdup(o->service) : NULL;
 	t.check->interval_ms = o->interval;
 	t.check->fast_ms = 100;
 	t.check->timeout_ms = o->timeout - i;
