@@ -25,6 +25,11 @@ static const char *http_host_fault(const char *s)
 	return value_is_http_host(s) ? NULL : "is no host name or address";
 }
 
+static const char *server_name_fault(const char *s)
+{
+	return value_is_server_name(s) ? NULL : "is no host name or address, or has a port";
+}
+
 static const char *parse_flags(const char *s, void *base)
 {
 	struct pool_settings *set = base;
@@ -213,6 +218,12 @@ static const struct schema_key check_keys[] = {
 	  .max = CHECK_HOST_MAX,
 	  .fault = http_host_fault },
 	{ .name = "expect", .type = &schema_form, .form = &expect_form },
+	{ .name = "serverName",
+	  .type = &schema_text,
+	  SCHEMA_FIELD(struct check, server_name),
+	  .min = 1,
+	  .max = CHECK_HOST_MAX,
+	  .fault = server_name_fault },
 };
 
 static int check_scheduler(struct schema_reader *r, const struct doc *d,
@@ -244,17 +255,27 @@ static int check_within_interval(struct schema_reader *r, const struct doc *d, c
 	return 0;
 }
 
-static int check_http_only(struct schema_reader *r, const struct doc *d, enum check_type type)
+/* Keys that not every type of check has. */
+static int check_types_only(struct schema_reader *r, const struct doc *d, enum check_type type)
 {
-	static const char *const keys[] = { "path", "host", "expect" };
+	static const struct {
+		const char *key;
+		unsigned has;
+		const char *types;
+	} keys[] = {
+		{ "path", CHECK_HAS_REQUEST, "http' or 'https" },
+		{ "host", CHECK_HAS_REQUEST, "http' or 'https" },
+		{ "expect", CHECK_HAS_REQUEST, "http' or 'https" },
+		{ "serverName", CHECK_HAS_CERTIFICATE, "https" },
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(keys) && type != CHECK_HTTP; i++) {
-		const struct doc *key = doc_get(d, keys[i]);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct doc *key = doc_get(d, keys[i].key);
 
-		if (key)
-			return schema_bad_key(r, key, keys[i],
-					      "is for 'check: http'; this one is %s",
-					      check_type_text(type));
+		if (key && !(check_has(type) & keys[i].has))
+			return schema_bad_key(r, key, keys[i].key,
+					      "is for a check of type '%s'; this one is %s",
+					      keys[i].types, check_type_text(type));
 	}
 	return 0;
 }
@@ -288,7 +309,7 @@ static int read_defaults(struct schema_reader *r, const struct schema_key *k, co
 	if (code == 0)
 		code = check_scheduler(r, d, &c->defaults);
 	if (code == 0)
-		code = check_http_only(r, d, check->type);
+		code = check_types_only(r, d, check->type);
 	if (code == 0)
 		code = check_within_interval(r, d, "timeout", check->interval_ms,
 					     &check->timeout_ms);

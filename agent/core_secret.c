@@ -62,9 +62,15 @@ static void tell(struct core *c, struct need *n, const struct object *o)
 	struct hc_secret s = { .name = n->ref, .present = o != NULL };
 
 	if (o) {
-		s.username = borrow(o->secret->username);
-		s.password = borrow(o->secret->password);
 		s.ca_pem = borrow(o->secret->ca);
+		if (o->secret->username && o->secret->password) {
+			s.username = borrow(o->secret->username);
+			s.password = borrow(o->secret->password);
+		}
+		if (o->secret->certificate && o->secret->key) {
+			s.certificate = borrow(o->secret->certificate);
+			s.key = borrow(o->secret->key);
+		}
 	}
 	wire_put_hc_secret(&b, &s);
 	channel_send_secret(c->health, HC_MSG_SECRET, &b);

@@ -172,7 +172,7 @@ void view_target(const struct target *t, struct target_view *out)
 		.held_ms = v->held_ms,
 		.users = t->user_count,
 	};
-	if (check_has(t->check->type) & CHECK_HAS_LOGIN)
+	if (check_has(t->check->type) & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE))
 		out->login = check_ref(t->check);
 	snprintf(out->type, sizeof(out->type), "%s", check_type_text(t->check->type));
 	snprintf(out->reason, sizeof(out->reason), "%s", hc_reason_text(v->reason));

@@ -9,7 +9,10 @@
 
 struct hc_account *hc_account_new(const struct hc_secret *s)
 {
-	size_t name = strlen(s->username) + 1, word = strlen(s->password) + 1;
+	const char *username = s->username ? s->username : "";
+	const char *password = s->password ? s->password : "";
+	size_t name = strlen(username) + 1, word = strlen(password) + 1;
+	const struct hc_tls_own own = { s->certificate, s->key };
 	struct hc_account *a;
 	char *pages = mmap(NULL, name + word, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   -1, 0);
@@ -19,16 +22,22 @@ struct hc_account *hc_account_new(const struct hc_secret *s)
 	/* There may be a limit, and no swap to fear: without, it is as good as may be. */
 	(void)mlock(pages, name + word);
 	(void)madvise(pages, name + word, MADV_DONTDUMP);
-	memcpy(pages, s->username, name);
-	memcpy(pages + name, s->password, word);
+	memcpy(pages, username, name);
+	memcpy(pages + name, password, word);
 	a = xcalloc(1, sizeof(*a));
 	*a = (struct hc_account){ .refs = 1,
-				  .username = pages,
-				  .password = pages + name,
-				  .trust = hc_tls_trust_new(s->ca_pem),
+				  .username = s->username ? pages : NULL,
+				  .password = s->password ? pages + name : NULL,
+				  .trust = hc_tls_trust_new(s->ca_pem, own),
+				  .vouches = s->ca_pem || s->key,
 				  .pages = pages,
 				  .size = name + word };
 	return a;
+}
+
+bool hc_account_serves(const struct hc_account *a, enum check_type type)
+{
+	return check_has(type) & CHECK_HAS_LOGIN ? a->username != NULL : a->vouches;
 }
 
 struct hc_account *hc_account_ref(struct hc_account *a)

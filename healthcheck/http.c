@@ -14,8 +14,9 @@
 #include "healthcheck/http_reply.h"
 #include "healthcheck/probe.h"
 
-#define READ_SIZE 4096
-#define HTTP_PORT 80
+#define READ_SIZE  4096
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 static void host_of(const struct check *c, const struct endpoint *to, char *out, size_t size)
 {
@@ -23,7 +24,7 @@ static void host_of(const struct check *c, const struct endpoint *to, char *out,
 
 	if (c->host)
 		snprintf(out, size, "%s", c->host);
-	else if (to->port != HTTP_PORT)
+	else if (to->port != (c->type == CHECK_HTTPS ? HTTPS_PORT : HTTP_PORT))
 		snprintf(out, size, "%s", endpoint_text(to, text));
 	else if (to->addr.family == AF_INET6)
 		snprintf(out, size, "[%s]", addr_text(&to->addr, text));

@@ -218,6 +218,12 @@ void hc_login_free(struct hc_login *g)
 	free(g);
 }
 
+/* Known, and with what its check needs of it. */
+static bool is_at_hand(const struct hc_login *g)
+{
+	return g->account->known && hc_account_serves(g->account->known, g->type);
+}
+
 static bool is_to_be_spared(const struct server *s)
 {
 	return s->broken == HC_LOGINS_BROKEN || s->is_blocked;
@@ -228,14 +234,14 @@ struct hc_account *hc_login_account(struct hc_login *g, mono_t now)
 	struct account *a = g->account;
 	struct server *s = g->server;
 
-	g->is_full = a->known && !mono_before(now, s->spared_until);
+	g->is_full = is_at_hand(g) && !mono_before(now, s->spared_until);
 	if (g->is_full) {
 		/* Others of this server do not try at the same time. */
 		if (is_to_be_spared(s))
 			s->spared_until = mono_add_ms(now, HC_LOGINS_PAUSE_MS);
 		return hc_account_ref(a->known);
 	}
-	if (!a->known && !a->is_told) {
+	if (!is_at_hand(g) && !a->is_told) {
 		a->is_told = true;
 		tell(g->logins, &a->news);
 	}
@@ -246,7 +252,8 @@ struct hc_account *hc_login_account(struct hc_login *g, mono_t now)
 static void note(struct hc_login *g, struct hc_outcome o)
 {
 	bool is_trouble = o.reason == HC_REASON_AUTH || o.reason == HC_REASON_BLOCKED ||
-			  o.reason == HC_REASON_TLS || o.reason == HC_REASON_HELD_BACK;
+			  o.reason == HC_REASON_TLS || o.reason == HC_REASON_HELD_BACK ||
+			  o.reason == HC_REASON_CLIENT_CERTIFICATE;
 	bool is_new = o.reason != g->trouble.reason || o.detail != g->trouble.detail;
 
 	if (is_trouble && is_new)
@@ -278,7 +285,7 @@ static void count_login(struct hc_login *g, enum hc_login_end end, struct hc_out
 /* Half-open and well, which says less than it was asked for. */
 static struct hc_outcome doubtful(const struct hc_login *g)
 {
-	if (!g->account->known)
+	if (!is_at_hand(g))
 		return (struct hc_outcome){ HC_REASON_NO_SECRET, 0 };
 	if (g->server->is_blocked)
 		return (struct hc_outcome){ HC_REASON_BLOCKED, 0 };
@@ -304,6 +311,8 @@ static const char *advice(enum hc_reason r)
 		return "it is alive, but does not let the check's account in";
 	case HC_REASON_BLOCKED:
 		return "it does not talk to this address; FLUSH HOSTS there ends a lock-out";
+	case HC_REASON_CLIENT_CERTIFICATE:
+		return "it asks for a client certificate: tls.crt and tls.key of the Secret";
 	case HC_REASON_TLS:
 		return "TLS is required and not offered, or its certificate is not to be trusted";
 	default:
@@ -320,7 +329,8 @@ static void describe(const struct news *n, char *out, size_t size)
 
 	if (n->account) {
 		snprintf(out, size,
-			 "Secret %s is not known: servers it is for are probed half-open",
+			 "Secret %s is not known, or lacks what its check needs: servers it is "
+			 "for are probed half-open",
 			 n->account->name);
 		return;
 	}

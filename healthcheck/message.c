@@ -40,6 +40,10 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_NO_HEALTH_SERVICE] = "no health service",
 	[HC_REASON_GRPC_STATUS] = "grpc status",
 	[HC_REASON_BROKEN_OFF] = "broken off",
+	[HC_REASON_NOT_TLS] = "not tls",
+	[HC_REASON_EXPIRED] = "certificate expired",
+	[HC_REASON_NAME] = "certificate of others",
+	[HC_REASON_CLIENT_CERTIFICATE] = "client cert demanded",
 };
 
 const char *hc_reason_text(enum hc_reason r)
@@ -261,13 +265,15 @@ static size_t text_len(const char *s)
 
 void wire_put_hc_secret(struct buf *b, const struct hc_secret *s)
 {
-	buf_reserve(b, 16 + strlen(s->name) + text_len(s->username) + text_len(s->password) +
-			       text_len(s->ca_pem));
+	buf_reserve(b, 24 + strlen(s->name) + text_len(s->username) + text_len(s->password) +
+			       text_len(s->ca_pem) + text_len(s->certificate) + text_len(s->key));
 	wire_put_str(b, s->name);
 	wire_put_u8(b, s->present);
 	put_optional(b, s->username);
 	put_optional(b, s->password);
 	put_optional(b, s->ca_pem);
+	put_optional(b, s->certificate);
+	put_optional(b, s->key);
 }
 
 /* Into memory of just its size: no other copy is made. */
@@ -285,23 +291,35 @@ static char *read_secret_text(struct wire *w, size_t max)
 	return s;
 }
 
-/* Where there is none, nothing may be said of it; an empty certificate stands for none. */
+static void wipe(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+/* An empty one stands for none. */
+static void settle_text(char **s)
+{
+	if (*s && !**s) {
+		free(*s);
+		*s = NULL;
+	}
+}
+
+/* Where there is none, nothing may be said of it; an empty password is one where there is a name. */
 static bool settle_secret(struct hc_secret *s)
 {
-	bool is_blank = !s->username[0] && !s->password[0] && !s->ca_pem[0];
-
-	if (!value_is_secret_name(s->name) || (s->present ? !s->username[0] : !is_blank))
+	settle_text(&s->username);
+	settle_text(&s->ca_pem);
+	settle_text(&s->certificate);
+	settle_text(&s->key);
+	if (!s->username && s->password[0])
 		return false;
-	if (!s->present) {
-		free(s->username);
-		free(s->password);
-		s->username = s->password = NULL;
-	}
-	if (!s->ca_pem[0]) {
-		free(s->ca_pem);
-		s->ca_pem = NULL;
-	}
-	return true;
+	if (!s->username)
+		settle_text(&s->password);
+	return value_is_secret_name(s->name) && !s->certificate == !s->key &&
+	       s->present == (s->username || s->ca_pem || s->certificate);
 }
 
 void wire_hc_secret(struct wire *w, struct hc_secret *out)
@@ -312,17 +330,12 @@ void wire_hc_secret(struct wire *w, struct hc_secret *out)
 	out->username = read_secret_text(w, HC_SECRET_USERNAME_MAX);
 	out->password = read_secret_text(w, HC_SECRET_PASSWORD_MAX);
 	out->ca_pem = read_secret_text(w, HC_SECRET_CA_MAX);
+	out->certificate = read_secret_text(w, HC_SECRET_CERTIFICATE_MAX);
+	out->key = read_secret_text(w, HC_SECRET_KEY_MAX);
 	if (!w->bad && !settle_secret(out))
 		w->bad = true;
 	if (w->bad)
 		hc_secret_done(out);
-}
-
-static void wipe(char *s)
-{
-	if (s)
-		explicit_bzero(s, strlen(s));
-	free(s);
 }
 
 void hc_secret_done(struct hc_secret *s)
@@ -331,5 +344,7 @@ void hc_secret_done(struct hc_secret *s)
 	wipe(s->username);
 	wipe(s->password);
 	free(s->ca_pem);
+	free(s->certificate);
+	wipe(s->key);
 	*s = (struct hc_secret){ 0 };
 }

@@ -85,6 +85,11 @@ enum hc_reason {
 	HC_REASON_NO_HEALTH_SERVICE, /* it does not answer grpc.health.v1 */
 	HC_REASON_GRPC_STATUS,	     /* any other; `detail` is the status */
 	HC_REASON_BROKEN_OFF, /* RST_STREAM or GOAWAY; `detail` is the error code of HTTP/2 */
+	/* TLS: `detail` is 0 */
+	HC_REASON_NOT_TLS,	      /* what it said is none, or none that can be understood */
+	HC_REASON_EXPIRED,	      /* its certificate, or it is not valid yet */
+	HC_REASON_NAME,		      /* its certificate is for others */
+	HC_REASON_CLIENT_CERTIFICATE, /* it asks for one, and ours, if any, did not do */
 	HC_REASON_COUNT,
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */
@@ -99,16 +104,21 @@ struct hc_target {
 		initial; /* for a target not known here yet; UNKNOWN: one success makes it up */
 };
 
-#define HC_SECRET_USERNAME_MAX 128
-#define HC_SECRET_PASSWORD_MAX 512
-#define HC_SECRET_CA_MAX       (56 * 1024) /* what fits into one message with all the rest */
+#define HC_SECRET_USERNAME_MAX	  128
+#define HC_SECRET_PASSWORD_MAX	  512
+#define HC_SECRET_CA_MAX	  (40 * 1024) /* all of it fits into one message with the rest */
+#define HC_SECRET_CERTIFICATE_MAX (10 * 1024)
+#define HC_SECRET_KEY_MAX	  (6 * 1024)
 
 struct hc_secret {
-	char *name;	/* "namespace/name", as struct check has it */
-	bool present;	/* false: there is none, or it is no use; what follows is NULL */
-	char *username; /* not empty */
-	char *password; /* may be empty */
-	char *ca_pem;	/* whom to trust with TLS; NULL: anybody */
+	char *name;   /* "namespace/name", as struct check has it */
+	bool present; /* false: there is none, or it is no use; what follows is NULL */
+	/* At least one of: a name, an authority, a certificate. */
+	char *username;	   /* not empty; NULL: nobody logs in by it */
+	char *password;	   /* may be empty; NULL together with the name */
+	char *ca_pem;	   /* whom to trust with TLS; NULL: anybody */
+	char *certificate; /* PEM, to show who asks; NULL: none */
+	char *key;	   /* its, PEM; NULL together with it */
 };
 
 struct hc_verdict {

@@ -31,9 +31,9 @@ static void closed(void *talk)
 	hc_mysql_closed(talk);
 }
 
-static void secured(void *talk, bool is_trusted)
+static void secured(void *talk, enum hc_reason trust)
 {
-	hc_mysql_secured(talk, is_trusted);
+	hc_mysql_secured(talk, trust == HC_REASON_OK);
 }
 
 static enum hc_talk_phase phase(const void *talk, struct hc_outcome *out)

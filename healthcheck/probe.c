@@ -71,6 +71,7 @@ static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
 	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .completes = true },
 	[CHECK_HTTP] = { .event = hc_http_event },
+	[CHECK_HTTPS] = { .protocol = &hc_https_protocol, .completes = true },
 	[CHECK_POSTGRESQL] = { .protocol = &hc_pg_protocol, .completes = true },
 	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
 	[CHECK_GRPC] = { .protocol = &hc_grpc_protocol },

@@ -52,11 +52,19 @@ static bool fail(struct hc_outcome *out, enum hc_reason reason)
 	return true;
 }
 
+static bool fail_secured(const struct hc_talk *t, struct hc_outcome *out)
+{
+	*out = hc_tls_fault(t->tls);
+	return true;
+}
+
 /* What -errno of a send or receive means: *out and true, or false for "later". */
-static bool over(ssize_t n, struct hc_outcome *out)
+static bool over(const struct hc_talk *t, ssize_t n, struct hc_outcome *out)
 {
 	if (n == -EAGAIN)
 		return false;
+	if (t->is_secured)
+		return fail_secured(t, out);
 	*out = hc_outcome_of_connection((int)-n);
 	return true;
 }
@@ -72,11 +80,19 @@ static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *o
 					  : io->send(io->arg, p->fd, b->data, b->len);
 
 		if (n < 0)
-			return over(n, out);
+			return over(t, n, out);
 		memmove(b->data, b->data + n, b->len - (size_t)n);
 		b->len -= (size_t)n;
 	}
 	return phase_of(t, out) >= HC_TALK_OVER;
+}
+
+static struct hc_tls *begin_tls(struct hc_probe *p, const struct hc_io *io)
+{
+	const struct hc_talk *t = p->talk;
+
+	return hc_tls_new(io, p->fd, p->account ? p->account->trust : NULL,
+			  t->protocol->server_name ? t->protocol->server_name(t->words) : NULL);
 }
 
 /* All that comes before TLS is said: it begins, or goes on. True: over. */
@@ -88,7 +104,7 @@ static bool secure(struct hc_probe *p, const struct hc_io *io, struct hc_outcome
 	if (!is_in(t, HC_TALK_SECURING) || to_say(t)->len > 0)
 		return false;
 	if (!t->tls)
-		t->tls = hc_tls_new(io, p->fd, p->account->trust);
+		t->tls = begin_tls(p, io);
 	if (!t->tls) {
 		*out = hc_outcome_of_start(ENOMEM);
 		return true;
@@ -97,9 +113,9 @@ static bool secure(struct hc_probe *p, const struct hc_io *io, struct hc_outcome
 	if (r == -EAGAIN)
 		return false;
 	if (r < 0)
-		return fail(out, HC_REASON_TLS);
+		return fail_secured(t, out);
 	t->is_secured = true;
-	t->protocol->secured(t->words, hc_tls_is_trusted(t->tls));
+	t->protocol->secured(t->words, hc_tls_trusts(t->tls));
 	return say(p, io, out);
 }
 
@@ -127,7 +143,7 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *
 		if (n == 0 || (n < 0 && n != -EAGAIN && is_in(t, HC_TALK_GOODBYE)))
 			return hear_close(p, out);
 		if (n < 0)
-			return over(n, out);
+			return over(t, n, out);
 		t->protocol->feed(t->words, data, (size_t)n);
 		if (say(p, io, out) || secure(p, io, out))
 			return true;

@@ -37,8 +37,10 @@ struct hc_protocol {
 	void (*feed)(void *talk, const uint8_t *data, size_t len);
 	/* The server closed: afterwards the phase is GOODBYE or beyond. */
 	void (*closed)(void *talk);
-	/* SECURING, and TLS stands. NULL: it never asks for TLS. */
-	void (*secured)(void *talk, bool is_trusted);
+	/* SECURING, and TLS stands: whether the server is to be trusted. NULL: it never asks for TLS. */
+	void (*secured)(void *talk, enum hc_reason trust);
+	/* Whom the server has to be then (hc_tls_new()). NULL: anybody. */
+	const char *(*server_name)(const void *talk);
 	/* *out is set in GOODBYE and beyond. */
 	enum hc_talk_phase (*phase)(const void *talk, struct hc_outcome *out);
 	struct buf *(*out)(void *talk); /* to be sent; what was is taken from its beginning */
@@ -47,7 +49,7 @@ struct hc_protocol {
 };
 
 extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol,
-	hc_pg_protocol, hc_grpc_protocol;
+	hc_pg_protocol, hc_grpc_protocol, hc_https_protocol;
 
 struct hc_talk;
 

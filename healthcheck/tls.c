@@ -30,17 +30,35 @@ struct hc_tls {
 	int fd;
 	const struct hc_tls_trust *trust;
 	gnutls_session_t session;
-	bool is_sending; /* a record was begun, and waits for room */
-	int error;	 /* of the connection: positive */
+	struct hc_tls_trust *anybody; /* its own, where no trust was given */
+	char *name;		      /* NULL: it may have any */
+	bool is_sending;	      /* a record was begun, and waits for room */
+	bool has_heard;		      /* something of the server's, inside TLS */
+	bool is_closed;		      /* by the peer */
+	int error;		      /* of the connection: positive */
+	int fault;		      /* GnuTLS's, the last: negative */
 };
 
-struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem)
+static void set_own(struct hc_tls_trust *t, struct hc_tls_own own)
+{
+	const gnutls_datum_t certificate = { (unsigned char *)(uintptr_t)own.certificate,
+					     (unsigned)strlen(own.certificate) };
+	const gnutls_datum_t key = { (unsigned char *)(uintptr_t)own.key,
+				     (unsigned)strlen(own.key) };
+
+	(void)gnutls_certificate_set_x509_key_mem2(t->credentials, &certificate, &key,
+						   GNUTLS_X509_FMT_PEM, NULL, 0);
+}
+
+struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
 {
 	struct hc_tls_trust *t = xcalloc(1, sizeof(*t));
 	gnutls_datum_t pem;
 
 	if (gnutls_certificate_allocate_credentials(&t->credentials) < 0)
 		abort(); /* as xalloc */
+	if (own.certificate && own.key)
+		set_own(t, own);
 	if (!ca_pem)
 		return t;
 	t->is_asked = true;
@@ -86,7 +104,10 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *data, size_t len)
 {
 	struct hc_tls *t = arg;
 
-	return result(t, t->io->recv(t->io->arg, t->fd, data, len));
+	ssize_t n = t->io->recv(t->io->arg, t->fd, data, len);
+
+	t->is_closed |= n == 0;
+	return result(t, n);
 }
 
 /* Asked by the handshake between two attempts: we never wait here, so it may always try. */
@@ -160,19 +181,33 @@ static int check_keys(gnutls_session_t session, unsigned type, unsigned when, un
 
 /* --- the session ------------------------------------------------------------------ */
 
-struct hc_tls *hc_tls_new(const struct hc_io *io, int fd, const struct hc_tls_trust *trust)
+/* Only names are asked for, never addresses (RFC 6066, 3). */
+static bool ask_for(struct hc_tls *t)
+{
+	struct addr address;
+
+	return !t->name || addr_parse(t->name, &address) == 0 ||
+	       gnutls_server_name_set(t->session, GNUTLS_NAME_DNS, t->name, strlen(t->name)) == 0;
+}
+
+struct hc_tls *hc_tls_new(const struct hc_io *io, int fd, const struct hc_tls_trust *trust,
+			  const char *name)
 {
 	struct hc_tls *t = xcalloc(1, sizeof(*t));
 	unsigned flags = GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS;
 
 	t->io = io;
 	t->fd = fd;
+	if (!trust)
+		trust = t->anybody = hc_tls_trust_new(NULL, (struct hc_tls_own){ NULL, NULL });
 	t->trust = trust;
+	t->name = name ? xstrdup(name) : NULL;
 	if (gnutls_init(&t->session, flags) < 0) {
-		free(t);
+		t->session = NULL;
+		hc_tls_free(t);
 		return NULL;
 	}
-	if (gnutls_set_default_priority_append(t->session, PRIORITY, NULL, 0) < 0 ||
+	if (!ask_for(t) || gnutls_set_default_priority_append(t->session, PRIORITY, NULL, 0) < 0 ||
 	    gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, trust->credentials) < 0) {
 		hc_tls_free(t);
 		return NULL;
@@ -191,7 +226,10 @@ void hc_tls_free(struct hc_tls *t)
 {
 	if (!t)
 		return;
-	gnutls_deinit(t->session);
+	if (t->session)
+		gnutls_deinit(t->session);
+	hc_tls_trust_free(t->anybody);
+	free(t->name);
 	free(t);
 }
 
@@ -204,16 +242,62 @@ int hc_tls_handshake(struct hc_tls *t)
 	while (r == GNUTLS_E_WARNING_ALERT_RECEIVED || r == GNUTLS_E_INTERRUPTED);
 	if (r == GNUTLS_E_AGAIN)
 		return -EAGAIN;
+	t->fault = r;
 	return r == 0 ? 0 : -EPROTO;
 }
 
-bool hc_tls_is_trusted(const struct hc_tls *t)
+/* What else is wrong counts for less where nobody vouches for it. */
+static enum hc_reason reason_of_status(unsigned status)
+{
+	const unsigned dates = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED;
+	const unsigned name = GNUTLS_CERT_UNEXPECTED_OWNER;
+
+	if (status & ~(GNUTLS_CERT_INVALID | dates | name))
+		return HC_REASON_TLS;
+	if (status & dates)
+		return HC_REASON_EXPIRED;
+	return status & name ? HC_REASON_NAME : HC_REASON_TLS;
+}
+
+enum hc_reason hc_tls_trusts(const struct hc_tls *t)
 {
 	unsigned status = 0;
 
-	/* The address is what we were told to probe; a certificate seldom names one. */
-	return !t->trust->is_asked ||
-	       (gnutls_certificate_verify_peers2(t->session, &status) == 0 && status == 0);
+	if (!t->trust->is_asked)
+		return HC_REASON_OK;
+	if (gnutls_certificate_verify_peers3(t->session, t->name, &status) < 0)
+		return HC_REASON_TLS;
+	return status ? reason_of_status(status) : HC_REASON_OK;
+}
+
+/*
+ * It asked who we are, and what we had to show was not enough. In TLS 1.3 it says so after our side
+ * of the handshake is done, and some only close.
+ */
+static bool wants_certificate(const struct hc_tls *t)
+{
+	return !t->has_heard && gnutls_certificate_client_get_request_status(t->session) != 0;
+}
+
+static enum hc_reason reason_of_alert(const struct hc_tls *t)
+{
+	if (wants_certificate(t))
+		return HC_REASON_CLIENT_CERTIFICATE;
+	return gnutls_alert_get(t->session) == GNUTLS_A_UNRECOGNIZED_NAME ? HC_REASON_NAME
+									  : HC_REASON_TLS;
+}
+
+struct hc_outcome hc_tls_fault(const struct hc_tls *t)
+{
+	if (t->fault == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return (struct hc_outcome){ reason_of_alert(t), 0 };
+	if (t->fault == GNUTLS_E_CERTIFICATE_ERROR || t->fault == GNUTLS_E_NO_CIPHER_SUITES)
+		return (struct hc_outcome){ HC_REASON_TLS, 0 };
+	if (!t->error && !t->is_closed)
+		return (struct hc_outcome){ HC_REASON_NOT_TLS, 0 };
+	if (wants_certificate(t))
+		return (struct hc_outcome){ HC_REASON_CLIENT_CERTIFICATE, 0 };
+	return hc_outcome_of_connection(t->error ? t->error : ECONNRESET);
 }
 
 bool hc_tls_wants_write(const struct hc_tls *t)
@@ -221,14 +305,15 @@ bool hc_tls_wants_write(const struct hc_tls *t)
 	return gnutls_record_get_direction(t->session) == 1;
 }
 
-static ssize_t outcome(const struct hc_tls *t, ssize_t r)
+static ssize_t outcome(struct hc_tls *t, ssize_t r)
 {
 	if (r >= 0)
 		return r;
 	if (r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
 		return -EAGAIN;
+	t->fault = (int)r;
 	/* Few say goodbye in TLS before they close. */
-	if (r == GNUTLS_E_PREMATURE_TERMINATION)
+	if (r == GNUTLS_E_PREMATURE_TERMINATION && !wants_certificate(t))
 		return 0;
 	return t->error ? -t->error : -EPROTO;
 }
@@ -249,5 +334,6 @@ ssize_t hc_tls_recv(struct hc_tls *t, void *data, size_t len)
 	do
 		r = gnutls_record_recv(t->session, data, len);
 	while (r == GNUTLS_E_WARNING_ALERT_RECEIVED);
+	t->has_heard |= r > 0;
 	return outcome(t, r);
 }

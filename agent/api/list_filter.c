@@ -19,7 +19,7 @@ static const char *const health_words[] = { REST_HEALTH_UP, REST_HEALTH_DEGRADED
 static const char *const state_words[] = { REST_UP, REST_DOWN, REST_UNKNOWN, NULL };
 static const char *const type_words[] = { "none", "tcp",   "tcp-full", "http",
 					  "grpc", "mysql", "redis",    "postgresql",
-					  "dns",  "udp",   NULL };
+					  "dns",  "https", "udp",      NULL };
 static const char *const severity_words[] = { "error", "warning", NULL };
 
 static const struct filter {

@@ -10,7 +10,8 @@
 /*
  * In braces stand: {it}, what was asked; {n}, the detail; {after}, how long it took; {within}, how
  * long it had; {code}, the detail where it is an error code; {rcode}, the detail by its
- * name; {expect}, which status or code would have been good; {match}, the text that is looked for; {role} and {lag}, what is asked for. Each brings the
+ * name; {expect}, which status or code would have been good; {match}, the text that is looked for;
+ * {name}, whom its certificate should be for; {role} and {lag}, what is asked for. Each brings the
  * blanks and marks that it needs, and is nothing where there is nothing to tell.
  */
 static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
@@ -56,9 +57,9 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 	[HC_REASON_ROLE] = { "{it} is alive, but not in the role that is asked for{role}",
 			     "{it} 存活，但不是所要求的角色{role}" },
 	[HC_REASON_LAG] = { "{it} lags behind{lag}", "{it} 复制落后{lag}" },
-	[HC_REASON_NO_SECRET] = { "{it} accepts connections; the Secret to log in with is not "
-				  "known here",
-				  "{it} 接受连接；登录所需的 Secret 在此未知" },
+	[HC_REASON_NO_SECRET] = { "{it} accepts connections; the Secret of its check is not known "
+				  "here, or lacks what it needs",
+				  "{it} 接受连接；检查所用的 Secret 在此未知，或缺少所需内容" },
 	[HC_REASON_TLS] = { "{it} offers no TLS that can be trusted{code}",
 			    "{it} 没有可信的 TLS{code}" },
 	[HC_REASON_HELD_BACK] = { "{it} was not logged in to: too many logins broke off, and this "
@@ -78,6 +79,17 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 				    "{it} 应答 gRPC 状态 {n}{grpc}{after}" },
 	[HC_REASON_BROKEN_OFF] = { "{it} broke the call off with HTTP/2 error {n}{http2}{after}",
 				   "{it} 以 HTTP/2 错误 {n}{http2} 中断了调用{after}" },
+	[HC_REASON_NOT_TLS] = { "{it} answered, but not in TLS{after}",
+				"{it} 有应答，但不是 TLS{after}" },
+	[HC_REASON_EXPIRED] = { "{it} has a certificate that is expired, or not valid yet{after}",
+				"{it} 的证书已过期或尚未生效{after}" },
+	[HC_REASON_NAME] = { "{it} has a certificate for other names{after}{name}",
+			     "{it} 的证书不是为该名称签发的{after}{name}" },
+	[HC_REASON_CLIENT_CERTIFICATE] = { "{it} demands a client certificate that it trusts: "
+					   "tls.crt and tls.key of the check's Secret{after}",
+					   "{it} 要求其信任的客户端证书：检查所用 Secret 的 "
+					   "tls.crt 与 "
+					   "tls.key{after}" },
 };
 
 const char *probe_words_template(enum language l, enum hc_reason r)
@@ -169,6 +181,15 @@ static void put_match(struct buf *out, bool zh, const struct probe_found *p)
 		buf_printf(out, zh ? "；应有“%s”" : "; \"%s\" is expected", text);
 }
 
+static void put_whom(struct buf *out, bool zh, const struct probe_found *p)
+{
+	const struct check *c = p->check;
+	const char *name = c->server_name ? c->server_name : c->host;
+
+	if (name)
+		buf_printf(out, zh ? "；应为 %s" : "; %s is expected", name);
+}
+
 static void put_role(struct buf *out, bool zh, const struct probe_found *p)
 {
 	if (p->check->role != CHECK_ROLE_ANY)
@@ -253,7 +274,8 @@ static put_fn *find(const char *name, size_t len)
 	} all[] = { { "it", put_it },	      { "n", put_n },	      { "after", put_after },
 		    { "within", put_within }, { "code", put_code },   { "expect", put_expect },
 		    { "match", put_match },   { "rcode", put_rcode }, { "role", put_role },
-		    { "lag", put_lag },	      { "grpc", put_grpc },   { "http2", put_http2 } };
+		    { "lag", put_lag },	      { "grpc", put_grpc },   { "http2", put_http2 },
+		    { "name", put_whom } };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (strlen(all[i].name) == len && memcmp(all[i].name, name, len) == 0)

@@ -224,6 +224,7 @@
 #define REST_SECRET	      "secret" /* of a target, too; so is role */
 #define REST_ROLE	      "role"
 #define REST_TLS	      "tls"
+#define REST_SERVER_NAME      "serverName"
 #define REST_MAX_LAG_SECONDS  "maxLagSeconds"
 
 /* Of a member and of a target. */

@@ -104,6 +104,17 @@ static void put_question(struct json_writer *j, const struct check *c)
 	json_put_text(j, REST_DNS_RCODES, value_dns_rcodes_text(c->dns_rcodes, rcodes));
 }
 
+/* What goes by a Secret. */
+static void put_secrets(struct json_writer *j, const struct check *c)
+{
+	if (check_has(c->type) & CHECK_HAS_LOGIN)
+		put_login(j, c);
+	if (!(check_has(c->type) & CHECK_HAS_CERTIFICATE))
+		return;
+	put_secret(j, c);
+	json_put_text(j, REST_SERVER_NAME, c->server_name);
+}
+
 void view_put_check(struct json_writer *j, const struct check *c)
 {
 	char expect[VALUE_STATUSES_TEXT_MAX];
@@ -136,8 +147,7 @@ void view_put_check(struct json_writer *j, const struct check *c)
 	}
 	if (check_has(c->type) & CHECK_HAS_QUESTION)
 		put_question(j, c);
-	if (check_has(c->type) & CHECK_HAS_LOGIN)
-		put_login(j, c);
+	put_secrets(j, c);
 	json_end_object(j);
 }
 
@@ -371,7 +381,7 @@ void view_put_target_fields(struct json_writer *j, const struct target_view *t)
 	json_put_text(j, REST_PROTOCOL, protocol_text(t->endpoint.protocol));
 	json_put_text(j, REST_TYPE, t->type);
 	if (t->login)
-		put_login(j, t->login);
+		put_secrets(j, t->login);
 	json_put_text(j, REST_STATE, verdict_state_text(t->state));
 	json_put_time(j, REST_SINCE, t->since_ms);
 	put_result(j, t);

@@ -35,6 +35,8 @@ static const struct {
 			       ROLE(WRITER) | ROLE(READER) },
 	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST | CHECK_HAS_HOST, 0 },
 	[CHECK_GRPC] = { "grpc", IPPROTO_TCP, CHECK_HAS_HOST | CHECK_HAS_SERVICE, 0 },
+	[CHECK_HTTPS] = { "https", IPPROTO_TCP,
+			  CHECK_HAS_REQUEST | CHECK_HAS_HOST | CHECK_HAS_CERTIFICATE, 0 },
 	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
 			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
@@ -58,7 +60,7 @@ struct check *check_new(enum check_type type)
 	c->interval_ms = 2000;
 	c->timeout_ms = 1000;
 	c->fast_ms = 500;
-	if (type == CHECK_HTTP) {
+	if (check_has(type) & CHECK_HAS_REQUEST) {
 		c->path = xstrdup("/");
 		c->expect[0] = (struct check_status_range){ 200, 399 };
 		c->expect_count = 1;
@@ -87,6 +89,7 @@ void check_unref(struct check *c)
 	free(c->host);
 	free(c->match);
 	free(c->secret);
+	free(c->server_name);
 	free(c->send);
 	free(c->answer);
 	free(c->dns_name);
@@ -189,6 +192,10 @@ static void put_question(struct buf *b, const struct check *c)
 	}
 	if (check_has(c->type) & CHECK_HAS_SERVICE)
 		wire_put_str(b, c->service ? c->service : "");
+	if (check_has(c->type) & CHECK_HAS_CERTIFICATE) {
+		wire_put_str(b, c->secret ? c->secret : "");
+		wire_put_str(b, c->server_name ? c->server_name : "");
+	}
 	if (has_options(c))
 		put_options(b, c);
 }
@@ -272,6 +279,12 @@ static bool dns_question_is_sane(const struct check *c)
 	       !(c->dns_rcodes & ~value_dns_rcodes_all());
 }
 
+static bool certificate_is_sane(const struct check *c)
+{
+	return (!c->secret || value_is_secret_name(c->secret)) &&
+	       (!c->server_name || value_is_server_name(c->server_name));
+}
+
 static bool request_is_sane(const struct check *c)
 {
 	return c->path && value_is_http_path(c->path) && c->expect_count > 0 &&
@@ -289,6 +302,7 @@ static bool question_is_sane(const struct check *c)
 	       (!c->host || (has & CHECK_HAS_HOST && value_is_http_host(c->host))) &&
 	       (!c->service || value_is_grpc_service(c->service)) &&
 	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
+	       (!(has & CHECK_HAS_CERTIFICATE) || certificate_is_sane(c)) &&
 	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c)) &&
 	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
 }
@@ -352,6 +366,10 @@ struct check *wire_check(struct wire *w)
 	}
 	if (check_has(c->type) & CHECK_HAS_SERVICE)
 		c->service = read_text(w, CHECK_SERVICE_MAX);
+	if (check_has(c->type) & CHECK_HAS_CERTIFICATE) {
+		c->secret = read_text(w, CHECK_SECRET_MAX);
+		c->server_name = read_text(w, CHECK_HOST_MAX);
+	}
 	if (type & HAS_OPTIONS)
 		read_options(w, c);
 	if (w->bad || !times_are_sane(c) || !question_is_sane(c)) {

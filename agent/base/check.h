@@ -35,6 +35,9 @@ enum check_type {
 	CHECK_GRPC = 9,
 	/* A question by UDP, whose answer has an RCODE among `dns_rcodes`. */
 	CHECK_DNS = 10,
+	/* As http, over TLS. `secret` holds whom to trust, what to show who asks for a certificate, or
+	 * both; without it any server will do. While it is not known: half-open. */
+	CHECK_HTTPS = 8,
 	/* `send` in a datagram, or an empty one. `answer` is what one that comes back has to hold.
 	 * Without it the server is well that nobody says is not there. */
 	CHECK_UDP = 11,
@@ -52,6 +55,7 @@ enum {
 	CHECK_HAS_HOST = 1u << 6,	   /* host */
 	CHECK_HAS_SERVICE = 1u << 7,	   /* service */
 	CHECK_HAS_QUESTION = 1u << 8,	   /* dns_name, dns_type, dns_rcodes */
+	CHECK_HAS_CERTIFICATE = 1u << 9,   /* secret, server_name */
 };
 
 /* What the server must be, besides alive. */
@@ -72,7 +76,7 @@ enum check_tls {
 };
 
 #define CHECK_PATH_MAX	     256 /* bytes, without the NUL */
-#define CHECK_HOST_MAX	     253
+#define CHECK_HOST_MAX	     253 /* server_name, too */
 #define CHECK_MATCH_MAX	     128
 #define CHECK_SERVICE_MAX    255
 #define CHECK_BYTES_MAX	     128 /* of `send` and `answer`, each */
@@ -110,13 +114,17 @@ struct check {
 	char *match; /* NULL: any body */
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
-	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise */
+	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise. `secret` with
+	 * CHECK_HAS_CERTIFICATE, too */
 	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in
 	 * it. NULL: no login. */
 	char *secret;
 	enum check_role role;
 	enum check_tls tls;
 	uint32_t max_lag_s; /* role reader; 0: no bound */
+	/* CHECK_HAS_CERTIFICATE only. Whose certificate it has to be, and is asked for; NULL: that of
+	 * `host` if it is there, or anybody's */
+	char *server_name;
 	/* CHECK_HAS_WORDS only; NULL otherwise, and for none. As value_bytes() reads them. */
 	char *send, *answer;
 	/* CHECK_HAS_QUESTION only; NULL and 0 otherwise. As value_dns_name() reads it, and of

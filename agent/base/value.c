@@ -317,6 +317,26 @@ bool value_is_http_path(const char *s)
 	return true;
 }
 
+bool value_is_server_name(const char *s)
+{
+	struct addr address;
+	size_t label = 0, len;
+
+	if (addr_parse(s, &address) == 0)
+		return true;
+	for (len = 0; s[len] && len <= CHECK_HOST_MAX; len++) {
+		bool letter = lower(s[len]) >= 'a' && lower(s[len]) <= 'z';
+
+		if (s[len] == '.' ? label == 0
+				  : !letter && !is_digit(s[len]) && !strchr("-_", s[len]))
+			return false;
+		label = s[len] == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return label > 0 && len <= CHECK_HOST_MAX;
+}
+
 bool value_is_http_host(const char *s)
 {
 	size_t len = strnlen(s, CHECK_HOST_MAX + 1);

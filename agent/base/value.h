@@ -45,6 +45,8 @@ MUST_CHECK bool value_is_http_path(const char *s);
 MUST_CHECK bool value_is_http_host(const char *s);
 /* The name of a gRPC service: printable ASCII without blanks, 1 to CHECK_SERVICE_MAX bytes. */
 MUST_CHECK bool value_is_grpc_service(const char *s);
+/* A name or an address alone, as a certificate has them; CHECK_HOST_MAX at most. */
+MUST_CHECK bool value_is_server_name(const char *s);
 
 /*
  * Bytes as a text: \r, \n, \t, \0, \\ and \xHH stand for what they do in C, any other character but

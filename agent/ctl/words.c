@@ -106,13 +106,25 @@ static const char *interval(const struct doc *check, const char *key,
 	return value_duration_text((uint32_t)words_int(check, key), out);
 }
 
+/* Of one over TLS: whom it trusts. */
+static void put_trust(const struct doc *check, struct buf *out)
+{
+	if (*words_text(check, REST_SECRET))
+		buf_printf(out, " by the certificates in Secret %s,",
+			   words_text(check, REST_SECRET));
+	if (*words_text(check, REST_SERVER_NAME))
+		buf_printf(out, " as %s,", words_text(check, REST_SERVER_NAME));
+}
+
 /* Of those that can log in: by whose account, in what role. */
 static void put_login(const struct doc *check, struct buf *out)
 {
 	const char *role = words_text(check, REST_ROLE), *tls = words_text(check, REST_TLS);
 
-	if (!*role)
+	if (!*role) {
+		put_trust(check, out);
 		return;
+	}
 	if (!*words_text(check, REST_SECRET))
 		buf_str(out, " without a login");
 	else
@@ -202,7 +214,8 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "not-in-that-role", "it is alive, but not in the role that is asked for" },
 		{ "lags-behind", "it does not replicate, or cannot say how far it is behind" },
 		{ "no-credentials",
-		  "it accepts connections; the Secret to log in with is not known" },
+		  "it accepts connections; the Secret of its check is not known, or lacks what it "
+		  "needs" },
 		{ "no-trusted-tls", "TLS is required and not offered, or not to be trusted" },
 		{ "silent", "it said nothing, and nobody said that it is not there" },
 		{ "login-held-back",
@@ -211,6 +224,10 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "service-unknown", "it has no service of that name" },
 		{ "no-health-service", "it does not implement grpc.health.v1.Health" },
 		{ "broken-off", "it broke the call off" },
+		{ "not-tls", "it answered, but not in TLS" },
+		{ "certificate-expired", "its certificate is expired, or not valid yet" },
+		{ "certificate-of-others", "its certificate is for other names" },
+		{ "client-cert-demanded", "it demands a client certificate that it trusts" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 

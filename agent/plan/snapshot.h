@@ -90,7 +90,8 @@ struct target_view {
 	uint64_t id;
 	struct endpoint endpoint;
 	char type[12];	     /* check_type_text() */
-	struct check *login; /* a reference: its check, where that has CHECK_HAS_LOGIN; or NULL */
+	struct check *login; /* a reference: its check, where that has CHECK_HAS_LOGIN or
+			      * CHECK_HAS_CERTIFICATE; or NULL */
 	enum verdict_state state;
 	char reason[24];
 	int32_t detail;

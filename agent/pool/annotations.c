@@ -203,6 +203,9 @@ static void check_only(struct draft *d, const struct said *said)
  */
 static void check_role(struct draft *d, const struct said *said)
 {
+	/* Nor must any server do where whom to trust was meant. */
+	if (check_has(d->type) & CHECK_HAS_CERTIFICATE && !d->secret && said->by[KEY_SECRET])
+		d->secret = "invalid";
 	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
 	if (!check_has_role(d->type, d->role)) {
@@ -294,6 +297,10 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	}
 	if (has & CHECK_HAS_TLS)
 		c->tls = d->tls;
+	if (has & CHECK_HAS_CERTIFICATE) {
+		c->secret = full_secret(d, home);
+		c->server_name = replace_text(c->server_name, d->server_name);
+	}
 	if (has & CHECK_HAS_LAG)
 		c->max_lag_s = d->max_lag_s;
 	if (has & CHECK_HAS_WORDS) {
@@ -336,6 +343,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.host = c->host,
 		.match = c->match,
 		.expect_count = c->expect_count,
+		.server_name = c->server_name,
 		.tls = check_has(c->type) & CHECK_HAS_TLS ? c->tls : CHECK_TLS_PREFERRED,
 	};
 

@@ -28,6 +28,7 @@ struct draft {
 	uint16_t dns_type, dns_rcodes;
 	const char *service;
 	const char *secret; /* the bare name */
+	const char *server_name;
 	enum check_role role;
 	enum check_tls tls;
 	uint32_t max_lag_s;

@@ -14,7 +14,7 @@
 #define CONNS_MAX   1000000
 
 const char *const annotation_check_words =
-	"tcp, tcp-full, http, grpc, mysql, redis, postgresql, dns, udp or none";
+	"tcp, tcp-full, http, grpc, https, mysql, redis, postgresql, dns, udp or none";
 
 static const char *read_type(struct draft *d, const char *value)
 {
@@ -341,6 +341,14 @@ static const char *read_secret(struct draft *d, const char *value)
 	return NULL;
 }
 
+static const char *read_server_name(struct draft *d, const char *value)
+{
+	if (!value_is_server_name(value))
+		return "a host name or an address, without a port";
+	d->server_name = value;
+	return NULL;
+}
+
 static const char *read_role(struct draft *d, const char *value)
 {
 	uint32_t word;
@@ -390,7 +398,8 @@ static const struct annotation_key keys[] = {
 	{ "health-check-rise", USE_CHECK, read_rise, KEY_OTHER },
 	{ "health-check-fall", USE_CHECK, read_fall, KEY_OTHER },
 	{ "health-check-hold-down", USE_CHECK, read_hold_down, KEY_OTHER },
-	{ "health-check-secret", CHECK_HAS_LOGIN, read_secret, KEY_SECRET },
+	{ "health-check-server-name", CHECK_HAS_CERTIFICATE, read_server_name, KEY_OTHER },
+	{ "health-check-secret", CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE, read_secret, KEY_SECRET },
 	{ "health-check-tls", CHECK_HAS_TLS, read_tls, KEY_OTHER },
 	{ "health-check-role", CHECK_HAS_LOGIN, read_role, KEY_ROLE },
 	{ "health-check-max-lag", CHECK_HAS_LAG, read_max_lag, KEY_MAX_LAG },

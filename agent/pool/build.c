@@ -204,12 +204,13 @@ static void look_for_secret(struct build *b, const struct merged *m)
 {
 	const char *name = b->set.check->secret ? strchr(b->set.check->secret, '/') + 1 : NULL;
 	struct service_key key = { b->service->ns, NULL, true, b->service->source };
+	unsigned has = check_has(b->set.check->type);
 	const char *fault;
 
 	if (!name)
 		return;
 	key.name = b->out.secret = xstrndup(name, strcspn(name, "@"));
-	fault = secret_fault(secret_in_force(model_find(b->p, &key)));
+	fault = secret_fault(secret_in_force(model_find(b->p, &key)), has);
 	for (size_t i = 0; fault && i < m->count; i++) {
 		/* A name that is no name has been told by pool_annotations(). */
 		if (strcmp(m->items[i].key, "health-check-secret") == 0 &&
@@ -217,8 +218,9 @@ static void look_for_secret(struct build *b, const struct merged *m)
 			problems_add_in(
 				&b->problems, true, m->paths[i], m->items[i].line,
 				"annotation parasaus.io/health-check-secret: Secret %s/%s %s; "
-				"checked without a login",
-				b->service->ns, b->out.secret, fault);
+				"checked %s",
+				b->service->ns, b->out.secret, fault,
+				has & CHECK_HAS_LOGIN ? "without a login" : "half-open");
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Secret, v1: a user name, a password, and perhaps the certificate of an
- * authority. What is said of a value here never repeats it, nor how long it is.
+ * Secret, v1: a user name and a password, the certificate of an authority, a
+ * certificate with its key. What is said of a value here never repeats it, nor how long it is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,8 @@ static const struct field {
 	{ "username", SECRET_USERNAME_MAX, offsetof(struct secret, username) },
 	{ "password", SECRET_PASSWORD_MAX, offsetof(struct secret, password) },
 	{ "ca.crt", SECRET_CA_MAX, offsetof(struct secret, ca) },
+	{ "tls.crt", SECRET_CERTIFICATE_MAX, offsetof(struct secret, certificate) },
+	{ "tls.key", SECRET_KEY_MAX, offsetof(struct secret, key) },
 };
 
 static int sextet(char c)
@@ -58,6 +60,11 @@ static bool decode_base64(const char *s, char *out, size_t *out_len)
 	return have == 0;
 }
 
+static bool is_pem(const struct field *f)
+{
+	return f->offset >= offsetof(struct secret, ca);
+}
+
 /*
  * Says what is wrong with a value of that length and returns false. Who leaves ca.crt empty, as
  * programs that make Secrets do, asks for no authority.
@@ -84,7 +91,7 @@ static bool is_usable(struct decode *c, const struct doc *v, const char *where,
 		return false;
 	}
 	/* What `echo password | base64` makes. */
-	if (f->offset != offsetof(struct secret, ca) && len && value[len - 1] == '\n')
+	if (!is_pem(f) && len && value[len - 1] == '\n')
 		decode_note(
 			c, false, v->line,
 			"%s.%s ends in a line feed, which counts: leave it out (printf '%%s', or "

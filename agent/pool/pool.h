@@ -236,7 +236,7 @@ typedef void pools_frontend_fn(void *arg, const struct endpoint *frontend);
 void pools_frontends(const struct pools *p, pools_frontend_fn *fn, void *arg);
 /*
  * The Secret of this name that counts among those of the source; NULL where there is none, or it
- * is no use for a login. Valid until the next pools_put() or pools_remove().
+ * is of no use to any check. Valid until the next pools_put() or pools_remove().
  */
 const struct object *pools_secret(const struct pools *p, unsigned source, const char *ns,
 				  const char *name);

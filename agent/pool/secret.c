@@ -34,7 +34,7 @@ static const char *place(char **at, const char *s)
 struct secret *secret_new(const struct secret *values)
 {
 	size_t size = sizeof(struct block) + size_of(values->username) + size_of(values->password) +
-		      size_of(values->ca);
+		      size_of(values->ca) + size_of(values->certificate) + size_of(values->key);
 	struct block *b = xmalloc(size);
 	char *at = b->strings;
 
@@ -42,6 +42,8 @@ struct secret *secret_new(const struct secret *values)
 	b->secret.username = place(&at, values->username);
 	b->secret.password = place(&at, values->password);
 	b->secret.ca = place(&at, values->ca);
+	b->secret.certificate = place(&at, values->certificate);
+	b->secret.key = place(&at, values->key);
 	b->secret.ca_refused = values->ca_refused;
 	return &b->secret;
 }
@@ -65,8 +67,10 @@ static uint64_t hash_value(const char *s)
 
 uint64_t secret_hash(const struct secret *s)
 {
-	uint64_t parts[] = { hash_value(s->username), hash_value(s->password), hash_value(s->ca),
-			     s->ca_refused };
+	uint64_t parts[] = {
+		hash_value(s->username), hash_value(s->password),    hash_value(s->ca),
+		s->ca_refused,		 hash_value(s->certificate), hash_value(s->key)
+	};
 
 	return hash_table(parts, sizeof(parts));
 }

@@ -14,15 +14,19 @@
 
 #include "agent/base/attr.h"
 
-#define SECRET_USERNAME_MAX 128 /* bytes */
-#define SECRET_PASSWORD_MAX 512
-#define SECRET_CA_MAX	    (56 * 1024)
+#define SECRET_USERNAME_MAX    128 /* bytes */
+#define SECRET_PASSWORD_MAX    512
+#define SECRET_CA_MAX	       (40 * 1024)
+#define SECRET_CERTIFICATE_MAX (10 * 1024)
+#define SECRET_KEY_MAX	       (6 * 1024)
 
 /* NULL: it has no such key, or one that cannot be used. A password may be empty. */
 struct secret {
 	const char *username;
 	const char *password;
-	const char *ca; /* PEM */
+	const char *ca; /* PEM; so are these */
+	const char *certificate;
+	const char *key;
 	/* It names authorities that cannot be read: by that nobody is trusted, rather than anybody. */
 	bool ca_refused;
 };

@@ -17,15 +17,34 @@ const struct object *secret_in_force(const struct service *s)
 	return best;
 }
 
-const char *secret_fault(const struct object *o)
+static const char *login_fault(const struct secret *s)
 {
+	if (!s->username)
+		return s->password ? "lacks the key username"
+				   : "lacks the keys username and password";
+	return s->password ? NULL : "lacks the key password";
+}
+
+static const char *certificate_fault(const struct secret *s)
+{
+	if (!s->ca && !s->certificate && !s->key)
+		return "lacks the key ca.crt, by which the server is trusted, or tls.crt and "
+		       "tls.key, for one that asks for a certificate";
+	if (!s->certificate == !s->key)
+		return NULL;
+	return s->certificate ? "has a tls.crt, but lacks the key tls.key"
+			      : "has a tls.key, but lacks the key tls.crt";
+}
+
+const char *secret_fault(const struct object *o, unsigned has)
+{
+	const char *fault;
+
 	if (!o)
 		return "is not there";
-	if (!o->secret->username)
-		return o->secret->password ? "lacks the key username"
-					   : "lacks the keys username and password";
-	if (!o->secret->password)
-		return "lacks the key password";
+	fault = has & CHECK_HAS_LOGIN ? login_fault(o->secret) : certificate_fault(o->secret);
+	if (fault)
+		return fault;
 	return o->secret->ca_refused ? "has a ca.crt that cannot be used: mend it, or leave it out "
 				       "where any server will do"
 				     : NULL;
@@ -92,5 +111,6 @@ const struct object *pools_secret(const struct pools *p, unsigned source, const 
 	const struct object *o =
 		secret_in_force(model_find(p, &(struct service_key){ ns, name, true, source }));
 
-	return secret_fault(o) ? NULL : o;
+	return secret_fault(o, CHECK_HAS_LOGIN) && secret_fault(o, CHECK_HAS_CERTIFICATE) ? NULL
+											  : o;
 }

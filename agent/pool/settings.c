@@ -42,10 +42,8 @@ static const struct value_word fail_policies[] = {
 const struct value_words pool_fail_policy_words = VALUE_WORDS(fail_policies);
 
 static const struct value_word checks[] = {
-	{ "tcp", CHECK_TCP },
-	{ "tcp-full", CHECK_TCP_FULL },
-	{ "http", CHECK_HTTP },
-	{ "none", CHECK_NONE },
+	{ "tcp", CHECK_TCP },	  { "tcp-full", CHECK_TCP_FULL }, { "http", CHECK_HTTP },
+	{ "https", CHECK_HTTPS }, { "none", CHECK_NONE },
 };
 const struct value_words pool_check_words = VALUE_WORDS(checks);
 

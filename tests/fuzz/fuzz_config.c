@@ -24,7 +24,7 @@ static void must_be_sane(const struct config *c)
 	    check->timeout_ms > check->interval_ms || check->fast_ms > check->interval_ms ||
 	    check->rise == 0 || check->fall == 0 || c->audit_ms == 0)
 		abort();
-	if ((check->type == CHECK_HTTP) != (check->path != NULL))
+	if (((check_has(check->type) & CHECK_HAS_REQUEST) != 0) != (check->path != NULL))
 		abort();
 	for (size_t i = 0; i < c->address_pool_count; i++) {
 		for (size_t k = 0; k < c->address_pools[i].address_count; k++) {

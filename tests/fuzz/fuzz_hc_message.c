@@ -16,7 +16,7 @@ static void check_check(const struct check *c)
 	assert(c->fast_ms >= 100 && c->fast_ms <= c->interval_ms);
 	assert(c->rise >= 1 && c->rise <= 10 && c->fall >= 1 && c->fall <= 10);
 	assert(c->hold_down_s <= CHECK_HOLD_MAX_S);
-	assert((c->type == CHECK_HTTP) == (c->path != NULL));
+	assert(((check_has(c->type) & CHECK_HAS_REQUEST) != 0) == (c->path != NULL));
 	assert(!c->path || (c->path[0] == '/' && strlen(c->path) <= CHECK_PATH_MAX));
 	assert(!c->host ||
 	       (check_has(c->type) & CHECK_HAS_HOST && strlen(c->host) <= CHECK_HOST_MAX));
@@ -24,8 +24,10 @@ static void check_check(const struct check *c)
 	       (c->type == CHECK_GRPC && c->service[0] && strlen(c->service) <= CHECK_SERVICE_MAX));
 	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
-	assert(!c->secret ||
-	       (check_has(c->type) & CHECK_HAS_LOGIN && strlen(c->secret) <= CHECK_SECRET_MAX));
+	assert(!c->secret || (check_has(c->type) & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE) &&
+			      strlen(c->secret) <= CHECK_SECRET_MAX));
+	assert(!c->server_name || (check_has(c->type) & CHECK_HAS_CERTIFICATE &&
+				   strlen(c->server_name) <= CHECK_HOST_MAX));
 	assert(check_has_role(c->type, c->role));
 	assert(c->role == CHECK_ROLE_ANY || c->secret ||
 	       !(check_has(c->type) & CHECK_ROLE_NEEDS_SECRET));
@@ -106,6 +108,8 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	case HC_MSG_SECRET:
 		wire_hc_secret(body, &secret);
 		assert((secret.name != NULL) == !body->bad);
+		assert(!secret.certificate == !secret.key);
+		assert(!secret.key || strlen(secret.key) <= HC_SECRET_KEY_MAX);
 		assert(!secret.password || strlen(secret.password) <= HC_SECRET_PASSWORD_MAX);
 		if (secret.name)
 			wire_put_hc_secret(&b, &secret);

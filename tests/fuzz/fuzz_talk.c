@@ -76,8 +76,21 @@ static struct input grpc(void)
 	return (struct input){ .check = check_new(CHECK_GRPC), .protocol = &hc_grpc_protocol };
 }
 
+static struct input https(uint8_t choice)
+{
+	struct check *c = check_new(CHECK_HTTPS);
+
+	c->host = choice & 1 ? xstrdup("[2001:db8::1]:443") : NULL;
+	c->match = choice & 2 ? xstrdup("well") : NULL;
+	return (struct input){ .check = c,
+			       .protocol = &hc_https_protocol,
+			       .is_trusted = choice & 4 };
+}
+
 static struct input input_of(uint8_t choice)
 {
+	if ((choice & 0xf0) == 0x30)
+		return https(choice);
 	if (choice & 0x80)
 		return postgresql(choice);
 	if (choice & 0x40)
@@ -100,6 +113,14 @@ static const struct endpoint there = { .addr = { { 10, 0, 0, 7 }, AF_INET },
 				       .protocol = IPPROTO_TCP,
 				       .port = 50051 };
 
+static void secure(const struct input *in, void *talk)
+{
+	struct hc_outcome any;
+
+	if (in->protocol->phase(talk, &any) == HC_TALK_SECURING)
+		in->protocol->secured(talk, in->is_trusted ? HC_REASON_OK : HC_REASON_TLS);
+}
+
 static struct hc_outcome judge(const struct input *in, uint32_t cut)
 {
 	const struct hc_protocol *p = in->protocol;
@@ -110,6 +131,9 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 	for (size_t at = 0; at < in->size && p->phase(talk, &o) < HC_TALK_GOODBYE;) {
 		size_t left = in->size - at, n = left;
 
+		secure(in, talk);
+		if (p->phase(talk, &o) >= HC_TALK_GOODBYE)
+			break;
 		/* Up to where TLS may begin byte by byte: there the machine wants to be asked. */
 		if (in->protocol->secured && at < 2) {
 			n = 1;
@@ -120,8 +144,7 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 		}
 		feed(p, talk, in->data + at, n);
 		at += n;
-		if (p->phase(talk, &o) == HC_TALK_SECURING)
-			p->secured(talk, in->is_trusted);
+		secure(in, talk);
 	}
 	if (p->phase(talk, &o) < HC_TALK_GOODBYE)
 		p->closed(talk);

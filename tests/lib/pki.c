@@ -136,16 +136,24 @@ static struct pki_pair pair_of(struct pki *p, gnutls_x509_crt_t crt, gnutls_x509
 	return pair;
 }
 
-struct pki_pair pki_issue(struct pki *p, const char *names)
+struct pki_pair pki_issue_dated(struct pki *p, const char *names, int from_days, int to_days)
 {
 	CLEANUP(xfree_ptr) char *list = xstrdup(names);
 	gnutls_x509_privkey_t key = new_key();
 	gnutls_x509_crt_t crt = new_crt(p, "test", key);
+	time_t now = time(NULL);
 	char *rest = NULL;
 
+	ok(gnutls_x509_crt_set_activation_time(crt, now + (time_t)from_days * DAY_S));
+	ok(gnutls_x509_crt_set_expiration_time(crt, now + (time_t)to_days * DAY_S));
 	for (char *s = strtok_r(list, ",", &rest); s; s = strtok_r(NULL, ",", &rest))
 		add_name(crt, s);
 	return pair_of(p, crt, key);
+}
+
+struct pki_pair pki_issue(struct pki *p, const char *names)
+{
+	return pki_issue_dated(p, names, -1, 1);
 }
 
 struct pki_pair pki_issue_client(struct pki *p, const struct pki_client *c)

@@ -17,6 +17,8 @@ struct pki_pair {
 };
 /* `names`: one or more of DNS names and IPv4 addresses, by commas. */
 struct pki_pair pki_issue(struct pki *p, const char *names);
+/* The same, valid from so many days from now until so many. */
+struct pki_pair pki_issue_dated(struct pki *p, const char *names, int from_days, int to_days);
 /* Of a client, whose subject is each of these in turn: an OID and its value. */
 struct pki_client {
 	const struct pki_name {

@@ -38,13 +38,16 @@ static void print_check(struct buf *b, const struct check *c)
 		   c->fall, c->interval_ms, c->timeout_ms, c->fast_ms);
 	if (c->hold_down_s)
 		buf_printf(b, " hold=%u", c->hold_down_s);
-	if (c->type == CHECK_HTTP)
+	if (check_has(c->type) & CHECK_HAS_REQUEST)
 		buf_printf(b, " path=%s host=%s match=%s expect=%s", c->path,
 			   c->host ? c->host : "-", c->match ? c->match : "-",
 			   value_statuses_text(c->expect, c->expect_count, text));
 	if (c->type == CHECK_GRPC)
 		buf_printf(b, " service=%s host=%s", c->service ? c->service : "-",
 			   c->host ? c->host : "-");
+	if (check_has(c->type) & CHECK_HAS_CERTIFICATE)
+		buf_printf(b, " secret=%s name=%s", c->secret ? c->secret : "-",
+			   c->server_name ? c->server_name : "-");
 	if (check_has(c->type) & CHECK_HAS_WORDS)
 		buf_printf(b, " send=%s answer=%s", c->send ? c->send : "-",
 			   c->answer ? c->answer : "-");
@@ -276,12 +279,12 @@ static void the_origins_keys_are_known(void **state)
 	       PLAIN "none port=0 2/3 2000/1000/500\n");
 	expect(PAIRS("healthCheckType", "icmp"),
 	       UNCHANGED "error 1: annotation healthCheckType: \"icmp\" is not tcp, tcp-full, "
-			 "http, grpc, mysql, redis, postgresql, dns, udp or none; "
+			 "http, grpc, https, mysql, redis, postgresql, dns, udp or none; "
 			 "left as it was\n");
-	expect(PAIRS("healthCheckType", "http-and-more"),
-	       UNCHANGED "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
-			 "tcp-full, http, grpc, mysql, redis, postgresql, dns, udp or none; left "
-			 "as it was\n");
+	expect(PAIRS("healthCheckType", "http-and-more"), UNCHANGED
+	       "error 1: annotation healthCheckType: \"http-and-more\" is not tcp, "
+	       "tcp-full, http, grpc, https, mysql, redis, postgresql, dns, udp or none; left "
+	       "as it was\n");
 }
 
 static void a_bad_value_changes_nothing_but_is_told(void **state)
@@ -290,8 +293,11 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		const char *key, *value, *text;
 	} cases[] = {
 		{ "health-check-type", "icmp",
-		  "\"icmp\" is not tcp, tcp-full, http, grpc, mysql, redis, postgresql, dns, udp "
+		  "\"icmp\" is not tcp, tcp-full, http, grpc, https, mysql, redis, postgresql, "
+		  "dns, udp "
+		  ""
 		  "or "
+		  ""
 		  "none; "
 		  "left as "
 		  "it was" },
@@ -383,6 +389,10 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		  "\"other/check\" is not the name of a Secret: lower-case letters, digits, '-' "
 		  "and "
 		  "'.', at most 253; left as it was" },
+		{ "health-check-server-name", "www.example.org:443",
+		  "\"www.example.org:443\" is not a host name or an address, without a port; left "
+		  "as "
+		  "it was" },
 		{ "health-check-role", "master",
 		  "\"master\" is not any, writer, reader or galera; left as it was" },
 		{ "health-check-tls", "on",
@@ -402,6 +412,39 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		expect(PAIRS(cases[i].key, cases[i].value), buf_cstr(&b));
 		buf_done(&b);
 	}
+}
+
+#define HTTPS(rest) PLAIN "https port=0 2/3 2000/1000/500 path=/ host=" rest
+
+static void https_knows_whom_to_trust(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "https"),
+	       HTTPS("- match=- expect=200-399 secret=- name=-\n"));
+	expect(PAIRS("health-check-host", "h:1", "healthCheckType", "HTTPS", "health-check-secret",
+		     "web", "health-check-server-name", "h"),
+	       HTTPS("h:1 match=- expect=200-399 secret=shop/web name=h\n"));
+	/* A slip in the name of the Secret does not make it trust anybody. */
+	expect(PAIRS("health-check-type", "https", "health-check-secret", "a_b"),
+	       HTTPS("- match=- expect=200-399 secret=shop/invalid name=-\n") "error 2: annotation "
+									      "parasaus.io/"
+									      "health-check-secret:"
+									      " \"a_b\" is not the "
+									      "name of a "
+									      "Secret: lower-case "
+									      "letters, digits, "
+									      "'-' and '.', at "
+									      "most 253; left as "
+									      "it was\n");
+	expect(PAIRS("health-check-type", "https", "health-check-role", "writer"),
+	       HTTPS("- match=- expect=200-399 secret=- name=-\n") "warning 2: annotation "
+								   "parasaus.io/health-check-role "
+								   "has no effect with a health "
+								   "check of type https\n");
+	expect(PAIRS("health-check-type", "http", "health-check-server-name", "h"), PLAIN
+	       "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399\n"
+	       "warning 2: annotation parasaus.io/health-check-server-name has no effect with "
+	       "a health check of type http\n");
 }
 
 #define MYSQL(policies, rest)                                             \
@@ -785,6 +828,7 @@ int main(void)
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
+		cmocka_unit_test(https_knows_whom_to_trust),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),
 		cmocka_unit_test(postgresql_tells_its_role_after_a_login),

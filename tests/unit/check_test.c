@@ -71,6 +71,15 @@ static struct check *dns_of(const char *name, uint16_t type, uint16_t rcodes)
 	return c;
 }
 
+static struct check *https_of(const char *secret, const char *server_name)
+{
+	struct check *c = check_new(CHECK_HTTPS);
+
+	c->secret = secret ? xstrdup(secret) : NULL;
+	c->server_name = server_name ? xstrdup(server_name) : NULL;
+	return c;
+}
+
 static struct check *redis_of(const char *secret, enum check_role role)
 {
 	struct check *c = check_new(CHECK_REDIS);
@@ -188,6 +197,11 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		redis_of("db/check", CHECK_ROLE_READER),
 		postgresql_of(NULL, CHECK_ROLE_ANY, CHECK_TLS_PREFERRED),
 		postgresql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED),
+		https_of(NULL, NULL),
+		https_of("web/check", NULL),
+		https_of(NULL, "www.example.org"),
+		https_of("web/check", "2001:db8::1"),
+		held_of(CHECK_HTTPS, 30),
 		held_of(CHECK_TCP, 1),
 		held_of(CHECK_TCP, CHECK_HOLD_MAX_S),
 		held_of(CHECK_HTTP, 30),
@@ -282,6 +296,24 @@ static void a_grpc_question_out_of_bounds_is_refused(void **state)
 	memset(bad[4]->service, 's', CHECK_SERVICE_MAX + 1);
 	bad[5]->expect_count = 1;
 	bad[5]->expect[0] = (struct check_status_range){ 200, 200 };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void an_https_question_out_of_bounds_is_refused(void **state)
+{
+	struct check *bad[] = {
+		https_of("check", NULL), https_of(NULL, "www.example.org:443"),
+		https_of(NULL, "a b"),	 https_of(NULL, ".org"),
+		https_of(NULL, NULL),	 https_of(NULL, NULL),
+	};
+
+	(void)state;
+	free(bad[4]->path);
+	bad[4]->path = NULL;
+	bad[5]->expect_count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_null(again(bad[i]));
 		check_unref(bad[i]);
@@ -517,6 +549,7 @@ int main(void)
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_grpc_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),
+		cmocka_unit_test(an_https_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),
 		cmocka_unit_test(a_dns_question_out_of_bounds_is_refused),

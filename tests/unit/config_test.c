@@ -560,13 +560,18 @@ static void defaults_fit_each_other(void **state)
 		  "mh, sh, dh, fo, ovf or twos. Did you mean 'wlc'?" },
 		{ "defaults: {snat: no}\n",
 		  "line 1: defaults.snat: 'no' is not possible: auto or none" },
-		{ "defaults: {path: /}\n",
-		  "line 1: defaults.path: is for 'check: http'; this one is tcp" },
+		{ "defaults: {path: /}\n", "line 1: defaults.path: is for a check of type 'http' "
+					   "or 'https'; this one is tcp" },
+		{ "defaults: {check: http, serverName: a}\n",
+		  "line 1: defaults.serverName: is for a check of type 'https'; this one is http" },
+		{ "defaults: {check: https, serverName: \"a:1\"}\n",
+		  "line 1: defaults.serverName: 'a:1' is no host name or address, or has a port" },
 		{ "defaults: {check: none, expect: 200}\n",
-		  "line 1: defaults.expect: is for 'check: http'; this one is none" },
-		{ "defaults: {check: https}\n",
-		  "line 1: defaults.check: 'https' is not possible: "
-		  "tcp, tcp-full, http or none. Did you mean 'http'?" },
+		  "line 1: defaults.expect: is for a check of type 'http' or 'https'; this one is "
+		  "none" },
+		{ "defaults: {check: httpx}\n",
+		  "line 1: defaults.check: 'httpx' is not possible: "
+		  "tcp, tcp-full, http, https or none. Did you mean 'http'?" },
 		{ "defaults: {check: {type: tcp}}\n",
 		  "line 1: defaults.check: has to be a word, not a map" },
 		{ "defaults: {check: http, path: healthz}\n",

@@ -198,6 +198,12 @@ static void checks_are_described(void **state)
 		{ "{\"type\":\"grpc\",\"service\":\"shop.v1.Cart\",\"host\":\"shop."
 		  "example\"," TIMES,
 		  "grpc service shop.v1.Cart of shop.example to the member's port" TIMES_SAID },
+		{ "{\"type\":\"https\",\"path\":\"/\",\"secret\":null,\"serverName\":null," TIMES,
+		  "https GET / to the member's port" TIMES_SAID },
+		{ "{\"type\":\"https\",\"path\":\"/\",\"secret\":\"a/"
+		  "b\",\"serverName\":\"h\"," TIMES,
+		  "https by the certificates in Secret a/b, as h, GET / to the member's "
+		  "port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
 		  "redis without a login to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,

@@ -246,11 +246,14 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 {
 	static char ca[HC_SECRET_CA_MAX + 1], name[CHECK_SECRET_MAX + 1];
 	static char user[HC_SECRET_USERNAME_MAX + 1], word[HC_SECRET_PASSWORD_MAX + 1];
+	static char pem[HC_SECRET_CERTIFICATE_MAX + 1], key[HC_SECRET_KEY_MAX + 1];
+	static char gone[] = "db/gone", check[] = "db/check", parasaus[] = "parasaus", blank[] = "";
 	const struct hc_secret secrets[] = {
-		{ (char *)(uintptr_t) "db/gone", false, NULL, NULL, NULL },
-		{ (char *)(uintptr_t) "db/check", true, (char *)(uintptr_t) "parasaus",
-		  (char *)(uintptr_t) "", NULL },
-		{ name, true, user, word, ca }, /* the longest, and still one message */
+		{ .name = gone },
+		{ .name = check, .present = true, .username = parasaus, .password = blank },
+		{ .name = check, .present = true, .ca_pem = parasaus },
+		{ .name = check, .present = true, .certificate = parasaus, .key = parasaus },
+		{ name, true, user, word, ca, pem, key }, /* the longest, and still one message */
 	};
 
 	(void)state;
@@ -260,6 +263,8 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 	memcpy(name + sizeof(name) - 4, "@15", 3);
 	memset(user, 'u', sizeof(user) - 1);
 	memset(word, 'w', sizeof(word) - 1);
+	memset(pem, 'p', sizeof(pem) - 1);
+	memset(key, 'k', sizeof(key) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
 		CLEANUP(buf_wipe) struct buf b = { 0 };
 		struct hc_secret back;
@@ -274,6 +279,8 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 		assert_text(back.username, secrets[i].username);
 		assert_text(back.password, secrets[i].password);
 		assert_text(back.ca_pem, secrets[i].ca_pem);
+		assert_text(back.certificate, secrets[i].certificate);
+		assert_text(back.key, secrets[i].key);
 		hc_secret_done(&back);
 		assert_null(back.password);
 		for (size_t len = 0; len < b.len; len += 1 + len / 50) {
@@ -290,17 +297,31 @@ static void a_secret_out_of_bounds_is_refused(void **state)
 	static char ca[HC_SECRET_CA_MAX + 2];
 	static char user[HC_SECRET_USERNAME_MAX + 2], word[HC_SECRET_PASSWORD_MAX + 2];
 	static char name[] = "db/check", no_name[] = "check", text[] = "x", empty[] = "";
+	static char pem[HC_SECRET_CERTIFICATE_MAX + 2], key[HC_SECRET_KEY_MAX + 2];
 	const struct hc_secret bad[] = {
-		{ no_name, true, text, text, NULL }, { name, true, user, text, NULL },
-		{ name, true, text, word, NULL },    { name, true, text, text, ca },
-		{ name, true, empty, text, NULL },   { name, false, text, NULL, NULL },
-		{ name, false, NULL, text, NULL },   { name, false, NULL, NULL, text },
+		{ .name = no_name, .present = true, .username = text, .password = text },
+		{ .name = name, .present = true, .username = user, .password = text },
+		{ .name = name, .present = true, .username = text, .password = word },
+		{ .name = name, .present = true, .username = text, .password = text, .ca_pem = ca },
+		{ .name = name, .present = true, .username = empty, .password = text },
+		{ .name = name, .present = true, .password = text, .ca_pem = text },
+		{ .name = name, .present = true },
+		{ .name = name, .present = true, .certificate = text },
+		{ .name = name, .present = true, .ca_pem = text, .key = text },
+		{ .name = name, .present = true, .certificate = pem, .key = text },
+		{ .name = name, .present = true, .certificate = text, .key = key },
+		{ .name = name, .username = text },
+		{ .name = name, .password = text },
+		{ .name = name, .ca_pem = text },
+		{ .name = name, .certificate = text, .key = text },
 	};
 
 	(void)state;
 	memset(ca, 'c', sizeof(ca) - 1);
 	memset(user, 'u', sizeof(user) - 1);
 	memset(word, 'w', sizeof(word) - 1);
+	memset(pem, 'p', sizeof(pem) - 1);
+	memset(key, 'k', sizeof(key) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		CLEANUP(buf_wipe) struct buf b = { 0 };
 		struct hc_secret back;

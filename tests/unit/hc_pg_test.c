@@ -217,7 +217,9 @@ static void a_long_notice_is_passed_over(void **state)
 /* Whoever can answer at that address can begin TLS: it takes an authority to say who that is. */
 static void a_password_is_said_to_whom_an_authority_vouches_for(void **state)
 {
-	struct hc_tls_trust *anybody = hc_tls_trust_new(NULL), *asked = hc_tls_trust_new("x");
+	const struct hc_tls_own nothing = { NULL, NULL };
+	struct hc_tls_trust *anybody = hc_tls_trust_new(NULL, nothing);
+	struct hc_tls_trust *asked = hc_tls_trust_new("x", nothing);
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {

@@ -18,6 +18,8 @@
 #define TURNS 20000
 #define WHOLE 100000
 
+static const struct hc_tls_own nothing; /* to show */
+
 static int shake(struct hc_tls *t, struct tls_peer *p)
 {
 	int r = -EAGAIN;
@@ -56,11 +58,11 @@ static void what_is_said_goes_through_in_any_pieces(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
 		struct tls_peer *p = tls_peer_new();
 		struct hc_io io = tls_peer_io(p, pieces[i]);
-		struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
-		struct hc_tls *t = hc_tls_new(&io, 7, trust);
+		struct hc_tls_trust *trust = hc_tls_trust_new(NULL, nothing);
+		struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
 
 		assert_int_equal(shake(t, p), 0);
-		assert_true(hc_tls_is_trusted(t)); /* nobody asked */
+		assert_int_equal(hc_tls_trusts(t), HC_REASON_OK); /* nobody asked */
 		echo(t, p, "a question");
 		echo(t, p, "another, that is somewhat longer than the first one was");
 		tls_peer_close(p);
@@ -75,12 +77,12 @@ static void what_is_said_goes_through_in_any_pieces(void **state)
 static bool is_trusted(const char *ca_pem, struct tls_peer *p)
 {
 	struct hc_io io = tls_peer_io(p, WHOLE);
-	struct hc_tls_trust *trust = hc_tls_trust_new(ca_pem);
-	struct hc_tls *t = hc_tls_new(&io, 7, trust);
+	struct hc_tls_trust *trust = hc_tls_trust_new(ca_pem, nothing);
+	struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
 	bool yes;
 
 	assert_int_equal(shake(t, p), 0);
-	yes = hc_tls_is_trusted(t);
+	yes = hc_tls_trusts(t) == HC_REASON_OK;
 	echo(t, p, "goodbye"); /* one can still leave in due form */
 	hc_tls_free(t);
 	hc_tls_trust_free(trust);
@@ -110,23 +112,34 @@ static void trust_is_asked_after_the_handshake(void **state)
 
 static void a_peer_that_does_not_speak_tls_fails_the_handshake(void **state)
 {
-	static const char *const said[] = { "HTTP/1.1 400 Bad Request\r\n\r\n",
-					    "\x15\3\1\0\2\2\x28", "\x16\3\3\xff\xff\2", NULL };
+	/* The alerts: handshake_failure, unrecognized_name. */
+	static const struct {
+		const char *said;
+		size_t len;
+		enum hc_reason fault;
+	} peers[] = {
+		{ "HTTP/1.1 400 Bad Request\r\n\r\n", 28, HC_REASON_NOT_TLS },
+		{ "\x15\3\1\0\2\2\x28", 7, HC_REASON_TLS },
+		{ "\x15\3\1\0\2\2\x70", 7, HC_REASON_NAME },
+		{ "\x16\3\3\xff\xff\2", 6, HC_REASON_NOT_TLS },
+		{ NULL, 0, HC_REASON_CLOSED },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
 		struct tls_peer *p = tls_peer_new();
 		struct hc_io io = tls_peer_io(p, WHOLE);
-		struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
-		struct hc_tls *t = hc_tls_new(&io, 7, trust);
+		struct hc_tls_trust *trust = hc_tls_trust_new(NULL, nothing);
+		struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
 
 		assert_int_equal(hc_tls_handshake(t), -EAGAIN);
 		assert_false(hc_tls_wants_write(t));
-		if (said[i])
-			tls_peer_say(p, said[i], i == 0 ? 28 : i == 1 ? 7 : 6);
+		if (peers[i].said)
+			tls_peer_say(p, peers[i].said, peers[i].len);
 		else
 			tls_peer_close(p);
 		assert_int_equal(hc_tls_handshake(t), -EPROTO);
+		assert_int_equal(hc_tls_fault(t).reason, peers[i].fault);
 		hc_tls_free(t);
 		hc_tls_trust_free(trust);
 		tls_peer_free(p);
@@ -137,8 +150,8 @@ static void what_is_damaged_on_the_way_is_an_error(void **state)
 {
 	struct tls_peer *p = tls_peer_new();
 	struct hc_io io = tls_peer_io(p, WHOLE);
-	struct hc_tls_trust *trust = hc_tls_trust_new(NULL);
-	struct hc_tls *t = hc_tls_new(&io, 7, trust);
+	struct hc_tls_trust *trust = hc_tls_trust_new(NULL, nothing);
+	struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
 
 	(void)state;
 	assert_int_equal(shake(t, p), 0);

@@ -342,6 +342,45 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 	pools_free(p);
 }
 
+#define WEB                                                                        \
+	"---\n{apiVersion: v1, kind: Service, metadata: {name: web, annotations: " \
+	"{parasaus.io/health-check-type: https, parasaus.io/health-check-secret: " \
+	"check}}, spec: {ports: [{port: 443}]}}\n"
+#define WEB_LACKS                                                         \
+	"default.web.443-tcp https 10.0.0.1:8080\n  error 2: annotation " \
+	"parasaus.io/health-check-secret: Secret default/check "
+
+static void a_secret_of_certificates_needs_no_account(void **state)
+{
+	const char *no_key = "lacks the key ca.crt, by which the server is trusted, or tls.crt and "
+			     "tls.key, for one that asks for a certificate; checked half-open\n";
+	char want[512];
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	snprintf(want, sizeof(want), WEB_LACKS "%s", no_key);
+	put(p, "a.yaml", WEB ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p, WEB_LACKS "is not there; checked half-open\n");
+	put(p, "s.yaml", SECRET("username: u, password: p"));
+	expect(p, want);
+	put(p, "s.yaml", SECRET("tls.crt: c"));
+	expect(p, WEB_LACKS "has a tls.crt, but lacks the key tls.key; checked half-open\n");
+	expect_secret(p, 0, NULL);
+	put(p, "s.yaml", SECRET("tls.key: k"));
+	expect(p, WEB_LACKS "has a tls.key, but lacks the key tls.crt; checked half-open\n");
+	put(p, "s.yaml", SECRET("ca.crt: [p], tls.crt: c, tls.key: k"));
+	expect(p, WEB_LACKS "has a ca.crt that cannot be used: mend it, or leave it out where any "
+			    "server will do; checked half-open\n");
+	expect_secret(p, 0, NULL);
+	put(p, "s.yaml", SECRET("tls.crt: c, tls.key: k"));
+	expect(p, "default.web.443-tcp https 10.0.0.1:8080\n");
+	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->key, "k");
+	put(p, "s.yaml", SECRET("ca.crt: a"));
+	expect(p, "");
+	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->ca, "a");
+	pools_free(p);
+}
+
 static void of_two_secrets_the_first_counts(void **state)
 {
 	struct pools *p = pools_new(&rules);
@@ -1278,6 +1317,7 @@ int main(void)
 		cmocka_unit_test(a_named_port_is_a_pool_each),
 		cmocka_unit_test(a_limit_that_does_harm_is_not_used),
 		cmocka_unit_test(a_secret_that_is_named_is_looked_for),
+		cmocka_unit_test(a_secret_of_certificates_needs_no_account),
 		cmocka_unit_test(of_two_secrets_the_first_counts),
 		cmocka_unit_test(types_other_than_node_port),
 		cmocka_unit_test(frontends_come_from_the_address_pools_alone),

@@ -68,6 +68,24 @@ static void an_http_probe_says_what_was_asked_and_what_came(void **state)
 	check_unref(c);
 }
 
+static void over_tls_it_says_whom_it_should_be(void **state)
+{
+	struct endpoint where = at("10.0.0.7:443");
+	struct check *c = check_new(CHECK_HTTPS);
+	struct probe_found p = { c, &where, HC_REASON_NAME, 0, 3049 };
+
+	(void)state;
+	must_say(&p, "GET https://10.0.0.7:443/ has a certificate for other names after 3.0 ms",
+		 "GET https://10.0.0.7:443/ 的证书不是为该名称签发的，用时 3.0 ms");
+	c->server_name = xstrdup("shop.example");
+	p.took_us = 0;
+	must_say(&p,
+		 "GET https://10.0.0.7:443/ has a certificate for other names; shop.example is "
+		 "expected",
+		 "GET https://10.0.0.7:443/ 的证书不是为该名称签发的；应为 shop.example");
+	check_unref(c);
+}
+
 static void a_login_says_its_code_role_and_lag(void **state)
 {
 	struct endpoint where = at("[2001:db8::1]:3306");
@@ -178,7 +196,8 @@ static void what_braces_name_is_known(void **state)
 {
 	static const char *const known[] = { "{it}",   "{n}",	   "{after}", "{within}",
 					     "{code}", "{expect}", "{match}", "{role}",
-					     "{lag}",  "{rcode}",  "{grpc}",  "{http2}" };
+					     "{lag}",  "{rcode}",  "{grpc}",  "{http2}",
+					     "{name}" };
 
 	(void)state;
 	for (unsigned r = 0; r < HC_REASON_COUNT; r++)
@@ -203,6 +222,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_http_probe_says_what_was_asked_and_what_came),
+		cmocka_unit_test(over_tls_it_says_whom_it_should_be),
 		cmocka_unit_test(a_login_says_its_code_role_and_lag),
 		cmocka_unit_test(a_dns_answer_says_what_and_what_was_expected),
 		cmocka_unit_test(a_call_says_its_service_and_its_code),

@@ -42,6 +42,7 @@
 #include "agent/base/xalloc.h"
 #include "healthcheck/account.h"
 #include "healthcheck/mysql_auth.h"
+#include "tests/lib/pki.h"
 #include "tests/lib/skip.h"
 #include "tests/lib/tls_peer.h"
 
@@ -495,11 +496,14 @@ static void work_of_a_helper(void)
 	CLAIM(sigprocmask(SIG_BLOCK, &signals, NULL) == 0 && signalfd(-1, &signals, 0) >= 0);
 }
 
-/* What a mysql check does besides its socket: keep a password, hash it, TLS with an authority. */
+/* What a mysql check does besides its socket: keep a password, hash it, TLS with an authority
+ * and a certificate of our own. */
 static void a_login_in_tls(void)
 {
 	struct hc_secret secret = { .present = true };
 	struct tls_peer *tls_server = tls_peer_new();
+	struct pki *pki = pki_new("ours");
+	struct pki_pair own = pki_issue(pki, "us");
 	struct hc_io io = tls_peer_io(tls_server, 100000);
 	uint8_t answer[HC_MYSQL_ANSWER_MAX];
 	struct hc_account *a;
@@ -509,21 +513,25 @@ static void a_login_in_tls(void)
 	secret.username = xstrdup("parasaus");
 	secret.password = xstrdup("a word");
 	secret.ca_pem = xstrdup(tls_peer_certificate(tls_server));
+	secret.certificate = xstrdup(own.cert);
+	secret.key = xstrdup(own.key);
 	a = hc_account_new(&secret);
 	CLAIM(a);
 	for (enum hc_mysql_plugin p = HC_MYSQL_NATIVE; p < HC_MYSQL_OTHER; p++)
 		CLAIM(hc_mysql_answer(p, a->password,
 				      (const uint8_t *)"abcdefghijklmnopqrstuvwxyzABCDEF", answer,
 				      &len));
-	t = hc_tls_new(&io, -1, a->trust);
+	t = hc_tls_new(&io, -1, a->trust, "db1");
 	CLAIM(t);
 	for (int i = 0; i < 100 && hc_tls_handshake(t) != 0; i++)
 		tls_peer_turn(tls_server);
-	CLAIM(hc_tls_handshake(t) == 0 && hc_tls_is_trusted(t));
+	CLAIM(hc_tls_handshake(t) == 0 && hc_tls_trusts(t) == HC_REASON_OK);
 	hc_tls_free(t);
 	hc_account_unref(a);
 	hc_secret_done(&secret);
 	tls_peer_free(tls_server);
+	pki_pair_done(&own);
+	pki_free(pki);
 }
 
 static void a_helper_can_log_in(void **state)

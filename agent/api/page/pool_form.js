@@ -9,7 +9,7 @@ import { endpoint, flat, poolPath, settingsOf } from './spec.js';
 import { Write } from './write.js';
 
 export const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'mh', 'dh', 'fo', 'ovf', 'twos'];
-export const CHECKS = ['tcp', 'tcp-full', 'http', 'grpc', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
+export const CHECKS = ['tcp', 'tcp-full', 'http', 'grpc', 'https', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
 // The usual ones; what is in them without being said is in grey. Others are rows of their own.
 const USUAL = [['scheduler', SCHEDULERS, 'wrr'], ['drain-seconds', null, '300'], ['health-check-type', CHECKS, 'tcp'],
 	['health-check-path', null, '/'], ['health-check-port', null, ''], ['health-check-interval', null, '2s'],
@@ -81,7 +81,7 @@ class PoolForm extends Component {
 
 	settings(found) {
 		const { rows, usual } = this.state.settings;
-		const shown = USUAL.filter(([k]) => k !== 'health-check-path' || usual['health-check-type'] === 'http' || usual[k]);
+		const shown = USUAL.filter(([k]) => k !== 'health-check-path' || ['http', 'https'].includes(usual['health-check-type']) || usual[k]);
 
 		return html`<fieldset><legend>${t('settings')}</legend>
 			<div class="fields">${shown.map((u) => this.usual(u, found))}</div>

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The probe engine and servers behind TLS: on time, up and down with what they
+ * answer, and down wherever they hang, close or break off.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/base/xalloc.h"
+#include "tests/lib/fake_tls.h"
+#include "tests/lib/hc_world.h"
+
+#define MINUTE_MS (60 * INT64_C(1000))
+#define STEP	  97 /* bytes between two places to stop at: each is a few handshakes */
+
+static const char *const well = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+struct ground {
+	struct world w;
+	struct pki *pki;
+	struct pki_pair pair;
+	struct fake_tls tls;
+	struct fake_service service;
+	struct fake_server *server;
+	uint64_t id;
+};
+
+static void ground_up(struct ground *g, const char *secret)
+{
+	*g = (struct ground){ .w = world_new(1, 100) };
+	g->pki = pki_new("ours");
+	g->pair = pki_issue(g->pki, "www.example.org");
+	g->tls = (struct fake_tls){ .answer = well, .cut = SIZE_MAX };
+	fake_tls_init(&g->tls, &g->pair);
+	g->service = fake_tls_service(&g->tls);
+	check_unref(g->w.check);
+	g->w.check = check_new(CHECK_HTTPS);
+	g->w.check->secret = secret ? xstrdup(secret) : NULL;
+	g->w.check->host = xstrdup("www.example.org");
+	g->server = world_server(&g->w, 1);
+	g->server->service = &g->service;
+	g->id = world_put(&g->w, 1, VERDICT_UNKNOWN);
+}
+
+static void ground_down(struct ground *g)
+{
+	world_done(&g->w); /* no connection stays */
+	assert_int_equal(g->tls.closed, g->tls.connections);
+	fake_tls_done(&g->tls);
+	pki_pair_done(&g->pair);
+	pki_free(g->pki);
+}
+
+static void tell_ca(struct ground *g, const char *ca)
+{
+	struct hc_secret s = { .name = xstrdup("web/check"), .present = ca != NULL };
+
+	s.ca_pem = ca ? xstrdup(ca) : NULL;
+	hc_engine_put_secret(g->w.engine, &s);
+	hc_secret_done(&s);
+}
+
+static struct hc_verdict verdict(struct ground *g)
+{
+	return world_verdict(&g->w, g->id);
+}
+
+static void it_is_asked_on_time_and_judged(void **state)
+{
+	struct ground g;
+	uint32_t before;
+
+	(void)state;
+	ground_up(&g, NULL);
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 2500) >= 0);
+	before = g.tls.requests;
+	world_run_ms(&g.w, 10 * MINUTE_MS);
+	assert_in_range(g.tls.requests - before, 295, 305); /* every 2 s */
+	assert_int_equal(verdict(&g).failed, 0);
+	g.tls.answer = "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n";
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_STATUS);
+	assert_int_equal(verdict(&g).detail, 503);
+	g.tls.answer = well;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 3000) >= 0);
+	g.server->mode = FAKE_SILENT;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 6500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_TIMEOUT);
+	ground_down(&g);
+}
+
+static void whom_to_trust_may_come_later_and_change(void **state)
+{
+	struct pki *others = pki_new("others");
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, "web/check");
+	world_run_ms(&g.w, 10000);
+	assert_int_equal(verdict(&g).state, VERDICT_UP);
+	assert_int_equal(verdict(&g).reason, HC_REASON_NO_SECRET);
+	assert_int_equal(g.tls.connections, 0);
+	tell_ca(&g, pki_ca(others));
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_TLS);
+	assert_int_equal(g.tls.requests, 0);
+	/* Half-open it is well, which brings nobody back. */
+	tell_ca(&g, NULL);
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(verdict(&g).state, VERDICT_DOWN);
+	tell_ca(&g, pki_ca(g.pki));
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 5000) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_OK);
+	ground_down(&g);
+	pki_free(others);
+}
+
+static bool is_of_a_cut(enum hc_reason r, enum fake_then then)
+{
+	return then == FAKE_THEN_WAITS ? r == HC_REASON_TIMEOUT : r == HC_REASON_CLOSED;
+}
+
+static void a_server_that_stops_anywhere_is_down(void **state)
+{
+	static const enum fake_then thens[] = { FAKE_THEN_WAITS, FAKE_THEN_ENDS, FAKE_THEN_RESETS };
+
+	(void)state;
+	for (size_t k = 0;; k++) {
+		struct ground g;
+		bool is_whole;
+
+		ground_up(&g, NULL);
+		g.tls.cut = k * STEP;
+		g.tls.then = thens[k % ARRAY_LEN(thens)];
+		g.server->piece = k % 2 ? 100 : 0;
+		world_run_ms(&g.w, 8000);
+		is_whole = g.tls.sent < g.tls.cut;
+		assert_int_equal(verdict(&g).state, is_whole ? VERDICT_UP : VERDICT_DOWN);
+		if (!is_whole && !is_of_a_cut(verdict(&g).reason, g.tls.then))
+			fail_msg("cut at %zu: %s", g.tls.cut, hc_reason_text(verdict(&g).reason));
+		ground_down(&g);
+		if (is_whole)
+			return;
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_asked_on_time_and_judged),
+		cmocka_unit_test(whom_to_trust_may_come_later_and_change),
+		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
