@@ -363,6 +363,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "api", .type = &config_api },
 	{ .name = "defaults", .type = &config_defaults },
 	{ .name = "massFailure", .type = &config_mass },
+	{ .name = "quotas", .type = &config_quotas },
 	{ .name = "audit",
 	  .type = &schema_ms,
 	  SCHEMA_FIELD(struct config, audit_ms),
@@ -505,6 +506,7 @@ void config_free(struct config *c)
 		free(s->lease);
 	}
 	config_announce_done(&c->announce);
+	config_quotas_done(&c->quotas);
 	check_unref(c->defaults.check);
 	free(c->address_pools);
 	free(c->sources);

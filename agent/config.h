@@ -16,6 +16,7 @@
 #include "agent/base/endpoint.h"
 #include "agent/base/err.h"
 #include "agent/base/log.h"
+#include "agent/config_quota.h"
 #include "agent/config_schema.h"
 #include "agent/plan/mass.h"
 #include "agent/pool/pool.h"
@@ -73,12 +74,13 @@ struct config {
 	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
 	struct config_announce announce;
-	struct mass_config mass;    /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
-	char *api_socket;	    /* default /run/parasaus/api.sock */
-	struct endpoint api_listen; /* port 0: none (the default) */
-	bool api_remote;	    /* that is not loopback: a process of its own, with TLS */
-	char *tls_certificate;	    /* a file; NULL: tls_self_signed, or there is no TLS */
-	char *tls_key;		    /* with it */
+	struct mass_config mass;     /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
+	struct config_quotas quotas; /* default: no limits */
+	char *api_socket;	     /* default /run/parasaus/api.sock */
+	struct endpoint api_listen;  /* port 0: none (the default) */
+	bool api_remote;	     /* that is not loopback: a process of its own, with TLS */
+	char *tls_certificate;	     /* a file; NULL: tls_self_signed, or there is no TLS */
+	char *tls_key;		     /* with it */
 	bool tls_self_signed;
 	struct schema_texts
 		api_hosts;	/* beyond loopback, besides the node's and the address's own */

@@ -187,7 +187,7 @@ static struct member_state *use_members(struct pool_state *ps, struct pool *now)
 			continue;
 		plan_first_facts(ps->core, now, m, &first);
 		first.pool_proven = proven;
-		members[i].target = target_use(ps->core, now->set.check, &m->endpoint, &first,
+		members[i].target = target_use(ps->core, now, &m->endpoint, &first,
 					       old_target(ps, &m->endpoint), ps);
 	}
 	find_writer(ps, now, members);
@@ -553,6 +553,7 @@ void pool_states_update(struct core *c)
 		return;
 	pools_update(c->pools, on_change, c);
 	secrets_update(c);
+	quotas_judge(c);
 	falls_judge(c);
 	/* Planning may make none dirty again, but the list may have holes. */
 	for (size_t i = 0; i < c->dirty_count; i++) {

@@ -93,6 +93,7 @@ struct target {
 	bool fell : 1;	     /* `fall` is of it */
 	bool waiting : 1;    /* it is down, and planned as up as yet */
 	mass_ticket fall;
+	struct claim *claim;	   /* core_quota.c; NULL: no quota is on it */
 	uint32_t newest;	   /* change of its state: agent/plan/transitions.h */
 	timer_id linger;	   /* until it is forgotten, while nobody uses it */
 	LIST_ENTRY(target) idle;   /* while nobody uses it */
@@ -125,9 +126,11 @@ void targets_connect(struct core *c, int fd);
 /* One that somebody uses; NULL: nobody does. */
 struct target *target_find(const struct core *c, const struct check *check,
 			   const struct endpoint *member);
-struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
+struct target *target_use(struct core *c, const struct pool *pool, const struct endpoint *member,
 			  const struct plan_first *first, const struct target *old,
 			  struct pool_state *user);
+/* To the healthcheck process, where there is one: it is to be probed. */
+void target_tell(const struct target *t);
 void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
@@ -151,6 +154,31 @@ void falls_heard(struct target *t); /* its verdict is another one */
 void falls_leave(struct target *t);
 /* What was heard of since the last call is applied or waits: before anything is planned. */
 void falls_judge(struct core *c);
+
+/* --- core_quota: how much is checked for one namespace ------------------------------- */
+
+struct quotas {
+	bool any;	     /* the configuration has some */
+	bool changed;	     /* somebody may have to be told */
+	struct map accounts; /* struct quota by namespace */
+	TAILQ_HEAD(, claim) fresh;
+	uint32_t unchecked; /* targets */
+};
+
+void quotas_start(struct core *c);
+void quotas_end(struct core *c);
+/* A pool of `ns` holds it; is_new: it was not asked for before. Tells it to the prober where it is
+ * to be checked, perhaps only in quotas_judge(). */
+void quota_join(struct target *t, const char *ns, bool is_new);
+/* One that held it does not any more. */
+void quota_released(struct target *t);
+/* It goes; and also where it is on no account. */
+void quota_leave(struct target *t);
+bool quota_is_checked(const struct target *t);
+/* Those that joined since the last call: before anything is planned. */
+void quotas_judge(struct core *c);
+/* What of a pool is not checked, and why; the caller frees. NULL: all is. */
+char *quota_words(const struct pool_state *ps);
 
 /* --- core_look: how is it with a target? ------------------------------------------ */
 
@@ -575,6 +603,7 @@ struct core {
 	struct order checked; /* those of them that have a check, by endpoint and id */
 	uint64_t walked;      /* how many of those walks have come to: work done */
 	LIST_HEAD(, target) idle;
+	struct quotas quotas;
 	struct map states;    /* struct pool_state by pool id */
 	struct map frontends; /* struct frontend by key */
 	/* Few of many: */

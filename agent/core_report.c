@@ -61,6 +61,7 @@ void report_pool(struct pool_state *ps)
 		return;
 	add_problems(&text, &ps->pool->problems);
 	add(&text, ps->view->fault);
+	add(&text, ps->view->unchecked);
 	add(&text, ps->view->kernel_problem);
 	if (text.len)
 		tell_pool(ps, buf_cstr(&text));

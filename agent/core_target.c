@@ -79,12 +79,14 @@ void targets_start(struct core *c)
 	looks_start(c);
 	LIST_INIT(&c->idle);
 	falls_start(c);
+	quotas_start(c);
 }
 
 static void target_free(struct target *t)
 {
 	loop_cancel(t->core->loop, t->linger);
 	check_unref(t->check);
+	free(t->claim);
 	free(t->users);
 	free(t);
 }
@@ -102,6 +104,7 @@ void targets_end(struct core *c)
 	while ((t = map_next(&c->targets, &pos)))
 		target_free(t);
 	falls_end(c);
+	quotas_end(c);
 	order_done(&c->checked);
 	map_done(&c->targets);
 }
@@ -149,8 +152,10 @@ static bool tell_piece(void *arg)
 	struct target *some[TARGETS_PIECE];
 	size_t n = targets_walk(c, &c->health_at, some);
 
-	for (size_t i = 0; i < n; i++)
-		tell_target(c, some[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (quota_is_checked(some[i]))
+			tell_target(c, some[i]);
+	}
 	if (!n)
 		channel_send(c->health, HC_MSG_COMMIT, NULL);
 	return n > 0;
@@ -175,6 +180,12 @@ static void tell_gone(struct core *c, uint64_t id)
 	wire_put_u64(&b, id);
 	channel_send(c->health, HC_MSG_GONE, &b);
 	buf_done(&b);
+}
+
+void target_tell(const struct target *t)
+{
+	if (t->core->health && t->core->planning)
+		tell_target(t->core, t);
 }
 
 /* --- users -------------------------------------------------------------------------- */
@@ -231,20 +242,22 @@ static void stop_lingering(struct target *t)
 	secrets_release(t->core, t->check);
 }
 
-struct target *target_use(struct core *c, const struct check *check, const struct endpoint *member,
+struct target *target_use(struct core *c, const struct pool *pool, const struct endpoint *member,
 			  const struct plan_first *first, const struct target *old,
 			  struct pool_state *user)
 {
+	struct check *check = pool->set.check;
 	uint64_t id = check_target_id(check, member);
 	struct target *t = target_get(c, id);
-	bool is_new = !t;
+	bool is_new = !t, is_unasked;
 
 	if (!t)
 		t = target_new(c, id);
-	if (!t->check) {
+	is_unasked = !t->check;
+	if (is_unasked) {
 		const struct saved_target *saved = saved_target(c, id);
 
-		t->check = check_ref((struct check *)(uintptr_t)check);
+		t->check = check_ref(check);
 		t->endpoint = check_endpoint(check, member);
 		order_add(&c->checked, t);
 		if (is_new && old)
@@ -252,13 +265,12 @@ struct target *target_use(struct core *c, const struct check *check, const struc
 		else if (is_new)
 			set_first_state(c, t, first, saved);
 		falls_join(t, saved && saved->state == VERDICT_UP);
-		if (c->health && c->planning)
-			tell_target(c, t);
 	}
 	stop_lingering(t);
 	if (!t->user_count)
 		LIST_REMOVE(t, idle);
 	add_user(t, user);
+	quota_join(t, pool->ns, is_unasked);
 	c->view.targets_changed = true;
 	return t;
 }
@@ -268,6 +280,7 @@ static void forget(struct core *c, struct target *t)
 {
 	map_take(&c->targets, hash_table_u64(t->id), &t->id);
 	LIST_REMOVE(t, idle);
+	quota_leave(t);
 	falls_leave(t);
 	if (t->check)
 		order_remove(&c->checked, t);
@@ -296,6 +309,7 @@ void target_release(struct core *c, struct target *t, struct pool_state *user)
 	}
 	c->view.targets_changed = true;
 	/* A pool that is deleted and made again finds what was known. */
+	quota_released(t);
 	if (t->user_count)
 		return;
 	LIST_INSERT_HEAD(&c->idle, t, idle);
@@ -377,6 +391,9 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 		}
 		return;
 	}
+	/* On its way when it was found to be too much: what it says is not asked for. */
+	if (!quota_is_checked(t))
+		return;
 	changed = t->verdict.state != v->state;
 	meant = t->verdict.proven != v->proven || t->verdict.reason != v->reason;
 	if (!changed && meant) {

@@ -147,6 +147,7 @@ static struct pool_view *view_of_pool(struct core *c, const struct pool_state *p
 	v->kernel_problem = kernel_problem(c, ps);
 	v->generation = c->kernel.generation + 1;
 	v->fault = pool_state_fault(ps);
+	v->unchecked = quota_words(ps);
 	v->fail_open = ps->fail_open;
 	v->inherited = !c->sources[ps->pool->source].delivered;
 	return v;
@@ -416,6 +417,7 @@ static void view_mass(const struct core *c, struct snapshot *s)
 static void view_problems(struct core *c, struct snapshot *s)
 {
 	view_mass(c, s);
+	s->over_quota = c->quotas.unchecked;
 	for (size_t i = 0; i < c->config->source_count; i++)
 		view_source_problems(&c->sources[i], s);
 	if (c->kernel.host_problem) {

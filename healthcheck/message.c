@@ -22,6 +22,7 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_NO_RESOURCE] = "no resource",
 	[HC_REASON_LATE] = "we were late",
 	[HC_REASON_LOCAL] = "our own network",
+	[HC_REASON_OVER_QUOTA] = "over quota",
 	[HC_REASON_NOT_ALLOWED] = "not allowed",
 	[HC_REASON_AUTH] = "account refused",
 	[HC_REASON_BLOCKED] = "we are locked out",

@@ -48,6 +48,7 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 		return HC_MEANS_NOTHING;
 	case HC_REASON_NONE:
 	case HC_REASON_INHERITED:
+	case HC_REASON_OVER_QUOTA:
 	case HC_REASON_NOT_ALLOWED:
 	case HC_REASON_COUNT:
 		break;

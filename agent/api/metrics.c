@@ -262,6 +262,9 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 	put_sources(out, s);
 	put_states(out, &n);
 	put_address_pools(out, s);
+	put_one(out, "parasaus_targets_over_quota", METRIC_GAUGE,
+		"Targets that are not checked, for their namespaces have their quotas.",
+		s->over_quota);
 	put_mass(out, &s->mass);
 	put_probes(out, &s->probing);
 	put_kernel(out, s);

@@ -275,6 +275,7 @@
 #define REST_OTHER_WRITES      "otherWrites"
 #define REST_REPAIRS	       "repairs"
 #define REST_MH_DISORDERED     "mhDisordered"
+#define REST_OVER_QUOTA	       "overQuota"   /* targets that are not checked */
 #define REST_MASS	       "massFailure" /* its mode; besides names of fields: */
 #define REST_MODE	       "mode"
 #define REST_MASS_DOUBT	       "doubt"

@@ -401,8 +401,11 @@ struct problem_item view_pool_problem(const struct pool_view *v, size_t i)
 					      .line = own->items[i].line,
 					      .text = own->items[i].text,
 					      .error = own->items[i].error };
-	if (i == own->count && v->fault)
+	i -= own->count;
+	if (v->fault && i-- == 0)
 		return (struct problem_item){ .pool = v, .text = v->fault, .error = true };
+	if (v->unchecked && i-- == 0)
+		return (struct problem_item){ .pool = v, .text = v->unchecked };
 	return (struct problem_item){
 		.pool = v, .where = "kernel", .text = v->kernel_problem, .error = true
 	};

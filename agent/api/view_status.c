@@ -123,6 +123,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_uint(j, REST_REPAIRS, s->repairs);
 	json_put_uint(j, REST_MH_DISORDERED, s->kernel.mh_disordered);
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
+	json_put_uint(j, REST_OVER_QUOTA, s->over_quota);
 	put_mass(j, &s->mass);
 	put_probing(j, &s->probing);
 	put_processes(j, s);

@@ -377,6 +377,9 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 	put_line(out, "Other writes", "%" PRId64, words_int(s, REST_OTHER_WRITES));
 	put_line(out, "Repairs", "%" PRId64, words_int(s, REST_REPAIRS));
 	put_line(out, "mh unordered", "%" PRId64, words_int(s, REST_MH_DISORDERED));
+	if (words_int(s, REST_OVER_QUOTA))
+		put_line(out, "Over quota", "%" PRId64 " targets are not checked, and serve",
+			 words_int(s, REST_OVER_QUOTA));
 	put_mass(doc_get(s, REST_MASS), now_ms, out);
 	put_probing(doc_get(s, REST_PROBING), out);
 	put_remote(doc_get(s, REST_REMOTE), out);

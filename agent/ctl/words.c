@@ -205,6 +205,7 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "we-were-late", "the probe could not be judged: this node was too busy" },
 		{ "our-own-network",
 		  "the probe could not be run: this node's own network is down" },
+		{ "over-quota", "not probed: its namespace has its quota of checks" },
 		{ "not-allowed", "not probed: this node must not probe its address" },
 		{ "account-refused", "it is alive, but does not let the check's account in" },
 		{ "we-are-locked-out", "it does not talk to this node: its own FLUSH HOSTS helps" },

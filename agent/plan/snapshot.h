@@ -81,6 +81,7 @@ struct pool_view {
 	uint64_t generation;  /* of the wanted table that first had it so */
 	char *kernel_problem; /* what the kernel refused; NULL: nothing */
 	char *fault;	      /* what is wrong between its members; NULL: nothing */
+	char *unchecked;      /* which of them are not checked for want of a quota; NULL: none */
 	uint32_t member_count;
 	uint32_t leaving_count;	      /* of member_leaving, behind that, by place */
 	struct member_mark members[]; /* sorted by endpoint; with those that are draining */
@@ -208,6 +209,7 @@ struct snapshot {
 	struct kernel_view kernel;
 	struct probe_view probing;
 	struct mass_view mass;
+	uint32_t over_quota;		/* targets that are not checked */
 	size_t member_count;		/* over all pools */
 	const struct pool_rules *rules; /* which frontends there are: a reference; NULL: none */
 	struct process_view processes[SNAPSHOT_PROCESSES];

@@ -56,6 +56,7 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_probe_loop_lag_seconds", "0.007" },
 		{ "parasaus_probe_loop_lag_max_seconds", "0.031" },
 		{ "parasaus_probes_deferred_total", "12" },
+		{ "parasaus_targets_over_quota", "17" },
 		{ "parasaus_probe_late_seconds_count", "7" },
 		{ "parasaus_probe_latency_seconds_bucket{type=\"http\",le=\"0.001\"}", "5" },
 		{ "parasaus_probe_latency_seconds_bucket{type=\"http\",le=\"+Inf\"}", "8" },
@@ -87,6 +88,7 @@ static void the_text_is_one_that_scrapers_take(void **state)
 	s->probing.latency[CHECK_HTTP] = (struct histogram){ { 5, 3 }, 2500000 };
 	histogram_add(&s->probing.latency[CHECK_REDIS], 10);
 	s->processes[1].cpu_ms = 1250;
+	s->over_quota = 17;
 	s->kernel.matched_ms = NOW;
 	histogram_add(&s->kernel.programming, 1500);
 	histogram_add(&s->kernel.programming, 2500);

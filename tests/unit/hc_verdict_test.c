@@ -395,8 +395,9 @@ static void on_abort(int sig)
 /* Our own bug, and nothing to be guessed a meaning for. */
 static void what_no_probe_results_in_is_not_asked_for(void **state)
 {
-	static const int wrong[] = { HC_REASON_NONE, HC_REASON_INHERITED, HC_REASON_NOT_ALLOWED,
-				     HC_REASON_COUNT, HC_REASON_COUNT + 1 };
+	static const int wrong[] = { HC_REASON_NONE,	    HC_REASON_INHERITED,
+				     HC_REASON_NOT_ALLOWED, HC_REASON_OVER_QUOTA,
+				     HC_REASON_COUNT,	    HC_REASON_COUNT + 1 };
 	static const struct check tcp = { .type = CHECK_TCP };
 	volatile size_t stopped = 0;
 	struct sigaction action = { .sa_handler = on_abort }, before;

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Core and how much is checked for one namespace: who is, who waits, and that waiting harms nobody. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "agent/api/view.h"
+#include "agent/base/xalloc.h"
+#include "tests/lib/core_world.h"
+
+#define LINGERS_MS 61000
+
+/* A pool NAME of namespace NS at PORT whose members are 10.1.0.FIRST to .LAST. */
+static void write_range(struct world *w, const char *ns, const char *name, unsigned port,
+			unsigned first, unsigned last)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	char file[32];
+
+	buf_printf(&b,
+		   "kind: Service\napiVersion: v1\nmetadata: {namespace: %s, name: %s}\n"
+		   "spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: %u}]}\n---\n"
+		   "kind: Endpoints\napiVersion: v1\nmetadata: {namespace: %s, name: %s}\n"
+		   "subsets: [{ports: [{name: p, port: 8080}], addresses: [",
+		   ns, name, port, ns, name);
+	for (unsigned i = first; i <= last; i++)
+		buf_printf(&b, "%s{ip: 10.1.0.%u}", i == first ? "" : ", ", i);
+	buf_str(&b, "]}]\n");
+	snprintf(file, sizeof(file), "%s.yaml", name);
+	write_pool(w, file, buf_cstr(&b));
+}
+
+static struct snapshot *shown(struct world *w)
+{
+	const struct core *c = w->context.arg;
+
+	pass(w, 2000);
+	return snapshot_slot_get(c->view.slot);
+}
+
+/* The weights of all members of all pools, in their order, as the kernel is to have them. */
+static void assert_weights(struct world *w, const char *want)
+{
+	struct snapshot *s = shown(w);
+	char got[64] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->pool_count; i++) {
+		for (size_t m = 0; m < s->pools[i]->member_count && n < sizeof(got) - 1; m++)
+			got[n++] = (char)('0' + s->pools[i]->members[m].weight);
+	}
+	assert_string_equal(got, want);
+	snapshot_unref(s);
+}
+
+/* How many are not checked, and what pool `place` says of it; NULL: nothing. */
+static void assert_unchecked(struct world *w, uint32_t count, size_t place, const char *says)
+{
+	struct snapshot *s = shown(w);
+	uint32_t over = 0;
+
+	assert_int_equal(s->over_quota, count);
+	for (size_t i = 0; i < s->targets->count; i++) {
+		if (strcmp(s->targets->items[i].reason, "over quota") != 0)
+			continue;
+		assert_int_equal(s->targets->items[i].state, VERDICT_UP);
+		assert_false(s->targets->items[i].proven);
+		over++;
+	}
+	assert_int_equal(over, count);
+	if (says) {
+		const struct pool_view *v = s->pools[place];
+		struct problem_item p;
+
+		assert_int_equal(pool_view_problems(v), 1);
+		p = view_pool_problem(v, 0);
+		assert_false(p.error);
+		assert_non_null(strstr(p.text, says));
+	} else {
+		assert_int_equal(pool_view_problems(s->pools[place]), 0);
+	}
+	snapshot_unref(s);
+}
+
+static bool is_asked(const struct world *w, unsigned host)
+{
+	char want[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
+
+	snprintf(want, sizeof(want), "10.1.0.%u:8080", host);
+	for (size_t i = 0; i < w->target_count; i++) {
+		if (strcmp(endpoint_text(&w->targets[i].endpoint, text), want) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* 10.1.0.1, .2, ...: an 'x' for each that the prober is to probe, '.' for others. */
+static void assert_asked(struct world *w, const char *want)
+{
+	char got[16] = "";
+
+	pass(w, 100);
+	for (unsigned i = 0; want[i]; i++)
+		got[i] = is_asked(w, i + 1) ? 'x' : '.';
+	assert_string_equal(got, want);
+}
+
+static void what_is_beyond_is_not_checked_and_serves(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_range(w, "a", "web", 30080, 1, 4);
+	start_all(w, "");
+	assert_asked(w, "xx..");
+	assert_weights(w, "1111");
+	assert_unchecked(w, 2, 0, "2 of its 4 members are not checked and serve");
+	assert_unchecked(w, 2, 0, "namespace a has its quota, 2 targets (quotas");
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	assert_weights(w, "1011");
+	/* Not by what a prober says of those that it was not asked for, either. */
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	assert_weights(w, "0011");
+	assert_non_null(strstr(buf_cstr(&w->log), "namespace a asks for more checks"));
+}
+
+static void who_waits_is_checked_once_there_is_room(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_range(w, "a", "web", 30080, 1, 3);
+	start_all(w, "");
+	assert_asked(w, "xx..");
+	write_range(w, "a", "later", 30081, 4, 4);
+	assert_asked(w, "xx..");
+	/* The first goes; another one of the same pool comes: it is behind those that wait. */
+	write_range(w, "a", "web", 30080, 2, 3);
+	pass(w, LINGERS_MS);
+	assert_asked(w, ".xx.");
+	write_range(w, "a", "web", 30080, 3, 3);
+	pass(w, LINGERS_MS);
+	assert_asked(w, "..xx");
+	assert_unchecked(w, 0, 0, NULL);
+	assert_int_equal(target_at(w, "10.1.0.4:8080")->initial, VERDICT_UP);
+	verdict(w, "10.1.0.3:8080", VERDICT_DOWN);
+	verdict(w, "10.1.0.4:8080", VERDICT_UP);
+	pass(w, 100);
+	assert_non_null(strstr(buf_cstr(&w->log), "namespace a: all targets are checked"));
+}
+
+static void probes_a_second_are_a_quota_too(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.probes_per_s = 1;
+	w->config->defaults.check->interval_ms = 500;
+	w->config->defaults.check->timeout_ms = w->config->defaults.check->fast_ms = 500;
+	write_range(w, "a", "web", 30080, 1, 3);
+	start_all(w, "");
+	pass(w, 100);
+	assert_int_equal(w->target_count, 0);
+	assert_weights(w, "111");
+	assert_unchecked(w, 3, 0, "namespace a has its quota, 1 probes a second (quotas");
+	stop_core(w);
+	w->config->quotas.all.probes_per_s = 5;
+	start_all(w, "");
+	await_targets(w, 2);
+	assert_asked(w, "xx.");
+}
+
+static void namespaces_have_each_their_own(void **state)
+{
+	static struct config_quota own[2];
+	struct world *w = *state;
+
+	own[0] = (struct config_quota){ .ns = xstrdup("b") };
+	own[1] = (struct config_quota){ .ns = xstrdup("c"), .targets = 1 };
+	w->config->quotas.all.targets = 2;
+	w->config->quotas.own = xcalloc(2, sizeof(own[0]));
+	memcpy(w->config->quotas.own, own, sizeof(own));
+	w->config->quotas.own_count = 2;
+	write_range(w, "a", "in-a", 30080, 1, 3);
+	write_range(w, "b", "in-b", 30081, 4, 7);
+	write_range(w, "c", "in-c", 30082, 8, 9);
+	start_all(w, "");
+	assert_asked(w, "xx.xxxxx.");
+	assert_unchecked(w, 2, 1, NULL);
+	/* What a namespace without limits holds, too, is checked for it. */
+	write_range(w, "b", "in-b", 30081, 3, 7);
+	assert_asked(w, "xxxxxxxx.");
+	assert_unchecked(w, 1, 0, NULL);
+	/* When that lets go of it, the other one pays; nothing ends by that. */
+	write_range(w, "b", "in-b", 30081, 4, 7);
+	pass(w, LINGERS_MS);
+	assert_asked(w, "xxxxxxxx.");
+	write_range(w, "a", "in-a", 30080, 1, 4);
+	write_range(w, "b", "in-b", 30081, 5, 7);
+	pass(w, LINGERS_MS);
+	assert_asked(w, "xxxxxxxx.");
+	/* Above its quota it gets no more. */
+	write_range(w, "a", "in-a", 30080, 2, 4);
+	write_range(w, "a", "more", 30083, 10, 10);
+	pass(w, LINGERS_MS);
+	assert_asked(w, ".xxxxxxx..");
+}
+
+static void a_restart_goes_on_checking_whom_it_checked(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_range(w, "a", "web", 30080, 3, 4);
+	start_all(w, "");
+	assert_asked(w, "..xx");
+	verdict(w, "10.1.0.3:8080", VERDICT_UP);
+	verdict(w, "10.1.0.4:8080", VERDICT_UP);
+	write_range(w, "a", "web", 30080, 1, 4);
+	pass(w, 5000);
+	assert_asked(w, "..xx");
+	stop_core(w);
+	start_all(w, "");
+	await_targets(w, 2);
+	assert_asked(w, "..xx");
+	assert_weights(w, "1111");
+	/* So does a prober that was started again. */
+	connect_health(w);
+	health_is_told(w);
+	await_targets(w, 2);
+	assert_asked(w, "..xx");
+	assert_int_equal(w->target_count, 2);
+}
+
+static void without_quotas_nothing_waits(void **state)
+{
+	struct world *w = *state;
+
+	write_range(w, "a", "web", 30080, 1, 9);
+	start_all(w, "");
+	assert_asked(w, "xxxxxxxxx");
+	assert_unchecked(w, 0, 0, NULL);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, core_world_up, core_world_down)
+	static const struct CMUnitTest tests[] = {
+		TEST(what_is_beyond_is_not_checked_and_serves),
+		TEST(who_waits_is_checked_once_there_is_room),
+		TEST(probes_a_second_are_a_quota_too),
+		TEST(namespaces_have_each_their_own),
+		TEST(a_restart_goes_on_checking_whom_it_checked),
+		TEST(without_quotas_nothing_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
