@@ -362,6 +362,7 @@ static const struct schema_key root_keys[] = {
 	{ .name = "sources", .type = &sources_type },
 	{ .name = "api", .type = &config_api },
 	{ .name = "defaults", .type = &config_defaults },
+	{ .name = "healthcheck", .type = &config_healthcheck },
 	{ .name = "massFailure", .type = &config_mass },
 	{ .name = "quotas", .type = &config_quotas },
 	{ .name = "audit",

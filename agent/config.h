@@ -73,6 +73,8 @@ struct config {
 	uint32_t timeout_udp_s;
 	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
 	struct addr node_v6;
+	struct addr check_from_v4; /* `healthcheck.sourceAddress`: as above */
+	struct addr check_from_v6;
 	struct config_announce announce;
 	struct mass_config mass;     /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
 	struct config_quotas quotas; /* default: no limits */

@@ -264,9 +264,14 @@ const struct schema_type config_address_pools = { read_address_pools, print_addr
 
 /* --- nodeAddress ------------------------------------------------------------------------ */
 
-static int read_node_addr(struct schema_reader *r, const struct doc *d, void *base)
+/* At most one of each family. */
+struct own_addresses {
+	struct addr *v4, *v6;
+};
+
+static int read_own_addr(struct schema_reader *r, const struct doc *d, void *base)
 {
-	struct config *c = base;
+	const struct own_addresses *own = base;
 	const char *s = schema_scalar(r, d);
 	struct addr a;
 	struct addr *to;
@@ -277,34 +282,90 @@ static int read_node_addr(struct schema_reader *r, const struct doc *d, void *ba
 		return schema_bad(r, d, "'%.64s' is not an address", s);
 	if (addr_refused(&a))
 		return schema_bad(r, d, "%s is no address of a node (%s)", s, addr_refused(&a));
-	to = a.family == AF_INET ? &c->node_v4 : &c->node_v6;
+	to = a.family == AF_INET ? own->v4 : own->v6;
 	if (to->family != 0)
 		return schema_bad(r, d, "%s is a second address of its family: one is possible", s);
 	*to = a;
 	return 0;
 }
 
+static void print_own_addrs(const struct addr *v4, const struct addr *v6, unsigned depth,
+			    struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (v4->family != 0)
+		print_item(addr_text(v4, text), depth, out);
+	if (v6->family != 0)
+		print_item(addr_text(v6, text), depth, out);
+}
+
 static int read_node_address(struct schema_reader *r, const struct schema_key *k,
 			     const struct doc *d, void *base)
 {
+	struct config *c = base;
+	struct own_addresses own = { &c->node_v4, &c->node_v6 };
+
 	(void)k;
-	return schema_read_list(r, d, 2, read_node_addr, base);
+	return schema_read_list(r, d, 2, read_own_addr, &own);
 }
 
 static void print_node_address(const struct schema_key *k, const void *base, unsigned depth,
 			       struct buf *out)
 {
 	const struct config *c = base;
-	char text[ADDR_TEXT_MAX];
 
 	(void)k;
-	if (c->node_v4.family != 0)
-		print_item(addr_text(&c->node_v4, text), depth, out);
-	if (c->node_v6.family != 0)
-		print_item(addr_text(&c->node_v6, text), depth, out);
+	print_own_addrs(&c->node_v4, &c->node_v6, depth, out);
 }
 
 const struct schema_type config_node_address = { read_node_address, print_node_address };
+
+/* --- healthcheck ------------------------------------------------------------------------ */
+
+static int read_source_address(struct schema_reader *r, const struct schema_key *k,
+			       const struct doc *d, void *base)
+{
+	struct config *c = base;
+	struct own_addresses own = { &c->check_from_v4, &c->check_from_v6 };
+
+	(void)k;
+	return schema_read_list(r, d, 2, read_own_addr, &own);
+}
+
+static void print_source_address(const struct schema_key *k, const void *base, unsigned depth,
+				 struct buf *out)
+{
+	const struct config *c = base;
+
+	(void)k;
+	print_own_addrs(&c->check_from_v4, &c->check_from_v6, depth, out);
+}
+
+static const struct schema_type source_address_type = { read_source_address, print_source_address };
+
+static const struct schema_key healthcheck_keys[] = {
+	{ .name = "sourceAddress", .type = &source_address_type },
+};
+
+static int read_healthcheck(struct schema_reader *r, const struct schema_key *k,
+			    const struct doc *d, void *base)
+{
+	const struct schema_section section = { healthcheck_keys, ARRAY_LEN(healthcheck_keys),
+						base };
+
+	(void)k;
+	return schema_read_map(r, d, &section, 1);
+}
+
+static void print_healthcheck(const struct schema_key *k, const void *base, unsigned depth,
+			      struct buf *out)
+{
+	(void)k;
+	schema_print(healthcheck_keys, ARRAY_LEN(healthcheck_keys), base, depth + 1, out);
+}
+
+const struct schema_type config_healthcheck = { read_healthcheck, print_healthcheck };
 
 /* --- all of them together ------------------------------------------------------------- */
 
@@ -361,6 +422,12 @@ static int check_range(struct schema_reader *r, const struct doc *d, const struc
 			   c->node_v4.family == range->first.family ? &c->node_v4 : &c->node_v6))
 		return schema_bad(r, d, "%s holds the nodeAddress, which is no virtual address",
 				  text);
+	/* Answers to a virtual address go to whichever machine has it. */
+	if (addr_range_has(range, &c->check_from_v4) || addr_range_has(range, &c->check_from_v6))
+		return schema_bad(r, d,
+				  "%s holds healthcheck.sourceAddress, which has to be an address "
+				  "of this machine alone",
+				  text);
 	return 0;
 }
 
@@ -387,18 +454,11 @@ static int check_pool(struct schema_reader *r, const struct doc *d, const struct
 	return code;
 }
 
-int config_check_addresses(struct schema_reader *r, const struct doc *root, struct config *c)
+static int check_pools(struct schema_reader *r, const struct doc *pools, const struct config *c)
 {
-	const struct doc *pools = doc_get(root, "addressPools");
 	size_t pool = 0;
 	int code = 0;
 
-	if (!pools)
-		return 0;
-	for (size_t i = 0; i < c->address_pool_count && !doc_get(root, "vipRanges"); i++) {
-		for (size_t k = 0; k < c->address_pools[i].address_count; k++)
-			add_as_prefixes(c, c->address_pools[i].addresses[k]);
-	}
 	for (const struct doc *d = pools->first; d && code == 0; d = d->next, pool++) {
 		size_t mark = schema_enter(r, "addressPools");
 
@@ -407,4 +467,17 @@ int config_check_addresses(struct schema_reader *r, const struct doc *root, stru
 		schema_leave(r, mark);
 	}
 	return code;
+}
+
+int config_check_addresses(struct schema_reader *r, const struct doc *root, struct config *c)
+{
+	const struct doc *pools = doc_get(root, "addressPools");
+
+	if (!pools)
+		return 0;
+	for (size_t i = 0; i < c->address_pool_count && !doc_get(root, "vipRanges"); i++) {
+		for (size_t k = 0; k < c->address_pools[i].address_count; k++)
+			add_as_prefixes(c, c->address_pools[i].addresses[k]);
+	}
+	return check_pools(r, pools, c);
 }

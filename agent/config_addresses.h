@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The parts of the configuration that are addresses: `vipRanges`, `addressPools`, `refuse`,
- * `nodeAddress`.
+ * `nodeAddress`, `healthcheck.sourceAddress`.
  */
 #ifndef AGENT_CONFIG_ADDRESSES_H
 #define AGENT_CONFIG_ADDRESSES_H
@@ -15,6 +15,7 @@ extern const struct schema_type config_vip_ranges;
 extern const struct schema_type config_address_pools;
 extern const struct schema_type config_refuse;
 extern const struct schema_type config_node_address;
+extern const struct schema_type config_healthcheck;
 
 /*
  * What can be said only once all is read: pools inside vipRanges and apart from each other, names

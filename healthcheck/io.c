@@ -39,6 +39,7 @@ struct idle {
 
 struct hc_net {
 	int epoll;
+	struct hc_from from;
 	uint64_t random;
 	uint8_t *uses; /* of enum use, by descriptor; 0: it did not begin half-open */
 	int use_size;
@@ -55,10 +56,12 @@ static unsigned idle_limit(void)
 	return (unsigned)(files.rlim_cur / IDLE_PART);
 }
 
-int hc_net_new(struct hc_net **out)
+int hc_net_new(const struct hc_from *from, struct hc_net **out)
 {
 	struct hc_net *n = xcalloc(1, sizeof(*n));
 
+	if (from)
+		n->from = *from;
 	n->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (n->epoll < 0) {
 		int r = -errno;
@@ -144,12 +147,30 @@ static struct idle *idle_of(struct hc_net *n, int family)
 	return &n->idle[family == AF_INET6];
 }
 
+/* The port is left to connect(): one that is bound is not there for other servers' probes. A socket
+ * that is used again keeps the address. */
+static int bind_from(const struct hc_net *n, int fd, int family)
+{
+	struct endpoint from = { .addr = family == AF_INET ? n->from.v4 : n->from.v6 };
+	struct sockaddr_storage sa;
+	socklen_t len;
+	int on = 1;
+
+	if (!from.addr.family)
+		return 0;
+	len = sockaddr_of(&from, &sa);
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&sa, len) < 0)
+		return -errno;
+	return 0;
+}
+
 static int new_socket(struct hc_net *n, const struct endpoint *to)
 {
 	int family = to->addr.family, protocol = to->protocol;
 	int type = (protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK |
 		   SOCK_CLOEXEC;
-	int fd = socket(family, type, protocol);
+	int fd = socket(family, type, protocol), r;
 
 	/* None is left, and some of ours do nothing: of the other family, or where all must be new. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE) &&
@@ -157,7 +178,14 @@ static int new_socket(struct hc_net *n, const struct endpoint *to)
 		close_idle(n);
 		fd = socket(family, type, protocol);
 	}
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	r = bind_from(n, fd, family);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
 }
 
 /* The kernel chooses the port at connect(), so that ports are short only towards one server. */

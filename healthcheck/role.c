@@ -385,7 +385,7 @@ int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 
 	r->loop = l;
 	r->config = c;
-	result = hc_net_new(&r->net);
+	result = hc_net_new(&c->from, &r->net);
 	if (result < 0) {
 		free(r);
 		return result;

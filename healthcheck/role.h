@@ -16,12 +16,14 @@
 #include "agent/base/attr.h"
 #include "agent/base/endpoint.h"
 #include "agent/base/loop.h"
+#include "healthcheck/io.h"
 
 struct hc_config {
 	const struct prefix *vip_ranges; /* never probed, nor are those of `refuse` */
 	size_t vip_range_count;
 	const struct prefix *refuse;
 	size_t refuse_count;
+	struct hc_from from;
 	uint32_t max_in_flight; /* probes with an open descriptor; what is above waits, uncounted */
 };
 

@@ -96,7 +96,7 @@ static void saturate(int listener)
 	double cpu;
 	mono_t begin;
 
-	if (hc_net_new(&net) < 0)
+	if (hc_net_new(NULL, &net) < 0)
 		err(1, "epoll");
 	io = hc_net_io(net);
 	for (uint32_t i = 0; i < AT_ONCE; i++) {

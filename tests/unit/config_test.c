@@ -600,6 +600,15 @@ static void addresses_can_be_virtual_ones(void **state)
 		  "length with the host bits zero, such as 10.0.0.0/24" },
 		{ "refuse:\n- 10.0.0.0/8\n- \"::/0\"\n",
 		  "line 3: refuse[1]: ::/0 is every address there is: no server could be used" },
+		{ "healthcheck: {sourceAddress: [a]}\n",
+		  "line 1: healthcheck.sourceAddress[0]: 'a' is not an address" },
+		{ "healthcheck: {sourceAddress: [127.0.0.1]}\n",
+		  "line 1: healthcheck.sourceAddress[0]: 127.0.0.1 is no address of a node "
+		  "(loopback)" },
+		{ "healthcheck: {sourceAddress: [10.0.0.9]}\n"
+		  "addressPools: [{name: a, addresses: [10.0.0.0/24], ports: 80}]\n",
+		  "line 2: addressPools[0].addresses[0]: 10.0.0.0/24 holds "
+		  "healthcheck.sourceAddress, which has to be an address of this machine alone" },
 		{ "quotas: {targets: 1000001}\n",
 		  "line 1: quotas.targets: 1000001 is outside 0 to 1000000" },
 		{ "quotas:\n  namespaces:\n  - {targets: 5}\n",

@@ -49,7 +49,7 @@ static int ground_up(void **state)
 {
 	struct ground *g = xcalloc(1, sizeof(*g));
 
-	assert_int_equal(hc_net_new(&g->net), 0);
+	assert_int_equal(hc_net_new(NULL, &g->net), 0);
 	g->io = hc_net_io(g->net);
 	g->ours = pki_new("ours");
 	g->others = pki_new("others");

@@ -21,6 +21,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/xalloc.h"
 #include "healthcheck/account.h"
+#include "healthcheck/verdict.h"
 
 #define QUICK_MS	  20
 #define PROBES		  300
@@ -72,7 +73,7 @@ static int ground_up(void **state)
 {
 	struct ground *g = xcalloc(1, sizeof(*g));
 
-	assert_int_equal(hc_net_new(&g->net), 0);
+	assert_int_equal(hc_net_new(NULL, &g->net), 0);
 	g->io = hc_net_io(g->net);
 	/* A test before this one may have left sockets that a port given out again would show. */
 	g->listener = -1;
@@ -242,6 +243,48 @@ static void a_closed_port_is_refused(void **state)
 	close(g->listener);
 	g->listener = -1;
 	assert_int_equal(probe(g, c).reason, HC_REASON_REFUSED);
+	check_unref(c);
+}
+
+/* Another one of this machine's: all of 127.0.0.0/8 is. */
+static void probes_come_from_the_address_that_is_said(void **state)
+{
+	const struct hc_from from = { .v4 = addr_v4(0x7f000007) };
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP_FULL);
+	struct sockaddr_in peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	hc_net_free(g->net);
+	assert_int_equal(hc_net_new(&from, &g->net), 0);
+	g->io = hc_net_io(g->net);
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	fd = accept(g->listener, (struct sockaddr *)&peer, &len);
+	assert_true(fd >= 0);
+	assert_int_equal(peer.sin_addr.s_addr, htonl(0x7f000007));
+	close(fd);
+	check_unref(c);
+	/* A socket that is used again is no exception: it would be seen where it is not reset. */
+	c = check_new(CHECK_TCP);
+	for (int i = 0; i < PROBES; i++)
+		assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	check_unref(c);
+}
+
+static void an_address_of_somebody_else_is_our_own_trouble(void **state)
+{
+	const struct hc_from from = { .v4 = addr_v4(0xcb007109) }; /* 203.0.113.9 */
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	struct hc_outcome out;
+
+	hc_net_free(g->net);
+	assert_int_equal(hc_net_new(&from, &g->net), 0);
+	g->io = hc_net_io(g->net);
+	out = probe(g, c);
+	assert_int_equal(hc_reason_meaning(c, VERDICT_UP, out.reason), HC_MEANS_NOTHING);
+	assert_int_equal(out.detail, EADDRNOTAVAIL);
 	check_unref(c);
 }
 
@@ -650,6 +693,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(idle_sockets_keep_nobody_from_descriptors,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(probes_come_from_the_address_that_is_said,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(an_address_of_somebody_else_is_our_own_trouble,
+						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(without_descriptors_it_is_our_own_trouble,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(http_closes_after_the_server, ground_up,

@@ -261,7 +261,7 @@ int main(int argc, char **argv)
 		errx(1, "usage: prober ADDRESS:PORT [KEY=VALUE...]");
 	for (int i = 2; i < argc; i++)
 		option(&o, argv[i]);
-	if (hc_net_new(&n) < 0)
+	if (hc_net_new(NULL, &n) < 0)
 		errx(1, "epoll");
 	real = c.io = hc_net_io(n);
 	if (o.dies)
