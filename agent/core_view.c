@@ -198,8 +198,11 @@ static void add_targets(struct target_making *m, struct target *const *some, siz
 		m->list = target_list_resize(m->list, m->size);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (some[i]->user_count)
-			view_target(some[i], &m->list->items[m->list->count++]);
+		if (!some[i]->user_count)
+			continue;
+		view_target(some[i], &m->list->items[m->list->count++]);
+		if (quota_is_checked(some[i]))
+			m->list->probes_milli += 1000000 / some[i]->check->interval_ms;
 	}
 }
 

@@ -11,6 +11,8 @@
 
 #define LONG_CHAIN	  1024 /* services in one bucket that are too many to walk at each packet */
 #define FULL_PERCENT	  80
+#define PROBES_PERCENT	  50 /* of what can be tracked; the rest is for clients */
+#define PROBE_TRACKED_S	  10
 #define CHAIN_CONNECTIONS 4 /* a bucket of connections, on average */
 #define KEEPALIVE_SPARE_S 60
 #define STATS_BYTES	  40 /* each counter, for each possible CPU */
@@ -240,6 +242,30 @@ static void judge_conntrack(const struct judge *j)
 		     (long long)f->conntrack_count, (long long)f->conntrack_max);
 }
 
+/*
+ * A probe that was reset is tracked for nf_conntrack_tcp_timeout_close, 10 s, one that was closed
+ * for longer. Each real server of each service counts, though one probe serves all that share it:
+ * who is warned for nothing can look at parasaus_probes_total.
+ */
+static void judge_probes(const struct judge *j)
+{
+	const struct doctor_facts *f = j->f;
+	int64_t rate, tracked;
+
+	if (!f->check_interval_ms || f->conntrack_max == DOCTOR_UNKNOWN || f->conntrack_max <= 0)
+		return;
+	rate = (int64_t)f->dests * 1000 / f->check_interval_ms;
+	tracked = rate * PROBE_TRACKED_S;
+	if (tracked * 100 > f->conntrack_max * PROBES_PERCENT)
+		find(j, DOCTOR_WARNING, "conntrack",
+		     "raise net.netfilter.nf_conntrack_max, or check less often "
+		     "(defaults.interval)",
+		     "up to %lld health checks a second are tracked for %d s each: %lld of %lld "
+		     "connections that can be",
+		     (long long)rate, PROBE_TRACKED_S, (long long)tracked,
+		     (long long)f->conntrack_max);
+}
+
 /* Of pools of database connections one may not be used for long, and keepalives come later still. */
 static void judge_timeouts(const struct judge *j)
 {
@@ -457,9 +483,9 @@ static void judge_off_link(const struct judge *j)
 void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg)
 {
 	static void (*const rules[])(const struct judge *j) = {
-		judge_kernel,  judge_modules,	judge_buckets,	judge_connections, judge_memory,
-		judge_sysctls, judge_conntrack, judge_timeouts, judge_ipv6,	   judge_others,
-		judge_paths,   judge_vips,	judge_off_link,
+		judge_kernel,  judge_modules,	judge_buckets, judge_connections, judge_memory,
+		judge_sysctls, judge_conntrack, judge_probes,  judge_timeouts,	  judge_ipv6,
+		judge_others,  judge_paths,	judge_vips,    judge_off_link,
 	};
 	const struct judge j = { f, fn, arg };
 

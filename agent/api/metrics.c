@@ -266,6 +266,9 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 		"Targets that are not checked, for their namespaces have their quotas.",
 		s->over_quota);
 	put_mass(out, &s->mass);
+	put_one(out, "parasaus_probes_wanted_per_second", METRIC_GAUGE,
+		"Probes a second that all checks ask for; the kernel tracks each for 10 s or more.",
+		s->targets ? s->targets->probes_milli / 1000 : 0);
 	put_probes(out, &s->probing);
 	put_kernel(out, s);
 	if (state->traffic)

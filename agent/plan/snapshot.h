@@ -108,6 +108,7 @@ struct target_view {
 struct target_list {
 	atomic_uint refs;
 	size_t count;
+	uint64_t probes_milli;	    /* that their checks ask for in 1000 s */
 	struct target_view items[]; /* sorted by endpoint */
 };
 

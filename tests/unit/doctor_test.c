@@ -205,6 +205,18 @@ static void tables_that_are_too_small(void **state)
 	finds(&f, NULL);
 	f.conntrack_count = 250000;
 	finds(&f, "error conntrack: 250000 of 262144");
+	f.conntrack_count = 10;
+	/* 350,000 real servers each two seconds. */
+	f.check_interval_ms = 2000;
+	f.cpus_possible = 1;
+	finds(&f, NULL);
+	f.dests = 350000;
+	finds(&f, "warning conntrack: up to 175000 health checks a second are tracked for 10 s "
+		  "each: 1750000 of 262144");
+	f.check_interval_ms = 0;
+	finds(&f, NULL);
+	f.dests = 10000;
+	f.conntrack_count = 250000;
 	f.conntrack_max = DOCTOR_UNKNOWN;
 	finds(&f, NULL);
 	f.services = 35000;
