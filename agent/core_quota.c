@@ -4,7 +4,7 @@
  *
  * A target is on the account of one namespace, of those whose pools hold it: the first, as long
  * as it does. What a namespace asks for beyond its quota is not probed, and serves as if it had no
- * check: it is up. Who was first stays: those that wait for room do so in a row, and of those
+ * check: it is up, unless the check asks for a role. Who was first stays: those that wait for room do so in a row, and of those
  * that come in the same turn, as all do at a start, whom a probe has seen goes first, then
  * the lower address; so a restart keeps checking those it checked.
  */
@@ -128,7 +128,10 @@ static void count_unchecked(struct quota *q, struct core *c, int more)
 	c->quotas.changed = true;
 }
 
-/* As a member without a check is. */
+/*
+ * As a member without a check is. But who is asked for a role stays as it was: nobody is taken for
+ * a writer, or for a replica that does not lag, unasked.
+ */
 static void wait_for_room(struct claim *claim)
 {
 	struct target *t = claim->target;
@@ -136,7 +139,7 @@ static void wait_for_room(struct claim *claim)
 	falls_leave(t);
 	t->verdict = (struct hc_verdict){
 		.id = t->id,
-		.state = VERDICT_UP,
+		.state = t->check->role == CHECK_ROLE_ANY ? VERDICT_UP : t->verdict.state,
 		.reason = HC_REASON_OVER_QUOTA,
 		.since_ms = clock_wall_ms(loop_clock(t->core->loop)),
 	};

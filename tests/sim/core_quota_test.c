@@ -239,6 +239,29 @@ static void a_restart_goes_on_checking_whom_it_checked(void **state)
 	assert_int_equal(w->target_count, 2);
 }
 
+/* That there is room for one of them makes the other one no reader. */
+static void who_is_asked_for_a_role_is_not_taken_for_it_unasked(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+
+	w->config->quotas.all.targets = 1;
+	check_unref(w->config->defaults.check);
+	w->config->defaults.check = check_new(CHECK_REDIS);
+	w->config->defaults.check->role = CHECK_ROLE_READER;
+	w->config->rules.defaults = w->config->defaults;
+	write_range(w, "a", "web", 30080, 1, 2);
+	start_all(w, "");
+	assert_asked(w, "x.");
+	s = shown(w);
+	assert_int_equal(s->over_quota, 1);
+	assert_int_equal(s->targets->items[1].state, VERDICT_UNKNOWN);
+	assert_string_equal(s->targets->items[1].reason, "over quota");
+	snapshot_unref(s);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	assert_weights(w, "10");
+}
+
 static void without_quotas_nothing_waits(void **state)
 {
 	struct world *w = *state;
@@ -258,6 +281,7 @@ int main(void)
 		TEST(probes_a_second_are_a_quota_too),
 		TEST(namespaces_have_each_their_own),
 		TEST(a_restart_goes_on_checking_whom_it_checked),
+		TEST(who_is_asked_for_a_role_is_not_taken_for_it_unasked),
 		TEST(without_quotas_nothing_waits),
 	};
 
