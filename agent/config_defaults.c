@@ -80,12 +80,10 @@ static const char *prefixes_text(const void *base, char *out)
 
 static const struct schema_form prefixes_form = { parse_prefixes, prefixes_text, true };
 
-static const char *parse_expect(const char *s, void *base)
+static const char *parse_statuses(const char *s, struct check_status_range *out, unsigned *count)
 {
-	struct check *check = base;
-
 	static_assert(CHECK_EXPECT_MAX == 8, "it is said here");
-	switch (value_statuses(s, check->expect, &check->expect_count)) {
+	switch (value_statuses(s, out, count)) {
 	case 0:
 		return NULL;
 	case -ERANGE:
@@ -95,16 +93,29 @@ static const char *parse_expect(const char *s, void *base)
 	}
 }
 
-static const char *expect_text(const void *base, char *out)
+static const char *statuses_text(const struct check_status_range *ranges, unsigned count, char *out)
 {
-	const struct check *check = base;
-
-	return check->expect_count ? value_statuses_text(check->expect, check->expect_count, out)
-				   : NULL;
+	return count ? value_statuses_text(ranges, count, out) : NULL;
 }
 
 /* Like a number, for 200,404 would be the number 200404. */
-static const struct schema_form expect_form = { parse_expect, expect_text, true };
+#define STATUSES_FORM(list)                                          \
+	static const char *parse_##list(const char *s, void *base)   \
+	{                                                            \
+		struct check *c = base;                              \
+                                                                     \
+		return parse_statuses(s, c->list, &c->list##_count); \
+	}                                                            \
+	static const char *list##_text(const void *base, char *out)  \
+	{                                                            \
+		const struct check *c = base;                        \
+                                                                     \
+		return statuses_text(c->list, c->list##_count, out); \
+	}                                                            \
+	static const struct schema_form list##_form = { parse_##list, list##_text, true }
+STATUSES_FORM(expect);
+STATUSES_FORM(drain);
+STATUSES_FORM(degraded);
 
 static_assert(VALUE_STATUSES_TEXT_MAX <= SCHEMA_FORM_TEXT_MAX &&
 		      POOL_TUNNEL_TEXT_MAX <= SCHEMA_FORM_TEXT_MAX &&
@@ -218,6 +229,8 @@ static const struct schema_key check_keys[] = {
 	  .max = CHECK_HOST_MAX,
 	  .fault = http_host_fault },
 	{ .name = "expect", .type = &schema_form, .form = &expect_form },
+	{ .name = "drainStatus", .type = &schema_form, .form = &drain_form },
+	{ .name = "degradedStatus", .type = &schema_form, .form = &degraded_form },
 	{ .name = "serverName",
 	  .type = &schema_text,
 	  SCHEMA_FIELD(struct check, server_name),
@@ -266,6 +279,8 @@ static int check_types_only(struct schema_reader *r, const struct doc *d, enum c
 		{ "path", CHECK_HAS_REQUEST, "http' or 'https" },
 		{ "host", CHECK_HAS_REQUEST, "http' or 'https" },
 		{ "expect", CHECK_HAS_REQUEST, "http' or 'https" },
+		{ "drainStatus", CHECK_HAS_REQUEST, "http' or 'https" },
+		{ "degradedStatus", CHECK_HAS_REQUEST, "http' or 'https" },
 		{ "serverName", CHECK_HAS_CERTIFICATE, "https" },
 	};
 

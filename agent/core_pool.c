@@ -339,6 +339,8 @@ static struct plan_fact fact_of(const struct pool *pool, const struct member_sta
 	if (!t)
 		return f;
 	f.saturated = t->verdict.reason == HC_REASON_SATURATED;
+	f.degraded = t->verdict.standing == HC_STANDING_DEGRADED;
+	f.draining = t->verdict.standing == HC_STANDING_DRAINING;
 	f.other_role = t->verdict.reason == HC_REASON_ROLE;
 	f.waiting = t->waiting;
 	if (t->verdict.state == VERDICT_DOWN)

@@ -395,7 +395,8 @@ static void take_verdict(struct core *c, const struct hc_verdict *v)
 	if (!quota_is_checked(t))
 		return;
 	changed = t->verdict.state != v->state;
-	meant = t->verdict.proven != v->proven || t->verdict.reason != v->reason;
+	meant = t->verdict.proven != v->proven || t->verdict.standing != v->standing ||
+		t->verdict.reason != v->reason;
 	if (!changed && meant) {
 		/* Who is proven is of the last good set, and some reasons count besides the state. */
 		for (uint32_t i = 0; i < t->user_count; i++)

@@ -93,6 +93,7 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 {
 	const struct hc_health before = t->health;
 	enum hc_meaning meaning = hc_reason_meaning(t->check, t->health.state, o->reason);
+	bool stands_anew;
 
 	t->reason = (uint8_t)o->reason;
 	t->detail = o->detail;
@@ -102,9 +103,10 @@ static void count(struct hc_engine *e, struct target *t, const struct hc_outcome
 	} else {
 		t->failed++;
 	}
+	stands_anew = hc_health_stand(&t->health, meaning, o->reason);
 	if (!hc_health_feed(&t->health, t->check, meaning, now)) {
 		/* That an inherited state holds is news, too. */
-		if (t->health.proven != before.proven)
+		if (t->health.proven != before.proven || stands_anew)
 			hc_target_tell_news(e, t);
 		else
 			hc_target_tell_moved(e, t, now);

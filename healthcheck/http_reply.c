@@ -13,24 +13,35 @@ static void conclude(struct hc_http_reply *r, enum hc_reason reason, int32_t det
 	r->outcome = (struct hc_outcome){ reason, detail };
 }
 
-static bool status_expected(const struct hc_http_reply *r)
+static bool is_among(uint16_t status, const struct check_status_range *ranges, unsigned count)
 {
-	for (unsigned i = 0; i < r->check->expect_count; i++) {
-		if (r->status >= r->check->expect[i].first && r->status <= r->check->expect[i].last)
+	for (unsigned i = 0; i < count; i++) {
+		if (status >= ranges[i].first && status <= ranges[i].last)
 			return true;
 	}
 	return false;
 }
 
+/* What the status alone says; OK: the body has its say. */
+static enum hc_reason reason_of_status(const struct hc_http_reply *r)
+{
+	const struct check *c = r->check;
+
+	if (is_among(r->status, c->drain, c->drain_count))
+		return HC_REASON_DRAINING;
+	if (is_among(r->status, c->degraded, c->degraded_count))
+		return HC_REASON_DEGRADED;
+	return is_among(r->status, c->expect, c->expect_count) ? HC_REASON_OK : HC_REASON_STATUS;
+}
+
 /* As much of the body as counts has been seen. */
 static void finish(struct hc_http_reply *r)
 {
-	if (!status_expected(r))
-		conclude(r, HC_REASON_STATUS, r->status);
-	else if (!r->match.found)
-		conclude(r, HC_REASON_NO_MATCH, r->status);
-	else
-		conclude(r, HC_REASON_OK, r->status);
+	enum hc_reason reason = reason_of_status(r);
+
+	if (reason == HC_REASON_OK && !r->match.found)
+		reason = HC_REASON_NO_MATCH;
+	conclude(r, reason, r->status);
 }
 
 void hc_http_reply_init(struct hc_http_reply *r, const struct check *c)
@@ -284,8 +295,9 @@ void hc_http_reply_closed(struct hc_http_reply *r)
 {
 	if (r->state == HC_HTTP_DONE)
 		return;
-	/* A status that is not wanted says more than that the rest is missing. */
-	if (r->state == HC_HTTP_BODY_TO_CLOSE || (r->state > HC_HTTP_HEADER && !status_expected(r)))
+	/* A status that says enough says more than that the rest is missing. */
+	if (r->state == HC_HTTP_BODY_TO_CLOSE ||
+	    (r->state > HC_HTTP_HEADER && reason_of_status(r) != HC_REASON_OK))
 		finish(r);
 	else
 		conclude(r, HC_REASON_CLOSED, 0);

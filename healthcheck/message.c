@@ -45,6 +45,8 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_EXPIRED] = "certificate expired",
 	[HC_REASON_NAME] = "certificate of others",
 	[HC_REASON_CLIENT_CERTIFICATE] = "client cert demanded",
+	[HC_REASON_DRAINING] = "draining",
+	[HC_REASON_DEGRADED] = "degraded",
 };
 
 const char *hc_reason_text(enum hc_reason r)
@@ -108,6 +110,7 @@ void wire_put_hc_verdict(struct buf *b, const struct hc_verdict *v)
 	wire_put_u8(b, (uint8_t)v->reason);
 	wire_put_u32(b, (uint32_t)v->detail);
 	wire_put_u8(b, v->proven);
+	wire_put_u8(b, (uint8_t)v->standing);
 	wire_put_i64(b, v->since_ms);
 	wire_put_u32(b, v->ok);
 	wire_put_u32(b, v->failed);
@@ -124,6 +127,7 @@ void wire_hc_verdict(struct wire *w, struct hc_verdict *out)
 	out->reason = (enum hc_reason)read_enum(w, HC_REASON_COUNT);
 	out->detail = (int32_t)wire_u32(w);
 	out->proven = read_enum(w, 2) == 1;
+	out->standing = (enum hc_standing)read_enum(w, HC_STANDING_DRAINING + 1);
 	out->since_ms = wire_i64(w);
 	out->ok = wire_u32(w);
 	out->failed = wire_u32(w);

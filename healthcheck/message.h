@@ -33,7 +33,7 @@ enum hc_message {
 	HC_MSG_GONE = 3,   /* u64 id */
 	HC_MSG_COMMIT = 4,
 	/* healthcheck -> core */
-	/* struct hc_verdict; when `state` or `proven` changed, and at most once in 5 s where only
+	/* struct hc_verdict; when `state`, `proven` or `standing` changed, and at most once in 5 s where only
 	 * counters moved */
 	HC_MSG_VERDICT = 5,
 	HC_MSG_VERDICTS_END = 6,
@@ -91,7 +91,17 @@ enum hc_reason {
 	HC_REASON_EXPIRED,	      /* its certificate, or it is not valid yet */
 	HC_REASON_NAME,		      /* its certificate is for others */
 	HC_REASON_CLIENT_CERTIFICATE, /* it asks for one, and ours, if any, did not do */
+	/* http: well, by a status among `drain` or `degraded`; `detail` is that */
+	HC_REASON_DRAINING,
+	HC_REASON_DEGRADED,
 	HC_REASON_COUNT,
+};
+
+/* What a server that is well says of itself besides: by its last answer that was good. */
+enum hc_standing {
+	HC_STANDING_NORMAL,
+	HC_STANDING_DEGRADED, /* not at its best: less for it */
+	HC_STANDING_DRAINING, /* about to go: nothing new for it */
 };
 /* "refused", "timeout", ...; "?" for a value out of range. */
 const char *hc_reason_text(enum hc_reason r);
@@ -127,8 +137,9 @@ struct hc_verdict {
 	uint64_t sequence; /* grows with each change of this target's state */
 	enum verdict_state state;
 	enum hc_reason reason;
-	int32_t detail;	  /* HTTP status, errno, or what the reason says, else 0 */
-	bool proven;	  /* by a probe of ours, not inherited */
+	int32_t detail; /* HTTP status, errno, or what the reason says, else 0 */
+	bool proven;	/* by a probe of ours, not inherited */
+	enum hc_standing standing;
 	uint8_t flaps;	  /* in a row (healthcheck/verdict.h) */
 	int64_t since_ms; /* wall clock of the last change of state */
 	uint32_t ok;	  /* probes of this process's life */

@@ -106,6 +106,7 @@ bool hc_engine_tell(struct hc_engine *e, struct hc_verdict *out)
 		.reason = (enum hc_reason)t->reason,
 		.detail = t->detail,
 		.proven = t->health.proven,
+		.standing = t->health.standing,
 		.since_ms = t->since_ms,
 		.ok = t->ok,
 		.failed = t->failed,

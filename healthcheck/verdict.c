@@ -7,6 +7,8 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 {
 	switch (r) { /* no default: a new reason must be placed */
 	case HC_REASON_OK:
+	case HC_REASON_DRAINING:
+	case HC_REASON_DEGRADED:
 	case HC_REASON_SILENT:
 		return HC_MEANS_GOOD;
 	case HC_REASON_REFUSED:
@@ -139,6 +141,22 @@ bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning 
 		return false;
 	change(h, said, now);
 	return true;
+}
+
+static enum hc_standing standing_of(enum hc_reason r)
+{
+	if (r == HC_REASON_DRAINING)
+		return HC_STANDING_DRAINING;
+	return r == HC_REASON_DEGRADED ? HC_STANDING_DEGRADED : HC_STANDING_NORMAL;
+}
+
+bool hc_health_stand(struct hc_health *h, enum hc_meaning m, enum hc_reason r)
+{
+	enum hc_standing before = h->standing;
+
+	if (m == HC_MEANS_GOOD)
+		h->standing = standing_of(r);
+	return h->standing != before;
 }
 
 bool hc_health_in_doubt(const struct hc_health *h, const struct check *c, mono_t now)

@@ -46,6 +46,7 @@ struct hc_health {
 	/* A probe of ours made it so, at changed_ms, and that still matters: up for less than
 	 * HC_FLAP_MS; down, and held. */
 	bool recent : 1;
+	enum hc_standing standing : 2;
 	uint8_t streak;	     /* results in a row that speak against `state` */
 	uint8_t flaps;	     /* in a row; as many as fit */
 	uint32_t changed_ms; /* monotonic, its lower half */
@@ -58,6 +59,9 @@ struct hc_health hc_health_new(enum verdict_state initial);
  * whether `state` changed.
  */
 bool hc_health_feed(struct hc_health *h, const struct check *c, enum hc_meaning m, mono_t now);
+/* ... and what a good one said besides: it holds at once, and until another good one says
+ * otherwise. Returns whether that changed. */
+bool hc_health_stand(struct hc_health *h, enum hc_meaning m, enum hc_reason r);
 /*
  * The state may be about to change, or rests on no probe of ours: look again soon. Who is held down
  * is not in doubt, whatever probes say.

@@ -210,6 +210,8 @@
 #define REST_HOST	      "host"
 #define REST_MATCH	      "match"
 #define REST_EXPECT	      "expect"
+#define REST_DRAIN_STATUS     "drainStatus"
+#define REST_DEGRADED_STATUS  "degradedStatus"
 #define REST_SEND	      "send"
 #define REST_ANSWER	      "answer"
 #define REST_DNS_NAME	      "dnsName"
@@ -423,5 +425,7 @@
 #define REST_REASON_HELD	"held-down"
 #define REST_REASON_SLOW_START	"slow-start"
 #define REST_REASON_MASS	"mass-failure"
+#define REST_REASON_DRAINING	"draining"
+#define REST_REASON_DEGRADED	"degraded"
 
 #endif

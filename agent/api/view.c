@@ -104,6 +104,14 @@ static void put_question(struct json_writer *j, const struct check *c)
 	json_put_text(j, REST_DNS_RCODES, value_dns_rcodes_text(c->dns_rcodes, rcodes));
 }
 
+static void put_statuses(struct json_writer *j, const char *key,
+			 const struct check_status_range *ranges, unsigned count)
+{
+	char text[VALUE_STATUSES_TEXT_MAX];
+
+	json_put_text(j, key, count ? value_statuses_text(ranges, count, text) : NULL);
+}
+
 /* What goes by a Secret. */
 static void put_secrets(struct json_writer *j, const struct check *c)
 {
@@ -139,6 +147,8 @@ void view_put_check(struct json_writer *j, const struct check *c)
 	if (check_has(c->type) & CHECK_HAS_REQUEST) {
 		json_put_text(j, REST_EXPECT,
 			      value_statuses_text(c->expect, c->expect_count, expect));
+		put_statuses(j, REST_DRAIN_STATUS, c->drain, c->drain_count);
+		put_statuses(j, REST_DEGRADED_STATUS, c->degraded, c->degraded_count);
 		json_put_text(j, REST_MATCH, c->match);
 	}
 	if (check_has(c->type) & CHECK_HAS_WORDS) {

@@ -106,7 +106,8 @@ const char *const view_reason_words[] = {
 	REST_REASON_WEIGHT_ZERO, REST_REASON_SATURATED,
 	REST_REASON_ROLE,	 REST_REASON_STANDBY,
 	REST_REASON_HELD,	 REST_REASON_SLOW_START,
-	REST_REASON_MASS,	 NULL,
+	REST_REASON_MASS,	 REST_REASON_DRAINING,
+	REST_REASON_DEGRADED,	 NULL,
 };
 
 const char *view_source_text(const struct snapshot *s, unsigned source,

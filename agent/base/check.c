@@ -16,7 +16,7 @@
 /* In the byte of the type: options follow the rest, each behind its tag, in the order of tags, and
  * then 0. A check without any is named by the bytes it always was. */
 #define HAS_OPTIONS 0x80
-enum { OPTION_HOLD_DOWN = 1 };
+enum { OPTION_HOLD_DOWN = 1, OPTION_DRAIN = 2, OPTION_DEGRADED = 3 };
 
 #define ROLE(name) (1u << CHECK_ROLE_##name)
 
@@ -145,7 +145,20 @@ const char *verdict_state_text(enum verdict_state s)
 
 static bool has_options(const struct check *c)
 {
-	return c->hold_down_s > 0;
+	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0;
+}
+
+static void put_statuses(struct buf *b, uint8_t tag, const struct check_status_range *ranges,
+			 unsigned count)
+{
+	if (!count)
+		return;
+	wire_put_u8(b, tag);
+	wire_put_u8(b, (uint8_t)count);
+	for (unsigned i = 0; i < count; i++) {
+		wire_put_u16(b, ranges[i].first);
+		wire_put_u16(b, ranges[i].last);
+	}
 }
 
 static void put_options(struct buf *b, const struct check *c)
@@ -154,6 +167,8 @@ static void put_options(struct buf *b, const struct check *c)
 		wire_put_u8(b, OPTION_HOLD_DOWN);
 		wire_put_u16(b, c->hold_down_s);
 	}
+	put_statuses(b, OPTION_DRAIN, c->drain, c->drain_count);
+	put_statuses(b, OPTION_DEGRADED, c->degraded, c->degraded_count);
 	wire_put_u8(b, 0);
 }
 
@@ -236,10 +251,10 @@ static bool times_are_sane(const struct check *c)
 	       c->hold_down_s <= CHECK_HOLD_MAX_S;
 }
 
-static bool statuses_are_sane(const struct check *c)
+static bool statuses_are_sane(const struct check_status_range *ranges, unsigned count)
 {
-	for (unsigned i = 0; i < c->expect_count; i++) {
-		const struct check_status_range *r = &c->expect[i];
+	for (unsigned i = 0; i < count; i++) {
+		const struct check_status_range *r = &ranges[i];
 
 		if (r->first < 100 || r->last > 599 || r->first > r->last)
 			return false;
@@ -288,12 +303,15 @@ static bool certificate_is_sane(const struct check *c)
 static bool request_is_sane(const struct check *c)
 {
 	return c->path && value_is_http_path(c->path) && c->expect_count > 0 &&
-	       statuses_are_sane(c);
+	       statuses_are_sane(c->expect, c->expect_count) &&
+	       statuses_are_sane(c->drain, c->drain_count) &&
+	       statuses_are_sane(c->degraded, c->degraded_count);
 }
 
 static bool question_is_sane(const struct check *c)
 {
-	bool asks = c->path || c->match || c->expect_count > 0;
+	bool asks = c->path || c->match || c->expect_count > 0 || c->drain_count > 0 ||
+		    c->degraded_count > 0;
 	unsigned has = check_has(c->type);
 
 	if (!check_is_type(c->type))
@@ -307,15 +325,42 @@ static bool question_is_sane(const struct check *c)
 	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
 }
 
+static unsigned read_statuses(struct wire *w, struct check_status_range out[CHECK_EXPECT_MAX])
+{
+	unsigned count = wire_u8(w);
+
+	if (count > CHECK_EXPECT_MAX) {
+		w->bad = true;
+		return 0;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		out[i].first = wire_u16(w);
+		out[i].last = wire_u16(w);
+	}
+	return count;
+}
+
 /* One that is there says something, or it would not be. */
+static bool read_option(struct wire *w, struct check *c, uint8_t tag)
+{
+	switch (tag) {
+	case OPTION_HOLD_DOWN:
+		return (c->hold_down_s = wire_u16(w)) > 0;
+	case OPTION_DRAIN:
+		return (c->drain_count = read_statuses(w, c->drain)) > 0;
+	case OPTION_DEGRADED:
+		return (c->degraded_count = read_statuses(w, c->degraded)) > 0;
+	default:
+		return false;
+	}
+}
+
 static void read_options(struct wire *w, struct check *c)
 {
 	uint8_t before = 0, tag;
 
 	while ((tag = wire_u8(w)) && !w->bad) {
-		if (tag == OPTION_HOLD_DOWN)
-			c->hold_down_s = wire_u16(w);
-		if (tag != OPTION_HOLD_DOWN || !c->hold_down_s || tag <= before)
+		if (tag <= before || !read_option(w, c, tag))
 			w->bad = true;
 		before = tag;
 	}
@@ -340,15 +385,7 @@ struct check *wire_check(struct wire *w)
 	c->path = read_text(w, CHECK_PATH_MAX);
 	c->host = read_text(w, CHECK_HOST_MAX);
 	c->match = read_text(w, CHECK_MATCH_MAX);
-	c->expect_count = wire_u8(w);
-	if (c->expect_count > CHECK_EXPECT_MAX) {
-		c->expect_count = 0;
-		w->bad = true;
-	}
-	for (unsigned i = 0; i < c->expect_count; i++) {
-		c->expect[i].first = wire_u16(w);
-		c->expect[i].last = wire_u16(w);
-	}
+	c->expect_count = read_statuses(w, c->expect);
 	if (check_has(c->type) & CHECK_HAS_LOGIN) {
 		c->secret = read_text(w, CHECK_SECRET_MAX);
 		c->role = (enum check_role)wire_u8(w);

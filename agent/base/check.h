@@ -46,7 +46,7 @@ enum check_type {
 
 /* What a check of a type has besides its times and its port. */
 enum {
-	CHECK_HAS_REQUEST = 1u << 0,	   /* path, match, expect */
+	CHECK_HAS_REQUEST = 1u << 0,	   /* path, match, expect, drain, degraded */
 	CHECK_HAS_LOGIN = 1u << 1,	   /* secret, role */
 	CHECK_HAS_TLS = 1u << 2,	   /* tls */
 	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
@@ -114,6 +114,10 @@ struct check {
 	char *match; /* NULL: any body */
 	unsigned expect_count;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
+	/* Statuses by which a server that is well says that it is about to go, or not at its best;
+	 * they count before `expect` */
+	unsigned drain_count, degraded_count;
+	struct check_status_range drain[CHECK_EXPECT_MAX], degraded[CHECK_EXPECT_MAX];
 	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise. `secret` with
 	 * CHECK_HAS_CERTIFICATE, too */
 	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in

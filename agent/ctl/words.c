@@ -166,6 +166,10 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_str(out, " to the member's port");
 	if (*words_text(check, REST_EXPECT))
 		buf_printf(out, ", status %s expected", words_text(check, REST_EXPECT));
+	if (*words_text(check, REST_DRAIN_STATUS))
+		buf_printf(out, ", %s: it drains", words_text(check, REST_DRAIN_STATUS));
+	if (*words_text(check, REST_DEGRADED_STATUS))
+		buf_printf(out, ", %s: it is degraded", words_text(check, REST_DEGRADED_STATUS));
 	if (*words_text(check, REST_MATCH))
 		buf_printf(out, ", \"%s\" in the body", words_text(check, REST_MATCH));
 	if (*words_text(check, REST_DNS_RCODES))
@@ -225,6 +229,8 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "service-unknown", "it has no service of that name" },
 		{ "no-health-service", "it does not implement grpc.health.v1.Health" },
 		{ "broken-off", "it broke the call off" },
+		{ "draining", "it answered that it is about to go" },
+		{ "degraded", "it answered that it is not at its best" },
 		{ "not-tls", "it answered, but not in TLS" },
 		{ "certificate-expired", "its certificate is expired, or not valid yet" },
 		{ "certificate-of-others", "its certificate is for other names" },
@@ -349,6 +355,8 @@ static void put_reasons(const struct doc *reasons, struct buf *out)
 		{ REST_REASON_WEIGHT_ZERO, "its weight was set to 0" },
 		{ REST_REASON_MASS, "it went down with many others at once, and is kept as yet" },
 		{ REST_REASON_SLOW_START, "it is up again, and its weight grows by and by" },
+		{ REST_REASON_DRAINING, "it says that it is about to go" },
+		{ REST_REASON_DEGRADED, "it says that it is not at its best" },
 		{ REST_REASON_SATURATED, "it has as many connections as it takes" },
 		{ REST_REASON_INHERITED, "its state is from before the agent's start" },
 	};

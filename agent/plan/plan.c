@@ -288,19 +288,42 @@ static void plan_equals(const struct pool *pool, const struct plan_fact *facts, 
 	}
 }
 
-/* Taken out, its load would fall on the others: it keeps a little, if there are any. */
-static void spare_saturated(const struct pool *pool, const struct plan_fact *facts,
-			    struct plan_member *out)
+/* Who says that it is about to go gets nothing new, if there are others to get it. */
+static void let_drain(const struct pool *pool, const struct plan_fact *facts,
+		      struct plan_member *out)
 {
 	bool others = false;
 
 	for (size_t i = 0; i < pool->member_count; i++)
 		others = others ||
-			 (out[i].weight && facts[i].state == VERDICT_UP && !facts[i].saturated);
+			 (out[i].weight && facts[i].state == VERDICT_UP && !facts[i].draining);
 	for (size_t i = 0; i < pool->member_count; i++) {
-		if (facts[i].state != VERDICT_UP || !facts[i].saturated)
+		if (facts[i].state != VERDICT_UP || !facts[i].draining)
 			continue;
-		out[i].reasons |= MEMBER_SATURATED;
+		out[i].reasons |= MEMBER_DRAINING;
+		if (others)
+			out[i].weight = 0;
+	}
+}
+
+static bool is_weak(const struct plan_fact *f)
+{
+	return f->saturated || f->degraded;
+}
+
+/* Taken out, its load would fall on the others: it keeps a little, if there are any. */
+static void spare_weak(const struct pool *pool, const struct plan_fact *facts,
+		       struct plan_member *out)
+{
+	bool others = false;
+
+	for (size_t i = 0; i < pool->member_count; i++)
+		others = others ||
+			 (out[i].weight && facts[i].state == VERDICT_UP && !is_weak(&facts[i]));
+	for (size_t i = 0; i < pool->member_count; i++) {
+		if (facts[i].state != VERDICT_UP || !is_weak(&facts[i]))
+			continue;
+		out[i].reasons |= facts[i].saturated ? MEMBER_SATURATED : MEMBER_DEGRADED;
 		if (others && out[i].weight && !hashes(pool))
 			out[i].weight = 1;
 	}
@@ -401,7 +424,8 @@ void plan_pool(const struct pool *pool, const struct plan_fact *facts, mono_t no
 		plan_one_writer(pool, facts, now, out, outcome);
 	else
 		plan_equals(pool, facts, now, out);
-	spare_saturated(pool, facts, out);
+	let_drain(pool, facts, out);
+	spare_weak(pool, facts, out);
 	start_slowly(pool, facts, now, out, &outcome->next);
 	mark_held(pool, facts, now, out, &outcome->next);
 	note_last_good(pool, facts, now, &outcome->next);

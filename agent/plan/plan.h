@@ -17,7 +17,10 @@
  *   no member up, or       the last good set and the unproven, or all, at
  *   fewer than             nominal weight, unless the pool's fail-policy is
  *   min-healthy percent    closed; who is not known yet does not count
- *   saturated              weight 1 while others are up (mh, sh, dh: nominal)
+ *   saturated, degraded    weight 1 while others are up that are neither (mh, sh,
+ *                          dh: nominal)
+ *   draining               weight 0 while others are up that are not; stays in the
+ *                          table, and counts as up
  *
  * A pool whose check asks for a role begins with no member up, for a role that
  * is not known is no role; its fail-policy is closed and its on-unhealthy
@@ -71,6 +74,8 @@ struct plan_fact {
 	mono_t up_since;	  /* with VERDICT_UP: after it was seen failed; { 0 }: it was not */
 	bool waiting;		  /* with VERDICT_UP: is down, with many others (plan/mass.h) */
 	bool saturated;		  /* with VERDICT_UP: has as many connections as it takes */
+	bool degraded;		  /* with VERDICT_UP: says that it is not at its best */
+	bool draining;		  /* with VERDICT_UP: says that it is about to go */
 	bool other_role;	  /* with VERDICT_DOWN: alive, but not in the role */
 	bool claims;		  /* role writer: seen to take writes */
 	bool writer;		  /* role writer: it is the one; at most one member's */

@@ -36,6 +36,8 @@ enum member_reason {
 	MEMBER_HELD = 1u << 10,		/* down for a while, whatever probes say, for it flapped */
 	MEMBER_SLOW_START = 1u << 11,	/* up again, with less than its weight for a while */
 	MEMBER_MASS_FAILURE = 1u << 12, /* down together with many others, and kept as yet */
+	MEMBER_DRAINING = 1u << 13,	/* up, and says that it is about to go */
+	MEMBER_DEGRADED = 1u << 14,	/* up, and says that it is not at its best */
 };
 
 /* All there is to say of a member, put together for who asks (pool_view_member()). */

@@ -318,6 +318,10 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	if (d->path)
 		c->path = replace_text(c->path, d->path);
 	c->match = replace_text(c->match, d->match);
+	memcpy(c->drain, d->drain, sizeof(c->drain));
+	c->drain_count = d->drain_count;
+	memcpy(c->degraded, d->degraded, sizeof(c->degraded));
+	c->degraded_count = d->degraded_count;
 	if (d->expect_count) {
 		memcpy(c->expect, d->expect, sizeof(c->expect));
 		c->expect_count = d->expect_count;
@@ -343,11 +347,15 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.host = c->host,
 		.match = c->match,
 		.expect_count = c->expect_count,
+		.drain_count = c->drain_count,
+		.degraded_count = c->degraded_count,
 		.server_name = c->server_name,
 		.tls = check_has(c->type) & CHECK_HAS_TLS ? c->tls : CHECK_TLS_PREFERRED,
 	};
 
 	memcpy(d.expect, c->expect, sizeof(d.expect));
+	memcpy(d.drain, c->drain, sizeof(d.drain));
+	memcpy(d.degraded, c->degraded, sizeof(d.degraded));
 	return d;
 }
 

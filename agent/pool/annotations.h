@@ -23,6 +23,8 @@ struct draft {
 	const char *path, *host, *match;
 	struct check_status_range expect[CHECK_EXPECT_MAX];
 	unsigned expect_count;
+	struct check_status_range drain[CHECK_EXPECT_MAX], degraded[CHECK_EXPECT_MAX];
+	unsigned drain_count, degraded_count;
 	const char *send, *answer;
 	const char *dns_name; /* NULL, and 0: the default */
 	uint16_t dns_type, dns_rcodes;

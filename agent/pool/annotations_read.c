@@ -54,6 +54,26 @@ static const char *read_expect(struct draft *d, const char *value)
 	return NULL;
 }
 
+/* An empty one says that there are none, whatever the configuration has. */
+static const char *read_some(struct check_status_range *out, unsigned *count, const char *value)
+{
+	if (!*value)
+		*count = 0;
+	else if (value_statuses(value, out, count) < 0)
+		return "a list of at most 8 HTTP statuses such as 503,520-529, or empty";
+	return NULL;
+}
+
+static const char *read_drain_status(struct draft *d, const char *value)
+{
+	return read_some(d->drain, &d->drain_count, value);
+}
+
+static const char *read_degraded_status(struct draft *d, const char *value)
+{
+	return read_some(d->degraded, &d->degraded_count, value);
+}
+
 static const char *read_match(struct draft *d, const char *value)
 {
 	if (!*value || strlen(value) > CHECK_MATCH_MAX)
@@ -385,6 +405,8 @@ static const struct annotation_key keys[] = {
 	{ "health-check-path", CHECK_HAS_REQUEST, read_path, KEY_OTHER },
 	{ "health-check-host", CHECK_HAS_HOST, read_host, KEY_OTHER },
 	{ "health-check-expect", CHECK_HAS_REQUEST, read_expect, KEY_OTHER },
+	{ "health-check-drain-status", CHECK_HAS_REQUEST, read_drain_status, KEY_OTHER },
+	{ "health-check-degraded-status", CHECK_HAS_REQUEST, read_degraded_status, KEY_OTHER },
 	{ "health-check-match", CHECK_HAS_REQUEST, read_match, KEY_OTHER },
 	{ "health-check-send", CHECK_HAS_WORDS, read_send, KEY_OTHER },
 	{ "health-check-answer", CHECK_HAS_WORDS, read_answer, KEY_OTHER },

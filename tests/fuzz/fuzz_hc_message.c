@@ -24,6 +24,8 @@ static void check_check(const struct check *c)
 	       (c->type == CHECK_GRPC && c->service[0] && strlen(c->service) <= CHECK_SERVICE_MAX));
 	assert(!c->match || (c->match[0] && strlen(c->match) <= CHECK_MATCH_MAX));
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
+	assert(c->drain_count <= CHECK_EXPECT_MAX && c->degraded_count <= CHECK_EXPECT_MAX);
+	assert(c->path || !(c->drain_count || c->degraded_count));
 	assert(!c->secret || (check_has(c->type) & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE) &&
 			      strlen(c->secret) <= CHECK_SECRET_MAX));
 	assert(!c->server_name || (check_has(c->type) & CHECK_HAS_CERTIFICATE &&
@@ -86,6 +88,7 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	case HC_MSG_VERDICT:
 		wire_hc_verdict(body, &verdict);
 		assert(body->bad || strcmp(hc_reason_text(verdict.reason), "?") != 0);
+		assert(verdict.standing <= HC_STANDING_DRAINING);
 		if (!wire_end(body))
 			return false;
 		wire_put_hc_verdict(&b, &verdict);

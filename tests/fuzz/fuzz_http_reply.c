@@ -68,10 +68,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c = check_new(CHECK_HTTP);
 	if (matches[data[0] % 4])
 		c->match = xstrdup(matches[data[0] % 4]);
+	if (data[0] & 0x80) {
+		c->drain[0] = (struct check_status_range){ 503, 503 };
+		c->degraded[0] = (struct check_status_range){ 200, 299 };
+		c->drain_count = c->degraded_count = 1;
+	}
 	whole = judge(c, data + 1, size - 1, 0);
 	pieces = judge(c, data + 1, size - 1, data[0] + 1u);
 	assert(whole.reason == pieces.reason && whole.detail == pieces.detail);
-	assert(whole.reason >= HC_REASON_OK && whole.reason < HC_REASON_NO_RESOURCE);
+	assert((whole.reason >= HC_REASON_OK && whole.reason < HC_REASON_NO_RESOURCE) ||
+	       whole.reason == HC_REASON_DRAINING || whole.reason == HC_REASON_DEGRADED);
 	check_unref(c);
 	return 0;
 }

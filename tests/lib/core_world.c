@@ -365,6 +365,13 @@ const struct hc_target *target_at(const struct world *w, const char *where)
 	abort();
 }
 
+static enum hc_standing standing_of(enum hc_reason reason)
+{
+	if (reason == HC_REASON_DRAINING)
+		return HC_STANDING_DRAINING;
+	return reason == HC_REASON_DEGRADED ? HC_STANDING_DEGRADED : HC_STANDING_NORMAL;
+}
+
 void send_verdict_why(struct world *w, uint64_t id, enum verdict_state state, enum hc_reason reason)
 {
 	struct hc_verdict v = { .id = id,
@@ -372,6 +379,7 @@ void send_verdict_why(struct world *w, uint64_t id, enum verdict_state state, en
 				.state = state,
 				.reason = reason,
 				.proven = true,
+				.standing = standing_of(reason),
 				.since_ms = world_wall(w) };
 	struct buf b = { 0 };
 

@@ -18,12 +18,18 @@
 	"spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: 30080}]}\n---\n"           \
 	"kind: Endpoints\napiVersion: v1\nmetadata: {name: web}\n"                               \
 	"subsets: [{ports: [{name: p, port: 8080}], addresses: [" members "]}]\n"
-#define SLOW  "parasaus.io/slow-start: '20', parasaus.io/weight: '20'"
+#define SLOW "parasaus.io/slow-start: '20', parasaus.io/weight: '20'"
+#define SAYS                                                                                       \
+	"parasaus.io/weight: '9', parasaus.io/health-check-type: http, "                           \
+	"parasaus.io/health-check-drain-status: '503', parasaus.io/health-check-degraded-status: " \
+	"'520'"
 #define ONE   "{ip: 10.1.0.1}"
 #define TWO   "{ip: 10.1.0.2}"
-#define FOUR  ONE ", " TWO ", {ip: 10.1.0.3}, {ip: 10.1.0.4}"
+#define THREE ONE ", " TWO ", {ip: 10.1.0.3}"
+#define FOUR  THREE ", {ip: 10.1.0.4}"
 #define A     "10.1.0.1:8080"
 #define B     "10.1.0.2:8080"
+#define C     "10.1.0.3:8080"
 #define VIP   "-A -t 10.0.0.1:30080 -s wrr\n"
 #define D1(w) "-a -t 10.0.0.1:30080 -r 10.1.0.1:8080 -m -w " w "\n"
 #define D2(w) "-a -t 10.0.0.1:30080 -r 10.1.0.2:8080 -m -w " w "\n"
@@ -154,6 +160,72 @@ static void too_few_take_back_those_that_were_up_last(void **state)
 	await_wanted(w, VIP D1("1") D4("1"));
 }
 
+static void start_three(struct world *w, const char *settings)
+{
+	write_pool(w, "web.yaml", settings);
+	start_all(w, "");
+	await_targets(w, 3);
+	verdict(w, A, VERDICT_UP);
+	verdict(w, B, VERDICT_UP);
+	verdict(w, C, VERDICT_UP);
+	await_wanted(w, VIP D1("9") D2("9") D3("9"));
+}
+
+/* In the table with weight 0, its connections go on; nobody waits for another verdict of state. */
+static void who_drains_gets_nothing_new_until_it_is_well(void **state)
+{
+	struct world *w = *state;
+
+	start_three(w, WEB(SAYS, THREE));
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DRAINING);
+	await_wanted(w, VIP D1("9") D2("0") D3("9"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_DRAINING);
+	/* It is up all the same, for longer than a member may drain that is to go. */
+	pass(w, 3600000);
+	assert_string_equal(wanted_text(w), VIP D1("9") D2("0") D3("9"));
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("9") D2("9") D3("9"));
+	assert_int_equal(reasons_of(w, 1), 0);
+	/* All go at once: then somebody has to do the work. */
+	verdict_why(w, A, VERDICT_UP, HC_REASON_DRAINING);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DRAINING);
+	verdict_why(w, C, VERDICT_UP, HC_REASON_DRAINING);
+	await_wanted(w, VIP D1("9") D2("9") D3("9"));
+	/* One that is gone is down, whatever it said before. */
+	verdict(w, C, VERDICT_UP);
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("0") D2("0") D3("9"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_UNHEALTHY);
+}
+
+static void who_is_degraded_gets_little(void **state)
+{
+	struct world *w = *state;
+
+	start_three(w, WEB(SAYS, THREE));
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DEGRADED);
+	await_wanted(w, VIP D1("9") D2("1") D3("9"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_DEGRADED);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DRAINING);
+	await_wanted(w, VIP D1("9") D2("0") D3("9"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_DRAINING);
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("9") D2("9") D3("9"));
+}
+
+static void who_drains_is_one_of_those_that_are_up(void **state)
+{
+	struct world *w = *state;
+
+	start_three(w, WEB(SAYS ", parasaus.io/min-healthy: '60'", THREE));
+	verdict(w, C, VERDICT_DOWN);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DRAINING);
+	await_wanted(w, VIP D1("9") D2("0") D3("0"));
+	assert_null(strstr(buf_cstr(&w->log), "too few members are up"));
+	verdict(w, B, VERDICT_DOWN);
+	await_wanted(w, VIP D1("9") D2("9") D3("9"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -164,6 +236,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_start_in_the_midst_is_no_slow_one, core_world_up,
 						core_world_down),
 		cmocka_unit_test_setup_teardown(too_few_take_back_those_that_were_up_last,
+						core_world_up, core_world_down),
+		cmocka_unit_test_setup_teardown(who_drains_gets_nothing_new_until_it_is_well,
+						core_world_up, core_world_down),
+		cmocka_unit_test_setup_teardown(who_is_degraded_gets_little, core_world_up,
+						core_world_down),
+		cmocka_unit_test_setup_teardown(who_drains_is_one_of_those_that_are_up,
 						core_world_up, core_world_down),
 	};
 

@@ -94,6 +94,39 @@ static void it_is_asked_on_time_and_judged(void **state)
 	ground_down(&g);
 }
 
+/* One answer is enough, and is told at once; what fails in between says nothing of it. */
+static void what_it_says_besides_is_told_at_once(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, NULL);
+	check_unref(g.w.check);
+	g.w.check = check_new(CHECK_HTTPS);
+	g.w.check->drain[0] = (struct check_status_range){ 503, 503 };
+	g.w.check->degraded[0] = (struct check_status_range){ 520, 529 };
+	g.w.check->drain_count = g.w.check->degraded_count = 1;
+	g.id = world_put(&g.w, 1, VERDICT_UNKNOWN);
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 2500) >= 0);
+	world_run_ms(&g.w, 10000);
+	assert_int_equal(verdict(&g).standing, HC_STANDING_NORMAL);
+	g.tls.answer = "HTTP/1.1 503 Going\r\nContent-Length: 0\r\n\r\n";
+	world_run_ms(&g.w, 2500);
+	assert_int_equal(verdict(&g).standing, HC_STANDING_DRAINING);
+	g.server->mode = FAKE_REFUSES;
+	world_run_ms(&g.w, 2500);
+	assert_int_equal(verdict(&g).standing, HC_STANDING_DRAINING);
+	g.server->mode = FAKE_UP;
+	g.tls.answer = "HTTP/1.1 521 Ill\r\nContent-Length: 0\r\n\r\n";
+	world_run_ms(&g.w, 10000);
+	assert_int_equal(verdict(&g).standing, HC_STANDING_DEGRADED);
+	assert_int_equal(verdict(&g).state, VERDICT_UP);
+	g.tls.answer = well;
+	world_run_ms(&g.w, 2500);
+	assert_int_equal(verdict(&g).standing, HC_STANDING_NORMAL);
+	ground_down(&g);
+}
+
 static void whom_to_trust_may_come_later_and_change(void **state)
 {
 	struct pki *others = pki_new("others");
@@ -153,6 +186,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_asked_on_time_and_judged),
+		cmocka_unit_test(what_it_says_besides_is_told_at_once),
 		cmocka_unit_test(whom_to_trust_may_come_later_and_change),
 		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
 	};

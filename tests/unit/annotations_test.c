@@ -45,6 +45,11 @@ static void print_check(struct buf *b, const struct check *c)
 	if (c->type == CHECK_GRPC)
 		buf_printf(b, " service=%s host=%s", c->service ? c->service : "-",
 			   c->host ? c->host : "-");
+	if (c->drain_count)
+		buf_printf(b, " drain=%s", value_statuses_text(c->drain, c->drain_count, text));
+	if (c->degraded_count)
+		buf_printf(b, " degraded=%s",
+			   value_statuses_text(c->degraded, c->degraded_count, text));
 	if (check_has(c->type) & CHECK_HAS_CERTIFICATE)
 		buf_printf(b, " secret=%s name=%s", c->secret ? c->secret : "-",
 			   c->server_name ? c->server_name : "-");
@@ -389,6 +394,10 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		  "\"other/check\" is not the name of a Secret: lower-case letters, digits, '-' "
 		  "and "
 		  "'.', at most 253; left as it was" },
+		{ "health-check-drain-status", "600",
+		  "\"600\" is not a list of at most 8 HTTP statuses such as 503,520-529, or empty; "
+		  "left "
+		  "as it was" },
 		{ "health-check-server-name", "www.example.org:443",
 		  "\"www.example.org:443\" is not a host name or an address, without a port; left "
 		  "as "
@@ -415,6 +424,20 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 }
 
 #define HTTPS(rest) PLAIN "https port=0 2/3 2000/1000/500 path=/ host=" rest
+
+static void a_status_may_say_more_than_good_or_bad(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "http", "health-check-drain-status", "503",
+		     "health-check-degraded-status", "429,520-529"),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399 drain=503 "
+		     "degraded=429,520-529\n");
+	expect(PAIRS("health-check-type", "http", "health-check-drain-status", ""),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399\n");
+	expect(PAIRS("health-check-drain-status", "503"), UNCHANGED
+	       "warning 1: annotation parasaus.io/health-check-drain-status has no effect "
+	       "with a health check of type tcp\n");
+}
 
 static void https_knows_whom_to_trust(void **state)
 {
@@ -828,6 +851,7 @@ int main(void)
 		cmocka_unit_test(http_without_a_path_asks_for_the_root),
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
+		cmocka_unit_test(a_status_may_say_more_than_good_or_bad),
 		cmocka_unit_test(https_knows_whom_to_trust),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),

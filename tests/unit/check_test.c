@@ -31,6 +31,17 @@ static struct check *http_of(const char *path, const char *host, const char *mat
 	return c;
 }
 
+static struct check *saying_of(uint16_t drain, uint16_t degraded)
+{
+	struct check *c = check_new(CHECK_HTTP);
+
+	c->drain_count = drain > 0;
+	c->drain[0] = (struct check_status_range){ drain, drain };
+	c->degraded_count = degraded > 0;
+	c->degraded[0] = (struct check_status_range){ degraded, degraded };
+	return c;
+}
+
 static struct check *mysql_of(const char *secret, enum check_role role, enum check_tls tls,
 			      uint32_t max_lag_s)
 {
@@ -197,6 +208,9 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		redis_of("db/check", CHECK_ROLE_READER),
 		postgresql_of(NULL, CHECK_ROLE_ANY, CHECK_TLS_PREFERRED),
 		postgresql_of("db/check", CHECK_ROLE_READER, CHECK_TLS_REQUIRED),
+		saying_of(503, 0),
+		saying_of(0, 503),
+		saying_of(503, 520),
 		https_of(NULL, NULL),
 		https_of("web/check", NULL),
 		https_of(NULL, "www.example.org"),
@@ -308,6 +322,7 @@ static void an_https_question_out_of_bounds_is_refused(void **state)
 		https_of("check", NULL), https_of(NULL, "www.example.org:443"),
 		https_of(NULL, "a b"),	 https_of(NULL, ".org"),
 		https_of(NULL, NULL),	 https_of(NULL, NULL),
+		saying_of(99, 0),	 saying_of(0, 600),
 	};
 
 	(void)state;

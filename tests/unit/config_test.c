@@ -118,6 +118,8 @@ static void what_is_written_counts(void **state)
 		"  check: http\n"
 		"  host: www.example.com\n"
 		"  expect: 200-299,401\n"
+		"  drainStatus: 503\n"
+		"  degradedStatus: 429,520-529\n"
 		"  interval: 500ms\n"
 		"  timeout: 0.4\n"
 		"  fast: 0.1s\n"
@@ -164,6 +166,10 @@ static void what_is_written_counts(void **state)
 	assert_string_equal(d->check->path, "/healthz");
 	assert_string_equal(d->check->host, "www.example.com");
 	assert_int_equal(d->check->expect_count, 2);
+	assert_int_equal(d->check->drain_count, 1);
+	assert_int_equal(d->check->drain[0].first, 503);
+	assert_int_equal(d->check->degraded_count, 2);
+	assert_int_equal(d->check->degraded[1].last, 529);
 	assert_int_equal(d->check->interval_ms, 500);
 	assert_int_equal(d->check->timeout_ms, 400);
 	assert_int_equal(d->check->fast_ms, 100);
@@ -579,6 +585,12 @@ static void defaults_fit_each_other(void **state)
 		  "'#'" },
 		{ "defaults: {check: http, host: a/b}\n",
 		  "line 1: defaults.host: 'a/b' is no host name or address" },
+		{ "defaults: {check: tcp, drainStatus: 503}\n",
+		  "line 1: defaults.drainStatus: is for a check of type 'http' or 'https'; this "
+		  "one is tcp" },
+		{ "defaults: {check: http, degradedStatus: 600}\n",
+		  "line 1: defaults.degradedStatus: '600': statuses are 100 to 599, in at most 8 "
+		  "ranges" },
 		{ "defaults: {check: http, expect: 2xx}\n",
 		  "line 1: defaults.expect: '2xx': statuses are 100 to 599, in at most 8 ranges" },
 		{ "defaults: {check: http, expect: ok}\n",

@@ -99,6 +99,15 @@ static void members_are_explained(void **state)
 		       "\"reasons\":[\"slow-start\"],\"state\":\"up\",\"target\":\"1\"}",
 		       "IN: weight 4 of 20; it is up again, and its weight grows by and by. It is "
 		       "up.");
+	check_sentence("{\"inTable\":true,\"weight\":7,\"effectiveWeight\":0,"
+		       "\"reasons\":[\"draining\"],\"state\":\"up\",\"target\":\"1\","
+		       "\"lastCheck\":{\"reason\":\"draining\",\"detail\":503}}",
+		       "OUT: in the kernel's table with weight 0, so no new connections; it says "
+		       "that it is about to go. It is up. Last check: it answered that it is about "
+		       "to go.");
+	check_sentence("{\"inTable\":true,\"weight\":7,\"effectiveWeight\":1,"
+		       "\"reasons\":[\"degraded\"],\"state\":\"up\",\"target\":\"1\"}",
+		       "IN: weight 1 of 7; it says that it is not at its best. It is up.");
 	check_sentence(
 		"{\"inTable\":true,\"weight\":1,\"effectiveWeight\":1,"
 		"\"reasons\":[\"mass-failure\"],\"state\":\"down\",\"target\":\"1\"}",
@@ -204,6 +213,10 @@ static void checks_are_described(void **state)
 		  "b\",\"serverName\":\"h\"," TIMES,
 		  "https by the certificates in Secret a/b, as h, GET / to the member's "
 		  "port" TIMES_SAID },
+		{ "{\"type\":\"http\",\"path\":\"/\",\"expect\":\"200\",\"drainStatus\":\"503\","
+		  "\"degradedStatus\":\"520-529\"," TIMES,
+		  "http GET / to the member's port, status 200 expected, 503: it drains, "
+		  "520-529: it is degraded" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\"," TIMES,
 		  "redis without a login to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"writer\"," TIMES,

@@ -233,6 +233,8 @@ static const struct {
 	{ "health-check-path", "/up", "\"health-check-type\":\"http\"" },
 	{ "health-check-host", "a.example", "\"health-check-type\":\"http\"" },
 	{ "health-check-expect", "204", "\"health-check-type\":\"http\"" },
+	{ "health-check-drain-status", "503", "\"health-check-type\":\"http\"" },
+	{ "health-check-degraded-status", "520-529", "\"health-check-type\":\"http\"" },
 	{ "health-check-match", "fine", "\"health-check-type\":\"http\"" },
 	{ "health-check-send", "PING", "\"health-check-type\":\"tcp-full\"" },
 	{ "health-check-answer", "PONG", "\"health-check-type\":\"tcp-full\"" },

@@ -105,6 +105,20 @@ static const struct reply_case cases[] = {
 	{ "match that begins twice", "aab", OK_HEAD "\r\naaab", CLOSED, true, HC_REASON_OK, 200 },
 	{ "match that begins in itself", "ababac", OK_HEAD "\r\nabababacx", CLOSED, true,
 	  HC_REASON_OK, 200 },
+	{ "draining", "works", "HTTP/1.1 520 X\r\nContent-Length: 0\r\n\r\n", OPEN, true,
+	  HC_REASON_DRAINING, 520 },
+	{ "draining, cut off", NULL, "HTTP/1.1 520 X\r\nContent-Length: 9\r\n\r\n", CLOSED, true,
+	  HC_REASON_DRAINING, 520 },
+	{ "draining, before expected", NULL, "HTTP/1.1 202 X\r\n\r\n", CLOSED, true,
+	  HC_REASON_DRAINING, 202 },
+	{ "degraded, before expected", NULL, "HTTP/1.1 203 X\r\n\r\n", CLOSED, true,
+	  HC_REASON_DEGRADED, 203 },
+	{ "degraded, cut off", NULL, "HTTP/1.1 521 X\r\nContent-Length: 9\r\n\r\n", CLOSED, true,
+	  HC_REASON_DEGRADED, 521 },
+	{ "degraded, no body", NULL, "HTTP/1.1 521 X\r\nContent-Length: 0\r\n\r\n", OPEN, true,
+	  HC_REASON_DEGRADED, 521 },
+	{ "degraded, before the body", "works", "HTTP/1.1 203 X\r\nContent-Length: 3\r\n\r\nill",
+	  OPEN, true, HC_REASON_DEGRADED, 203 },
 	{ "match on an ill status", "works", "HTTP/1.1 503 X\r\n\r\nworks", CLOSED, true,
 	  HC_REASON_STATUS, 503 },
 };
@@ -114,6 +128,12 @@ static struct check *check_with(const char *match)
 	struct check *c = check_new(CHECK_HTTP);
 
 	c->match = match ? xstrdup(match) : NULL;
+	c->drain[0] = (struct check_status_range){ 520, 520 };
+	c->drain[1] = (struct check_status_range){ 202, 202 };
+	c->drain_count = 2;
+	c->degraded[0] = (struct check_status_range){ 520, 529 };
+	c->degraded[1] = (struct check_status_range){ 202, 203 };
+	c->degraded_count = 2;
 	return c;
 }
 
@@ -230,6 +250,7 @@ static void statuses_are_taken_from_the_check(void **state)
 	check->expect[0] = (struct check_status_range){ 401, 401 };
 	check->expect[1] = (struct check_status_range){ 500, 503 };
 	check->expect_count = 2;
+	check->drain_count = check->degraded_count = 0;
 	for (uint16_t status = 200; status <= 599; status++) {
 		char text[64];
 		bool want = status == 401 || (status >= 500 && status <= 503);

@@ -334,9 +334,10 @@ static void a_secret_out_of_bounds_is_refused(void **state)
 
 static void enums_out_of_range_are_refused(void **state)
 {
-	/* Offsets of state, reason and proven in a verdict. */
-	static const size_t at[] = { 16, 17, 22 };
-	static const uint8_t beyond[] = { VERDICT_DOWN + 1, HC_REASON_COUNT, 2 };
+	/* Offsets of state, reason, proven and standing in a verdict. */
+	static const size_t at[] = { 16, 17, 22, 23 };
+	static const uint8_t beyond[] = { VERDICT_DOWN + 1, HC_REASON_COUNT, 2,
+					  HC_STANDING_DRAINING + 1 };
 	struct hc_verdict v = { .id = 1 };
 
 	(void)state;

@@ -36,9 +36,10 @@ static const struct row rows[] = {
 	{ "ten are ten", VERDICT_DOWN, 10, 10, "+++++++++-++++++++++", "DDDDDDDDDDDDDDDDDDDU" },
 };
 
+/* '~' is a success that says it is degraded, '/' one that says it drains. */
 static enum hc_meaning meaning_of(char c)
 {
-	return c == '+' ? HC_MEANS_GOOD : c == '-' ? HC_MEANS_BAD : HC_MEANS_NOTHING;
+	return strchr("+~/", c) ? HC_MEANS_GOOD : c == '-' ? HC_MEANS_BAD : HC_MEANS_NOTHING;
 }
 
 static void rows_lead_to_states(void **state)
@@ -62,6 +63,17 @@ static void rows_lead_to_states(void **state)
 		if (strcmp(got, r->states) != 0)
 			fail_msg("%s: %s gave %s, not %s", r->name, r->results, got, r->states);
 	}
+}
+
+/* What says so; a success may say more than that. */
+static enum hc_reason reason_of(char c)
+{
+	static const enum hc_reason reasons[] = {
+		['+'] = HC_REASON_OK,	   ['~'] = HC_REASON_DEGRADED, ['/'] = HC_REASON_DRAINING,
+		['-'] = HC_REASON_REFUSED, ['.'] = HC_REASON_LATE,
+	};
+
+	return reasons[(unsigned char)c];
 }
 
 /*
@@ -136,6 +148,7 @@ static void model_feed(struct model *m, const struct check *c, char result, int6
 
 	if (result == '.')
 		return;
+	result = meaning_of(result) == HC_MEANS_GOOD ? '+' : '-';
 	m->seen[m->count++] = result;
 	if (!model_speaks_against(m, result)) {
 		m->proven = true;
@@ -152,6 +165,28 @@ static bool model_in_doubt(const struct model *m, const struct check *c, int64_t
 {
 	return !model_held_ms(m, c, now_ms) &&
 	       (!m->proven || (m->count && model_speaks_against(m, m->seen[m->count - 1])));
+}
+
+/* By the last success of the first so many results. */
+static enum hc_standing model_standing(const char *results, size_t count)
+{
+	while (count-- > 0) {
+		if (meaning_of(results[count]) == HC_MEANS_GOOD)
+			return results[count] == '+'   ? HC_STANDING_NORMAL
+			       : results[count] == '~' ? HC_STANDING_DEGRADED
+						       : HC_STANDING_DRAINING;
+	}
+	return HC_STANDING_NORMAL;
+}
+
+static void compare_standing(struct hc_health *h, const char *results, size_t i)
+{
+	enum hc_standing before = model_standing(results, i), want = model_standing(results, i + 1);
+	bool changed = hc_health_stand(h, meaning_of(results[i]), reason_of(results[i]));
+
+	if (h->standing != want || changed != (before != want))
+		fail_msg("\"%.*s\" left it standing %u, not %u, or that is not told", (int)i + 1,
+			 results, h->standing, want);
 }
 
 /* Between two probes pass steps_ms[i] before the i-th; NULL: a second. */
@@ -172,6 +207,7 @@ static void compare_with_model(enum verdict_state initial, const struct check *c
 
 		now_ms += steps_ms ? steps_ms[i] : 1000;
 		now = (mono_t){ now_ms * 1000000 };
+		compare_standing(&h, results, i);
 		changed = hc_health_feed(&h, c, meaning_of(results[i]), now);
 		model_feed(&m, c, results[i], now_ms);
 		if (h.state != m.state || h.proven != m.proven || changed != (before != m.state) ||
@@ -218,6 +254,8 @@ static void random_history(struct random *rnd, char *out, size_t len)
 		if (random_below(rnd, 8) == 0)
 			result = result == '+' ? '-' : '+';
 		out[i] = random_below(rnd, 10) == 0 ? '.' : result;
+		if (out[i] == '+' && random_below(rnd, 4) == 0)
+			out[i] = random_below(rnd, 2) ? '~' : '/';
 	}
 	out[len] = 0;
 }
@@ -437,6 +475,8 @@ static void a_role_takes_more_than_being_alive(void **state)
 		{ HC_REASON_EXPIRED, '-', '-' },
 		{ HC_REASON_NAME, '-', '-' },
 		{ HC_REASON_CLIENT_CERTIFICATE, '-', '-' },
+		{ HC_REASON_DRAINING, '+', '+' },
+		{ HC_REASON_DEGRADED, '+', '+' },
 		{ HC_REASON_SILENT, '+', '+' },
 		{ HC_REASON_DNS_ERROR, '-', '-' },
 		{ HC_REASON_NOT_SERVING, '-', '-' },
@@ -466,6 +506,40 @@ static void a_role_takes_more_than_being_alive(void **state)
 	}
 }
 
+/* It holds at once, over failures and trouble, until a good answer says otherwise. */
+static void what_a_good_answer_says_besides_holds(void **state)
+{
+	static const struct {
+		enum hc_reason reason;
+		enum hc_standing standing;
+		bool changes;
+	} steps[] = {
+		{ HC_REASON_OK, HC_STANDING_NORMAL, false },
+		{ HC_REASON_DRAINING, HC_STANDING_DRAINING, true },
+		{ HC_REASON_DRAINING, HC_STANDING_DRAINING, false },
+		{ HC_REASON_TIMEOUT, HC_STANDING_DRAINING, false },
+		{ HC_REASON_LATE, HC_STANDING_DRAINING, false },
+		{ HC_REASON_DEGRADED, HC_STANDING_DEGRADED, true },
+		{ HC_REASON_STATUS, HC_STANDING_DEGRADED, false },
+		{ HC_REASON_OK, HC_STANDING_NORMAL, true },
+		{ HC_REASON_DEGRADED, HC_STANDING_DEGRADED, true },
+		{ HC_REASON_DRAINING, HC_STANDING_DRAINING, true },
+		{ HC_REASON_SILENT, HC_STANDING_NORMAL, true },
+	};
+	const struct check c = { .rise = 2, .fall = 3 };
+	struct hc_health h = hc_health_new(VERDICT_UP);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		enum hc_meaning m = hc_reason_meaning(&c, h.state, steps[i].reason);
+
+		assert_int_equal(hc_health_stand(&h, m, steps[i].reason), steps[i].changes);
+		assert_int_equal(h.standing, steps[i].standing);
+		assert_int_equal(h.state, VERDICT_UP);
+	}
+	assert_int_equal(sizeof(h), 8);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -478,6 +552,7 @@ int main(void)
 		cmocka_unit_test(what_was_inherited_is_no_flap),
 		cmocka_unit_test(who_is_held_is_asked_at_the_normal_interval),
 		cmocka_unit_test(flaps_are_counted_as_far_as_they_fit),
+		cmocka_unit_test(what_a_good_answer_says_besides_holds),
 		cmocka_unit_test(every_reason_has_a_meaning),
 		cmocka_unit_test(what_no_probe_results_in_is_not_asked_for),
 		cmocka_unit_test(a_role_takes_more_than_being_alive),

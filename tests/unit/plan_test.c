@@ -22,7 +22,7 @@
 #define C	"-a -t 10.0.0.1:80 -r 10.1.0.3:8080 -m -w "
 
 /* One letter a member: u up, d down for long, j just down, n not known yet, t terminating,
- * z weight zero, s saturated; a capital: of the last good set.
+ * z weight zero, s saturated, x draining, y degraded; a capital: of the last good set.
  * With the role writer: w up and seen to take writes, v the same of weight 0, r just seen to be read-only. */
 struct plan_case {
 	const char *name;
@@ -163,6 +163,32 @@ static const struct plan_case cases[] = {
 	  .scheduler = "sh",
 	  .want = "-A -t 10.0.0.1:80 -s sh\n" A "1\n" B "7\n" },
 
+	{ .name = "a member that is degraded keeps a little while others are up",
+	  .members = "5yu",
+	  .want = SERVICE A "5\n" B "1\n" C "1\n" },
+	{ .name = "... and its weight where all that are up are, or have no room",
+	  .members = "ysd",
+	  .want = SERVICE A "7\n" B "7\n" },
+	{ .name = "a member that drains gets nothing new, and stays",
+	  .members = "5xu",
+	  .want = SERVICE A "5\n" B "0\n" C "1\n" },
+	{ .name = "... whatever on-unhealthy says, for it is up",
+	  .members = "ux",
+	  .unhealthy = UNHEALTHY_RESET,
+	  .want = SERVICE A "1\n" B "0\n" },
+	{ .name = "... and has its weight where nobody else is up",
+	  .members = "dx",
+	  .want = SERVICE B "7\n" },
+	{ .name = "... or all others that are go as well",
+	  .members = "xxz",
+	  .want = SERVICE A "7\n" B "7\n" C "0\n" },
+	{ .name = "... and goes before those that are degraded",
+	  .members = "xyd",
+	  .want = SERVICE A "0\n" B "7\n" },
+	{ .name = "... and counts as up for min-healthy",
+	  .members = "UxD",
+	  .min_healthy = 60,
+	  .want = SERVICE A "1\n" B "0\n" },
 	{ .name = "readers and Galera nodes in their role are equals",
 	  .members = "uur",
 	  .role = CHECK_ROLE_READER,
@@ -309,6 +335,8 @@ static uint16_t weight_of(char letter)
 		return 0;
 	case 's':
 	case 'S':
+	case 'x':
+	case 'y':
 		return 7;
 	case '5':
 		return 5;
@@ -325,6 +353,8 @@ static void fact_of(const struct plan_case *c, size_t i, struct plan_fact *f)
 	f->last_good = letter == 'U' || letter == 'D';
 	f->down_since = down_since(letter);
 	f->saturated = letter == 's' || letter == 'S';
+	f->draining = letter == 'x';
+	f->degraded = letter == 'y';
 	f->other_role = letter == 'r';
 	f->claims = letter == 'w' || letter == 'v';
 	f->writer = was == 'w' || was == 'W';

@@ -51,5 +51,12 @@ export function checkWords(check) {
 		fall: check.fall,
 	});
 
-	return check.holdDownSeconds ? words + ', ' + t('check.held', { hold: duration(check.holdDownSeconds) }) : words;
+	return [
+		words,
+		check.drainStatus && t('check.drain', { statuses: check.drainStatus }),
+		check.degradedStatus && t('check.degraded', { statuses: check.degradedStatus }),
+		check.holdDownSeconds && t('check.held', { hold: duration(check.holdDownSeconds) }),
+	]
+		.filter(Boolean)
+		.join(', ');
 }
