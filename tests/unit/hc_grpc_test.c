@@ -178,6 +178,11 @@ static void serve(struct server *server, const struct buf *said)
 
 static void all_is_asked_at_once(void **state)
 {
+	static const char fields[] = ":method=POST\n:scheme=http\n"
+				     ":path=/grpc.health.v1.Health/Check\n"
+				     ":authority=10.0.0.7:50051\nte=trailers\n"
+				     "grpc-timeout=1000m\ncontent-type=application/grpc\n"
+				     "user-agent=parasaus-probe/";
 	struct check *c = check_new(CHECK_GRPC);
 	struct server server;
 	struct hc_grpc g;
@@ -186,11 +191,9 @@ static void all_is_asked_at_once(void **state)
 	hc_grpc_init(&g, c, &there);
 	assert_false(g.is_over);
 	serve(&server, &g.out);
-	assert_string_equal(server.fields, ":method=POST\n:scheme=http\n"
-					   ":path=/grpc.health.v1.Health/Check\n"
-					   ":authority=10.0.0.7:50051\nte=trailers\n"
-					   "grpc-timeout=1000m\ncontent-type=application/grpc\n"
-					   "user-agent=parasaus-probe/" PARASAUS_VERSION "\n");
+	assert_memory_equal(server.fields, fields, sizeof(fields) - 1);
+	/* Behind them the version that grpc.c was built as, and nothing else. */
+	assert_string_equal(strchr(server.fields + sizeof(fields) - 1, '\n'), "\n");
 	assert_int_equal(server.body_len, 5);
 	assert_memory_equal(server.body, "\0\0\0\0\0", 5);
 	assert_true(server.ended);
