@@ -17,6 +17,8 @@
 #define READ_SIZE  4096
 #define HTTP_PORT  80
 #define HTTPS_PORT 443
+/* Once: mostly all of it comes together, and what it told of after that would be for nobody. */
+#define ANSWER (EPOLLIN | EPOLLRDHUP | EPOLLONESHOT)
 
 static void host_of(const struct check *c, const struct endpoint *to, char *out, size_t size)
 {
@@ -79,7 +81,7 @@ static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, stru
 		return wait_for(p, io, token, EPOLLOUT, out);
 	p->reply = xmalloc(sizeof(*p->reply));
 	hc_http_reply_init(p->reply, p->check);
-	return wait_for(p, io, token, EPOLLIN | EPOLLRDHUP | EPOLLET, out);
+	return wait_for(p, io, token, ANSWER, out);
 }
 
 /* The peer's FIN is here: a plain close leaves no TIME_WAIT with us. */
@@ -89,7 +91,7 @@ static void close_in_peace(struct hc_probe *p, const struct hc_io *io)
 	p->fd = -1;
 }
 
-static bool hear(struct hc_probe *p, const struct hc_io *io, uint32_t events,
+static bool hear(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		 struct hc_outcome *out)
 {
 	char data[READ_SIZE];
@@ -105,7 +107,7 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, uint32_t events,
 			break;
 		}
 		if (n == -EAGAIN)
-			return false;
+			return wait_for(p, io, token, ANSWER, out);
 		if (n < 0) {
 			*out = hc_outcome_of_connection((int)-n);
 			return true;
@@ -132,7 +134,7 @@ bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, u
 	int error;
 
 	if (p->reply)
-		return hear(p, io, events, out);
+		return hear(p, io, token, events, out);
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		error = io->error(io->arg, p->fd);
 		*out = hc_outcome_of_connection(error ? error : ECONNRESET);

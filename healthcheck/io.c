@@ -28,8 +28,8 @@
 enum use {
 	HALF_OPEN = 1,
 	BY_IPV6 = 2,
-	ANSWERED = 4, /* since, it is a connection, and tells of changes (EPOLLET) */
-	LASTING = 8,  /* since, it tells of one thing again and again */
+	ANSWERED = 4, /* since, it is a connection; it still tells of one thing at a time */
+	LASTING = 8,  /* since, it tells of one again and again */
 };
 
 struct idle {
@@ -286,7 +286,7 @@ static int net_wait(void *arg, int fd, uint64_t token, uint32_t events)
 	struct epoll_event ev = { .events = events, .data.u64 = token };
 
 	if (use_of(n, fd))
-		set_use(n, fd, use_of(n, fd) | (events & EPOLLET ? ANSWERED : LASTING));
+		set_use(n, fd, use_of(n, fd) | (events & EPOLLONESHOT ? ANSWERED : LASTING));
 	return epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 

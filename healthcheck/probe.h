@@ -35,7 +35,7 @@ struct hc_io {
 	 */
 	int (*connect)(void *arg, const struct endpoint *to, bool complete, uint64_t token,
 		       int *out_fd);
-	/* From now on wait for these events instead; with EPOLLET for what changes. 0 or -errno. */
+	/* From now on wait for these events instead; with EPOLLONESHOT once. 0 or -errno. */
 	int (*wait)(void *arg, int fd, uint64_t token, uint32_t events);
 	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
 	ssize_t (*send)(void *arg, int fd, const void *data, size_t len); /* or -errno */

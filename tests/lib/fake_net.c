@@ -21,8 +21,8 @@ struct fake_conn {
 	struct fake_net *net;
 	struct fake_server *server; /* NULL: free */
 	uint64_t token;
-	uint32_t waits_for;
-	uint32_t events; /* that hold now */
+	uint32_t waits_for; /* 0: it told, and was to do so once */
+	uint32_t events;    /* that hold now */
 	int error;
 	bool is_lost, is_complete;
 	bool is_udp;	 /* what is said has its length before it, 2 bytes, for each datagram */
@@ -172,7 +172,7 @@ bool fake_net_next(const struct fake_net *n, mono_t *out)
 
 static void update(struct fake_conn *c)
 {
-	bool is_ready = c->events & (c->waits_for | EPOLLERR | EPOLLHUP);
+	bool is_ready = c->waits_for && c->events & (c->waits_for | EPOLLERR | EPOLLHUP);
 
 	if (is_ready == c->is_ready)
 		return;
@@ -226,6 +226,8 @@ static void on_piece(void *arg)
 	c->arrived += piece;
 	c->events |= EPOLLIN;
 	c->has_ended = c->is_ending && piece == left;
+	if (c->has_ended)
+		c->events |= EPOLLRDHUP;
 	update(c);
 	send_on(c);
 }
@@ -338,7 +340,9 @@ static int fake_connect(void *arg, const struct endpoint *to, bool complete, uin
 	*c = (struct fake_conn){ .net = n,
 				 .server = s,
 				 .token = token,
-				 .waits_for = to->protocol == IPPROTO_UDP ? EPOLLIN : EPOLLOUT,
+				 .waits_for = to->protocol == IPPROTO_UDP ? EPOLLIN
+					      : complete		  ? EPOLLOUT
+									  : EPOLLOUT | EPOLLONESHOT,
 				 .is_complete = complete,
 				 .is_udp = to->protocol == IPPROTO_UDP,
 				 .fd = c->fd };
@@ -432,15 +436,22 @@ static void fake_close(void *arg, int fd, bool reset)
 
 static size_t fake_poll(void *arg, struct hc_ready *out, size_t max)
 {
+	TAILQ_HEAD(, fake_conn) told = TAILQ_HEAD_INITIALIZER(told);
 	struct fake_net *n = arg;
 	struct fake_conn *c;
 	size_t count = 0;
 
-	TAILQ_FOREACH(c, &n->ready, ready)
-	{
-		if (count == max)
-			break;
+	while (count < max && (c = TAILQ_FIRST(&n->ready))) {
 		out[count++] = (struct hc_ready){ c->token, c->events };
+		TAILQ_REMOVE(&n->ready, c, ready);
+		TAILQ_INSERT_TAIL(&told, c, ready);
+	}
+	while ((c = TAILQ_FIRST(&told))) {
+		TAILQ_REMOVE(&told, c, ready);
+		TAILQ_INSERT_TAIL(&n->ready, c, ready);
+		if (c->waits_for & EPOLLONESHOT)
+			c->waits_for = 0;
+		update(c);
 	}
 	return count;
 }
