@@ -376,9 +376,20 @@ static void remember(struct core *c, struct target *t)
 	transitions_add(c->transitions, &t->newest, &e);
 }
 
-static void take_verdict(struct core *c, const struct hc_verdict *v)
+/* A prober that was started again asked nobody yet: the last that was heard holds. */
+static struct hc_verdict heard(const struct target *t, const struct hc_verdict *v)
 {
-	struct target *t = target_get(c, v->id);
+	struct hc_verdict now = *v;
+
+	if (t && !v->proven)
+		now.standing = t->verdict.standing;
+	return now;
+}
+
+static void take_verdict(struct core *c, const struct hc_verdict *told)
+{
+	struct target *t = target_get(c, told->id);
+	const struct hc_verdict now = heard(t, told), *v = &now;
 	bool changed, meant, was_proven, was_waiting, was_seen_failed;
 
 	if (!t) {

@@ -378,7 +378,7 @@ void send_verdict_why(struct world *w, uint64_t id, enum verdict_state state, en
 				.sequence = (uint64_t)w->mono_ms,
 				.state = state,
 				.reason = reason,
-				.proven = true,
+				.proven = reason != HC_REASON_INHERITED,
 				.standing = standing_of(reason),
 				.since_ms = world_wall(w) };
 	struct buf b = { 0 };

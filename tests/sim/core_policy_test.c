@@ -183,6 +183,10 @@ static void who_drains_gets_nothing_new_until_it_is_well(void **state)
 	/* It is up all the same, for longer than a member may drain that is to go. */
 	pass(w, 3600000);
 	assert_string_equal(wanted_text(w), VIP D1("9") D2("0") D3("9"));
+	/* A prober that started again has not heard of it. */
+	verdict_why(w, B, VERDICT_UP, HC_REASON_INHERITED);
+	pass(w, 10000);
+	assert_string_equal(wanted_text(w), VIP D1("9") D2("0") D3("9"));
 	verdict(w, B, VERDICT_UP);
 	await_wanted(w, VIP D1("9") D2("9") D3("9"));
 	assert_int_equal(reasons_of(w, 1), 0);
