@@ -51,10 +51,12 @@ static const struct filter {
  */
 static bool list_holds(const char *list, const char *word, size_t len)
 {
-	for (const char *at = list; at && *at; at = strchr(at, ',')) {
-		at += at != list; /* behind the comma */
+	for (const char *at = list; *at; at++) {
 		if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0'))
 			return true;
+		at = strchr(at, ',');
+		if (!at)
+			return false;
 	}
 	return false;
 }
