@@ -204,7 +204,7 @@ static void put_kernel(struct buf *out, const struct snapshot *s)
 	put_one(out, "parasaus_kernel_writes_total", METRIC_COUNTER,
 		"Commands sent to IPVS, refused ones too.", s->kernel_writes);
 	put_one(out, "parasaus_host_writes_total", METRIC_COUNTER,
-		"Changes of routes, rules, sets and sysctls.", s->other_writes);
+		"Changes of routes, rules, sets, proxy neighbours and sysctls.", s->other_writes);
 	put_one(out, "parasaus_repairs_total", METRIC_COUNTER,
 		"Changes by others that were undone.", s->repairs);
 }

@@ -37,8 +37,8 @@ int command_cleanup(const struct ctl_args *args)
 						  "configuration");
 	if (!command_confirm(args,
 			     "Running: %s -c %s --cleanup\n"
-			     "This deletes the agent's virtual services, routes, rules and sets "
-			     "from the kernel.\n"
+			     "This deletes the agent's virtual services, routes, rules, sets and "
+			     "proxy neighbours from the kernel.\n"
 			     "Connections through its addresses end.\n",
 			     agent, args->config))
 		return CTL_FAILED;

@@ -103,9 +103,9 @@ const struct ctl_command ctl_commands[] = {
 	  "up to two seconds, changes nothing, and needs root.",
 	  "co", command_doctor },
 	{ "cleanup", "-c FILE", "take out of the kernel what the agent put there",
-	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules and\n"
-	  "sets that belong to an agent of this configuration. The agent must not be running.\n"
-	  "Traffic to its addresses ends.",
+	  "Runs 'parasausd -c FILE --cleanup': deletes the virtual services, routes, rules,\n"
+	  "sets and proxy neighbours that belong to an agent of this configuration. It must not\n"
+	  "be running. Traffic to its addresses ends.",
 	  "cy", command_cleanup },
 	{ "whoami", "", "who one is to the agent",
 	  "Says who one is to the agent, and what one may do.", "o", command_whoami },
