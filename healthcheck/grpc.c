@@ -92,7 +92,8 @@ static void judge(struct hc_grpc *g, uint32_t code)
 		conclude_with(g, HC_REASON_STATUS, g->http_status);
 	else if (g->grpc_status >= 0 || code == NGHTTP2_NO_ERROR)
 		judge_status(g);
-	else if (g->is_reset || g->goaway >= 0)
+	/* Streams that a goodbye leaves behind are closed by this code. */
+	else if (g->is_reset || (g->goaway >= 0 && code == NGHTTP2_REFUSED_STREAM))
 		judge_broken(g, g->goaway > 0 ? g->goaway : code);
 	else /* by ourselves, for what it said */
 		conclude(g, HC_REASON_BAD_REPLY);
