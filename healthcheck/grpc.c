@@ -85,18 +85,24 @@ static void judge_broken(struct hc_grpc *g, int64_t code)
 			      code < INT32_MAX ? (int32_t)code : INT32_MAX);
 }
 
+/* By ourselves, for what it said: neither in peace, nor reset by it, nor left behind by its goodbye. */
+static bool is_broken_by_us(const struct hc_grpc *g, uint32_t code)
+{
+	return code != NGHTTP2_NO_ERROR && !g->is_reset &&
+	       !(g->goaway >= 0 && code == NGHTTP2_REFUSED_STREAM);
+}
+
 /* The stream has ended. Some put all they have to say before a reset (RFC 9113 section 8.1). */
 static void judge(struct hc_grpc *g, uint32_t code)
 {
-	if (g->http_status && g->http_status != HTTP_OK)
+	if (is_broken_by_us(g, code))
+		conclude(g, HC_REASON_BAD_REPLY);
+	else if (g->http_status && g->http_status != HTTP_OK)
 		conclude_with(g, HC_REASON_STATUS, g->http_status);
 	else if (g->grpc_status >= 0 || code == NGHTTP2_NO_ERROR)
 		judge_status(g);
-	/* Streams that a goodbye leaves behind are closed by this code. */
-	else if (g->is_reset || (g->goaway >= 0 && code == NGHTTP2_REFUSED_STREAM))
+	else
 		judge_broken(g, g->goaway > 0 ? g->goaway : code);
-	else /* by ourselves, for what it said */
-		conclude(g, HC_REASON_BAD_REPLY);
 }
 
 /* --- what the session tells ------------------------------------------------------------ */
