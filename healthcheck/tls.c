@@ -10,6 +10,7 @@
 #include "agent/base/xalloc.h"
 
 #define HANDSHAKE_MAX 65536 /* bytes of one handshake message: certificates */
+#define ALERTS_MAX    16    /* that are no more than a warning, of one connection */
 /*
  * What a stranger's key may cost: this process has one thread, and a signature is verified before
  * anybody asks whose it is. 8192 bits with a usual exponent take a millisecond, 32,768 with one as
@@ -35,6 +36,7 @@ struct hc_tls {
 	bool is_sending;	      /* a record was begun, and waits for room */
 	bool has_heard;		      /* something of the server's, inside TLS */
 	bool is_closed;		      /* by the peer */
+	unsigned alerts;	      /* warnings */
 	int error;		      /* of the connection: positive */
 	int fault;		      /* GnuTLS's, the last: negative */
 };
@@ -233,13 +235,19 @@ void hc_tls_free(struct hc_tls *t)
 	free(t);
 }
 
+/* Whether to go on after r: a server that does nothing but warn would hold up all other probes. */
+static bool is_passed_over(struct hc_tls *t, ssize_t r)
+{
+	return r == GNUTLS_E_WARNING_ALERT_RECEIVED && t->alerts++ < ALERTS_MAX;
+}
+
 int hc_tls_handshake(struct hc_tls *t)
 {
 	int r;
 
 	do
 		r = gnutls_handshake(t->session);
-	while (r == GNUTLS_E_WARNING_ALERT_RECEIVED || r == GNUTLS_E_INTERRUPTED);
+	while (is_passed_over(t, r) || r == GNUTLS_E_INTERRUPTED);
 	if (r == GNUTLS_E_AGAIN)
 		return -EAGAIN;
 	t->fault = r;
@@ -289,7 +297,8 @@ static enum hc_reason reason_of_alert(const struct hc_tls *t)
 
 struct hc_outcome hc_tls_fault(const struct hc_tls *t)
 {
-	if (t->fault == GNUTLS_E_FATAL_ALERT_RECEIVED)
+	if (t->fault == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	    t->fault == GNUTLS_E_WARNING_ALERT_RECEIVED)
 		return (struct hc_outcome){ reason_of_alert(t), 0 };
 	if (t->fault == GNUTLS_E_CERTIFICATE_ERROR || t->fault == GNUTLS_E_NO_CIPHER_SUITES)
 		return (struct hc_outcome){ HC_REASON_TLS, 0 };
@@ -333,7 +342,7 @@ ssize_t hc_tls_recv(struct hc_tls *t, void *data, size_t len)
 
 	do
 		r = gnutls_record_recv(t->session, data, len);
-	while (r == GNUTLS_E_WARNING_ALERT_RECEIVED);
+	while (is_passed_over(t, r));
 	t->has_heard |= r > 0;
 	return outcome(t, r);
 }

@@ -83,7 +83,7 @@ static int pull_timeout(gnutls_transport_ptr_t arg, unsigned ms)
 	return ((struct tls_peer *)arg)->to_server.len > 0;
 }
 
-struct tls_peer *tls_peer_new(void)
+static struct tls_peer *make(const char *priority)
 {
 	struct tls_peer *p = xcalloc(1, sizeof(*p));
 	int bad = 0;
@@ -92,7 +92,7 @@ struct tls_peer *tls_peer_new(void)
 	bad |= gnutls_certificate_allocate_credentials(&p->credentials);
 	bad |= gnutls_certificate_set_x509_key(p->credentials, &p->certificate, 1, p->key);
 	bad |= gnutls_init(&p->session, GNUTLS_SERVER | GNUTLS_NONBLOCK);
-	bad |= gnutls_set_default_priority(p->session);
+	bad |= gnutls_set_default_priority_append(p->session, priority, NULL, 0);
 	bad |= gnutls_credentials_set(p->session, GNUTLS_CRD_CERTIFICATE, p->credentials);
 	assert(!bad);
 	gnutls_transport_set_ptr(p->session, p);
@@ -100,6 +100,16 @@ struct tls_peer *tls_peer_new(void)
 	gnutls_transport_set_pull_function(p->session, pull);
 	gnutls_transport_set_pull_timeout_function(p->session, pull_timeout);
 	return p;
+}
+
+struct tls_peer *tls_peer_new(void)
+{
+	return make("+VERS-TLS1.3");
+}
+
+struct tls_peer *tls_peer_new_1_2(void)
+{
+	return make("-VERS-TLS1.3");
 }
 
 void tls_peer_free(struct tls_peer *p)
@@ -138,6 +148,13 @@ void tls_peer_close(struct tls_peer *p)
 void tls_peer_say(struct tls_peer *p, const void *data, size_t len)
 {
 	buf_put(&p->to_client, data, len);
+}
+
+void tls_peer_warn(struct tls_peer *p, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		assert(gnutls_alert_send(p->session, GNUTLS_AL_WARNING,
+					 GNUTLS_A_NO_RENEGOTIATION) == 0);
 }
 
 bool tls_peer_is_up(const struct tls_peer *p)

@@ -15,6 +15,7 @@
 struct tls_peer;
 
 struct tls_peer *tls_peer_new(void);
+struct tls_peer *tls_peer_new_1_2(void); /* it speaks nothing newer than TLS 1.2 */
 void tls_peer_free(struct tls_peer *p);
 const char *tls_peer_certificate(const struct tls_peer *p); /* PEM; its own authority */
 /* The client's network: one connection, whatever the descriptor. At most `piece` bytes at a time. */
@@ -23,6 +24,7 @@ void tls_peer_turn(struct tls_peer *p);
 /* From now on: closed without a word; these bytes instead of TLS. */
 void tls_peer_close(struct tls_peer *p);
 void tls_peer_say(struct tls_peer *p, const void *data, size_t len);
-bool tls_peer_is_up(const struct tls_peer *p); /* its side of the handshake is done */
+void tls_peer_warn(struct tls_peer *p, unsigned count); /* by so many alerts that are not fatal */
+bool tls_peer_is_up(const struct tls_peer *p);		/* its side of the handshake is done */
 
 #endif

@@ -163,6 +163,39 @@ static void what_is_damaged_on_the_way_is_an_error(void **state)
 	tls_peer_free(p);
 }
 
+/* Whoever reads until something else comes reads as long as the server likes. */
+static void a_server_may_warn_but_not_for_ever(void **state)
+{
+	struct tls_peer *p = tls_peer_new_1_2();
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls *t = hc_tls_new(&io, 7, NULL, NULL);
+
+	(void)state;
+	assert_int_equal(shake(t, p), 0);
+	tls_peer_warn(p, 16);
+	echo(t, p, "well so far");
+	tls_peer_warn(p, 1000);
+	assert_int_equal(hc_tls_recv(t, &(char){ 0 }, 1), -EPROTO);
+	assert_int_equal(hc_tls_fault(t).reason, HC_REASON_TLS);
+	hc_tls_free(t);
+	tls_peer_free(p);
+}
+
+static void it_may_not_in_the_handshake_either(void **state)
+{
+	struct tls_peer *p = tls_peer_new();
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls *t = hc_tls_new(&io, 7, NULL, NULL);
+
+	(void)state;
+	assert_int_equal(hc_tls_handshake(t), -EAGAIN);
+	for (int i = 0; i < 1000; i++)
+		tls_peer_say(p, "\x15\3\3\0\2\1\x64", 7);
+	assert_int_equal(hc_tls_handshake(t), -EPROTO);
+	hc_tls_free(t);
+	tls_peer_free(p);
+}
+
 /* A certificate of such a key; whoever signed it. */
 static bool is_small(gnutls_pk_algorithm_t signer_of, unsigned bits, size_t exponent_len)
 {
@@ -224,6 +257,8 @@ int main(void)
 		cmocka_unit_test(trust_is_asked_after_the_handshake),
 		cmocka_unit_test(a_peer_that_does_not_speak_tls_fails_the_handshake),
 		cmocka_unit_test(what_is_damaged_on_the_way_is_an_error),
+		cmocka_unit_test(a_server_may_warn_but_not_for_ever),
+		cmocka_unit_test(it_may_not_in_the_handshake_either),
 		cmocka_unit_test(a_key_that_takes_long_is_refused),
 	};
 
