@@ -51,15 +51,19 @@ static bool hear(struct hc_probe *p, const struct hc_datagrams *d, const struct 
 		 struct hc_outcome *out)
 {
 	uint8_t data[HC_DATAGRAM_LOOK];
+	int error = 0;
 
 	/* Bounded: each is the answer, or one of the others. */
 	for (;;) {
 		ssize_t n = io->recv(io->arg, p->fd, data, sizeof(data));
 
-		if (n == -EAGAIN)
-			return false;
+		/* It is told of before what is here, and once: an answer that is here holds. */
+		if (n < 0 && n != -EAGAIN && !error) {
+			error = (int)-n;
+			continue;
+		}
 		if (n < 0)
-			return fail(out, (int)-n);
+			return error ? fail(out, error) : false;
 		*out = d->judge(p->check, p->id, data, (size_t)n);
 		if (out->reason != HC_REASON_NONE)
 			return true;
@@ -87,12 +91,11 @@ bool hc_datagram_event(struct hc_probe *p, const struct hc_datagrams *d, const s
 bool hc_datagram_again(struct hc_probe *p, const struct hc_datagrams *d, const struct hc_io *io,
 		       struct hc_outcome *out)
 {
-	int r = ask(p, d, io);
-
-	/* That it could not be sent again says nothing of the first. */
-	if (r == 0 || r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -EPERM)
-		return false;
-	return fail(out, -r);
+	/* What was told of the first, or sending would be: */
+	if (hear(p, d, io, out))
+		return true;
+	/* that it cannot be sent again is of our own routes, none of which refuses. */
+	return ask(p, d, io) == -ECONNREFUSED && fail(out, ECONNREFUSED);
 }
 
 enum hc_reason hc_datagram_timed_out(const struct hc_probe *p, const struct hc_datagrams *d)

@@ -24,6 +24,8 @@ struct fake_conn {
 	uint32_t waits_for; /* 0: it told, and was to do so once */
 	uint32_t events;    /* that hold now */
 	int error;
+	int comes,
+		told; /* UDP: an error that is on its way; one that is here, until it was taken */
 	bool is_lost, is_complete;
 	bool is_udp;	 /* what is said has its length before it, 2 bytes, for each datagram */
 	struct buf said; /* by the server */
@@ -49,7 +51,7 @@ struct fake_net {
 	TAILQ_HEAD(, fake_conn) ready;
 	uint32_t open;
 	uint64_t attempts;
-	int error;
+	int error, datagram_error;
 	uint32_t cost_us;
 	uint64_t random;
 	fake_net_start_fn *on_start;
@@ -129,6 +131,11 @@ void fake_net_fail(struct fake_net *n, int error)
 	n->error = error;
 }
 
+void fake_net_fail_datagrams(struct fake_net *n, int error)
+{
+	n->datagram_error = error;
+}
+
 void fake_net_cost(struct fake_net *n, uint32_t us)
 {
 	n->cost_us = us;
@@ -192,6 +199,22 @@ static void arrive_later(struct fake_conn *c, timer_fn *fn)
 
 static void on_piece(void *arg);
 
+static void hear_error(struct fake_conn *c, int error)
+{
+	c->told = error;
+	c->events |= EPOLLERR;
+	update(c);
+}
+
+/* The first call that is made is told, and no other; it stays readable (the queue of errors). */
+static int take_error(struct fake_conn *c)
+{
+	int error = c->told;
+
+	c->told = 0;
+	return error;
+}
+
 /* Something was said, or the end: it is on its way, if nothing is yet. */
 static void send_on(struct fake_conn *c)
 {
@@ -206,8 +229,7 @@ static void on_answer(void *arg)
 
 	c->timer = 0;
 	if (c->is_udp) {
-		c->events |= EPOLLERR;
-		update(c);
+		hear_error(c, c->error);
 		return;
 	}
 	c->events = c->error ? EPOLLERR | EPOLLHUP | EPOLLOUT : EPOLLOUT;
@@ -228,6 +250,9 @@ static void on_piece(void *arg)
 	c->has_ended = c->is_ending && piece == left;
 	if (c->has_ended)
 		c->events |= EPOLLRDHUP;
+	if (c->comes)
+		hear_error(c, c->comes);
+	c->comes = 0;
 	update(c);
 	send_on(c);
 }
@@ -238,6 +263,11 @@ void fake_conn_say(struct fake_conn *c, const void *data, size_t len)
 		wire_put_u16(&c->said, (uint16_t)len);
 	buf_put(&c->said, data, len);
 	send_on(c);
+}
+
+void fake_conn_tell(struct fake_conn *c, int error)
+{
+	c->comes = error;
 }
 
 void fake_conn_end(struct fake_conn *c)
@@ -287,7 +317,12 @@ static bool is_lost(struct fake_conn *c)
 static ssize_t send_datagram(struct fake_conn *c, const void *data, size_t len)
 {
 	struct fake_server *s = c->server;
+	int error = take_error(c);
 
+	if (!error)
+		error = c->net->datagram_error;
+	if (error)
+		return -error;
 	s->datagrams++;
 	if (s->lose > 0)
 		s->lose--;
@@ -302,8 +337,11 @@ static ssize_t send_datagram(struct fake_conn *c, const void *data, size_t len)
 
 static ssize_t recv_datagram(struct fake_conn *c, void *data, size_t size)
 {
+	int error = take_error(c);
 	size_t len;
 
+	if (error)
+		return -error;
 	if (c->read == c->arrived)
 		return -EAGAIN;
 	len = c->said.data[c->read] | (size_t)c->said.data[c->read + 1] << 8;
@@ -371,7 +409,9 @@ static int fake_wait(void *arg, int fd, uint64_t token, uint32_t events)
 
 static int fake_error(void *arg, int fd)
 {
-	return conn_of(arg, fd)->error;
+	struct fake_conn *c = conn_of(arg, fd);
+
+	return c->is_udp ? take_error(c) : c->error;
 }
 
 static ssize_t fake_send(void *arg, int fd, const void *data, size_t len)

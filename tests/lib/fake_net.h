@@ -62,6 +62,8 @@ const struct clock *fake_net_clock(struct fake_net *n);
 struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e);
 /* Every connect() fails with this positive errno; 0: no more. */
 void fake_net_fail(struct fake_net *n, int error);
+/* The same of every datagram that is to be sent: of our own routes. */
+void fake_net_fail_datagrams(struct fake_net *n, int error);
 /* Each connect() takes this long of our own time: the clock moves within it. */
 void fake_net_cost(struct fake_net *n, uint32_t us);
 void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg);
@@ -72,6 +74,8 @@ uint64_t fake_net_attempts(const struct fake_net *n);
 /* What a service says arrives a latency later, and by UDP as one datagram; end: and then it closes. */
 void fake_conn_say(struct fake_conn *c, const void *data, size_t len);
 void fake_conn_end(struct fake_conn *c);
+/* UDP: with what was said comes word of this positive errno (ICMP). */
+void fake_conn_tell(struct fake_conn *c, int error);
 void fake_conn_reset(struct fake_conn *c); /* by RST, behind what was said */
 
 void fake_net_set(struct fake_net *n, mono_t now); /* never backwards */

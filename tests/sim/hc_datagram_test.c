@@ -26,6 +26,8 @@ struct ground {
 	uint32_t others; /* datagrams before the answer that are none */
 	bool is_mute;
 	uint32_t lost_of_each; /* so many first datagrams of each probe are lost */
+	int told;	       /* an error that comes with the answer */
+	int cuts_off;	       /* it is the last that can be sent: with this error by our routes */
 };
 
 static void answer(void *arg, struct fake_conn *c, const void *data, size_t len)
@@ -36,6 +38,8 @@ static void answer(void *arg, struct fake_conn *c, const void *data, size_t len)
 	assert_memory_equal(data, "ping", 4);
 	for (uint32_t i = 0; i < g->others; i++)
 		fake_conn_say(c, "pin", 3);
+	fake_conn_tell(c, g->told);
+	fake_net_fail_datagrams(g->w.net, g->cuts_off);
 	if (!g->is_mute)
 		fake_conn_say(c, "a pong", 6);
 }
@@ -45,6 +49,7 @@ static void on_start(void *arg, const struct fake_server *s, mono_t now)
 	struct ground *g = arg;
 
 	(void)now;
+	fake_net_fail_datagrams(g->w.net, 0);
 	if (s == g->server)
 		g->server->lose = g->lost_of_each;
 }
@@ -223,6 +228,45 @@ static void our_own_network_counts_for_nothing(void **state)
 	world_done(&g.w);
 }
 
+/* It was asked once, and has all of its time. */
+static void that_it_cannot_be_asked_again_is_not_its_fault(void **state)
+{
+	static const int errors[] = { ENETUNREACH, EHOSTUNREACH, EACCES, ENOBUFS };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		struct ground g;
+
+		ground_up(&g, "pong");
+		g.cuts_off = errors[i];
+		g.server->latency_us = 700000;
+		world_run_ms(&g.w, MINUTE_MS);
+		assert_verdict(&g, VERDICT_UP, HC_REASON_OK);
+		assert_int_equal(verdict(&g).failed, 0);
+		assert_int_equal(verdict(&g).latency_us, 700000);
+		assert_int_equal(g.server->datagrams, g.server->connects);
+		world_done(&g.w);
+	}
+}
+
+static void an_answer_that_is_here_holds_whatever_is_told_besides(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, "pong");
+	g.told = ECONNREFUSED;
+	g.others = 1;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_UP, HC_REASON_OK);
+	assert_int_equal(verdict(&g).failed, 0);
+	/* What comes with it is none. */
+	g.is_mute = true;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_verdict(&g, VERDICT_DOWN, HC_REASON_REFUSED);
+	world_done(&g.w);
+}
+
 /* Wherever it is taken back, or checked otherwise, nothing of it stays. */
 static void a_target_may_go_at_any_moment(void **state)
 {
@@ -304,6 +348,8 @@ int main(void)
 		cmocka_unit_test(what_the_network_says_takes_it_out),
 		cmocka_unit_test(what_is_no_answer_is_passed_over_but_not_for_ever),
 		cmocka_unit_test(our_own_network_counts_for_nothing),
+		cmocka_unit_test(that_it_cannot_be_asked_again_is_not_its_fault),
+		cmocka_unit_test(an_answer_that_is_here_holds_whatever_is_told_besides),
 		cmocka_unit_test(dns_is_asked_once_more_and_told_from_others),
 		cmocka_unit_test(a_target_may_go_at_any_moment),
 	};
