@@ -10,7 +10,12 @@
 #include "healthcheck/tls.h"
 
 #define READ_SIZE 4096
-#define READS_MAX 64 /* in one event: more than a whole conversation takes */
+/*
+ * In one event: more than a whole conversation takes. By TLS each read is a record of a few bytes,
+ * if its server likes to write so: so many take some milliseconds.
+ */
+#define READS_MAX   64
+#define RECORDS_MAX 1024
 
 struct hc_talk {
 	const struct hc_protocol *protocol;
@@ -133,7 +138,7 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *
 	struct hc_talk *t = p->talk;
 	uint8_t data[READ_SIZE];
 
-	for (unsigned i = 0; i < READS_MAX; i++) {
+	for (unsigned i = 0; i < (t->is_secured ? RECORDS_MAX : READS_MAX); i++) {
 		ssize_t n;
 
 		if (is_in(t, HC_TALK_SECURING))

@@ -106,9 +106,17 @@ static void *accepted(void *arg, struct fake_conn *c)
 static void answer(struct talk *t)
 {
 	const char *text = t->server->answer;
+	size_t left = strlen(text), most = t->server->record ? t->server->record : left;
 
 	t->server->requests++;
-	(void)!gnutls_record_send(t->session, text, strlen(text));
+	while (left > 0) {
+		ssize_t n = gnutls_record_send(t->session, text, left < most ? left : most);
+
+		if (n <= 0)
+			break;
+		text += n;
+		left -= (size_t)n;
+	}
 	(void)!gnutls_bye(t->session, GNUTLS_SHUT_WR);
 	if (!t->is_over)
 		fake_conn_end(t->conn);

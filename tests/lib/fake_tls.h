@@ -15,6 +15,7 @@
 
 struct fake_tls {
 	const char *answer; /* to each request, before it closes */
+	size_t record;	    /* bytes of it in each record; 0: as many as it holds */
 	size_t cut;	    /* it sends no more bytes than that, of TLS; SIZE_MAX: all of them */
 	enum fake_then then;
 	/* what it saw */

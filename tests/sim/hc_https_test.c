@@ -153,6 +153,29 @@ static void whom_to_trust_may_come_later_and_change(void **state)
 	pki_free(others);
 }
 
+/* All of them are there when it is looked at first. */
+static void a_page_may_come_in_many_small_records(void **state)
+{
+	struct ground g;
+	char page[15000];
+
+	(void)state;
+	ground_up(&g, NULL);
+	memset(page, 'x', sizeof(page) - 1);
+	page[sizeof(page) - 1] = '\0';
+	memcpy(page, "HTTP/1.0 200 OK\r\n\r\n", 19);
+	g.tls.answer = page;
+	g.tls.record = 16;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 2500) >= 0);
+	world_run_ms(&g.w, 10000);
+	assert_int_equal(verdict(&g).failed, 0);
+	/* But not so that all others have to wait for it. */
+	g.tls.record = 1;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_TOO_LONG);
+	ground_down(&g);
+}
+
 static bool is_of_a_cut(enum hc_reason r, enum fake_then then)
 {
 	return then == FAKE_THEN_WAITS ? r == HC_REASON_TIMEOUT : r == HC_REASON_CLOSED;
@@ -188,6 +211,7 @@ int main(void)
 		cmocka_unit_test(it_is_asked_on_time_and_judged),
 		cmocka_unit_test(what_it_says_besides_is_told_at_once),
 		cmocka_unit_test(whom_to_trust_may_come_later_and_change),
+		cmocka_unit_test(a_page_may_come_in_many_small_records),
 		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
 	};
 
