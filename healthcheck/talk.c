@@ -165,7 +165,7 @@ static bool wait_on(struct hc_probe *p, const struct hc_io *io, uint64_t token,
 	uint32_t events = EPOLLIN;
 	int r;
 
-	if (to_say(t)->len > 0 || (t->tls && !t->is_secured && hc_tls_wants_write(t->tls)))
+	if (to_say(t)->len > 0 || (t->tls && hc_tls_wants_write(t->tls)))
 		events |= EPOLLOUT;
 	if (events == t->waits_for)
 		return false;

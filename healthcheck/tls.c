@@ -36,9 +36,11 @@ struct hc_tls {
 	bool is_sending;	      /* a record was begun, and waits for room */
 	bool has_heard;		      /* something of the server's, inside TLS */
 	bool is_closed;		      /* by the peer */
-	unsigned alerts;	      /* warnings */
-	int error;		      /* of the connection: positive */
-	int fault;		      /* GnuTLS's, the last: negative */
+	bool has_renegotiated;	      /* or is about to */
+	bool is_renegotiating;
+	unsigned alerts; /* warnings */
+	int error;	 /* of the connection: positive */
+	int fault;	 /* GnuTLS's, the last: negative */
 };
 
 static void set_own(struct hc_tls_trust *t, struct hc_tls_own own)
@@ -295,10 +297,17 @@ static enum hc_reason reason_of_alert(const struct hc_tls *t)
 									  : HC_REASON_TLS;
 }
 
+/* It speaks TLS, and will not have it so. */
+static bool breaks_off(const struct hc_tls *t)
+{
+	return t->fault == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	       t->fault == GNUTLS_E_WARNING_ALERT_RECEIVED || t->fault == GNUTLS_E_REHANDSHAKE ||
+	       (t->is_renegotiating && !t->error && !t->is_closed);
+}
+
 struct hc_outcome hc_tls_fault(const struct hc_tls *t)
 {
-	if (t->fault == GNUTLS_E_FATAL_ALERT_RECEIVED ||
-	    t->fault == GNUTLS_E_WARNING_ALERT_RECEIVED)
+	if (breaks_off(t))
 		return (struct hc_outcome){ reason_of_alert(t), 0 };
 	if (t->fault == GNUTLS_E_CERTIFICATE_ERROR || t->fault == GNUTLS_E_NO_CIPHER_SUITES)
 		return (struct hc_outcome){ HC_REASON_TLS, 0 };
@@ -329,20 +338,47 @@ static ssize_t outcome(struct hc_tls *t, ssize_t r)
 
 ssize_t hc_tls_send(struct hc_tls *t, const void *data, size_t len)
 {
-	ssize_t r = t->is_sending ? gnutls_record_send(t->session, NULL, 0)
-				  : gnutls_record_send(t->session, data, len);
+	ssize_t r;
 
+	if (t->is_renegotiating)
+		return outcome(t, GNUTLS_E_REHANDSHAKE); /* see below */
+	r = t->is_sending ? gnutls_record_send(t->session, NULL, 0)
+			  : gnutls_record_send(t->session, data, len);
 	t->is_sending = r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED;
 	return outcome(t, r);
+}
+
+/*
+ * A server of TLS 1.2 may shake hands again once it has read what it is asked for, mostly to see our
+ * certificate. It may once, since it costs what the first time did, and not while there is anything
+ * to be sent. Another certificate than before is not taken (no GNUTLS_ALLOW_ID_CHANGE).
+ */
+static bool may_renegotiate(struct hc_tls *t, ssize_t r)
+{
+	if (r != GNUTLS_E_REHANDSHAKE || t->has_renegotiated || t->is_sending)
+		return false;
+	return t->has_renegotiated = t->is_renegotiating = true;
+}
+
+static ssize_t renegotiate(struct hc_tls *t)
+{
+	int r = gnutls_handshake(t->session);
+
+	if (r == GNUTLS_E_GOT_APPLICATION_DATA)
+		return 0; /* from before: it is there to be read first */
+	t->is_renegotiating = r < 0;
+	return r;
 }
 
 ssize_t hc_tls_recv(struct hc_tls *t, void *data, size_t len)
 {
 	ssize_t r;
 
-	do
-		r = gnutls_record_recv(t->session, data, len);
-	while (is_passed_over(t, r));
+	do {
+		r = t->is_renegotiating ? renegotiate(t) : 0;
+		if (r == 0)
+			r = gnutls_record_recv(t->session, data, len);
+	} while (is_passed_over(t, r) || may_renegotiate(t, r));
 	t->has_heard |= r > 0;
 	return outcome(t, r);
 }

@@ -134,8 +134,13 @@ void tls_peer_turn(struct tls_peer *p)
 	char data[100];
 	ssize_t n;
 
-	if (!p->is_up)
-		p->is_up = gnutls_handshake(p->session) == 0;
+	if (!p->is_up) {
+		int r = gnutls_handshake(p->session);
+
+		p->is_up = r == 0;
+		if (r < 0 && gnutls_error_is_fatal(r))
+			(void)!gnutls_alert_send_appropriate(p->session, r);
+	}
 	while (p->is_up && (n = gnutls_record_recv(p->session, data, sizeof(data))) > 0)
 		assert(gnutls_record_send(p->session, data, (size_t)n) == n);
 }
@@ -148,6 +153,19 @@ void tls_peer_close(struct tls_peer *p)
 void tls_peer_say(struct tls_peer *p, const void *data, size_t len)
 {
 	buf_put(&p->to_client, data, len);
+}
+
+void tls_peer_ask_again(struct tls_peer *p, bool demands)
+{
+	gnutls_certificate_server_set_request(p->session,
+					      demands ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
+	assert(gnutls_rehandshake(p->session) == 0);
+	p->is_up = false;
+}
+
+void tls_peer_become(struct tls_peer *p, const struct tls_peer *other)
+{
+	assert(gnutls_credentials_set(p->session, GNUTLS_CRD_CERTIFICATE, other->credentials) == 0);
 }
 
 void tls_peer_warn(struct tls_peer *p, unsigned count)

@@ -24,6 +24,10 @@ void tls_peer_turn(struct tls_peer *p);
 /* From now on: closed without a word; these bytes instead of TLS. */
 void tls_peer_close(struct tls_peer *p);
 void tls_peer_say(struct tls_peer *p, const void *data, size_t len);
+/* TLS 1.2: to shake hands again, with a certificate of the client's or without. */
+void tls_peer_ask_again(struct tls_peer *p, bool demands);
+/* Its certificate is that one's from now on; other stays as long. */
+void tls_peer_become(struct tls_peer *p, const struct tls_peer *other);
 void tls_peer_warn(struct tls_peer *p, unsigned count); /* by so many alerts that are not fatal */
 bool tls_peer_is_up(const struct tls_peer *p);		/* its side of the handshake is done */
 

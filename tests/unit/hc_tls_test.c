@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/pki.h"
 #include "tests/lib/tls_peer.h"
 
 #define TURNS 20000
@@ -196,6 +197,87 @@ static void it_may_not_in_the_handshake_either(void **state)
 	tls_peer_free(p);
 }
 
+/* What receiving comes to once both have nothing more to say. */
+static ssize_t hear_nothing(struct hc_tls *t, struct tls_peer *p)
+{
+	ssize_t n = -EAGAIN;
+
+	for (int i = 0; i < TURNS && n == -EAGAIN; i++) {
+		n = hc_tls_recv(t, &(char){ 0 }, 1);
+		tls_peer_turn(p);
+	}
+	return n;
+}
+
+static void a_server_may_shake_hands_once_more(void **state)
+{
+	static const size_t pieces[] = { WHOLE, 7 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct tls_peer *p = tls_peer_new_1_2();
+		struct hc_io io = tls_peer_io(p, pieces[i]);
+		struct hc_tls *t = hc_tls_new(&io, 7, NULL, NULL);
+
+		assert_int_equal(shake(t, p), 0);
+		tls_peer_ask_again(p, false);
+		assert_int_equal(hear_nothing(t, p), -EAGAIN);
+		assert_true(tls_peer_is_up(p));
+		echo(t, p, "well so far");
+		tls_peer_ask_again(p, false);
+		assert_int_equal(hear_nothing(t, p), -EPROTO);
+		assert_int_equal(hc_tls_fault(t).reason, HC_REASON_TLS);
+		hc_tls_free(t);
+		tls_peer_free(p);
+	}
+}
+
+static void it_may_demand_a_certificate_then(void **state)
+{
+	struct pki *ca = pki_new("ours");
+	struct pki_pair ours = pki_issue_person(ca, "parasaus", NULL);
+	const struct hc_tls_own own = { ours.cert, ours.key };
+
+	(void)state;
+	for (int has = 0; has < 2; has++) {
+		struct tls_peer *p = tls_peer_new_1_2();
+		struct hc_io io = tls_peer_io(p, WHOLE);
+		struct hc_tls_trust *trust = hc_tls_trust_new(NULL, has ? own : nothing);
+		struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
+
+		assert_int_equal(shake(t, p), 0);
+		tls_peer_ask_again(p, true);
+		assert_int_equal(hear_nothing(t, p), has ? -EAGAIN : -EPROTO);
+		if (has)
+			echo(t, p, "well so far");
+		else
+			assert_int_equal(hc_tls_fault(t).reason, HC_REASON_CLIENT_CERTIFICATE);
+		hc_tls_free(t);
+		hc_tls_trust_free(trust);
+		tls_peer_free(p);
+	}
+	pki_pair_done(&ours);
+	pki_free(ca);
+}
+
+/* It was asked for its name before. */
+static void it_may_be_nobody_else_then(void **state)
+{
+	struct tls_peer *p = tls_peer_new_1_2(), *other = tls_peer_new_1_2();
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls *t = hc_tls_new(&io, 7, NULL, NULL);
+
+	(void)state;
+	assert_int_equal(shake(t, p), 0);
+	tls_peer_become(p, other);
+	tls_peer_ask_again(p, false);
+	assert_int_equal(hear_nothing(t, p), -EPROTO);
+	assert_int_equal(hc_tls_fault(t).reason, HC_REASON_TLS);
+	hc_tls_free(t);
+	tls_peer_free(p);
+	tls_peer_free(other);
+}
+
 /* A certificate of such a key; whoever signed it. */
 static bool is_small(gnutls_pk_algorithm_t signer_of, unsigned bits, size_t exponent_len)
 {
@@ -259,6 +341,9 @@ int main(void)
 		cmocka_unit_test(what_is_damaged_on_the_way_is_an_error),
 		cmocka_unit_test(a_server_may_warn_but_not_for_ever),
 		cmocka_unit_test(it_may_not_in_the_handshake_either),
+		cmocka_unit_test(a_server_may_shake_hands_once_more),
+		cmocka_unit_test(it_may_demand_a_certificate_then),
+		cmocka_unit_test(it_may_be_nobody_else_then),
 		cmocka_unit_test(a_key_that_takes_long_is_refused),
 	};
 
