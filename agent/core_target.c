@@ -228,6 +228,7 @@ static void inherit_state(struct target *t, const struct target *old)
 	t->verdict.reason = HC_REASON_INHERITED;
 	t->verdict.since_ms = old->verdict.since_ms;
 	t->verdict.proven = old->verdict.proven;
+	t->verdict.standing = old->verdict.standing;
 	t->since = old->since;
 	t->inherited = true;
 }

@@ -187,6 +187,15 @@ static void who_drains_gets_nothing_new_until_it_is_well(void **state)
 	verdict_why(w, B, VERDICT_UP, HC_REASON_INHERITED);
 	pass(w, 10000);
 	assert_string_equal(wanted_text(w), VIP D1("9") D2("0") D3("9"));
+	/* Nor has another check, until it has asked. */
+	write_pool(w, "web.yaml", WEB(SAYS ", parasaus.io/health-check-timeout: 500ms", THREE));
+	await_targets(w, 6); /* the old ones linger */
+	pass(w, 61000);
+	await_targets(w, 3);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_INHERITED);
+	pass(w, 10000);
+	assert_string_equal(wanted_text(w), VIP D1("9") D2("0") D3("9"));
+	assert_int_equal(reasons_of(w, 1), MEMBER_DRAINING | MEMBER_INHERITED);
 	verdict(w, B, VERDICT_UP);
 	await_wanted(w, VIP D1("9") D2("9") D3("9"));
 	assert_int_equal(reasons_of(w, 1), 0);
