@@ -39,6 +39,21 @@ static bool is_refused(struct ipvs_role *r, struct ipvs_row *row, const struct i
 	return true;
 }
 
+/*
+ * What the kernel has from before it was refused is let go with its connections; new ones it gets
+ * none at this weight, nor while its service is loaded anew. Nothing else comes in by that.
+ */
+static bool is_let_go(const struct ipvs_row *row, const struct ipvs_dest *d)
+{
+	return d->draining && d->weight == 0 && d->nominal == 0 && row->have &&
+	       ipvs_service_find(row->have, d);
+}
+
+static bool may_stay(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d)
+{
+	return is_let_go(row, d) || !is_refused(r, row, d);
+}
+
 /* Mostly all of them may stay, and then the row's are not touched. */
 static void police_dests(struct ipvs_role *r, struct ipvs_row *row)
 {
@@ -46,13 +61,13 @@ static void police_dests(struct ipvs_role *r, struct ipvs_row *row)
 	struct ipvs_dest *dests;
 	uint32_t kept = 0;
 
-	while (kept < s->dest_count && !is_refused(r, row, &s->dests[kept]))
+	while (kept < s->dest_count && may_stay(r, row, &s->dests[kept]))
 		kept++;
 	if (kept == s->dest_count)
 		return;
 	dests = ipvs_service_edit(s);
 	for (uint32_t i = kept + 1; i < s->dest_count; i++) {
-		if (!is_refused(r, row, &dests[i]))
+		if (may_stay(r, row, &dests[i]))
 			dests[kept++] = dests[i];
 	}
 	s->dest_count = kept;

@@ -535,6 +535,60 @@ static void a_real_server_that_the_configuration_refuses_is_not_written(void **s
 	assert_int_equal(w->problem_count, 0);
 }
 
+#define R1  "-a -t 10.0.0.1:80 -r 10.9.1.1:80 -m -w 1\n"
+#define R1Z "-a -t 10.0.0.1:80 -r 10.9.1.1:80 -m -w 0\n"
+#define R2Z "-a -t 10.0.0.1:80 -r 10.9.1.2:80 -m -w 0\n"
+
+/* As a core does that finds it in the kernel: `draining` is what drains. */
+static void want_draining(struct world *w, const char *text, const char *draining)
+{
+	send_empty(w, IPVS_MSG_BEGIN);
+	send_services(w, text, draining, 0);
+	commit(w, true);
+	pass(w, 40);
+}
+
+static void a_real_server_that_has_become_refused_drains(void **state)
+{
+	struct world *w = *state;
+	static struct prefix refuse;
+
+	assert_int_equal(prefix_parse("10.9.0.0/16", &refuse), 0);
+	w->config.refuse = &refuse;
+	w->config.refuse_count = 1;
+	fake_ipvs_load(&w->kernel, A D1 R1);
+	fake_ipvs_set_connections(&w->kernel, "10.9.1.1:80", 3);
+	start_role(w);
+	want_draining(w, A D1 R1Z, "10.9.1.1:80");
+	assert_log(w, "-e -t 10.0.0.1:80 -r 10.9.1.1:80 -m -w 0\n");
+	assert_int_equal(w->problem_count, 0);
+	/* Neither an audit nor a commit cuts its clients. */
+	pass(w, 2 * AUDIT_MS);
+	want_draining(w, A D1 D2 R1Z, "10.9.1.1:80");
+	assert_kernel(w, A D1 D2 R1Z);
+	assert_int_equal(w->idle, 0);
+	fake_ipvs_set_connections(&w->kernel, "10.9.1.1:80", 0);
+	pass(w, 1100);
+	assert_int_equal(w->idle, 1);
+	want(w, A D1 D2, true);
+	assert_kernel(w, A D1 D2);
+	assert_int_equal(w->problem_count, 0);
+}
+
+static void a_refused_real_server_comes_in_by_no_drain(void **state)
+{
+	struct world *w = *state;
+	static struct prefix refuse;
+
+	assert_int_equal(prefix_parse("10.9.0.0/16", &refuse), 0);
+	w->config.refuse = &refuse;
+	w->config.refuse_count = 1;
+	start_role(w);
+	want_draining(w, A D1 R2Z, "10.9.1.2:80");
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 1);
+}
+
 /* "10.0.0.1 9000-9009", separated by commas: what is ours from the next commit on. */
 static void tell_ours(struct world *w, const char *text)
 {
@@ -1755,6 +1809,8 @@ int main(void)
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
 		in_a_world(a_real_server_that_the_configuration_refuses_is_not_written),
+		in_a_world(a_real_server_that_has_become_refused_drains),
+		in_a_world(a_refused_real_server_comes_in_by_no_drain),
 		in_a_world(core_says_what_is_ours_and_when),
 		in_a_world(what_is_ours_no_more_is_left_alone),
 		in_a_world(a_stranger_at_what_becomes_ours_is_deleted_and_told),
