@@ -81,6 +81,7 @@ struct ipvs_trouble {
 	uint32_t backoff_ms;
 	int error; /* positive errno */
 	bool blocked;
+	bool refused; /* a real server, by us: it is not in what is wanted, and may be deleted */
 	char text[160];
 };
 
@@ -273,7 +274,10 @@ void ipvs_drain_add(struct ipvs_role *r, struct ipvs_row *row);
 /* --- trouble.c --- */
 void ipvs_troubles_init(struct ipvs_role *r);
 void ipvs_troubles_done(struct ipvs_role *r);
-/* `d` NULL: the service. With `retry` it is tried again, later each time. Tells core. */
+/*
+ * `d` NULL: the service. With `retry` it is tried again, later each time; a real server without is
+ * refused. Tells core.
+ */
 void ipvs_trouble(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_dest *d, int error,
 		  bool retry, const char *text);
 /* It went well: take the trouble back, if there was any. */

@@ -109,7 +109,8 @@ void ipvs_trouble(struct ipvs_role *r, struct ipvs_row *row, const struct ipvs_d
 		snprintf(t->text, sizeof(t->text), "%s", text);
 		ipvs_tell_trouble(r, t, false);
 	}
-	t->blocked = true;
+	t->refused = d && !retry;
+	t->blocked = !t->refused;
 	if (retry && !t->retry) {
 		t->backoff_ms = t->backoff_ms ? t->backoff_ms * 2 : BACKOFF_FIRST_MS;
 		if (t->backoff_ms > BACKOFF_LAST_MS)
@@ -123,7 +124,8 @@ void ipvs_trouble_over(struct ipvs_role *r, struct ipvs_row *row, const struct i
 	struct trouble_key k = key_of(row, d);
 	struct ipvs_trouble *t = find(r, &k);
 
-	if (t)
+	/* Of one that is refused only its deletion can go well, and core wants it still. */
+	if (t && !t->refused)
 		end(r, row, t);
 }
 

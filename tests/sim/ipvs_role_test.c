@@ -583,7 +583,12 @@ static void a_refused_real_server_comes_in_by_no_drain(void **state)
 	assert_int_equal(prefix_parse("10.9.0.0/16", &refuse), 0);
 	w->config.refuse = &refuse;
 	w->config.refuse_count = 1;
+	fake_ipvs_load(&w->kernel, A D1 R1);
 	start_role(w);
+	/* One that is there drains at no weight but 0; and one that is not, at none. */
+	want_draining(w, A D1 R1, "10.9.1.1:80");
+	assert_kernel(w, A D1);
+	assert_int_equal(w->problem_count, 1);
 	want_draining(w, A D1 R2Z, "10.9.1.2:80");
 	assert_kernel(w, A D1);
 	assert_int_equal(w->problem_count, 1);
