@@ -307,10 +307,8 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	host_module_load();
 	r = open_parts(h, err);
 	if (r == 0)
-		r = host_watch_new(l, host_routes_port(h->routes),
-				   c->announce.mode == IPVS_ANNOUNCE_OWNER &&
-					   c->announce.packet_fd >= 0,
-				   HOST_RULES_TABLE, on_changed, h, &h->watch, err);
+		r = host_watch_new(l, host_routes_port(h->routes), HOST_RULES_TABLE, on_changed, h,
+				   &h->watch, err);
 	if (r < 0) {
 		ipvs_host_free(h);
 		return r;

@@ -176,7 +176,11 @@ static struct nlmsghdr *put_change(void *buf, const void *changes, size_t i, uin
 	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (c->add ? NLM_F_CREATE | NLM_F_EXCL : 0));
 	nd->ndm_family = AF_INET6;
 	nd->ndm_ifindex = (int)c->proxy.link;
-	/* Else it is gone when the link loses its carrier (Linux 5.16). */
+	/*
+	 * Else it is gone when the link loses its carrier. Before "neighbour: add support for
+	 * NUD_PERMANENT proxy entries" (June 2025, in some stable kernels) it is gone all the same:
+	 * nothing is told of it but the link's change.
+	 */
 	nd->ndm_state = NUD_PERMANENT;
 	nd->ndm_flags = NTF_PROXY;
 	mnl_attr_put(nlh, NDA_DST, addr_len(&c->proxy.addr), c->proxy.addr.bytes);

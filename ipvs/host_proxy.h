@@ -7,7 +7,7 @@
  * address is asked for.
  *
  * The protocol, that of our routes, says whose one is. Nothing is told when
- * others make or remove one. Blocks; never logs.
+ * others make or remove one, nor when the kernel does, with the link's carrier. Blocks; never logs.
  */
 #ifndef IPVS_HOST_PROXY_H
 #define IPVS_HOST_PROXY_H

@@ -16,8 +16,6 @@
 
 #include "agent/base/xalloc.h"
 
-#define LOOPBACK_IFINDEX 1
-
 struct host_watch {
 	struct loop *loop;
 	host_watch_fn *fn;
@@ -51,22 +49,18 @@ static int set_filter(struct mnl_socket *s, struct sock_filter *code, size_t len
 			  sizeof(program));
 }
 
-/* Not ours, and: an address; a route of the table local; the state of lo, or of any interface. */
-static int filter_routes(struct mnl_socket *s, uint32_t own_port, bool links)
+/*
+ * Not ours, and: an address; the state of an interface; a route of the table local. Any interface:
+ * of what hangs on one the kernel does not tell when it goes, as proxy neighbours with a carrier.
+ */
+static int filter_routes(struct mnl_socket *s, uint32_t own_port)
 {
 	struct sock_filter code[] = {
-		LOAD32(AT(nlmsg_pid)),
-		EQUAL(htonl(own_port), 8, 0), /* drop */
-		LOAD16(AT(nlmsg_type)),
-		EQUAL(htons(RTM_NEWADDR), 7, 0),	     /* take */
-		EQUAL(htons(RTM_DELADDR), 6, 0),	     /* take */
-		EQUAL(htons(RTM_NEWLINK), links ? 5 : 2, 0), /* take, or: which? */
-		LOAD8(BODY(rtmsg, rtm_table)),
-		EQUAL(RT_TABLE_LOCAL, 3, 2),
-		LOAD32(BODY(ifinfomsg, ifi_index)),
-		EQUAL(htonl(LOOPBACK_IFINDEX), 1, 0),
-		DROP,
-		TAKE,
+		LOAD32(AT(nlmsg_pid)),		 EQUAL(htonl(own_port), 6, 0),	  /* drop */
+		LOAD16(AT(nlmsg_type)),		 EQUAL(htons(RTM_NEWADDR), 5, 0), /* take */
+		EQUAL(htons(RTM_DELADDR), 4, 0),				  /* take */
+		EQUAL(htons(RTM_NEWLINK), 3, 0),				  /* take */
+		LOAD8(BODY(rtmsg, rtm_table)),	 EQUAL(RT_TABLE_LOCAL, 1, 0),	  DROP, TAKE,
 	};
 
 	return set_filter(s, code, ARRAY_LEN(code));
@@ -169,7 +163,7 @@ static struct mnl_socket *open_watch(int family)
 	return s;
 }
 
-static int open_all(struct host_watch *w, uint32_t own_port, bool links, const char *table)
+static int open_all(struct host_watch *w, uint32_t own_port, const char *table)
 {
 	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 				      RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
@@ -177,7 +171,7 @@ static int open_all(struct host_watch *w, uint32_t own_port, bool links, const c
 
 	w->routes = open_watch(NETLINK_ROUTE);
 	w->rules = open_watch(NETLINK_NETFILTER);
-	if (!w->routes || !w->rules || filter_routes(w->routes, own_port, links) < 0 ||
+	if (!w->routes || !w->rules || filter_routes(w->routes, own_port) < 0 ||
 	    filter_rules(w->rules, table) < 0 || join(w->rules, NFNLGRP_NFTABLES) < 0)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
@@ -192,8 +186,8 @@ static int open_all(struct host_watch *w, uint32_t own_port, bool links, const c
 	return r;
 }
 
-int host_watch_new(struct loop *l, uint32_t own_port, bool links, const char *table,
-		   host_watch_fn *fn, void *arg, struct host_watch **out, struct err *err)
+int host_watch_new(struct loop *l, uint32_t own_port, const char *table, host_watch_fn *fn,
+		   void *arg, struct host_watch **out, struct err *err)
 {
 	struct host_watch *w = xcalloc(1, sizeof(*w));
 	int r;
@@ -202,7 +196,7 @@ int host_watch_new(struct loop *l, uint32_t own_port, bool links, const char *ta
 	w->fn = fn;
 	w->arg = arg;
 	w->rules_changed = true;
-	r = open_all(w, own_port, links, table);
+	r = open_all(w, own_port, table);
 	if (r < 0) {
 		host_watch_free(w);
 		return err_set(err, r, "netlink notifications: %s", strerror(-r));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Notices when others change what is ours: routes in the table local, the
- * addresses of interfaces, the loopback interface, our nftables table.
+ * addresses and the state of interfaces, our nftables table.
  *
  * The kernel sorts out what is of interest (socket filters), so that a host
  * with a busy routing daemon or a busy kube-proxy costs nothing here.
@@ -23,9 +23,9 @@ typedef void host_watch_fn(void *arg);
 
 /*
  * `own_port` is the rtnetlink port whose changes are our own; `table` is the name of the nftables
- * tables. With `links` every interface counts, not the loopback alone.
+ * tables.
  */
-MUST_CHECK int host_watch_new(struct loop *l, uint32_t own_port, bool links, const char *table,
+MUST_CHECK int host_watch_new(struct loop *l, uint32_t own_port, const char *table,
 			      host_watch_fn *fn, void *arg, struct host_watch **out,
 			      struct err *err);
 void host_watch_free(struct host_watch *w); /* NULL is fine */

@@ -136,7 +136,8 @@ check "an interface that was down is answered on again" ours_are a $low $high
 check "by asking as well" answer6_is "a b" low
 at bridge ip link set to-a down
 at bridge ip link set to-a up
-check "one without carrier keeps them" ours_are a $low $high
+noticed a
+check "one whose carrier was lost has them again" ours_are a $low $high
 
 ip link add more netns a type veth peer name more netns bridge
 at bridge ip link set more up
