@@ -35,7 +35,7 @@ static void take_proxies(struct ipvs_host *h)
 	}
 }
 
-int host_answer_read(struct ipvs_host *h, struct err *err)
+static int read_proxies(struct ipvs_host *h, struct err *err)
 {
 	struct host_proxies now = { 0 };
 	int r = -EINTR;
@@ -46,8 +46,16 @@ int host_answer_read(struct ipvs_host *h, struct err *err)
 		return err_set(err, r, "reading proxy neighbours: %s", strerror(-r));
 	host_proxies_done(&h->proxies);
 	h->proxies = now;
-	take_proxies(h);
 	return 0;
+}
+
+int host_answer_read(struct ipvs_host *h, struct err *err)
+{
+	int r = read_proxies(h, err);
+
+	if (r == 0)
+		take_proxies(h);
+	return r;
 }
 
 /* --- writing --- */
@@ -86,21 +94,38 @@ static int write_plan(struct ipvs_host *h, const struct host_changes *c, size_t 
 	return take_answers(h, plan, err);
 }
 
+/* Of as many as are made at a time. Returns where the changes go on; *out_vips: how many have a part. */
+static size_t make_plan(const struct ipvs_host *h, const struct host_changes *c, bool add,
+			struct host_proxy_changes *plan, size_t *out_vips)
+{
+	size_t end;
+
+	*out_vips = 0;
+	for (end = 0; end < c->count && !(add && *out_vips == VIPS_AT_ONCE); end++) {
+		if (c->v[end].part != HOST_PROXY || c->v[end].add != add)
+			continue;
+		host_proxies_plan(&h->proxies, &h->links, &c->v[end].key.addr, add, plan);
+		++*out_vips;
+	}
+	return end;
+}
+
 int host_answer_write(struct ipvs_host *h, const struct host_changes *c, bool add, bool *out_more,
 		      struct err *err)
 {
 	struct host_proxy_changes plan = { 0 };
 	size_t vips = 0;
-	size_t end;
+	size_t end = make_plan(h, c, add, &plan, &vips);
 	int r = 0;
 
-	for (end = 0; end < c->count && !(add && vips == VIPS_AT_ONCE); end++) {
-		if (c->v[end].part != HOST_PROXY || c->v[end].add != add)
-			continue;
-		host_proxies_plan(&h->proxies, &h->links, &c->v[end].key.addr, add, &plan);
-		vips++;
+	/* Nobody told us what others made or took since we read: theirs must stay theirs. */
+	if (plan.count) {
+		host_proxy_changes_done(&plan);
+		r = read_proxies(h, err);
+		if (r == 0)
+			end = make_plan(h, c, add, &plan, &vips);
 	}
-	if (vips)
+	if (r == 0 && vips)
 		r = write_plan(h, c, end, add, &plan, err);
 	for (; end < c->count; end++) {
 		if (c->v[end].part != HOST_PROXY || c->v[end].add != add)

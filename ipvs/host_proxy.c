@@ -173,7 +173,11 @@ static struct nlmsghdr *put_change(void *buf, const void *changes, size_t i, uin
 	struct ndmsg *nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
 
 	nlh->nlmsg_type = c->add ? RTM_NEWNEIGH : RTM_DELNEIGH;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (c->add ? NLM_F_CREATE | NLM_F_EXCL : 0));
+	/*
+	 * The kernel makes one whatever these flags say, and one of others becomes ours: NLM_F_EXCL
+	 * would promise what neigh_add() does not keep. The plan has to be of a fresh reading.
+	 */
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (c->add ? NLM_F_CREATE : 0));
 	nd->ndm_family = AF_INET6;
 	nd->ndm_ifindex = (int)c->proxy.link;
 	/*

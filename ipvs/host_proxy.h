@@ -59,7 +59,10 @@ void host_proxies_plan(const struct host_proxies *p, const struct host_links *l,
 		       const struct addr *vip, bool wanted, struct host_proxy_changes *out);
 void host_proxy_changes_done(struct host_proxy_changes *c);
 
-/* As host_routes_change(); what was done is in *p as well. What is gone already counts as removed. */
+/*
+ * As host_routes_change(); what was done is in *p as well. What is gone already counts as removed.
+ * What others made is taken over: *p must be read, and the changes planned, just before.
+ */
 MUST_CHECK int host_proxies_change(struct host_routes *r, struct host_proxies *p,
 				   struct host_proxy_changes *c);
 

@@ -66,8 +66,9 @@ void host_tell_links(struct ipvs_host *h, const struct host_links *before);
 /* Read the proxy neighbours into the model. */
 MUST_CHECK int host_answer_read(struct ipvs_host *h, struct err *err);
 /*
- * Make those changes to proxy neighbours that add or those that remove. What is too much at a time
- * stays touched in the model, and *out_more becomes true.
+ * Make those changes to proxy neighbours that add or those that remove; where it takes any, by what
+ * the kernel has now. What is too much at a time stays touched in the model, and *out_more becomes
+ * true.
  */
 MUST_CHECK int host_answer_write(struct ipvs_host *h, const struct host_changes *c, bool add,
 				 bool *out_more, struct err *err);

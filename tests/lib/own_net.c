@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdint.h>
@@ -48,6 +50,31 @@ bool own_net_enter(const char *address, unsigned len)
 	ok = set_up(fd, address, len);
 	close(fd);
 	return ok;
+}
+
+static bool make_tap(int tun, int fd, const char *name)
+{
+	struct ifreq r = request(name, 0);
+
+	r.ifr_flags = IFF_TAP | IFF_NO_PI;
+	if (ioctl(tun, TUNSETIFF, &r) < 0)
+		return false;
+	r.ifr_flags = IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &r) == 0;
+}
+
+int own_net_tap(const char *name)
+{
+	int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = tun >= 0 && fd >= 0 && make_tap(tun, fd, name);
+
+	if (fd >= 0)
+		close(fd);
+	if (ok || tun < 0)
+		return tun;
+	close(tun);
+	return -1;
 }
 
 int own_net_listen(uint16_t port)

@@ -13,6 +13,11 @@
  * it: the whole prefix is then local. False: not allowed here, and errno says why.
  */
 MUST_CHECK bool own_net_enter(const char *address, unsigned len);
+/*
+ * An interface of Ethernet kind that is up there, as long as the descriptor is open; TUNSETCARRIER
+ * is its cable. -1: not to be had.
+ */
+int own_net_tap(const char *name);
 /* For programs that measure: a listener on that port of all addresses, or the program ends. */
 int own_net_listen(uint16_t port);
 

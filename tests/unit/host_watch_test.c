@@ -3,16 +3,13 @@
 #include "ipvs/host_watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -73,24 +70,6 @@ static bool is_noticed_soon(struct world *w)
 	return false;
 }
 
-/* An interface that is up, with a carrier that TUNSETCARRIER takes; -1: not to be had. */
-static int open_tap(void)
-{
-	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI, .ifr_name = "eth0" };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok = fd >= 0 && s >= 0 && ioctl(fd, TUNSETIFF, &r) == 0;
-
-	r.ifr_flags = IFF_UP;
-	ok = ok && ioctl(s, SIOCSIFFLAGS, &r) == 0;
-	if (s >= 0)
-		close(s);
-	if (ok || fd < 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static int set_up(void **state)
 {
 	struct world *w = test_calloc(1, sizeof(*w));
@@ -100,7 +79,7 @@ static int set_up(void **state)
 	*state = w;
 	w->now.ns = 1000000000;
 	w->clock = (struct clock){ read_clock, read_wall, w };
-	w->tap = has_net ? open_tap() : -1;
+	w->tap = has_net ? own_net_tap("eth0") : -1;
 	if (!has_net)
 		return 0;
 	if (loop_new(&w->clock, &w->loop) < 0 || host_routes_open(OURS, &w->ours, &err) < 0 ||
