@@ -135,6 +135,7 @@ noticed a
 check "an interface that was down is answered on again" ours_are a $low $high
 check "by asking as well" answer6_is "a b" low
 at bridge ip link set to-a down
+noticed a
 at bridge ip link set to-a up
 noticed a
 check "one whose carrier was lost has them again" ours_are a $low $high
