@@ -131,6 +131,7 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 			  struct pool_state *user);
 /* To the healthcheck process, where there is one: it is to be probed. */
 void target_tell(const struct target *t);
+void target_tell_gone(const struct target *t); /* it is not */
 void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
@@ -161,21 +162,26 @@ struct quotas {
 	bool any;	     /* the configuration has some */
 	bool changed;	     /* somebody may have to be told */
 	struct map accounts; /* struct quota by namespace */
-	TAILQ_HEAD(, claim) fresh;
+	TAILQ_HEAD(, claim) noted;
+	TAILQ_HEAD(, quota) open;
 	uint32_t unchecked; /* targets */
 };
 
 void quotas_start(struct core *c);
 void quotas_end(struct core *c);
-/* A pool of `ns` holds it; is_new: it was not asked for before. Tells it to the prober where it is
- * to be checked, perhaps only in quotas_judge(). */
-void quota_join(struct target *t, const char *ns, bool is_new);
+/*
+ * A pool holds it; is_new: it was not asked for before. was_checked: it takes the place of one that
+ * is, the same member under another check. It is told to the prober where it is to be checked: in
+ * quotas_judge(), where there are quotas.
+ */
+void quota_join(struct target *t, bool is_new, bool was_checked);
 /* One that held it does not any more. */
 void quota_released(struct target *t);
 /* It goes; and also where it is on no account. */
 void quota_leave(struct target *t);
+/* It is probed, or may be. False where nobody holds it and there are quotas, too. */
 bool quota_is_checked(const struct target *t);
-/* Those that joined since the last call: before anything is planned. */
+/* Whatever joined or was released since the last call: before anything is planned. */
 void quotas_judge(struct core *c);
 /* What of a pool is not checked, and why; the caller frees. NULL: all is. */
 char *quota_words(const struct pool_state *ps);

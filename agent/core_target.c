@@ -15,7 +15,7 @@
 
 #define BULK_QUEUE_MAX	 (2 << 20)
 #define LINES_PER_SECOND 50
-#define LINGER_MS	 60000 /* a target that nobody uses any more is still probed */
+#define LINGER_MS	 60000 /* a target that nobody uses any more is kept, and probed but for quotas */
 
 static bool target_is(const void *object, const void *key)
 {
@@ -85,8 +85,8 @@ void targets_start(struct core *c)
 static void target_free(struct target *t)
 {
 	loop_cancel(t->core->loop, t->linger);
+	quota_leave(t);
 	check_unref(t->check);
-	free(t->claim);
 	free(t->users);
 	free(t);
 }
@@ -171,21 +171,22 @@ static void tell_all(struct core *c)
 	bulk_start(&c->health_bulk, c->loop, c->health, BULK_QUEUE_MAX, tell_piece, c);
 }
 
-static void tell_gone(struct core *c, uint64_t id)
-{
-	struct buf b = { 0 };
-
-	if (!c->health || !c->planning)
-		return;
-	wire_put_u64(&b, id);
-	channel_send(c->health, HC_MSG_GONE, &b);
-	buf_done(&b);
-}
-
 void target_tell(const struct target *t)
 {
 	if (t->core->health && t->core->planning)
 		tell_target(t->core, t);
+}
+
+void target_tell_gone(const struct target *t)
+{
+	struct core *c = t->core;
+	struct buf b = { 0 };
+
+	if (!c->health || !c->planning)
+		return;
+	wire_put_u64(&b, t->id);
+	channel_send(c->health, HC_MSG_GONE, &b);
+	buf_done(&b);
 }
 
 /* --- users -------------------------------------------------------------------------- */
@@ -266,12 +267,15 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 		else if (is_new)
 			set_first_state(c, t, first, saved);
 		falls_join(t, saved && saved->state == VERDICT_UP);
+	} else if (old && !quota_is_checked(t) && !t->user_count && quota_is_checked(old)) {
+		/* It was not probed in the meantime, and the other one was. */
+		inherit_state(t, old);
 	}
 	stop_lingering(t);
 	if (!t->user_count)
 		LIST_REMOVE(t, idle);
 	add_user(t, user);
-	quota_join(t, pool->ns, is_unasked);
+	quota_join(t, is_unasked, old && quota_is_checked(old));
 	c->view.targets_changed = true;
 	return t;
 }
@@ -281,7 +285,6 @@ static void forget(struct core *c, struct target *t)
 {
 	map_take(&c->targets, hash_table_u64(t->id), &t->id);
 	LIST_REMOVE(t, idle);
-	quota_leave(t);
 	falls_leave(t);
 	if (t->check)
 		order_remove(&c->checked, t);
@@ -294,7 +297,8 @@ static void linger_over(void *arg)
 	struct target *t = arg;
 	struct core *c = t->core;
 
-	tell_gone(c, t->id);
+	if (quota_is_checked(t))
+		target_tell_gone(t);
 	forget(c, t);
 	c->view.targets_changed = true;
 	state_changed(c);

@@ -18,23 +18,37 @@
 #define LINGERS_MS 61000
 
 /* A pool NAME of namespace NS at PORT whose members are 10.1.0.FIRST to .LAST. */
-static void write_range(struct world *w, const char *ns, const char *name, unsigned port,
-			unsigned first, unsigned last)
+static void write_annotated(struct world *w, const char *ns, const char *name, unsigned port,
+			    unsigned first, unsigned last, const char *annotations)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
 	char file[32];
 
 	buf_printf(&b,
-		   "kind: Service\napiVersion: v1\nmetadata: {namespace: %s, name: %s}\n"
+		   "kind: Service\napiVersion: v1\nmetadata: {namespace: %s, name: %s, "
+		   "annotations: {%s}}\n"
 		   "spec: {type: NodePort, ports: [{name: p, port: 80, nodePort: %u}]}\n---\n"
 		   "kind: Endpoints\napiVersion: v1\nmetadata: {namespace: %s, name: %s}\n"
 		   "subsets: [{ports: [{name: p, port: 8080}], addresses: [",
-		   ns, name, port, ns, name);
+		   ns, name, annotations, port, ns, name);
 	for (unsigned i = first; i <= last; i++)
 		buf_printf(&b, "%s{ip: 10.1.0.%u}", i == first ? "" : ", ", i);
 	buf_str(&b, "]}]\n");
 	snprintf(file, sizeof(file), "%s.yaml", name);
 	write_pool(w, file, buf_cstr(&b));
+}
+
+static void write_range(struct world *w, const char *ns, const char *name, unsigned port,
+			unsigned first, unsigned last)
+{
+	write_annotated(w, ns, name, port, first, last, "");
+}
+
+#define EVERY(time) "parasaus.io/health-check-interval: " time
+
+static void remove_pool(struct world *w, const char *file)
+{
+	assert_int_equal(unlink(path_in(w, file)), 0);
 }
 
 static struct snapshot *shown(struct world *w)
@@ -262,6 +276,148 @@ static void who_is_asked_for_a_role_is_not_taken_for_it_unasked(void **state)
 	assert_weights(w, "10");
 }
 
+/* Its other member gets the place that one gives up, and is of the same pool. */
+static void a_pool_that_goes_lets_go_of_what_waits_in_it(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 1;
+	write_range(w, "a", "web", 30080, 1, 2);
+	start_all(w, "");
+	write_range(w, "b", "other", 30081, 1, 1);
+	assert_asked(w, "x.");
+	assert_unchecked(w, 1, 0, "1 of its 2 members are not checked");
+	remove_pool(w, "pools/web.yaml");
+	assert_asked(w, "x.");
+	assert_unchecked(w, 0, 0, NULL);
+	pass(w, LINGERS_MS);
+	assert_asked(w, "x.");
+}
+
+static void who_is_checked_otherwise_keeps_its_place(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 3;
+	write_range(w, "a", "web", 30080, 1, 3);
+	start_all(w, "");
+	assert_asked(w, "xxx");
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	write_range(w, "a", "zoo", 30081, 4, 4);
+	assert_unchecked(w, 1, 1, "1 of its 1 members are not checked");
+	assert_weights(w, "1011");
+	write_annotated(w, "a", "web", 30080, 1, 3, EVERY("3s"));
+	assert_asked(w, "xxx.");
+	/* What is on no account is not probed. */
+	assert_int_equal(w->target_count, 3);
+	for (size_t i = 0; i < w->target_count; i++)
+		assert_int_equal(w->targets[i].check->interval_ms, 3000);
+	assert_weights(w, "1011");
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	assert_weights(w, "0011");
+	/* As it was before: what was heard since then holds. */
+	write_range(w, "a", "web", 30080, 1, 3);
+	assert_asked(w, "xxx.");
+	assert_int_equal(w->target_count, 3);
+	assert_int_equal(target_at(w, "10.1.0.1:8080")->initial, VERDICT_DOWN);
+	assert_weights(w, "0011");
+}
+
+static void who_is_known_to_be_down_stays_so_unchecked(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+
+	w->config->quotas.all.probes_per_s = 1;
+	write_annotated(w, "a", "web", 30080, 1, 2, EVERY("2s"));
+	start_all(w, "");
+	assert_asked(w, "xx");
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	assert_weights(w, "10");
+	/* Now there is room for one only. */
+	write_annotated(w, "a", "web", 30080, 1, 2, EVERY("1s"));
+	assert_asked(w, "x.");
+	assert_weights(w, "10");
+	s = shown(w);
+	assert_string_equal(s->targets->items[1].reason, "over quota");
+	assert_int_equal(s->targets->items[1].state, VERDICT_DOWN);
+	snapshot_unref(s);
+	/* Also where it waits anew. */
+	remove_pool(w, "pools/web.yaml");
+	pass(w, 2000);
+	assert_int_equal(w->target_count, 0);
+	write_annotated(w, "a", "web", 30080, 1, 2, EVERY("1s"));
+	assert_asked(w, "x.");
+	assert_weights(w, "10");
+	write_annotated(w, "a", "web", 30080, 1, 2, EVERY("2s"));
+	assert_asked(w, "xx");
+	assert_weights(w, "10");
+	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_DOWN);
+}
+
+static void any_namespace_that_holds_it_has_it_checked(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 1;
+	write_range(w, "a", "in-a", 30080, 1, 2);
+	write_range(w, "b", "in-b", 30081, 2, 2);
+	start_all(w, "");
+	assert_asked(w, "xx");
+	assert_unchecked(w, 0, 0, NULL);
+}
+
+static void who_waits_is_checked_by_the_first_that_has_room(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 1;
+	write_range(w, "a", "in-a", 30080, 1, 2);
+	write_range(w, "b", "in-b", 30081, 3, 3);
+	start_all(w, "");
+	assert_asked(w, "x.x");
+	/* It waits for both, and is checked when either has room. */
+	write_range(w, "b", "more", 30082, 2, 2);
+	assert_asked(w, "x.x");
+	remove_pool(w, "pools/in-b.yaml");
+	pass(w, LINGERS_MS);
+	assert_asked(w, "xx.");
+	assert_unchecked(w, 0, 0, NULL);
+	/* One that waits for both, and then for one alone. */
+	write_range(w, "a", "in-a", 30080, 1, 1);
+	write_range(w, "a", "later", 30083, 5, 5);
+	pass(w, 2000);
+	write_range(w, "b", "later-b", 30084, 5, 5);
+	assert_asked(w, "xx...");
+	remove_pool(w, "pools/later.yaml");
+	pass(w, 2000);
+	remove_pool(w, "pools/in-a.yaml");
+	pass(w, LINGERS_MS);
+	assert_asked(w, ".x...");
+	remove_pool(w, "pools/more.yaml");
+	assert_asked(w, "....x");
+	assert_unchecked(w, 0, 0, NULL);
+}
+
+static void who_can_never_fit_is_in_nobodys_way(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.probes_per_s = 1;
+	write_annotated(w, "a", "fast", 30080, 1, 1, EVERY("500ms"));
+	write_annotated(w, "a", "web", 30081, 2, 3, EVERY("2s"));
+	start_all(w, "");
+	assert_asked(w, ".xx");
+	assert_unchecked(w, 1, 0, "1 of them cannot be within it");
+	write_annotated(w, "a", "more", 30082, 4, 4, EVERY("2s"));
+	assert_asked(w, ".xx.");
+	write_annotated(w, "a", "web", 30081, 2, 2, EVERY("2s"));
+	assert_asked(w, ".x.x");
+	assert_unchecked(w, 1, 0, "1 of them cannot be within it");
+}
+
 static void without_quotas_nothing_waits(void **state)
 {
 	struct world *w = *state;
@@ -282,6 +438,12 @@ int main(void)
 		TEST(namespaces_have_each_their_own),
 		TEST(a_restart_goes_on_checking_whom_it_checked),
 		TEST(who_is_asked_for_a_role_is_not_taken_for_it_unasked),
+		TEST(a_pool_that_goes_lets_go_of_what_waits_in_it),
+		TEST(who_is_checked_otherwise_keeps_its_place),
+		TEST(who_is_known_to_be_down_stays_so_unchecked),
+		TEST(any_namespace_that_holds_it_has_it_checked),
+		TEST(who_waits_is_checked_by_the_first_that_has_room),
+		TEST(who_can_never_fit_is_in_nobodys_way),
 		TEST(without_quotas_nothing_waits),
 	};
 
