@@ -160,10 +160,10 @@ void falls_judge(struct core *c);
 
 struct quotas {
 	bool any;	     /* the configuration has some */
-	bool changed;	     /* somebody may have to be told */
 	struct map accounts; /* struct quota by namespace */
 	TAILQ_HEAD(, claim) noted;
 	TAILQ_HEAD(, quota) open;
+	TAILQ_HEAD(, quota) changed;
 	uint32_t unchecked; /* targets */
 };
 

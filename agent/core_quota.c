@@ -29,9 +29,10 @@ struct quota {
 	uint32_t targets; /* that are probed */
 	uint64_t milli;	  /* of their probes in 1000 s */
 	uint32_t unchecked;
-	bool told;    /* that there are some: the log has it */
-	bool is_open; /* there may be room for the first of the row */
-	TAILQ_ENTRY(quota) entry;
+	bool told;	 /* that there are some: the log has it */
+	bool is_open;	 /* there may be room for the first of the row */
+	bool is_changed; /* `unchecked` is another one */
+	TAILQ_ENTRY(quota) open, changed;
 	TAILQ_HEAD(, place) row;
 };
 
@@ -53,8 +54,8 @@ struct claim {
 		CLAIM_WAITING, /* not probed */
 		CLAIM_CHECKED,
 	} is;
-	bool is_heir;	     /* while it is fresh: its member was checked, by another check */
-	struct quota *payer; /* of a checked one; NULL: a namespace without limits */
+	bool is_heir;		    /* to be judged: a member of it was checked, by another check */
+	struct quota *payer;	    /* of a checked one; NULL: a namespace without limits */
 	SLIST_HEAD(, place) places; /* of one that waits */
 	bool is_noted;
 	TAILQ_ENTRY(claim) entry; /* while it is noted */
@@ -73,6 +74,7 @@ void quotas_start(struct core *c)
 	map_init(&c->quotas.accounts, is_quota);
 	TAILQ_INIT(&c->quotas.noted);
 	TAILQ_INIT(&c->quotas.open);
+	TAILQ_INIT(&c->quotas.changed);
 }
 
 void quotas_end(struct core *c)
@@ -135,7 +137,16 @@ static void open_quota(struct quota *q)
 	if (q->is_open)
 		return;
 	q->is_open = true;
-	TAILQ_INSERT_TAIL(&q->core->quotas.open, q, entry);
+	TAILQ_INSERT_TAIL(&q->core->quotas.open, q, open);
+}
+
+static void count_unchecked(struct quota *q, int more)
+{
+	q->unchecked += (uint32_t)more;
+	if (q->is_changed)
+		return;
+	q->is_changed = true;
+	TAILQ_INSERT_TAIL(&q->core->quotas.changed, q, changed);
 }
 
 static void take_place(struct claim *claim, struct quota *q)
@@ -144,8 +155,7 @@ static void take_place(struct claim *claim, struct quota *q)
 
 	*p = (struct place){ .claim = claim, .quota = q, .held = true };
 	SLIST_INSERT_HEAD(&claim->places, p, next);
-	q->unchecked++;
-	q->core->quotas.changed = true;
+	count_unchecked(q, 1);
 	p->in_row = can_ever_fit(q, claim->target);
 	if (!p->in_row)
 		return;
@@ -161,8 +171,7 @@ static void give_place_back(struct place *p)
 	struct quota *q = p->quota;
 
 	SLIST_REMOVE(&p->claim->places, p, place, next);
-	q->unchecked--;
-	q->core->quotas.changed = true;
+	count_unchecked(q, -1);
 	if (p->in_row) {
 		TAILQ_REMOVE(&q->row, p, row);
 		open_quota(q);
@@ -241,21 +250,24 @@ static void wait_for_room(struct claim *claim)
 {
 	struct target *t = claim->target;
 	enum verdict_state state = state_unasked(t);
+	int64_t since_ms = t->verdict.since_ms;
 
+	if (state != t->verdict.state) {
+		since_ms = clock_wall_ms(loop_clock(t->core->loop));
+		t->since = core_now(t->core);
+	}
 	falls_leave(t);
 	t->verdict = (struct hc_verdict){
 		.id = t->id,
 		.state = state,
 		.reason = HC_REASON_OVER_QUOTA,
-		.since_ms = clock_wall_ms(loop_clock(t->core->loop)),
+		.since_ms = since_ms,
 	};
 	t->inherited = state == VERDICT_DOWN;
 	t->came_back = false;
-	t->since = core_now(t->core);
 	claim->is = CLAIM_WAITING;
 	claim->is_heir = false;
 	t->core->quotas.unchecked++;
-	t->core->quotas.changed = true;
 	mark_users(t);
 }
 
@@ -301,7 +313,8 @@ void quota_join(struct target *t, bool is_new, bool was_checked)
 {
 	if (t->core->quotas.any) {
 		note(t);
-		t->claim->is_heir = t->claim->is_heir || was_checked;
+		if (was_checked && !quota_is_checked(t))
+			t->claim->is_heir = true;
 	} else if (is_new) {
 		begin_checks(t);
 	}
@@ -407,9 +420,10 @@ static bool settle(struct claim *claim)
 		payer = payer_of(claim);
 		if (payer != claim->payer)
 			check(claim, payer);
-	} else if (claim->is == CLAIM_WAITING) {
+	} else if (claim->is == CLAIM_WAITING && !claim->is_heir) {
 		stand_in_rows(claim);
 	} else {
+		give_back(claim); /* its places, where it is an heir only now */
 		return true;
 	}
 	return false;
@@ -451,7 +465,7 @@ static void judge(struct core *c, struct claim *const *fresh, size_t count)
 			stand_in_rows(fresh[i]);
 	}
 	while ((q = TAILQ_FIRST(&c->quotas.open))) {
-		TAILQ_REMOVE(&c->quotas.open, q, entry);
+		TAILQ_REMOVE(&c->quotas.open, q, open);
 		q->is_open = false;
 		fill(q);
 	}
@@ -476,7 +490,7 @@ static void tell_change(struct quota *q)
 void quotas_judge(struct core *c)
 {
 	CLEANUP(xfree_ptr) struct claim **all = NULL;
-	size_t count = 0, room = 0, pos = 0;
+	size_t count = 0, room = 0;
 	struct claim *claim;
 	struct quota *q;
 
@@ -494,9 +508,11 @@ void quotas_judge(struct core *c)
 	if (count)
 		qsort(all, count, sizeof(struct claim *), by_claim);
 	judge(c, all, count);
-	while (c->quotas.changed && (q = map_next(&c->quotas.accounts, &pos)))
+	while ((q = TAILQ_FIRST(&c->quotas.changed))) {
+		TAILQ_REMOVE(&c->quotas.changed, q, changed);
+		q->is_changed = false;
 		tell_change(q);
-	c->quotas.changed = false;
+	}
 }
 
 static void put_limits(struct buf *b, const struct config_quota *l)

@@ -267,8 +267,9 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 		else if (is_new)
 			set_first_state(c, t, first, saved);
 		falls_join(t, saved && saved->state == VERDICT_UP);
-	} else if (old && !quota_is_checked(t) && !t->user_count && quota_is_checked(old)) {
-		/* It was not probed in the meantime, and the other one was. */
+	} else if (old && quota_is_checked(old) && !quota_is_checked(t) &&
+		   (!t->user_count || t->verdict.reason == HC_REASON_OVER_QUOTA)) {
+		/* It was not probed, and the other one was. */
 		inherit_state(t, old);
 	}
 	stop_lingering(t);

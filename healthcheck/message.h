@@ -50,7 +50,7 @@ enum hc_message {
 enum hc_reason {
 	HC_REASON_NONE,	       /* not probed yet */
 	HC_REASON_INHERITED,   /* the state it was told with */
-	HC_REASON_OVER_QUOTA,  /* core's own: not probed, and up as if it had no check */
+	HC_REASON_OVER_QUOTA,  /* core's own: not probed, and up unless known to be down */
 	HC_REASON_NOT_ALLOWED, /* the same for good: its address must not be probed */
 	HC_REASON_OK,
 	HC_REASON_REFUSED,     /* RST */

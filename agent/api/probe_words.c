@@ -43,9 +43,10 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 			      "counts for nothing",
 			      "{it} 未能检查：本机网络中断{code}；不计入" },
 	[HC_REASON_OVER_QUOTA] = { "{it} is not probed: its namespace has as many checks as its "
-				   "quota allows; it serves as if it had no check",
+				   "quota allows; it serves unless it was down before",
 				   "{it} "
-				   "不检查：其命名空间的检查已达配额；按无检查对待，继续服务" },
+				   "不检查：其命名空间的检查已达配额；除非此前已下线，否则继续服"
+				   "务" },
 	[HC_REASON_NOT_ALLOWED] = { "{it} is not probed: its address must not be; its state is the "
 				    "one from before",
 				    "{it} 不检查：其地址不允许检查；状态沿用之前的" },

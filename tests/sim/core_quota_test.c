@@ -324,6 +324,28 @@ static void who_is_checked_otherwise_keeps_its_place(void **state)
 	assert_weights(w, "0011");
 }
 
+/* Also where it comes to be what waits already, for another pool. */
+static void who_joins_what_waits_keeps_its_place(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_range(w, "a", "web", 30080, 1, 2);
+	start_all(w, "");
+	assert_asked(w, "xx");
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	write_annotated(w, "a", "first", 30082, 3, 3, EVERY("3s"));
+	pass(w, 2000);
+	write_annotated(w, "a", "other", 30081, 1, 2, EVERY("3s"));
+	assert_weights(w, "11110");
+	write_annotated(w, "a", "web", 30080, 1, 2, EVERY("3s"));
+	assert_asked(w, "xx.");
+	assert_int_equal(w->target_count, 2);
+	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_DOWN);
+	assert_weights(w, "11010");
+}
+
 static void who_is_known_to_be_down_stays_so_unchecked(void **state)
 {
 	struct world *w = *state;
@@ -440,6 +462,7 @@ int main(void)
 		TEST(who_is_asked_for_a_role_is_not_taken_for_it_unasked),
 		TEST(a_pool_that_goes_lets_go_of_what_waits_in_it),
 		TEST(who_is_checked_otherwise_keeps_its_place),
+		TEST(who_joins_what_waits_keeps_its_place),
 		TEST(who_is_known_to_be_down_stays_so_unchecked),
 		TEST(any_namespace_that_holds_it_has_it_checked),
 		TEST(who_waits_is_checked_by_the_first_that_has_room),

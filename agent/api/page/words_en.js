@@ -212,7 +212,7 @@ export default {
 	'about.no-resource': 'This node lacks descriptors, ports or memory to probe with. It counts for nothing.',
 	'about.we-were-late': 'This node was too busy to judge the answer. It counts for nothing.',
 	'about.our-own-network': 'The network of this node itself is down. It counts for nothing.',
-	'about.over-quota': 'Its namespace asks for more checks than its quota (quotas in the configuration). It serves as if it had no check, and is checked once there is room.',
+	'about.over-quota': 'Its namespace asks for more checks than its quota (quotas in the configuration). It serves unless it was known to be down, and is checked once there is room.',
 	'about.not-allowed': 'The prober refuses its address, whatever it is told: loopback, link-local, metadata, multicast, virtual addresses, and what `refuse` of the configuration has. The state is the one from before.',
 	'about.account-refused': 'The server is alive, but does not let the account of the check in, or that may not ask: see its Secret and its rights.',
 	'about.we-are-locked-out': 'The server does not talk to the address of this node any more: FLUSH HOSTS there helps.',

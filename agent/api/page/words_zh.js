@@ -212,7 +212,7 @@ export default {
 	'about.no-resource': '本机缺少用于检查的描述符、端口或内存。不计入。',
 	'about.we-were-late': '本机过忙，无法判断应答。不计入。',
 	'about.our-own-network': '本机自身的网络中断。不计入。',
-	'about.over-quota': '其命名空间要求的检查超过配额（配置中的 quotas）。按无检查对待并继续服务，有空额时即开始检查。',
+	'about.over-quota': '其命名空间要求的检查超过配额（配置中的 quotas）。除非已知下线，否则继续服务；有空额时即开始检查。',
 	'about.not-allowed': '检查进程无论如何都拒绝该地址：环回、链路本地、元数据、组播、虚拟地址，以及配置 `refuse` 中的网络。状态沿用之前的。',
 	'about.account-refused': '服务器存活，但拒绝检查所用的账号，或该账号无权查询：请检查其 Secret 与权限。',
 	'about.we-are-locked-out': '服务器不再与本机地址通信：请在该处执行 FLUSH HOSTS。',
