@@ -238,7 +238,7 @@ static void check(struct claim *claim, struct quota *payer)
  */
 static enum verdict_state state_unasked(const struct target *t)
 {
-	enum verdict_state now = target_applied_state(t);
+	enum verdict_state now = t->verdict.state;
 
 	if (t->check->role != CHECK_ROLE_ANY ||
 	    (now == VERDICT_DOWN && (t->inherited || t->verdict.proven)))

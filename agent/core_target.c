@@ -15,7 +15,8 @@
 
 #define BULK_QUEUE_MAX	 (2 << 20)
 #define LINES_PER_SECOND 50
-#define LINGER_MS	 60000 /* a target that nobody uses any more is kept, and probed but for quotas */
+/* A target that nobody uses any more is kept, and is still probed where there are no quotas. */
+#define LINGER_MS 60000
 
 static bool target_is(const void *object, const void *key)
 {

@@ -379,6 +379,25 @@ static void who_is_known_to_be_down_stays_so_unchecked(void **state)
 	assert_int_equal(target_at(w, "10.1.0.2:8080")->initial, VERDICT_DOWN);
 }
 
+static void who_was_down_before_a_restart_stays_so_unchecked(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_range(w, "a", "web", 30080, 1, 2);
+	start_all(w, "");
+	assert_asked(w, "xx");
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	verdict(w, "10.1.0.2:8080", VERDICT_DOWN);
+	pass(w, 5000);
+	stop_core(w);
+	w->config->quotas.all.targets = 1;
+	start_all(w, "");
+	await_targets(w, 1);
+	assert_asked(w, "x.");
+	assert_weights(w, "10");
+}
+
 static void any_namespace_that_holds_it_has_it_checked(void **state)
 {
 	struct world *w = *state;
@@ -464,6 +483,7 @@ int main(void)
 		TEST(who_is_checked_otherwise_keeps_its_place),
 		TEST(who_joins_what_waits_keeps_its_place),
 		TEST(who_is_known_to_be_down_stays_so_unchecked),
+		TEST(who_was_down_before_a_restart_stays_so_unchecked),
 		TEST(any_namespace_that_holds_it_has_it_checked),
 		TEST(who_waits_is_checked_by_the_first_that_has_room),
 		TEST(who_can_never_fit_is_in_nobodys_way),
