@@ -92,11 +92,22 @@ static bool is_broken_by_us(const struct hc_grpc *g, uint32_t code)
 	       !(g->goaway >= 0 && code == NGHTTP2_REFUSED_STREAM);
 }
 
+/* What it had said before counts, if that is bad enough. */
+static void judge_nonsense(struct hc_grpc *g)
+{
+	if (g->http_status && g->http_status != HTTP_OK)
+		conclude_with(g, HC_REASON_STATUS, g->http_status);
+	else if (g->grpc_status > 0)
+		judge_status(g);
+	else
+		conclude(g, HC_REASON_BAD_REPLY);
+}
+
 /* The stream has ended. Some put all they have to say before a reset (RFC 9113 section 8.1). */
 static void judge(struct hc_grpc *g, uint32_t code)
 {
 	if (is_broken_by_us(g, code))
-		conclude(g, HC_REASON_BAD_REPLY);
+		judge_nonsense(g);
 	else if (g->http_status && g->http_status != HTTP_OK)
 		conclude_with(g, HC_REASON_STATUS, g->http_status);
 	else if (g->grpc_status >= 0 || code == NGHTTP2_NO_ERROR)
@@ -297,14 +308,14 @@ static void give(struct hc_grpc *g, const uint8_t *data, size_t len)
 
 	if (n == NGHTTP2_ERR_NOMEM)
 		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
-	else if (n < 0)
-		conclude(g, HC_REASON_BAD_REPLY);
+	else if (n < 0 && !g->is_over)
+		judge_nonsense(g);
 	if (g->is_over)
 		return;
 	collect(g);
 	/* It was told goodbye for what it said. */
-	if (!nghttp2_session_want_read(g->session))
-		conclude(g, HC_REASON_BAD_REPLY);
+	if (!g->is_over && !nghttp2_session_want_read(g->session))
+		judge_nonsense(g);
 }
 
 /* What a frame begins with is here. */
