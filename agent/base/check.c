@@ -148,12 +148,8 @@ static bool has_options(const struct check *c)
 	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0;
 }
 
-static void put_statuses(struct buf *b, uint8_t tag, const struct check_status_range *ranges,
-			 unsigned count)
+static void put_statuses(struct buf *b, const struct check_status_range *ranges, unsigned count)
 {
-	if (!count)
-		return;
-	wire_put_u8(b, tag);
 	wire_put_u8(b, (uint8_t)count);
 	for (unsigned i = 0; i < count; i++) {
 		wire_put_u16(b, ranges[i].first);
@@ -167,8 +163,14 @@ static void put_options(struct buf *b, const struct check *c)
 		wire_put_u8(b, OPTION_HOLD_DOWN);
 		wire_put_u16(b, c->hold_down_s);
 	}
-	put_statuses(b, OPTION_DRAIN, c->drain, c->drain_count);
-	put_statuses(b, OPTION_DEGRADED, c->degraded, c->degraded_count);
+	if (c->drain_count) {
+		wire_put_u8(b, OPTION_DRAIN);
+		put_statuses(b, c->drain, c->drain_count);
+	}
+	if (c->degraded_count) {
+		wire_put_u8(b, OPTION_DEGRADED);
+		put_statuses(b, c->degraded, c->degraded_count);
+	}
 	wire_put_u8(b, 0);
 }
 
@@ -184,11 +186,7 @@ static void put_question(struct buf *b, const struct check *c)
 	wire_put_str(b, c->path ? c->path : "");
 	wire_put_str(b, c->host ? c->host : "");
 	wire_put_str(b, c->match ? c->match : "");
-	wire_put_u8(b, (uint8_t)c->expect_count);
-	for (unsigned i = 0; i < c->expect_count; i++) {
-		wire_put_u16(b, c->expect[i].first);
-		wire_put_u16(b, c->expect[i].last);
-	}
+	put_statuses(b, c->expect, c->expect_count);
 	/* Types that are older are named by the bytes so far, for ever. */
 	if (check_has(c->type) & CHECK_HAS_LOGIN) {
 		wire_put_str(b, c->secret ? c->secret : "");
