@@ -325,13 +325,10 @@ bool value_is_server_name(const char *s)
 	if (addr_parse(s, &address) == 0)
 		return true;
 	for (len = 0; s[len] && len <= CHECK_HOST_MAX; len++) {
-		bool letter = lower(s[len]) >= 'a' && lower(s[len]) <= 'z';
-
-		if (s[len] == '.' ? label == 0
-				  : !letter && !is_digit(s[len]) && !strchr("-_", s[len]))
+		if (s[len] == '.' ? label == 0 : !is_label_character(s[len]))
 			return false;
 		label = s[len] == '.' ? 0 : label + 1;
-		if (label > 63)
+		if (label > LABEL_MAX)
 			return false;
 	}
 	return label > 0 && len <= CHECK_HOST_MAX;
@@ -344,9 +341,7 @@ bool value_is_http_host(const char *s)
 	if (len == 0 || len > CHECK_HOST_MAX)
 		return false;
 	for (; *s != '\0'; s++) {
-		bool letter = lower(*s) >= 'a' && lower(*s) <= 'z';
-
-		if (!letter && !is_digit(*s) && !strchr(".-_:[]", *s))
+		if (!is_label_character(*s) && !strchr(".:[]", *s))
 			return false;
 	}
 	return true;
