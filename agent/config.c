@@ -102,7 +102,8 @@ static void print_route_protocol(const struct schema_key *k, const void *base, u
 	schema_number.print(k, base, depth, out);
 }
 
-static const struct schema_type route_protocol_type = { read_route_protocol, print_route_protocol };
+static const struct schema_type route_protocol_type = { .read = read_route_protocol,
+							.print = print_route_protocol };
 
 /* --- sources ------------------------------------------------------------------------ */
 
@@ -143,7 +144,7 @@ static void print_servers(const struct schema_key *k, const void *base, unsigned
 	}
 }
 
-static const struct schema_type servers_type = { read_servers, print_servers };
+static const struct schema_type servers_type = { .read = read_servers, .print = print_servers };
 
 static const struct schema_key kubernetes_keys[] = {
 	{ .name = "kubeconfig",
@@ -175,10 +176,8 @@ static int read_kubernetes(struct schema_reader *r, const struct schema_key *k, 
 			   void *base)
 {
 	struct config_source *s = base;
-	const struct schema_section section = { kubernetes_keys, ARRAY_LEN(kubernetes_keys), s };
-	int code = schema_read_map(r, d, &section, 1);
+	int code = schema_read_keys(r, k, d, base);
 
-	(void)k;
 	if (code < 0)
 		return code;
 	if (s->context && !s->kubeconfig)
@@ -194,15 +193,17 @@ static void print_kubernetes(const struct schema_key *k, const void *base, unsig
 	const struct config_source *s = base;
 	size_t before = out->len;
 
-	(void)k;
 	if (s->type != CONFIG_KUBERNETES)
 		return;
-	schema_print(kubernetes_keys, ARRAY_LEN(kubernetes_keys), s, depth + 1, out);
+	schema_print_keys(k, base, depth, out);
 	if (out->len == before)
 		buf_str(out, " {}");
 }
 
-static const struct schema_type kubernetes_type = { read_kubernetes, print_kubernetes };
+static const struct schema_type kubernetes_type = { .read = read_kubernetes,
+						    .print = print_kubernetes,
+						    .keys = kubernetes_keys,
+						    .key_count = ARRAY_LEN(kubernetes_keys) };
 
 static const struct value_word damaged_words[] = {
 	{ "refuse", CONFIG_DAMAGED_REFUSE },
@@ -221,11 +222,9 @@ static int read_store(struct schema_reader *r, const struct schema_key *k, const
 		      void *base)
 {
 	struct config_source *s = base;
-	const struct schema_section section = { store_keys, ARRAY_LEN(store_keys), s };
 
-	(void)k;
 	s->type = CONFIG_STORE;
-	return schema_read_map(r, d, &section, 1);
+	return schema_read_keys(r, k, d, base);
 }
 
 static void print_store(const struct schema_key *k, const void *base, unsigned depth,
@@ -233,12 +232,14 @@ static void print_store(const struct schema_key *k, const void *base, unsigned d
 {
 	const struct config_source *s = base;
 
-	(void)k;
 	if (s->type == CONFIG_STORE)
-		schema_print(store_keys, ARRAY_LEN(store_keys), s, depth + 1, out);
+		schema_print_keys(k, base, depth, out);
 }
 
-static const struct schema_type store_type = { read_store, print_store };
+static const struct schema_type store_type = { .read = read_store,
+					       .print = print_store,
+					       .keys = store_keys,
+					       .key_count = ARRAY_LEN(store_keys) };
 
 static const struct schema_key source_keys[] = {
 	{ .name = "directory",
@@ -317,7 +318,7 @@ static void print_sources(const struct schema_key *k, const void *base, unsigned
 		schema_print_item(source_keys, ARRAY_LEN(source_keys), &c->sources[i], depth, out);
 }
 
-static const struct schema_type sources_type = { read_sources, print_sources };
+static const struct schema_type sources_type = { .read = read_sources, .print = print_sources };
 
 /* --- the whole ------------------------------------------------------------------------ */
 

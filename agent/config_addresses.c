@@ -103,7 +103,7 @@ static void print_vip_ranges(const struct schema_key *k, const void *base, unsig
 	print_networks(c->vip_ranges, c->vip_range_count, depth, out);
 }
 
-const struct schema_type config_vip_ranges = { read_vip_ranges, print_vip_ranges };
+const struct schema_type config_vip_ranges = { .read = read_vip_ranges, .print = print_vip_ranges };
 
 /* --- refuse ---------------------------------------------------------------------------- */
 
@@ -140,7 +140,7 @@ static void print_refuse(const struct schema_key *k, const void *base, unsigned 
 	print_networks(c->refuse, c->refuse_count, depth, out);
 }
 
-const struct schema_type config_refuse = { read_refuse, print_refuse };
+const struct schema_type config_refuse = { .read = read_refuse, .print = print_refuse };
 
 /* --- addressPools --------------------------------------------------------------------- */
 
@@ -178,7 +178,8 @@ static void print_addresses(const struct schema_key *k, const void *base, unsign
 		print_item(addr_range_text(&p->addresses[i], text), depth, out);
 }
 
-static const struct schema_type addresses_type = { read_addresses, print_addresses };
+static const struct schema_type addresses_type = { .read = read_addresses,
+						   .print = print_addresses };
 
 static int read_ports(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		      void *base)
@@ -208,7 +209,7 @@ static void print_ports(const struct schema_key *k, const void *base, unsigned d
 		buf_printf(out, " %u-%u", p->ports.first, p->ports.last);
 }
 
-static const struct schema_type ports_type = { read_ports, print_ports };
+static const struct schema_type ports_type = { .read = read_ports, .print = print_ports };
 
 static const struct schema_key pool_keys[] = {
 	{ .name = "name",
@@ -260,7 +261,8 @@ static void print_address_pools(const struct schema_key *k, const void *base, un
 				  out);
 }
 
-const struct schema_type config_address_pools = { read_address_pools, print_address_pools };
+const struct schema_type config_address_pools = { .read = read_address_pools,
+						  .print = print_address_pools };
 
 /* --- nodeAddress ------------------------------------------------------------------------ */
 
@@ -319,7 +321,8 @@ static void print_node_address(const struct schema_key *k, const void *base, uns
 	print_own_addrs(&c->node_v4, &c->node_v6, depth, out);
 }
 
-const struct schema_type config_node_address = { read_node_address, print_node_address };
+const struct schema_type config_node_address = { .read = read_node_address,
+						 .print = print_node_address };
 
 /* --- healthcheck ------------------------------------------------------------------------ */
 
@@ -342,30 +345,14 @@ static void print_source_address(const struct schema_key *k, const void *base, u
 	print_own_addrs(&c->check_from_v4, &c->check_from_v6, depth, out);
 }
 
-static const struct schema_type source_address_type = { read_source_address, print_source_address };
+static const struct schema_type source_address_type = { .read = read_source_address,
+							.print = print_source_address };
 
 static const struct schema_key healthcheck_keys[] = {
 	{ .name = "sourceAddress", .type = &source_address_type },
 };
 
-static int read_healthcheck(struct schema_reader *r, const struct schema_key *k,
-			    const struct doc *d, void *base)
-{
-	const struct schema_section section = { healthcheck_keys, ARRAY_LEN(healthcheck_keys),
-						base };
-
-	(void)k;
-	return schema_read_map(r, d, &section, 1);
-}
-
-static void print_healthcheck(const struct schema_key *k, const void *base, unsigned depth,
-			      struct buf *out)
-{
-	(void)k;
-	schema_print(healthcheck_keys, ARRAY_LEN(healthcheck_keys), base, depth + 1, out);
-}
-
-const struct schema_type config_healthcheck = { read_healthcheck, print_healthcheck };
+const struct schema_type config_healthcheck = SCHEMA_KEYS(healthcheck_keys);
 
 /* --- all of them together ------------------------------------------------------------- */
 

@@ -54,7 +54,8 @@ static void print_addresses(const struct schema_key *k, const void *base, unsign
 	}
 }
 
-static const struct schema_type addresses_type = { read_addresses, print_addresses };
+static const struct schema_type addresses_type = { .read = read_addresses,
+						   .print = print_addresses };
 
 static const struct schema_key owner_keys[] = {
 	{ .name = "node",
@@ -105,7 +106,7 @@ static void print_owners(const struct schema_key *k, const void *base, unsigned 
 		schema_print_item(owner_keys, ARRAY_LEN(owner_keys), &a->owners[i], depth, out);
 }
 
-static const struct schema_type owners_type = { read_owners, print_owners };
+static const struct schema_type owners_type = { .read = read_owners, .print = print_owners };
 
 /* --- announce ----------------------------------------------------------------------- */
 
@@ -134,11 +135,9 @@ static const struct schema_key announce_keys[] = {
 static int read_announce(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 			 void *base)
 {
-	const struct schema_section section = { announce_keys, ARRAY_LEN(announce_keys), base };
 	const struct config_announce *a = &((const struct config *)base)->announce;
-	int code = schema_read_map(r, d, &section, 1);
+	int code = schema_read_keys(r, k, d, base);
 
-	(void)k;
 	if (code < 0)
 		return code;
 	if (a->mode == CONFIG_ANNOUNCE_OWNER && a->owner_count == 0)
@@ -150,14 +149,10 @@ static int read_announce(struct schema_reader *r, const struct schema_key *k, co
 	return 0;
 }
 
-static void print_announce(const struct schema_key *k, const void *base, unsigned depth,
-			   struct buf *out)
-{
-	(void)k;
-	schema_print(announce_keys, ARRAY_LEN(announce_keys), base, depth + 1, out);
-}
-
-const struct schema_type config_announce = { read_announce, print_announce };
+const struct schema_type config_announce = { .read = read_announce,
+					     .print = schema_print_keys,
+					     .keys = announce_keys,
+					     .key_count = ARRAY_LEN(announce_keys) };
 
 void config_announce_defaults(struct config *c)
 {

@@ -54,7 +54,7 @@ static void print_listen(const struct schema_key *k, const void *base, unsigned 
 		buf_printf(out, " \"%s\"", endpoint_text(&c->api_listen, text));
 }
 
-static const struct schema_type listen_type = { read_listen, print_listen };
+static const struct schema_type listen_type = { .read = read_listen, .print = print_listen };
 
 /* --- tls and hosts ---------------------------------------------------------------- */
 
@@ -89,10 +89,8 @@ static int read_tls(struct schema_reader *r, const struct schema_key *k, const s
 		    void *base)
 {
 	struct config *c = base;
-	const struct schema_section section = { tls_keys, ARRAY_LEN(tls_keys), c };
-	int code = schema_read_map(r, d, &section, 1);
+	int code = schema_read_keys(r, k, d, base);
 
-	(void)k;
 	if (code < 0)
 		return code;
 	if (c->tls_self_signed ? c->tls_certificate || c->tls_key
@@ -106,12 +104,13 @@ static void print_tls(const struct schema_key *k, const void *base, unsigned dep
 {
 	const struct config *c = base;
 
-	(void)k;
 	if (c->tls_self_signed || c->tls_certificate)
-		schema_print(tls_keys, ARRAY_LEN(tls_keys), c, depth + 1, out);
+		schema_print_keys(k, base, depth, out);
 }
 
-static const struct schema_type tls_type = { read_tls, print_tls };
+static const struct schema_type tls_type = {
+	.read = read_tls, .print = print_tls, .keys = tls_keys, .key_count = ARRAY_LEN(tls_keys)
+};
 
 /* A name as it stands in a Host: no port, no brackets but an address's. */
 static bool is_host(const char *s)
@@ -157,10 +156,8 @@ static int read_certificates(struct schema_reader *r, const struct schema_key *k
 			     const struct doc *d, void *base)
 {
 	struct config *c = base;
-	const struct schema_section section = { certificate_keys, ARRAY_LEN(certificate_keys), c };
-	int code = schema_read_map(r, d, &section, 1);
+	int code = schema_read_keys(r, k, d, base);
 
-	(void)k;
 	if (code < 0)
 		return code;
 	if (!c->client_ca)
@@ -179,12 +176,14 @@ static void print_certificates(const struct schema_key *k, const void *base, uns
 {
 	const struct config *c = base;
 
-	(void)k;
 	if (c->client_ca)
-		schema_print(certificate_keys, ARRAY_LEN(certificate_keys), c, depth + 1, out);
+		schema_print_keys(k, base, depth, out);
 }
 
-static const struct schema_type certificates_type = { read_certificates, print_certificates };
+static const struct schema_type certificates_type = { .read = read_certificates,
+						      .print = print_certificates,
+						      .keys = certificate_keys,
+						      .key_count = ARRAY_LEN(certificate_keys) };
 
 /* --- api ---------------------------------------------------------------------------- */
 
@@ -248,21 +247,15 @@ static int check_remote(struct schema_reader *r, const struct doc *d, const stru
 static int read_api(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		    void *base)
 {
-	const struct schema_section section = { api_keys, ARRAY_LEN(api_keys), base };
+	int code = schema_read_keys(r, k, d, base);
 
-	int code = schema_read_map(r, d, &section, 1);
-
-	(void)k;
 	return code == 0 ? check_remote(r, d, base) : code;
 }
 
-static void print_api(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
-{
-	(void)k;
-	schema_print(api_keys, ARRAY_LEN(api_keys), base, depth + 1, out);
-}
-
-const struct schema_type config_api = { read_api, print_api };
+const struct schema_type config_api = { .read = read_api,
+					.print = schema_print_keys,
+					.keys = api_keys,
+					.key_count = ARRAY_LEN(api_keys) };
 
 void config_api_defaults(struct config *c)
 {

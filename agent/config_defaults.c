@@ -343,7 +343,7 @@ static void print_defaults(const struct schema_key *k, const void *base, unsigne
 	schema_print(check_keys, ARRAY_LEN(check_keys), c->defaults.check, depth + 1, out);
 }
 
-const struct schema_type config_defaults = { read_defaults, print_defaults };
+const struct schema_type config_defaults = { .read = read_defaults, .print = print_defaults };
 
 void config_defaults_init(struct pool_settings *set)
 {

@@ -31,23 +31,7 @@ static const struct schema_key keys[] = {
 	  .fallback = "10" },
 };
 
-static int read_mass(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		     void *base)
-{
-	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
-
-	(void)k;
-	return schema_read_map(r, d, &section, 1);
-}
-
-static void print_mass(const struct schema_key *k, const void *base, unsigned depth,
-		       struct buf *out)
-{
-	(void)k;
-	schema_print(keys, ARRAY_LEN(keys), base, depth + 1, out);
-}
-
-const struct schema_type config_mass = { read_mass, print_mass };
+const struct schema_type config_mass = SCHEMA_KEYS(keys);
 
 void config_mass_defaults(struct config *c)
 {

@@ -79,7 +79,7 @@ static void print_owns(const struct schema_key *k, const void *base, unsigned de
 		schema_print_item(own_keys, ARRAY_LEN(own_keys), &q->own[i], depth, out);
 }
 
-static const struct schema_type owns_type = { read_owns, print_owns };
+static const struct schema_type owns_type = { .read = read_owns, .print = print_owns };
 
 /* --- quotas ----------------------------------------------------------------------------- */
 
@@ -95,23 +95,7 @@ static const struct schema_key keys[] = {
 	{ .name = "namespaces", .type = &owns_type },
 };
 
-static int read_quotas(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-		       void *base)
-{
-	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
-
-	(void)k;
-	return schema_read_map(r, d, &section, 1);
-}
-
-static void print_quotas(const struct schema_key *k, const void *base, unsigned depth,
-			 struct buf *out)
-{
-	(void)k;
-	schema_print(keys, ARRAY_LEN(keys), base, depth + 1, out);
-}
-
-const struct schema_type config_quotas = { read_quotas, print_quotas };
+const struct schema_type config_quotas = SCHEMA_KEYS(keys);
 
 void config_quotas_done(struct config_quotas *q)
 {

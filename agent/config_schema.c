@@ -190,7 +190,7 @@ static void print_text(const struct schema_key *k, const void *base, unsigned de
 	schema_print_text(*from, out);
 }
 
-const struct schema_type schema_text = { read_text, print_text };
+const struct schema_type schema_text = { .read = read_text, .print = print_text };
 
 static int read_form(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		     void *base)
@@ -214,7 +214,7 @@ static void print_form(const struct schema_key *k, const void *base, unsigned de
 		buf_printf(out, k->form->like_number ? " \"%s\"" : " %s", s);
 }
 
-const struct schema_type schema_form = { read_form, print_form };
+const struct schema_type schema_form = { .read = read_form, .print = print_form };
 
 /* Of one list, on its way into the field. */
 struct texts_reader {
@@ -257,7 +257,7 @@ static void print_texts(const struct schema_key *k, const void *base, unsigned d
 	}
 }
 
-const struct schema_type schema_texts = { read_texts, print_texts };
+const struct schema_type schema_texts = { .read = read_texts, .print = print_texts };
 
 void schema_texts_done(struct schema_texts *t)
 {
@@ -302,7 +302,7 @@ static void print_word(const struct schema_key *k, const void *base, unsigned de
 	buf_printf(out, " %s", value_word_text(k->words, load(k, base)));
 }
 
-const struct schema_type schema_word = { read_word, print_word };
+const struct schema_type schema_word = { .read = read_word, .print = print_word };
 
 static int read_word_text(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 			  void *base)
@@ -322,7 +322,7 @@ static void print_word_text(const struct schema_key *k, const void *base, unsign
 	buf_printf(out, " %s", (const char *)const_field(k, base));
 }
 
-const struct schema_type schema_word_text = { read_word_text, print_word_text };
+const struct schema_type schema_word_text = { .read = read_word_text, .print = print_word_text };
 
 static int read_number(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		       void *base)
@@ -349,7 +349,7 @@ static void print_number(const struct schema_key *k, const void *base, unsigned 
 	buf_printf(out, " %" PRIu32, load(k, base));
 }
 
-const struct schema_type schema_number = { read_number, print_number };
+const struct schema_type schema_number = { .read = read_number, .print = print_number };
 
 static int read_duration(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 			 uint32_t *out_ms)
@@ -393,7 +393,7 @@ static void print_ms(const struct schema_key *k, const void *base, unsigned dept
 	buf_printf(out, " %s", value_duration_text(load(k, base), text));
 }
 
-const struct schema_type schema_ms = { read_ms, print_ms };
+const struct schema_type schema_ms = { .read = read_ms, .print = print_ms };
 
 static int read_s(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
 		  void *base)
@@ -417,7 +417,7 @@ static void print_s(const struct schema_key *k, const void *base, unsigned depth
 	buf_printf(out, " %s", value_duration_text(load(k, base) * 1000, text));
 }
 
-const struct schema_type schema_s = { read_s, print_s };
+const struct schema_type schema_s = { .read = read_s, .print = print_s };
 
 /* --- mappings and lists -------------------------------------------------------------------- */
 
@@ -567,6 +567,20 @@ void schema_print(const struct schema_key *keys, size_t count, const void *base,
 		buf_printf(out, "%s:", keys[i].name);
 		buf_put(out, value.data, value.len);
 	}
+}
+
+int schema_read_keys(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		     void *base)
+{
+	const struct schema_section section = { k->type->keys, k->type->key_count, base };
+
+	return schema_read_map(r, d, &section, 1);
+}
+
+void schema_print_keys(const struct schema_key *k, const void *base, unsigned depth,
+		       struct buf *out)
+{
+	schema_print(k->type->keys, k->type->key_count, base, depth + 1, out);
 }
 
 void schema_print_item(const struct schema_key *keys, size_t count, const void *base,

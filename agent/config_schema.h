@@ -37,6 +37,9 @@ struct schema_type {
 	 * the key is left out. */
 	void (*print)(const struct schema_key *k, const void *base, unsigned depth,
 		      struct buf *out);
+	/* Of a mapping whose keys are fields of the same struct as it would be itself. */
+	const struct schema_key *keys;
+	size_t key_count;
 };
 
 struct schema_key {
@@ -105,6 +108,16 @@ MUST_CHECK int schema_read_map(struct schema_reader *r, const struct doc *d,
 			       const struct schema_section *sections, size_t count);
 void schema_print(const struct schema_key *keys, size_t count, const void *base, unsigned depth,
 		  struct buf *out);
+/* The functions of a type that has keys, and the type where they are all of it. */
+MUST_CHECK int schema_read_keys(struct schema_reader *r, const struct schema_key *k,
+				const struct doc *d, void *base);
+void schema_print_keys(const struct schema_key *k, const void *base, unsigned depth,
+		       struct buf *out);
+#define SCHEMA_KEYS(list)                                                           \
+	{                                                                           \
+		.read = schema_read_keys, .print = schema_print_keys, .keys = list, \
+		.key_count = ARRAY_LEN(list)                                        \
+	}
 /* The same as an item of a list: "- " stands before the first key. */
 void schema_print_item(const struct schema_key *keys, size_t count, const void *base,
 		       unsigned depth, struct buf *out);

@@ -24,15 +24,6 @@ static const struct schema_key keys[] = {
 	  .max = TIMEOUT_MAX_MS },
 };
 
-static int read_timeouts(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
-			 void *base)
-{
-	const struct schema_section section = { keys, ARRAY_LEN(keys), base };
-
-	(void)k;
-	return schema_read_map(r, d, &section, 1);
-}
-
 /* What is not written is the kernel's to know. */
 static void print_timeouts(const struct schema_key *k, const void *base, unsigned depth,
 			   struct buf *out)
@@ -46,4 +37,7 @@ static void print_timeouts(const struct schema_key *k, const void *base, unsigne
 			schema_print(&keys[i], 1, base, depth + 1, out);
 }
 
-const struct schema_type config_timeouts = { read_timeouts, print_timeouts };
+const struct schema_type config_timeouts = { .read = schema_read_keys,
+					     .print = print_timeouts,
+					     .keys = keys,
+					     .key_count = ARRAY_LEN(keys) };
