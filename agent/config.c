@@ -355,7 +355,9 @@ static const struct schema_key root_keys[] = {
 	  SCHEMA_FIELD(struct config, log_level),
 	  .words = &log_level_words,
 	  .fallback = "info" },
-	{ .name = "nodeAddress", .type = &config_node_address },
+	{ .name = "nodeAddress",
+	  .type = &config_own_addresses,
+	  SCHEMA_FIELD(struct config, node_address) },
 	{ .name = "vipRanges", .type = &config_vip_ranges },
 	{ .name = "addressPools", .type = &config_address_pools },
 	{ .name = "refuse", .type = &config_refuse },
@@ -453,8 +455,8 @@ static int read_root(struct schema_reader *r, const struct doc *root, struct con
 		.vip_range_count = c->vip_range_count,
 		.refuse = c->refuse,
 		.refuse_count = c->refuse_count,
-		.node_v4 = c->node_v4,
-		.node_v6 = c->node_v6,
+		.node_v4 = c->node_address.v4,
+		.node_v6 = c->node_address.v6,
 		.defaults = c->defaults,
 	};
 	return 0;

@@ -61,6 +61,11 @@ struct config_announce {
 	uint32_t rate; /* packets of gratuitous ARP a second; default 200 */
 };
 
+/* Addresses of this machine; family 0: the kernel's choice. */
+struct config_own {
+	struct addr v4, v6;
+};
+
 struct config {
 	char *node;	       /* default: the host name */
 	char *state_directory; /* default: /var/lib/parasaus */
@@ -71,10 +76,8 @@ struct config {
 	uint32_t timeout_tcp_s; /* of IPVS; 0: as the kernel has it. So are the following. */
 	uint32_t timeout_fin_s;
 	uint32_t timeout_udp_s;
-	struct addr node_v4; /* `nodeAddress`: preferred source; family 0: the kernel's choice */
-	struct addr node_v6;
-	struct addr check_from_v4; /* `healthcheck.sourceAddress`: as above */
-	struct addr check_from_v6;
+	struct config_own node_address; /* `nodeAddress`: preferred source */
+	struct config_own check_from;	/* `healthcheck.sourceAddress` */
 	struct config_announce announce;
 	struct mass_config mass;     /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
 	struct config_quotas quotas; /* default: no limits */

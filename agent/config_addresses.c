@@ -267,13 +267,9 @@ const struct schema_type config_address_pools = { .read = read_address_pools,
 /* --- nodeAddress ------------------------------------------------------------------------ */
 
 /* At most one of each family. */
-struct own_addresses {
-	struct addr *v4, *v6;
-};
-
 static int read_own_addr(struct schema_reader *r, const struct doc *d, void *base)
 {
-	const struct own_addresses *own = base;
+	struct config_own *own = base;
 	const char *s = schema_scalar(r, d);
 	struct addr a;
 	struct addr *to;
@@ -284,72 +280,38 @@ static int read_own_addr(struct schema_reader *r, const struct doc *d, void *bas
 		return schema_bad(r, d, "'%.64s' is not an address", s);
 	if (addr_refused(&a))
 		return schema_bad(r, d, "%s is no address of a node (%s)", s, addr_refused(&a));
-	to = a.family == AF_INET ? own->v4 : own->v6;
+	to = a.family == AF_INET ? &own->v4 : &own->v6;
 	if (to->family != 0)
 		return schema_bad(r, d, "%s is a second address of its family: one is possible", s);
 	*to = a;
 	return 0;
 }
 
-static void print_own_addrs(const struct addr *v4, const struct addr *v6, unsigned depth,
-			    struct buf *out)
+static int read_own(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
+		    void *base)
 {
+	return schema_read_list(r, d, 2, read_own_addr, (char *)base + k->offset);
+}
+
+static void print_own(const struct schema_key *k, const void *base, unsigned depth, struct buf *out)
+{
+	const struct config_own *own = (const void *)((const char *)base + k->offset);
 	char text[ADDR_TEXT_MAX];
 
-	if (v4->family != 0)
-		print_item(addr_text(v4, text), depth, out);
-	if (v6->family != 0)
-		print_item(addr_text(v6, text), depth, out);
+	if (own->v4.family != 0)
+		print_item(addr_text(&own->v4, text), depth, out);
+	if (own->v6.family != 0)
+		print_item(addr_text(&own->v6, text), depth, out);
 }
 
-static int read_node_address(struct schema_reader *r, const struct schema_key *k,
-			     const struct doc *d, void *base)
-{
-	struct config *c = base;
-	struct own_addresses own = { &c->node_v4, &c->node_v6 };
-
-	(void)k;
-	return schema_read_list(r, d, 2, read_own_addr, &own);
-}
-
-static void print_node_address(const struct schema_key *k, const void *base, unsigned depth,
-			       struct buf *out)
-{
-	const struct config *c = base;
-
-	(void)k;
-	print_own_addrs(&c->node_v4, &c->node_v6, depth, out);
-}
-
-const struct schema_type config_node_address = { .read = read_node_address,
-						 .print = print_node_address };
+const struct schema_type config_own_addresses = { .read = read_own, .print = print_own };
 
 /* --- healthcheck ------------------------------------------------------------------------ */
 
-static int read_source_address(struct schema_reader *r, const struct schema_key *k,
-			       const struct doc *d, void *base)
-{
-	struct config *c = base;
-	struct own_addresses own = { &c->check_from_v4, &c->check_from_v6 };
-
-	(void)k;
-	return schema_read_list(r, d, 2, read_own_addr, &own);
-}
-
-static void print_source_address(const struct schema_key *k, const void *base, unsigned depth,
-				 struct buf *out)
-{
-	const struct config *c = base;
-
-	(void)k;
-	print_own_addrs(&c->check_from_v4, &c->check_from_v6, depth, out);
-}
-
-static const struct schema_type source_address_type = { .read = read_source_address,
-							.print = print_source_address };
-
 static const struct schema_key healthcheck_keys[] = {
-	{ .name = "sourceAddress", .type = &source_address_type },
+	{ .name = "sourceAddress",
+	  .type = &config_own_addresses,
+	  SCHEMA_FIELD(struct config, check_from) },
 };
 
 const struct schema_type config_healthcheck = SCHEMA_KEYS(healthcheck_keys);
@@ -405,12 +367,13 @@ static int check_range(struct schema_reader *r, const struct doc *d, const struc
 				  "%s overlaps addresses and ports of pool '%s': give each "
 				  "pool addresses or ports of its own",
 				  text, owner->name);
-	if (addr_range_has(range,
-			   c->node_v4.family == range->first.family ? &c->node_v4 : &c->node_v6))
+	if (addr_range_has(range, c->node_address.v4.family == range->first.family
+					  ? &c->node_address.v4
+					  : &c->node_address.v6))
 		return schema_bad(r, d, "%s holds the nodeAddress, which is no virtual address",
 				  text);
 	/* Answers to a virtual address go to whichever machine has it. */
-	if (addr_range_has(range, &c->check_from_v4) || addr_range_has(range, &c->check_from_v6))
+	if (addr_range_has(range, &c->check_from.v4) || addr_range_has(range, &c->check_from.v6))
 		return schema_bad(r, d,
 				  "%s holds healthcheck.sourceAddress, which has to be an address "
 				  "of this machine alone",

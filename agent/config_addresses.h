@@ -14,8 +14,9 @@
 extern const struct schema_type config_vip_ranges;
 extern const struct schema_type config_address_pools;
 extern const struct schema_type config_refuse;
-extern const struct schema_type config_node_address;
 extern const struct schema_type config_healthcheck;
+/* The field is a struct config_own. */
+extern const struct schema_type config_own_addresses;
 
 /*
  * What can be said only once all is read: pools inside vipRanges and apart from each other, names

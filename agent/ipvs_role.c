@@ -99,8 +99,8 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_par
 		.audit_ms = c->audit_ms,
 		.order_quiet_ms = IPVS_ORDER_QUIET_MS,
 		.route_protocol = c->route_protocol,
-		.node_v4 = c->node_v4,
-		.node_v6 = c->node_v6,
+		.node_v4 = c->node_address.v4,
+		.node_v6 = c->node_address.v6,
 		.timeouts = { c->timeout_tcp_s, c->timeout_fin_s, c->timeout_udp_s },
 		.announce = announce_of(c, &parts->shares),
 	};

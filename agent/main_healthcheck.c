@@ -49,7 +49,7 @@ static int healthcheck_start(struct role_context *c)
 		.vip_range_count = c->config->vip_range_count,
 		.refuse = c->config->refuse,
 		.refuse_count = c->config->refuse_count,
-		.from = { c->config->check_from_v4, c->config->check_from_v6 },
+		.from = { c->config->check_from.v4, c->config->check_from.v6 },
 		.max_in_flight = HEALTHCHECK_IN_FLIGHT,
 	};
 	r = hc_role_new(c->loop, &l->config, &l->role);

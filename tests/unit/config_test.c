@@ -52,8 +52,8 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(c->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(c->audit_ms, 30000);
 	assert_int_equal(c->route_protocol, 112);
-	assert_int_equal(c->node_v4.family, 0);
-	assert_int_equal(c->node_v6.family, 0);
+	assert_int_equal(c->node_address.v4.family, 0);
+	assert_int_equal(c->node_address.v6.family, 0);
 	assert_int_equal(c->announce.mode, CONFIG_ANNOUNCE_ALL);
 	assert_int_equal(c->announce.rate, 200);
 	assert_int_equal(c->vip_range_count, 0);
@@ -134,8 +134,8 @@ static void what_is_written_counts(void **state)
 	assert_string_equal(c->user, "nobody");
 	assert_string_equal(c->state_directory, "/tmp/state");
 	assert_int_equal(c->log_level, LOG_LEVEL_DEBUG);
-	assert_int_equal(c->node_v4.family, AF_INET);
-	assert_int_equal(c->node_v6.family, AF_INET6);
+	assert_int_equal(c->node_address.v4.family, AF_INET);
+	assert_int_equal(c->node_address.v6.family, AF_INET6);
 	assert_string_equal(c->api_socket, "/tmp/s");
 	assert_int_equal(c->api_listen.port, 9090);
 	assert_int_equal(c->metrics_pools, 7);
