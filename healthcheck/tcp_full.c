@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "healthcheck/tcp_full.h"
 
-#include <assert.h>
-
-#include "agent/base/value.h"
-
 static void conclude(struct hc_full *f, enum hc_reason reason)
 {
 	f->is_over = true;
 	f->outcome = (struct hc_outcome){ reason, 0 };
-}
-
-/* Checked when the check was made: it cannot fail. */
-static size_t bytes_of(const char *text, void *out)
-{
-	size_t len = 0;
-	int r = text ? value_bytes(text, out, &len) : 0;
-
-	assert(r == 0);
-	(void)r;
-	return len;
 }
 
 void hc_full_init(struct hc_full *f, const struct check *c)
@@ -27,8 +12,8 @@ void hc_full_init(struct hc_full *f, const struct check *c)
 	uint8_t send[CHECK_BYTES_MAX];
 
 	*f = (struct hc_full){ .is_over = false };
-	buf_put(&f->out, send, bytes_of(c->send, send));
-	hc_match_init(&f->match, f->answer, bytes_of(c->answer, f->answer));
+	buf_put(&f->out, send, check_bytes(c->send, send));
+	hc_match_init(&f->match, f->answer, check_bytes(c->answer, (uint8_t *)f->answer));
 	if (!c->send && !c->answer)
 		conclude(f, HC_REASON_OK);
 }

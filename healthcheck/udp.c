@@ -7,29 +7,15 @@
  * or by the network. Silence is then as good as an answer, and a host that is
  * gone without anybody to say so looks like one that is well.
  */
-#include <assert.h>
-
-#include "agent/base/value.h"
 #include "healthcheck/datagram.h"
 #include "healthcheck/match.h"
 
 _Static_assert(CHECK_BYTES_MAX <= HC_DATAGRAM_MAX, "what is to be said fits");
 
-/* Checked when the check was made: it cannot fail. */
-static size_t bytes_of(const char *text, uint8_t out[static CHECK_BYTES_MAX])
-{
-	size_t len = 0;
-	int r = text ? value_bytes(text, out, &len) : 0;
-
-	assert(r == 0);
-	(void)r;
-	return len;
-}
-
 static size_t ask(const struct check *c, uint16_t id, uint8_t out[static HC_DATAGRAM_MAX])
 {
 	(void)id; /* there is no place for it */
-	return bytes_of(c->send, out);
+	return check_bytes(c->send, out);
 }
 
 static struct hc_outcome judge(const struct check *c, uint16_t id, const uint8_t *data, size_t len)
@@ -38,7 +24,7 @@ static struct hc_outcome judge(const struct check *c, uint16_t id, const uint8_t
 	struct hc_match m;
 
 	(void)id;
-	hc_match_init(&m, (const char *)answer, bytes_of(c->answer, answer));
+	hc_match_init(&m, (const char *)answer, check_bytes(c->answer, answer));
 	hc_match_feed(&m, (const char *)data, len);
 	return (struct hc_outcome){ m.found ? HC_REASON_OK : HC_REASON_NONE, 0 };
 }

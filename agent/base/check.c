@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/base/check.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,16 @@ struct check *wire_check(struct wire *w)
 		return NULL;
 	}
 	return c;
+}
+
+size_t check_bytes(const char *text, uint8_t out[static CHECK_BYTES_MAX])
+{
+	size_t len = 0;
+	int r = text ? value_bytes(text, out, &len) : 0;
+
+	assert(r == 0);
+	(void)r;
+	return len;
 }
 
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member)

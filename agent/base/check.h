@@ -160,6 +160,9 @@ bool check_has_role(enum check_type type, enum check_role role);
 void wire_put_check(struct buf *b, const struct check *c);
 MUST_CHECK struct check *wire_check(struct wire *w);
 
+/* The bytes that `send` or `answer` of a check stand for, NULL for none; returns how many. */
+size_t check_bytes(const char *text, uint8_t out[static CHECK_BYTES_MAX]);
+
 /* Where the probe goes: the member's address, the check's port, by the protocol it asks by. */
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);
 /* The target's id; never 0. Equal probes have equal ids: `member` may be what check_endpoint()
