@@ -77,15 +77,7 @@ static bool hear(struct hc_probe *p, const struct hc_datagrams *d, const struct 
 bool hc_datagram_event(struct hc_probe *p, const struct hc_datagrams *d, const struct hc_io *io,
 		       uint32_t events, struct hc_outcome *out)
 {
-	int error;
-
-	/* An answer that is here holds, whatever became of what was sent besides. */
-	if (events & EPOLLIN && hear(p, d, io, out))
-		return true;
-	if (!(events & (EPOLLERR | EPOLLHUP)))
-		return false;
-	error = io->error(io->arg, p->fd);
-	return error ? fail(out, error) : false;
+	return events & (EPOLLIN | EPOLLERR | EPOLLHUP) && hear(p, d, io, out);
 }
 
 bool hc_datagram_again(struct hc_probe *p, const struct hc_datagrams *d, const struct hc_io *io,
