@@ -289,26 +289,26 @@ static void read_settings(struct doctor_facts *f, const struct ipvs_config *c)
 
 /* --- VIPs ------------------------------------------------------------------------------------------------ */
 
-static bool is_masked_alike(const struct addr *a, const struct addr *b, const struct addr *mask)
+/* The interface, of any kind, that has the VIP for an address. */
+static const char *owner_of(const struct ifaddrs *all, const struct addr *vip)
 {
-	for (size_t i = 0; i < addr_len(mask); i++)
-		if ((a->bytes[i] ^ b->bytes[i]) & mask->bytes[i])
-			return false;
-	return true;
+	struct addr a;
+
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		if (host_link_addr(i->ifa_addr, &a) && addr_cmp(&a, vip) == 0)
+			return i->ifa_name;
+	}
+	return NULL;
 }
 
-/* Is the VIP an address of this interface, or of its network? */
-static bool is_on(const struct ifaddrs *i, const struct addr *vip, bool *own)
+/* The first link on which it can be asked for. */
+static const char *link_of(const struct host_links *links, const struct addr *vip)
 {
-	struct addr a, mask;
-
-	if (!host_link_addr(i->ifa_addr, &a) || !host_link_addr(i->ifa_netmask, &mask) ||
-	    a.family != vip->family)
-		return false;
-	*own = addr_cmp(&a, vip) == 0;
-	if (i->ifa_flags & (IFF_LOOPBACK | IFF_NOARP))
-		return *own;
-	return is_masked_alike(&a, vip, &mask);
+	for (size_t i = 0; i < links->count; i++) {
+		if (host_link_has(&links->v[i], vip))
+			return links->v[i].name;
+	}
+	return NULL;
 }
 
 /* A device's name may hold a dot: it is not to be a part of the sysctl's. */
@@ -330,22 +330,6 @@ static int64_t of_device_or_all(const char *family, const char *device, const ch
 	return all > own ? all : own;
 }
 
-/* The interface whose own address it is, else one whose link it is on; NULL: none. */
-static const struct ifaddrs *place_of(const struct ifaddrs *all, const struct addr *vip, bool *own)
-{
-	const struct ifaddrs *linked = NULL;
-
-	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		if (!is_on(i, vip, own))
-			continue;
-		if (*own)
-			return i;
-		linked = linked ? linked : i;
-	}
-	*own = false;
-	return linked;
-}
-
 static void read_answering(struct doctor_vip *v, const struct host_proxies *proxies)
 {
 	unsigned link = if_nametoindex(v->device);
@@ -362,22 +346,31 @@ static void read_answering(struct doctor_vip *v, const struct host_proxies *prox
 			     addr_cmp(&proxies->v[i].addr, &v->addr) == 0;
 }
 
-static void add_vip(struct reading *r, const struct ifaddrs *all,
-		    const struct host_proxies *proxies, const struct addr *vip)
+/* What this host has on its links. */
+struct surroundings {
+	struct ifaddrs *interfaces;
+	struct host_links links;
+	struct host_proxies proxies;
+};
+
+static void add_vip(struct reading *r, const struct surroundings *at, const struct addr *vip)
 {
 	const struct ipvs_announce *announce = &r->config->announce;
 	struct doctor_facts *f = r->facts;
 	struct doctor_vip v = { .addr = *vip };
-	const struct ifaddrs *place = place_of(all, vip, &v.own);
+	const char *device = owner_of(at->interfaces, vip);
 
+	v.own = device != NULL;
+	if (!device)
+		device = link_of(&at->links, vip);
 	v.silent = !v.own && !ipvs_answers_for(announce, vip);
 	v.elsewhere = v.silent && announce->mode == IPVS_ANNOUNCE_OWNER;
-	if (!place && !v.silent && f->off_link_count++ == 0)
+	if (!device && !v.silent && f->off_link_count++ == 0)
 		f->off_link = *vip;
-	if (!place || f->vip_count == DOCTOR_VIPS_MAX)
+	if (!device || f->vip_count == DOCTOR_VIPS_MAX)
 		return;
-	snprintf(v.device, sizeof(v.device), "%s", place->ifa_name);
-	read_answering(&v, proxies);
+	snprintf(v.device, sizeof(v.device), "%s", device);
+	read_answering(&v, &at->proxies);
 	f->vips = xreallocarray(f->vips, f->vip_count + 1, sizeof(*f->vips));
 	f->vips[f->vip_count++] = v;
 }
@@ -406,19 +399,22 @@ static struct addr *vips_of(const struct reading *r, size_t *out_count)
 
 static void read_vips(struct reading *r)
 {
-	struct host_proxies proxies = { 0 };
-	struct ifaddrs *all = NULL;
+	struct surroundings at = { 0 };
 	size_t count;
 	CLEANUP(xfree_ptr) struct addr *vips = vips_of(r, &count);
 
-	if (getifaddrs(&all) < 0)
+	if (getifaddrs(&at.interfaces) < 0)
 		return;
-	if (host_proxies_read(r->routes, &proxies) < 0)
-		host_proxies_done(&proxies); /* as good as not there */
+	/* What cannot be read is as good as not there. */
+	if (host_links_read(&at.links) < 0)
+		host_links_done(&at.links);
+	if (host_proxies_read(r->routes, &at.proxies) < 0)
+		host_proxies_done(&at.proxies);
 	for (size_t i = 0; i < count; i++)
-		add_vip(r, all, &proxies, &vips[i]);
-	host_proxies_done(&proxies);
-	freeifaddrs(all);
+		add_vip(r, &at, &vips[i]);
+	host_proxies_done(&at.proxies);
+	host_links_done(&at.links);
+	freeifaddrs(at.interfaces);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------- */
