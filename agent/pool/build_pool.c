@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One pool: a port of a Service, its frontend, its members. */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 /* A pool may have as many members as a kernel table entry takes (ipvs/table.h). */
 #define MEMBERS_MAX 16384
+#define WHY_MAX	    128 /* with the name of an address pool */
 
 /* --- members --------------------------------------------------------------- */
 
@@ -57,48 +59,39 @@ static bool suits_frontends(const struct pool *p, const struct addr *a)
 	return p->frontend_count == 0;
 }
 
-static bool is_usable(struct part *t, const struct object *o, const struct addr *a)
+/* Why not, behind "is not used: "; false: it may be used. */
+static bool is_useless(const struct part *t, const struct addr *a, char why[static WHY_MAX])
 {
 	const struct pool_rules *rules = t->b->p->rules;
-	const char *why = addr_refused(a), *pool;
-	char text[ADDR_TEXT_MAX];
+	const char *kind = addr_refused(a), *pool;
 
-	if (why) {
-		problems_add_in(&t->pool->problems, true, o->path, o->line,
-				"%s: address %s is not used: %s addresses are no real servers",
-				object_kind_text(o->kind), addr_text(a, text), why);
+	if (kind)
+		snprintf(why, WHY_MAX, "%s addresses are no real servers", kind);
+	else if ((pool = vip_pool(rules, a)))
+		snprintf(why, WHY_MAX, "it is one of the address pool %s", pool);
+	else if (prefixes_have(rules->vip_ranges, rules->vip_range_count, a))
+		snprintf(why, WHY_MAX, "it is inside vipRanges, where no real servers are");
+	else if (prefixes_have(rules->refuse, rules->refuse_count, a))
+		snprintf(why, WHY_MAX, "the configuration has its network in `refuse`");
+	else if (!suits_frontends(t->pool, a))
+		snprintf(why, WHY_MAX,
+			 "the frontend is of the other family, which only forwarding: tunnel "
+			 "carries");
+	else
 		return false;
-	}
-	pool = vip_pool(rules, a);
-	if (pool) {
-		problems_add_in(&t->pool->problems, true, o->path, o->line,
-				"%s: address %s is not used: it is one of the address pool %s",
-				object_kind_text(o->kind), addr_text(a, text), pool);
-		return false;
-	}
-	if (prefixes_have(rules->vip_ranges, rules->vip_range_count, a)) {
-		problems_add_in(&t->pool->problems, true, o->path, o->line,
-				"%s: address %s is not used: it is inside vipRanges, where no real "
-				"servers are",
-				object_kind_text(o->kind), addr_text(a, text));
-		return false;
-	}
-	if (prefixes_have(rules->refuse, rules->refuse_count, a)) {
-		problems_add_in(&t->pool->problems, true, o->path, o->line,
-				"%s: address %s is not used: the configuration has its network in "
-				"`refuse`",
-				object_kind_text(o->kind), addr_text(a, text));
-		return false;
-	}
-	if (!suits_frontends(t->pool, a)) {
-		problems_add_in(
-			&t->pool->problems, true, o->path, o->line,
-			"%s: address %s is not used: the frontend is of the other family, which "
-			"only forwarding: tunnel carries",
-			object_kind_text(o->kind), addr_text(a, text));
-		return false;
-	}
 	return true;
+}
+
+static bool is_usable(struct part *t, const struct object *o, const struct addr *a)
+{
+	char why[WHY_MAX], text[ADDR_TEXT_MAX];
+
+	if (!is_useless(t, a, why))
+		return true;
+	problems_add_in(&t->pool->problems, true, o->path, o->line,
+			"%s: address %s is not used: %s", object_kind_text(o->kind),
+			addr_text(a, text), why);
+	return false;
 }
 
 static void add_server(struct part *t, const struct object *o, const struct object_address *a,
