@@ -9,7 +9,7 @@
 struct waiting_question {
 	struct question question;
 	mono_t until;
-	struct waiting_question *next;
+	STAILQ_ENTRY(waiting_question) entry;
 };
 
 void questions_init(struct questions *k, struct loop *l, uint32_t patience_ms,
@@ -18,18 +18,17 @@ void questions_init(struct questions *k, struct loop *l, uint32_t patience_ms,
 	*k = (struct questions){
 		.loop = l, .patience_ms = patience_ms, .given_up = given_up, .owner = owner
 	};
+	STAILQ_INIT(&k->waiting);
 }
 
 static void watch_first(struct questions *k);
 
 static struct question take_first(struct questions *k)
 {
-	struct waiting_question *w = k->first;
+	struct waiting_question *w = STAILQ_FIRST(&k->waiting);
 	struct question q = w->question;
 
-	k->first = w->next;
-	if (!k->first)
-		k->last = NULL;
+	STAILQ_REMOVE_HEAD(&k->waiting, entry);
 	k->count--;
 	free(w);
 	watch_first(k);
@@ -53,8 +52,10 @@ static void on_late(void *arg)
 
 static void watch_first(struct questions *k)
 {
+	const struct waiting_question *w = STAILQ_FIRST(&k->waiting);
+
 	loop_cancel(k->loop, k->timer);
-	k->timer = k->first ? loop_timer_at(k->loop, k->first->until, on_late, k) : 0;
+	k->timer = w ? loop_timer_at(k->loop, w->until, on_late, k) : 0;
 }
 
 bool questions_add(struct questions *k, const struct question *q)
@@ -66,20 +67,16 @@ bool questions_add(struct questions *k, const struct question *q)
 	w = xcalloc(1, sizeof(*w));
 	w->question = *q;
 	w->until = mono_add_ms(clock_mono(loop_clock(k->loop)), k->patience_ms);
-	if (k->last)
-		k->last->next = w;
-	else
-		k->first = w;
-	k->last = w;
+	STAILQ_INSERT_TAIL(&k->waiting, w, entry);
 	k->count++;
-	if (k->first == w)
+	if (STAILQ_FIRST(&k->waiting) == w)
 		watch_first(k);
 	return true;
 }
 
 bool questions_take(struct questions *k, uint64_t id, struct question *out)
 {
-	if (!k->first || k->first->question.id != id)
+	if (STAILQ_EMPTY(&k->waiting) || STAILQ_FIRST(&k->waiting)->question.id != id)
 		return false;
 	*out = take_first(k);
 	return true;
@@ -87,22 +84,14 @@ bool questions_take(struct questions *k, uint64_t id, struct question *out)
 
 void questions_give_up(struct questions *k, int error)
 {
-	while (k->first)
+	while (!STAILQ_EMPTY(&k->waiting))
 		give_up_first(k, error);
 }
 
 void questions_done(struct questions *k)
 {
-	struct waiting_question *w;
-
 	if (!k->loop)
 		return;
-	loop_cancel(k->loop, k->timer);
-	k->timer = 0;
-	while ((w = k->first)) {
-		k->first = w->next;
-		free(w);
-	}
-	k->last = NULL;
-	k->count = 0;
+	while (!STAILQ_EMPTY(&k->waiting))
+		(void)take_first(k);
 }

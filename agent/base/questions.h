@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "agent/base/attr.h"
 #include "agent/base/loop.h"
@@ -32,7 +33,7 @@ struct questions {
 	questions_given_up_fn *given_up;
 	void *owner;
 	/* the inside */
-	struct waiting_question *first, *last;
+	STAILQ_HEAD(, waiting_question) waiting; /* the oldest first */
 	size_t count;
 	timer_id timer; /* until the first one is given up */
 };
