@@ -20,8 +20,7 @@
 
 /*
  * A probe costs the kernel less for its packets than for its socket. So those that began half-open
- * are disconnected at their end, which sends the reset or comes after our FIN, and used again: they
- * stay in the epoll, which has them tell of one thing at a time (EPOLLONESHOT) and is asked to again
+ * and end by reset are disconnected, which sends it, and used again: they stay in the epoll, which has them tell of one thing at a time (EPOLLONESHOT) and is asked to again
  * with the next probe. What such a socket has been through leaves nothing behind but options and
  * errors by ICMP; those of them that would have either are closed.
  */
@@ -327,13 +326,13 @@ static bool has_errors(int fd)
 	return recv(fd, &byte, sizeof(byte), MSG_ERRQUEUE | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
-/* Ends it, and keeps its socket. False: it is to be closed. */
-static bool keep(struct hc_net *n, int fd, unsigned use, bool reset)
+/* Resets it, and keeps its socket. False: it is to be closed. */
+static bool keep(struct hc_net *n, int fd, unsigned use)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 	struct idle *idle = &n->idle[use & BY_IPV6 ? 1 : 0];
 
-	if (use & LASTING || idle->count >= n->idle_max || (!reset && shutdown(fd, SHUT_WR) < 0) ||
+	if (use & LASTING || idle->count >= n->idle_max ||
 	    connect(fd, &nowhere, sizeof(nowhere)) < 0 || (!(use & ANSWERED) && has_errors(fd)))
 		return false;
 	idle->fds[idle->count++] = fd;
@@ -348,7 +347,7 @@ static void net_close(void *arg, int fd, bool reset)
 
 	if (use) {
 		n->uses[fd] = 0;
-		if (keep(n, fd, use, reset))
+		if (reset && keep(n, fd, use))
 			return;
 	}
 	/* One that began half-open ends by reset unless it is told not to. */
