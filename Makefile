@@ -199,6 +199,8 @@ $(B)/agent/api/openapi.o: agent/api/openapi.json # .incbin: the compiler does no
 # --- checks ------------------------------------------------------------------
 
 RUNNER := PARASAUS_BUILD=$(CURDIR)/$(B) tests/run
+# Those tiers whose programs have nothing in common, as many at a time as there are processors.
+ABREAST := RUN_JOBS=$${RUN_JOBS:-$$(nproc)}
 REPLAY := $(FUZZ:%=$(B)/replay/%)
 
 .PHONY: tests check check-programs check-threads check-unit check-kernel check-mysql check-databases check-page check-page-kernel check-cluster \
@@ -210,14 +212,14 @@ check: tests check-includes format-check check-programs	## all tests that need n
 
 TIER := $(filter-out -release,-$(FLAVOUR))
 check-programs: tests
-	$(Q)$(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM) \
+	$(Q)$(ABREAST) $(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM) \
 		-- golden$(TIER) $(wildcard tests/golden/*.sh) -- corpus$(TIER) $(REPLAY)
 
 check-threads: tests
-	$(Q)$(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM)
+	$(Q)$(ABREAST) $(RUNNER) unit$(TIER) $(UNIT) -- sim$(TIER) $(SIM)
 
 check-unit: $(UNIT)			## unit tests alone
-	$(Q)$(RUNNER) unit $(UNIT)
+	$(Q)$(ABREAST) $(RUNNER) unit $(UNIT)
 
 check-kernel: tests			## tests on a kernel with IPVS: this one as root, or a guest
 	$(Q)GUEST_TIMEOUT=3600 tests/lib/in-ipvs-kernel \
@@ -276,7 +278,7 @@ coverage:				## lines that tests reach, by folder
 	$(Q)tests/lib/coverage build/coverage
 
 valgrind: tests				## unit, sim and corpus: no leak of memory or descriptors
-	$(Q)RUN_WRAP=tests/lib/valgrind RUN_TIMEOUT=1800 $(RUNNER) unit $(UNIT) -- sim $(SIM) \
+	$(Q)$(ABREAST) RUN_WRAP=tests/lib/valgrind RUN_TIMEOUT=1800 $(RUNNER) unit $(UNIT) -- sim $(SIM) \
 		-- corpus $(REPLAY)
 
 FUZZ_SECONDS ?= 60
@@ -317,7 +319,7 @@ $(B)/%.c.analyzed: %.c
 
 SCRIPTS := $(shell grep -rlE --exclude-dir=build --exclude-dir=.git '^\#!/bin/(ba)?sh' .)
 analyze-scripts:			# SC2317: functions that are called by their name
-	$(Q)shellcheck -x -e SC2317 $(SCRIPTS)
+	$(Q)printf '%s\n' $(SCRIPTS) | xargs -P "$$(nproc)" -n 8 shellcheck -x -e SC2317
 # A scheduler, parts of words, a field of HTTP, and what tests misspell on purpose.
 analyze-text: MEANT := fo,fro,nd,te,intervall,adresses
 analyze-text:
