@@ -475,6 +475,7 @@ struct object source_store_identity(struct watch_source *w, const struct store_k
 struct saved_target {
 	uint64_t id;
 	enum verdict_state state;
+	enum hc_standing standing;
 	bool proven;
 	int64_t since_ms;
 };

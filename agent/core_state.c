@@ -46,6 +46,9 @@
 #define GOOD_MAX      65536
 #define LOCK_PATIENCE 500
 #define LOCK_STEP_US  10000
+/* Of a target, in one byte. */
+#define PROVEN	       1u
+#define STANDING_SHIFT 1 /* enum hc_standing */
 
 static bool saved_target_is(const void *object, const void *key)
 {
@@ -232,6 +235,12 @@ static bool is_worth_saving(const struct target *t)
 	return t->verdict.state != VERDICT_UNKNOWN;
 }
 
+static uint8_t how_it_is_known(const struct target *t)
+{
+	return (uint8_t)((t->verdict.proven ? PROVEN : 0) |
+			 (unsigned)t->verdict.standing << STANDING_SHIFT);
+}
+
 /* One group of several: their number, which is not 0, and they. */
 static void put_targets(struct target *const *some, size_t n, struct buf *b)
 {
@@ -249,7 +258,7 @@ static void put_targets(struct target *const *some, size_t n, struct buf *b)
 			continue;
 		wire_put_u64(b, t->id);
 		wire_put_u8(b, (uint8_t)target_applied_state(t));
-		wire_put_u8(b, t->verdict.proven);
+		wire_put_u8(b, how_it_is_known(t));
 		wire_put_i64(b, t->verdict.since_ms);
 	}
 }
@@ -520,6 +529,14 @@ void state_changed(struct core *c)
 		c->save_timer = loop_timer_in(c->loop, SAVE_DELAY_MS, save_due, c);
 }
 
+/* As how_it_is_known() has it. */
+static void take_how_it_is_known(struct saved_target *t, uint8_t byte)
+{
+	t->proven = byte & PROVEN;
+	if (byte >> STANDING_SHIFT <= HC_STANDING_DRAINING)
+		t->standing = (enum hc_standing)(byte >> STANDING_SHIFT);
+}
+
 static void load_group(struct core *c, struct wire *w, uint32_t count)
 {
 	for (uint32_t i = 0; i < count && !w->bad; i++) {
@@ -527,7 +544,7 @@ static void load_group(struct core *c, struct wire *w, uint32_t count)
 		struct saved_target *s;
 
 		t.state = wire_u8(w) == VERDICT_UP ? VERDICT_UP : VERDICT_DOWN;
-		t.proven = wire_u8(w);
+		take_how_it_is_known(&t, wire_u8(w));
 		t.since_ms = wire_i64(w);
 		if (w->bad || saved_target(c, t.id))
 			continue;

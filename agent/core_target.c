@@ -207,8 +207,10 @@ static void set_first_state(struct core *c, struct target *t, const struct plan_
 {
 	struct plan_first f = *first;
 
-	if (saved)
+	if (saved) {
 		f.saved = saved->state;
+		f.nominal_zero |= saved->standing == HC_STANDING_DRAINING;
+	}
 	t->verdict.state = plan_first_state(&f);
 	t->verdict.reason = HC_REASON_NONE;
 	t->verdict.since_ms = clock_wall_ms(loop_clock(c->loop));
@@ -219,6 +221,7 @@ static void set_first_state(struct core *c, struct target *t, const struct plan_
 	if (saved && saved->state == t->verdict.state) {
 		t->verdict.since_ms = saved->since_ms;
 		t->verdict.proven = saved->proven;
+		t->verdict.standing = saved->standing;
 	}
 	t->since = past_of(c, t->verdict.since_ms);
 }
@@ -419,7 +422,7 @@ static void take_verdict(struct core *c, const struct hc_verdict *told)
 		/* Who is proven is of the last good set, and some reasons count besides the state. */
 		for (uint32_t i = 0; i < t->user_count; i++)
 			pool_state_dirty(t->users[i]);
-		if (t->verdict.proven != v->proven)
+		if (t->verdict.proven != v->proven || t->verdict.standing != v->standing)
 			state_changed(c);
 	}
 	was_proven = t->verdict.proven && !t->inherited;

@@ -226,6 +226,32 @@ static void who_is_degraded_gets_little(void **state)
 	await_wanted(w, VIP D1("9") D2("9") D3("9"));
 }
 
+/* Core and the prober both: nobody is left who heard it. */
+static void what_a_member_said_outlives_a_restart_of_all(void **state)
+{
+	struct world *w = *state;
+
+	start_three(w, WEB(SAYS, THREE));
+	verdict_why(w, A, VERDICT_UP, HC_REASON_DEGRADED);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_DRAINING);
+	await_wanted(w, VIP D1("1") D2("0") D3("9"));
+	pass(w, 1000);
+	stop_core(w);
+	start_all(w, VIP D1("1") D2("0") D3("9"));
+	await_targets(w, 3);
+	verdict_why(w, A, VERDICT_UP, HC_REASON_INHERITED);
+	verdict_why(w, B, VERDICT_UP, HC_REASON_INHERITED);
+	pass(w, 10000);
+	assert_string_equal(wanted_text(w), VIP D1("1") D2("0") D3("9"));
+	verdict(w, B, VERDICT_UP);
+	await_wanted(w, VIP D1("1") D2("9") D3("9"));
+	/* It says so no more, and that is remembered as well. */
+	pass(w, 1000);
+	stop_core(w);
+	start_all(w, VIP D1("1") D2("9") D3("9"));
+	await_wanted(w, VIP D1("1") D2("9") D3("9"));
+}
+
 static void who_drains_is_one_of_those_that_are_up(void **state)
 {
 	struct world *w = *state;
@@ -254,6 +280,8 @@ int main(void)
 						core_world_up, core_world_down),
 		cmocka_unit_test_setup_teardown(who_is_degraded_gets_little, core_world_up,
 						core_world_down),
+		cmocka_unit_test_setup_teardown(what_a_member_said_outlives_a_restart_of_all,
+						core_world_up, core_world_down),
 		cmocka_unit_test_setup_teardown(who_drains_is_one_of_those_that_are_up,
 						core_world_up, core_world_down),
 	};

@@ -7,8 +7,8 @@ import { difference } from './difference.js';
 import { Component, html } from './html.js';
 import { number, t, word } from './i18n.js';
 import { WEIGHT_MAX } from './member_list.js';
-import { CHECKS, SCHEDULERS } from './pool_form.js';
-import { poolPath } from './spec.js';
+import { SCHEDULERS } from './pool_form.js';
+import { CHECKS, poolPath } from './spec.js';
 import { Write } from './write.js';
 
 const OPS = { pools: ['drain', 'undrain', 'weight', 'scheduler', 'check', 'delete'], members: ['drain', 'undrain', 'weight', 'delete'] };

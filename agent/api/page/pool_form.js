@@ -5,11 +5,10 @@ import { Component, html } from './html.js';
 import { t, word } from './i18n.js';
 import { MemberGrid } from './member_grid.js';
 import { readMembers, writeMembers } from './member_list.js';
-import { endpoint, flat, poolPath, settingsOf } from './spec.js';
+import { CHECKS, endpoint, flat, poolPath, settingsOf } from './spec.js';
 import { Write } from './write.js';
 
 export const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'mh', 'dh', 'fo', 'ovf', 'twos'];
-export const CHECKS = ['tcp', 'tcp-full', 'http', 'grpc', 'https', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
 // The usual ones; what is in them without being said is in grey. Others are rows of their own.
 const USUAL = [['scheduler', SCHEDULERS, 'wrr'], ['drain-seconds', null, '300'], ['health-check-type', CHECKS, 'tcp'],
 	['health-check-path', null, '/'], ['health-check-port', null, ''], ['health-check-interval', null, '2s'],

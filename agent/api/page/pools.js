@@ -12,7 +12,7 @@ import { later } from './later.js';
 import { ListStore } from './list_store.js';
 import { memberPast } from './member_past.js';
 import { failure, nothing } from './notes.js';
-import { endpoint, loadSpec, poolPath } from './spec.js';
+import { CHECKS, endpoint, loadSpec, poolPath } from './spec.js';
 import { elsewhere, isOurs, readOnlyWords, WhyNot } from './why_not.js';
 
 const HEALTHS = ['down', 'degraded', 'up', 'unmonitored'];
@@ -384,7 +384,7 @@ export class Pools extends Component {
 			${search('pools', params.q, set('q'))}
 			${chips('health', HEALTHS.map((h) => [h, counts?.pools.health[h]]), params.health, set('health'))}
 			${choice('protocol', ['tcp', 'udp', 'sctp'], params.protocol, set('protocol'))}
-			${choice('check', ['http', 'grpc', 'https', 'tcp', 'tcp-full', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'], params.check, set('check'), (w) => word('check', w))}
+			${choice('check', CHECKS, params.check, set('check'), (w) => word('check', w))}
 			<${Typed} name="namespace" words=${names(counts?.pools.namespace)} chosen=${params.namespace} onChange=${set('namespace')} />
 			${choice('source', names(counts?.pools.source), params.source, set('source'))}
 			${some && html`<button type="button" onClick=${() => this.props.set(Object.fromEntries(

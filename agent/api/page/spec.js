@@ -2,6 +2,9 @@
 // A pool of the store as it can be edited: what is asked of the interface for it, and what makes it up.
 import { get, getTagged } from './api.js';
 
+/** The types of check there are. */
+export const CHECKS = ['tcp', 'tcp-full', 'http', 'grpc', 'https', 'mysql', 'redis', 'postgresql', 'dns', 'udp', 'none'];
+
 export function poolPath(id, more = '') {
 	return 'pools/' + encodeURIComponent(id) + more;
 }
