@@ -12,8 +12,9 @@ const KEYSTROKE_MS = 150;
 const FIRST_MS = 500;
 const LEEWAY = 4;
 const LIST_MS = 50;
+const TASK_MS = 50;
 const fixture = await Fixture.start(String(POOLS), '10');
-const told = { paint: [], lists: [], long: [] }; // of all that is opened
+const told = { paint: [], lists: [], longest: [] }; // of all that is opened
 const browser = await startBrowser();
 
 async function on(hash, look) {
@@ -23,7 +24,7 @@ async function on(hash, look) {
 	await look(page);
 	told.paint.push(await firstPaint(page));
 	told.lists.push(...await listRequests(page));
-	told.long.push(...await longTasks(page));
+	told.longest.push(Math.max(0, ...(await longTasks(page)).map((task) => task.took)));
 	assert.ok(await nodes(page) < NODES_MAX);
 	await closePage(page);
 }
@@ -107,8 +108,7 @@ const tests = [
 	async function lists_came_at_once_and_the_page_never_stood_still() {
 		tell('first paint', told.paint);
 		assert.ok(tell('a request of the list', told.lists) < LEEWAY * LIST_MS);
-		console.log(`# tasks longer than 50 ms: ${told.long.length}, worst ${Math.max(0, ...told.long.map((t) => t.took)).toFixed(0)} ms`);
-		assert.deepEqual(told.long.filter((t) => t.took > LEEWAY * 50), []);
+		assert.ok(tell('the longest task, of those above 50 ms', told.longest) < LEEWAY * TASK_MS);
 	},
 	async function a_storm_of_changes_is_kept_up_with() {
 		await on('', async (page) => {
