@@ -61,8 +61,7 @@ endif
 endif
 
 # Ours come after what a packager gives, on the command line or in the environment.
-override CPPFLAGS += -I. -D_GNU_SOURCE -DPARASAUS_VERSION='"$(VERSION)"' \
-	-DPARASAUS_LIBEXECDIR='"$(LIBEXECDIR)"' $(PKG_CFLAGS)
+override CPPFLAGS += -I. -D_GNU_SOURCE $(PKG_CFLAGS)
 override CFLAGS += -std=gnu11 -g $(OPT_$(FLAVOUR)) $(WARNINGS) -fPIE -fstack-protector-strong \
 	-fstack-clash-protection -fno-common -fno-strict-aliasing -pthread
 override LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(filter -fsanitize=% --coverage,$(OPT_$(FLAVOUR)))
@@ -114,12 +113,14 @@ $(PROGRAMS): $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
 
-# What the programs say of themselves to each other has to be the same in all of them, and true.
+# What the programs say of themselves, to each other too, has to be the same in all of them, and true.
+NAMED	:= $(patsubst %.c,$(B)/%.o,$(shell grep -l 'PARASAUS_VERSION\|PARASAUS_LIBEXECDIR' $(SRC) $(MAINS)))
+$(foreach k,o c.tidy c.analyzed,$(NAMED:%.o=%.$k)): override CPPFLAGS += -DPARASAUS_VERSION='"$(VERSION)"' -DPARASAUS_LIBEXECDIR='"$(LIBEXECDIR)"'
 .PHONY: always
 $(B)/identity: always
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(VERSION) $(LIBEXECDIR)' | cmp -s - $@ || echo '$(VERSION) $(LIBEXECDIR)' >$@
-$(MAINS:%.c=$(B)/%.o): $(B)/identity
+$(NAMED): $(B)/identity
 
 $(LIB): $(OBJ)
 	$(call say,AR,$@)
