@@ -237,8 +237,8 @@ static bool is_worth_saving(const struct target *t)
 
 static uint8_t how_it_is_known(const struct target *t)
 {
-	return (uint8_t)((t->verdict.proven ? PROVEN : 0) |
-			 (unsigned)t->verdict.standing << STANDING_SHIFT);
+	return (uint8_t)((t->verdict.proven ? PROVEN : 0) | (unsigned)t->verdict.standing
+								    << STANDING_SHIFT);
 }
 
 /* One group of several: their number, which is not 0, and they. */
