@@ -24,15 +24,17 @@
 /* The first counts: what a server says behind it is of no interest. */
 static void conclude_with(struct hc_grpc *g, enum hc_reason reason, int32_t detail)
 {
-	if (g->is_over)
-		return;
-	g->is_over = true;
-	g->outcome = (struct hc_outcome){ reason, detail };
+	hc_talk_conclude(&g->head, reason, detail);
 }
 
 static void conclude(struct hc_grpc *g, enum hc_reason reason)
 {
 	conclude_with(g, reason, 0);
+}
+
+static bool is_over(const struct hc_grpc *g)
+{
+	return g->head.phase == HC_TALK_OVER;
 }
 
 /* --- what an answer means ------------------------------------------------------------ */
@@ -120,7 +122,7 @@ static void judge(struct hc_grpc *g, uint32_t code)
 
 static int more_or_stop(const struct hc_grpc *g)
 {
-	return g->is_over ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+	return is_over(g) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -280,14 +282,19 @@ static void collect(struct hc_grpc *g)
 	ssize_t n;
 
 	while ((n = nghttp2_session_mem_send(g->session, &data)) > 0)
-		buf_put(&g->out, data, (size_t)n);
+		buf_put(&g->head.out, data, (size_t)n);
 	if (n < 0)
 		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
 }
 
-void hc_grpc_init(struct hc_grpc *g, const struct check *c, const struct endpoint *to)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
-	*g = (struct hc_grpc){ .grpc_status = STATUS_NOT_SAID, .goaway = -1 };
+	struct hc_grpc *g = talk;
+
+	(void)who;
+	g->grpc_status = STATUS_NOT_SAID;
+	g->goaway = -1;
 	g->request_len = (uint16_t)hc_grpc_request(c->service, g->request);
 	g->session = new_session(g);
 	if (!g->session || submit(g, c, to) < 0)
@@ -296,10 +303,12 @@ void hc_grpc_init(struct hc_grpc *g, const struct check *c, const struct endpoin
 		collect(g);
 }
 
-void hc_grpc_done(struct hc_grpc *g)
+static void end(void *talk)
 {
+	struct hc_grpc *g = talk;
+
 	nghttp2_session_del(g->session);
-	buf_done(&g->out);
+	buf_done(&g->head.out);
 }
 
 static void give(struct hc_grpc *g, const uint8_t *data, size_t len)
@@ -308,33 +317,33 @@ static void give(struct hc_grpc *g, const uint8_t *data, size_t len)
 
 	if (n == NGHTTP2_ERR_NOMEM)
 		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
-	else if (n < 0 && !g->is_over)
+	else if (n < 0 && !is_over(g))
 		judge_nonsense(g);
-	if (g->is_over)
+	if (is_over(g))
 		return;
 	collect(g);
 	/* It was told goodbye for what it said. */
-	if (!g->is_over && !nghttp2_session_want_read(g->session))
+	if (!is_over(g) && !nghttp2_session_want_read(g->session))
 		judge_nonsense(g);
 }
 
 /* What a frame begins with is here. */
 static void on_head(struct hc_grpc *g)
 {
-	g->head_len = 0;
-	g->frame_left = (uint32_t)(g->head[0] << 16 | g->head[1] << 8 | g->head[2]);
+	g->frame_len = 0;
+	g->frame_left = (uint32_t)(g->frame[0] << 16 | g->frame[1] << 8 | g->frame[2]);
 	if (++g->frames > HC_GRPC_FRAMES_MAX)
 		conclude(g, HC_REASON_TOO_LONG);
-	else if (g->head[3] == NGHTTP2_PUSH_PROMISE) /* it may come until our settings are read */
+	else if (g->frame[3] == NGHTTP2_PUSH_PROMISE) /* it may come until our settings are read */
 		conclude(g, HC_REASON_BAD_REPLY);
 	else
-		give(g, g->head, sizeof(g->head));
+		give(g, g->frame, sizeof(g->frame));
 }
 
 /* To the end of a head or of a payload at most; returns how many. */
 static size_t take(struct hc_grpc *g, const uint8_t *data, size_t len)
 {
-	size_t want = g->frame_left ? g->frame_left : sizeof(g->head) - g->head_len;
+	size_t want = g->frame_left ? g->frame_left : sizeof(g->frame) - g->frame_len;
 	size_t n = len < want ? len : want;
 
 	if (g->frame_left) {
@@ -343,70 +352,34 @@ static size_t take(struct hc_grpc *g, const uint8_t *data, size_t len)
 		return n;
 	}
 	/* In pieces the library would count it as many (CONTINUATION). */
-	memcpy(g->head + g->head_len, data, n);
-	g->head_len = (uint8_t)(g->head_len + n);
-	if (g->head_len == sizeof(g->head))
+	memcpy(g->frame + g->frame_len, data, n);
+	g->frame_len = (uint8_t)(g->frame_len + n);
+	if (g->frame_len == sizeof(g->frame))
 		on_head(g);
 	return n;
 }
 
-void hc_grpc_feed(struct hc_grpc *g, const uint8_t *data, size_t len)
+static void feed(void *talk, const uint8_t *data, size_t len)
 {
+	struct hc_grpc *g = talk;
 	size_t allowed = HC_GRPC_BYTES_MAX - g->bytes;
-	size_t end = len < allowed ? len : allowed;
+	size_t last = len < allowed ? len : allowed;
 
-	for (size_t at = 0; at < end && !g->is_over;)
-		at += take(g, data + at, end - at);
-	g->bytes += (uint32_t)end;
+	for (size_t at = 0; at < last && !is_over(g);)
+		at += take(g, data + at, last - at);
+	g->bytes += (uint32_t)last;
 	if (len > allowed)
 		conclude(g, HC_REASON_TOO_LONG);
 }
 
-void hc_grpc_closed(struct hc_grpc *g)
+static void closed(void *talk)
 {
+	struct hc_grpc *g = talk;
+
 	if (g->goaway >= 0)
 		judge_broken(g, g->goaway);
 	else
 		conclude(g, HC_REASON_CLOSED);
-}
-
-/* --- as talk.c sees it -------------------------------------------------------------- */
-
-static void begin(void *talk, const struct check *c, const struct endpoint *to,
-		  const struct hc_account *who)
-{
-	(void)who;
-	hc_grpc_init(talk, c, to);
-}
-
-static void end(void *talk)
-{
-	hc_grpc_done(talk);
-}
-
-static void feed(void *talk, const uint8_t *data, size_t len)
-{
-	hc_grpc_feed(talk, data, len);
-}
-
-static void closed(void *talk)
-{
-	hc_grpc_closed(talk);
-}
-
-static enum hc_talk_phase phase(const void *talk, struct hc_outcome *out)
-{
-	const struct hc_grpc *g = talk;
-
-	if (!g->is_over)
-		return HC_TALK_ON;
-	*out = g->outcome;
-	return HC_TALK_OVER;
-}
-
-static struct buf *out(void *talk)
-{
-	return &((struct hc_grpc *)talk)->out;
 }
 
 const struct hc_protocol hc_grpc_protocol = {
@@ -415,6 +388,4 @@ const struct hc_protocol hc_grpc_protocol = {
 	.end = end,
 	.feed = feed,
 	.closed = closed,
-	.phase = phase,
-	.out = out,
 };

@@ -22,16 +22,13 @@
 struct nghttp2_session;
 
 struct hc_grpc {
-	bool is_over;
-	struct hc_outcome outcome; /* once it is over */
-	struct buf out;
-	/* the inside */
+	struct hc_talk_head head;
 	struct nghttp2_session *session;
 	int32_t stream;
 	uint8_t request[HC_GRPC_REQUEST_MAX];
 	uint16_t request_len;
-	uint8_t head[9]; /* of the frame that comes */
-	uint8_t head_len;
+	uint8_t frame[9]; /* the head of the one that comes */
+	uint8_t frame_len;
 	uint32_t frame_left; /* of its payload */
 	uint32_t frames, bytes, header_bytes;
 	int32_t http_status; /* 0: not said */
@@ -41,11 +38,5 @@ struct hc_grpc {
 	uint16_t body_len;
 	uint8_t body[HC_GRPC_BODY_MAX];
 };
-
-/* c and to are looked at here alone. */
-void hc_grpc_init(struct hc_grpc *g, const struct check *c, const struct endpoint *to);
-void hc_grpc_done(struct hc_grpc *g);
-void hc_grpc_feed(struct hc_grpc *g, const uint8_t *data, size_t len);
-void hc_grpc_closed(struct hc_grpc *g); /* by the server: afterwards it is over */
 
 #endif

@@ -62,15 +62,23 @@ static bool is_counted_broken(uint16_t code)
 	return code == 1043 || code == 1251 || code == 1275;
 }
 
-void hc_mysql_init(struct hc_mysql *m, const struct check *c, struct hc_mysql_who who)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
-	*m = (struct hc_mysql){ .check = c, .who = who, .lag_s = -1 };
+	struct hc_mysql *m = talk;
+
+	(void)to;
+	m->check = c;
+	m->who = who;
+	m->lag_s = -1;
 	m->reader.limit = HC_MYSQL_EARLY_MAX;
 }
 
-void hc_mysql_done(struct hc_mysql *m)
+static void end(void *talk)
 {
-	buf_wipe(&m->out); /* it may have held the password */
+	struct hc_mysql *m = talk;
+
+	buf_wipe(&m->head.out); /* it may have held the password */
 	buf_done(&m->reader.packet);
 }
 
@@ -78,16 +86,16 @@ void hc_mysql_done(struct hc_mysql *m)
 
 static size_t begin_packet(struct hc_mysql *m)
 {
-	size_t at = m->out.len;
+	size_t at = m->head.out.len;
 
-	wire_put_u32(&m->out, 0);
+	wire_put_u32(&m->head.out, 0);
 	return at;
 }
 
 /* An answer has the number that follows the packet it answers. */
 static void end_packet(struct hc_mysql *m, size_t at)
 {
-	hc_mysql_finish(&m->out, at, m->reader.sequence++);
+	hc_mysql_finish(&m->head.out, at, m->reader.sequence++);
 }
 
 void hc_mysql_command(struct hc_mysql *m, uint8_t command, const char *text)
@@ -95,14 +103,16 @@ void hc_mysql_command(struct hc_mysql *m, uint8_t command, const char *text)
 	size_t at = begin_packet(m);
 
 	m->reader.sequence = 0;
-	wire_put_u8(&m->out, command);
-	buf_str(&m->out, text);
+	wire_put_u8(&m->head.out, command);
+	buf_str(&m->head.out, text);
 	end_packet(m, at);
 }
 
 static void settle(struct hc_mysql *m, struct hc_outcome o)
 {
-	m->outcome = o;
+	m->head.outcome = o;
+	/* To who never came to an answer there is nothing to say. */
+	m->head.phase = m->answered ? HC_TALK_GOODBYE : HC_TALK_OVER;
 	m->state = HC_MYSQL_GOODBYE;
 }
 
@@ -145,10 +155,10 @@ static uint32_t put_capabilities(struct hc_mysql *m, bool tls)
 	ours &= m->greeting.capabilities | HC_MYSQL_CAP_MYSQL;
 	if (tls)
 		ours |= HC_MYSQL_CAP_SSL;
-	wire_put_u32(&m->out, ours);
-	wire_put_u32(&m->out, CLIENT_PACKET);
-	wire_put_u8(&m->out, COLLATION);
-	memset(buf_add(&m->out, 23), 0, 23);
+	wire_put_u32(&m->head.out, ours);
+	wire_put_u32(&m->head.out, CLIENT_PACKET);
+	wire_put_u8(&m->head.out, COLLATION);
+	memset(buf_add(&m->head.out, 23), 0, 23);
 	return ours;
 }
 
@@ -157,16 +167,16 @@ static void put_login(struct hc_mysql *m, const char *name, const uint8_t *answe
 	size_t at = begin_packet(m);
 	uint32_t ours = put_capabilities(m, m->is_secured);
 
-	buf_put(&m->out, name, strlen(name) + 1);
-	wire_put_u8(&m->out, (uint8_t)len);
-	buf_put(&m->out, answer, len);
+	buf_put(&m->head.out, name, strlen(name) + 1);
+	wire_put_u8(&m->head.out, (uint8_t)len);
+	buf_put(&m->head.out, answer, len);
 	if (ours & HC_MYSQL_CAP_PLUGINS) {
 		const char *plugin = hc_mysql_plugin_text(m->plugin);
 
-		buf_put(&m->out, plugin, strlen(plugin) + 1);
+		buf_put(&m->head.out, plugin, strlen(plugin) + 1);
 	}
 	if (ours & HC_MYSQL_CAP_ATTRIBUTES)
-		put_attributes(&m->out);
+		put_attributes(&m->head.out);
 	end_packet(m, at);
 }
 
@@ -174,7 +184,7 @@ static void put_answer(struct hc_mysql *m, const void *answer, size_t len)
 {
 	size_t at = begin_packet(m);
 
-	buf_put(&m->out, answer, len);
+	buf_put(&m->head.out, answer, len);
 	end_packet(m, at);
 }
 
@@ -202,9 +212,9 @@ static void log_in(struct hc_mysql *m)
 	if (m->plugin != HC_MYSQL_SHA2)
 		m->plugin = HC_MYSQL_NATIVE;
 	m->state = HC_MYSQL_LOGIN;
-	if (!hc_mysql_answer(m->plugin, m->who.password, m->greeting.seed, answer, &len))
+	if (!hc_mysql_answer(m->plugin, m->who->password, m->greeting.seed, answer, &len))
 		m->is_risky = true; /* no answer: the server may take it for a broken login */
-	put_login(m, m->who.username, answer, m->is_risky ? 0 : len);
+	put_login(m, m->who->username, answer, m->is_risky ? 0 : len);
 	explicit_bzero(answer, sizeof(answer));
 }
 
@@ -214,7 +224,7 @@ static void leave(struct hc_mysql *m, enum hc_reason reason)
 	uint8_t wrong[HC_MYSQL_ANSWER_MAX];
 
 	memset(wrong, 'x', sizeof(wrong));
-	m->outcome = (struct hc_outcome){ reason, 0 };
+	m->head.outcome = (struct hc_outcome){ reason, 0 };
 	m->state = HC_MYSQL_LEAVING;
 	m->plugin = HC_MYSQL_NATIVE;
 	put_login(m, NOBODY, wrong, hc_mysql_answer_len(m->plugin));
@@ -239,6 +249,7 @@ static void on_greeting(struct hc_mysql *m, struct wire packet)
 		put_capabilities(m, true);
 		end_packet(m, at);
 		m->state = HC_MYSQL_SECURING;
+		m->head.phase = HC_TALK_SECURING;
 		return;
 	}
 	if (m->check->tls == CHECK_TLS_REQUIRED)
@@ -247,10 +258,14 @@ static void on_greeting(struct hc_mysql *m, struct wire packet)
 		log_in(m);
 }
 
-void hc_mysql_secured(struct hc_mysql *m, bool is_trusted)
+/* Not trusted: our name and password are not told. */
+static void secured(void *talk, enum hc_reason trust)
 {
+	struct hc_mysql *m = talk;
+
 	m->is_secured = true;
-	if (is_trusted)
+	m->head.phase = HC_TALK_ON;
+	if (trust == HC_REASON_OK)
 		log_in(m);
 	else
 		leave(m, HC_REASON_TLS);
@@ -259,7 +274,7 @@ void hc_mysql_secured(struct hc_mysql *m, bool is_trusted)
 /* From here on nothing but the refusal is waited for. */
 static void give_up(struct hc_mysql *m)
 {
-	m->outcome = (struct hc_outcome){ HC_REASON_AUTH, 0 };
+	m->head.outcome = (struct hc_outcome){ HC_REASON_AUTH, 0 };
 	m->state = HC_MYSQL_LEAVING;
 	m->is_risky = true;
 	put_wrong_answer(m);
@@ -280,7 +295,7 @@ static void on_switch(struct hc_mysql *m, struct wire packet)
 		put_wrong_answer(m);
 		return;
 	}
-	if (!hc_mysql_answer(s.plugin, m->who.password, s.seed, answer, &len)) {
+	if (!hc_mysql_answer(s.plugin, m->who->password, s.seed, answer, &len)) {
 		give_up(m);
 		return;
 	}
@@ -294,13 +309,13 @@ static void on_full_login(struct hc_mysql *m)
 	uint8_t wrong[RSA_LEN];
 
 	if (m->is_secured && m->state == HC_MYSQL_LOGIN) {
-		buf_reserve(&m->out, HEADER + strlen(m->who.password) + 1);
-		put_answer(m, m->who.password, strlen(m->who.password) + 1);
+		buf_reserve(&m->head.out, HEADER + strlen(m->who->password) + 1);
+		put_answer(m, m->who->password, strlen(m->who->password) + 1);
 		return;
 	}
 	/* In the clear it expects what its key has encrypted; anybody could give us such a key. */
 	if (m->state == HC_MYSQL_LOGIN)
-		m->outcome = (struct hc_outcome){ HC_REASON_AUTH, 0 };
+		m->head.outcome = (struct hc_outcome){ HC_REASON_AUTH, 0 };
 	m->state = HC_MYSQL_LEAVING;
 	m->is_risky = true;
 	memset(wrong, 'x', sizeof(wrong));
@@ -331,10 +346,9 @@ static void on_refusal(struct hc_mysql *m, uint16_t code)
 	m->answered = true;
 	m->is_risky = m->is_risky || is_counted_broken(code);
 	if (m->state == HC_MYSQL_LOGIN)
-		m->outcome = hc_mysql_outcome_of(code);
+		settle(m, hc_mysql_outcome_of(code));
 	else
-		m->outcome.detail = code;
-	m->state = HC_MYSQL_GOODBYE;
+		settle(m, (struct hc_outcome){ m->head.outcome.reason, code });
 }
 
 static void on_login(struct hc_mysql *m)
@@ -344,7 +358,7 @@ static void on_login(struct hc_mysql *m)
 	m->reader.limit = HC_MYSQL_PACKET_MAX;
 	if (m->state ==
 	    HC_MYSQL_LEAVING) /* let in by a wrong password: what we found still holds */
-		hc_mysql_finish_with(m, m->outcome.reason, 0);
+		hc_mysql_finish_with(m, m->head.outcome.reason, 0);
 	else
 		hc_mysql_ask_first(m);
 }
@@ -399,8 +413,10 @@ static void on_packet(struct hc_mysql *m)
 
 /* --- what it says ----------------------------------------------------------------- */
 
-void hc_mysql_feed(struct hc_mysql *m, const uint8_t *data, size_t len)
+static void feed(void *talk, const uint8_t *data, size_t len)
 {
+	struct hc_mysql *m = talk;
+
 	while (len > 0 && m->state != HC_MYSQL_GOODBYE) {
 		/* Bytes that came in the clear must not be taken for what TLS protects. */
 		if (m->state == HC_MYSQL_SECURING) {
@@ -423,8 +439,10 @@ void hc_mysql_feed(struct hc_mysql *m, const uint8_t *data, size_t len)
 	}
 }
 
-void hc_mysql_closed(struct hc_mysql *m)
+static void closed(void *talk)
 {
+	struct hc_mysql *m = talk;
+
 	if (m->state != HC_MYSQL_GOODBYE)
 		settle(m, (struct hc_outcome){ HC_REASON_CLOSED, 0 });
 }
@@ -433,3 +451,22 @@ bool hc_mysql_is_owed(const struct hc_mysql *m)
 {
 	return !m->answered || m->is_risky;
 }
+
+static enum hc_login_end login_end(const void *talk)
+{
+	const struct hc_mysql *m = talk;
+
+	if (hc_mysql_is_owed(m))
+		return HC_LOGIN_BROKEN;
+	return m->logged_in ? HC_LOGIN_GOOD : HC_LOGIN_REFUSED;
+}
+
+const struct hc_protocol hc_mysql_protocol = {
+	.size = sizeof(struct hc_mysql),
+	.begin = begin,
+	.end = end,
+	.feed = feed,
+	.closed = closed,
+	.secured = secured,
+	.login_end = login_end,
+};

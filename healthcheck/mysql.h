@@ -17,34 +17,26 @@
 #include <stdint.h>
 
 #include "agent/base/attr.h"
-#include "agent/base/buf.h"
-#include "agent/base/check.h"
 #include "healthcheck/mysql_packet.h"
 #include "healthcheck/mysql_result.h"
-#include "healthcheck/probe.h"
+#include "healthcheck/talk.h"
 
 enum hc_mysql_state {
 	HC_MYSQL_GREETING,
-	HC_MYSQL_SECURING, /* once `out` is sent, TLS is the caller's to begin */
+	HC_MYSQL_SECURING,
 	HC_MYSQL_LOGIN,
-	HC_MYSQL_LEAVING, /* `outcome` is known; a login that is meant to be refused is under way */
+	HC_MYSQL_LEAVING, /* the outcome is known; a login that is meant to be refused is under way */
 	HC_MYSQL_ASKING,
-	HC_MYSQL_GOODBYE, /* `outcome` holds; once `out` is sent, the server closes */
-};
-
-/* Who we are to the server; the texts stay as long as the conversation. */
-struct hc_mysql_who {
-	const char *username, *password;
+	HC_MYSQL_GOODBYE,
 };
 
 struct hc_mysql {
+	struct hc_talk_head head;
 	enum hc_mysql_state state;
-	struct hc_outcome outcome; /* in GOODBYE */
-	struct buf out;		   /* to be sent; what was is taken from its beginning */
 	bool logged_in;
 	/* the inside */
 	const struct check *check;
-	struct hc_mysql_who who;
+	const struct hc_account *who;
 	struct hc_mysql_reader reader;
 	struct hc_mysql_greeting greeting;
 	struct hc_mysql_result result;
@@ -58,14 +50,6 @@ struct hc_mysql {
 	int64_t lag_s;	 /* -1: not known */
 };
 
-void hc_mysql_init(struct hc_mysql *m, const struct check *c, struct hc_mysql_who who);
-void hc_mysql_done(struct hc_mysql *m);
-/* What the server said; in any pieces it means the same. */
-void hc_mysql_feed(struct hc_mysql *m, const uint8_t *data, size_t len);
-/* SECURING, and TLS stands. Not trusted: our name and password are not told. */
-void hc_mysql_secured(struct hc_mysql *m, bool is_trusted);
-/* The server closed: afterwards the state is GOODBYE. */
-void hc_mysql_closed(struct hc_mysql *m);
 /* Would the server count it against our address if the connection ended now? */
 bool hc_mysql_is_owed(const struct hc_mysql *m);
 

@@ -59,34 +59,34 @@ static void put32(struct buf *b, uint32_t v)
 static size_t begin_message(struct hc_pg *p, uint8_t type)
 {
 	if (type)
-		wire_put_u8(&p->out, type);
-	put32(&p->out, 0);
-	return p->out.len - 4;
+		wire_put_u8(&p->head.out, type);
+	put32(&p->head.out, 0);
+	return p->head.out.len - 4;
 }
 
 static void end_message(struct hc_pg *p, size_t at)
 {
-	set32(p->out.data + at, (uint32_t)(p->out.len - at));
+	set32(p->head.out.data + at, (uint32_t)(p->head.out.len - at));
 }
 
 static void put_text(struct hc_pg *p, const char *text)
 {
-	buf_put(&p->out, text, strlen(text) + 1);
+	buf_put(&p->head.out, text, strlen(text) + 1);
 }
 
 static void put_request(struct hc_pg *p, uint32_t code)
 {
 	size_t at = begin_message(p, 0);
 
-	put32(&p->out, code);
+	put32(&p->head.out, code);
 	end_message(p, at);
 }
 
 static void conclude(struct hc_pg *p, enum hc_reason reason, int32_t detail,
 		     enum hc_talk_phase leaving)
 {
-	p->outcome = (struct hc_outcome){ reason, detail };
-	p->leaving = leaving;
+	p->head.phase = leaving;
+	p->head.outcome = (struct hc_outcome){ reason, detail };
 	p->state = HC_PG_OVER;
 }
 
@@ -106,14 +106,14 @@ static void put_startup(struct hc_pg *p)
 {
 	size_t at = begin_message(p, 0);
 
-	put32(&p->out, VERSION);
+	put32(&p->head.out, VERSION);
 	put_text(p, "user");
 	put_text(p, p->who->username);
 	put_text(p, "database");
 	put_text(p, DATABASE);
 	put_text(p, "application_name");
 	put_text(p, "parasaus");
-	wire_put_u8(&p->out, 0);
+	wire_put_u8(&p->head.out, 0);
 	end_message(p, at);
 	p->state = HC_PG_LOGIN;
 }
@@ -134,9 +134,11 @@ void hc_pg_init(struct hc_pg *p, const struct check *c, const struct hc_account 
 	}
 }
 
-void hc_pg_done(struct hc_pg *p)
+static void end(void *talk)
 {
-	buf_wipe(&p->out); /* it may have held the password */
+	struct hc_pg *p = talk;
+
+	buf_wipe(&p->head.out); /* it may have held the password */
 	buf_done(&p->body);
 }
 
@@ -147,10 +149,13 @@ static void refuse_tls(struct hc_pg *p)
 	conclude(p, HC_REASON_TLS, 0, HC_TALK_LEAVING);
 }
 
-void hc_pg_secured(struct hc_pg *p, bool is_trusted)
+static void secured(void *talk, enum hc_reason trust)
 {
+	struct hc_pg *p = talk;
+
 	p->is_secured = true;
-	if (is_trusted)
+	p->head.phase = HC_TALK_ON;
+	if (trust == HC_REASON_OK)
 		put_startup(p);
 	else
 		refuse_tls(p);
@@ -162,10 +167,10 @@ static void put_password(struct hc_pg *p, const void *answer, size_t len)
 {
 	size_t at;
 
-	buf_reserve(&p->out, HEADER + len + 1); /* what is wiped in the end was never moved */
+	buf_reserve(&p->head.out, HEADER + len + 1); /* what is wiped in the end was never moved */
 	at = begin_message(p, 'p');
-	buf_put(&p->out, answer, len);
-	wire_put_u8(&p->out, 0);
+	buf_put(&p->head.out, answer, len);
+	wire_put_u8(&p->head.out, 0);
 	end_message(p, at);
 }
 
@@ -219,8 +224,8 @@ static void on_sasl(struct hc_pg *p, const uint8_t *list, size_t len)
 	hc_scram_first(&p->scram, &first);
 	at = begin_message(p, 'p');
 	put_text(p, MECHANISM);
-	put32(&p->out, (uint32_t)first.len);
-	buf_put(&p->out, first.data, first.len);
+	put32(&p->head.out, (uint32_t)first.len);
+	buf_put(&p->head.out, first.data, first.len);
 	end_message(p, at);
 }
 
@@ -237,7 +242,7 @@ static void on_sasl_first(struct hc_pg *p, const uint8_t *said, size_t len)
 	} else {
 		p->scram_step = SCRAM_PROVED;
 		at = begin_message(p, 'p');
-		buf_put(&p->out, proof.data, proof.len);
+		buf_put(&p->head.out, proof.data, proof.len);
 		end_message(p, at);
 	}
 }
@@ -415,6 +420,12 @@ static void on_message(struct hc_pg *p)
 	}
 }
 
+static void begin_tls(struct hc_pg *p)
+{
+	p->state = HC_PG_SECURING;
+	p->head.phase = HC_TALK_SECURING;
+}
+
 /* The one byte that answers a request made before the login. */
 static void on_answer(struct hc_pg *p, uint8_t said)
 {
@@ -425,7 +436,7 @@ static void on_answer(struct hc_pg *p, uint8_t said)
 	else if (gss && said == 'N')
 		conclude(p, HC_REASON_OK, 0, HC_TALK_LEAVING);
 	else if (!gss && said == 'S')
-		p->state = HC_PG_SECURING;
+		begin_tls(p);
 	else if (!gss && said == 'N' && p->check->tls == CHECK_TLS_REQUIRED)
 		refuse_tls(p);
 	else if (!gss && said == 'N')
@@ -470,8 +481,10 @@ static void take(struct hc_pg *p, uint8_t byte)
 	on_message(p);
 }
 
-void hc_pg_feed(struct hc_pg *p, const uint8_t *data, size_t len)
+static void feed(void *talk, const uint8_t *data, size_t len)
 {
+	struct hc_pg *p = talk;
+
 	for (size_t i = 0; i < len && p->state != HC_PG_OVER; i++) {
 		if (p->state == HC_PG_SECURING)
 			conclude_badly(p); /* in the clear: not to be taken for what TLS protects */
@@ -485,13 +498,13 @@ void hc_pg_feed(struct hc_pg *p, const uint8_t *data, size_t len)
 	}
 }
 
-void hc_pg_closed(struct hc_pg *p)
+static void closed(void *talk)
 {
+	struct hc_pg *p = talk;
+
 	if (p->state != HC_PG_OVER)
 		conclude(p, HC_REASON_CLOSED, 0, HC_TALK_GOODBYE);
 }
-
-/* --- as talk.c sees it -------------------------------------------------------------- */
 
 static void begin(void *talk, const struct check *c, const struct endpoint *to,
 		  const struct hc_account *who)
@@ -502,43 +515,6 @@ static void begin(void *talk, const struct check *c, const struct endpoint *to,
 	/* Without it the server would be the only one to choose: its own loss. */
 	(void)!gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof(random));
 	hc_pg_init(talk, c, who, random);
-}
-
-static void end(void *talk)
-{
-	hc_pg_done(talk);
-}
-
-static void feed(void *talk, const uint8_t *data, size_t len)
-{
-	hc_pg_feed(talk, data, len);
-}
-
-static void closed(void *talk)
-{
-	hc_pg_closed(talk);
-}
-
-static void secured(void *talk, enum hc_reason trust)
-{
-	hc_pg_secured(talk, trust == HC_REASON_OK);
-}
-
-static enum hc_talk_phase phase(const void *talk, struct hc_outcome *out)
-{
-	const struct hc_pg *p = talk;
-
-	if (p->state == HC_PG_SECURING)
-		return HC_TALK_SECURING;
-	if (p->state != HC_PG_OVER)
-		return HC_TALK_ON;
-	*out = p->outcome;
-	return p->leaving;
-}
-
-static struct buf *out(void *talk)
-{
-	return &((struct hc_pg *)talk)->out;
 }
 
 static enum hc_login_end login_end(const void *talk)
@@ -553,7 +529,5 @@ const struct hc_protocol hc_pg_protocol = {
 	.feed = feed,
 	.closed = closed,
 	.secured = secured,
-	.phase = phase,
-	.out = out,
 	.login_end = login_end,
 };

@@ -26,14 +26,12 @@ enum hc_pg_state {
 	HC_PG_LOGIN,
 	HC_PG_ENTERED, /* the login is accepted; it gets ready */
 	HC_PG_ASKING,
-	HC_PG_OVER, /* `outcome` holds, and `leaving` says how the connection ends */
+	HC_PG_OVER,
 };
 
 struct hc_pg {
+	struct hc_talk_head head;
 	enum hc_pg_state state;
-	enum hc_talk_phase leaving;
-	struct hc_outcome outcome;
-	struct buf out;
 	enum hc_login_end login;
 	/* the inside */
 	const struct check *check;
@@ -51,9 +49,5 @@ struct hc_pg {
 /* random: HC_SCRAM_NONCE bytes. who NULL: nobody logs in. c and who stay as long. */
 void hc_pg_init(struct hc_pg *p, const struct check *c, const struct hc_account *who,
 		const uint8_t *random);
-void hc_pg_done(struct hc_pg *p);
-void hc_pg_feed(struct hc_pg *p, const uint8_t *data, size_t len);
-void hc_pg_secured(struct hc_pg *p, bool is_trusted); /* SECURING, and TLS stands */
-void hc_pg_closed(struct hc_pg *p);		      /* by the server: afterwards it is over */
 
 #endif

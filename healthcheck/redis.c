@@ -50,28 +50,30 @@ static void put_auth(struct buf *b, const char *username, const char *password)
 		put_command(b, (const char *[WORDS_MAX]){ "AUTH", username, password }, 3);
 }
 
-void hc_redis_init(struct hc_redis *r, enum check_role role, const char *username,
-		   const char *password)
+static void begin(void *talk, const struct check *c, const struct endpoint *to,
+		  const struct hc_account *who)
 {
-	*r = (struct hc_redis){ .role = role, .step = username ? AUTH : PING };
-	if (username)
-		put_auth(&r->out, username, password);
-	put_command(&r->out, (const char *[WORDS_MAX]){ "PING" }, 1);
-	if (role != CHECK_ROLE_ANY)
-		put_command(&r->out, (const char *[WORDS_MAX]){ "ROLE" }, 1);
+	struct hc_redis *r = talk;
+	struct buf *out = &r->head.out;
+
+	(void)to;
+	r->role = c->role;
+	r->step = who ? AUTH : PING;
+	if (who)
+		put_auth(out, who->username, who->password);
+	put_command(out, (const char *[WORDS_MAX]){ "PING" }, 1);
+	if (r->role != CHECK_ROLE_ANY)
+		put_command(out, (const char *[WORDS_MAX]){ "ROLE" }, 1);
 }
 
-void hc_redis_done(struct hc_redis *r)
+static void end(void *talk)
 {
-	buf_wipe(&r->out); /* it may have held the password */
+	buf_wipe(&((struct hc_redis *)talk)->head.out); /* it may have held the password */
 }
 
 static void conclude(struct hc_redis *r, enum hc_reason reason)
 {
-	if (r->is_over)
-		return;
-	r->is_over = true;
-	r->outcome = (struct hc_outcome){ reason, 0 };
+	hc_talk_conclude(&r->head, reason, 0);
 }
 
 static void on_error(struct hc_redis *r)
@@ -133,9 +135,11 @@ static void on_token(struct hc_redis *r)
 	}
 }
 
-void hc_redis_feed(struct hc_redis *r, const uint8_t *data, size_t len)
+static void feed(void *talk, const uint8_t *data, size_t len)
 {
-	while (len > 0 && !r->is_over) {
+	struct hc_redis *r = talk;
+
+	while (len > 0 && r->head.phase == HC_TALK_ON) {
 		switch (hc_redis_read(&r->reader, &data, &len)) {
 		case HC_REDIS_MORE:
 			break;
@@ -152,48 +156,9 @@ void hc_redis_feed(struct hc_redis *r, const uint8_t *data, size_t len)
 	}
 }
 
-void hc_redis_closed(struct hc_redis *r)
-{
-	conclude(r, HC_REASON_CLOSED);
-}
-
-/* --- as talk.c sees it -------------------------------------------------------------- */
-
-static void begin(void *talk, const struct check *c, const struct endpoint *to,
-		  const struct hc_account *who)
-{
-	(void)to;
-	hc_redis_init(talk, c->role, who ? who->username : NULL, who ? who->password : NULL);
-}
-
-static void end(void *talk)
-{
-	hc_redis_done(talk);
-}
-
-static void feed(void *talk, const uint8_t *data, size_t len)
-{
-	hc_redis_feed(talk, data, len);
-}
-
 static void closed(void *talk)
 {
-	hc_redis_closed(talk);
-}
-
-static enum hc_talk_phase phase(const void *talk, struct hc_outcome *out)
-{
-	const struct hc_redis *r = talk;
-
-	if (!r->is_over)
-		return HC_TALK_ON;
-	*out = r->outcome;
-	return HC_TALK_OVER;
-}
-
-static struct buf *out(void *talk)
-{
-	return &((struct hc_redis *)talk)->out;
+	conclude(talk, HC_REASON_CLOSED);
 }
 
 static enum hc_login_end login_end(const void *talk)
@@ -207,7 +172,5 @@ const struct hc_protocol hc_redis_protocol = {
 	.end = end,
 	.feed = feed,
 	.closed = closed,
-	.phase = phase,
-	.out = out,
 	.login_end = login_end,
 };

@@ -19,11 +19,27 @@
 
 struct hc_talk {
 	const struct hc_protocol *protocol;
-	void *words; /* the protocol's */
+	struct hc_talk_head *words; /* the protocol's, with more behind it */
 	struct hc_tls *tls;
 	bool is_secured;
 	uint32_t waits_for;
 };
+
+void hc_talk_conclude(struct hc_talk_head *h, enum hc_reason reason, int32_t detail)
+{
+	if (h->phase >= HC_TALK_GOODBYE)
+		return;
+	h->phase = HC_TALK_OVER;
+	h->outcome = (struct hc_outcome){ reason, detail };
+}
+
+bool hc_talk_trusts(struct hc_talk_head *h, enum hc_reason trust)
+{
+	h->phase = HC_TALK_ON;
+	if (trust != HC_REASON_OK)
+		hc_talk_conclude(h, trust, 0);
+	return trust == HC_REASON_OK;
+}
 
 static void begin_talk(struct hc_probe *p, const struct hc_protocol *protocol)
 {
@@ -32,23 +48,6 @@ static void begin_talk(struct hc_probe *p, const struct hc_protocol *protocol)
 	p->talk->words = xcalloc(1, protocol->size);
 	p->talk->waits_for = EPOLLOUT;
 	protocol->begin(p->talk->words, p->check, p->to, p->account);
-}
-
-static enum hc_talk_phase phase_of(const struct hc_talk *t, struct hc_outcome *out)
-{
-	return t->protocol->phase(t->words, out);
-}
-
-static bool is_in(const struct hc_talk *t, enum hc_talk_phase phase)
-{
-	struct hc_outcome any;
-
-	return phase_of(t, &any) == phase;
-}
-
-static struct buf *to_say(const struct hc_talk *t)
-{
-	return t->protocol->out(t->words);
 }
 
 static bool fail(struct hc_outcome *out, enum hc_reason reason)
@@ -78,7 +77,7 @@ static bool over(const struct hc_talk *t, ssize_t n, struct hc_outcome *out)
 static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out)
 {
 	struct hc_talk *t = p->talk;
-	struct buf *b = to_say(t);
+	struct buf *b = &t->words->out;
 
 	while (b->len > 0) {
 		ssize_t n = t->is_secured ? hc_tls_send(t->tls, b->data, b->len)
@@ -89,15 +88,18 @@ static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *o
 		memmove(b->data, b->data + n, b->len - (size_t)n);
 		b->len -= (size_t)n;
 	}
-	return phase_of(t, out) >= HC_TALK_OVER;
+	if (t->words->phase < HC_TALK_OVER)
+		return false;
+	*out = t->words->outcome;
+	return true;
 }
 
 static struct hc_tls *begin_tls(struct hc_probe *p, const struct hc_io *io)
 {
-	const struct hc_talk *t = p->talk;
+	char name[CHECK_HOST_MAX + 1];
 
-	return hc_tls_new(io, p->fd, p->account ? p->account->trust : NULL,
-			  t->protocol->server_name ? t->protocol->server_name(t->words) : NULL);
+	check_server_name(p->check, name);
+	return hc_tls_new(io, p->fd, p->account ? p->account->trust : NULL, name[0] ? name : NULL);
 }
 
 /* All that comes before TLS is said: it begins, or goes on. True: over. */
@@ -106,7 +108,7 @@ static bool secure(struct hc_probe *p, const struct hc_io *io, struct hc_outcome
 	struct hc_talk *t = p->talk;
 	int r;
 
-	if (!is_in(t, HC_TALK_SECURING) || to_say(t)->len > 0)
+	if (t->words->phase != HC_TALK_SECURING || t->words->out.len > 0)
 		return false;
 	if (!t->tls)
 		t->tls = begin_tls(p, io);
@@ -128,7 +130,7 @@ static bool secure(struct hc_probe *p, const struct hc_io *io, struct hc_outcome
 static bool hear_close(struct hc_probe *p, struct hc_outcome *out)
 {
 	p->talk->protocol->closed(p->talk->words);
-	(void)phase_of(p->talk, out);
+	*out = p->talk->words->outcome;
 	return true;
 }
 
@@ -141,11 +143,11 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *
 	for (unsigned i = 0; i < (t->is_secured ? RECORDS_MAX : READS_MAX); i++) {
 		ssize_t n;
 
-		if (is_in(t, HC_TALK_SECURING))
+		if (t->words->phase == HC_TALK_SECURING)
 			return false;
 		n = t->is_secured ? hc_tls_recv(t->tls, data, sizeof(data))
 				  : io->recv(io->arg, p->fd, data, sizeof(data));
-		if (n == 0 || (n < 0 && n != -EAGAIN && is_in(t, HC_TALK_GOODBYE)))
+		if (n == 0 || (n < 0 && n != -EAGAIN && t->words->phase == HC_TALK_GOODBYE))
 			return hear_close(p, out);
 		if (n < 0)
 			return over(t, n, out);
@@ -165,7 +167,7 @@ static bool wait_on(struct hc_probe *p, const struct hc_io *io, uint64_t token,
 	uint32_t events = EPOLLIN;
 	int r;
 
-	if (to_say(t)->len > 0 || (t->tls && hc_tls_wants_write(t->tls)))
+	if (t->words->out.len > 0 || (t->tls && hc_tls_wants_write(t->tls)))
 		events |= EPOLLOUT;
 	if (events == t->waits_for)
 		return false;
@@ -209,11 +211,9 @@ bool hc_talk_event(struct hc_probe *p, const struct hc_protocol *protocol, const
 
 bool hc_talk_is_settled(const struct hc_talk *t, struct hc_outcome *out)
 {
-	struct hc_outcome o;
-
-	if (phase_of(t, &o) < HC_TALK_GOODBYE)
+	if (t->words->phase < HC_TALK_GOODBYE)
 		return false;
-	*out = o;
+	*out = t->words->outcome;
 	return true;
 }
 
@@ -227,7 +227,8 @@ void hc_talk_stop(struct hc_probe *p, const struct hc_io *io)
 	struct hc_talk *t = p->talk;
 
 	/* All that had to be said is said: an end in peace. */
-	if (p->fd >= 0 && (is_in(t, HC_TALK_GOODBYE) || is_in(t, HC_TALK_LEAVING))) {
+	if (p->fd >= 0 &&
+	    (t->words->phase == HC_TALK_GOODBYE || t->words->phase == HC_TALK_LEAVING)) {
 		io->close(io->arg, p->fd, false);
 		p->fd = -1;
 	}

@@ -27,6 +27,13 @@ enum hc_talk_phase {
 	HC_TALK_LEAVING, /* the same by FIN, where the server minds; TIME_WAIT is then ours */
 };
 
+/* What each conversation begins with. talk.c and its protocol share it; the rest is the protocol's. */
+struct hc_talk_head {
+	enum hc_talk_phase phase;
+	struct hc_outcome outcome; /* in GOODBYE and beyond */
+	struct buf out;		   /* to be sent; what was is taken from its beginning */
+};
+
 struct hc_protocol {
 	size_t size; /* of a conversation; begin() finds it zeroed */
 	/* The connection to `to` is there. All stay as long; who is NULL where nobody is to log in. */
@@ -39,14 +46,14 @@ struct hc_protocol {
 	void (*closed)(void *talk);
 	/* SECURING, and TLS stands: whether the server is to be trusted. NULL: it never asks for TLS. */
 	void (*secured)(void *talk, enum hc_reason trust);
-	/* Whom the server has to be then (hc_tls_new()). NULL: anybody. */
-	const char *(*server_name)(const void *talk);
-	/* *out is set in GOODBYE and beyond. */
-	enum hc_talk_phase (*phase)(const void *talk, struct hc_outcome *out);
-	struct buf *(*out)(void *talk); /* to be sent; what was is taken from its beginning */
 	/* If it ended now. NULL: no server minds how it ends. */
 	enum hc_login_end (*login_end)(const void *talk);
 };
+
+/* Over, by RST; the first outcome holds. */
+void hc_talk_conclude(struct hc_talk_head *h, enum hc_reason reason, int32_t detail);
+/* For secured() of those who leave without a word where they do not trust: true where they go on. */
+MUST_CHECK bool hc_talk_trusts(struct hc_talk_head *h, enum hc_reason trust);
 
 extern const struct hc_protocol hc_full_protocol, hc_mysql_protocol, hc_redis_protocol,
 	hc_pg_protocol, hc_grpc_protocol, hc_https_protocol;

@@ -16,18 +16,10 @@
 #define HC_FULL_LOOK 4096
 
 struct hc_full {
-	bool is_over;
-	struct hc_outcome outcome; /* once it is over */
-	struct buf out;
-	/* the inside */
+	struct hc_talk_head head;
 	struct hc_match match;
 	char answer[HC_MATCH_MAX];
 	uint32_t heard;
 };
-
-void hc_full_init(struct hc_full *f, const struct check *c);
-void hc_full_done(struct hc_full *f);
-void hc_full_feed(struct hc_full *f, const void *data, size_t len);
-void hc_full_closed(struct hc_full *f); /* by the server: afterwards it is over */
 
 #endif

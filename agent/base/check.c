@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -424,6 +425,23 @@ size_t check_bytes(const char *text, uint8_t out[static CHECK_BYTES_MAX])
 	assert(r == 0);
 	(void)r;
 	return len;
+}
+
+void check_server_name(const struct check *c, char out[static CHECK_HOST_MAX + 1])
+{
+	const char *host = c->host ? c->host : "";
+	size_t len = strcspn(host, ":");
+
+	/* "[2001:db8::1]:443"; and who writes an address of IPv6 without brackets means no port. */
+	if (host[0] == '[')
+		len = strcspn(++host, "]");
+	else if (host[len] && strchr(host + len + 1, ':'))
+		len = strlen(host);
+	snprintf(out, CHECK_HOST_MAX + 1, "%.*s", (int)len, host);
+	if (c->server_name)
+		snprintf(out, CHECK_HOST_MAX + 1, "%s", c->server_name);
+	else if (!value_is_server_name(out))
+		out[0] = '\0'; /* good for a Host header, and in no certificate */
 }
 
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member)

@@ -163,6 +163,12 @@ MUST_CHECK struct check *wire_check(struct wire *w);
 /* The bytes that `send` or `answer` of a check stand for, NULL for none; returns how many. */
 size_t check_bytes(const char *text, uint8_t out[static CHECK_BYTES_MAX]);
 
+/*
+ * Whom a server has to be that speaks TLS: `server_name`, or the name in `host`, without a port.
+ * Empty: nobody said. An address that was written there is asked for like a name.
+ */
+void check_server_name(const struct check *c, char out[static CHECK_HOST_MAX + 1]);
+
 /* Where the probe goes: the member's address, the check's port, by the protocol it asks by. */
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);
 /* The target's id; never 0. Equal probes have equal ids: `member` may be what check_endpoint()

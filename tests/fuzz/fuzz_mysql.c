@@ -16,6 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define OUT_MAX 8192
 
+static const struct hc_protocol *const mysql = &hc_mysql_protocol;
+static const struct hc_account who = { .username = "parasaus", .password = "a word" };
+
 struct input {
 	const struct check *check;
 	bool is_trusted;
@@ -25,7 +28,7 @@ struct input {
 
 static void check_bounds(const struct hc_mysql *m)
 {
-	assert(m->out.len <= OUT_MAX);
+	assert(m->head.out.len <= OUT_MAX);
 	assert(m->reader.packet.len <= HC_MYSQL_PACKET_MAX);
 	assert(m->reader.total <= HC_MYSQL_TOTAL_MAX);
 	assert(m->result.columns <= HC_MYSQL_COLUMNS_MAX);
@@ -40,7 +43,7 @@ static void feed(struct hc_mysql *m, const uint8_t *data, size_t len)
 	uint8_t *copy = xmalloc(len + !len);
 
 	memcpy(copy, data, len);
-	hc_mysql_feed(m, copy, len);
+	mysql->feed(m, copy, len);
 	free(copy);
 	check_bounds(m);
 }
@@ -53,18 +56,17 @@ static size_t feed_greeting(struct hc_mysql *m, const struct input *in)
 	while (at < in->size && m->state == HC_MYSQL_GREETING)
 		feed(m, in->data + at++, 1);
 	if (m->state == HC_MYSQL_SECURING)
-		hc_mysql_secured(m, in->is_trusted);
+		mysql->secured(m, in->is_trusted ? HC_REASON_OK : HC_REASON_TLS);
 	check_bounds(m);
 	return at;
 }
 
 static struct hc_mysql judge(const struct input *in, uint32_t cut)
 {
-	struct hc_mysql_who who = { "parasaus", "a word" };
-	struct hc_mysql m;
+	struct hc_mysql m = { .rounds = 0 };
 	size_t at;
 
-	hc_mysql_init(&m, in->check, who);
+	mysql->begin(&m, in->check, NULL, &who);
 	at = feed_greeting(&m, in);
 	while (at < in->size) {
 		size_t left = in->size - at, n = left;
@@ -77,9 +79,9 @@ static struct hc_mysql judge(const struct input *in, uint32_t cut)
 		feed(&m, in->data + at, n);
 		at += n;
 	}
-	hc_mysql_closed(&m);
+	mysql->closed(&m);
 	assert(m.state == HC_MYSQL_GOODBYE);
-	hc_mysql_done(&m);
+	mysql->end(&m);
 	return m;
 }
 
@@ -98,12 +100,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = (struct input){ c, data[0] & 0x80, data + 2, size - 2 };
 	whole = judge(&in, 0);
 	pieces = judge(&in, data[1] + 1u);
-	assert(whole.outcome.reason == pieces.outcome.reason);
-	assert(whole.outcome.detail == pieces.outcome.detail);
+	assert(whole.head.outcome.reason == pieces.head.outcome.reason);
+	assert(whole.head.outcome.detail == pieces.head.outcome.detail);
 	assert(whole.answered == pieces.answered && whole.logged_in == pieces.logged_in);
 	/* The result of a probe, whatever it was. */
-	(void)hc_reason_text(whole.outcome.reason);
-	assert(whole.outcome.reason >= HC_REASON_OK && whole.outcome.reason < HC_REASON_COUNT);
+	(void)hc_reason_text(whole.head.outcome.reason);
+	assert(whole.head.outcome.reason >= HC_REASON_OK &&
+	       whole.head.outcome.reason < HC_REASON_COUNT);
 	check_unref(c);
 	return 0;
 }

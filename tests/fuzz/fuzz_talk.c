@@ -99,41 +99,38 @@ static struct input input_of(uint8_t choice)
 }
 
 /* A block of its own for each piece shows a step beyond it. */
-static void feed(const struct hc_protocol *p, void *talk, const uint8_t *data, size_t len)
+static void feed(const struct hc_protocol *p, struct hc_talk_head *talk, const uint8_t *data,
+		 size_t len)
 {
 	uint8_t *copy = xmalloc(len);
 
 	memcpy(copy, data, len);
 	p->feed(talk, copy, len);
 	free(copy);
-	assert(p->out(talk)->len <= OUT_MAX);
+	assert(talk->out.len <= OUT_MAX);
 }
 
 static const struct endpoint there = { .addr = { { 10, 0, 0, 7 }, AF_INET },
 				       .protocol = IPPROTO_TCP,
 				       .port = 50051 };
 
-static void secure(const struct input *in, void *talk)
+static void secure(const struct input *in, struct hc_talk_head *talk)
 {
-	struct hc_outcome any;
-
-	if (in->protocol->phase(talk, &any) == HC_TALK_SECURING)
+	if (talk->phase == HC_TALK_SECURING)
 		in->protocol->secured(talk, in->is_trusted ? HC_REASON_OK : HC_REASON_TLS);
 }
 
 static struct hc_outcome judge(const struct input *in, uint32_t cut)
 {
 	const struct hc_protocol *p = in->protocol;
-	struct hc_outcome o = { HC_REASON_NONE, 0 }, end;
-	void *talk = xcalloc(1, p->size);
+	struct hc_talk_head *talk = xcalloc(1, p->size);
+	struct hc_outcome o;
 
 	p->begin(talk, in->check, &there, in->who);
-	for (size_t at = 0; at < in->size && p->phase(talk, &o) < HC_TALK_GOODBYE;) {
+	secure(in, talk);
+	for (size_t at = 0; at < in->size && talk->phase < HC_TALK_GOODBYE;) {
 		size_t left = in->size - at, n = left;
 
-		secure(in, talk);
-		if (p->phase(talk, &o) >= HC_TALK_GOODBYE)
-			break;
 		/* Up to where TLS may begin byte by byte: there the machine wants to be asked. */
 		if (in->protocol->secured && at < 2) {
 			n = 1;
@@ -146,13 +143,14 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 		at += n;
 		secure(in, talk);
 	}
-	if (p->phase(talk, &o) < HC_TALK_GOODBYE)
+	if (talk->phase < HC_TALK_GOODBYE)
 		p->closed(talk);
-	assert(p->phase(talk, &o) >= HC_TALK_GOODBYE);
+	assert(talk->phase >= HC_TALK_GOODBYE);
+	o = talk->outcome;
 	/* What was settled holds, whatever else comes. */
 	p->closed(talk);
-	assert(p->phase(talk, &end) >= HC_TALK_GOODBYE);
-	assert(o.reason == end.reason && o.detail == end.detail);
+	assert(talk->phase >= HC_TALK_GOODBYE);
+	assert(o.reason == talk->outcome.reason && o.detail == talk->outcome.detail);
 	p->end(talk);
 	free(talk);
 	return o;

@@ -554,6 +554,41 @@ static void an_unprobed_member_keeps_its_protocol(void **state)
 	check_unref(none);
 }
 
+static void the_name_is_that_of_the_host_unless_it_is_said(void **state)
+{
+	static const struct {
+		const char *host, *server_name, *want;
+	} rows[] = {
+		{ NULL, NULL, "" },
+		{ NULL, "www.example.org", "www.example.org" },
+		{ "www.example.org", NULL, "www.example.org" },
+		{ "www.example.org"
+		  ":8443",
+		  NULL, "www.example.org" },
+		{ "www.example.org"
+		  ":8443",
+		  "other", "other" },
+		{ "10.0.0.1:80", NULL, "10.0.0.1" },
+		{ "[2001:db8::1]:443", NULL, "2001:db8::1" },
+		{ "[2001:db8::1]", NULL, "2001:db8::1" },
+		{ "2001:db8::1", NULL, "2001:db8::1" },
+		{ ":443", NULL, "" },
+		{ "[", NULL, "" },
+		{ "a..b", NULL, "" },
+	};
+	char name[CHECK_HOST_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct check *c = https_of(NULL, rows[i].server_name);
+
+		c->host = rows[i].host ? xstrdup(rows[i].host) : NULL;
+		check_server_name(c, name);
+		assert_string_equal(name, rows[i].want);
+		check_unref(c);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -574,6 +609,7 @@ int main(void)
 		cmocka_unit_test(ids_are_the_same_for_ever),
 		cmocka_unit_test(equal_probes_are_one_target),
 		cmocka_unit_test(an_unprobed_member_keeps_its_protocol),
+		cmocka_unit_test(the_name_is_that_of_the_host_unless_it_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,16 +12,23 @@
 
 #include "agent/base/xalloc.h"
 
+static const struct hc_protocol *const full = &hc_full_protocol;
+
 static struct hc_full full_of(const char *send, const char *answer)
 {
 	struct check *c = check_new(CHECK_TCP_FULL);
-	struct hc_full f;
+	struct hc_full f = { .heard = 0 };
 
 	c->send = send ? xstrdup(send) : NULL;
 	c->answer = answer ? xstrdup(answer) : NULL;
-	hc_full_init(&f, c);
+	full->begin(&f, c, NULL, NULL);
 	check_unref(c);
 	return f;
+}
+
+static bool is_over(const struct hc_full *f)
+{
+	return f->head.phase == HC_TALK_OVER;
 }
 
 static void without_words_the_connection_is_enough(void **state)
@@ -29,10 +36,10 @@ static void without_words_the_connection_is_enough(void **state)
 	struct hc_full f = full_of(NULL, NULL);
 
 	(void)state;
-	assert_true(f.is_over);
-	assert_int_equal(f.outcome.reason, HC_REASON_OK);
-	assert_int_equal(f.out.len, 0);
-	hc_full_done(&f);
+	assert_true(is_over(&f));
+	assert_int_equal(f.head.outcome.reason, HC_REASON_OK);
+	assert_int_equal(f.head.out.len, 0);
+	full->end(&f);
 }
 
 static void what_is_sent_is_unescaped(void **state)
@@ -40,10 +47,10 @@ static void what_is_sent_is_unescaped(void **state)
 	struct hc_full f = full_of("a\\x00\\r\\n", NULL);
 
 	(void)state;
-	assert_false(f.is_over);
-	assert_int_equal(f.out.len, 4);
-	assert_memory_equal(f.out.data, "a\0\r\n", 4);
-	hc_full_done(&f);
+	assert_false(is_over(&f));
+	assert_int_equal(f.head.out.len, 4);
+	assert_memory_equal(f.head.out.data, "a\0\r\n", 4);
+	full->end(&f);
 }
 
 struct row {
@@ -77,12 +84,13 @@ static void play(const struct row *row, size_t piece)
 	struct hc_full f = full_of(row->send, row->answer);
 
 	for (size_t at = 0; at < row->len; at += piece)
-		hc_full_feed(&f, row->said + at, piece < row->len - at ? piece : row->len - at);
+		full->feed(&f, (const uint8_t *)row->said + at,
+			   piece < row->len - at ? piece : row->len - at);
 	if (row->closes)
-		hc_full_closed(&f);
-	assert_int_equal(f.is_over, row->over);
-	assert_int_equal(f.outcome.reason, row->reason);
-	hc_full_done(&f);
+		full->closed(&f);
+	assert_int_equal(is_over(&f), row->over);
+	assert_int_equal(f.head.outcome.reason, row->reason);
+	full->end(&f);
 }
 
 static void an_answer_means_the_same_in_any_pieces(void **state)
@@ -104,16 +112,16 @@ static void looking_ends_after_4096_bytes(void **state)
 		struct hc_full f = full_of(NULL, "here");
 
 		memcpy(noise + at, "here", 4);
-		hc_full_feed(&f, noise, sizeof(noise));
-		assert_true(f.is_over);
-		assert_int_equal(f.outcome.reason,
+		full->feed(&f, (const uint8_t *)noise, sizeof(noise));
+		assert_true(is_over(&f));
+		assert_int_equal(f.head.outcome.reason,
 				 at + 4 <= HC_FULL_LOOK ? HC_REASON_OK : HC_REASON_NO_MATCH);
 		memset(noise + at, '-', 4);
-		hc_full_feed(&f, "here", 4); /* too late to change it */
-		hc_full_closed(&f);
-		assert_int_equal(f.outcome.reason,
+		full->feed(&f, (const uint8_t *)"here", 4); /* too late to change it */
+		full->closed(&f);
+		assert_int_equal(f.head.outcome.reason,
 				 at + 4 <= HC_FULL_LOOK ? HC_REASON_OK : HC_REASON_NO_MATCH);
-		hc_full_done(&f);
+		full->end(&f);
 	}
 }
 

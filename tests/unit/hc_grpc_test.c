@@ -176,6 +176,19 @@ static void serve(struct server *server, const struct buf *said)
 	nghttp2_session_callbacks_del(calls);
 }
 
+static const struct hc_protocol *const grpc = &hc_grpc_protocol;
+
+static void begin(struct hc_grpc *g, const struct check *c)
+{
+	memset(g, 0, sizeof(*g));
+	grpc->begin(g, c, &there, NULL);
+}
+
+static bool is_over(const struct hc_grpc *g)
+{
+	return g->head.phase == HC_TALK_OVER;
+}
+
 static void all_is_asked_at_once(void **state)
 {
 	static const char fields[] = ":method=POST\n:scheme=http\n"
@@ -188,27 +201,27 @@ static void all_is_asked_at_once(void **state)
 	struct hc_grpc g;
 
 	(void)state;
-	hc_grpc_init(&g, c, &there);
-	assert_false(g.is_over);
-	serve(&server, &g.out);
+	begin(&g, c);
+	assert_false(is_over(&g));
+	serve(&server, &g.head.out);
 	assert_memory_equal(server.fields, fields, sizeof(fields) - 1);
 	/* Behind them the version that grpc.c was built as, and nothing else. */
 	assert_string_equal(strchr(server.fields + sizeof(fields) - 1, '\n'), "\n");
 	assert_int_equal(server.body_len, 5);
 	assert_memory_equal(server.body, "\0\0\0\0\0", 5);
 	assert_true(server.ended);
-	hc_grpc_done(&g);
+	grpc->end(&g);
 
 	c->host = xcalloc(1, CHECK_HOST_MAX + 1);
 	memset(c->host, 'h', CHECK_HOST_MAX);
 	c->service = xcalloc(1, CHECK_SERVICE_MAX + 1);
 	memset(c->service, 's', CHECK_SERVICE_MAX);
-	hc_grpc_init(&g, c, &there);
-	serve(&server, &g.out);
+	begin(&g, c);
+	serve(&server, &g.head.out);
 	assert_non_null(strstr(server.fields, "\n:authority=hhh"));
 	assert_int_equal(server.body_len, HC_GRPC_REQUEST_MAX);
 	assert_true(server.ended);
-	hc_grpc_done(&g);
+	grpc->end(&g);
 	check_unref(c);
 }
 
@@ -446,7 +459,7 @@ static void feed_in_pieces(struct hc_grpc *g, const struct buf *said, size_t pie
 	for (size_t at = 0; at < said->len; at += piece) {
 		size_t left = said->len - at;
 
-		hc_grpc_feed(g, said->data + at, piece < left ? piece : left);
+		grpc->feed(g, said->data + at, piece < left ? piece : left);
 	}
 }
 
@@ -455,15 +468,15 @@ static void play(const struct row *row, const struct buf *said, size_t piece)
 	struct check *c = check_new(CHECK_GRPC);
 	struct hc_grpc g;
 
-	hc_grpc_init(&g, c, &there);
+	begin(&g, c);
 	feed_in_pieces(&g, said, piece);
 	if (row->closes)
-		hc_grpc_closed(&g);
-	if (g.is_over != (row->reason != HC_REASON_NONE) || g.outcome.reason != row->reason ||
-	    g.outcome.detail != row->detail)
+		grpc->closed(&g);
+	if (is_over(&g) != (row->reason != HC_REASON_NONE) ||
+	    g.head.outcome.reason != row->reason || g.head.outcome.detail != row->detail)
 		fail_msg("%s, %zu at a time: %s %d", row->name, piece,
-			 hc_reason_text(g.outcome.reason), g.outcome.detail);
-	hc_grpc_done(&g);
+			 hc_reason_text(g.head.outcome.reason), g.head.outcome.detail);
+	grpc->end(&g);
 	check_unref(c);
 }
 
@@ -505,26 +518,27 @@ static void a_reset_anywhere_is_no_answer(void **state)
 /* Says HELLO and `first`, then the same again and again; how many bytes it takes to be over. */
 static struct hc_outcome flood(const struct frame *first, const struct frame *again, size_t *bytes)
 {
-	struct buf begin = { 0 }, more = { 0 };
+	struct buf first_said = { 0 }, more = { 0 };
 	static const struct frame hello = HELLO;
 	struct check *c = check_new(CHECK_GRPC);
 	struct hc_outcome o;
 	struct hc_grpc g;
 
-	hc_grpc_init(&g, c, &there);
-	put_frame(&begin, &hello);
+	begin(&g, c);
+	put_frame(&first_said, &hello);
 	if (first)
-		put_frame(&begin, first);
+		put_frame(&first_said, first);
 	put_frame(&more, again);
-	hc_grpc_feed(&g, begin.data, begin.len);
-	for (*bytes = begin.len; !g.is_over && *bytes <= 2 * HC_GRPC_BYTES_MAX; *bytes += more.len)
-		hc_grpc_feed(&g, more.data, more.len);
-	assert_true(g.is_over);
-	assert_true(g.out.len < 4096);
-	o = g.outcome;
-	hc_grpc_done(&g);
+	grpc->feed(&g, first_said.data, first_said.len);
+	for (*bytes = first_said.len; !is_over(&g) && *bytes <= 2 * HC_GRPC_BYTES_MAX;
+	     *bytes += more.len)
+		grpc->feed(&g, more.data, more.len);
+	assert_true(is_over(&g));
+	assert_true(g.head.out.len < 4096);
+	o = g.head.outcome;
+	grpc->end(&g);
 	check_unref(c);
-	buf_done(&begin);
+	buf_done(&first_said);
 	buf_done(&more);
 	return o;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* https probes of real servers: whom they trust, what they show, and what they make of the rest. */
-#include "healthcheck/https.h"
-
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -272,36 +270,6 @@ static void without_its_secret_it_is_half_open(void **state)
 	check_unref(c);
 }
 
-static void the_name_is_that_of_the_host_unless_it_is_said(void **state)
-{
-	static const struct {
-		const char *host, *server_name, *want;
-	} rows[] = {
-		{ NULL, NULL, "" },
-		{ NULL, NAME, NAME },
-		{ NAME, NULL, NAME },
-		{ NAME ":8443", NULL, NAME },
-		{ NAME ":8443", "other", "other" },
-		{ "10.0.0.1:80", NULL, "10.0.0.1" },
-		{ "[2001:db8::1]:443", NULL, "2001:db8::1" },
-		{ "[2001:db8::1]", NULL, "2001:db8::1" },
-		{ "2001:db8::1", NULL, "2001:db8::1" },
-		{ ":443", NULL, "" },
-		{ "[", NULL, "" },
-		{ "a..b", NULL, "" },
-	};
-	char name[CHECK_HOST_MAX + 1];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct check *c = check_of(NULL, rows[i].host, rows[i].server_name);
-
-		hc_https_server_name(c, name);
-		assert_string_equal(name, rows[i].want);
-		check_unref(c);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -315,7 +283,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_speaks_no_tls_says_so, ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(without_its_secret_it_is_half_open, ground_up,
 						ground_down),
-		cmocka_unit_test(the_name_is_that_of_the_host_unless_it_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,9 @@
 #define PASSWORD "a word"
 #define TURNS	 100
 
+static const struct hc_protocol *const mysql = &hc_mysql_protocol;
+static const struct hc_account who = { .username = USER, .password = PASSWORD };
+
 /* One conversation, as the probe would carry it. */
 struct talk {
 	struct check *check;
@@ -45,20 +48,19 @@ static void to_client(void *arg, const void *data, size_t len)
 	CLEANUP(xfree_ptr) void *copy = xmalloc(len);
 
 	memcpy(copy, data, len); /* a step beyond the piece is seen */
-	hc_mysql_feed(arg, copy, len);
+	mysql->feed(arg, copy, len);
 }
 
 static void begin(struct talk *t, struct fake_mysql *s, enum check_role role, enum check_tls tls)
 {
-	struct hc_mysql_who who = { USER, PASSWORD };
-
 	s->user = s->user ? s->user : USER;
 	s->password = s->password ? s->password : PASSWORD;
 	t->check = check_new(CHECK_MYSQL);
 	t->check->role = role;
 	t->check->tls = tls;
 	t->is_trusted = true;
-	hc_mysql_init(&t->client, t->check, who);
+	t->client = (struct hc_mysql){ .rounds = 0 };
+	mysql->begin(&t->client, t->check, NULL, &who);
 	fake_mysql_begin(&t->server, s);
 }
 
@@ -66,18 +68,18 @@ static void go_on(struct talk *t, size_t cut)
 {
 	for (int i = 0; i < TURNS; i++) {
 		carry(&t->server.out, cut, to_client, &t->client);
-		carry(&t->client.out, cut, to_server, &t->server);
+		carry(&t->client.head.out, cut, to_server, &t->server);
 		if (t->client.state == HC_MYSQL_SECURING)
-			hc_mysql_secured(&t->client, t->is_trusted);
+			mysql->secured(&t->client, t->is_trusted ? HC_REASON_OK : HC_REASON_TLS);
 	}
 	if (t->server.is_ending)
-		hc_mysql_closed(&t->client);
+		mysql->closed(&t->client);
 }
 
 static void end(struct talk *t)
 {
 	fake_mysql_done(&t->server);
-	hc_mysql_done(&t->client);
+	mysql->end(&t->client);
 	check_unref(t->check);
 }
 
@@ -377,7 +379,7 @@ static void play(const struct row *r, size_t cut)
 	t.is_trusted = !r->is_distrusted;
 	t.check->max_lag_s = r->max_lag_s;
 	go_on(&t, cut);
-	got = t.client.outcome;
+	got = t.client.head.outcome;
 	is_owed = hc_mysql_is_owed(&t.client);
 	if (t.client.state != HC_MYSQL_GOODBYE || got.reason != want || got.detail != r->detail)
 		fail_msg("%s (pieces of %zu): %s %d in state %d, not %s %d", r->name, cut,
@@ -439,8 +441,8 @@ static void errors_mean_what_they_are(void **state)
 
 			begin(&t, &servers[k], CHECK_ROLE_ANY, CHECK_TLS_OFF);
 			go_on(&t, 1);
-			assert_int_equal(t.client.outcome.reason, codes[i].reason);
-			assert_int_equal(t.client.outcome.detail, codes[i].code);
+			assert_int_equal(t.client.head.outcome.reason, codes[i].reason);
+			assert_int_equal(t.client.head.outcome.detail, codes[i].code);
 			assert_int_equal(hc_mysql_is_owed(&t.client), k == 1 && counts);
 			assert_int_equal(t.client.logged_in, k == 2);
 			end(&t);
@@ -453,17 +455,16 @@ static void errors_mean_what_they_are(void **state)
 static struct hc_outcome hear(const void *data, size_t len, enum check_tls tls)
 {
 	struct check *c = check_new(CHECK_MYSQL);
-	struct hc_mysql_who who = { USER, PASSWORD };
 	struct hc_outcome o;
-	struct hc_mysql m;
+	struct hc_mysql m = { .rounds = 0 };
 
 	c->tls = tls;
-	hc_mysql_init(&m, c, who);
-	hc_mysql_feed(&m, data, len);
+	mysql->begin(&m, c, NULL, &who);
+	mysql->feed(&m, data, len);
 	assert_true(hc_mysql_is_owed(&m));
-	hc_mysql_closed(&m);
-	o = m.outcome;
-	hc_mysql_done(&m);
+	mysql->closed(&m);
+	o = m.head.outcome;
+	mysql->end(&m);
 	check_unref(c);
 	return o;
 }
@@ -520,13 +521,13 @@ static struct hc_outcome answer(uint8_t sequence, const void *packet, size_t len
 	for (int i = 0; i < TURNS && t.client.state != HC_MYSQL_ASKING; i++) {
 		carry(&t.server.out, 1000, to_client, &t.client);
 		if (t.client.state != HC_MYSQL_ASKING)
-			carry(&t.client.out, 1000, to_server, &t.server);
+			carry(&t.client.head.out, 1000, to_server, &t.server);
 	}
 	assert_int_equal(t.client.state, HC_MYSQL_ASKING);
 	fake_mysql_packet(&b, sequence, packet, len);
-	hc_mysql_feed(&t.client, b.data, b.len);
-	hc_mysql_closed(&t.client);
-	o = t.client.outcome;
+	mysql->feed(&t.client, b.data, b.len);
+	mysql->closed(&t.client);
+	o = t.client.head.outcome;
 	assert_false(hc_mysql_is_owed(&t.client)); /* whatever it is, the login is done */
 	end(&t);
 	return o;
@@ -562,11 +563,11 @@ static void endless_switching_comes_to_an_end(void **state)
 		fake_mysql_packet(&b, sequence, "\xfemysql_native_password\0abcdefghijklmnopqrst",
 				  43);
 		sequence = (uint8_t)(sequence + 2);
-		hc_mysql_feed(&t.client, b.data, b.len);
+		mysql->feed(&t.client, b.data, b.len);
 	}
 	assert_int_equal(t.client.state, HC_MYSQL_GOODBYE);
-	assert_int_equal(t.client.outcome.reason, HC_REASON_BAD_REPLY);
-	assert_true(t.client.out.len < 1000);
+	assert_int_equal(t.client.head.outcome.reason, HC_REASON_BAD_REPLY);
+	assert_true(t.client.head.out.len < 1000);
 	end(&t);
 }
 
@@ -584,7 +585,7 @@ static void many_rows_are_too_many(void **state)
 	(void)state;
 	begin(&t, &server, CHECK_ROLE_WRITER, CHECK_TLS_OFF);
 	go_on(&t, 1000);
-	assert_int_equal(t.client.outcome.reason, HC_REASON_BAD_REPLY);
+	assert_int_equal(t.client.head.outcome.reason, HC_REASON_BAD_REPLY);
 	end(&t);
 }
 

@@ -85,6 +85,8 @@ static void a_server_that_asks_strange_things_gets_no_proof(void **state)
 	}
 }
 
+static const struct hc_protocol *const pg = &hc_pg_protocol;
+
 static struct hc_pg pg_of(enum check_role role, enum check_tls tls, bool logs_in)
 {
 	static struct check *c;
@@ -101,15 +103,15 @@ static struct hc_pg pg_of(enum check_role role, enum check_tls tls, bool logs_in
 /* What is to be sent by now, and is sent then. */
 static void assert_said(struct hc_pg *p, const char *want, size_t len)
 {
-	assert_int_equal(p->out.len, len);
-	assert_memory_equal(p->out.data ? (char *)p->out.data : "", want, len);
-	buf_reset(&p->out);
+	assert_int_equal(p->head.out.len, len);
+	assert_memory_equal(p->head.out.data ? (char *)p->head.out.data : "", want, len);
+	buf_reset(&p->head.out);
 }
 #define SAID(p, text) assert_said(p, text, sizeof(text) - 1)
 
 static void hear(struct hc_pg *p, const char *text, size_t len)
 {
-	hc_pg_feed(p, (const uint8_t *)text, len);
+	pg->feed(p, (const uint8_t *)text, len);
 }
 #define HEAR(p, text) hear(p, text, sizeof(text) - 1)
 
@@ -133,9 +135,9 @@ static void a_login_by_scram_ends_in_a_goodbye(void **state)
 	HEAR(&p, "R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
 	SAID(&p, "p\0\0\0\x36SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=" NONCE);
 	HEAR(&p, "R\0\0\0\x5a\0\0\0\x0b" SERVER_FIRST);
-	assert_int_equal(p.out.data[0], 'p');
-	assert_memory_equal(p.out.data + 5, CLIENT_LAST, strlen(CLIENT_LAST));
-	buf_reset(&p.out);
+	assert_int_equal(p.head.out.data[0], 'p');
+	assert_memory_equal(p.head.out.data + 5, CLIENT_LAST, strlen(CLIENT_LAST));
+	buf_reset(&p.head.out);
 	HEAR(&p, "R\0\0\0\x36\0\0\0\x0c" SERVER_LAST);
 	HEAR(&p, OK);
 	assert_int_equal(p.login, HC_LOGIN_GOOD);
@@ -143,9 +145,9 @@ static void a_login_by_scram_ends_in_a_goodbye(void **state)
 	HEAR(&p, READY);
 	SAID(&p, BYE);
 	assert_int_equal(p.state, HC_PG_OVER);
-	assert_int_equal(p.leaving, HC_TALK_GOODBYE);
-	assert_int_equal(p.outcome.reason, HC_REASON_OK);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.phase, HC_TALK_GOODBYE);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_OK);
+	pg->end(&p);
 }
 
 static void md5_and_no_password_at_all_will_do(void **state)
@@ -153,19 +155,19 @@ static void md5_and_no_password_at_all_will_do(void **state)
 	struct hc_pg p = pg_of(CHECK_ROLE_WRITER, CHECK_TLS_OFF, true);
 
 	(void)state;
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, "R\0\0\0\x0c\0\0\0\x05salt");
 	SAID(&p, "p\0\0\0\x28" MD5 "\0");
 	HEAR(&p, OK READY);
 	SAID(&p, ASK);
 	HEAR(&p, ROW("f"));
 	SAID(&p, BYE);
-	assert_int_equal(p.outcome.reason, HC_REASON_OK);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_OK);
+	pg->end(&p);
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
 	HEAR(&p, OK READY);
-	assert_int_equal(p.outcome.reason, HC_REASON_OK);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_OK);
+	pg->end(&p);
 }
 
 #define CLEAR "R\0\0\0\x08\0\0\0\x03"
@@ -191,12 +193,12 @@ static void a_server_chooses_once_and_proves_itself(void **state)
 		HEAR(&p, SASL);
 		if (i >= ARRAY_LEN(rest))
 			HEAR(&p, "R\0\0\0\x5a\0\0\0\x0b" SERVER_FIRST);
-		buf_reset(&p.out);
+		buf_reset(&p.head.out);
 		hear(&p, rest[i % ARRAY_LEN(rest)].said, rest[i % ARRAY_LEN(rest)].len);
-		assert_int_equal(p.outcome.reason, HC_REASON_BAD_REPLY);
-		assert_int_equal(p.out.len, 0);
+		assert_int_equal(p.head.outcome.reason, HC_REASON_BAD_REPLY);
+		assert_int_equal(p.head.out.len, 0);
 		assert_int_not_equal(p.login, HC_LOGIN_GOOD);
-		hc_pg_done(&p);
+		pg->end(&p);
 	}
 }
 
@@ -205,13 +207,13 @@ static void a_long_notice_is_passed_over(void **state)
 	struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
 
 	(void)state;
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, "N\0\0\x10\x04");
 	for (int i = 0; i < 4096; i++)
 		HEAR(&p, "x");
 	HEAR(&p, OK READY);
-	assert_int_equal(p.outcome.reason, HC_REASON_OK);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_OK);
+	pg->end(&p);
 }
 
 /* Whoever can answer at that address can begin TLS: it takes an authority to say who that is. */
@@ -228,17 +230,17 @@ static void a_password_is_said_to_whom_an_authority_vouches_for(void **state)
 		account.trust = i ? asked : anybody;
 		p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_PREFERRED, true);
 		HEAR(&p, "S");
-		hc_pg_secured(&p, true);
-		buf_reset(&p.out);
+		pg->secured(&p, HC_REASON_OK);
+		buf_reset(&p.head.out);
 		HEAR(&p, CLEAR);
 		if (i) {
 			SAID(&p, "p\0\0\0\x0b"
 				 "a word\0");
 		} else {
-			assert_int_equal(p.out.len, 0);
-			assert_int_equal(p.outcome.reason, HC_REASON_AUTH);
+			assert_int_equal(p.head.out.len, 0);
+			assert_int_equal(p.head.outcome.reason, HC_REASON_AUTH);
 		}
-		hc_pg_done(&p);
+		pg->end(&p);
 	}
 	account.trust = NULL;
 	hc_tls_trust_free(anybody);
@@ -250,20 +252,20 @@ static void a_password_is_never_said_in_the_clear(void **state)
 	struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
 
 	(void)state;
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, CLEAR);
-	assert_int_equal(p.out.len, 0);
-	assert_int_equal(p.outcome.reason, HC_REASON_AUTH);
+	assert_int_equal(p.head.out.len, 0);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_AUTH);
 	assert_int_equal(p.login, HC_LOGIN_REFUSED);
-	assert_int_equal(p.leaving, HC_TALK_LEAVING);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.phase, HC_TALK_LEAVING);
+	pg->end(&p);
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_PREFERRED, true);
 	SAID(&p, "\0\0\0\x08\x04\xd2\x16\x2f");
 	HEAR(&p, "S");
 	assert_int_equal(p.state, HC_PG_SECURING);
-	hc_pg_secured(&p, true);
+	pg->secured(&p, HC_REASON_OK);
 	SAID(&p, STARTUP);
-	hc_pg_done(&p);
+	pg->end(&p);
 }
 
 static void tls_is_taken_or_left_as_the_check_says(void **state)
@@ -271,30 +273,30 @@ static void tls_is_taken_or_left_as_the_check_says(void **state)
 	struct hc_pg p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_PREFERRED, true);
 
 	(void)state;
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, "N");
 	SAID(&p, STARTUP);
-	hc_pg_done(&p);
+	pg->end(&p);
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_REQUIRED, true);
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, "N");
-	assert_int_equal(p.outcome.reason, HC_REASON_TLS);
-	assert_int_equal(p.out.len, 0);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_TLS);
+	assert_int_equal(p.head.out.len, 0);
+	pg->end(&p);
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_REQUIRED, true);
-	buf_reset(&p.out);
+	buf_reset(&p.head.out);
 	HEAR(&p, "S");
-	hc_pg_secured(&p, false);
-	assert_int_equal(p.outcome.reason, HC_REASON_TLS);
-	assert_int_equal(p.out.len, 0);		     /* not even a name */
+	pg->secured(&p, HC_REASON_TLS);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_TLS);
+	assert_int_equal(p.head.out.len, 0);	     /* not even a name */
 	assert_int_equal(p.login, HC_LOGIN_REFUSED); /* a person is told */
-	assert_int_equal(p.leaving, HC_TALK_LEAVING);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.phase, HC_TALK_LEAVING);
+	pg->end(&p);
 	/* What came in the clear is not what TLS protects. */
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_REQUIRED, true);
 	HEAR(&p, "S" OK);
-	assert_int_equal(p.outcome.reason, HC_REASON_BAD_REPLY);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_BAD_REPLY);
+	pg->end(&p);
 }
 
 #define ERROR(code) "E\0\0\0\x1cSFATAL\0C" code "\0Mbecause\0\0"
@@ -371,12 +373,12 @@ static void play(const struct row *row, size_t piece)
 	for (size_t at = 0; at < row->len; at += piece)
 		hear(&p, row->said + at, piece < row->len - at ? piece : row->len - at);
 	if (row->closes)
-		hc_pg_closed(&p);
-	if (p.outcome.reason != row->reason || p.outcome.detail != row->detail ||
+		pg->closed(&p);
+	if (p.head.outcome.reason != row->reason || p.head.outcome.detail != row->detail ||
 	    (p.state == HC_PG_OVER) != (row->reason != HC_REASON_NONE))
-		fail_msg("row %zu: %s %d", (size_t)(row - rows), hc_reason_text(p.outcome.reason),
-			 p.outcome.detail);
-	hc_pg_done(&p);
+		fail_msg("row %zu: %s %d", (size_t)(row - rows),
+			 hc_reason_text(p.head.outcome.reason), p.head.outcome.detail);
+	pg->end(&p);
 }
 
 static void an_answer_means_the_same_in_any_pieces(void **state)
@@ -395,15 +397,15 @@ static void what_never_ends_is_cut_off(void **state)
 	(void)state;
 	for (int i = 0; p.state != HC_PG_OVER && i < 10000; i++)
 		HEAR(&p, "N\0\0\0\x05x");
-	assert_int_equal(p.outcome.reason, HC_REASON_TOO_LONG);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_TOO_LONG);
+	pg->end(&p);
 	/* A login without end. */
 	p = pg_of(CHECK_ROLE_ANY, CHECK_TLS_OFF, true);
 	for (int i = 0; p.state != HC_PG_OVER && i < 10000; i++)
 		HEAR(&p, "R\0\0\0\x0c\0\0\0\x05salt");
-	assert_int_equal(p.outcome.reason, HC_REASON_BAD_REPLY);
-	assert_in_range(p.out.len, 1, 1000);
-	hc_pg_done(&p);
+	assert_int_equal(p.head.outcome.reason, HC_REASON_BAD_REPLY);
+	assert_in_range(p.head.out.len, 1, 1000);
+	pg->end(&p);
 }
 
 int main(void)

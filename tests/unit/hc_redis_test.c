@@ -15,15 +15,35 @@
 #define PING "*1\r\n$4\r\nPING\r\n"
 #define ROLE "*1\r\n$4\r\nROLE\r\n"
 
+static const struct hc_protocol *const redis = &hc_redis_protocol;
+
+/* username NULL: without an account. */
+static void begin(struct hc_redis *r, enum check_role role, const char *username,
+		  const char *password)
+{
+	const struct hc_account who = { .username = username, .password = password };
+	struct check *c = check_new(CHECK_REDIS);
+
+	*r = (struct hc_redis){ .step = 0 };
+	c->role = role;
+	redis->begin(r, c, NULL, username ? &who : NULL);
+	check_unref(c);
+}
+
+static bool is_over(const struct hc_redis *r)
+{
+	return r->head.phase == HC_TALK_OVER;
+}
+
 static void assert_asks(enum check_role role, const char *username, const char *password,
 			const char *want)
 {
 	struct hc_redis r;
 
-	hc_redis_init(&r, role, username, password);
-	assert_string_equal(buf_cstr(&r.out), want);
-	assert_false(r.is_over);
-	hc_redis_done(&r);
+	begin(&r, role, username, password);
+	assert_string_equal(buf_cstr(&r.head.out), want);
+	assert_false(is_over(&r));
+	redis->end(&r);
 }
 
 static void all_is_asked_at_once(void **state)
@@ -48,11 +68,12 @@ static void a_password_is_in_one_place_only(void **state)
 	memset(username, 'u', sizeof(username));
 	memset(password, 'p', sizeof(password));
 	username[sizeof(username) - 1] = password[sizeof(password) - 1] = '\0';
-	hc_redis_init(&r, CHECK_ROLE_READER, username, password);
+	begin(&r, CHECK_ROLE_READER, username, password);
 	buf_reserve(&probe, 512 + strlen(username) + strlen(password));
-	assert_int_equal(r.out.cap, probe.cap); /* it did not grow beyond what was reserved first */
+	assert_int_equal(r.head.out.cap,
+			 probe.cap); /* it did not grow beyond what was reserved first */
 	buf_done(&probe);
-	hc_redis_done(&r);
+	redis->end(&r);
 }
 
 struct row {
@@ -145,17 +166,17 @@ static void play(const struct row *row, size_t piece)
 	size_t len = strlen(row->said);
 	struct hc_redis r;
 
-	hc_redis_init(&r, row->role, row->logs_in ? "parasaus" : NULL, "a word");
+	begin(&r, row->role, row->logs_in ? "parasaus" : NULL, "a word");
 	for (size_t at = 0; at < len; at += piece)
-		hc_redis_feed(&r, (const uint8_t *)row->said + at,
-			      piece < len - at ? piece : len - at);
+		redis->feed(&r, (const uint8_t *)row->said + at,
+			    piece < len - at ? piece : len - at);
 	if (row->closes)
-		hc_redis_closed(&r);
-	if (r.is_over != (row->reason != HC_REASON_NONE) || r.outcome.reason != row->reason)
-		fail_msg("\"%s\": %s", row->said, hc_reason_text(r.outcome.reason));
-	assert_int_equal(r.outcome.detail, 0);
+		redis->closed(&r);
+	if (is_over(&r) != (row->reason != HC_REASON_NONE) || r.head.outcome.reason != row->reason)
+		fail_msg("\"%s\": %s", row->said, hc_reason_text(r.head.outcome.reason));
+	assert_int_equal(r.head.outcome.detail, 0);
 	assert_int_equal(r.login, row->login);
-	hc_redis_done(&r);
+	redis->end(&r);
 }
 
 static void an_answer_means_the_same_in_any_pieces(void **state)
@@ -179,14 +200,14 @@ static void what_never_ends_is_too_long(void **state)
 		struct hc_redis r;
 		size_t n = 0;
 
-		hc_redis_init(&r, role, NULL, NULL);
-		hc_redis_feed(&r, (const uint8_t *)begins[i], strlen(begins[i]));
-		for (; !r.is_over && n <= HC_REDIS_TOTAL_MAX; n++)
-			hc_redis_feed(&r, (const uint8_t *)"1", 1);
-		assert_true(r.is_over);
-		assert_int_equal(r.outcome.reason,
+		begin(&r, role, NULL, NULL);
+		redis->feed(&r, (const uint8_t *)begins[i], strlen(begins[i]));
+		for (; !is_over(&r) && n <= HC_REDIS_TOTAL_MAX; n++)
+			redis->feed(&r, (const uint8_t *)"1", 1);
+		assert_true(is_over(&r));
+		assert_int_equal(r.head.outcome.reason,
 				 i < 3 ? HC_REASON_TOO_LONG : HC_REASON_BAD_REPLY);
-		hc_redis_done(&r);
+		redis->end(&r);
 	}
 }
 
