@@ -35,9 +35,13 @@ struct hc_account *hc_account_new(const struct hc_secret *s)
 	return a;
 }
 
-bool hc_account_serves(const struct hc_account *a, enum check_type type)
+bool hc_account_serves(const struct hc_account *a, unsigned uses)
 {
-	return check_has(type) & CHECK_HAS_LOGIN ? a->username != NULL : a->vouches;
+	/* Core tells of none that is not (secret_tls_fault()): it would show or trust what was not meant. */
+	if (!hc_tls_trust_is_whole(a->trust))
+		return false;
+	return (uses & CHECK_USES_LOGIN && a->username) ||
+	       (uses & CHECK_USES_CERTIFICATES && a->vouches);
 }
 
 struct hc_account *hc_account_ref(struct hc_account *a)

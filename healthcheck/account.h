@@ -29,8 +29,8 @@ struct hc_account {
 
 /* Copies what s holds; s is present. NULL: no memory. */
 MUST_CHECK struct hc_account *hc_account_new(const struct hc_secret *s);
-/* Does it hold what a check of the type needs of its Secret? */
-bool hc_account_serves(const struct hc_account *a, enum check_type type);
+/* Does it hold any of what the check has use for? (CHECK_USES_...: check_uses()) */
+bool hc_account_serves(const struct hc_account *a, unsigned uses);
 struct hc_account *hc_account_ref(struct hc_account *a);
 void hc_account_unref(struct hc_account *a); /* NULL is fine */
 

@@ -229,7 +229,7 @@ static int submit_request(struct hc_grpc *g, const char *authority, const char *
 	const nghttp2_data_provider body = { .read_callback = read_request };
 	const nghttp2_nv fields[] = {
 		field(":method", "POST"),
-		field(":scheme", "http"),
+		field(":scheme", g->check->tls == CHECK_TLS_REQUIRED ? "https" : "http"),
 		field(":path", CHECK_PATH),
 		field(":authority", authority),
 		field("te", "trailers"),
@@ -243,7 +243,7 @@ static int submit_request(struct hc_grpc *g, const char *authority, const char *
 	return g->stream < 0 ? -1 : 0;
 }
 
-static int submit(struct hc_grpc *g, const struct check *c, const struct endpoint *to)
+static int submit(struct hc_grpc *g)
 {
 	static const nghttp2_settings_entry settings[] = {
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
@@ -254,8 +254,9 @@ static int submit(struct hc_grpc *g, const struct check *c, const struct endpoin
 	if (nghttp2_submit_settings(g->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) <
 	    0)
 		return -1;
-	snprintf(timeout, sizeof(timeout), "%um", c->timeout_ms); /* milliseconds */
-	return submit_request(g, c->host ? c->host : endpoint_text(to, at), timeout);
+	snprintf(timeout, sizeof(timeout), "%um", g->check->timeout_ms); /* milliseconds */
+	return submit_request(g, g->check->host ? g->check->host : endpoint_text(g->to, at),
+			      timeout);
 }
 
 static nghttp2_session *new_session(struct hc_grpc *g)
@@ -287,20 +288,38 @@ static void collect(struct hc_grpc *g)
 		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
 }
 
+static void ask(struct hc_grpc *g)
+{
+	g->session = new_session(g);
+	if (!g->session || submit(g) < 0)
+		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
+	else
+		collect(g);
+}
+
 static void begin(void *talk, const struct check *c, const struct endpoint *to,
 		  const struct hc_account *who)
 {
 	struct hc_grpc *g = talk;
 
-	(void)who;
+	(void)who; /* trust is talk.c's matter */
+	g->check = c;
+	g->to = to;
 	g->grpc_status = STATUS_NOT_SAID;
 	g->goaway = -1;
 	g->request_len = (uint16_t)hc_grpc_request(c->service, g->request);
-	g->session = new_session(g);
-	if (!g->session || submit(g, c, to) < 0)
-		conclude_with(g, HC_REASON_NO_RESOURCE, ENOMEM);
+	if (c->tls == CHECK_TLS_REQUIRED)
+		g->head.phase = HC_TALK_SECURING;
 	else
-		collect(g);
+		ask(g);
+}
+
+static void secured(void *talk, enum hc_reason trust)
+{
+	struct hc_grpc *g = talk;
+
+	if (hc_talk_trusts(&g->head, trust))
+		ask(g);
 }
 
 static void end(void *talk)
@@ -388,4 +407,6 @@ const struct hc_protocol hc_grpc_protocol = {
 	.end = end,
 	.feed = feed,
 	.closed = closed,
+	.secured = secured,
+	.alpn = "h2",
 };

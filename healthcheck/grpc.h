@@ -6,7 +6,8 @@
  * The frames are libnghttp2's. A server is given HC_GRPC_FRAMES_MAX of them,
  * HC_GRPC_BYTES_MAX in all and HC_GRPC_HEADERS_MAX of header fields, takes no
  * more of our memory than its session does, and may push nothing. How we leave
- * no server counts: that is by RST.
+ * no server counts: that is by RST. Inside TLS it is h2, as ALPN has it, or
+ * nothing is asked.
  */
 #ifndef HEALTHCHECK_GRPC_H
 #define HEALTHCHECK_GRPC_H
@@ -23,6 +24,8 @@ struct nghttp2_session;
 
 struct hc_grpc {
 	struct hc_talk_head head;
+	const struct check *check;
+	const struct endpoint *to;
 	struct nghttp2_session *session;
 	int32_t stream;
 	uint8_t request[HC_GRPC_REQUEST_MAX];

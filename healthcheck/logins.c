@@ -40,6 +40,7 @@ struct hc_login {
 	struct account *account;
 	struct server *server;
 	enum check_type type;
+	unsigned uses;		   /* CHECK_USES_... */
 	bool is_full;		   /* the probe under way */
 	struct hc_outcome trouble; /* that holds and was told, or will be */
 	struct news news;
@@ -196,6 +197,7 @@ struct hc_login *hc_login_new(struct hc_logins *l, const struct check *c,
 
 	g->logins = l;
 	g->type = c->type;
+	g->uses = check_uses(c);
 	g->account = account_of(l, c->secret);
 	g->account->users++;
 	g->server = server_of(l, where);
@@ -221,7 +223,7 @@ void hc_login_free(struct hc_login *g)
 /* Known, and with what its check needs of it. */
 static bool is_at_hand(const struct hc_login *g)
 {
-	return g->account->known && hc_account_serves(g->account->known, g->type);
+	return g->account->known && hc_account_serves(g->account->known, g->uses);
 }
 
 static bool is_to_be_spared(const struct server *s)

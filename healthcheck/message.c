@@ -47,6 +47,7 @@ static const char *const reason_texts[HC_REASON_COUNT] = {
 	[HC_REASON_CLIENT_CERTIFICATE] = "client cert demanded",
 	[HC_REASON_DRAINING] = "draining",
 	[HC_REASON_DEGRADED] = "degraded",
+	[HC_REASON_NO_HTTP2] = "no http2",
 };
 
 const char *hc_reason_text(enum hc_reason r)

@@ -94,6 +94,7 @@ enum hc_reason {
 	/* http: well, by a status among `drain` or `degraded`; `detail` is that */
 	HC_REASON_DRAINING,
 	HC_REASON_DEGRADED,
+	HC_REASON_NO_HTTP2, /* grpc over TLS: it did not choose HTTP/2 (ALPN) */
 	HC_REASON_COUNT,
 };
 

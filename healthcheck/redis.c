@@ -50,20 +50,38 @@ static void put_auth(struct buf *b, const char *username, const char *password)
 		put_command(b, (const char *[WORDS_MAX]){ "AUTH", username, password }, 3);
 }
 
+static void ask(struct hc_redis *r)
+{
+	struct buf *out = &r->head.out;
+
+	if (r->step == AUTH)
+		put_auth(out, r->who->username, r->who->password);
+	put_command(out, (const char *[WORDS_MAX]){ "PING" }, 1);
+	if (r->role != CHECK_ROLE_ANY)
+		put_command(out, (const char *[WORDS_MAX]){ "ROLE" }, 1);
+}
+
 static void begin(void *talk, const struct check *c, const struct endpoint *to,
 		  const struct hc_account *who)
 {
 	struct hc_redis *r = talk;
-	struct buf *out = &r->head.out;
 
 	(void)to;
+	r->who = who;
 	r->role = c->role;
-	r->step = who ? AUTH : PING;
-	if (who)
-		put_auth(out, who->username, who->password);
-	put_command(out, (const char *[WORDS_MAX]){ "PING" }, 1);
-	if (r->role != CHECK_ROLE_ANY)
-		put_command(out, (const char *[WORDS_MAX]){ "ROLE" }, 1);
+	r->step = who && who->username ? AUTH : PING;
+	if (c->tls == CHECK_TLS_REQUIRED)
+		r->head.phase = HC_TALK_SECURING;
+	else
+		ask(r);
+}
+
+static void secured(void *talk, enum hc_reason trust)
+{
+	struct hc_redis *r = talk;
+
+	if (hc_talk_trusts(&r->head, trust))
+		ask(r);
 }
 
 static void end(void *talk)
@@ -172,5 +190,6 @@ const struct hc_protocol hc_redis_protocol = {
 	.end = end,
 	.feed = feed,
 	.closed = closed,
+	.secured = secured,
 	.login_end = login_end,
 };

@@ -94,12 +94,19 @@ static bool say(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *o
 	return true;
 }
 
+/* NULL: no memory. */
 static struct hc_tls *begin_tls(struct hc_probe *p, const struct hc_io *io)
 {
+	const char *alpn = p->talk->protocol->alpn;
 	char name[CHECK_HOST_MAX + 1];
+	struct hc_tls *t;
 
 	check_server_name(p->check, name);
-	return hc_tls_new(io, p->fd, p->account ? p->account->trust : NULL, name[0] ? name : NULL);
+	t = hc_tls_new(io, p->fd, p->account ? p->account->trust : NULL, name[0] ? name : NULL);
+	if (!t || !alpn || hc_tls_offer(t, alpn))
+		return t;
+	hc_tls_free(t);
+	return NULL;
 }
 
 /* All that comes before TLS is said: it begins, or goes on. True: over. */

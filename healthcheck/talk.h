@@ -46,6 +46,7 @@ struct hc_protocol {
 	void (*closed)(void *talk);
 	/* SECURING, and TLS stands: whether the server is to be trusted. NULL: it never asks for TLS. */
 	void (*secured)(void *talk, enum hc_reason trust);
+	const char *alpn; /* what it is by ALPN, inside TLS; NULL: nobody is told */
 	/* If it ended now. NULL: no server minds how it ends. */
 	enum hc_login_end (*login_end)(const void *talk);
 };

@@ -24,6 +24,7 @@
 struct hc_tls_trust {
 	gnutls_certificate_credentials_t credentials;
 	bool is_asked; /* an authority was named, good or not */
+	bool is_broken;
 };
 
 struct hc_tls {
@@ -33,6 +34,7 @@ struct hc_tls {
 	gnutls_session_t session;
 	struct hc_tls_trust *anybody; /* its own, where no trust was given */
 	char *name;		      /* NULL: it may have any */
+	const char *protocol;	      /* offered; NULL: none */
 	bool is_sending;	      /* a record was begun, and waits for room */
 	bool has_heard;		      /* something of the server's, inside TLS */
 	bool is_closed;		      /* by the peer */
@@ -50,8 +52,9 @@ static void set_own(struct hc_tls_trust *t, struct hc_tls_own own)
 	const gnutls_datum_t key = { (unsigned char *)(uintptr_t)own.key,
 				     (unsigned)strlen(own.key) };
 
-	(void)gnutls_certificate_set_x509_key_mem2(t->credentials, &certificate, &key,
-						   GNUTLS_X509_FMT_PEM, NULL, 0);
+	if (gnutls_certificate_set_x509_key_mem2(t->credentials, &certificate, &key,
+						 GNUTLS_X509_FMT_PEM, NULL, 0) < 0)
+		t->is_broken = true;
 }
 
 struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
@@ -68,13 +71,19 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
 	t->is_asked = true;
 	pem.data = (unsigned char *)(uintptr_t)ca_pem;
 	pem.size = (unsigned)strlen(ca_pem);
-	(void)gnutls_certificate_set_x509_trust_mem(t->credentials, &pem, GNUTLS_X509_FMT_PEM);
+	if (gnutls_certificate_set_x509_trust_mem(t->credentials, &pem, GNUTLS_X509_FMT_PEM) <= 0)
+		t->is_broken = true;
 	return t;
 }
 
 bool hc_tls_trust_is_asked(const struct hc_tls_trust *t)
 {
 	return t->is_asked;
+}
+
+bool hc_tls_trust_is_whole(const struct hc_tls_trust *t)
+{
+	return !t->is_broken;
 }
 
 void hc_tls_trust_free(struct hc_tls_trust *t)
@@ -226,6 +235,15 @@ struct hc_tls *hc_tls_new(const struct hc_io *io, int fd, const struct hc_tls_tr
 	return t;
 }
 
+bool hc_tls_offer(struct hc_tls *t, const char *protocol)
+{
+	const gnutls_datum_t text = { (unsigned char *)(uintptr_t)protocol,
+				      (unsigned)strlen(protocol) };
+
+	t->protocol = protocol;
+	return gnutls_alpn_set_protocols(t->session, &text, 1, 0) == 0;
+}
+
 void hc_tls_free(struct hc_tls *t)
 {
 	if (!t)
@@ -269,7 +287,7 @@ static enum hc_reason reason_of_status(unsigned status)
 	return status & name ? HC_REASON_NAME : HC_REASON_TLS;
 }
 
-enum hc_reason hc_tls_trusts(const struct hc_tls *t)
+static enum hc_reason who_vouches(const struct hc_tls *t)
 {
 	unsigned status = 0;
 
@@ -278,6 +296,26 @@ enum hc_reason hc_tls_trusts(const struct hc_tls *t)
 	if (gnutls_certificate_verify_peers3(t->session, t->name, &status) < 0)
 		return HC_REASON_TLS;
 	return status ? reason_of_status(status) : HC_REASON_OK;
+}
+
+static bool has_chosen(const struct hc_tls *t)
+{
+	gnutls_datum_t chosen;
+
+	return gnutls_alpn_get_selected_protocol(t->session, &chosen) == 0 &&
+	       chosen.size == strlen(t->protocol) &&
+	       memcmp(chosen.data, t->protocol, chosen.size) == 0;
+}
+
+/*
+ * Who chose no protocol might speak the one that is meant all the same, but none of gRPC's own
+ * clients would talk to it: RFC 9113 section 3.2 has ALPN as a must.
+ */
+enum hc_reason hc_tls_trusts(const struct hc_tls *t)
+{
+	enum hc_reason r = who_vouches(t);
+
+	return r == HC_REASON_OK && t->protocol && !has_chosen(t) ? HC_REASON_NO_HTTP2 : r;
 }
 
 /*
@@ -291,10 +329,13 @@ static bool wants_certificate(const struct hc_tls *t)
 
 static enum hc_reason reason_of_alert(const struct hc_tls *t)
 {
+	gnutls_alert_description_t alert = gnutls_alert_get(t->session);
+
 	if (wants_certificate(t))
 		return HC_REASON_CLIENT_CERTIFICATE;
-	return gnutls_alert_get(t->session) == GNUTLS_A_UNRECOGNIZED_NAME ? HC_REASON_NAME
-									  : HC_REASON_TLS;
+	if (alert == GNUTLS_A_NO_APPLICATION_PROTOCOL && t->protocol)
+		return HC_REASON_NO_HTTP2;
+	return alert == GNUTLS_A_UNRECOGNIZED_NAME ? HC_REASON_NAME : HC_REASON_TLS;
 }
 
 /* It speaks TLS, and will not have it so. */

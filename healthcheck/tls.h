@@ -17,7 +17,8 @@
 
 /*
  * Who may vouch for a server, and what is shown to one that asks who we are. Not NULL; what is no
- * certificate vouches for nobody, and what is no pair of a certificate and its key is not shown.
+ * certificate vouches for nobody, and what is no pair of a certificate and its key is not shown:
+ * hc_tls_trust_is_whole() says so.
  */
 struct hc_tls_trust;
 struct hc_tls_own {
@@ -27,6 +28,8 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, /* NULL: any server wi
 				      struct hc_tls_own own);
 /* An authority was named: without one, trust says nothing of who a server is. */
 bool hc_tls_trust_is_asked(const struct hc_tls_trust *t);
+/* All that was given could be used. */
+bool hc_tls_trust_is_whole(const struct hc_tls_trust *t);
 void hc_tls_trust_free(struct hc_tls_trust *t); /* NULL is fine */
 
 /*
@@ -44,6 +47,12 @@ struct hc_tls;
 MUST_CHECK struct hc_tls *hc_tls_new(const struct hc_io *io, int fd,
 				     const struct hc_tls_trust *trust, const char *name);
 void hc_tls_free(struct hc_tls *t); /* NULL is fine; says nothing to the peer */
+
+/*
+ * Before the handshake: the protocol that goes inside, by ALPN (RFC 7301). A server that does not
+ * choose it is not to be trusted with it: NO_HTTP2, for it is "h2". The text stays. False: no memory.
+ */
+MUST_CHECK bool hc_tls_offer(struct hc_tls *t, const char *protocol);
 
 /* 0: it stands; -EAGAIN: when the connection is ready; -EPROTO: never. */
 MUST_CHECK int hc_tls_handshake(struct hc_tls *t);

@@ -34,6 +34,7 @@ enum hc_meaning hc_reason_meaning(const struct check *c, enum verdict_state stat
 	case HC_REASON_EXPIRED:
 	case HC_REASON_NAME:
 	case HC_REASON_CLIENT_CERTIFICATE:
+	case HC_REASON_NO_HTTP2:
 		return HC_MEANS_BAD;
 	case HC_REASON_AUTH:
 	case HC_REASON_SATURATED: /* taking it out would only push its load onto the others */

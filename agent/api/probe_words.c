@@ -99,6 +99,9 @@ static const char *const templates[HC_REASON_COUNT][LANGUAGES] = {
 					   "{it} 要求其信任的客户端证书：检查所用 Secret 的 "
 					   "tls.crt 与 "
 					   "tls.key{after}" },
+	[HC_REASON_NO_HTTP2] = { "{it} speaks TLS, but did not choose HTTP/2 in it (ALPN: "
+				 "h2){after}",
+				 "{it} 使用 TLS，但未在其中选择 HTTP/2（ALPN：h2）{after}" },
 };
 
 const char *probe_words_template(enum language l, enum hc_reason r)

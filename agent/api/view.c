@@ -81,20 +81,6 @@ static void put_secret(struct json_writer *j, const struct check *c)
 	json_put_text(j, REST_SECRET, name);
 }
 
-static void put_login(struct json_writer *j, const struct check *c)
-{
-	unsigned has = check_has(c->type);
-
-	put_secret(j, c);
-	json_put_text(j, REST_ROLE, value_word_text(&value_check_roles, c->role));
-	if (has & CHECK_HAS_TLS)
-		json_put_text(j, REST_TLS, value_word_text(&value_check_tls, c->tls));
-	if (has & CHECK_HAS_LAG && c->max_lag_s)
-		json_put_uint(j, REST_MAX_LAG_SECONDS, c->max_lag_s);
-	else if (has & CHECK_HAS_LAG)
-		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
-}
-
 static void put_question(struct json_writer *j, const struct check *c)
 {
 	char rcodes[VALUE_RCODES_TEXT_MAX];
@@ -112,15 +98,23 @@ static void put_statuses(struct json_writer *j, const char *key,
 	json_put_text(j, key, count ? value_statuses_text(ranges, count, text) : NULL);
 }
 
-/* What goes by a Secret. */
+/* Whom it logs in as, what TLS goes by, and what the server has to be then. */
 static void put_secrets(struct json_writer *j, const struct check *c)
 {
-	if (check_has(c->type) & CHECK_HAS_LOGIN)
-		put_login(j, c);
-	if (!(check_has(c->type) & CHECK_HAS_CERTIFICATE))
-		return;
-	put_secret(j, c);
-	json_put_text(j, REST_SERVER_NAME, c->server_name);
+	unsigned has = check_has(c->type);
+
+	if (has & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE))
+		put_secret(j, c);
+	if (has & CHECK_HAS_LOGIN)
+		json_put_text(j, REST_ROLE, value_word_text(&value_check_roles, c->role));
+	if (has & CHECK_HAS_TLS)
+		json_put_text(j, REST_TLS, value_word_text(&value_check_tls, c->tls));
+	if (has & CHECK_HAS_LAG && c->max_lag_s)
+		json_put_uint(j, REST_MAX_LAG_SECONDS, c->max_lag_s);
+	else if (has & CHECK_HAS_LAG)
+		json_put_text(j, REST_MAX_LAG_SECONDS, NULL);
+	if (has & CHECK_HAS_CERTIFICATE)
+		json_put_text(j, REST_SERVER_NAME, c->server_name);
 }
 
 void view_put_check(struct json_writer *j, const struct check *c)

@@ -18,7 +18,14 @@
 /* In the byte of the type: options follow the rest, each behind its tag, in the order of tags, and
  * then 0. A check without any is named by the bytes it always was. */
 #define HAS_OPTIONS 0x80
-enum { OPTION_HOLD_DOWN = 1, OPTION_DRAIN = 2, OPTION_DEGRADED = 3 };
+enum {
+	OPTION_HOLD_DOWN = 1,
+	OPTION_DRAIN = 2,
+	OPTION_DEGRADED = 3,
+	OPTION_TLS = 5,
+	OPTION_SECRET = 6,
+	OPTION_SERVER_NAME = 7,
+};
 
 #define ROLE(name) (1u << CHECK_ROLE_##name)
 
@@ -31,12 +38,17 @@ static const struct {
 	[CHECK_NONE] = { "none", 0, 0, 0 },
 	[CHECK_TCP] = { "tcp", IPPROTO_TCP, 0, 0 },
 	[CHECK_TCP_FULL] = { "tcp-full", IPPROTO_TCP, CHECK_HAS_WORDS, 0 },
-	[CHECK_REDIS] = { "redis", IPPROTO_TCP, CHECK_HAS_LOGIN, ROLE(WRITER) | ROLE(READER) },
+	[CHECK_REDIS] = { "redis", IPPROTO_TCP,
+			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_CERTIFICATE | CHECK_TLS_FIRST,
+			  ROLE(WRITER) | ROLE(READER) },
 	[CHECK_POSTGRESQL] = { "postgresql", IPPROTO_TCP,
 			       CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_ROLE_NEEDS_SECRET,
 			       ROLE(WRITER) | ROLE(READER) },
 	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST | CHECK_HAS_HOST, 0 },
-	[CHECK_GRPC] = { "grpc", IPPROTO_TCP, CHECK_HAS_HOST | CHECK_HAS_SERVICE, 0 },
+	[CHECK_GRPC] = { "grpc", IPPROTO_TCP,
+			 CHECK_HAS_HOST | CHECK_HAS_SERVICE | CHECK_HAS_TLS |
+				 CHECK_HAS_CERTIFICATE | CHECK_TLS_FIRST,
+			 0 },
 	[CHECK_HTTPS] = { "https", IPPROTO_TCP,
 			  CHECK_HAS_REQUEST | CHECK_HAS_HOST | CHECK_HAS_CERTIFICATE, 0 },
 	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
@@ -72,7 +84,7 @@ struct check *check_new(enum check_type type)
 		c->dns_type = CHECK_DNS_SOA;
 		c->dns_rcodes = 1u << 0; /* NOERROR */
 	}
-	if (check_has(type) & CHECK_HAS_TLS)
+	if (check_has(type) & CHECK_HAS_TLS && !(check_has(type) & CHECK_TLS_FIRST))
 		c->tls = CHECK_TLS_PREFERRED;
 	return c;
 }
@@ -121,6 +133,20 @@ bool check_has_role(enum check_type type, enum check_role role)
 	return check_is_type(type) && role <= CHECK_ROLE_GALERA && types[type].roles & 1u << role;
 }
 
+static bool goes_by_certificates(const struct check *c)
+{
+	unsigned has = check_has(c->type);
+
+	return has & CHECK_HAS_CERTIFICATE &&
+	       (!(has & CHECK_TLS_FIRST) || c->tls == CHECK_TLS_REQUIRED);
+}
+
+unsigned check_uses(const struct check *c)
+{
+	return (check_has(c->type) & CHECK_HAS_LOGIN ? CHECK_USES_LOGIN : 0u) |
+	       (goes_by_certificates(c) ? CHECK_USES_CERTIFICATES : 0u);
+}
+
 bool check_type_parse(const char *s, enum check_type *out)
 {
 	for (enum check_type t = CHECK_NONE; t < CHECK_TYPES; t++) {
@@ -145,9 +171,28 @@ const char *verdict_state_text(enum verdict_state s)
 	return "?";
 }
 
+/* Some types had this and that from their beginning, and their bytes a place for it. */
+
+static bool secret_is_option(enum check_type type)
+{
+	return check_has(type) & CHECK_TLS_FIRST && !(check_has(type) & CHECK_HAS_LOGIN);
+}
+
+static bool tls_is_option(const struct check *c)
+{
+	return secret_is_option(c->type) && c->tls;
+}
+
+static bool server_name_is_option(enum check_type type)
+{
+	return check_has(type) & CHECK_TLS_FIRST;
+}
+
 static bool has_options(const struct check *c)
 {
-	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0;
+	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0 ||
+	       tls_is_option(c) || (secret_is_option(c->type) && c->secret) ||
+	       (server_name_is_option(c->type) && c->server_name);
 }
 
 static void put_statuses(struct buf *b, const struct check_status_range *ranges, unsigned count)
@@ -172,6 +217,18 @@ static void put_options(struct buf *b, const struct check *c)
 	if (c->degraded_count) {
 		wire_put_u8(b, OPTION_DEGRADED);
 		put_statuses(b, c->degraded, c->degraded_count);
+	}
+	if (tls_is_option(c)) {
+		wire_put_u8(b, OPTION_TLS);
+		wire_put_u8(b, (uint8_t)c->tls);
+	}
+	if (secret_is_option(c->type) && c->secret) {
+		wire_put_u8(b, OPTION_SECRET);
+		wire_put_str(b, c->secret);
+	}
+	if (server_name_is_option(c->type) && c->server_name) {
+		wire_put_u8(b, OPTION_SERVER_NAME);
+		wire_put_str(b, c->server_name);
 	}
 	wire_put_u8(b, 0);
 }
@@ -207,7 +264,7 @@ static void put_question(struct buf *b, const struct check *c)
 	}
 	if (check_has(c->type) & CHECK_HAS_SERVICE)
 		wire_put_str(b, c->service ? c->service : "");
-	if (check_has(c->type) & CHECK_HAS_CERTIFICATE) {
+	if (check_has(c->type) & CHECK_HAS_CERTIFICATE && !server_name_is_option(c->type)) {
 		wire_put_str(b, c->secret ? c->secret : "");
 		wire_put_str(b, c->server_name ? c->server_name : "");
 	}
@@ -269,10 +326,7 @@ static bool login_is_sane(const struct check *c)
 
 	if (!c->secret && has & CHECK_ROLE_NEEDS_SECRET && c->role != CHECK_ROLE_ANY)
 		return false;
-	return check_has_role(c->type, c->role) &&
-	       (!c->secret || value_is_secret_name(c->secret)) &&
-	       c->tls <= (has & CHECK_HAS_TLS ? CHECK_TLS_REQUIRED : CHECK_TLS_OFF) &&
-	       c->max_lag_s <= (may_lag ? CHECK_LAG_MAX_S : 0);
+	return check_has_role(c->type, c->role) && c->max_lag_s <= (may_lag ? CHECK_LAG_MAX_S : 0);
 }
 
 static bool words_are_sane(const struct check *c)
@@ -294,10 +348,21 @@ static bool dns_question_is_sane(const struct check *c)
 	       !(c->dns_rcodes & ~value_dns_rcodes_all());
 }
 
-static bool certificate_is_sane(const struct check *c)
+static bool tls_is_sane(const struct check *c)
 {
-	return (!c->secret || value_is_secret_name(c->secret)) &&
-	       (!c->server_name || value_is_server_name(c->server_name));
+	unsigned has = check_has(c->type);
+
+	if (!(has & CHECK_HAS_TLS))
+		return c->tls == CHECK_TLS_OFF;
+	return c->tls <= CHECK_TLS_REQUIRED &&
+	       !(has & CHECK_TLS_FIRST && c->tls == CHECK_TLS_PREFERRED);
+}
+
+static bool secret_is_sane(const struct check *c)
+{
+	return (!c->secret || (check_uses(c) && value_is_secret_name(c->secret))) &&
+	       (!c->server_name ||
+		(check_uses(c) & CHECK_USES_CERTIFICATES && value_is_server_name(c->server_name)));
 }
 
 static bool request_is_sane(const struct check *c)
@@ -318,9 +383,8 @@ static bool question_is_sane(const struct check *c)
 		return false;
 	return (has & CHECK_HAS_REQUEST ? request_is_sane(c) : !asks) &&
 	       (!c->host || (has & CHECK_HAS_HOST && value_is_http_host(c->host))) &&
-	       (!c->service || value_is_grpc_service(c->service)) &&
-	       (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
-	       (!(has & CHECK_HAS_CERTIFICATE) || certificate_is_sane(c)) &&
+	       (!c->service || value_is_grpc_service(c->service)) && tls_is_sane(c) &&
+	       secret_is_sane(c) && (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
 	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c)) &&
 	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
 }
@@ -350,6 +414,13 @@ static bool read_option(struct wire *w, struct check *c, uint8_t tag)
 		return (c->drain_count = read_statuses(w, c->drain)) > 0;
 	case OPTION_DEGRADED:
 		return (c->degraded_count = read_statuses(w, c->degraded)) > 0;
+	case OPTION_TLS:
+		return secret_is_option(c->type) && (c->tls = (enum check_tls)wire_u8(w));
+	case OPTION_SECRET:
+		return secret_is_option(c->type) && (c->secret = read_text(w, CHECK_SECRET_MAX));
+	case OPTION_SERVER_NAME:
+		return server_name_is_option(c->type) &&
+		       (c->server_name = read_text(w, CHECK_HOST_MAX));
 	default:
 		return false;
 	}
@@ -403,7 +474,7 @@ struct check *wire_check(struct wire *w)
 	}
 	if (check_has(c->type) & CHECK_HAS_SERVICE)
 		c->service = read_text(w, CHECK_SERVICE_MAX);
-	if (check_has(c->type) & CHECK_HAS_CERTIFICATE) {
+	if (check_has(c->type) & CHECK_HAS_CERTIFICATE && !server_name_is_option(c->type)) {
 		c->secret = read_text(w, CHECK_SECRET_MAX);
 		c->server_name = read_text(w, CHECK_HOST_MAX);
 	}

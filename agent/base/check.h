@@ -31,7 +31,7 @@ enum check_type {
 	/* A login by the account in `secret`, the question that `role` asks, a goodbye. Without
 	 * `secret`: a question that needs no login. */
 	CHECK_POSTGRESQL = 7,
-	/* grpc.health.v1.Health/Check of `service` over HTTP/2, without TLS. */
+	/* grpc.health.v1.Health/Check of `service` over HTTP/2. */
 	CHECK_GRPC = 9,
 	/* A question by UDP, whose answer has an RCODE among `dns_rcodes`. */
 	CHECK_DNS = 10,
@@ -55,7 +55,10 @@ enum {
 	CHECK_HAS_HOST = 1u << 6,	   /* host */
 	CHECK_HAS_SERVICE = 1u << 7,	   /* service */
 	CHECK_HAS_QUESTION = 1u << 8,	   /* dns_name, dns_type, dns_rcodes */
-	CHECK_HAS_CERTIFICATE = 1u << 9,   /* secret, server_name */
+	/* secret, server_name; with CHECK_TLS_FIRST where TLS is required alone */
+	CHECK_HAS_CERTIFICATE = 1u << 9,
+	/* TLS begins with the connection, so that nobody can be asked first: off or required */
+	CHECK_TLS_FIRST = 1u << 10,
 };
 
 /* What the server must be, besides alive. */
@@ -68,7 +71,7 @@ enum check_role {
 	CHECK_ROLE_GALERA, /* mysql: a synced node of the primary component */
 };
 
-/* Whether the login goes through TLS. */
+/* Whether the login, or with CHECK_TLS_FIRST all of it, goes through TLS. */
 enum check_tls {
 	CHECK_TLS_OFF,
 	CHECK_TLS_PREFERRED, /* where the server offers it */
@@ -121,7 +124,7 @@ struct check {
 	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise. `secret` with
 	 * CHECK_HAS_CERTIFICATE, too */
 	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in
-	 * it. NULL: no login. */
+	 * it. NULL: no login, and with TLS any server will do. */
 	char *secret;
 	enum check_role role;
 	enum check_tls tls;
@@ -155,6 +158,13 @@ unsigned check_has(enum check_type type);
 uint8_t check_protocol(enum check_type type);
 /* Can a check of the type ask for it? Any type can ask for CHECK_ROLE_ANY. */
 bool check_has_role(enum check_type type, enum check_role role);
+
+/* What of a Secret the check has use for, and needs one of; 0: nothing. */
+enum {
+	CHECK_USES_LOGIN = 1u << 0,
+	CHECK_USES_CERTIFICATES = 1u << 1, /* an authority, a certificate with its key, or both */
+};
+unsigned check_uses(const struct check *c);
 
 /* Canonical bytes. Reading bounds every field; NULL (and w bad) if any is out of range. */
 void wire_put_check(struct buf *b, const struct check *c);

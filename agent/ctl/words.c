@@ -106,38 +106,47 @@ static const char *interval(const struct doc *check, const char *key,
 	return value_duration_text((uint32_t)words_int(check, key), out);
 }
 
-/* Of one over TLS: whom it trusts. */
+/* Of one without a login: whom it trusts. */
 static void put_trust(const struct doc *check, struct buf *out)
 {
+	if (strcmp(words_text(check, REST_TLS), "required") == 0)
+		buf_str(out, " in TLS,");
 	if (*words_text(check, REST_SECRET))
 		buf_printf(out, " by the certificates in Secret %s,",
 			   words_text(check, REST_SECRET));
-	if (*words_text(check, REST_SERVER_NAME))
-		buf_printf(out, " as %s,", words_text(check, REST_SERVER_NAME));
 }
 
 /* Of those that can log in: by whose account, in what role. */
 static void put_login(const struct doc *check, struct buf *out)
 {
 	const char *role = words_text(check, REST_ROLE), *tls = words_text(check, REST_TLS);
+	/* All of it, and so the Secret need not hold an account. */
+	bool is_secured = doc_get(check, REST_SERVER_NAME) && strcmp(tls, "required") == 0;
 
-	if (!*role) {
-		put_trust(check, out);
-		return;
-	}
 	if (!*words_text(check, REST_SECRET))
 		buf_str(out, " without a login");
 	else
-		buf_printf(out, " by the account in Secret %s", words_text(check, REST_SECRET));
-	if (*words_text(check, REST_SECRET) && *tls && strcmp(tls, "off") != 0)
+		buf_printf(out, " by %s in Secret %s", is_secured ? "what is" : "the account",
+			   words_text(check, REST_SECRET));
+	if ((*words_text(check, REST_SECRET) || is_secured) && *tls && strcmp(tls, "off") != 0)
 		buf_printf(out, ", TLS %s", tls);
 	if (strcmp(role, "any") != 0)
 		buf_printf(out, ", role %s", role);
 	if (words_int(check, REST_MAX_LAG_SECONDS))
 		buf_printf(out, " with at most %" PRId64 " s of lag",
 			   words_int(check, REST_MAX_LAG_SECONDS));
-	if (*words_text(check, REST_SECRET) || strcmp(role, "any") != 0)
+	if (*words_text(check, REST_SECRET) || is_secured || strcmp(role, "any") != 0)
 		buf_str(out, ",");
+}
+
+static void put_secret(const struct doc *check, struct buf *out)
+{
+	if (*words_text(check, REST_ROLE))
+		put_login(check, out);
+	else
+		put_trust(check, out);
+	if (*words_text(check, REST_SERVER_NAME))
+		buf_printf(out, " as %s,", words_text(check, REST_SERVER_NAME));
 }
 
 void words_check(const struct doc *check, struct buf *out)
@@ -150,7 +159,7 @@ void words_check(const struct doc *check, struct buf *out)
 		return;
 	}
 	buf_str(out, type);
-	put_login(check, out);
+	put_secret(check, out);
 	if (*words_text(check, REST_SERVICE))
 		buf_printf(out, " service %s", words_text(check, REST_SERVICE));
 	if (*words_text(check, REST_PATH))
@@ -235,6 +244,7 @@ void words_result(const struct doc *result, struct buf *out)
 		{ "certificate-expired", "its certificate is expired, or not valid yet" },
 		{ "certificate-of-others", "its certificate is for other names" },
 		{ "client-cert-demanded", "it demands a client certificate that it trusts" },
+		{ "no-http2", "it speaks TLS, but did not choose HTTP/2 in it (ALPN: h2)" },
 	};
 	const char *reason = words_text(result, REST_REASON);
 

@@ -196,6 +196,61 @@ static void check_only(struct draft *d, const struct said *said)
 	}
 }
 
+/* Not while TLS is off that begins with the connection, or not at all. */
+static bool goes_by_certificates(const struct draft *d)
+{
+	unsigned has = check_has(d->type);
+
+	return has & CHECK_HAS_CERTIFICATE &&
+	       (!(has & CHECK_TLS_FIRST) || d->tls == CHECK_TLS_REQUIRED);
+}
+
+static void no_effect_without_tls(const struct draft *d, const struct said *said, enum key_id id)
+{
+	if (said->good[id])
+		problems_add(d->problems, false, said->by[id]->line,
+			     "annotation " PREFIX "%s has no effect with a health check of type "
+			     "%s without " PREFIX "health-check-tls: required",
+			     said->by[id]->key, check_type_text(d->type));
+}
+
+/*
+ * A word that cannot be used is not guessed at: with TLS a server would be taken out that has none,
+ * and without, a password be told to everybody on the way. So nothing is asked at all: half-open, as
+ * by a Secret that is not there.
+ */
+static void cannot_secure(struct draft *d, const struct object_annotation *by)
+{
+	problems_add(d->problems, true, by->line,
+		     "annotation " PREFIX
+		     "health-check-tls: a check of type %s begins with TLS or does without, and "
+		     "cannot ask the server first: off or required; checked half-open",
+		     check_type_text(d->type));
+	d->tls = CHECK_TLS_REQUIRED;
+	d->secret = "invalid";
+}
+
+static void check_tls(struct draft *d, const struct said *said)
+{
+	unsigned has = check_has(d->type);
+	const struct object_annotation *by = said->by[KEY_TLS];
+
+	if (!(has & CHECK_TLS_FIRST))
+		return;
+	if (!by)
+		d->tls = CHECK_TLS_OFF;
+	else if (!said->good[KEY_TLS] || d->tls == CHECK_TLS_PREFERRED)
+		cannot_secure(d, by);
+	if (goes_by_certificates(d))
+		return;
+	no_effect_without_tls(d, said, KEY_SERVER_NAME);
+	d->server_name = NULL;
+	if (has & CHECK_HAS_LOGIN)
+		return;
+	no_effect_without_tls(d, said, KEY_SECRET);
+	d->secret = NULL;
+}
+
 /*
  * Most can be asked for a role after a login only. But where a Secret was meant and its name is a
  * slip, every server of a pool for one writer must not become one of equals: the role stays, with
@@ -204,7 +259,7 @@ static void check_only(struct draft *d, const struct said *said)
 static void check_role(struct draft *d, const struct said *said)
 {
 	/* Nor must any server do where whom to trust was meant. */
-	if (check_has(d->type) & CHECK_HAS_CERTIFICATE && !d->secret && said->by[KEY_SECRET])
+	if (goes_by_certificates(d) && !d->secret && said->by[KEY_SECRET])
 		d->secret = "invalid";
 	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
@@ -291,16 +346,14 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	c->timeout_ms = d->timeout_ms;
 	c->fast_ms = d->fast_ms;
 	c->hold_down_s = d->type == CHECK_NONE ? 0 : d->hold_down_s;
-	if (has & CHECK_HAS_LOGIN) {
+	if (has & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE))
 		c->secret = full_secret(d, home);
+	if (has & CHECK_HAS_LOGIN)
 		c->role = d->role;
-	}
 	if (has & CHECK_HAS_TLS)
 		c->tls = d->tls;
-	if (has & CHECK_HAS_CERTIFICATE) {
-		c->secret = full_secret(d, home);
+	if (has & CHECK_HAS_CERTIFICATE)
 		c->server_name = replace_text(c->server_name, d->server_name);
-	}
 	if (has & CHECK_HAS_LAG)
 		c->max_lag_s = d->max_lag_s;
 	if (has & CHECK_HAS_WORDS) {
@@ -350,7 +403,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.drain_count = c->drain_count,
 		.degraded_count = c->degraded_count,
 		.server_name = c->server_name,
-		.tls = check_has(c->type) & CHECK_HAS_TLS ? c->tls : CHECK_TLS_PREFERRED,
+		.tls = CHECK_TLS_PREFERRED, /* the configuration has no other */
 	};
 
 	memcpy(d.expect, c->expect, sizeof(d.expect));
@@ -379,6 +432,7 @@ void pool_annotations(const struct object_annotation *items, size_t count,
 	check_tunnel(&d, &said);
 	check_slow_start(&d, &said);
 	check_only(&d, &said);
+	check_tls(&d, &said);
 	check_role(&d, &said);
 	default_policies(&d, &said);
 	check_min_healthy(&d, &said);

@@ -129,6 +129,15 @@ const char *tls_peer_certificate(const struct tls_peer *p)
 	return (const char *)p->pem.data;
 }
 
+void tls_peer_speak(struct tls_peer *p, const char *protocol, bool breaks_off)
+{
+	const gnutls_datum_t text = { (unsigned char *)(uintptr_t)protocol,
+				      (unsigned)strlen(protocol) };
+
+	assert(gnutls_alpn_set_protocols(p->session, &text, 1,
+					 breaks_off ? GNUTLS_ALPN_MANDATORY : 0) == 0);
+}
+
 void tls_peer_turn(struct tls_peer *p)
 {
 	char data[100];

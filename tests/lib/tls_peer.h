@@ -20,6 +20,9 @@ void tls_peer_free(struct tls_peer *p);
 const char *tls_peer_certificate(const struct tls_peer *p); /* PEM; its own authority */
 /* The client's network: one connection, whatever the descriptor. At most `piece` bytes at a time. */
 struct hc_io tls_peer_io(struct tls_peer *p, size_t piece);
+/* Before the handshake: what it speaks by ALPN. It chooses nothing where it is not offered that, or
+ * breaks off. */
+void tls_peer_speak(struct tls_peer *p, const char *protocol, bool breaks_off);
 void tls_peer_turn(struct tls_peer *p);
 /* From now on: closed without a word; these bytes instead of TLS. */
 void tls_peer_close(struct tls_peer *p);

@@ -50,7 +50,7 @@ static void print_check(struct buf *b, const struct check *c)
 	if (c->degraded_count)
 		buf_printf(b, " degraded=%s",
 			   value_statuses_text(c->degraded, c->degraded_count, text));
-	if (check_has(c->type) & CHECK_HAS_CERTIFICATE)
+	if (check_uses(c) & CHECK_USES_CERTIFICATES)
 		buf_printf(b, " secret=%s name=%s", c->secret ? c->secret : "-",
 			   c->server_name ? c->server_name : "-");
 	if (check_has(c->type) & CHECK_HAS_WORDS)
@@ -612,11 +612,63 @@ static void redis_tells_its_role_without_a_login(void **state)
 		     "secret=- any tls=off lag=0") "warning 2: annotation "
 						   "parasaus.io/health-check-max-lag has no effect "
 						   "with a health "
-						   "check of type redis\n"
-						   "warning 3: annotation "
-						   "parasaus.io/health-check-tls has no effect "
-						   "with a health check "
-						   "of type redis\n");
+						   "check of type redis\n");
+}
+
+#define GRPC(rest) PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=- " rest "\n"
+#define CANNOT_SECURE(line, type)                                                              \
+	"error " line ": annotation parasaus.io/health-check-tls: a check of type " type       \
+	" begins with TLS or does without, and cannot ask the server first: off or required; " \
+	"checked half-open\n"
+
+static void tls_begins_with_the_connection_or_not_at_all(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "required"),
+	       GRPC("secret=- name=-"));
+	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "required",
+		     "health-check-secret", "web", "health-check-server-name", "h"),
+	       GRPC("secret=shop/web name=h"));
+	expect(PAIRS("health-check-type", "redis", "health-check-tls", "required",
+		     "health-check-secret", "db", "health-check-server-name", "h"),
+	       REDIS("reset open-last",
+		     "secret=shop/db name=h secret=shop/db any tls=required lag=0"));
+	/* Nobody can be asked first, and what was meant by another word nobody knows. */
+	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "preferred"),
+	       GRPC("secret=shop/invalid name=-") CANNOT_SECURE("2", "grpc"));
+	expect(PAIRS("health-check-type", "redis", "health-check-tls", "on", "health-check-secret",
+		     "db"),
+	       REDIS("reset open-last",
+		     "secret=shop/invalid name=- secret=shop/invalid any "
+		     "tls=required lag=0") "error 2: annotation "
+					   "parasaus.io/health-check-tls: \"on\" is not off, "
+					   "preferred or required; left "
+					   "as it was\n" CANNOT_SECURE("2", "redis"));
+	/* A slip in the name of the Secret makes neither trust anybody. */
+	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "required",
+		     "health-check-secret", "a_b"),
+	       GRPC("secret=shop/invalid name=-") "error 3: annotation "
+						  "parasaus.io/health-check-secret: \"a_b\" is not "
+						  "the name of a Secret: "
+						  "lower-case letters, digits, '-' and '.', at "
+						  "most 253; left as it was\n");
+}
+
+#define NO_EFFECT(line, key, type)                                                            \
+	"warning " line ": annotation parasaus.io/health-check-" key " has no effect with a " \
+	"health check of type " type " without parasaus.io/health-check-tls: required\n"
+
+static void certificates_are_for_tls(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "grpc", "health-check-secret", "web",
+		     "health-check-server-name", "h"),
+	       PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=-\n" NO_EFFECT(
+		       "3", "server-name", "grpc") NO_EFFECT("2", "secret", "grpc"));
+	expect(PAIRS("health-check-type", "redis", "health-check-secret", "db",
+		     "health-check-server-name", "h", "health-check-tls", "off"),
+	       REDIS("reset open-last", "secret=shop/db any tls=off lag=0")
+		       NO_EFFECT("3", "server-name", "redis"));
 }
 
 static void postgresql_tells_its_role_after_a_login(void **state)
@@ -855,6 +907,8 @@ int main(void)
 		cmocka_unit_test(https_knows_whom_to_trust),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),
+		cmocka_unit_test(tls_begins_with_the_connection_or_not_at_all),
+		cmocka_unit_test(certificates_are_for_tls),
 		cmocka_unit_test(postgresql_tells_its_role_after_a_login),
 		cmocka_unit_test(tcp_full_and_udp_send_and_hear),
 		cmocka_unit_test(a_role_without_a_login_is_refused),

@@ -119,6 +119,17 @@ static struct check *grpc_of(const char *service, const char *host)
 	return c;
 }
 
+/* TLS is required. */
+static struct check *secured_of(enum check_type type, const char *secret, const char *server_name)
+{
+	struct check *c = check_new(type);
+
+	c->tls = CHECK_TLS_REQUIRED;
+	c->secret = secret ? xstrdup(secret) : NULL;
+	c->server_name = server_name ? xstrdup(server_name) : NULL;
+	return c;
+}
+
 static struct check *held_of(enum check_type type, uint16_t hold_down_s)
 {
 	struct check *c = check_new(type);
@@ -226,6 +237,13 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		grpc_of(NULL, "shop.v1.Cart"),
 		grpc_of("shop.v1.Cart", "shop.example:443"),
 		held_of(CHECK_GRPC, 30),
+		secured_of(CHECK_GRPC, NULL, NULL),
+		secured_of(CHECK_GRPC, "web/check", NULL),
+		secured_of(CHECK_GRPC, NULL, "check.example"),
+		secured_of(CHECK_GRPC, "web/check", "www.example.org"),
+		secured_of(CHECK_REDIS, NULL, NULL),
+		secured_of(CHECK_REDIS, "web/check", NULL),
+		secured_of(CHECK_REDIS, "web/check", "2001:db8::1"),
 	};
 
 	(void)state;
@@ -396,6 +414,54 @@ static void a_redis_question_out_of_bounds_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_null(again(bad[i]));
 		check_unref(bad[i]);
+	}
+}
+
+static void certificates_go_with_tls_that_begins_at_once(void **state)
+{
+	struct check *bad[] = {
+		secured_of(CHECK_GRPC, "check", NULL),
+		secured_of(CHECK_GRPC, NULL, "a b"),
+		secured_of(CHECK_REDIS, NULL, "a b"),
+		secured_of(CHECK_GRPC, NULL, NULL),
+		secured_of(CHECK_REDIS, NULL, NULL),
+		secured_of(CHECK_GRPC, "web/check", NULL),
+		secured_of(CHECK_GRPC, NULL, "www.example.org"),
+		secured_of(CHECK_REDIS, NULL, "www.example.org"),
+		secured_of(CHECK_GRPC, NULL, NULL),
+	};
+
+	(void)state;
+	bad[3]->tls = bad[4]->tls = CHECK_TLS_PREFERRED;
+	bad[5]->tls = bad[6]->tls = bad[7]->tls = CHECK_TLS_OFF;
+	bad[8]->tls = (enum check_tls)3;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_null(again(bad[i]));
+		check_unref(bad[i]);
+	}
+}
+
+static void what_a_check_needs_of_a_secret(void **state)
+{
+	struct check *all[] = { check_new(CHECK_HTTP),
+				mysql_of("db/check", CHECK_ROLE_ANY, CHECK_TLS_REQUIRED, 0),
+				https_of(NULL, NULL),
+				check_new(CHECK_GRPC),
+				secured_of(CHECK_GRPC, NULL, NULL),
+				check_new(CHECK_REDIS),
+				secured_of(CHECK_REDIS, NULL, NULL) };
+	static const unsigned uses[] = { 0,
+					 CHECK_USES_LOGIN,
+					 CHECK_USES_CERTIFICATES,
+					 0,
+					 CHECK_USES_CERTIFICATES,
+					 CHECK_USES_LOGIN,
+					 CHECK_USES_LOGIN | CHECK_USES_CERTIFICATES };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		assert_int_equal(check_uses(all[i]), uses[i]);
+		check_unref(all[i]);
 	}
 }
 
@@ -602,6 +668,8 @@ int main(void)
 		cmocka_unit_test(an_https_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_redis_question_out_of_bounds_is_refused),
 		cmocka_unit_test(words_out_of_bounds_are_refused),
+		cmocka_unit_test(certificates_go_with_tls_that_begins_at_once),
+		cmocka_unit_test(what_a_check_needs_of_a_secret),
 		cmocka_unit_test(a_dns_question_out_of_bounds_is_refused),
 		cmocka_unit_test(it_goes_where_its_protocol_is),
 		cmocka_unit_test(a_check_cut_short_is_refused),

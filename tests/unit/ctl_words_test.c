@@ -223,6 +223,23 @@ static void checks_are_described(void **state)
 		  "redis without a login, role writer, to the member's port" TIMES_SAID },
 		{ "{\"type\":\"redis\",\"secret\":\"a/b\",\"role\":\"any\"," TIMES,
 		  "redis by the account in Secret a/b, to the member's port" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":\"a/b\",\"role\":\"any\",\"tls\":\"off\","
+		  "\"serverName\":null," TIMES,
+		  "redis by the account in Secret a/b, to the member's port" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":\"a/b\",\"role\":\"any\",\"tls\":\"required\","
+		  "\"serverName\":\"h\"," TIMES,
+		  "redis by what is in Secret a/b, TLS required, as h, to the member's "
+		  "port" TIMES_SAID },
+		{ "{\"type\":\"redis\",\"secret\":null,\"role\":\"any\",\"tls\":\"required\","
+		  "\"serverName\":null," TIMES,
+		  "redis without a login, TLS required, to the member's port" TIMES_SAID },
+		{ "{\"type\":\"grpc\",\"service\":null,\"host\":null,\"secret\":\"a/b\","
+		  "\"tls\":\"required\",\"serverName\":\"h\"," TIMES,
+		  "grpc in TLS, by the certificates in Secret a/b, as h, to the member's "
+		  "port" TIMES_SAID },
+		{ "{\"type\":\"grpc\",\"service\":null,\"host\":null,\"secret\":null,"
+		  "\"tls\":\"off\",\"serverName\":null," TIMES,
+		  "grpc to the member's port" TIMES_SAID },
 		{ "{\"type\":\"mysql\",\"secret\":\"a/b\",\"role\":\"reader\",\"tls\":\"required\","
 		  "\"maxLagSeconds\":9," TIMES,
 		  "mysql by the account in Secret a/b, TLS required, role reader with at most 9 s "

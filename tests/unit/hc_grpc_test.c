@@ -225,6 +225,31 @@ static void all_is_asked_at_once(void **state)
 	check_unref(c);
 }
 
+static void inside_tls_it_is_asked_who_is_trusted(void **state)
+{
+	struct check *c = check_new(CHECK_GRPC);
+	struct server server;
+	struct hc_grpc g;
+
+	(void)state;
+	c->tls = CHECK_TLS_REQUIRED;
+	begin(&g, c);
+	assert_int_equal(g.head.phase, HC_TALK_SECURING);
+	assert_int_equal(g.head.out.len, 0);
+	grpc->secured(&g, HC_REASON_OK);
+	serve(&server, &g.head.out);
+	assert_non_null(strstr(server.fields, "\n:scheme=https\n"));
+	grpc->end(&g);
+
+	begin(&g, c);
+	grpc->secured(&g, HC_REASON_NO_HTTP2);
+	assert_true(is_over(&g));
+	assert_int_equal(g.head.outcome.reason, HC_REASON_NO_HTTP2);
+	assert_int_equal(g.head.out.len, 0);
+	grpc->end(&g);
+	check_unref(c);
+}
+
 /* --- what an answer means ------------------------------------------------------------ */
 
 enum { DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION };
@@ -622,6 +647,7 @@ static void a_huge_settings_frame_is_refused(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(inside_tls_it_is_asked_who_is_trusted),
 		cmocka_unit_test(a_request_names_its_service),
 		cmocka_unit_test(a_response_is_read_whole_or_not_at_all),
 		cmocka_unit_test(all_is_asked_at_once),

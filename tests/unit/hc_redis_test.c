@@ -57,6 +57,39 @@ static void all_is_asked_at_once(void **state)
 	assert_asks(CHECK_ROLE_ANY, "default", "", "*2\r\n$4\r\nAUTH\r\n$0\r\n\r\n" PING);
 }
 
+static void inside_tls_it_is_asked_who_is_trusted(void **state)
+{
+	static const struct {
+		const char *username;
+		enum hc_reason trust;
+		const char *asks;
+	} rows[] = {
+		{ NULL, HC_REASON_OK, PING }, /* its Secret may hold nothing but certificates */
+		{ "default", HC_REASON_OK, "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n" PING },
+		{ "default", HC_REASON_NAME, "" },
+	};
+	struct check *c = check_new(CHECK_REDIS);
+
+	(void)state;
+	c->tls = CHECK_TLS_REQUIRED;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct hc_account who = { .username = rows[i].username,
+						.password = rows[i].username ? "p" : NULL };
+		struct hc_redis r = { .step = 0 };
+
+		redis->begin(&r, c, NULL, &who);
+		assert_int_equal(r.head.phase, HC_TALK_SECURING);
+		assert_int_equal(r.head.out.len, 0);
+		redis->secured(&r, rows[i].trust);
+		assert_string_equal(buf_cstr(&r.head.out), rows[i].asks);
+		assert_int_equal(is_over(&r), rows[i].trust != HC_REASON_OK);
+		if (is_over(&r))
+			assert_int_equal(r.head.outcome.reason, rows[i].trust);
+		redis->end(&r);
+	}
+	check_unref(c);
+}
+
 /* The longest there are: what is wiped in the end was never moved. */
 static void a_password_is_in_one_place_only(void **state)
 {
@@ -215,6 +248,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_asked_at_once),
+		cmocka_unit_test(inside_tls_it_is_asked_who_is_trusted),
 		cmocka_unit_test(a_password_is_in_one_place_only),
 		cmocka_unit_test(an_answer_means_the_same_in_any_pieces),
 		cmocka_unit_test(what_never_ends_is_too_long),

@@ -278,6 +278,85 @@ static void it_may_be_nobody_else_then(void **state)
 	tls_peer_free(other);
 }
 
+/* RFC 9113 section 3.2, as gRPC's own clients hold it. */
+static void a_protocol_has_to_be_chosen(void **state)
+{
+	static const struct {
+		const char *speaks; /* NULL: it knows nothing of it */
+		bool breaks_off;
+		enum hc_reason reason;
+	} peers[] = {
+		{ "h2", false, HC_REASON_OK },
+		{ NULL, false, HC_REASON_NO_HTTP2 },
+		{ "http/1.1", false, HC_REASON_NO_HTTP2 },
+		{ "http/1.1", true, HC_REASON_NO_HTTP2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(peers); i++) {
+		const size_t k = i / 2;
+		struct tls_peer *p = i % 2 ? tls_peer_new() : tls_peer_new_1_2();
+		struct hc_io io = tls_peer_io(p, WHOLE);
+		struct hc_tls *t = hc_tls_new(&io, 7, NULL, NULL);
+		int r;
+
+		if (peers[k].speaks)
+			tls_peer_speak(p, peers[k].speaks, peers[k].breaks_off);
+		assert_true(hc_tls_offer(t, "h2"));
+		r = shake(t, p);
+		assert_int_equal(r, peers[k].breaks_off ? -EPROTO : 0);
+		assert_int_equal(r ? hc_tls_fault(t).reason : hc_tls_trusts(t), peers[k].reason);
+		hc_tls_free(t);
+		tls_peer_free(p);
+	}
+}
+
+/* Who is not trusted is so whatever it chose. */
+static void trust_comes_before_the_protocol(void **state)
+{
+	struct tls_peer *p = tls_peer_new(), *stranger = tls_peer_new();
+	struct hc_io io = tls_peer_io(p, WHOLE);
+	struct hc_tls_trust *trust = hc_tls_trust_new(tls_peer_certificate(stranger), nothing);
+	struct hc_tls *t = hc_tls_new(&io, 7, trust, NULL);
+
+	(void)state;
+	assert_true(hc_tls_offer(t, "h2"));
+	assert_int_equal(shake(t, p), 0);
+	assert_int_equal(hc_tls_trusts(t), HC_REASON_TLS);
+	hc_tls_free(t);
+	hc_tls_trust_free(trust);
+	tls_peer_free(p);
+	tls_peer_free(stranger);
+}
+
+static bool is_whole(const char *ca, const char *certificate, const char *key)
+{
+	struct hc_tls_trust *t = hc_tls_trust_new(ca, (struct hc_tls_own){ certificate, key });
+	bool yes = hc_tls_trust_is_whole(t);
+
+	hc_tls_trust_free(t);
+	return yes;
+}
+
+static void what_cannot_be_used_is_told(void **state)
+{
+	struct pki *ca = pki_new("ours");
+	struct pki_pair ours = pki_issue_person(ca, "parasaus", NULL);
+	struct pki_pair other = pki_issue_person(ca, "other", NULL);
+
+	(void)state;
+	assert_true(is_whole(NULL, NULL, NULL));
+	assert_true(is_whole(pki_ca(ca), NULL, NULL));
+	assert_true(is_whole(pki_ca(ca), ours.cert, ours.key));
+	assert_false(is_whole("no certificate", NULL, NULL));
+	assert_false(is_whole(NULL, ours.cert, other.key));
+	assert_false(is_whole(NULL, "no certificate", ours.key));
+	assert_false(is_whole(pki_ca(ca), ours.cert, "no key"));
+	pki_pair_done(&ours);
+	pki_pair_done(&other);
+	pki_free(ca);
+}
+
 /* A certificate of such a key; whoever signed it. */
 static bool is_small(gnutls_pk_algorithm_t signer_of, unsigned bits, size_t exponent_len)
 {
@@ -345,6 +424,9 @@ int main(void)
 		cmocka_unit_test(it_may_demand_a_certificate_then),
 		cmocka_unit_test(it_may_be_nobody_else_then),
 		cmocka_unit_test(a_key_that_takes_long_is_refused),
+		cmocka_unit_test(a_protocol_has_to_be_chosen),
+		cmocka_unit_test(trust_comes_before_the_protocol),
+		cmocka_unit_test(what_cannot_be_used_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -475,6 +475,7 @@ static void a_role_takes_more_than_being_alive(void **state)
 		{ HC_REASON_EXPIRED, '-', '-' },
 		{ HC_REASON_NAME, '-', '-' },
 		{ HC_REASON_CLIENT_CERTIFICATE, '-', '-' },
+		{ HC_REASON_NO_HTTP2, '-', '-' },
 		{ HC_REASON_DRAINING, '+', '+' },
 		{ HC_REASON_DEGRADED, '+', '+' },
 		{ HC_REASON_SILENT, '+', '+' },
