@@ -204,13 +204,15 @@ static void look_for_secret(struct build *b, const struct merged *m)
 {
 	const char *name = b->set.check->secret ? strchr(b->set.check->secret, '/') + 1 : NULL;
 	struct service_key key = { b->service->ns, NULL, true, b->service->source };
-	unsigned has = check_has(b->set.check->type);
+	unsigned uses = check_uses(b->set.check);
+	const struct object *o;
 	const char *fault;
 
 	if (!name)
 		return;
 	key.name = b->out.secret = xstrndup(name, strcspn(name, "@"));
-	fault = secret_fault(secret_in_force(model_find(b->p, &key)), has);
+	o = secret_in_force(model_find(b->p, &key));
+	fault = secret_fault(o, uses);
 	for (size_t i = 0; fault && i < m->count; i++) {
 		/* A name that is no name has been told by pool_annotations(). */
 		if (strcmp(m->items[i].key, "health-check-secret") == 0 &&
@@ -220,7 +222,7 @@ static void look_for_secret(struct build *b, const struct merged *m)
 				"annotation parasaus.io/health-check-secret: Secret %s/%s %s; "
 				"checked %s",
 				b->service->ns, b->out.secret, fault,
-				has & CHECK_HAS_LOGIN ? "without a login" : "half-open");
+				secret_serves(o, uses) ? "without a login" : "half-open");
 	}
 }
 

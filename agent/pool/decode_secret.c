@@ -12,13 +12,17 @@
 static const struct field {
 	const char *key;
 	size_t max;
-	size_t offset; /* in struct secret */
+	size_t offset;	   /* in struct secret */
+	const char *fault; /* of a Secret with one that is refused; NULL: it is as if not there */
 } fields[] = {
-	{ "username", SECRET_USERNAME_MAX, offsetof(struct secret, username) },
-	{ "password", SECRET_PASSWORD_MAX, offsetof(struct secret, password) },
-	{ "ca.crt", SECRET_CA_MAX, offsetof(struct secret, ca) },
-	{ "tls.crt", SECRET_CERTIFICATE_MAX, offsetof(struct secret, certificate) },
-	{ "tls.key", SECRET_KEY_MAX, offsetof(struct secret, key) },
+	{ "username", SECRET_USERNAME_MAX, offsetof(struct secret, username), NULL },
+	{ "password", SECRET_PASSWORD_MAX, offsetof(struct secret, password), NULL },
+	{ "ca.crt", SECRET_CA_MAX, offsetof(struct secret, ca),
+	  "has a ca.crt that cannot be used: mend it, or leave it out where any server will do" },
+	{ "tls.crt", SECRET_CERTIFICATE_MAX, offsetof(struct secret, certificate),
+	  "has a tls.crt that cannot be used: mend it" },
+	{ "tls.key", SECRET_KEY_MAX, offsetof(struct secret, key),
+	  "has a tls.key that cannot be used: mend it" },
 };
 
 static int sextet(char c)
@@ -196,6 +200,7 @@ int decode_secret(struct decode *c, const struct doc *d, struct err *err)
 					     "metadata",   "type", "stringData" };
 	const struct doc *data = map_of(c, d, "data"), *plain = map_of(c, d, "stringData");
 	char *values[ARRAY_LEN(fields)];
+	const char *refusal = NULL;
 	struct secret s = { 0 };
 
 	(void)err;
@@ -208,10 +213,11 @@ int decode_secret(struct decode *c, const struct doc *d, struct err *err)
 		bool refused;
 
 		values[i] = read_value(c, data, plain, &fields[i], &refused);
-		if (fields[i].offset == offsetof(struct secret, ca))
-			s.ca_refused = refused;
+		if (refused && !refusal)
+			refusal = fields[i].fault;
 		*(const char **)((char *)&s + fields[i].offset) = values[i];
 	}
+	s.fault = refusal ? refusal : secret_tls_fault(&s);
 	c->parts.secret = secret_new(&s);
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		secret_wipe(values[i]);

@@ -141,9 +141,11 @@ void orphans_done(struct orphan *orphans, size_t count);
 
 /* The Secret that counts, NULL if there is none; `s` may be NULL. */
 const struct object *secret_in_force(const struct service *s);
-/* "is not there", "lacks the key password", ...; NULL: nothing stands against its use by a check
- * that has CHECK_HAS_LOGIN or CHECK_HAS_CERTIFICATE. */
-const char *secret_fault(const struct object *o, unsigned has);
+/* "is not there", "lacks the key password", ...; NULL: nothing stands against its use by a check with
+ * those CHECK_USES_... */
+const char *secret_fault(const struct object *o, unsigned uses);
+/* What there is of it is used nevertheless; not at all: such a check is half-open. */
+bool secret_serves(const struct object *o, unsigned uses);
 /* The check of `user` names this Secret from here on; NULL: none. */
 void secret_use(struct service *user, struct service *s);
 /* Whoever names it is worked out anew. */

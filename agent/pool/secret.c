@@ -44,7 +44,7 @@ struct secret *secret_new(const struct secret *values)
 	b->secret.ca = place(&at, values->ca);
 	b->secret.certificate = place(&at, values->certificate);
 	b->secret.key = place(&at, values->key);
-	b->secret.ca_refused = values->ca_refused;
+	b->secret.fault = values->fault;
 	return &b->secret;
 }
 
@@ -69,7 +69,7 @@ uint64_t secret_hash(const struct secret *s)
 {
 	uint64_t parts[] = {
 		hash_value(s->username), hash_value(s->password),    hash_value(s->ca),
-		s->ca_refused,		 hash_value(s->certificate), hash_value(s->key)
+		hash_value(s->fault),	 hash_value(s->certificate), hash_value(s->key)
 	};
 
 	return hash_table(parts, sizeof(parts));

@@ -27,9 +27,16 @@ struct secret {
 	const char *ca; /* PEM; so are these */
 	const char *certificate;
 	const char *key;
-	/* It names authorities that cannot be read: by that nobody is trusted, rather than anybody. */
-	bool ca_refused;
+	/*
+	 * What TLS would go by cannot be used: "has a tls.key that ...", without its value. NULL: it can,
+	 * or there is none. A Secret with one is none: who is asked whom to trust, or to show a
+	 * certificate, must not do without it. Text that stays.
+	 */
+	const char *fault;
 };
+
+/* For `fault`, by the values. */
+MUST_CHECK const char *secret_tls_fault(const struct secret *s);
 
 /* Copies the values; any may be NULL. */
 MUST_CHECK struct secret *secret_new(const struct secret *values);

@@ -17,6 +17,11 @@ const struct object *secret_in_force(const struct service *s)
 	return best;
 }
 
+static bool has_login(const struct secret *s)
+{
+	return s->username && s->password;
+}
+
 static const char *login_fault(const struct secret *s)
 {
 	if (!s->username)
@@ -27,27 +32,40 @@ static const char *login_fault(const struct secret *s)
 
 static const char *certificate_fault(const struct secret *s)
 {
-	if (!s->ca && !s->certificate && !s->key)
-		return "lacks the key ca.crt, by which the server is trusted, or tls.crt and "
-		       "tls.key, for one that asks for a certificate";
-	if (!s->certificate == !s->key)
-		return NULL;
-	return s->certificate ? "has a tls.crt, but lacks the key tls.key"
-			      : "has a tls.key, but lacks the key tls.crt";
+	return s->ca || s->key ? NULL
+			       : "lacks the key ca.crt, by which the server is trusted, or tls.crt "
+				 "and tls.key, for one that asks for a certificate";
 }
 
-const char *secret_fault(const struct object *o, unsigned has)
+/* Nothing of it is needed, but half a login is a slip. */
+static const char *any_fault(const struct secret *s)
 {
-	const char *fault;
+	if (s->username || s->password)
+		return login_fault(s);
+	return s->ca || s->key ? NULL
+			       : "lacks the keys username and password, ca.crt, or tls.crt and "
+				 "tls.key, of which it needs one";
+}
 
+const char *secret_fault(const struct object *o, unsigned uses)
+{
 	if (!o)
 		return "is not there";
-	fault = has & CHECK_HAS_LOGIN ? login_fault(o->secret) : certificate_fault(o->secret);
-	if (fault)
-		return fault;
-	return o->secret->ca_refused ? "has a ca.crt that cannot be used: mend it, or leave it out "
-				       "where any server will do"
-				     : NULL;
+	if (o->secret->fault)
+		return o->secret->fault;
+	if (!(uses & CHECK_USES_CERTIFICATES))
+		return login_fault(o->secret);
+	return uses & CHECK_USES_LOGIN ? any_fault(o->secret) : certificate_fault(o->secret);
+}
+
+bool secret_serves(const struct object *o, unsigned uses)
+{
+	const struct secret *s = o ? o->secret : NULL;
+
+	if (!s || s->fault)
+		return false;
+	return (uses & CHECK_USES_LOGIN && has_login(s)) ||
+	       (uses & CHECK_USES_CERTIFICATES && (s->ca || s->key));
 }
 
 static void unlink_user(struct service *user)
@@ -111,6 +129,5 @@ const struct object *pools_secret(const struct pools *p, unsigned source, const 
 	const struct object *o =
 		secret_in_force(model_find(p, &(struct service_key){ ns, name, true, source }));
 
-	return secret_fault(o, CHECK_HAS_LOGIN) && secret_fault(o, CHECK_HAS_CERTIFICATE) ? NULL
-											  : o;
+	return secret_serves(o, CHECK_USES_LOGIN | CHECK_USES_CERTIFICATES) ? o : NULL;
 }

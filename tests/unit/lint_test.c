@@ -270,7 +270,7 @@ static void a_secret_is_looked_at(void **state)
 {
 	(void)state;
 	expect_findings(DB, "a.yaml:7: warning: annotation parasaus.io/health-check-secret: Secret "
-			    "default/check is not there; checked without a login\n");
+			    "default/check is not there; checked half-open\n");
 	expect_findings(DB "---\nkind: Secret\napiVersion: v1\nmetadata: {name: check}\n"
 			   "stringData: {username: u, password: p}\n",
 			"");
@@ -278,7 +278,7 @@ static void a_secret_is_looked_at(void **state)
 		DB "---\nkind: Secret\napiVersion: v1\nmetadata: {name: check}\n"
 		   "data: {username: u, password: cA==}\n",
 		"a.yaml:7: error: annotation parasaus.io/health-check-secret: Secret "
-		"default/check lacks the key username; checked without a login\n"
+		"default/check lacks the key username; checked half-open\n"
 		"a.yaml:18: error: Secret: data.username is not base64; not used: encode it, or "
 		"write it under stringData\n");
 }

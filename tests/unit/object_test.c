@@ -66,8 +66,7 @@ static void print_object(struct buf *b, const struct object *o)
 		buf_printf(b, " user=%s password=%s ca=%s%s",
 			   o->secret->username ? o->secret->username : "-",
 			   o->secret->password ? o->secret->password : "-",
-			   o->secret->ca ? o->secret->ca : "-",
-			   o->secret->ca_refused ? " refused" : "");
+			   o->secret->ca ? o->secret->ca : "-", o->secret->fault ? " refused" : "");
 	buf_str(b, "\n");
 	for (size_t i = 0; i < o->problems.count; i++)
 		buf_printf(b, "%s %u: %s\n", o->problems.items[i].error ? "error" : "warning",
@@ -529,7 +528,7 @@ static void secrets_are_read(void **state)
 		  " user=check password=s3cret ca=-\n" },
 		{ SECRET "type: kubernetes.io/basic-auth\ndata: {username: Y2hlY2s=, password: "
 			 "czNjcmV0, other: '?', ca.crt: UEVN}\n",
-		  " user=check password=s3cret ca=PEM\n" },
+		  " user=check password=s3cret ca=PEM refused\n" },
 		{ SECRET "data: {username: YQ==, password: YWI=}\nstringData: {password: plain}\n",
 		  " user=a password=plain ca=-\n" },
 		{ SECRET "data: {username: \"Y2hl\\nY2s=\", password: ''}\n",
@@ -632,8 +631,8 @@ static void the_values_of_a_secret_are_bounded(void **state)
 			memset(buf_add(&text, keys[i].max + more), 'x', keys[i].max + more);
 			o = decode_one(buf_cstr(&text));
 			assert_int_equal(o->problems.count, more);
-			assert_int_equal(o->secret->ca_refused,
-					 more && keys[i].max == SECRET_CA_MAX);
+			assert_int_equal(o->secret->ca != NULL,
+					 !more && keys[i].max == SECRET_CA_MAX);
 			object_free(o);
 			buf_done(&text);
 		}

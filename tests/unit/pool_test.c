@@ -17,6 +17,7 @@
 #include "agent/base/file.h"
 #include "agent/base/xalloc.h"
 #include "agent/pool/pool_make.h"
+#include "tests/lib/pki.h"
 
 /* --- a model, and its pools as text ---------------------------------------- */
 
@@ -314,15 +315,15 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 
 	(void)state;
 	put(p, "a.yaml", DB ENDPOINTS("db", ONE("10.0.0.1")));
-	expect(p, DB_LACKS "is not there; checked without a login\n");
+	expect(p, DB_LACKS "is not there; checked half-open\n");
 	put(p, "s.yaml", SECRET(""));
-	expect(p, DB_LACKS "lacks the keys username and password; checked without a login\n");
+	expect(p, DB_LACKS "lacks the keys username and password; checked half-open\n");
 	put(p, "s.yaml", SECRET("username: u"));
-	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect(p, DB_LACKS "lacks the key password; checked half-open\n");
 	expect_secret(p, 0, NULL);
 	put(p, "s.yaml", SECRET("username: u, password: p, ca.crt: [p]"));
 	expect(p, DB_LACKS "has a ca.crt that cannot be used: mend it, or leave it out where any "
-			   "server will do; checked without a login\n");
+			   "server will do; checked half-open\n");
 	expect_secret(p, 0, NULL);
 	put(p, "s.yaml", SECRET("username: u, password: p"));
 	expect(p, DB_POOL);
@@ -334,7 +335,7 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 	expect_orphans(p, "");
 	take(p, "s.yaml", OBJECT_SECRET, "check");
 	put_from(p, &other, SECRET("username: w, password: p"));
-	expect(p, DB_LACKS "is not there; checked without a login\n");
+	expect(p, DB_LACKS "is not there; checked half-open\n");
 	expect_secret(p, 0, NULL);
 	expect_secret(p, 1, "w");
 	take(p, "a.yaml", OBJECT_SERVICE, "db");
@@ -350,10 +351,37 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 	"default.web.443-tcp https 10.0.0.1:8080\n  error 2: annotation " \
 	"parasaus.io/health-check-secret: Secret default/check "
 
+/* A document of the Secret with these values; NULL: without. */
+static void put_secret(struct pools *p, const char *more, const char *ca, const char *crt,
+		       const char *key)
+{
+	const char *const keys[] = { "ca.crt", "tls.crt", "tls.key" };
+	const char *const values[] = { ca, crt, key };
+	struct buf b = { 0 };
+
+	buf_printf(&b,
+		   "---\n{apiVersion: v1, kind: Secret, metadata: {name: check}, stringData: "
+		   "{%s",
+		   more);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!values[i])
+			continue;
+		buf_printf(&b, "%s: \"", keys[i]);
+		for (const char *s = values[i]; *s; s++)
+			buf_printf(&b, *s == '\n' ? "\\n" : "%c", *s);
+		buf_str(&b, "\", ");
+	}
+	buf_str(&b, "}}\n");
+	put(p, "s.yaml", buf_cstr(&b));
+	buf_done(&b);
+}
+
 static void a_secret_of_certificates_needs_no_account(void **state)
 {
 	const char *no_key = "lacks the key ca.crt, by which the server is trusted, or tls.crt and "
 			     "tls.key, for one that asks for a certificate; checked half-open\n";
+	struct pki *ca = pki_new("ours");
+	struct pki_pair pair = pki_issue_person(ca, "parasaus", NULL);
 	char want[512];
 	struct pools *p = pools_new(&rules);
 
@@ -363,22 +391,101 @@ static void a_secret_of_certificates_needs_no_account(void **state)
 	expect(p, WEB_LACKS "is not there; checked half-open\n");
 	put(p, "s.yaml", SECRET("username: u, password: p"));
 	expect(p, want);
-	put(p, "s.yaml", SECRET("tls.crt: c"));
-	expect(p, WEB_LACKS "has a tls.crt, but lacks the key tls.key; checked half-open\n");
-	expect_secret(p, 0, NULL);
-	put(p, "s.yaml", SECRET("tls.key: k"));
-	expect(p, WEB_LACKS "has a tls.key, but lacks the key tls.crt; checked half-open\n");
-	put(p, "s.yaml", SECRET("ca.crt: [p], tls.crt: c, tls.key: k"));
+	put_secret(p, "ca.crt: [p], ", NULL, pair.cert, pair.key);
 	expect(p, WEB_LACKS "has a ca.crt that cannot be used: mend it, or leave it out where any "
 			    "server will do; checked half-open\n");
 	expect_secret(p, 0, NULL);
-	put(p, "s.yaml", SECRET("tls.crt: c, tls.key: k"));
+	put_secret(p, "", NULL, pair.cert, pair.key);
 	expect(p, "default.web.443-tcp https 10.0.0.1:8080\n");
-	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->key, "k");
-	put(p, "s.yaml", SECRET("ca.crt: a"));
+	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->key, pair.key);
+	put_secret(p, "", pki_ca(ca), NULL, NULL);
 	expect(p, "");
-	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->ca, "a");
+	assert_string_equal(pools_secret(p, 0, "default", "check")->secret->ca, pki_ca(ca));
 	pools_free(p);
+	pki_pair_done(&pair);
+	pki_free(ca);
+}
+
+/* Each is told by what is wrong with it, and none is used, for a login neither. */
+static void certificates_that_are_no_use_are_told(void **state)
+{
+	struct pki *ca = pki_new("ours");
+	struct pki_pair pair = pki_issue_person(ca, "parasaus", NULL);
+	struct pki_pair other = pki_issue_person(ca, "other", NULL);
+	const char *const encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGj\n"
+				      "-----END ENCRYPTED PRIVATE KEY-----\n";
+	const struct {
+		const char *ca, *crt, *key, *fault;
+	} rows[] = {
+		{ NULL, pair.cert, NULL, "has a tls.crt, but lacks the key tls.key" },
+		{ NULL, NULL, pair.key, "has a tls.key, but lacks the key tls.crt" },
+		{ pki_ca(ca), pair.cert, other.key,
+		  "has a tls.key that does not belong to its tls.crt" },
+		{ NULL, pair.key, pair.key, "has a tls.crt that holds no certificate in PEM" },
+		{ NULL, pair.cert, pair.cert, "has a tls.key that holds no private key in PEM" },
+		{ NULL, pair.cert, encrypted,
+		  "has a tls.key that is encrypted: take its passphrase away (openssl pkey)" },
+		{ "no certificate", NULL, NULL,
+		  "has a ca.crt that holds no certificate in PEM: mend it, or leave it out where "
+		  "any server will do" },
+	};
+	const char *const lacks[] = { WEB_LACKS, DB_LACKS };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		const size_t k = i / 2;
+		struct pools *p = pools_new(&rules);
+		char want[512];
+
+		put(p, "a.yaml",
+		    i % 2 ? DB ENDPOINTS("db", ONE("10.0.0.1"))
+			  : WEB ENDPOINTS("web", ONE("10.0.0.1")));
+		put_secret(p, "username: u, password: p, ", rows[k].ca, rows[k].crt, rows[k].key);
+		snprintf(want, sizeof(want), "%s%s; checked half-open\n", lacks[i % 2],
+			 rows[k].fault);
+		expect(p, want);
+		expect_secret(p, 0, NULL);
+		put_secret(p, "username: u, password: p, ", NULL, pair.cert, pair.key);
+		expect(p, i % 2 ? DB_POOL : "default.web.443-tcp https 10.0.0.1:8080\n");
+		expect_secret(p, 0, "u");
+		pools_free(p);
+	}
+	pki_pair_done(&pair);
+	pki_pair_done(&other);
+	pki_free(ca);
+}
+
+#define REDIS                                                                             \
+	"---\n{apiVersion: v1, kind: Service, metadata: {name: db, annotations: "         \
+	"{parasaus.io/health-check-type: redis, parasaus.io/health-check-tls: required, " \
+	"parasaus.io/health-check-secret: check}}, spec: {ports: [{port: 6379}]}}\n"
+#define REDIS_POOL "default.db.6379-tcp redis 10.0.0.1:8080\n"
+#define REDIS_LACKS \
+	REDIS_POOL "  error 2: annotation parasaus.io/health-check-secret: Secret default/check "
+
+/* A login, certificates, or both; half a login is told, and the rest is used. */
+static void redis_over_tls_takes_what_there_is(void **state)
+{
+	struct pki *ca = pki_new("ours");
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml", REDIS ENDPOINTS("db", ONE("10.0.0.1")));
+	put_secret(p, "", NULL, NULL, NULL);
+	expect(p, REDIS_LACKS "lacks the keys username and password, ca.crt, or tls.crt and "
+			      "tls.key, of which it needs one; checked half-open\n");
+	put_secret(p, "username: u, password: p, ", NULL, NULL, NULL);
+	expect(p, REDIS_POOL);
+	put_secret(p, "", pki_ca(ca), NULL, NULL);
+	expect(p, "");
+	assert_null(pools_secret(p, 0, "default", "check")->secret->username);
+	put_secret(p, "username: u, ", NULL, NULL, NULL);
+	expect(p, REDIS_LACKS "lacks the key password; checked half-open\n");
+	put_secret(p, "username: u, ", pki_ca(ca), NULL, NULL);
+	expect(p, REDIS_LACKS "lacks the key password; checked without a login\n");
+	assert_non_null(pools_secret(p, 0, "default", "check"));
+	pools_free(p);
+	pki_free(ca);
 }
 
 static void of_two_secrets_the_first_counts(void **state)
@@ -390,7 +497,7 @@ static void of_two_secrets_the_first_counts(void **state)
 	expect(p, "");
 	put(p, "a.yaml", SECRET("username: a"));
 	put(p, "a.yaml", DB ENDPOINTS("db", ONE("10.0.0.1")));
-	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect(p, DB_LACKS "lacks the key password; checked half-open\n");
 	expect_orphans(p, "Secret default/check\n"
 			  "  error 2: Secret default/check is also in a.yaml line 2, which comes "
 			  "first: this one is not used\n");
@@ -398,7 +505,7 @@ static void of_two_secrets_the_first_counts(void **state)
 	expect(p, DB_POOL);
 	expect_secret(p, 0, "b");
 	put(p, "b.yaml", SECRET("username: b, password: [p]"));
-	expect(p, DB_LACKS "lacks the key password; checked without a login\n");
+	expect(p, DB_LACKS "lacks the key password; checked half-open\n");
 	expect_orphans(p,
 		       "Secret default/check\n"
 		       "  error 2: Secret: stringData.password is a list where a string belongs; "
@@ -1318,6 +1425,8 @@ int main(void)
 		cmocka_unit_test(a_limit_that_does_harm_is_not_used),
 		cmocka_unit_test(a_secret_that_is_named_is_looked_for),
 		cmocka_unit_test(a_secret_of_certificates_needs_no_account),
+		cmocka_unit_test(certificates_that_are_no_use_are_told),
+		cmocka_unit_test(redis_over_tls_takes_what_there_is),
 		cmocka_unit_test(of_two_secrets_the_first_counts),
 		cmocka_unit_test(types_other_than_node_port),
 		cmocka_unit_test(frontends_come_from_the_address_pools_alone),
