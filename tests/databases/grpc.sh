@@ -50,6 +50,39 @@ none() { [ "$(open)" = 0 ]; }
 check "... and no connection with the server" eventually none
 equal "... and the server warns of nothing" serves "$(cat "$run/health.log")"
 
+# Inside TLS: whom it trusts, and what it shows. A server has to choose h2 (ALPN), as gRPC's does.
+certificates server.example client.example
+pki=$run/pki
+if ! grpc_start tls 7011 --tls "$pki/server.example.crt" "$pki/server.example.key" ||
+	! grpc_start demands 7012 --tls "$pki/server.example.crt" "$pki/server.example.key" \
+		--demands "$pki/ca.crt"; then
+	cat "$run"/{tls,demands,pki}.log | note
+	exit 1
+fi
+secured() { is "$1" "$2" "$3" type=grpc tls=required "${@:4}"; }
+unsecured() { secured "$1" "unknown: $2\|down: $2" "${@:3}"; }
+secured "a server with TLS" "up: ok" 7011
+secured "... a service of its" "up: ok" 7011 service=shop.v1.Cart
+unsecured "... one that does not serve" "not serving" 7011 service=shop.v1.Stock
+secured "... that is vouched for" "up: ok" 7011 "ca=$pki/ca.crt" server=server.example
+secured "... by its host" "up: ok" 7011 "ca=$pki/ca.crt" host=server.example:7011
+unsecured "... for another name" "certificate of others" 7011 "ca=$pki/ca.crt" server=other.example
+unsecured "... by somebody else" "no trusted tls" 7011 "ca=$pki/stranger.crt" server=server.example
+down "... without TLS" "closed early\|bad reply" 7011
+secured "a server that demands a certificate" "up: ok" 7012 "cert=$pki/client.example.crt" \
+	"key=$pki/client.example.key"
+secured "... and is vouched for" "up: ok" 7012 "ca=$pki/ca.crt" server=server.example \
+	"cert=$pki/client.example.crt" "key=$pki/client.example.key"
+unsecured "... and gets none" "client cert demanded" 7012
+unsecured "... or one of others" "client cert demanded" 7012 "cert=$pki/stranger.crt" \
+	"key=$pki/stranger.key"
+unsecured "a server without TLS" "not tls\|closed early" 7001
+databases_start web openssl s_server -accept 127.0.0.1:7013 -cert "$pki/server.example.crt" \
+	-key "$pki/server.example.key" -alpn http/1.1 -www -quiet
+talks() { there curl -sk --http1.1 https://127.0.0.1:7013/; }
+eventually talks
+unsecured "a web server with TLS, which is not h2" "no http2" 7013
+
 # Ports of another kind, each with words of its own.
 databases_start http /usr/bin/python3 -m http.server --bind 127.0.0.1 7003
 answers() { there curl -s http://127.0.0.1:7003/; }

@@ -59,6 +59,49 @@ at_most "... and no TIME_WAIT stays with us" "$at" "$(waiting)"
 equal "... and no error is counted" "$before" "$(counted)"
 equal "... and the server warns of nothing" 0 "$(grep -c ' # .*client' "$run/master.log")"
 
+# Inside TLS: whom it trusts, what it shows, and whom it tells its password.
+certificates server.example client.example
+pki=$run/pki
+redis_tls() { # NAME PORT OPTION...
+	mkdir -p "$run/$1"
+	databases_start "$1" redis-server --port 0 --tls-port "$2" --bind 127.0.0.1 --dir "$run/$1" \
+		--save '' --tls-cert-file "$pki/server.example.crt" \
+		--tls-key-file "$pki/server.example.key" --tls-ca-cert-file "$pki/ca.crt" "${@:3}"
+	answers() {
+		there redis-cli --tls --cacert "$pki/ca.crt" --cert "$pki/client.example.crt" \
+			--key "$pki/client.example.key" -p "$1" PING | grep -q .
+	}
+	eventually answers "$2"
+}
+if ! redis_tls tls 7011 --tls-auth-clients no || ! redis_tls demands 7012 ||
+	! redis_tls locked 7014 --tls-auth-clients no --requirepass "a longer word"; then
+	cat "$run"/{tls,demands,locked,pki}.log | note
+	exit 1
+fi
+secured() { is "$1" "$2" "$3" type=redis tls=required "${@:4}"; }
+unsecured() { secured "$1" "unknown: $2\|down: $2" "${@:3}"; }
+secured "a server with TLS" "up: ok" 7011
+secured "... that is a writer" "up: ok" 7011 role=writer
+secured "... that is vouched for" "up: ok" 7011 "ca=$pki/ca.crt" server=server.example
+unsecured "... for another name" "certificate of others" 7011 "ca=$pki/ca.crt" server=other.example
+unsecured "... by somebody else" "no trusted tls" 7011 "ca=$pki/stranger.crt"
+is "... without TLS" "unknown: closed early\|down: closed early" 7011 type=redis
+secured "a password inside TLS" "up: ok" 7014 "ca=$pki/ca.crt" user=default "password=a longer word"
+secured "... that is wrong" "up: account refused" 7014 "ca=$pki/ca.crt" user=default password=x
+secured "... that is missing" "up: account refused" 7014 "ca=$pki/ca.crt"
+secured "a server that demands a certificate" "up: ok" 7012 "cert=$pki/client.example.crt" \
+	"key=$pki/client.example.key"
+secured "... and is vouched for" "up: ok" 7012 "ca=$pki/ca.crt" server=server.example \
+	"cert=$pki/client.example.crt" "key=$pki/client.example.key"
+unsecured "... and gets none" "client cert demanded" 7012
+unsecured "... or one of others" "client cert demanded" 7012 "cert=$pki/stranger.crt" \
+	"key=$pki/stranger.key"
+unsecured "a server without TLS" "not tls\|closed early" 7002
+at=$(there ss -Htan state time-wait dport = :7011 | wc -l)
+probe 7011 type=redis tls=required "ca=$pki/ca.crt" interval=100 checks=100 limit=60 >"$run/secured"
+check "a hundred checks inside TLS are well" grep -q "^up: ok 0, [0-9]* ok, 0 failed" "$run/secured"
+at_most "... and no TIME_WAIT stays with us" "$at" "$(there ss -Htan state time-wait dport = :7011 | wc -l)"
+
 cli 7002 CONFIG SET replica-serve-stale-data no >/dev/null
 databases_stop master
 lost() { cli 7002 ROLE | grep -qE '^connect(ing)?$'; }

@@ -26,10 +26,11 @@ static void check_check(const struct check *c)
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
 	assert(c->drain_count <= CHECK_EXPECT_MAX && c->degraded_count <= CHECK_EXPECT_MAX);
 	assert(c->path || !(c->drain_count || c->degraded_count));
-	assert(!c->secret || (check_has(c->type) & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE) &&
-			      strlen(c->secret) <= CHECK_SECRET_MAX));
-	assert(!c->server_name || (check_has(c->type) & CHECK_HAS_CERTIFICATE &&
+	assert(!c->secret || (check_uses(c) && strlen(c->secret) <= CHECK_SECRET_MAX));
+	assert(!c->server_name || (check_uses(c) & CHECK_USES_CERTIFICATES &&
 				   strlen(c->server_name) <= CHECK_HOST_MAX));
+	assert(c->tls == CHECK_TLS_OFF || check_has(c->type) & CHECK_HAS_TLS);
+	assert(c->tls != CHECK_TLS_PREFERRED || !(check_has(c->type) & CHECK_TLS_FIRST));
 	assert(check_has_role(c->type, c->role));
 	assert(c->role == CHECK_ROLE_ANY || c->secret ||
 	       !(check_has(c->type) & CHECK_ROLE_NEEDS_SECRET));

@@ -41,9 +41,11 @@ static struct input redis(uint8_t choice)
 	struct check *c = check_new(CHECK_REDIS);
 
 	c->role = (enum check_role)((choice & 3) % CHECK_ROLE_GALERA);
+	c->tls = choice & 8 ? CHECK_TLS_REQUIRED : CHECK_TLS_OFF;
 	return (struct input){ .check = c,
 			       .protocol = &hc_redis_protocol,
-			       .who = choice & 4 ? &who : NULL };
+			       .who = choice & 4 ? &who : NULL,
+			       .is_trusted = choice & 0x10 };
 }
 
 static void begin_pg(void *talk, const struct check *c, const struct endpoint *to,
@@ -71,9 +73,14 @@ static struct input postgresql(uint8_t choice)
 			       .is_trusted = choice & 0x20 };
 }
 
-static struct input grpc(void)
+static struct input grpc(uint8_t choice)
 {
-	return (struct input){ .check = check_new(CHECK_GRPC), .protocol = &hc_grpc_protocol };
+	struct check *c = check_new(CHECK_GRPC);
+
+	c->tls = choice & 1 ? CHECK_TLS_REQUIRED : CHECK_TLS_OFF;
+	return (struct input){ .check = c,
+			       .protocol = &hc_grpc_protocol,
+			       .is_trusted = choice & 2 };
 }
 
 static struct input https(uint8_t choice)
@@ -95,7 +102,7 @@ static struct input input_of(uint8_t choice)
 		return postgresql(choice);
 	if (choice & 0x40)
 		return redis(choice);
-	return choice & 0x20 ? grpc() : full(choice);
+	return choice & 0x20 ? grpc(choice) : full(choice);
 }
 
 /* A block of its own for each piece shows a step beyond it. */

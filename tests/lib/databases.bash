@@ -63,6 +63,28 @@ eventually() {
 	return 1
 }
 
+# certificates NAME...: in $run/pki an authority, "ca.crt" and "ca.key", and of it "NAME.crt" and
+# "NAME.key" for each name. "stranger" has one of its own, which nobody vouches for.
+certificates() {
+	local ec="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2" name
+	mkdir -p "$run/pki"
+	(
+		cd "$run/pki" || exit
+		# shellcheck disable=SC2086
+		openssl req -x509 $ec -keyout ca.key -out ca.crt -subj /CN=test-ca
+		# shellcheck disable=SC2086
+		openssl req -x509 $ec -keyout stranger.key -out stranger.crt -subj /CN=stranger \
+			-addext subjectAltName=DNS:stranger
+		for name in "$@"; do
+			# shellcheck disable=SC2086
+			openssl req -x509 $ec -keyout "$name.key" -out "$name.crt" -subj "/CN=$name" \
+				-CA ca.crt -CAkey ca.key -addext basicConstraints=critical,CA:FALSE \
+				-addext "subjectAltName=DNS:$name"
+		done
+		chmod 644 ./*
+	) >"$run/pki.log" 2>&1
+}
+
 # probe PORT KEY=VALUE...: what the prober says of the server at that port.
 probe() { there "$build/tools/prober" "127.0.0.1:$1" interval=1000 timeout=1000 "${@:2}"; }
 

@@ -81,6 +81,14 @@ static int pull_timeout(gnutls_transport_ptr_t arg, unsigned ms)
 	return ((struct talk *)arg)->in.len > 0;
 }
 
+static int speak(gnutls_session_t session, const char *protocol)
+{
+	const gnutls_datum_t text = { (unsigned char *)(uintptr_t)protocol,
+				      (unsigned)strlen(protocol) };
+
+	return gnutls_alpn_set_protocols(session, &text, 1, 0);
+}
+
 static void *accepted(void *arg, struct fake_conn *c)
 {
 	struct talk *t = xcalloc(1, sizeof(*t));
@@ -92,6 +100,8 @@ static void *accepted(void *arg, struct fake_conn *c)
 	t->server->sent = 0;
 	bad |= gnutls_set_default_priority(t->session);
 	bad |= gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->server->credentials);
+	if (t->server->alpn)
+		bad |= speak(t->session, t->server->alpn);
 	assert(!bad);
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_push_function(t->session, push);
@@ -106,7 +116,8 @@ static void *accepted(void *arg, struct fake_conn *c)
 static void answer(struct talk *t)
 {
 	const char *text = t->server->answer;
-	size_t left = strlen(text), most = t->server->record ? t->server->record : left;
+	size_t left = t->server->len ? t->server->len : strlen(text);
+	size_t most = t->server->record ? t->server->record : left;
 
 	t->server->requests++;
 	while (left > 0) {

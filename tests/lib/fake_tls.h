@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An HTTP server behind TLS, on a fake network: what it sends may be cut
- * anywhere, and what then happens is the test's.
+ * A server behind TLS, on a fake network: it answers a request, whatever that
+ * is, and closes. What it sends may be cut anywhere, and what then happens is
+ * the test's.
  */
 #ifndef TESTS_LIB_FAKE_TLS_H
 #define TESTS_LIB_FAKE_TLS_H
@@ -15,6 +16,8 @@
 
 struct fake_tls {
 	const char *answer; /* to each request, before it closes */
+	size_t len;	    /* of it; 0: it is a text */
+	const char *alpn;   /* what it speaks; NULL: it knows nothing of ALPN */
 	size_t record;	    /* bytes of it in each record; 0: as many as it holds */
 	size_t cut;	    /* it sends no more bytes than that, of TLS; SIZE_MAX: all of them */
 	enum fake_then then;

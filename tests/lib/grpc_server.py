@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""grpc_server.py PORT [--without-health]
+"""grpc_server.py PORT [--without-health] [--tls CERT KEY [--demands CA]]
 
 A server of gRPC's own library, whose Health/Check answers by the name of the
-service; the messages are written by hand. Says "serves" once it does.
+service; the messages are written by hand. Says "serves" once it does. With
+--demands it talks to who has a certificate of that authority.
 """
+import argparse
 import concurrent.futures
-import sys
 import threading
 
 import grpc
@@ -36,14 +37,33 @@ def check(request, context):
     context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
 
 
+def credentials(options):
+    with open(options.tls[0], "rb") as cert, open(options.tls[1], "rb") as key:
+        pair = (key.read(), cert.read())
+    if not options.demands:
+        return grpc.ssl_server_credentials([pair])
+    with open(options.demands, "rb") as ca:
+        return grpc.ssl_server_credentials([pair], ca.read(), True)
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port")
+    parser.add_argument("--without-health", action="store_true")
+    parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--demands")
+    options = parser.parse_args()
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
-    if "--without-health" not in sys.argv:
+    if not options.without_health:
         handlers = {"Check": grpc.unary_unary_rpc_method_handler(check)}
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),)
         )
-    server.add_insecure_port(f"127.0.0.1:{sys.argv[1]}")
+    at = f"127.0.0.1:{options.port}"
+    if options.tls:
+        server.add_secure_port(at, credentials(options))
+    else:
+        server.add_insecure_port(at)
     server.start()
     print("serves", flush=True)
     server.wait_for_termination()

@@ -20,6 +20,25 @@
 
 static const char *const well = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
+#define GRPC_SERVING                              \
+	"\0\0\0\4\0\0\0\0\0"                      \
+	"\0\0\1\1\4\0\0\0\1\x88"                  \
+	"\0\0\7\0\0\0\0\0\1\0\0\0\0\2\x08\1"      \
+	"\0\0\x0f\1\5\0\0\0\1\0\x0bgrpc-status\1" \
+	"0"
+
+/* A type of check that goes by TLS from the beginning, and a server that is well. */
+struct kind {
+	enum check_type type;
+	const char *answer;
+	size_t len;
+	const char *alpn;
+};
+static const struct kind https = { CHECK_HTTPS, NULL, 0, NULL };
+static const struct kind redis = { CHECK_REDIS, "+PONG\r\n", 0, NULL };
+static const struct kind grpc = { CHECK_GRPC, GRPC_SERVING, sizeof(GRPC_SERVING) - 1, "h2" };
+static const struct kind *const kinds[] = { &https, &redis, &grpc };
+
 struct ground {
 	struct world w;
 	struct pki *pki;
@@ -30,21 +49,31 @@ struct ground {
 	uint64_t id;
 };
 
-static void ground_up(struct ground *g, const char *secret)
+static void ground_of(struct ground *g, const struct kind *k, const char *secret)
 {
 	*g = (struct ground){ .w = world_new(1, 100) };
 	g->pki = pki_new("ours");
 	g->pair = pki_issue(g->pki, "www.example.org");
-	g->tls = (struct fake_tls){ .answer = well, .cut = SIZE_MAX };
+	g->tls = (struct fake_tls){ .answer = k->answer ? k->answer : well,
+				    .len = k->len,
+				    .alpn = k->alpn,
+				    .cut = SIZE_MAX };
 	fake_tls_init(&g->tls, &g->pair);
 	g->service = fake_tls_service(&g->tls);
 	check_unref(g->w.check);
-	g->w.check = check_new(CHECK_HTTPS);
+	g->w.check = check_new(k->type);
 	g->w.check->secret = secret ? xstrdup(secret) : NULL;
-	g->w.check->host = xstrdup("www.example.org");
+	g->w.check->server_name = xstrdup("www.example.org");
+	if (check_has(k->type) & CHECK_HAS_TLS)
+		g->w.check->tls = CHECK_TLS_REQUIRED;
 	g->server = world_server(&g->w, 1);
 	g->server->service = &g->service;
 	g->id = world_put(&g->w, 1, VERDICT_UNKNOWN);
+}
+
+static void ground_up(struct ground *g, const char *secret)
+{
+	ground_of(g, &https, secret);
 }
 
 static void ground_down(struct ground *g)
@@ -153,6 +182,60 @@ static void whom_to_trust_may_come_later_and_change(void **state)
 	pki_free(others);
 }
 
+static void each_type_asks_whom_it_trusts_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct pki *others = pki_new("others");
+		struct ground g;
+
+		ground_of(&g, kinds[i], "web/check");
+		world_run_ms(&g.w, 10000);
+		assert_int_equal(verdict(&g).reason, HC_REASON_NO_SECRET);
+		assert_int_equal(g.tls.connections, 0);
+		tell_ca(&g, pki_ca(g.pki));
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 5000) >= 0);
+		world_run_ms(&g.w, 10000);
+		assert_int_equal(verdict(&g).reason, HC_REASON_OK);
+		assert_int_equal(verdict(&g).failed, 0);
+		assert_true(g.tls.requests > 3);
+		tell_ca(&g, pki_ca(others));
+		world_run_ms(&g.w, 1000); /* what was under way ends */
+		g.tls.requests = 0;
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 5000) >= 0);
+		assert_int_equal(verdict(&g).reason, HC_REASON_TLS);
+		assert_int_equal(g.tls.requests, 0);
+		/* What is no certificate takes nobody out: it is as if there were no Secret. */
+		tell_ca(&g, pki_ca(g.pki));
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 5000) >= 0);
+		tell_ca(&g, "no certificate");
+		world_run_ms(&g.w, MINUTE_MS);
+		assert_int_equal(verdict(&g).state, VERDICT_UP);
+		assert_int_equal(verdict(&g).reason, HC_REASON_NO_SECRET);
+		ground_down(&g);
+		pki_free(others);
+	}
+}
+
+static void grpc_is_h2_or_nothing(void **state)
+{
+	static const char *const others[] = { NULL, "http/1.1" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct ground g;
+
+		ground_of(&g, &grpc, NULL);
+		g.tls.alpn = others[i];
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+		assert_int_equal(verdict(&g).reason, HC_REASON_NO_HTTP2);
+		assert_int_equal(g.tls.requests, 0);
+		g.tls.alpn = "h2";
+		assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 5000) >= 0);
+		ground_down(&g);
+	}
+}
+
 /* All of them are there when it is looked at first. */
 static void a_page_may_come_in_many_small_records(void **state)
 {
@@ -181,16 +264,15 @@ static bool is_of_a_cut(enum hc_reason r, enum fake_then then)
 	return then == FAKE_THEN_WAITS ? r == HC_REASON_TIMEOUT : r == HC_REASON_CLOSED;
 }
 
-static void a_server_that_stops_anywhere_is_down(void **state)
+static void stop_anywhere(const struct kind *kind)
 {
 	static const enum fake_then thens[] = { FAKE_THEN_WAITS, FAKE_THEN_ENDS, FAKE_THEN_RESETS };
 
-	(void)state;
 	for (size_t k = 0;; k++) {
 		struct ground g;
 		bool is_whole;
 
-		ground_up(&g, NULL);
+		ground_of(&g, kind, NULL);
 		g.tls.cut = k * STEP;
 		g.tls.then = thens[k % ARRAY_LEN(thens)];
 		g.server->piece = k % 2 ? 100 : 0;
@@ -205,12 +287,21 @@ static void a_server_that_stops_anywhere_is_down(void **state)
 	}
 }
 
+static void a_server_that_stops_anywhere_is_down(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		stop_anywhere(kinds[i]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_asked_on_time_and_judged),
 		cmocka_unit_test(what_it_says_besides_is_told_at_once),
 		cmocka_unit_test(whom_to_trust_may_come_later_and_change),
+		cmocka_unit_test(each_type_asks_whom_it_trusts_alone),
+		cmocka_unit_test(grpc_is_h2_or_nothing),
 		cmocka_unit_test(a_page_may_come_in_many_small_records),
 		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
 	};

@@ -5,12 +5,14 @@
  * The probe engine with checks of one server, on real sockets.
  *
  *   type=TYPE                         of check (mysql)
- *   user=NAME password=WORD ca=FILE   the Secret; without user there is none, and but
- *                                     for mysql no login is asked for
+ *   user=NAME password=WORD ca=FILE cert=FILE key=FILE
+ *                                     the Secret; without any there is none, and but for mysql
+ *                                     none is asked for
  *   role=ROLE tls=TLS lag=S           as the check has them
  *   send=BYTES answer=BYTES           likewise
  *   name=NAME record=TYPE rcodes=LIST what dns asks for, and takes
  *   host=NAME service=NAME            likewise
+ *   server=NAME                       whom its certificate has to be for
  *   interval=MS timeout=MS            (100, 100)
  *   checks=N      ends after N probes (1)
  *   targets=N     checks that differ in their timeout only: N at a time (1)
@@ -35,11 +37,12 @@
 #include "healthcheck/engine.h"
 #include "healthcheck/io.h"
 
-#define SECRET "test/login"
+#define SECRET	 "test/login"
+#define AS_IT_IS UINT32_MAX /* the type's default */
 
 struct options {
 	struct endpoint to;
-	char *user, *password, *ca, *host, *service;
+	char *user, *password, *ca, *cert, *key, *host, *service, *server;
 	enum check_type type;
 	char *send, *answer, *name;
 	uint32_t record;
@@ -62,12 +65,12 @@ static ssize_t recv_and_die(void *arg, int fd, void *data, size_t len)
 
 static char *read_all(const char *path)
 {
-	static char text[HC_SECRET_CA_MAX + 1];
+	char *text = xmalloc(HC_SECRET_CA_MAX + 1);
 	FILE *f = fopen(path, "re");
 
 	if (!f)
 		err(1, "%s", path);
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	text[fread(text, 1, HC_SECRET_CA_MAX, f)] = '\0';
 	fclose(f);
 	return text;
 }
@@ -121,12 +124,28 @@ static bool text_option(struct options *o, const char *key, char *value)
 	} texts[] = {
 		{ "user", &o->user },	    { "password", &o->password }, { "send", &o->send },
 		{ "answer", &o->answer },   { "name", &o->name },	  { "host", &o->host },
-		{ "service", &o->service },
+		{ "service", &o->service }, { "server", &o->server },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (strcmp(key, texts[i].key) == 0) {
 			*texts[i].to = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool file_option(struct options *o, const char *key, const char *path)
+{
+	const struct {
+		const char *key;
+		char **to;
+	} files[] = { { "ca", &o->ca }, { "cert", &o->cert }, { "key", &o->key } };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		if (strcmp(key, files[i].key) == 0) {
+			*files[i].to = read_all(path);
 			return true;
 		}
 	}
@@ -140,9 +159,9 @@ static void option(struct options *o, char *text)
 	if (!value)
 		errx(1, "KEY=VALUE, not %s", text);
 	*value++ = '\0';
-	if (strcmp(text, "ca") == 0)
-		o->ca = read_all(value);
-	else if (strcmp(text, "until") == 0)
+	if (file_option(o, text, value))
+		return;
+	if (strcmp(text, "until") == 0)
 		o->until = value;
 	else if (strcmp(text, "die") == 0)
 		o->dies = strcmp(value, "greeting") == 0;
@@ -169,6 +188,25 @@ static void put_question(struct check *c, const struct options *o)
 		c->dns_rcodes = o->rcodes;
 }
 
+static bool has_secret(const struct options *o)
+{
+	return o->user || o->ca || o->cert;
+}
+
+static void put_secret(struct hc_engine *e, const struct options *o)
+{
+	struct hc_secret s = { .name = xstrdup(SECRET), .present = true };
+
+	s.username = o->user;
+	if (o->user)
+		s.password = o->password ? o->password : o->user + strlen(o->user);
+	s.ca_pem = o->ca;
+	s.certificate = o->cert;
+	s.key = o->key;
+	hc_engine_put_secret(e, &s);
+	free(s.name);
+}
+
 static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 {
 	struct hc_target t = { .initial = VERDICT_UNKNOWN };
@@ -176,14 +214,15 @@ static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 	t.check = check_new(o->type);
 	t.endpoint = check_endpoint(t.check, &o->to);
 	put_question(t.check, o);
-	if (o->user || o->type == CHECK_MYSQL)
+	if (has_secret(o) || o->type == CHECK_MYSQL)
 		t.check->secret = xstrdup(SECRET);
 	t.check->role = (enum check_role)o->role;
-	if (check_has(o->type) & CHECK_HAS_TLS)
+	if (check_has(o->type) & CHECK_HAS_TLS && o->tls != AS_IT_IS)
 		t.check->tls = (enum check_tls)o->tls;
 	t.check->max_lag_s = o->lag;
 	t.check->host = o->host ? xstrdup(o->host) : NULL;
 	t.check->service = o->service ? xstrdup(o->service) : NULL;
+	t.check->server_name = o->server ? xstrdup(o->server) : NULL;
 	t.check->interval_ms = o->interval;
 	t.check->fast_ms = 100;
 	t.check->timeout_ms = o->timeout - i;
@@ -245,7 +284,7 @@ static void run(struct hc_engine *e, const struct hc_net *n, const struct option
 int main(int argc, char **argv)
 {
 	struct options o = { .type = CHECK_MYSQL,
-			     .tls = CHECK_TLS_PREFERRED,
+			     .tls = AS_IT_IS,
 			     .interval = 100,
 			     .timeout = 100,
 			     .checks = 1,
@@ -267,15 +306,8 @@ int main(int argc, char **argv)
 	if (o.dies)
 		c.io.recv = recv_and_die;
 	e = hc_engine_new(&c);
-	if (o.user) {
-		struct hc_secret s = { .name = xstrdup(SECRET), .present = true };
-
-		s.username = o.user;
-		s.password = o.password ? o.password : o.user + strlen(o.user);
-		s.ca_pem = o.ca;
-		hc_engine_put_secret(e, &s);
-		free(s.name);
-	}
+	if (has_secret(&o))
+		put_secret(e, &o);
 	id = put(e, &o, 0);
 	for (uint32_t i = 1; i < o.targets; i++)
 		put(e, &o, i);
