@@ -82,10 +82,12 @@ static const char *part_fault(const char *certificate, const char *key)
 		gnutls_x509_crt_deinit(chain[i]);
 	gnutls_free(chain);
 	if (r < 0 || !count)
-		return "has a tls.crt that holds no certificate in PEM";
+		return "has a tls.crt that holds no certificate in PEM (-----BEGIN "
+		       "CERTIFICATE-----)";
 	return strstr(key, "ENCRYPTED") ? "has a tls.key that is encrypted: take its passphrase "
 					  "away (openssl pkey)"
-					: "has a tls.key that holds no private key in PEM";
+					: "has a tls.key that holds no private key in PEM "
+					  "(-----BEGIN PRIVATE KEY-----)";
 }
 
 static const char *pair_fault(const char *certificate, const char *key)
@@ -98,7 +100,9 @@ static const char *pair_fault(const char *certificate, const char *key)
 	    0)
 		fault = part_fault(certificate, key);
 	else if (!fit(c))
-		fault = "has a tls.key that does not belong to its tls.crt";
+		fault = "has a tls.key that does not belong to its tls.crt: put in the two that "
+			"were made for "
+			"each other";
 	gnutls_certificate_free_credentials(c);
 	return fault;
 }

@@ -15,6 +15,7 @@ struct talk {
 	struct fake_conn *conn;
 	gnutls_session_t session;
 	struct buf in;
+	size_t wanted; /* bytes of TLS, sent or cut */
 	bool is_up, is_over;
 };
 
@@ -50,6 +51,7 @@ static ssize_t push(gnutls_transport_ptr_t arg, const void *data, size_t len)
 	struct fake_tls *s = t->server;
 	size_t left = s->cut - s->sent, n = len < left ? len : left;
 
+	t->wanted += len;
 	if (t->is_over)
 		return (ssize_t)len;
 	if (n)
@@ -128,6 +130,7 @@ static void answer(struct talk *t)
 		text += n;
 		left -= (size_t)n;
 	}
+	t->server->told += left == 0 && t->wanted <= t->server->cut;
 	(void)!gnutls_bye(t->session, GNUTLS_SHUT_WR);
 	if (!t->is_over)
 		fake_conn_end(t->conn);

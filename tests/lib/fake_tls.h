@@ -22,8 +22,8 @@ struct fake_tls {
 	size_t cut;	    /* it sends no more bytes than that, of TLS; SIZE_MAX: all of them */
 	enum fake_then then;
 	/* what it saw */
-	uint32_t connections, closed, requests;
-	size_t sent; /* on the last connection */
+	uint32_t connections, closed, requests, told; /* told: whole answers */
+	size_t sent;				      /* on the last connection */
 	/* the inside */
 	void *credentials;
 };

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "agent/base/xalloc.h"
+#include "tests/lib/pki.h"
 
 struct ground {
 	struct hc_logins *logins;
@@ -108,6 +109,63 @@ static void a_secret_may_come_before_or_after_its_target(void **state)
 	hc_account_unref(a);
 	put(g, "db/check", NULL);
 	assert_false(begins_full(g, l));
+	hc_login_free(l);
+}
+
+/* Each has use for something else of a Secret, and for any of it. */
+static void a_secret_holds_what_its_check_has_use_for(void **state)
+{
+	static const struct {
+		enum check_type type;
+		enum check_tls tls;
+		bool by_login, by_ca;
+	} rows[] = {
+		{ CHECK_MYSQL, CHECK_TLS_REQUIRED, true, false },
+		{ CHECK_HTTPS, CHECK_TLS_OFF, false, true },
+		{ CHECK_REDIS, CHECK_TLS_OFF, true, false },
+		{ CHECK_REDIS, CHECK_TLS_REQUIRED, true, true },
+		{ CHECK_GRPC, CHECK_TLS_REQUIRED, false, true },
+	};
+	struct ground *g = *state;
+	struct pki *ca = pki_new("ours");
+	struct hc_secret s = { .name = xstrdup("db/check"), .present = true };
+
+	s.ca_pem = xstrdup(pki_ca(ca));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hc_login *l;
+
+		check_unref(g->check);
+		g->check = check_new(rows[i].type);
+		g->check->tls = rows[i].tls;
+		g->check->secret = xstrdup("db/check");
+		l = login_of(g);
+		put(g, "db/check", "a word");
+		assert_int_equal(begins_full(g, l), rows[i].by_login);
+		hc_logins_put(g->logins, &s);
+		assert_int_equal(begins_full(g, l), rows[i].by_ca);
+		hc_login_free(l);
+	}
+	hc_secret_done(&s);
+	pki_free(ca);
+}
+
+/* Core tells of none that is so. Nobody must be taken out for it, nor trusted that was not meant. */
+static void certificates_that_are_no_use_are_no_secret(void **state)
+{
+	struct ground *g = *state;
+	struct hc_login *l = login_of(g);
+	struct hc_secret s = { .name = xstrdup("db/check"), .present = true };
+
+	s.username = xstrdup("parasaus");
+	s.password = xstrdup("a word");
+	s.ca_pem = xstrdup("no certificate");
+	hc_logins_put(g->logins, &s);
+	assert_false(begins_full(g, l));
+	assert_int_equal(ends(g, l, HC_LOGIN_NONE, ok).reason, HC_REASON_NO_SECRET);
+	assert_string_equal(notice(g),
+			    "Secret db/check is not known, or lacks what its check needs: "
+			    "servers it is for are probed half-open");
+	hc_secret_done(&s);
 	hc_login_free(l);
 }
 
@@ -286,6 +344,8 @@ int main(void)
 #define GROUND(test) cmocka_unit_test_setup_teardown(test, up, down)
 	static const struct CMUnitTest tests[] = {
 		GROUND(a_secret_may_come_before_or_after_its_target),
+		GROUND(a_secret_holds_what_its_check_has_use_for),
+		GROUND(certificates_that_are_no_use_are_no_secret),
 		GROUND(a_missing_secret_is_told_once),
 		GROUND(commit_forgets_secrets_that_nobody_is_for),
 		GROUND(a_server_is_spared_after_many_broken_logins),

@@ -420,9 +420,13 @@ static void certificates_that_are_no_use_are_told(void **state)
 		{ NULL, pair.cert, NULL, "has a tls.crt, but lacks the key tls.key" },
 		{ NULL, NULL, pair.key, "has a tls.key, but lacks the key tls.crt" },
 		{ pki_ca(ca), pair.cert, other.key,
-		  "has a tls.key that does not belong to its tls.crt" },
-		{ NULL, pair.key, pair.key, "has a tls.crt that holds no certificate in PEM" },
-		{ NULL, pair.cert, pair.cert, "has a tls.key that holds no private key in PEM" },
+		  "has a tls.key that does not belong to its tls.crt: put in the two that were "
+		  "made for "
+		  "each other" },
+		{ NULL, pair.key, pair.key,
+		  "has a tls.crt that holds no certificate in PEM (-----BEGIN CERTIFICATE-----)" },
+		{ NULL, pair.cert, pair.cert,
+		  "has a tls.key that holds no private key in PEM (-----BEGIN PRIVATE KEY-----)" },
 		{ NULL, pair.cert, encrypted,
 		  "has a tls.key that is encrypted: take its passphrase away (openssl pkey)" },
 		{ "no certificate", NULL, NULL,
