@@ -39,7 +39,7 @@ export function span(n) {
 export function checkWords(check) {
 	if (check.type === 'none')
 		return t('check.none');
-	const what = [check.type, check.port ? ':' + check.port : '', check.path, check.service, check.host, check.serverName, check.expect,
+	const what = [check.type, check.tls === 'required' && 'TLS', check.port ? ':' + check.port : '', check.path, check.service, check.host, check.serverName, check.expect,
 		check.match && '"' + check.match + '"', check.role && check.role !== 'any' && check.role,
 		check.dnsName && check.dnsName + ' ' + check.dnsType, check.dnsRcodes];
 
