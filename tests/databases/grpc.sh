@@ -60,7 +60,7 @@ if ! grpc_start tls 7011 --tls "$pki/server.example.crt" "$pki/server.example.ke
 	exit 1
 fi
 secured() { is "$1" "$2" "$3" type=grpc tls=required "${@:4}"; }
-unsecured() { secured "$1" "unknown: $2\|down: $2" "${@:3}"; }
+unsecured() { secured "$1" "unknown: \($2\)\|down: \($2\)" "${@:3}"; }
 secured "a server with TLS" "up: ok" 7011
 secured "... a service of its" "up: ok" 7011 service=shop.v1.Cart
 unsecured "... one that does not serve" "not serving" 7011 service=shop.v1.Stock

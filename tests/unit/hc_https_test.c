@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* https probes of real servers: whom they trust, what they show, and what they make of the rest. */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -270,6 +271,45 @@ static void without_its_secret_it_is_half_open(void **state)
 	check_unref(c);
 }
 
+static int note_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
+			int *out_fd)
+{
+	(void)to;
+	(void)token;
+	(void)out_fd;
+	*(bool *)arg = complete;
+	return -ENETDOWN;
+}
+
+static bool is_complete(enum check_type type, enum check_tls tls, const char *secret)
+{
+	const struct endpoint to = { .port = 1, .protocol = 6 };
+	bool complete = false;
+	const struct hc_io io = { .connect = note_connect, .arg = &complete };
+	struct check *c = check_of(secret, NULL, NULL);
+	struct hc_outcome out;
+	struct hc_probe p;
+
+	c->type = type;
+	c->tls = tls;
+	assert_true(hc_probe_start(&p, &io, c, &to, NULL, 77, &out));
+	hc_probe_stop(&p, &io);
+	check_unref(c);
+	return complete;
+}
+
+/* An acknowledgement that is held back would hold the handshake up, too. */
+static void a_connection_of_tls_is_whole_at_once(void **state)
+{
+	(void)state;
+	assert_false(is_complete(CHECK_REDIS, CHECK_TLS_OFF, NULL));
+	assert_true(is_complete(CHECK_REDIS, CHECK_TLS_REQUIRED, NULL));
+	assert_false(is_complete(CHECK_GRPC, CHECK_TLS_OFF, NULL));
+	assert_true(is_complete(CHECK_GRPC, CHECK_TLS_REQUIRED, NULL));
+	/* Half-open, without the Secret. */
+	assert_false(is_complete(CHECK_GRPC, CHECK_TLS_REQUIRED, "web/check"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -281,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_it_answers_is_judged_as_with_http, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(who_speaks_no_tls_says_so, ground_up, ground_down),
+		cmocka_unit_test(a_connection_of_tls_is_whole_at_once),
 		cmocka_unit_test_setup_teardown(without_its_secret_it_is_half_open, ground_up,
 						ground_down),
 	};
