@@ -398,7 +398,7 @@ export class Pools extends Component {
 
 		return html`<div class="summary">
 			<span role="status" class="count">${total === undefined ? t('loading')
-				: t('count', { n: total, m: counts ? counts.pools.total : total })}</span>
+				: t('count', { n: total, m: Math.max(total, counts?.pools.total ?? 0) })}</span>
 			${news && html`<button type="button" class="news" onClick=${() => this.reload()}>${news}</button>`}
 			<span class="space"></span>
 			${this.changeMany(total)}
