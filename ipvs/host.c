@@ -170,27 +170,61 @@ static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum 
 	return 0;
 }
 
+/* What is written between the two is not heard of. */
+static int begin_writing(struct ipvs_host *h, uint32_t *out_before, struct err *err)
+{
+	int r = host_rules_generation(h->rules, out_before);
+
+	if (r < 0)
+		return err_set(err, r, "nftables: %s", strerror(-r));
+	host_watch_rules_pause(h->watch);
+	return 0;
+}
+
+static void end_writing(struct ipvs_host *h, uint32_t before)
+{
+	uint32_t after = 0;
+
+	host_watch_rules_resume(h->watch);
+	/* At most one is ours: somebody else wrote while we did not listen. */
+	if (host_rules_generation(h->rules, &after) < 0 || after - before > 1)
+		host_watch_rules_trigger(h->watch);
+}
+
 static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum surplus surplus,
 		       struct err *err)
 {
 	bool any = !h->rules_right;
 	uint32_t before = 0;
-	uint32_t after = 0;
 	int r;
 
 	for (size_t i = 0; i < c->count && !any; i++)
 		any = host_rules_has(c->v[i].part);
 	if (!any)
 		return 0;
-	r = host_rules_generation(h->rules, &before);
+	r = begin_writing(h, &before, err);
 	if (r < 0)
-		return err_set(err, r, "nftables: %s", strerror(-r));
-	host_watch_rules_pause(h->watch);
+		return r;
 	r = change_rules(h, c, surplus, err);
-	host_watch_rules_resume(h->watch);
-	/* At most one is ours: somebody else wrote while we did not listen. */
-	if (host_rules_generation(h->rules, &after) < 0 || after - before > 1)
-		host_watch_rules_trigger(h->watch);
+	end_writing(h, before);
+	return r;
+}
+
+static int write_probes(struct ipvs_host *h, struct err *err)
+{
+	uint32_t before = 0;
+	bool wrote = false;
+	int r;
+
+	if (h->probes_right)
+		return 0;
+	r = begin_writing(h, &before, err);
+	if (r < 0)
+		return r;
+	r = host_probes_make(h->probes, &h->notrack, &wrote, err);
+	end_writing(h, before);
+	h->writes += wrote;
+	h->probes_right = r == 0;
 	return r;
 }
 
@@ -229,6 +263,7 @@ static int settle(struct ipvs_host *h, enum surplus surplus, struct err *err)
 	host_keep_first(&first, host_answer_write(h, &c, false, &more, &why), &why);
 	host_keep_first(&first, write_routes(h, &c, false, &why), &why);
 	host_keep_first(&first, write_rules(h, &c, surplus, &why), &why);
+	host_keep_first(&first, write_probes(h, &why), &why);
 	host_keep_first(&first, write_routes(h, &c, true, &why), &why);
 	host_keep_first(&first, host_answer_write(h, &c, true, &more, &why), &why);
 	write_sets(h, &c);
@@ -283,6 +318,8 @@ static int open_parts(struct ipvs_host *h, struct err *err)
 	if (r == 0)
 		r = host_rules_open(h->config, &h->rules, err);
 	if (r == 0)
+		r = host_probes_open(h->config, &h->probes, err);
+	if (r == 0)
 		r = host_sets_open(&h->sets, err);
 	return r;
 }
@@ -317,6 +354,8 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	(void)host_read_links(h, &before);
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
+	if (host_probes_read(h->probes, &h->notrack, &why) < 0 || write_probes(h, &why) < 0)
+		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	host_model_adopt(&h->model);
 	host_tell_open(h);
 	write_sysctls(h, false);
@@ -335,6 +374,7 @@ void ipvs_host_free(struct ipvs_host *h)
 	host_proxies_done(&h->proxies);
 	host_sysctls_free(h->sysctls);
 	host_sets_close(h->sets);
+	host_probes_close(h->probes);
 	host_rules_close(h->rules);
 	host_routes_close(h->routes);
 	host_model_done(&h->model);
@@ -399,6 +439,24 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 void ipvs_host_ours_changed(struct ipvs_host *h)
 {
 	h->rules_right = false;
+}
+
+int ipvs_host_notrack(struct ipvs_host *h, const struct ipvs_notrack *n, struct err *err)
+{
+	h->notrack = *n;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		if (!h->config->probes_from[i].family)
+			h->notrack.parts[i] = (struct ipvs_notrack_part){ 0 };
+	}
+	h->probes_right = false;
+	return write_probes(h, err);
+}
+
+bool ipvs_host_notrack_now(const struct ipvs_host *h, struct ipvs_notrack *out)
+{
+	if (h->probes_right)
+		*out = h->notrack;
+	return h->probes_right;
 }
 
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name)

@@ -8,6 +8,7 @@
  *             ports of `ours`, the guard for all ports of a VIP that is not an
  *             address of an interface; and `arp parasaus`, where the configuration's
  *             `announce` wants silence about VIPs that another machine answers for
+ *   probes    the nftables table `inet parasaus-probes` (host_probes.h), as core says
  *   proxies   a proxy neighbour for each IPv6 VIP on the link of an interface that
  *             this machine answers for (host_proxy.h)
  *   ipsets    for operators' own rules; nothing depends on them (host_set.h)
@@ -71,6 +72,14 @@ MUST_CHECK int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_rep
 			      struct err *err);
 /* The configuration's `ours` is something else now: the next sync makes the rules of that. */
 void ipvs_host_ours_changed(struct ipvs_host *h);
+/*
+ * Connection tracking is to leave these health checks alone; until this is called those that it found
+ * when it was made. Of a family that has no address in the configuration none are.
+ */
+MUST_CHECK int ipvs_host_notrack(struct ipvs_host *h, const struct ipvs_notrack *n,
+				 struct err *err);
+/* What is in force; false: not what it should be, and *out is not written. */
+MUST_CHECK bool ipvs_host_notrack_now(const struct ipvs_host *h, struct ipvs_notrack *out);
 /* Whether the host has an interface of that name. */
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name);
 /*

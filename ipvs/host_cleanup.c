@@ -11,6 +11,7 @@
 #include "agent/base/buf.h"
 #include "agent/base/xalloc.h"
 #include "ipvs/host.h"
+#include "ipvs/host_probes.h"
 #include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
@@ -124,6 +125,21 @@ static int remove_rules(const struct ipvs_config *c, ipvs_host_removed_fn *remov
 	return r;
 }
 
+static int remove_probes(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
+			 struct err *err)
+{
+	struct host_probes *probes = NULL;
+	bool existed = false;
+	int r = host_probes_open(c, &probes, err);
+
+	if (r == 0)
+		r = host_probes_delete(probes, &existed, err);
+	if (r == 0 && existed)
+		removed(arg, "nftables table inet " HOST_PROBES_TABLE);
+	host_probes_close(probes);
+	return r;
+}
+
 struct set_report {
 	ipvs_host_removed_fn *removed;
 	void *arg;
@@ -153,14 +169,15 @@ static int remove_sets(ipvs_host_removed_fn *removed, void *arg, struct err *err
 int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
 		      struct err *err)
 {
-	struct err why[4] = { 0 };
-	int r[4];
+	struct err why[5] = { 0 };
+	int r[5];
 
 	/* Routes before the rules: without the guard a VIP shows the host behind it. */
 	r[0] = remove_proxies(c, removed, arg, &why[0]);
 	r[1] = remove_routes(c, removed, arg, &why[1]);
 	r[2] = remove_rules(c, removed, arg, &why[2]);
 	r[3] = remove_sets(removed, arg, &why[3]);
+	r[4] = remove_probes(c, removed, arg, &why[4]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
 		if (r[i] < 0)
 			return err_set(err, r[i], "%s", why[i].text);

@@ -136,10 +136,12 @@ void host_rules_forget(struct host_model *m)
 
 static int read_rules(struct ipvs_host *h, struct err *err)
 {
+	bool changed = host_watch_rules_changed(h->watch);
 	int r;
 
 	/* Chains and rules only when the kernel says that something changed: it takes long to list. */
-	if (host_watch_rules_changed(h->watch) || !h->rules_right) {
+	h->probes_right = h->probes_right && !changed;
+	if (changed || !h->rules_right) {
 		h->rules_right = false;
 		r = host_rules_check(h->rules, &h->rules_right, err);
 		if (r < 0)

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * libnftables is opened for one transaction at a time and closed again: its
- * context keeps a copy of every table of the host.
- */
 #include "ipvs/host_rules.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/netfilter.h>
-#include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "agent/base/xalloc.h"
 #include "ipvs/host_nft.h"
+#include "ipvs/host_nftables.h"
 
 struct host_rules {
 	const struct ipvs_config *config;
@@ -45,54 +41,6 @@ void host_rules_close(struct host_rules *r)
 	free(r);
 }
 
-/* --- libnftables --- */
-
-static void free_context(struct nft_ctx **ctx)
-{
-	if (*ctx)
-		nft_ctx_free(*ctx);
-}
-
-/* Run commands; *out_text, if asked for, gets what they print and is the caller's. */
-static int run(const char *commands, char **out_text, struct err *err)
-{
-	CLEANUP(free_context) struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	int r;
-
-	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx))
-		return err_set(err, -ENOMEM, "libnftables does not start");
-	/* As independent of this host's /etc as can be: rules as text are compared. */
-	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE |
-					      NFT_CTX_OUTPUT_NUMERIC_PROTO |
-					      NFT_CTX_OUTPUT_NUMERIC_PRIO);
-	r = nft_run_cmd_from_buffer(ctx, commands);
-	if (r != 0) {
-		const char *text = nft_ctx_get_error_buffer(ctx);
-
-		return err_set(err, -EIO, "nftables: %.*s", (int)strcspn(text, "\n"), text);
-	}
-	if (out_text)
-		*out_text = xstrdup(nft_ctx_get_output_buffer(ctx));
-	return 0;
-}
-
-/* Equal but for white space at the beginning of lines and empty lines? */
-static bool same_text(const char *a, const char *b)
-{
-	for (;;) {
-		a += strspn(a, " \t\n");
-		b += strspn(b, " \t\n");
-		size_t n = strcspn(a, "\n");
-
-		if (n != strcspn(b, "\n") || memcmp(a, b, n) != 0)
-			return false;
-		if (n == 0)
-			return true;
-		a += n;
-		b += n;
-	}
-}
-
 /* The tables that there should be. */
 static unsigned wanted_tables(const struct host_rules *r)
 {
@@ -119,10 +67,10 @@ static int list_tables(const struct host_rules *r, char **out, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *inet = NULL;
 	CLEANUP(xfree_ptr) char *arp = NULL;
-	int ret = run("list table inet " HOST_RULES_TABLE "\n", &inet, err);
+	int ret = host_nftables_run("list table inet " HOST_RULES_TABLE "\n", &inet, err);
 
 	if (ret == 0 && wanted_tables(r) & HOST_TABLE_ARP)
-		ret = run("list table arp " HOST_RULES_TABLE "\n", &arp, err);
+		ret = host_nftables_run("list table arp " HOST_RULES_TABLE "\n", &arp, err);
 	if (ret == 0)
 		*out = xasprintf("%s%s", inet, arp ? arp : "");
 	return ret;
@@ -135,9 +83,9 @@ static bool is_right(const struct host_rules *r, const char *listed)
 
 	assert(listed);
 	if (r->shown)
-		return same_text(listed, r->shown);
+		return host_nftables_same(listed, r->shown);
 	host_rules_text(wanted_tables(r), &text);
-	right = same_text(listed, buf_cstr(&text));
+	right = host_nftables_same(listed, buf_cstr(&text));
 	buf_done(&text);
 	return right;
 }
@@ -346,7 +294,7 @@ int host_rules_change(struct host_rules *r, const struct host_change *elements, 
 	(void)r;
 	host_rules_element_text(elements, count, &text);
 	if (text.len)
-		ret = run(buf_cstr(&text), NULL, err);
+		ret = host_nftables_run(buf_cstr(&text), NULL, err);
 	buf_done(&text);
 	return ret;
 }
@@ -363,7 +311,7 @@ int host_rules_replace(struct host_rules *r, const struct host_change *elements,
 		return ret;
 	host_rules_replace_text(there, wanted_tables(r), r->config->ours, r->config->ours_count,
 				elements, count, &text);
-	ret = run(buf_cstr(&text), NULL, err);
+	ret = host_nftables_run(buf_cstr(&text), NULL, err);
 	buf_done(&text);
 	if (ret < 0)
 		return ret;
@@ -388,7 +336,7 @@ int host_rules_delete(struct host_rules *r, unsigned *out_existed, struct err *e
 	if (there & HOST_TABLE_ARP)
 		buf_str(&text, "delete table arp " HOST_RULES_TABLE "\n");
 	if (ret == 0 && there)
-		ret = run(buf_cstr(&text), NULL, err);
+		ret = host_nftables_run(buf_cstr(&text), NULL, err);
 	if (ret == 0)
 		*out_existed = there;
 	return ret;

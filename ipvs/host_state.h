@@ -10,6 +10,7 @@
 #include "ipvs/host_herald.h"
 #include "ipvs/host_link.h"
 #include "ipvs/host_model.h"
+#include "ipvs/host_probes.h"
 #include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
@@ -25,6 +26,8 @@ struct ipvs_host {
 	struct host_model model;
 	struct host_routes *routes;
 	struct host_rules *rules;
+	struct host_probes *probes;
+	struct ipvs_notrack notrack; /* as it should be */
 	struct host_sets *sets;
 	struct host_sysctls *sysctls;
 	struct host_watch *watch;
@@ -38,6 +41,7 @@ struct ipvs_host {
 	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
 	struct addr source_v6;
 	bool rules_right; /* the table is there with chains and rules as they should be */
+	bool probes_right; /* the same of the table for health checks */
 	bool sets_there;
 	bool sets_complained;
 	bool source_complained;

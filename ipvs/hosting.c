@@ -30,6 +30,15 @@ static void tell_problem(struct ipvs_role *r, int error, const char *text)
 	ipvs_tell_trouble(r, &t, error == 0);
 }
 
+void ipvs_hosting_tell_notrack(struct ipvs_role *r)
+{
+	struct ipvs_notrack now;
+
+	r->notrack_due = r->core && !r->host_ops->notrack_now(r->host, &now);
+	if (r->core && !r->notrack_due)
+		ipvs_tell_notrack(r, &now);
+}
+
 static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 {
 	bool failed = ret < 0;
@@ -51,6 +60,8 @@ static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 		r->host_backoff_ms = 0;
 	}
 	r->host_failed = failed;
+	if (r->notrack_due)
+		ipvs_hosting_tell_notrack(r);
 	ipvs_tell_status(r);
 }
 
@@ -143,6 +154,18 @@ void ipvs_hosting_served(struct ipvs_role *r)
 	ret = r->host_ops->served(r->host, &err);
 	if (ret < 0)
 		take_result(r, ret, &err);
+}
+
+void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n)
+{
+	struct err err = { 0 };
+	int ret = r->host_ops->notrack(r->host, n, &err);
+
+	r->notrack_due = true;
+	if (ret < 0)
+		take_result(r, ret, &err);
+	else
+		ipvs_hosting_tell_notrack(r);
 }
 
 static void on_event(void *arg, enum log_level level, const char *text)

@@ -20,6 +20,7 @@
 #include "agent/base/attr.h"
 #include "agent/base/buf.h"
 #include "agent/base/log.h"
+#include "ipvs/notrack.h"
 #include "ipvs/table.h"
 
 enum ipvs_message {
@@ -45,6 +46,9 @@ enum ipvs_message {
 	/* ipvs -> core (stats.h) */
 	IPVS_MSG_STATS = 13,
 	IPVS_MSG_STATS_DESTS = 14, /* the next of the answer that was begun last */
+	/* both ways: struct ipvs_notrack (notrack.h). From core what is to be, which holds at once; to core
+	 * what is in force, when it connects and when that is what it wanted last. */
+	IPVS_MSG_NOTRACK = 15,
 };
 
 struct ipvs_commit {

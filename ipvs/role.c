@@ -142,6 +142,7 @@ static bool take_service(struct ipvs_role *r, uint16_t type, struct wire *body)
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct ipvs_role *r = arg;
+	struct ipvs_notrack notrack;
 	struct ipvs_commit commit;
 	struct endpoint key;
 
@@ -166,6 +167,12 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		return wire_end(body) && key.addr.family && stage(r, &key, NULL);
 	case IPVS_MSG_COUNT:
 		return ipvs_tell_stats(r, body);
+	case IPVS_MSG_NOTRACK:
+		wire_ipvs_notrack(body, &notrack);
+		if (!wire_end(body))
+			return false;
+		ipvs_hosting_notrack(r, &notrack);
+		return true;
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
 		if (!wire_end(body))
@@ -202,6 +209,7 @@ void ipvs_role_connect(struct ipvs_role *r, int fd)
 		r->core = NULL; /* the next core may fare better */
 		return;
 	}
+	ipvs_hosting_tell_notrack(r);
 	ipvs_tell_image(r);
 }
 

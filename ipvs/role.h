@@ -17,6 +17,7 @@
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
 #include "ipvs/announce.h"
+#include "ipvs/notrack.h"
 #include "ipvs/table.h"
 #include "ipvs/timeouts.h"
 
@@ -36,6 +37,9 @@ struct ipvs_config {
 	uint8_t route_protocol; /* rtm_protocol of VIP routes (112) */
 	struct addr node_v4;	/* preferred source of VIP routes; family 0: the kernel's choice */
 	struct addr node_v6;
+	/* Where health checks come from that connection tracking may be kept from, by family (notrack.h);
+	 * family 0: it may not. */
+	struct addr probes_from[IPVS_NOTRACK_PARTS];
 	struct ipvs_timeouts timeouts;
 	struct ipvs_announce announce;
 };

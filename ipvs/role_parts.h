@@ -56,6 +56,8 @@ struct ipvs_host_ops {
 	int (*remove)(void *host, const struct endpoint *keys, size_t count, struct err *err);
 	int (*sync)(void *host, bool prune, uint64_t *out_repairs, struct err *err);
 	void (*ours_changed)(void *host);
+	int (*notrack)(void *host, const struct ipvs_notrack *n, struct err *err);
+	bool (*notrack_now)(void *host, struct ipvs_notrack *out);
 	bool (*has_device)(void *host, const char *name);
 	/* Connections of a destination that is gone for a moment stay, or as before. -errno. */
 	int (*hold_connections)(void *host, bool hold);
@@ -174,6 +176,7 @@ struct ipvs_role {
 	bool host_failed;
 	bool host_pruned;
 	bool host_waits; /* frontends were added that IPVS may not serve yet */
+	bool notrack_due; /* this core has to be told what is in force once it is as it should be */
 
 	/* destinations that drain */
 	struct ipvs_row **drains;
@@ -264,6 +267,10 @@ MUST_CHECK int ipvs_hosting_open(struct ipvs_role *r, struct err *err);
 void ipvs_hosting_close(struct ipvs_role *r);
 /* What is ours is something else now: the rules around IPVS are made of it. */
 void ipvs_hosting_follow(struct ipvs_role *r);
+/* Which health checks connection tracking is to leave alone. Core is told when that is so. */
+void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n);
+/* A core that has just connected is told what is in force, too. */
+void ipvs_hosting_tell_notrack(struct ipvs_role *r);
 /* Everything is as wanted and every source has delivered: what is left over can go. */
 void ipvs_hosting_prune(struct ipvs_role *r);
 
@@ -292,6 +299,7 @@ void ipvs_tell_image(struct ipvs_role *r); /* and all troubles, and the status *
 void ipvs_tell_stop(struct ipvs_role *r);
 void ipvs_tell_trouble(struct ipvs_role *r, const struct ipvs_trouble *t, bool over);
 void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struct ipvs_dest *d);
+void ipvs_tell_notrack(struct ipvs_role *r, const struct ipvs_notrack *n);
 /* Answers the question in `body`; false: it is malformed. */
 MUST_CHECK bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body);
 void ipvs_tell_event(struct ipvs_role *r, enum log_level level, const char *fmt, ...)

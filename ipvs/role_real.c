@@ -40,6 +40,16 @@ static void real_ours_changed(void *host)
 	ipvs_host_ours_changed(host);
 }
 
+static int real_notrack(void *host, const struct ipvs_notrack *n, struct err *err)
+{
+	return ipvs_host_notrack(host, n, err);
+}
+
+static bool real_notrack_now(void *host, struct ipvs_notrack *out)
+{
+	return ipvs_host_notrack_now(host, out);
+}
+
 static bool real_has_device(void *host, const char *name)
 {
 	return ipvs_host_has_device(host, name);
@@ -67,6 +77,8 @@ static const struct ipvs_host_ops real_host = {
 	.remove = real_remove,
 	.sync = real_sync,
 	.ours_changed = real_ours_changed,
+	.notrack = real_notrack,
+	.notrack_now = real_notrack_now,
 	.has_device = real_has_device,
 	.hold_connections = real_hold_connections,
 	.writes = real_writes,

@@ -56,6 +56,14 @@ void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struc
 	channel_send(r->core, IPVS_MSG_IDLE, &b);
 }
 
+void ipvs_tell_notrack(struct ipvs_role *r, const struct ipvs_notrack *n)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	wire_put_ipvs_notrack(&b, n);
+	channel_send(r->core, IPVS_MSG_NOTRACK, &b);
+}
+
 /* The service as the kernel holds it, oldest first, of what was counted, which is newest first. */
 static uint64_t fingerprint_of(const struct ipvs_row *row, const struct ipvs_stats *counted)
 {

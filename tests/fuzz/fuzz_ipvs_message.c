@@ -44,6 +44,7 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 	struct ipvs_commit commit;
 	struct ipvs_status status;
 	struct ipvs_problem problem;
+	struct ipvs_notrack notrack;
 	struct ipvs_stats_answer answer;
 	int r;
 
@@ -66,6 +67,11 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 		if (r == 1)
 			ipvs_stats_done(&answer.stats);
 		return r >= 0;
+	case IPVS_MSG_NOTRACK:
+		wire_ipvs_notrack(body, &notrack);
+		for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++)
+			assert(notrack.parts[i].count <= IPVS_NOTRACK_SOME_MAX);
+		return wire_end(body);
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
 		return wire_end(body);

@@ -88,6 +88,23 @@ static int fake_sync(void *host, bool prune, uint64_t *out_repairs, struct err *
 	return h->fail ? err_set(err, h->fail, "no route could be read") : 0;
 }
 
+static int fake_notrack(void *host, const struct ipvs_notrack *n, struct err *err)
+{
+	struct fake_host *h = host;
+
+	h->notrack = *n;
+	return h->fail ? err_set(err, h->fail, "no table could be made") : 0;
+}
+
+static bool fake_notrack_now(void *host, struct ipvs_notrack *out)
+{
+	const struct fake_host *h = host;
+
+	if (!h->fail)
+		*out = h->notrack;
+	return !h->fail;
+}
+
 static bool fake_has_device(void *host, const char *name)
 {
 	const struct fake_host *h = host;
@@ -127,6 +144,8 @@ void fake_host_init(struct fake_host *h)
 		.remove = fake_remove,
 		.sync = fake_sync,
 		.ours_changed = fake_ours_changed,
+		.notrack = fake_notrack,
+		.notrack_now = fake_notrack_now,
 		.has_device = fake_has_device,
 		.hold_connections = fake_hold_connections,
 		.writes = fake_writes,

@@ -58,6 +58,8 @@ struct world {
 	char last_event[400];
 	struct buf said; /* of all events */
 	struct endpoint last_idle;
+	struct ipvs_notrack notrack;
+	unsigned notracks;
 	struct ipvs_stats_reader stats_reader;
 	struct ipvs_stats_answer counted; /* the last */
 	uint64_t generation;
@@ -143,6 +145,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_STATS:
 	case IPVS_MSG_STATS_DESTS:
 		take_stats(w, type, body);
+		break;
+	case IPVS_MSG_NOTRACK:
+		wire_ipvs_notrack(body, &w->notrack);
+		w->notracks++;
 		break;
 	case IPVS_MSG_EVENT:
 		wire_u8(body);
@@ -498,6 +504,51 @@ static void a_failing_host_stops_nothing_and_is_tried_again(void **state)
 	assert_int_equal(w->problem_count, 0);
 	assert_non_null(strstr(w->last_event, "as wanted again"));
 	assert_int_equal(w->status.problems, 0);
+}
+
+static void send_notrack(struct world *w, enum ipvs_notrack_mode mode)
+{
+	struct ipvs_notrack n = { .parts = { { .mode = mode } } };
+	struct buf b = { 0 };
+
+	wire_put_ipvs_notrack(&b, &n);
+	channel_send(w->core, IPVS_MSG_NOTRACK, &b);
+	buf_done(&b);
+	pass(w, 10);
+}
+
+static void core_is_told_which_checks_are_not_tracked(void **state)
+{
+	struct world *w = *state;
+
+	w->host.notrack.parts[IPVS_NOTRACK_V6].mode = IPVS_NOTRACK_ALL;
+	start_role(w);
+	pass(w, 10);
+	assert_int_equal(w->notracks, 1);
+	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V6].mode, IPVS_NOTRACK_ALL);
+	send_notrack(w, IPVS_NOTRACK_ALL);
+	assert_int_equal(w->notracks, 2);
+	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V4].mode, IPVS_NOTRACK_ALL);
+	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V6].mode, IPVS_NOTRACK_NONE);
+}
+
+static void of_what_could_not_be_written_core_is_told_once_it_is(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1, true);
+	w->host.fail = -EIO;
+	send_notrack(w, IPVS_NOTRACK_ALL);
+	assert_int_equal(w->notracks, 1);
+	assert_int_equal(w->problem_count, 1);
+	assert_int_equal(w->problems[0].key.addr.family, 0);
+	assert_kernel(w, A D1);
+	w->host.fail = 0;
+	pass(w, 10000);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->notracks, 2);
+	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V4].mode, IPVS_NOTRACK_ALL);
 }
 
 static void an_address_outside_is_refused_whatever_core_says(void **state)
@@ -1812,6 +1863,8 @@ int main(void)
 		in_a_world(the_host_carries_a_frontend_as_long_as_ipvs_serves_it),
 		in_a_world(a_frontend_is_answered_for_once_ipvs_has_its_service),
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
+		in_a_world(core_is_told_which_checks_are_not_tracked),
+		in_a_world(of_what_could_not_be_written_core_is_told_once_it_is),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
 		in_a_world(a_real_server_that_the_configuration_refuses_is_not_written),
 		in_a_world(a_real_server_that_has_become_refused_drains),

@@ -4,15 +4,18 @@
  * namespace it is started in. For kernel tests.
  *
  *   host_driver [-n NODE_ADDRESS]... [-o ADDRESSES PORTS]... [-a none] [-a PREFIX here|there]...
- *               [-r RATE] < SCRIPT
+ *               [-r RATE] [-p ADDRESS]... < SCRIPT
  *
  * -a: who answers for VIPs: nobody; or the owner of the first prefix that has it, this host or another.
+ * -p: where health checks come from.
  * -r: packets of gratuitous ARP a second (200).
  *
  * A line is a command; each prints one line beginning with its name:
  *   add VIP:PORT[/udp][/direct]...   add-ports VIP FIRST COUNT
  *   add-vips FIRST COUNT PORT        remove VIP:PORT[/udp]...
  *   served                           IPVS has all of them
+ *   notrack [4] [6] [SERVER]...      keeps connection tracking from health checks: all of a family, or
+ *                                    of these servers; prints how many, as notrack-now does
  *   wait MS                          lets time pass
  *   sync, prune                      ... repairs=N
  *   writes                           requests since the start
@@ -159,6 +162,39 @@ static void remove_all(struct driver *d)
 	free(keys);
 }
 
+static void print_notrack(const struct driver *d)
+{
+	static const char *const words[] = { "none", "some", "all" };
+	struct ipvs_notrack n;
+
+	if (!ipvs_host_notrack_now(d->host, &n))
+		printf("notrack unknown\n");
+	else
+		printf("notrack v4=%s/%u v6=%s/%u\n", words[n.parts[IPVS_NOTRACK_V4].mode],
+		       n.parts[IPVS_NOTRACK_V4].count, words[n.parts[IPVS_NOTRACK_V6].mode],
+		       n.parts[IPVS_NOTRACK_V6].count);
+}
+
+static void notrack(struct driver *d, char *words)
+{
+	struct ipvs_notrack n = { 0 };
+	struct err err = { 0 };
+
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
+		struct addr a;
+		bool is_server = addr_parse(word, &a) == 0;
+		bool v6 = is_server ? a.family == AF_INET6 : *word == '6';
+		struct ipvs_notrack_part *p = &n.parts[v6 ? IPVS_NOTRACK_V6 : IPVS_NOTRACK_V4];
+
+		p->mode = is_server ? IPVS_NOTRACK_SOME : IPVS_NOTRACK_ALL;
+		if (is_server && p->count < IPVS_NOTRACK_SOME_MAX)
+			p->servers[p->count++] = a;
+	}
+	if (ipvs_host_notrack(d->host, &n, &err) < 0)
+		die("notrack", &err);
+	print_notrack(d);
+}
+
 static void served(struct driver *d)
 {
 	double start = now_ms();
@@ -269,6 +305,10 @@ static void do_line(struct driver *d, char *line)
 
 		parse_many(d, address, vips ? b : a, vips ? a : b, vips);
 		add(d, line);
+	} else if (strcmp(line, "notrack") == 0) {
+		notrack(d, rest);
+	} else if (strcmp(line, "notrack-now") == 0) {
+		print_notrack(d);
 	} else if (strcmp(line, "served") == 0) {
 		served(d);
 	} else if (strcmp(line, "sync") == 0 || strcmp(line, "prune") == 0) {
@@ -324,6 +364,10 @@ static int parse_options(struct driver *d, int argc, char **argv)
 			    port_range_parse(argv[i + 2], &o->ports) < 0)
 				return -1;
 			i += 2;
+		} else if (strcmp(argv[i], "-p") == 0 && i + 1 < argc &&
+			   addr_parse(argv[i + 1], &a) == 0) {
+			d->config.probes_from[a.family == AF_INET6] = a;
+			i++;
 		} else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc) {
 			d->config.announce.rate = (uint32_t)atoi(argv[++i]);
 		} else if (strcmp(argv[i], "-a") == 0) {
@@ -350,7 +394,8 @@ int main(int argc, char **argv)
 	d.config.announce.packet_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (parse_options(&d, argc, argv) < 0) {
 		fprintf(stderr, "usage: host_driver [-n NODE]... [-o ADDRESSES PORTS]... "
-				"[-a none] [-a PREFIX here|there]... [-r RATE]\n");
+				"[-a none] [-a PREFIX here|there]... [-r RATE] "
+				"[-p ADDRESS]...\n");
 		return 2;
 	}
 	if (loop_new(&clock_system, &d.loop) < 0)

@@ -97,6 +97,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct driver *d = arg;
 	struct ipvs_service s = { 0 };
+	struct ipvs_notrack notrack;
 	struct ipvs_problem p;
 
 	(void)fd;
@@ -118,6 +119,9 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		break;
 	case IPVS_MSG_IDLE:
 		print_idle(body);
+		break;
+	case IPVS_MSG_NOTRACK:
+		wire_ipvs_notrack(body, &notrack);
 		break;
 	case IPVS_MSG_EVENT:
 		print_event(body);
