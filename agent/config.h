@@ -78,6 +78,7 @@ struct config {
 	uint32_t timeout_udp_s;
 	struct config_own node_address; /* `nodeAddress`: preferred source */
 	struct config_own check_from;	/* `healthcheck.sourceAddress` */
+	bool check_notrack;		/* `healthcheck.notrack`; only with an address there */
 	struct config_announce announce;
 	struct mass_config mass;     /* `massFailure`; default: 100 targets, 30 %, 50 %, 10 % */
 	struct config_quotas quotas; /* default: no limits */

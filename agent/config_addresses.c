@@ -312,9 +312,32 @@ static const struct schema_key healthcheck_keys[] = {
 	{ .name = "sourceAddress",
 	  .type = &config_own_addresses,
 	  SCHEMA_FIELD(struct config, check_from) },
+	{ .name = "notrack",
+	  .type = &schema_word,
+	  SCHEMA_FIELD(struct config, check_notrack),
+	  .words = &schema_truth,
+	  .fallback = "false" },
 };
 
-const struct schema_type config_healthcheck = SCHEMA_KEYS(healthcheck_keys);
+static int read_healthcheck(struct schema_reader *r, const struct schema_key *k,
+			    const struct doc *d, void *base)
+{
+	const struct config *c = base;
+	int code = schema_read_keys(r, k, d, base);
+
+	if (code < 0 || !c->check_notrack || c->check_from.v4.family || c->check_from.v6.family)
+		return code;
+	return schema_bad_key(r, doc_get(d, "notrack"), "notrack",
+			      "is by the address that checks come from: add `sourceAddress`, an "
+			      "address of this machine that nothing else uses");
+}
+
+const struct schema_type config_healthcheck = {
+	.read = read_healthcheck,
+	.print = schema_print_keys,
+	.keys = healthcheck_keys,
+	.key_count = ARRAY_LEN(healthcheck_keys),
+};
 
 /* --- all of them together ------------------------------------------------------------- */
 

@@ -63,9 +63,6 @@ static const char *path_fault(const char *s)
 	return s[0] == '/' ? NULL : "has to be a whole path, beginning with '/'";
 }
 
-static const struct value_word truth_words[] = { { "false", false }, { "true", true } };
-static const struct value_words truth = VALUE_WORDS(truth_words);
-
 static const struct schema_key tls_keys[] = {
 	{ .name = "certificate",
 	  .type = &schema_text,
@@ -82,7 +79,7 @@ static const struct schema_key tls_keys[] = {
 	{ .name = "selfSigned",
 	  .type = &schema_word,
 	  SCHEMA_FIELD(struct config, tls_self_signed),
-	  .words = &truth },
+	  .words = &schema_truth },
 };
 
 static int read_tls(struct schema_reader *r, const struct schema_key *k, const struct doc *d,
@@ -206,7 +203,7 @@ static const struct schema_key api_keys[] = {
 	{ .name = "kubernetesTokens",
 	  .type = &schema_word,
 	  SCHEMA_FIELD(struct config, kubernetes_tokens),
-	  .words = &truth,
+	  .words = &schema_truth,
 	  .fallback = "false" },
 	{ .name = "metricsPools",
 	  .type = &schema_number,

@@ -322,6 +322,9 @@ static void print_word_text(const struct schema_key *k, const void *base, unsign
 	buf_printf(out, " %s", (const char *)const_field(k, base));
 }
 
+static const struct value_word truth_words[] = { { "false", false }, { "true", true } };
+const struct value_words schema_truth = VALUE_WORDS(truth_words);
+
 const struct schema_type schema_word_text = { .read = read_word_text, .print = print_word_text };
 
 static int read_number(struct schema_reader *r, const struct schema_key *k, const struct doc *d,

@@ -74,6 +74,7 @@ extern const struct schema_type schema_number;
 extern const struct schema_type schema_ms;
 extern const struct schema_type schema_s;
 extern const struct schema_type schema_word_text;
+extern const struct value_words schema_truth; /* "false" and "true", for a bool */
 
 /* Texts, 1 to key.max of them, each without a fault. */
 struct schema_texts {

@@ -323,6 +323,7 @@ int core_start(struct role_context *context)
 	targets_start(c);
 	pool_states_start(c);
 	kernel_start(c);
+	notracks_start(c);
 	if (state_open(c) < 0)
 		return -1;
 	state_load(c);
@@ -362,6 +363,7 @@ void core_end(struct role_context *context)
 		sources_end(c);
 		if (c->planning)
 			state_save(c);
+		notracks_end(c);
 		kernel_end(c);
 		pool_states_end(c);
 		targets_end(c);

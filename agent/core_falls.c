@@ -133,6 +133,8 @@ static void note(struct core *c)
 	if (s.mode == before)
 		return;
 	tell_mode(c, before, &s);
+	if (before == MASS_ORDINARY)
+		notracks_alarm(c);
 	view_changed(c);
 }
 

@@ -369,6 +369,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_STATS:
 	case IPVS_MSG_STATS_DESTS:
 		return counts_hear(c, type, body);
+	case IPVS_MSG_NOTRACK:
+		return notracks_hear(c, body);
 	case IPVS_MSG_EVENT:
 		return core_log_event("kernel", body);
 	default:
@@ -397,6 +399,7 @@ static void disconnect(struct core *c)
 	ipvs_message_reader_done(&k->reader);
 	k->reader = (struct ipvs_message_reader){ 0 };
 	counts_disconnected(c);
+	notracks_disconnected(c);
 	view_changed(c);
 }
 

@@ -10,6 +10,7 @@
  *   core_target      verdicts <-> the healthcheck process
  *   core_falls       verdicts that come with too many others, and have to wait
  *   core_look        questions of people -> the healthcheck process, how a target is just now
+ *   core_notrack     the same of a few -> the ipvs process, whether checks are tracked
  *   core_pool        pools + verdicts -> plan
  *   core_frontend    plan + drains -> what each VIP:port should be
  *   core_kernel      frontends -> the ipvs process, its image and status back
@@ -44,6 +45,7 @@
 #include "agent/base/questions.h"
 #include "agent/core.h"
 #include "agent/plan/mass.h"
+#include "agent/plan/notrack.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/pool_index.h"
 #include "agent/plan/snapshot.h"
@@ -198,6 +200,33 @@ int64_t look_now_ms(void *arg);
 MUST_CHECK bool looks_hear(struct core *c, struct wire *body);
 void looks_disconnected(struct core *c); /* whoever waits is answered without */
 void looks_end(struct core *c);		 /* and is told nothing */
+
+/* --- core_notrack: checks that connection tracking does not see --------------------- */
+
+struct notrack_family {
+	struct core *core;
+	struct notrack policy;
+	uint32_t asked;	  /* questions about its servers that are not answered */
+	size_t place;	  /* among the targets, in a search for more of them */
+	mono_t search_at; /* not earlier */
+};
+
+struct notracks {
+	struct notrack_family families[IPVS_NOTRACK_PARTS];
+	/* What the ipvs process that is there was told last, and said that is in force. */
+	struct ipvs_notrack told, have;
+	bool is_known;	/* it has said it */
+	bool was_known; /* one of them has */
+	timer_id timer; /* 0: it is not wanted */
+};
+
+void notracks_start(struct core *c);
+void notracks_end(struct core *c);
+MUST_CHECK bool notracks_hear(struct core *c, struct wire *body);
+void notracks_disconnected(struct core *c);
+void notracks_alarm(struct core *c); /* many targets went down at once */
+/* Why checks of that family are tracked though they should not; the caller frees. NULL: they should. */
+char *notrack_words(const struct core *c, unsigned part);
 
 /* --- core_pool ------------------------------------------------------------------ */
 
@@ -630,6 +659,7 @@ struct core {
 	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
 	struct questions looks;		 /* to the healthcheck process */
+	struct notracks notracks;
 	struct transitions *transitions; /* of targets' states */
 	struct kernel_link kernel;
 	struct saved saved;

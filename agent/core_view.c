@@ -417,9 +417,25 @@ static void view_mass(const struct core *c, struct snapshot *s)
 	v->error = s->mass.freeze;
 }
 
+static void view_notrack(const struct core *c, struct snapshot *s)
+{
+	s->notrack_v4 = c->notracks.families[IPVS_NOTRACK_V4].policy.state;
+	s->notrack_v6 = c->notracks.families[IPVS_NOTRACK_V6].policy.state;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		char *words = notrack_words(c, i);
+		struct problem_view *v = words ? add_problem(s) : NULL;
+
+		if (!v)
+			continue;
+		v->where = xstrdup("health checks");
+		v->text = words;
+	}
+}
+
 static void view_problems(struct core *c, struct snapshot *s)
 {
 	view_mass(c, s);
+	view_notrack(c, s);
 	s->over_quota = c->quotas.unchecked;
 	for (size_t i = 0; i < c->config->source_count; i++)
 		view_source_problems(&c->sources[i], s);

@@ -105,6 +105,10 @@ static struct ipvs_config ipvs_config_of(const struct config *c, struct ipvs_par
 		.announce = announce_of(c, &parts->shares),
 	};
 
+	if (c->check_notrack) {
+		out.probes_from[IPVS_NOTRACK_V4] = c->check_from.v4;
+		out.probes_from[IPVS_NOTRACK_V6] = c->check_from.v6;
+	}
 	parts->ours = ours_of(c, &out.ours_count);
 	out.ours = parts->ours;
 	return out;

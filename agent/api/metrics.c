@@ -147,6 +147,23 @@ static void put_mass(struct buf *out, const struct mass_view *v)
 		"Targets that are down and kept, for they went down with many others.", v->waiting);
 }
 
+static void put_notrack(struct buf *out, const struct snapshot *s)
+{
+	static const enum notrack_state states[] = { NOTRACK_WAITING, NOTRACK_CANARY, NOTRACK_ALL,
+						     NOTRACK_REFUSED };
+	struct metric m = metric_begin(out, "parasaus_notrack", METRIC_GAUGE,
+				       "1 for how far checks are kept from connection tracking.");
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		const char *text = view_notrack_text(states[i]);
+
+		metric_uint(&m, METRIC_LABELS("family", "ipv4", "state", text),
+			    strcmp(view_notrack_text(s->notrack_v4), text) == 0);
+		metric_uint(&m, METRIC_LABELS("family", "ipv6", "state", text),
+			    strcmp(view_notrack_text(s->notrack_v6), text) == 0);
+	}
+}
+
 static void put_probes(struct buf *out, const struct probe_view *p)
 {
 	struct metric m;
@@ -266,6 +283,7 @@ void metrics_put(struct buf *out, const struct snapshot *s, const struct rest_st
 		"Targets that are not checked, for their namespaces have their quotas.",
 		s->over_quota);
 	put_mass(out, &s->mass);
+	put_notrack(out, s);
 	put_one(out, "parasaus_probes_wanted_per_second", METRIC_GAUGE,
 		"Probes a second that all checks ask for; the kernel tracks each for 10 s or more.",
 		s->targets ? s->targets->probes_milli / 1000 : 0);

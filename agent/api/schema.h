@@ -284,6 +284,14 @@
 #define REST_MASS_FREEZE       "freeze"
 #define REST_FALLEN	       "fallen"
 #define REST_WAITING	       "waiting"
+#define REST_NOTRACK	       "notrack" /* of each family: */
+#define REST_IPV4	       "ipv4"
+#define REST_IPV6	       "ipv6"
+#define REST_NOTRACK_OFF       "off" /* one of these */
+#define REST_NOTRACK_WAITING   "waiting"
+#define REST_NOTRACK_CANARY    "canary"
+#define REST_NOTRACK_ALL       "all"
+#define REST_NOTRACK_REFUSED   "refused"
 #define REST_PROBING	       "probing" /* of it: */
 #define REST_PROBES	       "probes"
 #define REST_INCONCLUSIVE      "inconclusive"

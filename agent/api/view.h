@@ -59,6 +59,7 @@ void view_put_target(struct json_writer *j, const struct target_view *t);
 /* Its fields alone, for an object that has more; and a check, as pools have it. */
 void view_put_target_fields(struct json_writer *j, const struct target_view *t);
 void view_put_check(struct json_writer *j, const struct check *c);
+const char *view_notrack_text(enum notrack_state s);
 void view_put_status(struct json_writer *j, const struct snapshot *s);
 
 /*

@@ -104,6 +104,32 @@ static void put_mass(struct json_writer *j, const struct mass_view *m)
 	json_end_object(j);
 }
 
+const char *view_notrack_text(enum notrack_state s)
+{
+	switch (s) {
+	case NOTRACK_OFF:
+		return REST_NOTRACK_OFF;
+	case NOTRACK_WAITING:
+		return REST_NOTRACK_WAITING;
+	case NOTRACK_CANARY:
+	case NOTRACK_DOUBT:
+		return REST_NOTRACK_CANARY;
+	case NOTRACK_ALL:
+		return REST_NOTRACK_ALL;
+	case NOTRACK_REFUSED:
+		break;
+	}
+	return REST_NOTRACK_REFUSED;
+}
+
+static void put_notrack(struct json_writer *j, const struct snapshot *s)
+{
+	json_put_object(j, REST_NOTRACK);
+	json_put_text(j, REST_IPV4, view_notrack_text(s->notrack_v4));
+	json_put_text(j, REST_IPV6, view_notrack_text(s->notrack_v6));
+	json_end_object(j);
+}
+
 void view_put_status(struct json_writer *j, const struct snapshot *s)
 {
 	json_put_object(j, NULL);
@@ -125,6 +151,7 @@ void view_put_status(struct json_writer *j, const struct snapshot *s)
 	json_put_seconds(j, REST_LAST_SYNC_SECONDS, s->last_sync_seconds);
 	json_put_uint(j, REST_OVER_QUOTA, s->over_quota);
 	put_mass(j, &s->mass);
+	put_notrack(j, s);
 	put_probing(j, &s->probing);
 	put_processes(j, s);
 	put_remote(j, &s->remote);

@@ -326,6 +326,15 @@ static void put_mass(const struct doc *m, int64_t now_ms, struct buf *out)
 		 words_int(m, REST_WAITING));
 }
 
+static void put_notrack(const struct doc *n, struct buf *out)
+{
+	const char *v4 = words_text(n, REST_IPV4), *v6 = words_text(n, REST_IPV6);
+
+	if (!n || (strcmp(v4, REST_NOTRACK_OFF) == 0 && strcmp(v6, REST_NOTRACK_OFF) == 0))
+		return;
+	put_line(out, "Untracked", "probes over IPv4: %s, over IPv6: %s", v4, v6);
+}
+
 /* How long good probes took, by the types of checks. */
 static void put_latency(const struct doc *all, struct buf *out)
 {
@@ -381,6 +390,7 @@ static void put_status(const struct doc *s, int64_t now_ms, struct buf *out)
 		put_line(out, "Over quota", "%" PRId64 " targets are not checked, and serve",
 			 words_int(s, REST_OVER_QUOTA));
 	put_mass(doc_get(s, REST_MASS), now_ms, out);
+	put_notrack(doc_get(s, REST_NOTRACK), out);
 	put_probing(doc_get(s, REST_PROBING), out);
 	put_remote(doc_get(s, REST_REMOTE), out);
 	put_processes(s, out);

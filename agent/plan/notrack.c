@@ -16,10 +16,12 @@ static void enter(struct notrack *n, enum notrack_state state, mono_t now)
 bool notrack_leaves_time(const struct check *c)
 {
 	uint32_t between = c->fast_ms > c->timeout_ms ? c->fast_ms : c->timeout_ms;
+	uint32_t more = c->fall - 1u; /* fall is 1 at least */
 
-	/* The last of `fall` begins so long after the first one has ended, at the earliest. */
-	return c->fall >= 2 &&
-	       (c->fall - 1u) * between >= NOTRACK_REACTION_MS + c->timeout_ms;
+	/* From when the first of `fall` has ended until the last begins, where each is refused at once,
+	 * and where each takes its whole time. */
+	return more * c->fast_ms >= NOTRACK_REACTION_MS &&
+	       more * between >= NOTRACK_REACTION_MS + c->timeout_ms;
 }
 
 void notrack_init(struct notrack *n, bool is_wanted, mono_t now)

@@ -19,6 +19,7 @@
 #include "agent/base/attr.h"
 #include "agent/base/check.h"
 #include "agent/base/histogram.h"
+#include "agent/plan/notrack.h"
 #include "agent/pool/pool.h"
 
 /* Why a member is not at its nominal weight; kept apart, any may hold. */
@@ -212,6 +213,7 @@ struct snapshot {
 	struct kernel_view kernel;
 	struct probe_view probing;
 	struct mass_view mass;
+	enum notrack_state notrack_v4, notrack_v6;
 	uint32_t over_quota;		/* targets that are not checked */
 	size_t member_count;		/* over all pools */
 	const struct pool_rules *rules; /* which frontends there are: a reference; NULL: none */

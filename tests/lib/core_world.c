@@ -136,6 +136,27 @@ static void answer_count(struct world *w, struct wire *body)
 	ipvs_stats_done(&a.stats);
 }
 
+static void say_notrack(struct world *w)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	wire_put_ipvs_notrack(&b, &w->notrack);
+	channel_send(w->kernel, IPVS_MSG_NOTRACK, &b);
+}
+
+static void take_notrack(struct world *w, struct wire *body)
+{
+	struct ipvs_notrack told;
+
+	wire_ipvs_notrack(body, &told);
+	assert_true(wire_end(body));
+	w->notracks++;
+	if (w->notrack_fails)
+		return;
+	w->notrack = told;
+	say_notrack(w);
+}
+
 static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -178,6 +199,9 @@ static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_COUNT:
 		answer_count(w, body);
 		return true;
+	case IPVS_MSG_NOTRACK:
+		take_notrack(w, body);
+		return true;
 	default:
 		fail_msg("core said %u to ipvs", type);
 		return false;
@@ -215,6 +239,7 @@ void connect_kernel(struct world *w, const char *image)
 	assert_int_equal(channel_pair(pair), 0);
 	assert_int_equal(channel_new(w->loop, pair[0], &h, &w->kernel), 0);
 	w->context.peer(w->context.arg, ROLE_IPVS, pair[1]);
+	say_notrack(w);
 	ipvs_table_init(&table);
 	assert_int_equal(ipvs_table_parse(image, &table, &err), 0);
 	while ((s = map_next(&table.by_key, &pos)))

@@ -36,7 +36,10 @@ struct world {
 	void (*on_commit)(struct world *w); /* after each; may be NULL */
 	unsigned commits;
 	bool acknowledge;
-	bool silent;	    /* it does not say what was counted */
+	struct ipvs_notrack notrack; /* in its kernel */
+	unsigned notracks;	     /* that it was told */
+	bool notrack_fails;	     /* it cannot write that */
+	bool silent;		     /* it does not say what was counted */
 	unsigned questions; /* that it was asked of that */
 	/* the healthcheck process */
 	struct channel *health;

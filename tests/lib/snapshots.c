@@ -347,6 +347,7 @@ static void add_frame(struct snapshot *s, int64_t now)
 	s->other_writes = 11;
 	s->repairs = 1;
 	s->kernel.mh_disordered = 2;
+	s->notrack_v4 = NOTRACK_ALL;
 	s->mass = (struct mass_view){ .freeze = true,
 				      .since_ms = now - HOURS(1),
 				      .targets = 900,

@@ -57,6 +57,9 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_probe_loop_lag_max_seconds", "0.031" },
 		{ "parasaus_probes_deferred_total", "12" },
 		{ "parasaus_targets_over_quota", "17" },
+		{ "parasaus_notrack{family=\"ipv4\",state=\"canary\"}", "1" },
+		{ "parasaus_notrack{family=\"ipv4\",state=\"all\"}", "0" },
+		{ "parasaus_notrack{family=\"ipv6\",state=\"refused\"}", "1" },
 		{ "parasaus_probes_wanted_per_second", "2500" },
 		{ "parasaus_probe_late_seconds_count", "7" },
 		{ "parasaus_probe_latency_seconds_bucket{type=\"http\",le=\"0.001\"}", "5" },
@@ -90,6 +93,8 @@ static void the_text_is_one_that_scrapers_take(void **state)
 	histogram_add(&s->probing.latency[CHECK_REDIS], 10);
 	s->processes[1].cpu_ms = 1250;
 	s->over_quota = 17;
+	s->notrack_v4 = NOTRACK_DOUBT; /* shown as the trial that it belongs to */
+	s->notrack_v6 = NOTRACK_REFUSED;
 	s->targets->probes_milli = 2500999;
 	s->kernel.matched_ms = NOW;
 	histogram_add(&s->kernel.programming, 1500);

@@ -713,6 +713,8 @@ static void a_mass_failure_is_in_the_status(void **state)
 	s->mass = (struct mass_view){ 0 };
 	a = ask(state, "/api/v1/status");
 	assert_string_equal(text_of(a.root, "massFailure"), "null");
+	assert_string_equal(text_of(doc_get(a.root, "notrack"), "ipv4"), "all");
+	assert_string_equal(text_of(doc_get(a.root, "notrack"), "ipv6"), "off");
 	asked_done(&a);
 	s->mass = (struct mass_view){ .doubt = true,
 				      .since_ms = 1700000000000,

@@ -328,7 +328,7 @@ static void only_checks_that_leave_time_are_taken(void **state)
 	} rows[] = {
 		{ 1, 1000, 60000, false }, { 2, 1000, 1000, false }, { 2, 1000, 1500, true },
 		{ 3, 1000, 1000, true },   { 3, 500, 500, true },    { 3, 400, 400, false },
-		{ 10, 100, 100, true },
+		{ 10, 100, 100, true },	   { 3, 1000, 200, false },
 	};
 
 	(void)state;

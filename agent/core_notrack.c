@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Health checks that connection tracking does not see: `healthcheck.notrack` of the configuration, for
+ * each family with an address in `sourceAddress`, once agent/plan/notrack.h has found that they get
+ * through.
+ *
+ * The servers that it is tried with are asked after at the healthcheck process, which would tell of
+ * single failures too late. What the ipvs process has from before our start goes on where that is all
+ * of a family; a trial that nobody is there for any more is ended.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define SOON_MS	   250 /* from one look at the servers to the next, while something is tried */
+#define LATER_MS   1000
+#define SETTLE_MS  10000 /* before a trial begins, so that the first probes are over */
+#define PIECE	   1000	 /* targets that are looked at in one turn for some to try with */
+#define REFILL_MS  60000 /* between two laps over all of them, while none is tracked */
+#define REFRESH_MS 5000	 /* the same where there is none to try with */
+
+static const char *const family_names[IPVS_NOTRACK_PARTS] = {
+	[IPVS_NOTRACK_V4] = "IPv4",
+	[IPVS_NOTRACK_V6] = "IPv6",
+};
+
+static unsigned part_of(const struct notrack_family *f)
+{
+	return (unsigned)(f - f->core->notracks.families);
+}
+
+static const struct addr *source_of(const struct notrack_family *f)
+{
+	const struct config_own *own = &f->core->config->check_from;
+
+	return part_of(f) == IPVS_NOTRACK_V4 ? &own->v4 : &own->v6;
+}
+
+/* --- the ipvs process -------------------------------------------------------------------- */
+
+static struct ipvs_notrack_part wanted_of(const struct notrack *n)
+{
+	struct ipvs_notrack_part p = { 0 };
+
+	if (n->state == NOTRACK_ALL)
+		p.mode = IPVS_NOTRACK_ALL;
+	if (n->state != NOTRACK_CANARY || !n->count)
+		return p;
+	p.mode = IPVS_NOTRACK_SOME;
+	p.count = n->count;
+	for (uint32_t i = 0; i < n->count; i++)
+		p.servers[i] = n->servers[i].addr;
+	return p;
+}
+
+static void follow_kernel(struct core *c)
+{
+	struct notracks *all = &c->notracks;
+
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		struct notrack *n = &all->families[i].policy;
+		struct ipvs_notrack_part wanted = wanted_of(n);
+
+		if (ipvs_notrack_part_same(&wanted, &all->have.parts[i]))
+			notrack_applied(n, core_now(c));
+	}
+}
+
+static void tell(struct core *c)
+{
+	struct notracks *all = &c->notracks;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct ipvs_notrack wanted;
+
+	if (!all->is_known || !c->kernel.channel)
+		return;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++)
+		wanted.parts[i] = wanted_of(&all->families[i].policy);
+	if (!ipvs_notrack_same(&wanted, &all->told)) {
+		wire_put_ipvs_notrack(&b, &wanted);
+		channel_send(c->kernel.channel, IPVS_MSG_NOTRACK, &b);
+		all->told = wanted;
+	}
+	follow_kernel(c);
+}
+
+bool notracks_hear(struct core *c, struct wire *body)
+{
+	struct notracks *all = &c->notracks;
+	struct ipvs_notrack now;
+
+	wire_ipvs_notrack(body, &now);
+	if (!wire_end(body))
+		return false;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS && !all->was_known; i++) {
+		if (now.parts[i].mode == IPVS_NOTRACK_ALL)
+			notrack_adopt(&all->families[i].policy, core_now(c));
+	}
+	if (!all->is_known)
+		all->told = now;
+	all->have = now;
+	all->is_known = all->was_known = true;
+	tell(c);
+	return true;
+}
+
+void notracks_disconnected(struct core *c)
+{
+	c->notracks.is_known = false;
+}
+
+/* --- what is told of it ------------------------------------------------------------------- */
+
+char *notrack_words(const struct core *c, unsigned part)
+{
+	const struct notrack_family *f = &c->notracks.families[part];
+	const struct notrack_why *why = &f->policy.why;
+	char source[ADDR_TEXT_MAX];
+
+	if (f->policy.state != NOTRACK_REFUSED)
+		return NULL;
+	addr_text(source_of(f), source);
+	if (why->is_mass)
+		return xasprintf("checks over %s are tracked by the kernel, though "
+				 "healthcheck.notrack is set: many targets went down at once while "
+				 "they were not. See whether a firewall on this machine drops "
+				 "untracked packets from or to %s; it is tried again in an hour, and "
+				 "at a restart",
+				 family_names[part], source);
+	return xasprintf("checks over %s are tracked by the kernel, though healthcheck.notrack is "
+			 "set: of %u servers that were tried %u did not answer untracked probes, "
+			 "and answered tracked ones. A firewall or an address translation of this "
+			 "machine needs the tracking: have it accept 'ct state untracked' from and "
+			 "to %s, or remove healthcheck.notrack. It is tried again in an hour, and "
+			 "at a restart",
+			 family_names[part], why->tried, why->failed, source);
+}
+
+static void log_state(const struct notrack_family *f)
+{
+	const char *name = family_names[part_of(f)];
+	const struct notrack *n = &f->policy;
+	CLEANUP(xfree_ptr) char *why = notrack_words(f->core, part_of(f));
+
+	switch (n->state) {
+	case NOTRACK_CANARY:
+		log_info("health", "over %s probes of %u servers are not tracked, as a trial", name,
+			 n->count);
+		break;
+	case NOTRACK_ALL:
+		log_info("health", "over %s no probe is tracked: those of %u servers got through",
+			 name, n->count);
+		break;
+	case NOTRACK_DOUBT:
+		log_info("health", "over %s all probes are tracked again: untracked ones failed",
+			 name);
+		break;
+	case NOTRACK_REFUSED:
+		log_warn("health", "%s", why);
+		break;
+	case NOTRACK_OFF:
+	case NOTRACK_WAITING:
+		break;
+	}
+}
+
+static void changed(struct notrack_family *f)
+{
+	log_state(f);
+	tell(f->core);
+	view_changed(f->core);
+}
+
+static void judge(struct notrack_family *f)
+{
+	if (notrack_judge(&f->policy, core_now(f->core)))
+		changed(f);
+}
+
+void notracks_alarm(struct core *c)
+{
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		struct notrack_family *f = &c->notracks.families[i];
+		enum notrack_state before = f->policy.state;
+
+		notrack_alarm(&f->policy, core_now(c));
+		if (f->policy.state != before)
+			changed(f);
+	}
+}
+
+/* --- the servers that are watched --------------------------------------------------------- */
+
+static void on_seen(void *arg, const struct hc_sight *s)
+{
+	struct notrack_family *f = arg;
+
+	f->asked--;
+	if (!s)
+		return;
+	if (s->is_known && s->is_probed)
+		notrack_saw(&f->policy, s->id, s->ok, s->failed);
+	else
+		notrack_lost(&f->policy, s->id);
+	judge(f);
+}
+
+/* One that is down by now is asked after, too: it may be for our sake. */
+static void look(struct notrack_family *f)
+{
+	if (f->asked)
+		return;
+	for (uint32_t i = f->policy.count; i-- > 0;) {
+		uint64_t id = f->policy.servers[i].id;
+		const struct target *t = target_of_id(f->core, id);
+
+		if (!t || !t->check || !t->user_count)
+			notrack_lost(&f->policy, id);
+		else if (looks_ask(f->core, id, on_seen, f))
+			f->asked++;
+	}
+}
+
+/* Whom to try it with: by TCP, where a probe that breaks off is no failed login. */
+static bool is_fit(const struct notrack_family *f, const struct target *t)
+{
+	const struct check *c = t->check;
+
+	if (!c || !t->user_count || t->inherited || t->verdict.state != VERDICT_UP ||
+	    !t->verdict.proven || !t->verdict.ok || t->endpoint.addr.family != source_of(f)->family)
+		return false;
+	return check_protocol(c->type) == IPPROTO_TCP && c->role == CHECK_ROLE_ANY &&
+	       !(check_has(c->type) & CHECK_HAS_LOGIN && c->secret) && notrack_leaves_time(c);
+}
+
+/* In the order of a hash table, which is one of chance. True: that were all. */
+static bool search(struct notrack_family *f)
+{
+	const struct target *t;
+
+	for (unsigned i = 0; i < PIECE; i++) {
+		t = map_next(&f->core->targets, &f->place);
+		if (!t)
+			return true;
+		if (is_fit(f, t))
+			(void)notrack_add(&f->policy, t->id, &t->endpoint.addr);
+		if (f->policy.count == NOTRACK_SERVERS)
+			return true;
+	}
+	return false;
+}
+
+static void find_servers(struct notrack_family *f)
+{
+	mono_t now = core_now(f->core);
+	struct notrack *n = &f->policy;
+	bool waits = n->state == NOTRACK_WAITING;
+
+	if ((!waits && n->state != NOTRACK_ALL) || n->count == NOTRACK_SERVERS ||
+	    mono_before(now, f->search_at) ||
+	    (waits && mono_sub_ms(now, n->since) < SETTLE_MS) || !search(f))
+		return;
+	f->place = 0;
+	f->search_at = mono_add_ms(now, waits ? REFRESH_MS : REFILL_MS);
+	if (!waits)
+		return;
+	notrack_begin(n, now);
+	if (n->state != NOTRACK_WAITING)
+		changed(f);
+}
+
+/* --- time --------------------------------------------------------------------------------- */
+
+static void on_timer(void *arg)
+{
+	struct core *c = arg;
+	bool soon = false;
+
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		struct notrack_family *f = &c->notracks.families[i];
+
+		if (c->planning && c->notracks.is_known && c->falls.mode == MASS_ORDINARY)
+			find_servers(f);
+		look(f);
+		judge(f);
+		soon |= f->policy.state == NOTRACK_CANARY || f->policy.state == NOTRACK_DOUBT;
+	}
+	tell(c); /* a canary may have fewer servers */
+	c->notracks.timer = loop_timer_in(c->loop, soon ? SOON_MS : LATER_MS, on_timer, c);
+}
+
+void notracks_start(struct core *c)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		struct notrack_family *f = &c->notracks.families[i];
+		bool is_wanted;
+
+		f->core = c;
+		is_wanted = c->config->check_notrack && source_of(f)->family;
+		notrack_init(&f->policy, is_wanted, core_now(c));
+		any |= is_wanted;
+	}
+	if (any)
+		c->notracks.timer = loop_timer_in(c->loop, LATER_MS, on_timer, c);
+}
+
+void notracks_end(struct core *c)
+{
+	loop_cancel(c->loop, c->notracks.timer);
+}
