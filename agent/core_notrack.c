@@ -16,8 +16,8 @@
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
-#define SOON_MS	   250 /* from one look at the servers to the next, while something is tried */
-#define LATER_MS   1000
+#define SOON_MS	   250	 /* from one look at the servers to the next */
+#define LATER_MS   1000	 /* while there are none */
 #define SETTLE_MS  10000 /* before a trial begins, so that the first probes are over */
 #define PIECE	   1000	 /* targets that are looked at in one turn for some to try with */
 #define REFILL_MS  60000 /* between two laps over all of them, while none is tracked */
@@ -125,12 +125,13 @@ char *notrack_words(const struct core *c, unsigned part)
 		return NULL;
 	addr_text(source_of(f), source);
 	if (why->is_mass)
-		return xasprintf("checks over %s are tracked by the kernel, though "
-				 "healthcheck.notrack is set: many targets went down at once while "
-				 "they were not. See whether a firewall on this machine drops "
-				 "untracked packets from or to %s; it is tried again in an hour, and "
-				 "at a restart",
-				 family_names[part], source);
+		return xasprintf(
+			"checks over %s are tracked by the kernel, though "
+			"healthcheck.notrack is set: many targets went down at once while "
+			"they were not. See whether a firewall on this machine drops "
+			"untracked packets from or to %s; it is tried again in an hour, and "
+			"at a restart",
+			family_names[part], source);
 	return xasprintf("checks over %s are tracked by the kernel, though healthcheck.notrack is "
 			 "set: of %u servers that were tried %u did not answer untracked probes, "
 			 "and answered tracked ones. A firewall or an address translation of this "
@@ -261,8 +262,8 @@ static void find_servers(struct notrack_family *f)
 	bool waits = n->state == NOTRACK_WAITING;
 
 	if ((!waits && n->state != NOTRACK_ALL) || n->count == NOTRACK_SERVERS ||
-	    mono_before(now, f->search_at) ||
-	    (waits && mono_sub_ms(now, n->since) < SETTLE_MS) || !search(f))
+	    mono_before(now, f->search_at) || (waits && mono_sub_ms(now, n->since) < SETTLE_MS) ||
+	    !search(f))
 		return;
 	f->place = 0;
 	f->search_at = mono_add_ms(now, waits ? REFRESH_MS : REFILL_MS);
@@ -287,7 +288,7 @@ static void on_timer(void *arg)
 			find_servers(f);
 		look(f);
 		judge(f);
-		soon |= f->policy.state == NOTRACK_CANARY || f->policy.state == NOTRACK_DOUBT;
+		soon |= f->policy.count > 0;
 	}
 	tell(c); /* a canary may have fewer servers */
 	c->notracks.timer = loop_timer_in(c->loop, soon ? SOON_MS : LATER_MS, on_timer, c);

@@ -658,7 +658,7 @@ struct core {
 	uint32_t health_lag_max_ms;	/* of all of them */
 	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
-	struct questions looks;		 /* to the healthcheck process */
+	struct questions looks; /* to the healthcheck process */
 	struct notracks notracks;
 	struct transitions *transitions; /* of targets' states */
 	struct kernel_link kernel;

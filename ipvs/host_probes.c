@@ -43,10 +43,9 @@ static void put_hook(const struct ipvs_config *c, const struct ipvs_notrack *n, 
 		const struct addr *from = &c->probes_from[i];
 
 		if (is_left_alone(c, n, i))
-			buf_printf(out, "\t\t%s %s %s %s\n", ip_of(from), side,
-				   addr_text(from, text),
-				   n->parts[i].mode == IPVS_NOTRACK_ALL ? "notrack"
-									: "jump servers");
+			buf_printf(
+				out, "\t\t%s %s %s %s\n", ip_of(from), side, addr_text(from, text),
+				n->parts[i].mode == IPVS_NOTRACK_ALL ? "notrack" : "jump servers");
 	}
 	buf_str(out, "\t}\n");
 }

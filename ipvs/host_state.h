@@ -40,7 +40,7 @@ struct ipvs_host {
 	uint32_t kernel;
 	struct addr source_v4; /* of VIP routes: the node's address, if it is there */
 	struct addr source_v6;
-	bool rules_right; /* the table is there with chains and rules as they should be */
+	bool rules_right;  /* the table is there with chains and rules as they should be */
 	bool probes_right; /* the same of the table for health checks */
 	bool sets_there;
 	bool sets_complained;

@@ -161,7 +161,7 @@ static void judge_all(struct notrack *n, mono_t now)
 		failing += s->is_failing;
 		known += s->good || s->bad;
 	}
-	if (2 * failing >= known && (failing > 1 || (failing && n->count == 1)))
+	if (4 * failing >= known && (failing > 1 || (failing && n->count == 1)))
 		begin_doubt(n, now);
 }
 

@@ -18,7 +18,7 @@
  *            begin            good
  *   waiting -------> canary --------> all ------.
  *      ^               |  ^            |        | many targets go down at once
- *      |      one fails|  | again      | half   |
+ *      |      one fails|  | again      | some   |
  *      |               v  |            v fail   v
  *      '------------- doubt <----------'     refused --> waiting
  *       none is left    |                       ^
@@ -27,7 +27,7 @@
  *
  * Doubt comes with the first failure of a canary, when it is still up: callers take only servers whose
  * checks leave the time for that (notrack_leaves_time()). Afterwards, with `all`, a failure is an
- * everyday thing: half of those that had a result have to fail, and more than one of several.
+ * everyday thing: a quarter of those that had a result have to fail, and more than one of several.
  *
  * Where packets are tracked in one mode only, a probe that is under way when it changes may fail once.
  */
@@ -74,8 +74,9 @@ struct notrack_server {
 
 /* Why it was refused. */
 struct notrack_why {
-	bool is_mass;		/* many targets went down while none was tracked */
-	uint32_t failed, tried; /* else: so many of those that were tried were well only when tracked */
+	bool is_mass; /* many targets went down while none was tracked */
+	uint32_t failed,
+		tried; /* else: so many of those that were tried were well only when tracked */
 };
 
 struct notrack {

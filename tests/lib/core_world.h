@@ -40,7 +40,7 @@ struct world {
 	unsigned notracks;	     /* that it was told */
 	bool notrack_fails;	     /* it cannot write that */
 	bool silent;		     /* it does not say what was counted */
-	unsigned questions; /* that it was asked of that */
+	unsigned questions;	     /* that it was asked of that */
 	/* the healthcheck process */
 	struct channel *health;
 	struct hc_target targets[TARGETS];

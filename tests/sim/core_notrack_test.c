@@ -31,10 +31,10 @@ struct prober {
 		uint32_t ok, failed, streak;
 	} targets[MEMBERS * 2];
 	unsigned count;
-	uint32_t worst;	   /* failures in a row of any of them */
+	uint32_t worst;	    /* failures in a row of any of them */
 	uint64_t untracked; /* probes */
-	bool drops;	   /* the firewall does, what is not tracked */
-	bool dies;	   /* the first server has */
+	bool drops;	    /* the firewall does, what is not tracked */
+	bool dies;	    /* the first server has */
 };
 
 static bool is_untracked(const struct world *w, const struct addr *a)
@@ -220,7 +220,8 @@ static void probes_that_get_through_go_untracked(void **state)
 	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V6].mode, IPVS_NOTRACK_NONE);
 	assert_int_equal(w->notracks, 2);
 	assert_true(has_logged(w, "probes of 16 servers are not tracked, as a trial"));
-	assert_true(has_logged(w, "over IPv4 no probe is tracked: those of 16 servers got through"));
+	assert_true(
+		has_logged(w, "over IPv4 no probe is tracked: those of 16 servers got through"));
 	live(&p, 120000);
 	assert_int_equal(w->notracks, 2);
 }

@@ -43,12 +43,12 @@ static void assert_text(const struct ipvs_config *c, const struct ipvs_notrack *
 	"table inet parasaus-probes {\n"     \
 	"\tcomment \"written by parasausd, " \
 	"which undoes changes\"\n"
-#define OUTPUT              \
+#define OUTPUT               \
 	"\tchain output {\n" \
 	"\t\ttype filter hook output priority -300; policy accept;\n"
-#define PREROUTING                 \
-	"\t}\n"                    \
-	"\n"                       \
+#define PREROUTING               \
+	"\t}\n"                  \
+	"\n"                     \
 	"\tchain prerouting {\n" \
 	"\t\ttype filter hook prerouting priority -300; policy accept;\n"
 
