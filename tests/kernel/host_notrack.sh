@@ -2,6 +2,7 @@
 # ipvs/host_probes.h on a kernel: its table as the tools print it, repaired, known again, and gone.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/host_net.bash
+. tests/lib/wait.sh
 
 new_ns director
 at director ip addr add 192.0.2.1/32 dev lo
@@ -117,10 +118,7 @@ at director nft delete table inet parasaus-probes
 at director nft delete table inet parasaus
 coproc OWNER { nsenter --net=/run/netns/director nft -i; }
 echo 'add table inet parasaus-probes { flags owner; }' >&"${OWNER[1]}"
-for ((i = 0; i < 100; i++)); do
-	there >/dev/null 2>&1 && break
-	sleep 0.1 # a shell has nothing else to wait by
-done
+wait_for 10 there
 start_host "${options[@]}"
 host "add 10.0.0.1:30000" || true
 check "a table that cannot be made is told" answers 'error add: .*nftables'
