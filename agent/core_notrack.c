@@ -226,13 +226,23 @@ static void look(struct notrack_family *f)
 	}
 }
 
-/* Whom to try it with: by TCP, where a probe that breaks off is no failed login. */
+static bool was_seen_well(const struct target *t)
+{
+	return !t->inherited && t->verdict.proven && t->verdict.ok;
+}
+
+/*
+ * Whom to watch: by TCP, where a probe that breaks off is no failed login. After a restart nobody may
+ * have been seen well yet, and never will be where that is our doing.
+ */
 static bool is_fit(const struct notrack_family *f, const struct target *t)
 {
 	const struct check *c = t->check;
 
-	if (!c || !t->user_count || t->inherited || t->verdict.state != VERDICT_UP ||
-	    !t->verdict.proven || !t->verdict.ok || t->endpoint.addr.family != source_of(f)->family)
+	if (!c || !t->user_count || t->verdict.state != VERDICT_UP ||
+	    t->endpoint.addr.family != source_of(f)->family)
+		return false;
+	if (f->policy.state == NOTRACK_WAITING && !was_seen_well(t))
 		return false;
 	return check_protocol(c->type) == IPPROTO_TCP && c->role == CHECK_ROLE_ANY &&
 	       !(check_has(c->type) & CHECK_HAS_LOGIN && c->secret) && notrack_leaves_time(c);
@@ -266,7 +276,7 @@ static void find_servers(struct notrack_family *f)
 	    !search(f))
 		return;
 	f->place = 0;
-	f->search_at = mono_add_ms(now, waits ? REFRESH_MS : REFILL_MS);
+	f->search_at = mono_add_ms(now, n->count ? REFILL_MS : REFRESH_MS);
 	if (!waits)
 		return;
 	notrack_begin(n, now);
@@ -288,7 +298,7 @@ static void on_timer(void *arg)
 			find_servers(f);
 		look(f);
 		judge(f);
-		soon |= f->policy.count > 0;
+		soon |= f->policy.count || f->policy.state == NOTRACK_ALL;
 	}
 	tell(c); /* a canary may have fewer servers */
 	c->notracks.timer = loop_timer_in(c->loop, soon ? SOON_MS : LATER_MS, on_timer, c);
@@ -308,7 +318,7 @@ void notracks_start(struct core *c)
 		any |= is_wanted;
 	}
 	if (any)
-		c->notracks.timer = loop_timer_in(c->loop, LATER_MS, on_timer, c);
+		c->notracks.timer = loop_timer_in(c->loop, SOON_MS, on_timer, c);
 }
 
 void notracks_end(struct core *c)

@@ -8,7 +8,7 @@ static void enter(struct notrack *n, enum notrack_state state, mono_t now)
 {
 	n->state = state;
 	n->since = now;
-	n->is_applied = false;
+	n->is_applied = n->is_adopted = false;
 	if (state == NOTRACK_WAITING || state == NOTRACK_REFUSED)
 		n->count = 0;
 }
@@ -35,7 +35,7 @@ void notrack_adopt(struct notrack *n, mono_t now)
 	if (n->state != NOTRACK_WAITING)
 		return;
 	enter(n, NOTRACK_ALL, now);
-	n->is_applied = true;
+	n->is_applied = n->is_adopted = true;
 }
 
 static struct notrack_server *find(struct notrack *n, uint64_t id)
@@ -95,6 +95,9 @@ void notrack_saw(struct notrack *n, uint64_t id, uint32_t ok, uint32_t failed)
 			s->is_failing = true;
 		else if (ok > s->ok)
 			s->is_failing = false;
+	} else if (!s->is_counted && n->is_adopted && !ok && failed) {
+		s->bad = failed; /* before it could be looked at */
+		s->is_failing = true;
 	}
 	s->is_counted = true;
 	s->ok = ok;
@@ -153,6 +156,7 @@ static void judge_canary(struct notrack *n, bool is_late, mono_t now)
 static void judge_all(struct notrack *n, mono_t now)
 {
 	uint32_t failing = 0, known = 0;
+	bool any_good = false;
 
 	for (uint32_t i = 0; i < n->count; i++) {
 		struct notrack_server *s = &n->servers[i];
@@ -160,8 +164,10 @@ static void judge_all(struct notrack *n, mono_t now)
 		s->has_strike = false;
 		failing += s->is_failing;
 		known += s->good || s->bad;
+		any_good |= s->good;
 	}
-	if (4 * failing >= known && (failing > 1 || (failing && n->count == 1)))
+	n->is_adopted = n->is_adopted && !any_good;
+	if (failing && 4 * failing >= known && (failing > 1 || n->count == 1 || n->is_adopted))
 		begin_doubt(n, now);
 }
 

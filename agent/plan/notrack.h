@@ -29,6 +29,10 @@
  * checks leave the time for that (notrack_leaves_time()). Afterwards, with `all`, a failure is an
  * everyday thing: a quarter of those that had a result have to fail, and more than one of several.
  *
+ * A restart goes on with `all` where the kernel has it, for at the rates that need it a trial would
+ * fill the table each time. But meanwhile somebody may have loaded a firewall: until a server was seen
+ * well, whichever fails first begins the doubt.
+ *
  * Where packets are tracked in one mode only, a probe that is under way when it changes may fail once.
  */
 #ifndef AGENT_PLAN_NOTRACK_H
@@ -82,6 +86,7 @@ struct notrack_why {
 struct notrack {
 	enum notrack_state state;
 	bool is_applied; /* the kernel does what the state says */
+	bool is_adopted; /* `all` is from before the start, and no server was seen well since */
 	mono_t since;	 /* of the state; of is_applied, where that came later */
 	struct notrack_server servers[NOTRACK_SERVERS];
 	uint32_t count;
@@ -92,10 +97,10 @@ struct notrack {
 bool notrack_leaves_time(const struct check *c);
 
 void notrack_init(struct notrack *n, bool is_wanted, mono_t now);
-/* At the start: the kernel has it from before, and so it stays. */
+/* At the start: the kernel has `all` from before. */
 void notrack_adopt(struct notrack *n, mono_t now);
 
-/* One more server to watch, that is up; of several with one address the first counts. Fine only in
+/* One more server to watch, that is up, and while it waits has been seen well; of several with one address the first counts. Fine only in
  * NOTRACK_WAITING and NOTRACK_ALL. False: it is not taken. */
 bool notrack_add(struct notrack *n, uint64_t id, const struct addr *addr);
 /* Waiting is over, if there is any server. */

@@ -115,6 +115,22 @@ check "all servers are in, or back" wait_for 30 all_serve
 in_box director nft delete table inet firewall
 agent_stop
 
+# --- and one that came while no agent ran ------------------------------------------------------
+
+agent_with true
+check "no probe is tracked" wait_for 60 is all
+check "and all servers are in" wait_for 20 all_serve
+agent_stop
+firewall
+poll_start
+agent_start
+check "it is synced" agent_synced
+check "it is refused" wait_for 60 is refused
+poll_stop
+equal "no server was out meanwhile" "" "$(event weight)"
+agent_stop
+in_box director nft delete table inet firewall
+
 # --- gone -----------------------------------------------------------------------------------------
 
 agent_with true

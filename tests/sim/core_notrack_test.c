@@ -176,14 +176,19 @@ static void write_members(struct world *w, const char *file, const char *ip, uns
 	write_pool(w, file, buf_cstr(&b));
 }
 
-static void connect_all(struct prober *p)
+static void connect_again(struct prober *p)
 {
 	const struct channel_handler h = { hear, core_hung_up, p };
 
-	start_core(p->w);
-	connect_kernel(p->w, "");
 	connect_prober(p->w, &h);
 	health_is_told(p->w);
+}
+
+static void connect_all(struct prober *p)
+{
+	start_core(p->w);
+	connect_kernel(p->w, "");
+	connect_again(p);
 }
 
 static void start(struct prober *p, struct world *w)
@@ -300,6 +305,30 @@ static void what_the_kernel_has_from_before_goes_on(void **state)
 	assert_true(p.worst < FALL);
 }
 
+/* ... and a firewall was loaded while no agent ran. */
+static void what_does_not_get_through_any_more_is_found_at_once(void **state)
+{
+	struct world *w = *state;
+	CLEANUP(buf_done) struct buf image = { 0 };
+	struct prober p;
+
+	write_members(w, "a.yaml", "10.1.0.", 30000, MEMBERS, "");
+	start(&p, w);
+	live(&p, 20000);
+	assert_int_equal(state_v4(&p), NOTRACK_ALL);
+	buf_str(&image, wanted_text(w));
+	stop_core(w);
+	for (unsigned i = 0; i < p.count; i++)
+		p.targets[i].ok = p.targets[i].failed = p.targets[i].streak = 0;
+	p.drops = true;
+	start_core(w);
+	connect_kernel(w, buf_cstr(&image));
+	connect_again(&p);
+	live(&p, 20000);
+	assert_int_equal(state_v4(&p), NOTRACK_REFUSED);
+	assert_true(p.worst < FALL);
+}
+
 static void a_trial_of_an_earlier_core_is_ended(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +440,7 @@ int main(void)
 		IN_A_WORLD(a_firewall_that_comes_later_is_found),
 		IN_A_WORLD(a_server_that_dies_is_no_firewall),
 		IN_A_WORLD(what_the_kernel_has_from_before_goes_on),
+		IN_A_WORLD(what_does_not_get_through_any_more_is_found_at_once),
 		IN_A_WORLD(a_trial_of_an_earlier_core_is_ended),
 		IN_A_WORLD(a_kernel_that_cannot_is_waited_for),
 		IN_A_WORLD(only_servers_that_can_bear_it_are_tried),

@@ -278,6 +278,31 @@ static void what_was_so_before_a_restart_is_watched_again(void **state)
 	assert_int_equal(b->n.state, NOTRACK_REFUSED);
 }
 
+static void a_firewall_that_came_between_is_found_at_once(void **state)
+{
+	struct bench *b = *state;
+
+	notrack_adopt(&b->n, b->now);
+	for (unsigned i = 0; i < 4; i++) {
+		struct addr a = addr_v4(0x0a000001 + i);
+
+		assert_true(notrack_add(&b->n, id_of(i), &a));
+		b->ok[i] = 0;
+	}
+	/* It has failed before anybody looked. */
+	b->failed[2] = 1;
+	see(b, 1);
+	assert_false(notrack_judge(&b->n, b->now));
+	see(b, 2);
+	assert_true(notrack_judge(&b->n, b->now));
+	assert_int_equal(b->n.state, NOTRACK_DOUBT);
+	b->drops = true;
+	live(b, 4, NOTRACK_REFUSED, 20);
+	assert_int_equal(b->n.state, NOTRACK_REFUSED);
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(b->failed[i] <= 3);
+}
+
 static void servers_that_are_gone_are_not_waited_for(void **state)
 {
 	struct bench *b = *state;
@@ -360,6 +385,7 @@ int main(void)
 		ON_A_BENCH(one_server_alone_is_enough),
 		ON_A_BENCH(when_many_targets_go_down_it_is_over_at_once),
 		ON_A_BENCH(what_was_so_before_a_restart_is_watched_again),
+		ON_A_BENCH(a_firewall_that_came_between_is_found_at_once),
 		ON_A_BENCH(servers_that_are_gone_are_not_waited_for),
 		ON_A_BENCH(a_server_without_a_result_has_failed_in_the_end),
 		ON_A_BENCH(another_prober_counts_anew),
