@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether what a Secret holds for TLS is what it is to be. Read as the
- * healthcheck process reads it, by the same library; nothing is computed with
+ * Whether what a Secret holds for TLS is what it is to be. It is read by the
+ * library that the healthcheck process reads it with; nothing is computed with
  * a key, which may be a stranger's and cost seconds.
  */
 #include "agent/pool/secret.h"
@@ -24,7 +24,6 @@ static gnutls_certificate_credentials_t new_credentials(void)
 
 	if (gnutls_certificate_allocate_credentials(&c) < 0)
 		abort(); /* as xalloc */
-	gnutls_certificate_set_flags(c, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
 	return c;
 }
 
@@ -40,70 +39,87 @@ static const char *authority_fault(const char *pem)
 		       "it out where any server will do";
 }
 
-static bool are_of_one_key(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
+/* --- a certificate and its key ------------------------------------------------------ */
+
+struct pair {
+	gnutls_x509_crt_t *chain; /* its own first */
+	unsigned count;
+	gnutls_x509_privkey_t key; /* NULL: none */
+};
+
+static void pair_done(struct pair *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		gnutls_x509_crt_deinit(p->chain[i]);
+	gnutls_free(p->chain);
+	if (p->key)
+		gnutls_x509_privkey_deinit(p->key);
+}
+
+/* Not both at once by gnutls_certificate_set_x509_key_mem2(), which leaks some that it refuses. */
+static bool read_chain(struct pair *p, const char *pem)
+{
+	const gnutls_datum_t text = datum_of(pem);
+	int r = gnutls_x509_crt_list_import2(&p->chain, &p->count, &text, GNUTLS_X509_FMT_PEM, 0);
+
+	if (r < 0) {
+		p->chain = NULL;
+		p->count = 0;
+	}
+	return p->count > 0;
+}
+
+static bool read_key(struct pair *p, const char *pem)
+{
+	const gnutls_datum_t text = datum_of(pem);
+
+	if (gnutls_x509_privkey_init(&p->key) < 0)
+		abort();
+	return gnutls_x509_privkey_import2(p->key, &text, GNUTLS_X509_FMT_PEM, NULL, 0) == 0;
+}
+
+static bool are_of_one_key(const struct pair *p)
 {
 	const unsigned flags = GNUTLS_KEYID_USE_SHA256;
 	unsigned char public[ID_MAX], private[ID_MAX];
 	size_t public_size = sizeof(public), private_size = sizeof(private);
 
-	return gnutls_x509_crt_get_key_id(crt, flags, public, &public_size) == 0 &&
-	       gnutls_x509_privkey_get_key_id(key, flags, private, &private_size) == 0 &&
+	return gnutls_x509_crt_get_key_id(p->chain[0], flags, public, &public_size) == 0 &&
+	       gnutls_x509_privkey_get_key_id(p->key, flags, private, &private_size) == 0 &&
 	       public_size == private_size && memcmp(public, private, public_size) == 0;
 }
 
-static bool fit(gnutls_certificate_credentials_t c)
+/* As a client would. */
+static bool can_be_shown(const struct pair *p)
 {
-	gnutls_x509_crt_t *chain = NULL;
-	gnutls_x509_privkey_t key;
-	unsigned count = 0;
-	bool yes = false;
+	gnutls_certificate_credentials_t c = new_credentials();
+	int r;
 
-	if (gnutls_certificate_get_x509_crt(c, 0, &chain, &count) < 0)
-		return false;
-	if (count && gnutls_certificate_get_x509_key(c, 0, &key) == 0) {
-		yes = are_of_one_key(chain[0], key);
-		gnutls_x509_privkey_deinit(key);
-	}
-	for (unsigned i = 0; i < count; i++)
-		gnutls_x509_crt_deinit(chain[i]);
-	gnutls_free(chain);
-	return yes;
-}
-
-/* Not both could be read: which of them it was. */
-static const char *part_fault(const char *certificate, const char *key)
-{
-	const gnutls_datum_t text = datum_of(certificate);
-	gnutls_x509_crt_t *chain = NULL;
-	unsigned count = 0;
-	int r = gnutls_x509_crt_list_import2(&chain, &count, &text, GNUTLS_X509_FMT_PEM, 0);
-
-	for (unsigned i = 0; r >= 0 && i < count; i++)
-		gnutls_x509_crt_deinit(chain[i]);
-	gnutls_free(chain);
-	if (r < 0 || !count)
-		return "has a tls.crt that holds no certificate in PEM (-----BEGIN "
-		       "CERTIFICATE-----)";
-	return strstr(key, "ENCRYPTED") ? "has a tls.key that is encrypted: take its passphrase "
-					  "away (openssl pkey)"
-					: "has a tls.key that holds no private key in PEM "
-					  "(-----BEGIN PRIVATE KEY-----)";
+	gnutls_certificate_set_flags(c, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
+	r = gnutls_certificate_set_x509_key(c, p->chain, (int)p->count, p->key);
+	gnutls_certificate_free_credentials(c);
+	return r >= 0;
 }
 
 static const char *pair_fault(const char *certificate, const char *key)
 {
-	gnutls_certificate_credentials_t c = new_credentials();
-	const gnutls_datum_t crt = datum_of(certificate), secret = datum_of(key);
+	struct pair p = { NULL, 0, NULL };
 	const char *fault = NULL;
 
-	if (gnutls_certificate_set_x509_key_mem2(c, &crt, &secret, GNUTLS_X509_FMT_PEM, NULL, 0) <
-	    0)
-		fault = part_fault(certificate, key);
-	else if (!fit(c))
+	if (!read_chain(&p, certificate))
+		fault = "has a tls.crt that holds no certificate in PEM "
+			"(-----BEGIN CERTIFICATE-----)";
+	else if (!read_key(&p, key))
+		fault = strstr(key, "ENCRYPTED") ? "has a tls.key that is encrypted: take its "
+						   "passphrase away (openssl pkey)"
+						 : "has a tls.key that holds no private key in "
+						   "PEM (-----BEGIN PRIVATE KEY-----)";
+	else if (!are_of_one_key(&p))
 		fault = "has a tls.key that does not belong to its tls.crt: put in the two that "
-			"were made for "
-			"each other";
-	gnutls_certificate_free_credentials(c);
+			"were made for each other";
+	else if (!can_be_shown(&p))
+		fault = "has a tls.crt that cannot be used: mend it";
+	pair_done(&p);
 	return fault;
 }
 
