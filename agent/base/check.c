@@ -22,6 +22,7 @@ enum {
 	OPTION_HOLD_DOWN = 1,
 	OPTION_DRAIN = 2,
 	OPTION_DEGRADED = 3,
+	OPTION_REUSE = 4,
 	OPTION_TLS = 5,
 	OPTION_SECRET = 6,
 	OPTION_SERVER_NAME = 7,
@@ -74,6 +75,7 @@ struct check *check_new(enum check_type type)
 	c->interval_ms = 2000;
 	c->timeout_ms = 1000;
 	c->fast_ms = 500;
+	c->reuse = 1;
 	if (check_has(type) & CHECK_HAS_REQUEST) {
 		c->path = xstrdup("/");
 		c->expect[0] = (struct check_status_range){ 200, 399 };
@@ -190,7 +192,7 @@ static bool server_name_is_option(enum check_type type)
 
 static bool has_options(const struct check *c)
 {
-	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0 ||
+	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0 || c->reuse > 1 ||
 	       tls_is_option(c) || (secret_is_option(c->type) && c->secret) ||
 	       (server_name_is_option(c->type) && c->server_name);
 }
@@ -217,6 +219,10 @@ static void put_options(struct buf *b, const struct check *c)
 	if (c->degraded_count) {
 		wire_put_u8(b, OPTION_DEGRADED);
 		put_statuses(b, c->degraded, c->degraded_count);
+	}
+	if (c->reuse > 1) {
+		wire_put_u8(b, OPTION_REUSE);
+		wire_put_u16(b, c->reuse);
 	}
 	if (tls_is_option(c)) {
 		wire_put_u8(b, OPTION_TLS);
@@ -370,13 +376,13 @@ static bool request_is_sane(const struct check *c)
 	return c->path && value_is_http_path(c->path) && c->expect_count > 0 &&
 	       statuses_are_sane(c->expect, c->expect_count) &&
 	       statuses_are_sane(c->drain, c->drain_count) &&
-	       statuses_are_sane(c->degraded, c->degraded_count);
+	       statuses_are_sane(c->degraded, c->degraded_count) && c->reuse <= CHECK_REUSE_MAX;
 }
 
 static bool question_is_sane(const struct check *c)
 {
 	bool asks = c->path || c->match || c->expect_count > 0 || c->drain_count > 0 ||
-		    c->degraded_count > 0;
+		    c->degraded_count > 0 || c->reuse > 1;
 	unsigned has = check_has(c->type);
 
 	if (!check_is_type(c->type))
@@ -414,6 +420,8 @@ static bool read_option(struct wire *w, struct check *c, uint8_t tag)
 		return (c->drain_count = read_statuses(w, c->drain)) > 0;
 	case OPTION_DEGRADED:
 		return (c->degraded_count = read_statuses(w, c->degraded)) > 0;
+	case OPTION_REUSE:
+		return (c->reuse = wire_u16(w)) > 1;
 	case OPTION_TLS:
 		return secret_is_option(c->type) && (c->tls = (enum check_tls)wire_u8(w));
 	case OPTION_SECRET:
@@ -457,6 +465,7 @@ struct check *wire_check(struct wire *w)
 	c->host = read_text(w, CHECK_HOST_MAX);
 	c->match = read_text(w, CHECK_MATCH_MAX);
 	c->expect_count = read_statuses(w, c->expect);
+	c->reuse = 1;
 	if (check_has(c->type) & CHECK_HAS_LOGIN) {
 		c->secret = read_text(w, CHECK_SECRET_MAX);
 		c->role = (enum check_role)wire_u8(w);

@@ -46,7 +46,7 @@ enum check_type {
 
 /* What a check of a type has besides its times and its port. */
 enum {
-	CHECK_HAS_REQUEST = 1u << 0,	   /* path, match, expect, drain, degraded */
+	CHECK_HAS_REQUEST = 1u << 0,	   /* path, match, expect, drain, degraded, reuse */
 	CHECK_HAS_LOGIN = 1u << 1,	   /* secret, role */
 	CHECK_HAS_TLS = 1u << 2,	   /* tls */
 	CHECK_HAS_LAG = 1u << 3,	   /* max_lag_s */
@@ -88,6 +88,7 @@ enum check_tls {
 #define CHECK_SECRET_MAX     320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
 #define CHECK_LAG_MAX_S	     86400
 #define CHECK_HOLD_MAX_S     300
+#define CHECK_REUSE_MAX	     1000
 #define CHECK_DNS_NAME_MAX   254 /* with the dot at its end */
 #define CHECK_DNS_WIRE_MAX   255 /* as it is sent (RFC 1035, 2.3.4) */
 #define CHECK_DNS_SOA	     6	 /* a type of record */
@@ -121,6 +122,8 @@ struct check {
 	 * they count before `expect` */
 	unsigned drain_count, degraded_count;
 	struct check_status_range drain[CHECK_EXPECT_MAX], degraded[CHECK_EXPECT_MAX];
+	uint16_t
+		reuse; /* how many probes in a row a connection serves, 1..CHECK_REUSE_MAX; else 1 */
 	/* CHECK_HAS_LOGIN, CHECK_HAS_TLS and CHECK_HAS_LAG only; NULL and 0 otherwise. `secret` with
 	 * CHECK_HAS_CERTIFICATE, too */
 	/* "namespace/name", and "@N" behind it where it is not of the first source; never what is in

@@ -26,6 +26,7 @@ static void check_check(const struct check *c)
 	assert(c->expect_count <= CHECK_EXPECT_MAX);
 	assert(c->drain_count <= CHECK_EXPECT_MAX && c->degraded_count <= CHECK_EXPECT_MAX);
 	assert(c->path || !(c->drain_count || c->degraded_count));
+	assert(c->reuse >= 1 && c->reuse <= (c->path ? CHECK_REUSE_MAX : 1));
 	assert(!c->secret || (check_uses(c) && strlen(c->secret) <= CHECK_SECRET_MAX));
 	assert(!c->server_name || (check_uses(c) & CHECK_USES_CERTIFICATES &&
 				   strlen(c->server_name) <= CHECK_HOST_MAX));

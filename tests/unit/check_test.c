@@ -138,6 +138,14 @@ static struct check *held_of(enum check_type type, uint16_t hold_down_s)
 	return c;
 }
 
+static struct check *reusing_of(enum check_type type, uint16_t reuse)
+{
+	struct check *c = check_new(type);
+
+	c->reuse = reuse;
+	return c;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -167,6 +175,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->expect_count, 1);
 	assert_int_equal(c->expect[0].first, 200);
 	assert_int_equal(c->expect[0].last, 399);
+	assert_int_equal(c->reuse, 1);
 	check_unref(c);
 	check_unref(NULL);
 }
@@ -244,6 +253,9 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		secured_of(CHECK_REDIS, NULL, NULL),
 		secured_of(CHECK_REDIS, "web/check", NULL),
 		secured_of(CHECK_REDIS, "web/check", "2001:db8::1"),
+		reusing_of(CHECK_HTTP, 2),
+		reusing_of(CHECK_HTTP, CHECK_REUSE_MAX),
+		reusing_of(CHECK_HTTPS, 100),
 	};
 
 	(void)state;
@@ -255,6 +267,7 @@ static void a_check_comes_out_as_it_went_in(void **state)
 
 		assert_non_null(back);
 		assert_true(check_equal(all[i], back));
+		assert_int_equal(all[i]->reuse, back->reuse);
 		for (size_t k = 0; k < ARRAY_LEN(all); k++)
 			assert_int_equal(check_equal(back, all[k]), i == k);
 		check_unref(back);
@@ -272,7 +285,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 					  .timeout_ms = 1000,
 					  .fast_ms = 500 };
 	static char word[] = "x";
-	struct check bad[15];
+	struct check bad[16];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -293,6 +306,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 	bad[13].host = word;	   /* nor names one */
 	bad[14].type = CHECK_GRPC; /* with a path */
 	bad[14].path = word;
+	bad[15].reuse = 2; /* of a connection that is never made */
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_null(again(&bad[i]));
 }
@@ -300,10 +314,15 @@ static void a_check_out_of_bounds_is_refused(void **state)
 static void an_http_question_out_of_bounds_is_refused(void **state)
 {
 	struct check *bad[] = {
-		http_of("index.html", NULL, NULL), http_of("/a b", NULL, NULL),
-		http_of("/a\r\nX: y", NULL, NULL), http_of("/", "a host", NULL),
-		http_of("/", "h\r\nX: y", NULL),   http_of("/", NULL, NULL),
-		http_of("/", NULL, NULL),	   http_of("/", NULL, NULL),
+		http_of("index.html", NULL, NULL),
+		http_of("/a b", NULL, NULL),
+		http_of("/a\r\nX: y", NULL, NULL),
+		http_of("/", "a host", NULL),
+		http_of("/", "h\r\nX: y", NULL),
+		http_of("/", NULL, NULL),
+		http_of("/", NULL, NULL),
+		http_of("/", NULL, NULL),
+		reusing_of(CHECK_HTTP, CHECK_REUSE_MAX + 1),
 	};
 
 	(void)state;
