@@ -9,8 +9,16 @@
 #define DUE_IN_ROW 2
 #define STARTS_MAX 256 /* in one run: then answers are read again, however many wait */
 
-static uint32_t take_slot(struct hc_engine *e)
+#define GIVEN_UP 64 /* connections that rest, where descriptors are short */
+
+static struct slot *slot_of(const struct hc_engine *e, const struct target *t)
 {
+	return e->slots[t->slot - 1];
+}
+
+static void take_slot(struct hc_engine *e, struct target *t)
+{
+	struct slot *s;
 	uint32_t i;
 
 	if (!e->slot_free) {
@@ -25,25 +33,35 @@ static uint32_t take_slot(struct hc_engine *e)
 		}
 		e->slot_count = count;
 	}
-	i = e->slot_free - 1;
-	e->slot_free = e->slots[i]->next_free;
-	e->slots[i]->generation++;
-	e->in_flight++;
-	return i;
+	t->slot = e->slot_free;
+	s = slot_of(e, t);
+	e->slot_free = s->next_free;
+	s->target = t;
 }
 
-static void give_slot(struct hc_engine *e, uint32_t i)
+static void free_slot(struct hc_engine *e, struct target *t)
 {
-	struct slot *s = e->slots[i];
+	struct slot *s = slot_of(e, t);
 
-	timers_cancel(e->deadlines, s->deadline);
-	s->deadline = 0;
 	hc_probe_stop(&s->probe, &e->io);
 	s->target = NULL;
+	s->next_free = e->slot_free;
+	e->slot_free = t->slot;
+	t->slot = 0;
+}
+
+static void begin_slot(struct hc_engine *e, struct slot *s)
+{
+	s->generation++;
+	e->in_flight++;
+}
+
+static void end_slot(struct hc_engine *e, struct slot *s)
+{
+	timers_cancel(e->deadlines, s->deadline);
+	s->deadline = 0;
 	s->is_settled = false;
 	s->generation++;
-	s->next_free = e->slot_free;
-	e->slot_free = i + 1;
 	e->in_flight--;
 }
 
@@ -51,6 +69,50 @@ static uint64_t token_of(const struct hc_engine *e, uint32_t i)
 {
 	return (uint64_t)e->slots[i]->generation << 32 | i;
 }
+
+/* --- connections that rest --------------------------------------------------------- */
+
+static bool is_of_tls(const struct slot *s)
+{
+	return s->target->check->type == CHECK_HTTPS;
+}
+
+static bool may_keep(const struct hc_engine *e, const struct slot *s)
+{
+	return e->kept_count < e->max_open / HC_KEPT_PART &&
+	       (!is_of_tls(s) || e->kept_tls_count < HC_KEPT_TLS_MAX);
+}
+
+/* The probe in it is over. */
+static bool keep(struct hc_engine *e, struct slot *s)
+{
+	if (!may_keep(e, s) || !hc_probe_keep(&s->probe, &e->io))
+		return false;
+	TAILQ_INSERT_TAIL(&e->kept, s, kept);
+	e->kept_count++;
+	e->kept_tls_count += is_of_tls(s);
+	return true;
+}
+
+static void take_kept(struct hc_engine *e, struct slot *s)
+{
+	TAILQ_REMOVE(&e->kept, s, kept);
+	e->kept_count--;
+	e->kept_tls_count -= is_of_tls(s);
+}
+
+/* Those that rested longest. */
+static void give_up_kept(struct hc_engine *e, unsigned count)
+{
+	struct slot *s;
+
+	for (; count > 0 && (s = TAILQ_FIRST(&e->kept)); count--) {
+		take_kept(e, s);
+		free_slot(e, s->target);
+	}
+}
+
+/* --- probes ------------------------------------------------------------------------- */
 
 static bool ran_dry(const struct hc_outcome *o)
 {
@@ -159,12 +221,14 @@ static void conclude(struct hc_engine *e, struct target *t, struct hc_outcome o)
 }
 
 /* The probe of t ends here, of its own or not: what is to be made of it. */
-static struct hc_outcome end_probe(struct hc_engine *e, struct target *t, uint32_t i,
-				   struct hc_outcome o)
+static struct hc_outcome end_probe(struct hc_engine *e, struct target *t, struct hc_outcome o)
 {
-	enum hc_login_end end = hc_probe_login_end(&e->slots[i]->probe);
+	struct slot *s = slot_of(e, t);
+	enum hc_login_end end = hc_probe_login_end(&s->probe);
 
-	give_slot(e, i);
+	end_slot(e, s);
+	if (!keep(e, s))
+		free_slot(e, t);
 	return t->login ? hc_login_ended(t->login, end, o, clock_mono(e->clock)) : o;
 }
 
@@ -178,7 +242,7 @@ static void on_deadline(void *arg)
 	o = hc_probe_timed_out(&s->probe);
 	if (s->is_settled)
 		(void)!hc_probe_is_settled(&s->probe, &o);
-	conclude(s->engine, t, end_probe(s->engine, t, t->slot, o));
+	conclude(s->engine, t, end_probe(s->engine, t, o));
 }
 
 /* What was asked may be lost: it is asked once more. */
@@ -192,13 +256,13 @@ static void on_half_time(void *arg)
 	s->deadline = timers_add(e->deadlines, mono_add_ms(t->began, t->check->timeout_ms),
 				 on_deadline, s);
 	if (hc_probe_again(&s->probe, &e->io, &o))
-		conclude(e, t, end_probe(e, t, t->slot, o));
+		conclude(e, t, end_probe(e, t, o));
 }
 
 /* The answer is here: all that is left is the peer's to do. */
 static void settle(struct hc_engine *e, struct target *t)
 {
-	struct slot *s = e->slots[t->slot];
+	struct slot *s = slot_of(e, t);
 	mono_t when = mono_add_ms(clock_mono(e->clock), HC_SETTLED_MS);
 	mono_t limit = mono_add_ms(t->began, t->check->timeout_ms);
 
@@ -208,26 +272,60 @@ static void settle(struct hc_engine *e, struct target *t)
 				 s);
 }
 
+static bool lacks_descriptors(const struct hc_outcome *o)
+{
+	return o->reason == HC_REASON_NO_RESOURCE && (o->detail == EMFILE || o->detail == ENFILE);
+}
+
+/* On a connection of its own; as hc_probe_start(). */
+static bool start_new(struct hc_engine *e, struct target *t, struct hc_account *account,
+		      struct hc_outcome *out)
+{
+	struct slot *s = slot_of(e, t);
+	uint64_t token = token_of(e, t->slot - 1);
+
+	if (e->in_flight + e->kept_count > e->max_open)
+		give_up_kept(e, 1);
+	if (!hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token, out))
+		return false;
+	if (!lacks_descriptors(out) || e->kept_count == 0)
+		return true;
+	give_up_kept(e, GIVEN_UP);
+	/* No descriptor: the reference to the account is all that there is of it. */
+	return hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token, out);
+}
+
+/* As hc_probe_start(), in a slot. */
+static bool start(struct hc_engine *e, struct target *t, struct hc_outcome *out)
+{
+	struct hc_account *account = t->login ? hc_login_account(t->login, t->began) : NULL;
+	bool is_kept = t->slot != 0;
+	struct slot *s;
+
+	if (is_kept)
+		take_kept(e, slot_of(e, t));
+	else
+		take_slot(e, t);
+	s = slot_of(e, t);
+	begin_slot(e, s);
+	return is_kept ? hc_probe_resume(&s->probe, &e->io, account, token_of(e, t->slot - 1), out)
+		       : start_new(e, t, account, out);
+}
+
 static void begin_probe(struct hc_engine *e, struct target *t)
 {
-	uint32_t i = take_slot(e);
-	struct slot *s = e->slots[i];
-	struct hc_account *account = NULL;
 	struct hc_outcome outcome;
+	struct slot *s;
 	bool repeats;
 
 	e->probes++;
 	t->is_fresh = false;
 	t->began = clock_mono(e->clock);
-	if (t->login)
-		account = hc_login_account(t->login, t->began);
-	if (hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token_of(e, i),
-			   &outcome)) {
-		conclude(e, t, end_probe(e, t, i, outcome));
+	if (start(e, t, &outcome)) {
+		conclude(e, t, end_probe(e, t, outcome));
 		return;
 	}
-	s->target = t;
-	t->slot = i;
+	s = slot_of(e, t);
 	t->stage = PROBING;
 	repeats = hc_probe_repeats(&s->probe);
 	s->deadline = timers_add(e->deadlines,
@@ -243,7 +341,7 @@ static void handle(struct hc_engine *e, const struct hc_ready *r)
 	struct slot *s;
 
 	if (i >= e->slot_count || token_of(e, i) != r->token || !e->slots[i]->target)
-		return;
+		return; /* of a probe that is over */
 	s = e->slots[i];
 	t = s->target;
 	if (!hc_probe_event(&s->probe, &e->io, r->token, r->events, &outcome)) {
@@ -251,7 +349,7 @@ static void handle(struct hc_engine *e, const struct hc_ready *r)
 			settle(e, t);
 		return;
 	}
-	conclude(e, t, end_probe(e, t, i, outcome));
+	conclude(e, t, end_probe(e, t, outcome));
 }
 
 /* All that is ready, but no more rounds than it takes to see each probe under way once. */
@@ -374,5 +472,9 @@ void hc_target_stop(struct hc_engine *e, struct target *t)
 	if (t->stage == WAITING)
 		stop_waiting(e, t);
 	if (t->stage == PROBING)
-		(void)end_probe(e, t, t->slot, (struct hc_outcome){ HC_REASON_LATE, 0 });
+		(void)end_probe(e, t, (struct hc_outcome){ HC_REASON_LATE, 0 });
+	if (t->slot) {
+		take_kept(e, slot_of(e, t));
+		free_slot(e, t);
+	}
 }

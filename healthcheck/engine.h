@@ -11,6 +11,10 @@
  * ready is read; in a lap that came HC_LATE_MS or more after it was due no
  * failure counts at all; no descriptors means a pause, not a verdict; what is
  * above the limits waits its turn.
+ *
+ * Connections that serve several probes rest between them. Those that rest make
+ * way for those that are to be made; where there are more than may rest, each
+ * probe has its own, as if nothing had been asked for.
  */
 #ifndef HEALTHCHECK_ENGINE_H
 #define HEALTHCHECK_ENGINE_H
@@ -31,12 +35,15 @@
 /* Beyond, this share of what the intervals ask for: with the burst (schedule.h) 1.5 of it at most
  * in any second. */
 #define HC_RATE_PERMILLE (1500 * 1000 / (1000 + HC_BURST_MS))
+#define HC_KEPT_PART	 4    /* of the descriptors, those of connections that rest */
+#define HC_KEPT_TLS_MAX	 4096 /* of those, they that hold a session of TLS: see RESULTS.md */
 #define HC_COUNTERS_MS	 5000 /* how long moved counters wait to be told */
 
 struct hc_engine_config {
 	struct hc_io io;
 	const struct clock *clock;
 	uint32_t max_in_flight; /* probes under way; the rest waits, uncounted */
+	uint32_t max_open;	/* descriptors for these and for connections that rest */
 };
 
 struct hc_engine;

@@ -6,6 +6,8 @@
 #ifndef HEALTHCHECK_ENGINE_PRIVATE_H
 #define HEALTHCHECK_ENGINE_PRIVATE_H
 
+#include <sys/queue.h>
+
 #include "agent/base/histogram.h"
 #include "agent/base/map.h"
 #include "agent/base/timers.h"
@@ -44,7 +46,7 @@ struct target {
 	bool is_fresh;	 /* never probed yet */
 	uint32_t number; /* its own */
 	uint32_t round;	 /* of telling: the begin it was last put after */
-	uint32_t slot;	 /* PROBING: index of its probe */
+	uint32_t slot;	 /* index + 1: its probe, or the connection for its next one; 0: neither */
 	int32_t detail;
 	uint32_t ok, failed, latency_us;
 	uint32_t sequence;
@@ -54,7 +56,8 @@ struct target {
 	mono_t began; /* the last probe */
 };
 
-/* A probe under way. The generation is odd while in use and makes stale tokens harmless. */
+/* A probe under way, or one that is over and whose connection rests. The generation is odd while it
+ * is under way and makes stale tokens harmless. */
 struct slot {
 	struct hc_probe probe;
 	struct hc_engine *engine;
@@ -63,6 +66,7 @@ struct slot {
 	bool is_settled; /* its deadline is the peer's to close by */
 	uint32_t generation;
 	uint32_t next_free; /* index + 1; 0: none */
+	TAILQ_ENTRY(slot) kept;
 };
 
 struct hc_engine {
@@ -80,6 +84,8 @@ struct hc_engine {
 	struct slot **slots;		/* one by one: timers point to them */
 	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
 	uint32_t max_in_flight, in_flight;
+	uint32_t max_open, kept_count, kept_tls_count;
+	TAILQ_HEAD(, slot) kept;      /* connections that rest, the oldest first */
 	struct place_list due, fresh; /* WAITING, in `turns`: known targets; first probes */
 	unsigned due_in_row;
 	uint64_t due_total; /* how many ever came to `due`, and how many of those were looked at */
@@ -114,7 +120,7 @@ static inline struct target *hc_target_at(const struct hc_engine *e, uint32_t nu
 void hc_target_tell_news(struct hc_engine *e, struct target *t);
 void hc_target_tell_moved(struct hc_engine *e, struct target *t, mono_t now);
 
-/* engine.c: nothing of t is under way or waiting any more. */
+/* engine.c: nothing of t is under way, waiting, or kept any more. */
 void hc_target_stop(struct hc_engine *e, struct target *t);
 
 #endif

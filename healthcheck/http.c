@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The HTTP probe: one GET on a connection of its own.
+ * The HTTP probe: one GET, on a connection of its own unless the check says otherwise.
  *
  * The answer is read to its end, so that the server has said all it had to say.
- * Then the connection ends by RST, whether the server has closed or not: no end of
- * it keeps a TIME_WAIT, a firewall that tracks it forgets it after 10 s and not 120
- * (nf_conntrack_tcp_timeout_close, _time_wait), and we do a quarter less.
+ * Then the connection is kept, or ends by RST, whether the server has closed or not:
+ * no end of it keeps a TIME_WAIT, a firewall that tracks it forgets it after 10 s and
+ * not 120 (nf_conntrack_tcp_timeout_close, _time_wait), and we do a quarter less.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "agent/base/xalloc.h"
@@ -19,7 +20,8 @@
 #define READ_SIZE  4096
 #define HTTP_PORT  80
 #define HTTPS_PORT 443
-/* Once: mostly all of it comes together, and what it told of after that would be for nobody. */
+/* Once: mostly all of it comes together, and what it told of after that would be for nobody, or for
+ * who only keeps it. */
 #define ANSWER (EPOLLIN | EPOLLONESHOT)
 
 static void host_of(const struct check *c, const struct endpoint *to, char *out, size_t size)
@@ -36,7 +38,8 @@ static void host_of(const struct check *c, const struct endpoint *to, char *out,
 		snprintf(out, size, "%s", addr_text(&to->addr, text));
 }
 
-size_t hc_http_request(const struct check *c, const struct endpoint *to, char *out, size_t size)
+size_t hc_http_request(const struct check *c, const struct endpoint *to, bool closes, char *out,
+		       size_t size)
 {
 	char host[CHECK_HOST_MAX + 1];
 	int n;
@@ -47,9 +50,9 @@ size_t hc_http_request(const struct check *c, const struct endpoint *to, char *o
 		     "Host: %s\r\n"
 		     "User-Agent: parasaus-probe/" PARASAUS_VERSION "\r\n"
 		     "Accept: */*\r\n"
-		     "Connection: close\r\n"
+		     "%s"
 		     "\r\n",
-		     c->path, host);
+		     c->path, host, closes ? "Connection: close\r\n" : "");
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
@@ -69,7 +72,8 @@ static bool wait_for(struct hc_probe *p, const struct hc_io *io, uint64_t token,
 static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, struct hc_outcome *out)
 {
 	char request[HC_HTTP_REQUEST_MAX];
-	size_t len = hc_http_request(p->check, p->to, request, sizeof(request));
+	size_t len = hc_http_request(p->check, p->to, hc_probe_is_last(p), request,
+				     sizeof(request));
 	ssize_t n = io->send(io->arg, p->fd, request + p->sent, len - p->sent);
 
 	if (n == -EAGAIN)
@@ -121,3 +125,21 @@ bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, u
 	}
 	return events & EPOLLOUT ? ask(p, io, token, out) : false;
 }
+
+static bool keep(struct hc_probe *p, const struct hc_io *io)
+{
+	(void)io; /* it told, and is to tell no more before it is asked to */
+	if (!p->reply || !hc_http_reply_persists(p->reply))
+		return false;
+	free(p->reply);
+	p->reply = NULL;
+	p->sent = 0;
+	return true;
+}
+
+static bool has_answer(const struct hc_probe *p)
+{
+	return p->reply && p->reply->total > 0;
+}
+
+const struct hc_reuse hc_http_reuse = { .keep = keep, .ask = ask, .has_answer = has_answer };

@@ -44,6 +44,13 @@ static void finish(struct hc_http_reply *r)
 	conclude(r, reason, r->status);
 }
 
+/* All of it was seen, and where it ends is known. */
+static void finish_whole(struct hc_http_reply *r)
+{
+	r->is_whole = true;
+	finish(r);
+}
+
 void hc_http_reply_init(struct hc_http_reply *r, const struct check *c)
 {
 	*r = (struct hc_http_reply){ .check = c };
@@ -84,6 +91,8 @@ static void status_line(struct hc_http_reply *r)
 		return;
 	}
 	r->chunked = r->has_length = false;
+	r->says_close = r->says_keep = false;
+	r->is_old = s[7] == '0';
 	r->state = HC_HTTP_HEADER;
 }
 
@@ -104,7 +113,7 @@ static void header_end(struct hc_http_reply *r)
 	if (is_interim(r))
 		r->state = HC_HTTP_STATUS_LINE;
 	else if (has_no_body(r))
-		finish(r);
+		finish_whole(r);
 	else if (r->chunked)
 		r->state = HC_HTTP_CHUNK_SIZE;
 	else if (r->has_length)
@@ -148,6 +157,21 @@ static void content_length(struct hc_http_reply *r, const char *value)
 	r->left = n;
 }
 
+/* A list of words; of one that was cut the rest is unknown. */
+static void connection(struct hc_http_reply *r, const char *value)
+{
+	static const char *const separators = ", \t";
+
+	r->says_close |= r->line_len >= HC_HTTP_LINE_MAX - 1;
+	for (value += strspn(value, separators); *value; value += strspn(value, separators)) {
+		size_t len = strcspn(value, separators);
+
+		r->says_close |= len == 5 && strncasecmp(value, "close", len) == 0;
+		r->says_keep |= len == 10 && strncasecmp(value, "keep-alive", len) == 0;
+		value += len;
+	}
+}
+
 static void header_line(struct hc_http_reply *r)
 {
 	const char *value;
@@ -160,6 +184,11 @@ static void header_line(struct hc_http_reply *r)
 	value = header_value(r, "Content-Length");
 	if (value) {
 		content_length(r, value);
+		return;
+	}
+	value = header_value(r, "Connection");
+	if (value) {
+		connection(r, value);
 		return;
 	}
 	value = header_value(r, "Transfer-Encoding");
@@ -218,7 +247,7 @@ static void whole_line(struct hc_http_reply *r)
 		break;
 	case HC_HTTP_TRAILER:
 		if (r->line_len == 0)
-			finish(r);
+			finish_whole(r);
 		break;
 	case HC_HTTP_BODY:
 	case HC_HTTP_BODY_TO_CLOSE:
@@ -265,7 +294,7 @@ static size_t take_body(struct hc_http_reply *r, const char *data, size_t len)
 	if (r->state == HC_HTTP_CHUNK)
 		r->state = HC_HTTP_CHUNK_END;
 	else
-		finish(r);
+		finish_whole(r);
 	return n;
 }
 
@@ -288,6 +317,7 @@ bool hc_http_reply_feed(struct hc_http_reply *r, const void *data, size_t len)
 	}
 	if (is_cut && r->state != HC_HTTP_DONE)
 		finish(r);
+	r->is_whole &= !is_cut && len == 0;
 	return r->state == HC_HTTP_DONE;
 }
 
@@ -301,4 +331,16 @@ void hc_http_reply_closed(struct hc_http_reply *r)
 		finish(r);
 	else
 		conclude(r, HC_REASON_CLOSED, 0);
+}
+
+bool hc_http_reply_persists(const struct hc_http_reply *r)
+{
+	if (r->state != HC_HTTP_DONE || !r->is_whole || r->says_close ||
+	    (r->is_old && !r->says_keep))
+		return false;
+	/* Two lengths are one too many, and behind 101 something else is spoken. */
+	if ((r->chunked && r->has_length) || r->status == 101)
+		return false;
+	return r->outcome.reason == HC_REASON_OK || r->outcome.reason == HC_REASON_DRAINING ||
+	       r->outcome.reason == HC_REASON_DEGRADED;
 }

@@ -45,7 +45,10 @@ struct hc_http_reply {
 	uint64_t left;
 	uint16_t status;
 	bool chunked, has_length;
-	struct hc_match match; /* found at once where nothing is looked for */
+	bool says_close, says_keep; /* Connection */
+	bool is_old;		    /* HTTP/1.0: it closes unless it says otherwise */
+	bool is_whole;		    /* to an end that it told of, and nothing behind that */
+	struct hc_match match;	    /* found at once where nothing is looked for */
 	uint16_t line_len;
 	char line[HC_HTTP_LINE_MAX];
 };
@@ -55,5 +58,7 @@ void hc_http_reply_init(struct hc_http_reply *r, const struct check *c);
 bool hc_http_reply_feed(struct hc_http_reply *r, const void *data, size_t len);
 /* The peer closed; afterwards the state is DONE. */
 void hc_http_reply_closed(struct hc_http_reply *r);
+/* It was good, and its server waits for another request on the same connection. */
+MUST_CHECK bool hc_http_reply_persists(const struct hc_http_reply *r);
 
 #endif

@@ -41,7 +41,7 @@ static void secured(void *talk, enum hc_reason trust)
 
 	if (hc_talk_trusts(&h->head, trust))
 		buf_put(&h->head.out, request,
-			hc_http_request(h->check, h->to, request, sizeof(request)));
+			hc_http_request(h->check, h->to, true, request, sizeof(request)));
 }
 
 static void feed(void *talk, const uint8_t *data, size_t len)

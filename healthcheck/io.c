@@ -314,6 +314,14 @@ static ssize_t net_recv(void *arg, int fd, void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+static bool net_is_silent(void *arg, int fd)
+{
+	char byte;
+
+	(void)arg;
+	return recv(fd, &byte, sizeof(byte), MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
 /*
  * The error that ICMP told while it was connecting (net/ipv4/tcp_ipv4.c, tcp_v4_err()) stays in its
  * queue over a disconnection, and is EPOLLERR to whoever waits on it next. Once it is a connection,
@@ -387,6 +395,7 @@ struct hc_io hc_net_io(struct hc_net *n)
 		.error = net_error,
 		.send = net_send,
 		.recv = net_recv,
+		.is_silent = net_is_silent,
 		.close = net_close,
 		.poll = net_poll,
 		.random = net_random,

@@ -62,7 +62,8 @@ struct kind {
 		      struct hc_outcome *out);
 	/* The server begins, or there are turns to take: the connection is to be whole at once. */
 	bool completes;
-	bool needs_account; /* without one it is half-open */
+	bool needs_account;	      /* without one it is half-open */
+	const struct hc_reuse *reuse; /* NULL: each connection serves one probe */
 };
 
 static const struct kind half_open = { .event = hc_tcp_event };
@@ -70,7 +71,7 @@ static const struct kind half_open = { .event = hc_tcp_event };
 static const struct kind kinds[] = {
 	[CHECK_TCP] = { .event = hc_tcp_event },
 	[CHECK_TCP_FULL] = { .protocol = &hc_full_protocol, .completes = true },
-	[CHECK_HTTP] = { .event = hc_http_event },
+	[CHECK_HTTP] = { .event = hc_http_event, .reuse = &hc_http_reuse },
 	[CHECK_HTTPS] = { .protocol = &hc_https_protocol, .completes = true },
 	[CHECK_POSTGRESQL] = { .protocol = &hc_pg_protocol, .completes = true },
 	[CHECK_REDIS] = { .protocol = &hc_redis_protocol },
@@ -119,8 +120,8 @@ bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct che
 	return datagrams_of(p) && hc_datagram_start(p, datagrams_of(p), io, out);
 }
 
-bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
-		    struct hc_outcome *out)
+static bool hear(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		 struct hc_outcome *out)
 {
 	const struct kind *k = kind_of(p);
 
@@ -128,6 +129,59 @@ bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, 
 		return hc_datagram_event(p, k->datagrams, io, events, out);
 	return k->protocol ? hc_talk_event(p, k->protocol, io, token, events, out)
 			   : k->event(p, io, token, events, out);
+}
+
+/* --- one connection for several probes ------------------------------------------------ */
+
+static bool start_anew(struct hc_probe *p, const struct hc_io *io, uint64_t token,
+		       struct hc_outcome *out)
+{
+	struct hc_account *account = p->account;
+
+	p->account = NULL; /* its reference is passed on */
+	hc_probe_stop(p, io);
+	return hc_probe_start(p, io, p->check, p->to, account, token, out);
+}
+
+/*
+ * It is over. A server may close a connection that was kept just as it is asked: that says nothing
+ * of it, and it is asked once more (RFC 9112, 9.3.1 and 9.5). Of a new connection it would.
+ */
+static bool conclude(struct hc_probe *p, const struct hc_io *io, uint64_t token,
+		     struct hc_outcome *out)
+{
+	if (p->served == 0 || kind_of(p)->reuse->has_answer(p))
+		return true;
+	return start_anew(p, io, token, out);
+}
+
+bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
+		    struct hc_outcome *out)
+{
+	return hear(p, io, token, events, out) && conclude(p, io, token, out);
+}
+
+bool hc_probe_keep(struct hc_probe *p, const struct hc_io *io)
+{
+	const struct hc_reuse *reuse = kind_of(p)->reuse;
+
+	if (!reuse || p->fd < 0 || hc_probe_is_last(p) || !reuse->keep(p, io))
+		return false;
+	p->served++;
+	return true;
+}
+
+bool hc_probe_resume(struct hc_probe *p, const struct hc_io *io, struct hc_account *account,
+		     uint64_t token, struct hc_outcome *out)
+{
+	bool is_same = account == p->account;
+
+	hc_account_unref(p->account);
+	p->account = account;
+	/* What a server says unasked is no answer, and what comes after it would not be one, too. */
+	if (!is_same || !io->is_silent(io->arg, p->fd))
+		return start_anew(p, io, token, out);
+	return kind_of(p)->reuse->ask(p, io, token, out) && conclude(p, io, token, out);
 }
 
 bool hc_probe_is_settled(const struct hc_probe *p, struct hc_outcome *out)

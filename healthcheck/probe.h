@@ -40,7 +40,9 @@ struct hc_io {
 	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
 	ssize_t (*send)(void *arg, int fd, const void *data, size_t len); /* or -errno */
 	ssize_t (*recv)(void *arg, int fd, void *data, size_t len);	  /* 0: closed; or -errno */
-	void (*close)(void *arg, int fd, bool reset);			  /* by RST or by FIN */
+	/* Nothing is there to be read, neither bytes nor an end. */
+	bool (*is_silent)(void *arg, int fd);
+	void (*close)(void *arg, int fd, bool reset); /* by RST or by FIN */
 	/* What is ready now, without waiting; returns how many. Of a connection that was closed since,
 	 * too, by its token. */
 	size_t (*poll)(void *arg, struct hc_ready *out, size_t max);
@@ -72,6 +74,7 @@ struct hc_probe {
 	uint32_t sent;
 	uint16_t id;		     /* of a question that is one datagram */
 	uint8_t others;		     /* datagrams that were not its answer */
+	uint16_t served;	     /* probes that its connection served before this one */
 	struct hc_http_reply *reply; /* http, once connected */
 	struct hc_account *account;  /* to log in by: a reference; NULL: none */
 	struct hc_talk *talk;	     /* types that converse (talk.h), once connected */
@@ -93,6 +96,23 @@ MUST_CHECK bool hc_probe_repeats(const struct hc_probe *p);
 MUST_CHECK bool hc_probe_again(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *out);
 /* All of its time is over: what that means. */
 struct hc_outcome hc_probe_timed_out(const struct hc_probe *p);
+/*
+ * It is over. True: its connection is kept for the next probe, and tells of nothing meanwhile; who
+ * has no more use for it stops it.
+ */
+MUST_CHECK bool hc_probe_keep(struct hc_probe *p, const struct hc_io *io);
+/*
+ * As hc_probe_start(), of one that was kept: on its connection, if that still stands and was made by
+ * the same account. One that ends before a byte of the answer came is nobody's failure: then, too,
+ * a new one is made.
+ */
+MUST_CHECK bool hc_probe_resume(struct hc_probe *p, const struct hc_io *io,
+				struct hc_account *account, uint64_t token, struct hc_outcome *out);
+/* The last probe that its connection is to serve, and the server is told so. */
+static inline bool hc_probe_is_last(const struct hc_probe *p)
+{
+	return p->served + 1 >= p->check->reuse;
+}
 /* If it were stopped now. */
 enum hc_login_end hc_probe_login_end(const struct hc_probe *p);
 /* Gives everything back; needed after either of them, whatever came of it. */
@@ -102,14 +122,26 @@ void hc_probe_stop(struct hc_probe *p, const struct hc_io *io);
 struct hc_outcome hc_outcome_of_start(int error);
 struct hc_outcome hc_outcome_of_connection(int error);
 
-/* The kinds, for hc_probe_event() alone; those that converse are in talk.h. */
+/* How a connection serves several probes. */
+struct hc_reuse {
+	/* The probe is over: may its connection be kept? Then it is silent from now on. */
+	bool (*keep)(struct hc_probe *p, const struct hc_io *io);
+	/* Asks again, as hc_probe_event(). */
+	bool (*ask)(struct hc_probe *p, const struct hc_io *io, uint64_t token,
+		    struct hc_outcome *out);
+	bool (*has_answer)(const struct hc_probe *p); /* a byte of it */
+};
+
+/* The kinds, for probe.c alone; those that converse are in talk.h. */
 bool hc_tcp_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		  struct hc_outcome *out);
 bool hc_http_event(struct hc_probe *p, const struct hc_io *io, uint64_t token, uint32_t events,
 		   struct hc_outcome *out);
+extern const struct hc_reuse hc_http_reuse;
 
 /* GET as it is sent, cut at `size` (HC_HTTP_REQUEST_MAX always fits); returns the length. */
 #define HC_HTTP_REQUEST_MAX 1024
-size_t hc_http_request(const struct check *c, const struct endpoint *to, char *out, size_t size);
+size_t hc_http_request(const struct check *c, const struct endpoint *to, bool closes, char *out,
+		       size_t size);
 
 #endif

@@ -364,17 +364,17 @@ void hc_role_connect(struct hc_role *r, int fd)
 
 /* --- beginning and end ------------------------------------------------------------ */
 
-/* Probes get what descriptors there are, but for those we need ourselves. */
-static uint32_t in_flight_limit(uint32_t wanted, rlim_t ours)
+/* Connections get what descriptors there are, but for those we need ourselves. */
+static uint32_t open_limit(rlim_t ours)
 {
 	struct rlimit files;
 	rlim_t room;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return wanted;
+		return MAX_IN_FLIGHT_MIN;
 	room = files.rlim_cur > ours + MAX_IN_FLIGHT_MIN ? files.rlim_cur - ours
 							 : MAX_IN_FLIGHT_MIN;
-	return room < wanted ? (uint32_t)room : wanted;
+	return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
 }
 
 int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
@@ -391,8 +391,8 @@ int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 		return result;
 	}
 	ec.io = hc_net_io(r->net);
-	ec.max_in_flight = in_flight_limit(c->max_in_flight,
-					   DESCRIPTORS_OURS + hc_net_spare(r->net));
+	ec.max_open = open_limit(DESCRIPTORS_OURS + hc_net_spare(r->net));
+	ec.max_in_flight = c->max_in_flight < ec.max_open ? c->max_in_flight : ec.max_open;
 	r->engine = hc_engine_new(&ec);
 	result = loop_add_fd(l, hc_net_fd(r->net), EPOLLIN, on_net, r, &r->net_id);
 	if (result < 0) {

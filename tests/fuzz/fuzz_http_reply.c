@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Answers of strangers to an HTTP probe. The first byte chooses the check and
- * how the rest is cut into pieces; in pieces or whole it must mean the same.
+ * how the rest is cut into pieces; in pieces or whole it must mean the same. What
+ * comes behind an answer is seen in one piece with it, or not at all.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static bool feed(struct hc_http_reply *r, const uint8_t *data, size_t len)
 }
 
 static struct hc_outcome judge(const struct check *c, const uint8_t *data, size_t size,
-			       uint32_t cut)
+			       uint32_t cut, bool *persists)
 {
 	struct hc_http_reply r;
 
@@ -54,6 +55,9 @@ static struct hc_outcome judge(const struct check *c, const uint8_t *data, size_
 	}
 	hc_http_reply_closed(&r);
 	assert(r.state == HC_HTTP_DONE);
+	*persists = hc_http_reply_persists(&r);
+	assert(!*persists || (r.is_whole && r.status >= 200 && r.status <= 399) ||
+	       r.outcome.reason == HC_REASON_DRAINING);
 	return r.outcome;
 }
 
@@ -61,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const matches[] = { NULL, "ok", "aabaa", "\r\n" };
 	struct hc_outcome whole, pieces;
+	bool more, more_in_pieces;
 	struct check *c;
 
 	if (size == 0)
@@ -73,8 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		c->degraded[0] = (struct check_status_range){ 200, 299 };
 		c->drain_count = c->degraded_count = 1;
 	}
-	whole = judge(c, data + 1, size - 1, 0);
-	pieces = judge(c, data + 1, size - 1, data[0] + 1u);
+	whole = judge(c, data + 1, size - 1, 0, &more);
+	pieces = judge(c, data + 1, size - 1, data[0] + 1u, &more_in_pieces);
+	assert(more_in_pieces || !more);
 	assert(whole.reason == pieces.reason && whole.detail == pieces.detail);
 	assert((whole.reason >= HC_REASON_OK && whole.reason < HC_REASON_NO_RESOURCE) ||
 	       whole.reason == HC_REASON_DRAINING || whole.reason == HC_REASON_DEGRADED);

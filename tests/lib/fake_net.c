@@ -49,7 +49,7 @@ struct fake_net {
 	size_t conn_count;
 	struct fake_conn *free;
 	TAILQ_HEAD(, fake_conn) ready;
-	uint32_t open;
+	uint32_t open, max_open;
 	uint64_t attempts;
 	int error, datagram_error;
 	uint32_t cost_us;
@@ -86,6 +86,7 @@ struct fake_net *fake_net_new(uint64_t seed, int64_t start_ms)
 	n->now = (mono_t){ start_ms * 1000000 };
 	n->timers = timers_new(n->now);
 	n->random = seed * 2 + 1;
+	n->max_open = UINT32_MAX;
 	map_init(&n->servers, is_server);
 	TAILQ_INIT(&n->ready);
 	return n;
@@ -134,6 +135,11 @@ void fake_net_fail(struct fake_net *n, int error)
 void fake_net_fail_datagrams(struct fake_net *n, int error)
 {
 	n->datagram_error = error;
+}
+
+void fake_net_limit(struct fake_net *n, uint32_t max_open)
+{
+	n->max_open = max_open;
 }
 
 void fake_net_cost(struct fake_net *n, uint32_t us)
@@ -364,6 +370,8 @@ static int fake_connect(void *arg, const struct endpoint *to, bool complete, uin
 	n->now.ns += n->cost_us * INT64_C(1000);
 	if (n->error)
 		return -n->error;
+	if (n->open >= n->max_open)
+		return -EMFILE;
 	s = map_get(&n->servers, hash_of(to), to);
 	if (!s) {
 		s = fake_net_server(n, to);
@@ -459,6 +467,13 @@ static ssize_t fake_recv(void *arg, int fd, void *data, size_t len)
 	return (ssize_t)n;
 }
 
+static bool fake_is_silent(void *arg, int fd)
+{
+	struct fake_conn *c = conn_of(arg, fd);
+
+	return c->arrived == c->read && !c->has_ended;
+}
+
 static void fake_close(void *arg, int fd, bool reset)
 {
 	struct fake_conn *c = conn_of(arg, fd);
@@ -509,6 +524,7 @@ struct hc_io fake_net_io(struct fake_net *n)
 		.error = fake_error,
 		.send = fake_send,
 		.recv = fake_recv,
+		.is_silent = fake_is_silent,
 		.close = fake_close,
 		.poll = fake_poll,
 		.random = fake_random,

@@ -64,6 +64,8 @@ struct fake_server *fake_net_server(struct fake_net *n, const struct endpoint *e
 void fake_net_fail(struct fake_net *n, int error);
 /* The same of every datagram that is to be sent: of our own routes. */
 void fake_net_fail_datagrams(struct fake_net *n, int error);
+/* No more connections at a time: then EMFILE. UINT32_MAX, as at first: any number. */
+void fake_net_limit(struct fake_net *n, uint32_t max_open);
 /* Each connect() takes this long of our own time: the clock moves within it. */
 void fake_net_cost(struct fake_net *n, uint32_t us);
 void fake_net_on_start(struct fake_net *n, fake_net_start_fn *fn, void *arg);

@@ -15,7 +15,8 @@ struct world world_new(uint64_t seed, uint32_t max_in_flight)
 			   .check = check_new(CHECK_TCP) };
 	struct hc_engine_config c = { .io = fake_net_io(w.net),
 				      .clock = fake_net_clock(w.net),
-				      .max_in_flight = max_in_flight };
+				      .max_in_flight = max_in_flight,
+				      .max_open = max_in_flight };
 
 	w.engine = hc_engine_new(&c);
 	return w;

@@ -241,6 +241,111 @@ static void endless_interim_answers_are_bounded(void **state)
 	check_unref(check);
 }
 
+/* Fed whole, its server would hear another question; fed by bytes, too, whatever follows it. */
+static void it_is_known_whether_the_server_waits_for_more(void **state)
+{
+	static const struct {
+		const char *reply;
+		bool whole, by_bytes;
+	} rows[] = {
+		{ OK_HEAD "Content-Length: 2\r\n\r\nhi", true, true },
+		{ OK_HEAD "Content-Length: 0\r\n\r\n", true, true },
+		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", true, true },
+		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\nA: trailer\r\n\r\n", true, true },
+		{ "HTTP/1.1 204 None\r\n\r\n", true, true },
+		{ "HTTP/1.1 304 Same\r\n\r\n", true, true },
+		{ "HTTP/1.1 100 Go on\r\nConnection: close\r\n\r\n" OK_HEAD
+		  "Content-Length: 0\r\n\r\n",
+		  true, true },
+		{ "HTTP/1.1 520 Going\r\nContent-Length: 0\r\n\r\n", true, true },
+		{ "HTTP/1.1 203 Ill\r\nContent-Length: 0\r\n\r\n", true, true },
+		/* Its server is not well: the next one is asked afresh. */
+		{ "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", false, false },
+		{ "HTTP/1.1 101 Other\r\n\r\n", false, false },
+		/* No end but that of the connection; or two. */
+		{ OK_HEAD "\r\nhi", false, false },
+		{ OK_HEAD "Transfer-Encoding: gzip\r\n\r\nhi", false, false },
+		{ OK_HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false,
+		  false },
+		/* Something behind it. */
+		{ OK_HEAD "Content-Length: 2\r\n\r\nhi!", false, true },
+		{ OK_HEAD "Content-Length: 0\r\n\r\n\r\n", false, true },
+		{ "HTTP/1.1 204 None\r\n\r\nx", false, true },
+		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nx", false, true },
+		/* What it says of it. */
+		{ OK_HEAD "Connection: close\r\nContent-Length: 0\r\n\r\n", false, false },
+		{ OK_HEAD "CONNECTION:\tCLOSE \r\nContent-Length: 0\r\n\r\n", false, false },
+		{ OK_HEAD "Connection: upgrade, keep-alive\r\nConnection: x , ,close,\r\n"
+			  "Content-Length: 0\r\n\r\n",
+		  false, false },
+		{ OK_HEAD "Connection: closed, enclose\r\nContent-Length: 0\r\n\r\n", true, true },
+		{ OK_HEAD "Connection:\r\nContent-Length: 0\r\n\r\n", true, true },
+		{ "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false, false },
+		{ "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", true,
+		  true },
+		{ "HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\nContent-Length: 0\r\n\r\n",
+		  false, false },
+	};
+	struct check *check = check_with(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hc_http_reply r;
+		const char *p = rows[i].reply;
+
+		hc_http_reply_init(&r, check);
+		assert_false(hc_http_reply_persists(&r));
+		feed(&r, p, strlen(p));
+		if (hc_http_reply_persists(&r) != rows[i].whole)
+			fail_msg("whole: %s", p);
+		hc_http_reply_init(&r, check);
+		while (*p && !feed(&r, p++, 1))
+			assert_false(hc_http_reply_persists(&r));
+		hc_http_reply_closed(&r);
+		if (hc_http_reply_persists(&r) != rows[i].by_bytes)
+			fail_msg("by bytes: %s", rows[i].reply);
+	}
+	check_unref(check);
+}
+
+/* Of a line that is longer than what is kept of it, nobody knows the end. */
+static void a_long_connection_header_closes(void **state)
+{
+	struct check *check = check_with(NULL);
+
+	(void)state;
+	for (unsigned n = HC_HTTP_LINE_MAX - 30; n < HC_HTTP_LINE_MAX + 30; n++) {
+		CLEANUP(buf_done) struct buf b = { 0 };
+		struct hc_http_reply r;
+		bool persists;
+
+		buf_printf(&b, OK_HEAD "Content-Length: 0\r\nConnection: %*s, close\r\n\r\n",
+			   (int)n, "x");
+		hc_http_reply_init(&r, check);
+		assert_true(feed(&r, (const char *)b.data, b.len));
+		persists = hc_http_reply_persists(&r);
+		assert_false(persists);
+	}
+	check_unref(check);
+}
+
+static void what_was_cut_was_not_all(void **state)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct check *check = check_with(NULL);
+	struct hc_http_reply r;
+
+	(void)state;
+	buf_printf(&b, OK_HEAD "Content-Length: %u\r\n\r\n", HC_HTTP_TOTAL_MAX);
+	while (b.len < HC_HTTP_TOTAL_MAX + 100)
+		buf_str(&b, "x");
+	hc_http_reply_init(&r, check);
+	assert_true(hc_http_reply_feed(&r, b.data, b.len));
+	assert_int_equal(r.outcome.reason, HC_REASON_OK);
+	assert_false(hc_http_reply_persists(&r));
+	check_unref(check);
+}
+
 static void statuses_are_taken_from_the_check(void **state)
 {
 	struct check *check = check_with(NULL);
@@ -272,21 +377,35 @@ static void the_question_is_plain(void **state)
 
 	(void)state;
 	assert_int_equal(endpoint_parse("10.0.0.1:8080", IPPROTO_TCP, &e), 0);
-	text[hc_http_request(check, &e, text, sizeof(text))] = '\0';
+	text[hc_http_request(check, &e, true, text, sizeof(text))] = '\0';
 	assert_memory_equal(text, "GET / HTTP/1.1\r\nHost: 10.0.0.1:8080\r\n", 37);
 	assert_non_null(strstr(text, "\r\nUser-Agent: parasaus-probe/"));
 	assert_non_null(strstr(text, "\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
 	e.port = 80;
-	text[hc_http_request(check, &e, text, sizeof(text))] = '\0';
+	text[hc_http_request(check, &e, true, text, sizeof(text))] = '\0';
 	assert_non_null(strstr(text, "\r\nHost: 10.0.0.1\r\n"));
 	assert_int_equal(endpoint_parse("[2001:db8::1]:80", IPPROTO_TCP, &e), 0);
-	text[hc_http_request(check, &e, text, sizeof(text))] = '\0';
+	text[hc_http_request(check, &e, true, text, sizeof(text))] = '\0';
 	assert_non_null(strstr(text, "\r\nHost: [2001:db8::1]\r\n"));
 	check->host = xstrdup("www.example.org");
 	free(check->path);
 	check->path = xstrdup("/health?full=1");
-	text[hc_http_request(check, &e, text, sizeof(text))] = '\0';
+	text[hc_http_request(check, &e, true, text, sizeof(text))] = '\0';
 	assert_memory_equal(text, "GET /health?full=1 HTTP/1.1\r\nHost: www.example.org\r\n", 51);
+	check_unref(check);
+}
+
+static void a_question_that_others_follow_says_nothing_of_closing(void **state)
+{
+	struct check *check = check_with(NULL);
+	struct endpoint e = { 0 };
+	char text[HC_HTTP_REQUEST_MAX];
+
+	(void)state;
+	assert_int_equal(endpoint_parse("10.0.0.1:8080", IPPROTO_TCP, &e), 0);
+	text[hc_http_request(check, &e, false, text, sizeof(text))] = '\0';
+	assert_null(strstr(text, "Connection"));
+	assert_non_null(strstr(text, "\r\nAccept: */*\r\n\r\n"));
 	check_unref(check);
 }
 
@@ -303,7 +422,7 @@ static void the_longest_question_fits(void **state)
 	free(check->path);
 	check->path = xcalloc(1, CHECK_PATH_MAX + 1);
 	memset(check->path, '/', CHECK_PATH_MAX);
-	n = hc_http_request(check, &e, text, sizeof(text));
+	n = hc_http_request(check, &e, true, text, sizeof(text));
 	assert_true(n < sizeof(text) - 1);
 	assert_memory_equal(text + n - 4, "\r\n\r\n", 4);
 	check_unref(check);
@@ -316,8 +435,12 @@ int main(void)
 		cmocka_unit_test(long_answers_are_bounded),
 		cmocka_unit_test(a_line_without_end_is_bounded),
 		cmocka_unit_test(endless_interim_answers_are_bounded),
+		cmocka_unit_test(it_is_known_whether_the_server_waits_for_more),
+		cmocka_unit_test(a_long_connection_header_closes),
+		cmocka_unit_test(what_was_cut_was_not_all),
 		cmocka_unit_test(statuses_are_taken_from_the_check),
 		cmocka_unit_test(the_question_is_plain),
+		cmocka_unit_test(a_question_that_others_follow_says_nothing_of_closing),
 		cmocka_unit_test(the_longest_question_fits),
 	};
 
