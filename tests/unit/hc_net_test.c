@@ -414,6 +414,162 @@ static void http_tells_a_reset_from_an_answer(void **state)
 	check_unref(c);
 }
 
+/* The server answers, and the probe's connection is kept. */
+static void answer_and_keep(struct ground *g, struct hc_probe *p, int fd)
+{
+	struct hc_outcome out = { 0 };
+
+	say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+	while (!turn(g, p, &out))
+		;
+	assert_int_equal(out.reason, HC_REASON_OK);
+	assert_true(hc_probe_keep(p, &g->io));
+}
+
+static void hear_question(int fd, bool is_last)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char question[2048];
+	ssize_t n;
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	n = recv(fd, question, sizeof(question) - 1, 0);
+	assert_true(n > 0);
+	question[n] = '\0';
+	assert_memory_equal(question, "GET / HTTP/1.1\r\n", 16);
+	assert_int_equal(strstr(question, "Connection: close") != NULL, is_last);
+}
+
+static struct check *reusing_check(uint16_t reuse)
+{
+	struct check *c = check_new(CHECK_HTTP);
+
+	c->reuse = reuse;
+	return c;
+}
+
+static void http_asks_again_on_the_same_connection(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = reusing_check(20);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048];
+	int fd = http_accept(g, &p, c, question, sizeof(question)), ours = p.fd;
+
+	for (int i = 1; i < 20; i++) {
+		answer_and_keep(g, &p, fd);
+		assert_false(hc_probe_resume(&p, &g->io, NULL, 77, &out));
+		assert_int_equal(p.fd, ours);
+		hear_question(fd, i == 19);
+	}
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 1);
+	say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	while (!turn(g, &p, &out))
+		;
+	assert_false(hc_probe_keep(&p, &g->io));
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	close(fd);
+	check_unref(c);
+}
+
+static void end_by(int fd, bool reset)
+{
+	static const struct linger by_reset = { 1, 0 };
+
+	if (reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &by_reset, sizeof(by_reset));
+	close(fd);
+}
+
+static int accept_new(const struct ground *g)
+{
+	struct pollfd p = { .fd = g->listener, .events = POLLIN };
+	int fd;
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	fd = accept(g->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Waits until `fd` of ours has something to tell, and our epoll has not. */
+static void wait_in_silence(const struct ground *g, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	assert_int_equal(g->io.poll(g->io.arg, &(struct hc_ready){ 0 }, 1), 0);
+}
+
+/* By FIN, by RST, or by words that nobody asked for. */
+static void a_connection_that_is_over_wakes_nobody_and_is_replaced(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = reusing_check(20);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048], byte;
+	int fd, again;
+
+	for (int i = 0; i < 9; i++) {
+		fd = http_accept(g, &p, c, question, sizeof(question));
+		answer_and_keep(g, &p, fd);
+		if (i % 3 == 2)
+			say(fd, "HTTP/1.1 200 OK\r\n\r\n");
+		else
+			end_by(fd, i % 3 == 1);
+		wait_in_silence(g, p.fd);
+		assert_false(hc_probe_resume(&p, &g->io, NULL, 77, &out));
+		assert_int_equal(p.served, 0);
+		if (i % 3 == 2) {
+			assert_int_equal(recv(fd, &byte, 1, 0), -1);
+			assert_int_equal(errno, ECONNRESET);
+			close(fd);
+		}
+		assert_false(turn(g, &p, &out));
+		again = accept_new(g);
+		hear_question(again, false);
+		answer_and_keep(g, &p, again);
+		hc_probe_stop(&p, &g->io);
+		close(again);
+	}
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
+	check_unref(c);
+}
+
+/* It looked well when it was asked: once more, and only once. */
+static void a_connection_that_ends_as_it_is_asked_is_replaced_once(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = reusing_check(20);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048];
+	int fd, again;
+
+	for (int i = 0; i < 10; i++) {
+		fd = http_accept(g, &p, c, question, sizeof(question));
+		answer_and_keep(g, &p, fd);
+		assert_false(hc_probe_resume(&p, &g->io, NULL, 77, &out));
+		assert_int_equal(p.served, 1);
+		end_by(fd, i % 2);
+		assert_false(turn(g, &p, &out)); /* told of the end */
+		assert_false(turn(g, &p, &out)); /* connected */
+		again = accept_new(g);
+		hear_question(again, false);
+		end_by(again, i % 2);
+		while (!turn(g, &p, &out))
+			;
+		assert_int_equal(out.reason, HC_REASON_CLOSED);
+		assert_false(hc_probe_keep(&p, &g->io));
+		hc_probe_stop(&p, &g->io);
+	}
+	check_unref(c);
+}
+
 /* What the half-open probe never does: the server has a connection, and what it says is read. */
 static void tcp_full_is_seen_by_the_server_and_reset(void **state)
 {
@@ -685,6 +841,14 @@ int main(void)
 						ground_down),
 		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
 						ground_down),
+		cmocka_unit_test_setup_teardown(http_asks_again_on_the_same_connection, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(
+			a_connection_that_is_over_wakes_nobody_and_is_replaced, ground_up,
+			ground_down),
+		cmocka_unit_test_setup_teardown(
+			a_connection_that_ends_as_it_is_asked_is_replaced_once, ground_up,
+			ground_down),
 		cmocka_unit_test_setup_teardown(tcp_full_is_seen_by_the_server_and_reset, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(udp_asks_again_and_takes_the_answer, ground_up,
