@@ -178,7 +178,10 @@ void fake_net_set(struct fake_net *n, mono_t now)
 
 bool fake_net_next(const struct fake_net *n, mono_t *out)
 {
-	return timers_next(n->timers, out);
+	if (TAILQ_EMPTY(&n->ready))
+		return timers_next(n->timers, out);
+	*out = n->now;
+	return true;
 }
 
 /* --- connections ----------------------------------------------------------------- */

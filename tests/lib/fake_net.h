@@ -81,7 +81,7 @@ void fake_conn_tell(struct fake_conn *c, int error);
 void fake_conn_reset(struct fake_conn *c); /* by RST, behind what was said */
 
 void fake_net_set(struct fake_net *n, mono_t now); /* never backwards */
-/* When the next packet arrives. */
+/* When the next packet arrives; now, where one was not read yet. */
 bool fake_net_next(const struct fake_net *n, mono_t *out);
 
 #endif
