@@ -4,8 +4,8 @@
  *
  * Whether the server is to be trusted is known before it is asked anything: one
  * that is not hears no request. An answer is judged by http_reply.h, and once it
- * is whole the connection ends, by RST: the server's own goodbye is not waited
- * for, and no TIME_WAIT stays with us.
+ * is whole the connection is kept, where it may serve another probe, or ends, by
+ * RST: the server's own goodbye is not waited for, and no TIME_WAIT stays with us.
  */
 #include "healthcheck/http_reply.h"
 #include "healthcheck/talk.h"
@@ -34,14 +34,34 @@ static void end(void *talk)
 	buf_done(&((struct https *)talk)->head.out);
 }
 
-static void secured(void *talk, enum hc_reason trust)
+static void ask(struct https *h, bool is_last)
 {
 	char request[HC_HTTP_REQUEST_MAX];
+
+	buf_put(&h->head.out, request,
+		hc_http_request(h->check, h->to, is_last, request, sizeof(request)));
+}
+
+static void secured(void *talk, enum hc_reason trust)
+{
 	struct https *h = talk;
 
 	if (hc_talk_trusts(&h->head, trust))
-		buf_put(&h->head.out, request,
-			hc_http_request(h->check, h->to, true, request, sizeof(request)));
+		ask(h, h->check->reuse <= 1);
+}
+
+static bool may_go_on(const void *talk)
+{
+	return hc_http_reply_persists(&((const struct https *)talk)->reply);
+}
+
+static void go_on(void *talk, bool is_last)
+{
+	struct https *h = talk;
+
+	h->head.phase = HC_TALK_ON;
+	hc_http_reply_init(&h->reply, h->check);
+	ask(h, is_last);
 }
 
 static void feed(void *talk, const uint8_t *data, size_t len)
@@ -67,4 +87,6 @@ const struct hc_protocol hc_https_protocol = {
 	.feed = feed,
 	.closed = closed,
 	.secured = secured,
+	.may_go_on = may_go_on,
+	.go_on = go_on,
 };

@@ -22,6 +22,7 @@ struct hc_talk {
 	struct hc_talk_head *words; /* the protocol's, with more behind it */
 	struct hc_tls *tls;
 	bool is_secured;
+	bool has_answer; /* a byte of it, since it was asked last */
 	uint32_t waits_for;
 };
 
@@ -158,6 +159,7 @@ static bool hear(struct hc_probe *p, const struct hc_io *io, struct hc_outcome *
 			return hear_close(p, out);
 		if (n < 0)
 			return over(t, n, out);
+		t->has_answer = true;
 		t->protocol->feed(t->words, data, (size_t)n);
 		if (say(p, io, out) || secure(p, io, out))
 			return true;
@@ -245,3 +247,30 @@ void hc_talk_stop(struct hc_probe *p, const struct hc_io *io)
 	free(t);
 	p->talk = NULL;
 }
+
+/* --- several probes ---------------------------------------------------------------------- */
+
+static bool keep(struct hc_probe *p, const struct hc_io *io)
+{
+	struct hc_talk *t = p->talk;
+
+	if (!t || t->words->phase != HC_TALK_OVER || !t->protocol->may_go_on(t->words) ||
+	    (t->tls && hc_tls_has_more(t->tls)) || io->wait(io->arg, p->fd, 0, EPOLLONESHOT) < 0)
+		return false;
+	t->waits_for = 0;
+	t->has_answer = false;
+	return true;
+}
+
+static bool ask(struct hc_probe *p, const struct hc_io *io, uint64_t token, struct hc_outcome *out)
+{
+	p->talk->protocol->go_on(p->talk->words, hc_probe_is_last(p));
+	return talk(p, io, token, out);
+}
+
+static bool has_answer(const struct hc_probe *p)
+{
+	return p->talk && p->talk->has_answer;
+}
+
+const struct hc_reuse hc_talk_reuse = { .keep = keep, .ask = ask, .has_answer = has_answer };

@@ -47,6 +47,11 @@ struct hc_protocol {
 	/* SECURING, and TLS stands: whether the server is to be trusted. NULL: it never asks for TLS. */
 	void (*secured)(void *talk, enum hc_reason trust);
 	const char *alpn; /* what it is by ALPN, inside TLS; NULL: nobody is told */
+	/* OVER, by a whole answer of a server that would hear another question: a conversation may go
+	 * on. NULL: it never does. */
+	bool (*may_go_on)(const void *talk);
+	/* It goes on: from here it is ON. */
+	void (*go_on)(void *talk, bool is_last);
 	/* If it ended now. NULL: no server minds how it ends. */
 	enum hc_login_end (*login_end)(const void *talk);
 };
@@ -67,5 +72,6 @@ bool hc_talk_event(struct hc_probe *p, const struct hc_protocol *protocol, const
 bool hc_talk_is_settled(const struct hc_talk *t, struct hc_outcome *out);
 enum hc_login_end hc_talk_login_end(const struct hc_talk *t);
 void hc_talk_stop(struct hc_probe *p, const struct hc_io *io);
+extern const struct hc_reuse hc_talk_reuse; /* of protocols that have go_on() */
 
 #endif

@@ -364,6 +364,11 @@ bool hc_tls_wants_write(const struct hc_tls *t)
 	return gnutls_record_get_direction(t->session) == 1;
 }
 
+bool hc_tls_has_more(const struct hc_tls *t)
+{
+	return gnutls_record_check_pending(t->session) > 0;
+}
+
 static ssize_t outcome(struct hc_tls *t, ssize_t r)
 {
 	if (r >= 0)

@@ -65,5 +65,6 @@ bool hc_tls_wants_write(const struct hc_tls *t); /* after -EAGAIN: to send, not 
 /* As hc_io.send and hc_io.recv. After -EAGAIN send() is called with the same bytes first. */
 ssize_t hc_tls_send(struct hc_tls *t, const void *data, size_t len);
 ssize_t hc_tls_recv(struct hc_tls *t, void *data, size_t len);
+bool hc_tls_has_more(const struct hc_tls *t); /* was received, and waits to be asked for */
 
 #endif

@@ -115,7 +115,7 @@ static void *accepted(void *arg, struct fake_conn *c)
 }
 
 /* A request is small: it comes in one piece. */
-static void answer(struct talk *t)
+static void answer(struct talk *t, bool closes)
 {
 	const char *text = t->server->answer;
 	size_t left = t->server->len ? t->server->len : strlen(text);
@@ -131,6 +131,10 @@ static void answer(struct talk *t)
 		left -= (size_t)n;
 	}
 	t->server->told += left == 0 && t->wanted <= t->server->cut;
+	if (t->server->says_more)
+		(void)!gnutls_record_send(t->session, "x", 1);
+	if (!closes)
+		return;
 	(void)!gnutls_bye(t->session, GNUTLS_SHUT_WR);
 	if (!t->is_over)
 		fake_conn_end(t->conn);
@@ -141,14 +145,19 @@ static void heard(void *talk, const void *data, size_t len)
 {
 	struct talk *t = talk;
 	char request[2000];
+	ssize_t n = 0;
 
 	if (t->is_over)
 		return;
 	buf_put(&t->in, data, len);
 	if (!t->is_up)
 		t->is_up = gnutls_handshake(t->session) == 0;
-	if (t->is_up && !t->is_over && gnutls_record_recv(t->session, request, sizeof(request)) > 0)
-		answer(t);
+	if (t->is_up && !t->is_over)
+		n = gnutls_record_recv(t->session, request, sizeof(request) - 1);
+	if (n <= 0)
+		return;
+	request[n] = '\0';
+	answer(t, strncmp(request, "GET ", 4) != 0 || strstr(request, "\r\nConnection: close\r\n"));
 }
 
 static void closed(void *talk, bool reset)

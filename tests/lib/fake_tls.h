@@ -15,12 +15,13 @@
 #include "tests/lib/pki.h"
 
 struct fake_tls {
-	const char *answer; /* to each request, before it closes */
+	const char *answer; /* to each request; before it closes, if it was told to */
 	size_t len;	    /* of it; 0: it is a text */
 	const char *alpn;   /* what it speaks; NULL: it knows nothing of ALPN */
 	size_t record;	    /* bytes of it in each record; 0: as many as it holds */
 	size_t cut;	    /* it sends no more bytes than that, of TLS; SIZE_MAX: all of them */
 	enum fake_then then;
+	bool says_more; /* a record that nobody asked for, behind each answer */
 	/* what it saw */
 	uint32_t connections, closed, requests, told; /* told: whole answers */
 	size_t sent;				      /* on the last connection */

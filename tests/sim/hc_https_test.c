@@ -299,6 +299,122 @@ static void a_server_that_stops_anywhere_is_down(void **state)
 		stop_anywhere(kinds[i]);
 }
 
+static void put_reusing(struct ground *g, uint16_t reuse)
+{
+	struct check *c = check_new(CHECK_HTTPS);
+
+	hc_engine_remove(g->w.engine, g->id);
+	c->secret = g->w.check->secret ? xstrdup(g->w.check->secret) : NULL;
+	c->host = xstrdup(g->w.check->host);
+	c->reuse = reuse;
+	check_unref(g->w.check);
+	g->w.check = c;
+	g->id = world_put(&g->w, 1, VERDICT_UNKNOWN);
+}
+
+static void one_handshake_serves_so_many_probes(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, NULL);
+	put_reusing(&g, 10);
+	world_run_ms(&g.w, 10 * MINUTE_MS);
+	assert_in_range(g.tls.requests, 295, 310);
+	assert_int_equal(g.tls.connections, (g.tls.requests + 9) / 10);
+	assert_int_equal(verdict(&g).state, VERDICT_UP);
+	assert_int_equal(verdict(&g).failed, 0);
+	/* Who hangs is down as soon as ever, and so is who answers badly. */
+	g.server->mode = FAKE_REFUSES;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 10 * 2000 + 3500) >= 0);
+	g.server->mode = FAKE_UP;
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 3000) >= 0);
+	g.tls.answer = "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n";
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_STATUS);
+	ground_down(&g);
+}
+
+/* What comes behind an answer is nobody's. */
+static void who_says_more_than_asked_is_connected_to_anew(void **state)
+{
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, NULL);
+	put_reusing(&g, 10);
+	g.tls.says_more = true;
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_in_range(g.tls.requests, 28, 32);
+	assert_int_equal(g.tls.connections, g.tls.requests);
+	assert_int_equal(verdict(&g).failed, 0);
+	ground_down(&g);
+}
+
+static void another_secret_makes_another_connection(void **state)
+{
+	struct pki *others = pki_new("others");
+	struct ground g;
+	uint32_t before;
+
+	(void)state;
+	ground_up(&g, "web/check");
+	put_reusing(&g, 1000);
+	tell_ca(&g, pki_ca(g.pki));
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(g.tls.connections, 1);
+	/* Told again, it is another account, whatever it holds. */
+	tell_ca(&g, pki_ca(g.pki));
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(g.tls.connections, 2);
+	assert_int_equal(verdict(&g).failed, 0);
+	before = g.tls.requests;
+	tell_ca(&g, pki_ca(others));
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_DOWN, 3500) >= 0);
+	assert_int_equal(verdict(&g).reason, HC_REASON_TLS);
+	assert_int_equal(g.tls.requests, before);
+	/* And without one it is half-open, kept or not. */
+	tell_ca(&g, pki_ca(g.pki));
+	assert_true(world_wait_for(&g.w, g.id, VERDICT_UP, 5000) >= 0);
+	before = g.tls.requests;
+	tell_ca(&g, NULL);
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(g.tls.requests, before);
+	assert_int_equal(verdict(&g).state, VERDICT_UP);
+	assert_int_equal(fake_net_open(g.w.net), world_status(&g.w).in_flight);
+	ground_down(&g);
+	pki_free(others);
+}
+
+/* Whenever the connection ends after its first answer: nobody's failure. */
+static void where_it_ends_later_it_is_made_anew(void **state)
+{
+	static const enum fake_then thens[] = { FAKE_THEN_ENDS, FAKE_THEN_RESETS };
+	size_t first = SIZE_MAX;
+
+	(void)state;
+	for (size_t k = 0; k < 20; k++) {
+		struct ground g;
+
+		ground_up(&g, NULL);
+		put_reusing(&g, 4);
+		if (first == SIZE_MAX) {
+			world_run_ms(&g.w, 1000);
+			assert_int_equal(g.tls.requests, 1);
+			first = g.tls.sent;
+		} else {
+			g.tls.cut = first + k * 10;
+			g.tls.then = thens[k % ARRAY_LEN(thens)];
+			g.server->piece = k % 3 ? 100 : 0;
+			world_run_ms(&g.w, MINUTE_MS);
+			assert_in_range(verdict(&g).ok, 28, 32);
+			assert_int_equal(verdict(&g).failed, 0);
+			assert_true(g.tls.connections >= 8);
+		}
+		ground_down(&g);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -309,6 +425,10 @@ int main(void)
 		cmocka_unit_test(grpc_is_h2_or_nothing),
 		cmocka_unit_test(a_page_may_come_in_many_small_records),
 		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
+		cmocka_unit_test(one_handshake_serves_so_many_probes),
+		cmocka_unit_test(who_says_more_than_asked_is_connected_to_anew),
+		cmocka_unit_test(another_secret_makes_another_connection),
+		cmocka_unit_test(where_it_ends_later_it_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
