@@ -2,7 +2,8 @@
 /*
  * What a stranger answers to a probe that converses, but for mysql, which has a
  * target of its own. The first byte chooses the check, the second how the rest
- * is cut into pieces; in pieces or whole it must mean the same.
+ * is cut into pieces; in pieces or whole it must mean the same. Where the server
+ * would hear another question it is asked one, and the rest is its answer.
  */
 #include <assert.h>
 #include <netinet/in.h>
@@ -127,29 +128,54 @@ static void secure(const struct input *in, struct hc_talk_head *talk)
 		in->protocol->secured(talk, in->is_trusted ? HC_REASON_OK : HC_REASON_TLS);
 }
 
-static struct hc_outcome judge(const struct input *in, uint32_t cut)
+/* Until the conversation is settled, or nothing is left from `at` on; returns from where there is. */
+static size_t listen_from(const struct input *in, struct hc_talk_head *talk, size_t at,
+			  uint32_t *cut)
 {
-	const struct hc_protocol *p = in->protocol;
-	struct hc_talk_head *talk = xcalloc(1, p->size);
-	struct hc_outcome o;
-
-	p->begin(talk, in->check, &there, in->who);
-	secure(in, talk);
-	for (size_t at = 0; at < in->size && talk->phase < HC_TALK_GOODBYE;) {
+	while (at < in->size && talk->phase < HC_TALK_GOODBYE) {
 		size_t left = in->size - at, n = left;
 
 		/* Up to where TLS may begin byte by byte: there the machine wants to be asked. */
 		if (in->protocol->secured && at < 2) {
 			n = 1;
-		} else if (cut) {
-			cut = cut * 1103515245 + 12345;
-			n = 1 + (cut >> 16) % (cut & 0x100 ? 5 : 700);
+		} else if (*cut) {
+			*cut = *cut * 1103515245 + 12345;
+			n = 1 + (*cut >> 16) % (*cut & 0x100 ? 5 : 700);
 			n = n < left ? n : left;
 		}
-		feed(p, talk, in->data + at, n);
+		feed(in->protocol, talk, in->data + at, n);
 		at += n;
 		secure(in, talk);
 	}
+	return at;
+}
+
+/* As long as there is anything to hear. */
+static void go_on(const struct input *in, struct hc_talk_head *talk, size_t at, uint32_t *cut)
+{
+	const struct hc_protocol *p = in->protocol;
+
+	while (p->go_on && at < in->size && talk->phase == HC_TALK_OVER && p->may_go_on(talk)) {
+		buf_reset(&talk->out);
+		p->go_on(talk, false);
+		assert(talk->phase == HC_TALK_ON && talk->out.len > 0);
+		at = listen_from(in, talk, at, cut);
+	}
+	if (talk->phase < HC_TALK_GOODBYE)
+		p->closed(talk);
+	assert(talk->phase >= HC_TALK_GOODBYE);
+}
+
+static struct hc_outcome judge(const struct input *in, uint32_t cut)
+{
+	const struct hc_protocol *p = in->protocol;
+	struct hc_talk_head *talk = xcalloc(1, p->size);
+	struct hc_outcome o;
+	size_t at;
+
+	p->begin(talk, in->check, &there, in->who);
+	secure(in, talk);
+	at = listen_from(in, talk, 0, &cut);
 	if (talk->phase < HC_TALK_GOODBYE)
 		p->closed(talk);
 	assert(talk->phase >= HC_TALK_GOODBYE);
@@ -158,6 +184,7 @@ static struct hc_outcome judge(const struct input *in, uint32_t cut)
 	p->closed(talk);
 	assert(talk->phase >= HC_TALK_GOODBYE);
 	assert(o.reason == talk->outcome.reason && o.detail == talk->outcome.detail);
+	go_on(in, talk, at, &cut);
 	p->end(talk);
 	free(talk);
 	return o;

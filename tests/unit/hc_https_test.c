@@ -29,6 +29,7 @@ struct ground {
 	struct pki *ours, *others;
 	char head[2048]; /* what the server heard last */
 	const char *answer;
+	bool stays; /* and waits for the next question */
 	struct https_options server;
 };
 
@@ -41,7 +42,7 @@ static bool serve(struct https_connection *c, const char *head, void *arg)
 		https_reset(c);
 	else
 		https_send_text(c, g->answer);
-	return false;
+	return g->answer && g->stays;
 }
 
 static int ground_up(void **state)
@@ -89,7 +90,7 @@ static struct hc_account *account_of(const char *ca, const struct pki_pair *own)
 	return a;
 }
 
-static struct hc_outcome run(struct ground *g, struct hc_probe *p)
+static struct hc_outcome hear(struct ground *g, struct hc_probe *p)
 {
 	struct pollfd wait = { .fd = hc_net_fd(g->net), .events = POLLIN };
 	struct hc_outcome out = { 0 };
@@ -99,8 +100,14 @@ static struct hc_outcome run(struct ground *g, struct hc_probe *p)
 		assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
 		if (g->io.poll(g->io.arg, &ready, 1) == 1 &&
 		    hc_probe_event(p, &g->io, 77, ready.events, &out))
-			break;
+			return out;
 	}
+}
+
+static struct hc_outcome run(struct ground *g, struct hc_probe *p)
+{
+	struct hc_outcome out = hear(g, p);
+
 	hc_probe_stop(p, &g->io);
 	return out;
 }
@@ -310,10 +317,136 @@ static void a_connection_of_tls_is_whole_at_once(void **state)
 	assert_false(is_complete(CHECK_GRPC, CHECK_TLS_REQUIRED, "web/check"));
 }
 
+struct reusing {
+	struct pki_pair has;
+	struct https_server *server;
+	struct check *check;
+	struct endpoint to;
+	struct hc_probe probe;
+};
+
+static void begin_reusing(struct ground *g, struct reusing *r)
+{
+	struct hc_outcome out;
+
+	*r = (struct reusing){ .has = pki_issue(g->ours, NAME) };
+	g->server.cert = r->has.cert;
+	g->server.key = r->has.key;
+	r->server = https_server_start(&g->server);
+	r->check = check_of(NULL, NULL, NULL);
+	r->check->reuse = 20;
+	r->to = (struct endpoint){ .addr = addr_v4(0x7f000001),
+				   .port = (uint16_t)https_server_port(r->server),
+				   .protocol = 6 };
+	assert_false(hc_probe_start(&r->probe, &g->io, r->check, &r->to, NULL, 77, &out));
+}
+
+static void end_reusing(struct ground *g, struct reusing *r)
+{
+	hc_probe_stop(&r->probe, &g->io);
+	https_server_stop(r->server);
+	pki_pair_done(&r->has);
+	check_unref(r->check);
+}
+
+static void one_handshake_serves_several_probes(void **state)
+{
+	struct ground *g = *state;
+	struct hc_outcome out;
+	struct reusing r;
+
+	g->stays = true;
+	begin_reusing(g, &r);
+	out = hear(g, &r.probe);
+	for (int i = 1; i < 20; i++) {
+		assert_int_equal(out.reason, HC_REASON_OK);
+		assert_null(strstr(g->head, "\r\nConnection:"));
+		assert_true(hc_probe_keep(&r.probe, &g->io));
+		assert_int_equal(g->io.poll(g->io.arg, &(struct hc_ready){ 0 }, 1), 0);
+		/* It may have answered by then. */
+		if (!hc_probe_resume(&r.probe, &g->io, NULL, 77, &out))
+			out = hear(g, &r.probe);
+	}
+	assert_int_equal(out.reason, HC_REASON_OK);
+	assert_non_null(strstr(g->head, "\r\nConnection: close\r\n"));
+	assert_false(hc_probe_keep(&r.probe, &g->io));
+	assert_int_equal(https_server_connections(r.server), 1);
+	end_reusing(g, &r);
+}
+
+/* Its goodbye in TLS and its FIN, at any moment. */
+static void a_session_that_ended_meanwhile_is_replaced(void **state)
+{
+	struct ground *g = *state;
+	struct hc_outcome out;
+	struct pollfd told;
+	struct reusing r;
+
+	begin_reusing(g, &r);
+	for (unsigned i = 1; i < 10; i++) {
+		assert_int_equal(hear(g, &r.probe).reason, HC_REASON_OK);
+		assert_int_equal(https_server_connections(r.server), i);
+		assert_true(hc_probe_keep(&r.probe, &g->io));
+		told = (struct pollfd){ .fd = r.probe.fd, .events = POLLIN };
+		assert_int_equal(poll(&told, 1, PATIENCE_MS), 1);
+		assert_false(hc_probe_resume(&r.probe, &g->io, NULL, 77, &out));
+		assert_int_equal(r.probe.served, 0);
+	}
+	end_reusing(g, &r);
+}
+
+/* Told only when it is asked: it is asked once more, and no more than that. */
+static void a_session_that_ends_as_it_is_asked_is_replaced_once(void **state)
+{
+	struct ground *g = *state;
+	struct hc_outcome out;
+	struct reusing r;
+
+	g->stays = true;
+	begin_reusing(g, &r);
+	assert_int_equal(hear(g, &r.probe).reason, HC_REASON_OK);
+	assert_true(hc_probe_keep(&r.probe, &g->io));
+	g->answer = NULL;
+	assert_false(hc_probe_resume(&r.probe, &g->io, NULL, 77, &out));
+	assert_int_equal(hear(g, &r.probe).reason, HC_REASON_CLOSED);
+	assert_int_equal(https_server_connections(r.server), 2);
+	assert_false(hc_probe_keep(&r.probe, &g->io));
+	end_reusing(g, &r);
+}
+
+/* In the same record, behind as much as is read at once. */
+static void what_stands_behind_an_answer_ends_its_session(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 4055\r\n\r\n";
+	struct ground *g = *state;
+	struct reusing r;
+	static char answer[4200];
+
+	g->stays = true;
+	g->answer = answer;
+	for (size_t more = 0; more < 2; more++) {
+		memset(answer, 'x', sizeof(answer));
+		memcpy(answer, head, sizeof(head) - 1);
+		answer[sizeof(head) - 1 + 4055 + more] = '\0';
+		begin_reusing(g, &r);
+		assert_int_equal(hear(g, &r.probe).reason, HC_REASON_OK);
+		assert_int_equal(hc_probe_keep(&r.probe, &g->io), more == 0);
+		end_reusing(g, &r);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(any_certificate_will_do_where_nobody_is_named,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(one_handshake_serves_several_probes, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(a_session_that_ended_meanwhile_is_replaced,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(a_session_that_ends_as_it_is_asked_is_replaced_once,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(what_stands_behind_an_answer_ends_its_session,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(who_is_trusted, ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_server_may_demand_a_certificate, ground_up,
