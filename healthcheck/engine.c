@@ -8,8 +8,7 @@
 #define TIMERS_MAX 100000
 #define DUE_IN_ROW 2
 #define STARTS_MAX 256 /* in one run: then answers are read again, however many wait */
-
-#define GIVEN_UP 64 /* connections that rest, where descriptors are short */
+#define GIVEN_UP   64  /* connections that rest, where descriptors are short */
 
 static struct slot *slot_of(const struct hc_engine *e, const struct target *t)
 {
@@ -80,7 +79,7 @@ static bool is_of_tls(const struct slot *s)
 static bool may_keep(const struct hc_engine *e, const struct slot *s)
 {
 	return e->kept_count < e->max_open / HC_KEPT_PART &&
-	       (!is_of_tls(s) || e->kept_tls_count < HC_KEPT_TLS_MAX);
+	       (!is_of_tls(s) || e->kept_tls_count < e->max_kept_tls);
 }
 
 /* The probe in it is over. */

@@ -36,7 +36,6 @@
  * in any second. */
 #define HC_RATE_PERMILLE (1500 * 1000 / (1000 + HC_BURST_MS))
 #define HC_KEPT_PART	 4    /* of the descriptors, those of connections that rest */
-#define HC_KEPT_TLS_MAX	 4096 /* of those, they that hold a session of TLS: see RESULTS.md */
 #define HC_COUNTERS_MS	 5000 /* how long moved counters wait to be told */
 
 struct hc_engine_config {
@@ -44,6 +43,7 @@ struct hc_engine_config {
 	const struct clock *clock;
 	uint32_t max_in_flight; /* probes under way; the rest waits, uncounted */
 	uint32_t max_open;	/* descriptors for these and for connections that rest */
+	uint32_t max_kept_tls;	/* of those that rest, with a session of TLS, which takes memory */
 };
 
 struct hc_engine;

@@ -84,7 +84,8 @@ struct hc_engine {
 	struct slot **slots;		/* one by one: timers point to them */
 	uint32_t slot_count, slot_free; /* slot_free: index + 1 */
 	uint32_t max_in_flight, in_flight;
-	uint32_t max_open, kept_count, kept_tls_count;
+	uint32_t max_open, max_kept_tls;
+	uint32_t kept_count, kept_tls_count;
 	TAILQ_HEAD(, slot) kept;      /* connections that rest, the oldest first */
 	struct place_list due, fresh; /* WAITING, in `turns`: known targets; first probes */
 	unsigned due_in_row;

@@ -25,6 +25,7 @@
 #define EVENT_TEXT_MAX	  240
 #define EVENT_LONG_MAX	  512 /* with the name of a Secret */
 #define MAX_IN_FLIGHT_MIN 16
+#define MAX_KEPT_TLS	  4096 /* sessions; what one takes is in parasausd(8) */
 
 struct hc_role {
 	struct loop *loop;
@@ -380,7 +381,7 @@ static uint32_t open_limit(rlim_t ours)
 int hc_role_new(struct loop *l, const struct hc_config *c, struct hc_role **out)
 {
 	struct hc_role *r = xcalloc(1, sizeof(*r));
-	struct hc_engine_config ec = { .clock = loop_clock(l) };
+	struct hc_engine_config ec = { .clock = loop_clock(l), .max_kept_tls = MAX_KEPT_TLS };
 	int result;
 
 	r->loop = l;

@@ -24,6 +24,7 @@ struct hc_engine *hc_engine_new(const struct hc_engine_config *c)
 	e->clock = c->clock;
 	e->max_in_flight = c->max_in_flight;
 	e->max_open = c->max_open;
+	e->max_kept_tls = c->max_kept_tls;
 	TAILQ_INIT(&e->kept);
 	e->wheel = wheel_new(&e->turns, clock_mono(e->clock));
 	e->deadlines = timers_new(clock_mono(e->clock));

@@ -16,7 +16,8 @@ struct world world_new(uint64_t seed, uint32_t max_in_flight)
 	struct hc_engine_config c = { .io = fake_net_io(w.net),
 				      .clock = fake_net_clock(w.net),
 				      .max_in_flight = max_in_flight,
-				      .max_open = max_in_flight };
+				      .max_open = max_in_flight,
+				      .max_kept_tls = max_in_flight / 10 };
 
 	w.engine = hc_engine_new(&c);
 	return w;

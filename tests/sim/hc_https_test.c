@@ -335,6 +335,34 @@ static void one_handshake_serves_so_many_probes(void **state)
 	ground_down(&g);
 }
 
+static void no_more_sessions_rest_than_may(void **state)
+{
+	uint64_t ids[15];
+	struct ground g;
+
+	(void)state;
+	ground_up(&g, NULL);
+	put_reusing(&g, 1000);
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+		world_server(&g.w, 100 + i)->service = &g.service;
+		ids[i] = world_put(&g.w, 100 + i, VERDICT_UNKNOWN);
+	}
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(fake_net_open(g.w.net) - world_status(&g.w).in_flight, 100 / 10);
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+		assert_in_range(world_verdict(&g.w, ids[i]).ok, 28, 32);
+		assert_int_equal(world_verdict(&g.w, ids[i]).failed, 0);
+	}
+	/* Who leaves makes room. */
+	hc_engine_begin(g.w.engine);
+	hc_engine_commit(g.w.engine);
+	assert_int_equal(fake_net_open(g.w.net), 0);
+	g.id = world_put(&g.w, 1, VERDICT_UNKNOWN);
+	world_run_ms(&g.w, MINUTE_MS);
+	assert_int_equal(fake_net_open(g.w.net) - world_status(&g.w).in_flight, 1);
+	ground_down(&g);
+}
+
 /* What comes behind an answer is nobody's. */
 static void who_says_more_than_asked_is_connected_to_anew(void **state)
 {
@@ -426,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_page_may_come_in_many_small_records),
 		cmocka_unit_test(a_server_that_stops_anywhere_is_down),
 		cmocka_unit_test(one_handshake_serves_so_many_probes),
+		cmocka_unit_test(no_more_sessions_rest_than_may),
 		cmocka_unit_test(who_says_more_than_asked_is_connected_to_anew),
 		cmocka_unit_test(another_secret_makes_another_connection),
 		cmocka_unit_test(where_it_ends_later_it_is_made_anew),

@@ -13,6 +13,7 @@
  *   name=NAME record=TYPE rcodes=LIST what dns asks for, and takes
  *   host=NAME service=NAME            likewise
  *   server=NAME                       whom its certificate has to be for
+ *   reuse=N                           likewise (1)
  *   interval=MS timeout=MS            (100, 100)
  *   checks=N      ends after N probes (1)
  *   targets=N     checks that differ in their timeout only: N at a time (1)
@@ -47,7 +48,7 @@ struct options {
 	char *send, *answer, *name;
 	uint32_t record;
 	uint16_t rcodes;
-	uint32_t role, tls, lag, interval, timeout, checks, targets, limit;
+	uint32_t role, tls, lag, reuse, interval, timeout, checks, targets, limit;
 	const char *until;
 	bool dies;
 };
@@ -92,6 +93,7 @@ static bool numeric_option(struct options *o, const char *key, const char *value
 	} numbers[] = {
 		{ "lag", &o->lag },	  { "interval", &o->interval }, { "timeout", &o->timeout },
 		{ "checks", &o->checks }, { "targets", &o->targets },	{ "limit", &o->limit },
+		{ "reuse", &o->reuse },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -223,6 +225,8 @@ static uint64_t put(struct hc_engine *e, const struct options *o, uint32_t i)
 	t.check->host = o->host ? xstrdup(o->host) : NULL;
 	t.check->service = o->service ? xstrdup(o->service) : NULL;
 	t.check->server_name = o->server ? xstrdup(o->server) : NULL;
+	if (check_has(o->type) & CHECK_HAS_REQUEST)
+		t.check->reuse = (uint16_t)o->reuse;
 	t.check->interval_ms = o->interval;
 	t.check->fast_ms = 100;
 	t.check->timeout_ms = o->timeout - i;
@@ -285,12 +289,16 @@ int main(int argc, char **argv)
 {
 	struct options o = { .type = CHECK_MYSQL,
 			     .tls = AS_IT_IS,
+			     .reuse = 1,
 			     .interval = 100,
 			     .timeout = 100,
 			     .checks = 1,
 			     .targets = 1,
 			     .limit = 60 };
-	struct hc_engine_config c = { .clock = &clock_system, .max_in_flight = 1000 };
+	struct hc_engine_config c = { .clock = &clock_system,
+				      .max_in_flight = 1000,
+				      .max_open = 20000,
+				      .max_kept_tls = 5000 };
 	struct hc_engine *e;
 	struct hc_net *n;
 	uint64_t id;
