@@ -100,7 +100,7 @@ static void take_kept(struct hc_engine *e, struct slot *s)
 	e->kept_tls_count -= is_of_tls(s);
 }
 
-/* Those that rested longest. */
+/* Those that rested longest: of them it is likeliest that their servers have closed them. */
 static void give_up_kept(struct hc_engine *e, unsigned count)
 {
 	struct slot *s;
