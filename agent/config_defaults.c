@@ -231,6 +231,11 @@ static const struct schema_key check_keys[] = {
 	{ .name = "expect", .type = &schema_form, .form = &expect_form },
 	{ .name = "drainStatus", .type = &schema_form, .form = &drain_form },
 	{ .name = "degradedStatus", .type = &schema_form, .form = &degraded_form },
+	{ .name = "reuse",
+	  .type = &schema_number,
+	  SCHEMA_FIELD(struct check, reuse),
+	  .min = 1,
+	  .max = CHECK_REUSE_MAX },
 	{ .name = "serverName",
 	  .type = &schema_text,
 	  SCHEMA_FIELD(struct check, server_name),
@@ -295,6 +300,16 @@ static int check_types_only(struct schema_reader *r, const struct doc *d, enum c
 	return 0;
 }
 
+/* A connection for each probe is what any of them makes. */
+static int check_reuse(struct schema_reader *r, const struct doc *d, const struct check *c)
+{
+	if (c->reuse <= 1 || check_has(c->type) & CHECK_HAS_REQUEST)
+		return 0;
+	return schema_bad_key(r, doc_get(d, "reuse"), "reuse",
+			      "is for a check of type 'http' or 'https'; this one is %s",
+			      check_type_text(c->type));
+}
+
 /* The type comes first, wherever it is written: it decides what the others' defaults are. */
 static struct check *new_check(const struct doc *d)
 {
@@ -325,6 +340,8 @@ static int read_defaults(struct schema_reader *r, const struct schema_key *k, co
 		code = check_scheduler(r, d, &c->defaults);
 	if (code == 0)
 		code = check_types_only(r, d, check->type);
+	if (code == 0)
+		code = check_reuse(r, d, check);
 	if (code == 0)
 		code = check_within_interval(r, d, "timeout", check->interval_ms,
 					     &check->timeout_ms);

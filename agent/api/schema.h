@@ -212,6 +212,7 @@
 #define REST_EXPECT	      "expect"
 #define REST_DRAIN_STATUS     "drainStatus"
 #define REST_DEGRADED_STATUS  "degradedStatus"
+#define REST_REUSE	      "reuse"
 #define REST_SEND	      "send"
 #define REST_ANSWER	      "answer"
 #define REST_DNS_NAME	      "dnsName"

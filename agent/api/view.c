@@ -144,6 +144,7 @@ void view_put_check(struct json_writer *j, const struct check *c)
 		put_statuses(j, REST_DRAIN_STATUS, c->drain, c->drain_count);
 		put_statuses(j, REST_DEGRADED_STATUS, c->degraded, c->degraded_count);
 		json_put_text(j, REST_MATCH, c->match);
+		json_put_uint(j, REST_REUSE, c->reuse);
 	}
 	if (check_has(c->type) & CHECK_HAS_WORDS) {
 		json_put_text(j, REST_SEND, c->send);

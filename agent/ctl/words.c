@@ -187,6 +187,9 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_printf(out, ", sends \"%s\"", words_text(check, REST_SEND));
 	if (*words_text(check, REST_ANSWER))
 		buf_printf(out, ", \"%s\" in the answer", words_text(check, REST_ANSWER));
+	if (words_int(check, REST_REUSE) > 1)
+		buf_printf(out, ", up to %" PRId64 " probes by one connection",
+			   words_int(check, REST_REUSE));
 	buf_printf(out,
 		   ", every %s, timeout %s; %" PRId64 " failures in a row: down, %" PRId64
 		   " successes: up",

@@ -375,6 +375,7 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	c->drain_count = d->drain_count;
 	memcpy(c->degraded, d->degraded, sizeof(c->degraded));
 	c->degraded_count = d->degraded_count;
+	c->reuse = d->reuse;
 	if (d->expect_count) {
 		memcpy(c->expect, d->expect, sizeof(c->expect));
 		c->expect_count = d->expect_count;
@@ -402,6 +403,7 @@ static struct draft draft_of(struct pool_settings *set, struct problems *problem
 		.expect_count = c->expect_count,
 		.drain_count = c->drain_count,
 		.degraded_count = c->degraded_count,
+		.reuse = c->reuse,
 		.server_name = c->server_name,
 		.tls = CHECK_TLS_PREFERRED, /* the configuration has no other */
 	};

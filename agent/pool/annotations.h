@@ -25,6 +25,7 @@ struct draft {
 	unsigned expect_count;
 	struct check_status_range drain[CHECK_EXPECT_MAX], degraded[CHECK_EXPECT_MAX];
 	unsigned drain_count, degraded_count;
+	uint16_t reuse;
 	const char *send, *answer;
 	const char *dns_name; /* NULL, and 0: the default */
 	uint16_t dns_type, dns_rcodes;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Each annotation on its own: which there are, and what their values say. */
+#include <assert.h>
 #include <string.h>
 
 #include "agent/base/value.h"
@@ -72,6 +73,17 @@ static const char *read_drain_status(struct draft *d, const char *value)
 static const char *read_degraded_status(struct draft *d, const char *value)
 {
 	return read_some(d->degraded, &d->degraded_count, value);
+}
+
+static const char *read_reuse(struct draft *d, const char *value)
+{
+	uint64_t n;
+
+	static_assert(CHECK_REUSE_MAX == 1000, "it is said here");
+	if (value_uint(value, 1, CHECK_REUSE_MAX, &n) < 0)
+		return "a whole number from 1 (a connection for each probe) to 1000";
+	d->reuse = (uint16_t)n;
+	return NULL;
 }
 
 static const char *read_match(struct draft *d, const char *value)
@@ -407,6 +419,7 @@ static const struct annotation_key keys[] = {
 	{ "health-check-expect", CHECK_HAS_REQUEST, read_expect, KEY_OTHER },
 	{ "health-check-drain-status", CHECK_HAS_REQUEST, read_drain_status, KEY_OTHER },
 	{ "health-check-degraded-status", CHECK_HAS_REQUEST, read_degraded_status, KEY_OTHER },
+	{ "health-check-reuse", CHECK_HAS_REQUEST, read_reuse, KEY_OTHER },
 	{ "health-check-match", CHECK_HAS_REQUEST, read_match, KEY_OTHER },
 	{ "health-check-send", CHECK_HAS_WORDS, read_send, KEY_OTHER },
 	{ "health-check-answer", CHECK_HAS_WORDS, read_answer, KEY_OTHER },

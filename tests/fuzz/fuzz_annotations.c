@@ -40,7 +40,8 @@ static void settings_are_sane(const struct pool_settings *s)
 	if (s->scheduler_flags & ~0x18u || s->weight > 65535 || s->drain_s > 86400 ||
 	    s->forward > FORWARD_TUNNEL || s->unhealthy > UNHEALTHY_RESET ||
 	    s->fail_policy > FAIL_CLOSED || s->min_healthy > 100 ||
-	    s->slow_start_s > POOL_SLOW_START_MAX_S || s->check->hold_down_s > CHECK_HOLD_MAX_S)
+	    s->slow_start_s > POOL_SLOW_START_MAX_S || s->check->hold_down_s > CHECK_HOLD_MAX_S ||
+	    s->check->reuse < 1 || s->check->reuse > CHECK_REUSE_MAX)
 		abort();
 	check_is_sane(s->check);
 }

@@ -50,6 +50,8 @@ static void print_check(struct buf *b, const struct check *c)
 	if (c->degraded_count)
 		buf_printf(b, " degraded=%s",
 			   value_statuses_text(c->degraded, c->degraded_count, text));
+	if (c->reuse != 1)
+		buf_printf(b, " reuse=%u", c->reuse);
 	if (check_uses(c) & CHECK_USES_CERTIFICATES)
 		buf_printf(b, " secret=%s name=%s", c->secret ? c->secret : "-",
 			   c->server_name ? c->server_name : "-");
@@ -398,6 +400,13 @@ static void a_bad_value_changes_nothing_but_is_told(void **state)
 		  "\"600\" is not a list of at most 8 HTTP statuses such as 503,520-529, or empty; "
 		  "left "
 		  "as it was" },
+		{ "health-check-reuse", "0",
+		  "\"0\" is not a whole number from 1 (a connection for each probe) to 1000; left "
+		  "as it was" },
+		{ "health-check-reuse", "1001",
+		  "\"1001\" is not a whole number from 1 (a connection for each probe) to 1000; "
+		  "left "
+		  "as it was" },
 		{ "health-check-server-name", "www.example.org:443",
 		  "\"www.example.org:443\" is not a host name or an address, without a port; left "
 		  "as "
@@ -437,6 +446,25 @@ static void a_status_may_say_more_than_good_or_bad(void **state)
 	expect(PAIRS("health-check-drain-status", "503"), UNCHANGED
 	       "warning 1: annotation parasaus.io/health-check-drain-status has no effect "
 	       "with a health check of type tcp\n");
+}
+
+static void a_connection_may_serve_several_http_probes(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-type", "http", "health-check-reuse", "100"),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399 "
+		     "reuse=100\n");
+	expect(PAIRS("health-check-type", "https", "health-check-reuse", "1000"),
+	       HTTPS("- match=- expect=200-399 reuse=1000 secret=- name=-\n"));
+	expect(PAIRS("health-check-type", "http", "health-check-reuse", "1"),
+	       PLAIN "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399\n");
+	expect(PAIRS("health-check-reuse", "100"), UNCHANGED
+	       "warning 1: annotation parasaus.io/health-check-reuse has no effect with a health "
+	       "check of type tcp\n");
+	expect(PAIRS("health-check-type", "grpc", "health-check-reuse", "100"),
+	       PLAIN "grpc port=0 2/3 2000/1000/500 service=- host=-\n"
+		     "warning 2: annotation parasaus.io/health-check-reuse has no effect with a "
+		     "health check of type grpc\n");
 }
 
 static void https_knows_whom_to_trust(void **state)
@@ -904,6 +932,7 @@ int main(void)
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
 		cmocka_unit_test(a_status_may_say_more_than_good_or_bad),
+		cmocka_unit_test(a_connection_may_serve_several_http_probes),
 		cmocka_unit_test(https_knows_whom_to_trust),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),

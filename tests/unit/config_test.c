@@ -84,6 +84,7 @@ static void what_is_not_written_has_its_default(void **state)
 	assert_int_equal(d->check->fast_ms, 500);
 	assert_int_equal(d->check->rise, 2);
 	assert_int_equal(d->check->hold_down_s, 0);
+	assert_int_equal(d->check->reuse, 1);
 	assert_int_equal(d->check->fall, 3);
 	assert_null(d->check->path);
 }
@@ -120,6 +121,7 @@ static void what_is_written_counts(void **state)
 		"  expect: 200-299,401\n"
 		"  drainStatus: 503\n"
 		"  degradedStatus: 429,520-529\n"
+		"  reuse: 50\n"
 		"  interval: 500ms\n"
 		"  timeout: 0.4\n"
 		"  fast: 0.1s\n"
@@ -170,6 +172,7 @@ static void what_is_written_counts(void **state)
 	assert_int_equal(d->check->drain[0].first, 503);
 	assert_int_equal(d->check->degraded_count, 2);
 	assert_int_equal(d->check->degraded[1].last, 529);
+	assert_int_equal(d->check->reuse, 50);
 	assert_int_equal(d->check->interval_ms, 500);
 	assert_int_equal(d->check->timeout_ms, 400);
 	assert_int_equal(d->check->fast_ms, 100);
@@ -588,6 +591,11 @@ static void defaults_fit_each_other(void **state)
 		{ "defaults: {check: tcp, drainStatus: 503}\n",
 		  "line 1: defaults.drainStatus: is for a check of type 'http' or 'https'; this "
 		  "one is tcp" },
+		{ "defaults: {check: tcp-full, reuse: 2}\n",
+		  "line 1: defaults.reuse: is for a check of type 'http' or 'https'; this one is "
+		  "tcp-full" },
+		{ "defaults: {check: http, reuse: 0}\n",
+		  "line 1: defaults.reuse: 0 is outside 1 to 1000" },
 		{ "defaults: {check: http, degradedStatus: 600}\n",
 		  "line 1: defaults.degradedStatus: '600': statuses are 100 to 599, in at most 8 "
 		  "ranges" },
