@@ -305,7 +305,7 @@ static void put_reusing(struct ground *g, uint16_t reuse)
 
 	hc_engine_remove(g->w.engine, g->id);
 	c->secret = g->w.check->secret ? xstrdup(g->w.check->secret) : NULL;
-	c->host = xstrdup(g->w.check->host);
+	c->server_name = xstrdup(g->w.check->server_name);
 	c->reuse = reuse;
 	check_unref(g->w.check);
 	g->w.check = c;
