@@ -223,6 +223,7 @@ const tests = [
 			await page.getByText('directory:/srv/team/pools').waitFor();
 			assert.match(await text(page, 'main'), /No such file or directory/);
 			assert.match(await text(page, 'main'), /mh services in another order\s*2/);
+			assert.match(await text(page, 'main'), /Untracked checks\s*IPv4: all, IPv6: off/);
 			assert.match(await text(page, 'footer'), /2 of 3 sources read/);
 			await picture(page, 'agent-light-en');
 		});

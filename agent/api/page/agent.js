@@ -50,6 +50,11 @@ class Nodes extends Component {
 	}
 }
 
+/** How far checks are kept from connection tracking; '' where that is not wanted. */
+function untracked({ ipv4, ipv6 }) {
+	return ipv4 === 'off' && ipv6 === 'off' ? '' : `IPv4: ${word('notrack', ipv4)}, IPv6: ${word('notrack', ipv6)}`;
+}
+
 /** Props: status. */
 export function Agent({ status: s }) {
 	if (!s)
@@ -61,8 +66,8 @@ export function Agent({ status: s }) {
 		['members', number(s.members)], ['targets', number(s.targets)],
 		['kernelWrites', number(s.kernelWrites)], ['otherWrites', number(s.otherWrites)],
 		['repairs', number(s.repairs)], ['lastSync', t('unit.ms', { n: Math.round(s.lastSyncSeconds * 1000) })],
-		['mhDisordered', number(s.mhDisordered)],
-	];
+		['mhDisordered', number(s.mhDisordered)], ['notrack', untracked(s.notrack)],
+	].filter(([, v]) => v !== '');
 
 	return html`<section class="screen agent" aria-label=${t('title.agent')}>
 		<dl class="facts">${facts.map(([key, v]) => html`<div key=${key}><dt>${t('agent.' + key)}</dt><dd>${v}</dd></div>`)}</dl>

@@ -308,6 +308,7 @@ export default {
 	'agent.repairs': 'Repairs of others\' changes',
 	'agent.lastSync': 'Last sync took',
 	'agent.mhDisordered': 'mh services in another order',
+	'agent.notrack': 'Untracked checks',
 	'agent.sources': 'Sources',
 	'agent.processes': 'Processes',
 	'agent.nodes': 'Nodes',
@@ -330,6 +331,13 @@ export default {
 	'agent.mean': 'Mean',
 	'agent.half': 'Half take at most',
 	'agent.most': '99 % take at most',
+
+	'notrack.off': 'off',
+	'notrack.waiting': 'waiting for servers',
+	'notrack.canary': 'on trial',
+	'notrack.all': 'all',
+	'notrack.refused': 'refused',
+
 	'yes': 'yes',
 	'no': 'no',
 	'no.more': 'not any more',

@@ -308,6 +308,7 @@ export default {
 	'agent.repairs': '修复外部改动',
 	'agent.lastSync': '最近同步用时',
 	'agent.mhDisordered': '成员次序不一致的 mh 服务',
+	'agent.notrack': '不经连接跟踪的检查',
 	'agent.sources': '来源',
 	'agent.processes': '进程',
 	'agent.nodes': '节点',
@@ -330,6 +331,13 @@ export default {
 	'agent.mean': '平均',
 	'agent.half': '半数不超过',
 	'agent.most': '99 % 不超过',
+
+	'notrack.off': '关闭',
+	'notrack.waiting': '等待服务器',
+	'notrack.canary': '试行中',
+	'notrack.all': '全部',
+	'notrack.refused': '已拒绝',
+
 	'yes': '是',
 	'no': '否',
 	'no.more': '已中断',
