@@ -111,20 +111,28 @@ static void a_document_becomes_a_service_and_outlives_a_restart(void **state)
 	assert_int_equal(pools_object_count(core_of(w)->pools, 0), 2);
 }
 
+static uint64_t timed_changes(struct world *w)
+{
+	const struct histogram *h = &core_of(w)->kernel.shown.reaction;
+	uint64_t n = 0;
+
+	pass(w, 100);
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->counts[i];
+	return n;
+}
+
 static void a_change_is_timed_until_the_kernel_has_it(void **state)
 {
 	struct world *w = *state;
-	const struct histogram *h;
-	uint64_t n = 0;
+	uint64_t before;
 
 	start_with_web(w, WEB_ENDPOINTS(ONE), VIP D1("1"));
+	before = timed_changes(w);
+	assert_true(before > 0);
 	write_document(w, STORE_ENDPOINTS, "web", WEB_ENDPOINTS(ONE "," TWO));
 	await_wanted(w, VIP D1("1") D2("1"));
-	pass(w, 100);
-	h = &core_of(w)->kernel.shown.reaction;
-	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
-		n += h->counts[i];
-	assert_int_equal(n, 3);
+	assert_int_equal(timed_changes(w), before + 1);
 }
 
 static void an_empty_store_is_complete(void **state)
