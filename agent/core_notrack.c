@@ -16,8 +16,10 @@
 #include "agent/base/xalloc.h"
 #include "agent/core_private.h"
 
-#define SOON_MS	   250	 /* from one look at the servers to the next */
-#define LATER_MS   1000	 /* while there are none */
+/* From one look at the servers to the next: during a trial, later, and while there are none. */
+#define TRIAL_MS   100
+#define SOON_MS	   250
+#define LATER_MS   1000
 #define SETTLE_MS  10000 /* before a trial begins, so that the first probes are over */
 #define PIECE	   1000	 /* targets that are looked at in one turn for some to try with */
 #define REFILL_MS  60000 /* between two laps over all of them, while none is tracked */
@@ -286,10 +288,17 @@ static void find_servers(struct notrack_family *f)
 
 /* --- time --------------------------------------------------------------------------------- */
 
+static int64_t pause_of(const struct notrack *n)
+{
+	if (n->state == NOTRACK_CANARY)
+		return TRIAL_MS;
+	return n->count || n->state == NOTRACK_ALL ? SOON_MS : LATER_MS;
+}
+
 static void on_timer(void *arg)
 {
 	struct core *c = arg;
-	bool soon = false;
+	int64_t pause = LATER_MS;
 
 	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
 		struct notrack_family *f = &c->notracks.families[i];
@@ -298,10 +307,11 @@ static void on_timer(void *arg)
 			find_servers(f);
 		look(f);
 		judge(f);
-		soon |= f->policy.count || f->policy.state == NOTRACK_ALL;
+		if (pause_of(&f->policy) < pause)
+			pause = pause_of(&f->policy);
 	}
 	tell(c); /* a canary may have fewer servers */
-	c->notracks.timer = loop_timer_in(c->loop, soon ? SOON_MS : LATER_MS, on_timer, c);
+	c->notracks.timer = loop_timer_in(c->loop, pause, on_timer, c);
 }
 
 void notracks_start(struct core *c)
