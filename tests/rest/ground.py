@@ -7,6 +7,7 @@ import atexit
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -108,12 +109,18 @@ class Connection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
 
+    def was_left(self):
+        """The other side has closed it, as after some seconds of silence."""
+        return bool(self.sock and select.select([self.sock], [], [], 0)[0])
+
     def ask(self, method, path, body=None, headers=None):
         headers = dict(headers or {})
         if body is not None:
             headers.setdefault("Content-Type", PATCH if method == "PATCH" else FORMAT)
             if not isinstance(body, (bytes, str)):
                 body = json.dumps(body)
+        if self.was_left():
+            self.close()  # the next request makes a new one
         try:
             self.request(method, path, body, headers)
             r = self.getresponse()
