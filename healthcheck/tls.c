@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/tls_pair.h"
 #include "agent/base/xalloc.h"
 
 #define HANDSHAKE_MAX 65536 /* bytes of one handshake message: certificates */
@@ -45,18 +46,6 @@ struct hc_tls {
 	int fault;	 /* GnuTLS's, the last: negative */
 };
 
-static void set_own(struct hc_tls_trust *t, struct hc_tls_own own)
-{
-	const gnutls_datum_t certificate = { (unsigned char *)(uintptr_t)own.certificate,
-					     (unsigned)strlen(own.certificate) };
-	const gnutls_datum_t key = { (unsigned char *)(uintptr_t)own.key,
-				     (unsigned)strlen(own.key) };
-
-	if (gnutls_certificate_set_x509_key_mem2(t->credentials, &certificate, &key,
-						 GNUTLS_X509_FMT_PEM, NULL, 0) < 0)
-		t->is_broken = true;
-}
-
 struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
 {
 	struct hc_tls_trust *t = xcalloc(1, sizeof(*t));
@@ -65,7 +54,7 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
 	if (gnutls_certificate_allocate_credentials(&t->credentials) < 0)
 		abort(); /* as xalloc */
 	if (own.certificate && own.key)
-		set_own(t, own);
+		t->is_broken = tls_pair_use(t->credentials, own.certificate, own.key) != 0;
 	if (!ca_pem)
 		return t;
 	t->is_asked = true;

@@ -424,14 +424,16 @@ static void certificates_that_are_no_use_are_told(void **state)
 		  "made for "
 		  "each other" },
 		{ NULL, pair.key, pair.key,
-		  "has a tls.crt that holds no certificate in PEM (-----BEGIN CERTIFICATE-----)" },
+		  "has a tls.crt that holds something that is no certificate in PEM "
+		  "(-----BEGIN CERTIFICATE-----)" },
 		{ NULL, pair.cert, pair.cert,
 		  "has a tls.key that holds no private key in PEM (-----BEGIN PRIVATE KEY-----)" },
 		{ NULL, pair.cert, encrypted,
 		  "has a tls.key that is encrypted: take its passphrase away (openssl pkey)" },
 		{ "no certificate", NULL, NULL,
-		  "has a ca.crt that holds no certificate in PEM: mend it, or leave it out where "
-		  "any server will do" },
+		  "has a ca.crt that holds something that is no certificate in PEM "
+		  "(-----BEGIN CERTIFICATE-----): mend it, or leave it out where any server will "
+		  "do" },
 	};
 	const char *const lacks[] = { WEB_LACKS, DB_LACKS };
 
