@@ -20,9 +20,10 @@
 
 /*
  * A probe costs the kernel less for its packets than for its socket. So those that began half-open
- * and end by reset are disconnected, which sends it, and used again: they stay in the epoll, which has them tell of one thing at a time (EPOLLONESHOT) and is asked to again
- * with the next probe. What such a socket has been through leaves nothing behind but options and
- * errors by ICMP; those of them that would have either are closed.
+ * and end by reset are disconnected, which sends it, and used again: they stay in the epoll, which
+ * has them tell of one thing at a time (EPOLLONESHOT) and is asked to again with the next probe.
+ * What such a socket has been through leaves nothing behind but options and errors by ICMP; those
+ * of them that would have either are closed.
  */
 enum use {
 	HALF_OPEN = 1,

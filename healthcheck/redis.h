@@ -3,8 +3,9 @@
  * One conversation with a Redis server, or one that speaks its protocol: AUTH
  * where there is an account, PING, and ROLE where a role is asked for. Pure.
  *
- * All is asked at once, inside TLS where that is required; the answers come in that order. The server logs and
- * counts nothing of how we leave, so that is by RST once they were read.
+ * All is asked at once, inside TLS where that is required; the answers come in
+ * that order. The server logs and counts nothing of how we leave, so that is by
+ * RST once they were read.
  */
 #ifndef HEALTHCHECK_REDIS_H
 #define HEALTHCHECK_REDIS_H

@@ -297,8 +297,8 @@ static bool has_chosen(const struct hc_tls *t)
 }
 
 /*
- * Who chose no protocol might speak the one that is meant all the same, but none of gRPC's own
- * clients would talk to it: RFC 9113 section 3.2 has ALPN as a must.
+ * Who chose no protocol might speak the one that is meant all the same, but most of gRPC's own
+ * clients would not talk to it (grpc-go did before 1.67): RFC 9113 section 3.2 has ALPN as a must.
  */
 enum hc_reason hc_tls_trusts(const struct hc_tls *t)
 {

@@ -278,7 +278,7 @@ static void it_may_be_nobody_else_then(void **state)
 	tls_peer_free(other);
 }
 
-/* RFC 9113 section 3.2, as gRPC's own clients hold it. */
+/* RFC 9113 section 3.2, as most clients of gRPC hold it. */
 static void a_protocol_has_to_be_chosen(void **state)
 {
 	static const struct {
