@@ -167,7 +167,7 @@ void secrets_use(struct core *c, const struct pool *pool)
 	const char *ref = pool->set.check->secret;
 	struct need *n = need_of(c, pool->set.check);
 
-	if (!ref)
+	if (!check_names_secret(pool->set.check))
 		return;
 	if (!n) {
 		n = need_new(pool, ref);

@@ -135,18 +135,30 @@ bool check_has_role(enum check_type type, enum check_role role)
 	return check_is_type(type) && role <= CHECK_ROLE_GALERA && types[type].roles & 1u << role;
 }
 
-static bool goes_by_certificates(const struct check *c)
+bool check_names_secret(const struct check *c)
 {
-	unsigned has = check_has(c->type);
+	const char *slash = c->secret ? strchr(c->secret, '/') : NULL;
+	const size_t len = strlen(CHECK_SECRET_NONE);
+
+	return slash &&
+	       (strcspn(slash + 1, "@") != len || memcmp(slash + 1, CHECK_SECRET_NONE, len) != 0);
+}
+
+bool check_goes_by_certificates(enum check_type type, enum check_tls tls)
+{
+	unsigned has = check_has(type);
 
 	return has & CHECK_HAS_CERTIFICATE &&
-	       (!(has & CHECK_TLS_FIRST) || c->tls == CHECK_TLS_REQUIRED);
+	       (!(has & CHECK_TLS_FIRST) || tls == CHECK_TLS_REQUIRED);
 }
 
 unsigned check_uses(const struct check *c)
 {
+	bool certificates = check_goes_by_certificates(c->type, c->tls);
+	bool tls = certificates || (check_has(c->type) & CHECK_HAS_TLS && c->tls != CHECK_TLS_OFF);
+
 	return (check_has(c->type) & CHECK_HAS_LOGIN ? CHECK_USES_LOGIN : 0u) |
-	       (goes_by_certificates(c) ? CHECK_USES_CERTIFICATES : 0u);
+	       (certificates ? CHECK_USES_CERTIFICATES : 0u) | (tls ? CHECK_USES_TLS : 0u);
 }
 
 bool check_type_parse(const char *s, enum check_type *out)

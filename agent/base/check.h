@@ -86,6 +86,7 @@ enum check_tls {
 #define CHECK_BYTES_TEXT_MAX 512 /* as they are written: 4 characters a byte at most */
 #define CHECK_EXPECT_MAX     8	 /* ranges */
 #define CHECK_SECRET_MAX     320 /* "namespace/name@15": 63 + 1 + 253 + 3 */
+#define CHECK_SECRET_NONE    "-" /* in the place of a name that no Secret can have: half-open */
 #define CHECK_LAG_MAX_S	     86400
 #define CHECK_HOLD_MAX_S     300
 #define CHECK_REUSE_MAX	     1000
@@ -162,12 +163,19 @@ uint8_t check_protocol(enum check_type type);
 /* Can a check of the type ask for it? Any type can ask for CHECK_ROLE_ANY. */
 bool check_has_role(enum check_type type, enum check_role role);
 
-/* What of a Secret the check has use for, and needs one of; 0: nothing. */
+/* Does it name a Secret, or is it half-open at any rate? (CHECK_SECRET_NONE) */
+bool check_names_secret(const struct check *c);
+
+/* What of a Secret the check has use for, and, but for TLS, needs one of; 0: nothing. */
 enum {
 	CHECK_USES_LOGIN = 1u << 0,
 	CHECK_USES_CERTIFICATES = 1u << 1, /* an authority, a certificate with its key, or both */
+	/* Needs none of it, but goes by what there is: whom to trust, what to show. */
+	CHECK_USES_TLS = 1u << 2,
 };
 unsigned check_uses(const struct check *c);
+/* Is TLS its own, rather than a part of a login? Not while that is off. */
+bool check_goes_by_certificates(enum check_type type, enum check_tls tls);
 
 /* Canonical bytes. Reading bounds every field; NULL (and w bad) if any is out of range. */
 void wire_put_check(struct buf *b, const struct check *c);

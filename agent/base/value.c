@@ -432,6 +432,11 @@ static bool is_dns_name(const char *s, size_t len, bool dots)
 	return before != '.' && before != '-';
 }
 
+static bool is_secret_none(const char *s, size_t len)
+{
+	return len == strlen(CHECK_SECRET_NONE) && memcmp(s, CHECK_SECRET_NONE, len) == 0;
+}
+
 bool value_is_secret_name(const char *s)
 {
 	const char *slash = strchr(s, '/');
@@ -441,7 +446,7 @@ bool value_is_secret_name(const char *s)
 	uint64_t source;
 
 	return slash && label <= 63 && name <= 253 && is_dns_name(s, label, false) &&
-	       is_dns_name(slash + 1, name, true) &&
+	       (is_dns_name(slash + 1, name, true) || is_secret_none(slash + 1, name)) &&
 	       (!*at || value_uint(at + 1, 1, 99, &source) == 0);
 }
 

@@ -69,7 +69,10 @@ uint16_t value_dns_rcodes_all(void);
 /* "SERVFAIL"; "RCODE 9" where it has no name here. */
 void value_dns_rcode_put(struct buf *out, int64_t rcode);
 
-/* "namespace/name" of a Secret: a label and a name of RFC 1123; perhaps "@N", N from 1 to 99. */
+/*
+ * "namespace/name" of a Secret: a label and a name of RFC 1123, or CHECK_SECRET_NONE; perhaps "@N", N
+ * from 1 to 99.
+ */
 MUST_CHECK bool value_is_secret_name(const char *s);
 
 /* A choice of words, such as forwarding methods, and what each stands for. */

@@ -53,6 +53,13 @@ static void remember(struct said *s, const struct object_annotation *a,
 	s->only_for[s->only_count++] = k->use;
 }
 
+static void not_that(struct draft *d, const struct object_annotation *a, const char *want,
+		     const char *then)
+{
+	problems_add(d->problems, true, a->line, "annotation " PREFIX "%s: \"%.64s\" is not %s; %s",
+		     a->key, a->value, want, then);
+}
+
 static void read_one(struct draft *d, const struct object_annotation *a, struct said *said)
 {
 	const struct annotation_key *k = annotation_key(a->key);
@@ -70,10 +77,9 @@ static void read_one(struct draft *d, const struct object_annotation *a, struct 
 	}
 	want = k->read(d, a->value);
 	if (want) {
-		problems_add(d->problems, true, a->line,
-			     "annotation " PREFIX "%s: \"%.64s\" is not %s; left as it was", a->key,
-			     a->value, want);
 		said->by[k->id] = a;
+		if (k->id != KEY_TLS) /* what it should be goes by the type: check_tls() */
+			not_that(d, a, want, "left as it was");
 		return;
 	}
 	remember(said, a, k);
@@ -196,15 +202,6 @@ static void check_only(struct draft *d, const struct said *said)
 	}
 }
 
-/* Not while TLS is off that begins with the connection, or not at all. */
-static bool goes_by_certificates(const struct draft *d)
-{
-	unsigned has = check_has(d->type);
-
-	return has & CHECK_HAS_CERTIFICATE &&
-	       (!(has & CHECK_TLS_FIRST) || d->tls == CHECK_TLS_REQUIRED);
-}
-
 static void no_effect_without_tls(const struct draft *d, const struct said *said, enum key_id id)
 {
 	if (said->good[id])
@@ -214,20 +211,30 @@ static void no_effect_without_tls(const struct draft *d, const struct said *said
 			     said->by[id]->key, check_type_text(d->type));
 }
 
+/* As by a Secret that is not there, whatever the defaults have. */
+static void be_half_open(struct draft *d)
+{
+	d->secret = CHECK_SECRET_NONE;
+	d->new_check = true;
+}
+
 /*
  * A word that cannot be used is not guessed at: with TLS a server would be taken out that has none,
- * and without, a password be told to everybody on the way. So nothing is asked at all: half-open, as
- * by a Secret that is not there.
+ * and without, a password be told to everybody on the way. So nothing is asked at all.
  */
-static void cannot_secure(struct draft *d, const struct object_annotation *by)
+static void cannot_secure(struct draft *d, const struct object_annotation *by, bool is_word)
 {
-	problems_add(d->problems, true, by->line,
-		     "annotation " PREFIX
-		     "health-check-tls: a check of type %s begins with TLS or does without, and "
-		     "cannot ask the server first: off or required; checked half-open",
-		     check_type_text(d->type));
+	if (is_word)
+		problems_add(
+			d->problems, true, by->line,
+			"annotation " PREFIX
+			"health-check-tls: a check of type %s begins with TLS or does without, and "
+			"cannot ask the server first: off or required; checked half-open",
+			check_type_text(d->type));
+	else
+		not_that(d, by, "off or required", "checked half-open");
 	d->tls = CHECK_TLS_REQUIRED;
-	d->secret = "invalid";
+	be_half_open(d);
 }
 
 static void check_tls(struct draft *d, const struct said *said)
@@ -235,13 +242,16 @@ static void check_tls(struct draft *d, const struct said *said)
 	unsigned has = check_has(d->type);
 	const struct object_annotation *by = said->by[KEY_TLS];
 
-	if (!(has & CHECK_TLS_FIRST))
+	if (!(has & CHECK_TLS_FIRST)) {
+		if (by && !said->good[KEY_TLS])
+			not_that(d, by, "off, preferred or required", "left as it was");
 		return;
+	}
 	if (!by)
 		d->tls = CHECK_TLS_OFF;
 	else if (!said->good[KEY_TLS] || d->tls == CHECK_TLS_PREFERRED)
-		cannot_secure(d, by);
-	if (goes_by_certificates(d))
+		cannot_secure(d, by, said->good[KEY_TLS]);
+	if (check_goes_by_certificates(d->type, d->tls))
 		return;
 	no_effect_without_tls(d, said, KEY_SERVER_NAME);
 	d->server_name = NULL;
@@ -259,8 +269,8 @@ static void check_tls(struct draft *d, const struct said *said)
 static void check_role(struct draft *d, const struct said *said)
 {
 	/* Nor must any server do where whom to trust was meant. */
-	if (goes_by_certificates(d) && !d->secret && said->by[KEY_SECRET])
-		d->secret = "invalid";
+	if (check_goes_by_certificates(d->type, d->tls) && !d->secret && said->by[KEY_SECRET])
+		be_half_open(d);
 	if (!(check_has(d->type) & CHECK_HAS_LOGIN))
 		return;
 	if (!check_has_role(d->type, d->role)) {
@@ -272,7 +282,7 @@ static void check_role(struct draft *d, const struct said *said)
 			     check_type_text(d->type));
 		d->role = CHECK_ROLE_ANY;
 	} else if (d->role != CHECK_ROLE_ANY && !d->secret && said->by[KEY_SECRET]) {
-		d->secret = "invalid";
+		be_half_open(d);
 	} else if (d->role != CHECK_ROLE_ANY && !d->secret &&
 		   check_has(d->type) & CHECK_ROLE_NEEDS_SECRET) {
 		problems_add(d->problems, true, said->by[KEY_ROLE] ? said->by[KEY_ROLE]->line : 0,

@@ -208,7 +208,7 @@ static void look_for_secret(struct build *b, const struct merged *m)
 	const struct object *o;
 	const char *fault;
 
-	if (!name)
+	if (!check_names_secret(b->set.check))
 		return;
 	key.name = b->out.secret = xstrndup(name, strcspn(name, "@"));
 	o = secret_in_force(model_find(b->p, &key));

@@ -477,16 +477,16 @@ static void https_knows_whom_to_trust(void **state)
 	       HTTPS("h:1 match=- expect=200-399 secret=shop/web name=h\n"));
 	/* A slip in the name of the Secret does not make it trust anybody. */
 	expect(PAIRS("health-check-type", "https", "health-check-secret", "a_b"),
-	       HTTPS("- match=- expect=200-399 secret=shop/invalid name=-\n") "error 2: annotation "
-									      "parasaus.io/"
-									      "health-check-secret:"
-									      " \"a_b\" is not the "
-									      "name of a "
-									      "Secret: lower-case "
-									      "letters, digits, "
-									      "'-' and '.', at "
-									      "most 253; left as "
-									      "it was\n");
+	       HTTPS("- match=- expect=200-399 secret=shop/- name=-\n") "error 2: annotation "
+									"parasaus.io/"
+									"health-check-secret:"
+									" \"a_b\" is not the "
+									"name of a "
+									"Secret: lower-case "
+									"letters, digits, "
+									"'-' and '.', at "
+									"most 253; left as "
+									"it was\n");
 	expect(PAIRS("health-check-type", "https", "health-check-role", "writer"),
 	       HTTPS("- match=- expect=200-399 secret=- name=-\n") "warning 2: annotation "
 								   "parasaus.io/health-check-role "
@@ -532,15 +532,15 @@ static void a_role_without_a_login_is_refused(void **state)
 	expect(PAIRS("health-check-type", "mysql", "health-check-role", "writer",
 		     "health-check-secret", "a_b"),
 	       MYSQL("reset closed",
-		     "secret=shop/invalid writer tls=preferred lag=0") "error 3: annotation "
-								       "parasaus.io/"
-								       "health-check-secret: "
-								       "\"a_b\" is not the name of "
-								       "a "
-								       "Secret: lower-case "
-								       "letters, digits, '-' and "
-								       "'.', at most 253; left as "
-								       "it was\n");
+		     "secret=shop/- writer tls=preferred lag=0") "error 3: annotation "
+								 "parasaus.io/"
+								 "health-check-secret: "
+								 "\"a_b\" is not the name of "
+								 "a "
+								 "Secret: lower-case "
+								 "letters, digits, '-' and "
+								 "'.', at most 253; left as "
+								 "it was\n");
 }
 
 static void a_secret_is_of_the_pools_own_source(void **state)
@@ -621,13 +621,13 @@ static void redis_tells_its_role_without_a_login(void **state)
 	expect(PAIRS("health-check-type", "redis", "health-check-role", "writer",
 		     "health-check-secret", "Login"),
 	       REDIS("reset closed",
-		     "secret=shop/invalid writer tls=off lag=0") "error 3: annotation "
-								 "parasaus.io/health-check-secret: "
-								 "\"Login\" is not the name of a "
-								 "Secret: lower-case letters, "
-								 "digits, '-' and '.', at most "
-								 "253; "
-								 "left as it was\n");
+		     "secret=shop/- writer tls=off lag=0") "error 3: annotation "
+							   "parasaus.io/health-check-secret: "
+							   "\"Login\" is not the name of a "
+							   "Secret: lower-case letters, "
+							   "digits, '-' and '.', at most "
+							   "253; "
+							   "left as it was\n");
 	expect(PAIRS("health-check-type", "redis", "health-check-role", "galera"),
 	       REDIS("reset open-last",
 		     "secret=- any tls=off lag=0") "error 2: annotation "
@@ -663,23 +663,29 @@ static void tls_begins_with_the_connection_or_not_at_all(void **state)
 		     "secret=shop/db name=h secret=shop/db any tls=required lag=0"));
 	/* Nobody can be asked first, and what was meant by another word nobody knows. */
 	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "preferred"),
-	       GRPC("secret=shop/invalid name=-") CANNOT_SECURE("2", "grpc"));
+	       GRPC("secret=shop/- name=-") CANNOT_SECURE("2", "grpc"));
 	expect(PAIRS("health-check-type", "redis", "health-check-tls", "on", "health-check-secret",
 		     "db"),
 	       REDIS("reset open-last",
-		     "secret=shop/invalid name=- secret=shop/invalid any "
+		     "secret=shop/- name=- secret=shop/- any "
 		     "tls=required lag=0") "error 2: annotation "
-					   "parasaus.io/health-check-tls: \"on\" is not off, "
-					   "preferred or required; left "
-					   "as it was\n" CANNOT_SECURE("2", "redis"));
+					   "parasaus.io/health-check-tls: \"on\" is not off "
+					   "or required; checked half-open\n");
+	/* Whose check has no such beginning is as it was. */
+	expect(PAIRS("health-check-type", "mysql", "health-check-tls", "on"),
+	       MYSQL("reset open-last",
+		     "secret=- any tls=preferred lag=0") "error 2: annotation "
+							 "parasaus.io/health-check-tls: \"on\" is "
+							 "not off, "
+							 "preferred or required; left as it was\n");
 	/* A slip in the name of the Secret makes neither trust anybody. */
 	expect(PAIRS("health-check-type", "grpc", "health-check-tls", "required",
 		     "health-check-secret", "a_b"),
-	       GRPC("secret=shop/invalid name=-") "error 3: annotation "
-						  "parasaus.io/health-check-secret: \"a_b\" is not "
-						  "the name of a Secret: "
-						  "lower-case letters, digits, '-' and '.', at "
-						  "most 253; left as it was\n");
+	       GRPC("secret=shop/- name=-") "error 3: annotation "
+					    "parasaus.io/health-check-secret: \"a_b\" is not "
+					    "the name of a Secret: "
+					    "lower-case letters, digits, '-' and '.', at "
+					    "most 253; left as it was\n");
 }
 
 #define NO_EFFECT(line, key, type)                                                            \

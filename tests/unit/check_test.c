@@ -468,14 +468,19 @@ static void what_a_check_needs_of_a_secret(void **state)
 				check_new(CHECK_GRPC),
 				secured_of(CHECK_GRPC, NULL, NULL),
 				check_new(CHECK_REDIS),
-				secured_of(CHECK_REDIS, NULL, NULL) };
+				secured_of(CHECK_REDIS, NULL, NULL),
+				mysql_of("db/check", CHECK_ROLE_ANY, CHECK_TLS_OFF, 0),
+				check_new(CHECK_POSTGRESQL) };
 	static const unsigned uses[] = { 0,
-					 CHECK_USES_LOGIN,
-					 CHECK_USES_CERTIFICATES,
+					 CHECK_USES_LOGIN | CHECK_USES_TLS,
+					 CHECK_USES_CERTIFICATES | CHECK_USES_TLS,
 					 0,
-					 CHECK_USES_CERTIFICATES,
+					 CHECK_USES_CERTIFICATES | CHECK_USES_TLS,
 					 CHECK_USES_LOGIN,
-					 CHECK_USES_LOGIN | CHECK_USES_CERTIFICATES };
+					 CHECK_USES_LOGIN | CHECK_USES_CERTIFICATES |
+						 CHECK_USES_TLS,
+					 CHECK_USES_LOGIN,
+					 CHECK_USES_LOGIN | CHECK_USES_TLS };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
