@@ -62,12 +62,15 @@ static void tell(struct core *c, struct need *n, const struct object *o)
 	struct hc_secret s = { .name = n->ref, .present = o != NULL };
 
 	if (o) {
-		s.ca_pem = borrow(o->secret->ca);
+		s.ca_refused = o->secret->ca_fault != NULL;
+		s.pair_refused = o->secret->pair_fault != NULL;
+		if (!s.ca_refused)
+			s.ca_pem = borrow(o->secret->ca);
 		if (o->secret->username && o->secret->password) {
 			s.username = borrow(o->secret->username);
 			s.password = borrow(o->secret->password);
 		}
-		if (o->secret->certificate && o->secret->key) {
+		if (!s.pair_refused && o->secret->key) {
 			s.certificate = borrow(o->secret->certificate);
 			s.key = borrow(o->secret->key);
 		}

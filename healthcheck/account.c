@@ -28,8 +28,9 @@ struct hc_account *hc_account_new(const struct hc_secret *s)
 	*a = (struct hc_account){ .refs = 1,
 				  .username = s->username ? pages : NULL,
 				  .password = s->password ? pages + name : NULL,
-				  .trust = hc_tls_trust_new(s->ca_pem, own),
+				  .trust = hc_tls_trust_new(s->ca_refused ? "" : s->ca_pem, own),
 				  .vouches = s->ca_pem || s->key,
+				  .lacks_certificate = s->pair_refused,
 				  .pages = pages,
 				  .size = name + word };
 	return a;
@@ -37,8 +38,11 @@ struct hc_account *hc_account_new(const struct hc_secret *s)
 
 bool hc_account_serves(const struct hc_account *a, unsigned uses)
 {
-	/* Core tells of none that is not (secret_tls_fault()): it would show or trust what was not meant. */
-	if (!hc_tls_trust_is_whole(a->trust))
+	/* As secret_serves() has it. */
+	if (uses & CHECK_USES_TLS && !hc_tls_trust_is_whole(a->trust))
+		return false;
+	if (uses & CHECK_USES_CERTIFICATES &&
+	    (a->lacks_certificate || !hc_tls_trust_shows_all(a->trust)))
 		return false;
 	return (uses & CHECK_USES_LOGIN && a->username) ||
 	       (uses & CHECK_USES_CERTIFICATES && a->vouches);

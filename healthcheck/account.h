@@ -22,6 +22,7 @@ struct hc_account {
 	const char *username, *password; /* both, or NULL both */
 	struct hc_tls_trust *trust;
 	bool vouches; /* trust is more than none: an authority, a certificate of ours, or both */
+	bool lacks_certificate; /* there is one to show, that cannot be used */
 	/* the inside */
 	void *pages;
 	size_t size;

@@ -269,12 +269,21 @@ static size_t text_len(const char *s)
 	return s ? strlen(s) : 0;
 }
 
+enum {
+	SECRET_IS_THERE = 1u << 0,
+	SECRET_CA_REFUSED = 1u << 1,
+	SECRET_PAIR_REFUSED = 1u << 2,
+	SECRET_FLAGS = 1u << 3, /* all are less */
+};
+
 void wire_put_hc_secret(struct buf *b, const struct hc_secret *s)
 {
 	buf_reserve(b, 24 + strlen(s->name) + text_len(s->username) + text_len(s->password) +
 			       text_len(s->ca_pem) + text_len(s->certificate) + text_len(s->key));
 	wire_put_str(b, s->name);
-	wire_put_u8(b, s->present);
+	wire_put_u8(b, (uint8_t)((s->present ? SECRET_IS_THERE : 0) |
+				 (s->ca_refused ? SECRET_CA_REFUSED : 0) |
+				 (s->pair_refused ? SECRET_PAIR_REFUSED : 0)));
 	put_optional(b, s->username);
 	put_optional(b, s->password);
 	put_optional(b, s->ca_pem);
@@ -324,15 +333,23 @@ static bool settle_secret(struct hc_secret *s)
 		return false;
 	if (!s->username)
 		settle_text(&s->password);
+	if ((s->ca_refused && (!s->present || s->ca_pem)) ||
+	    (s->pair_refused && (!s->present || s->key)))
+		return false;
 	return value_is_secret_name(s->name) && !s->certificate == !s->key &&
 	       s->present == (s->username || s->ca_pem || s->certificate);
 }
 
 void wire_hc_secret(struct wire *w, struct hc_secret *out)
 {
+	unsigned flags;
+
 	*out = (struct hc_secret){ 0 };
 	out->name = read_secret_text(w, CHECK_SECRET_MAX);
-	out->present = read_enum(w, 2) == 1;
+	flags = read_enum(w, SECRET_FLAGS);
+	out->present = flags & SECRET_IS_THERE;
+	out->ca_refused = flags & SECRET_CA_REFUSED;
+	out->pair_refused = flags & SECRET_PAIR_REFUSED;
 	out->username = read_secret_text(w, HC_SECRET_USERNAME_MAX);
 	out->password = read_secret_text(w, HC_SECRET_PASSWORD_MAX);
 	out->ca_pem = read_secret_text(w, HC_SECRET_CA_MAX);

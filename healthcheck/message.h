@@ -131,6 +131,8 @@ struct hc_secret {
 	char *ca_pem;	   /* whom to trust with TLS; NULL: anybody */
 	char *certificate; /* PEM, to show who asks; NULL: none */
 	char *key;	   /* its, PEM; NULL together with it */
+	/* There is one that is no use, and so is not told; whom to trust is nobody then. */
+	bool ca_refused, pair_refused;
 };
 
 struct hc_verdict {

@@ -24,8 +24,9 @@
 
 struct hc_tls_trust {
 	gnutls_certificate_credentials_t credentials;
-	bool is_asked; /* an authority was named, good or not */
-	bool is_broken;
+	bool is_asked;	/* an authority was named, good or not */
+	bool is_broken; /* it is none */
+	bool lacks_own; /* what is to be shown cannot be */
 };
 
 struct hc_tls {
@@ -54,7 +55,7 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, struct hc_tls_own own)
 	if (gnutls_certificate_allocate_credentials(&t->credentials) < 0)
 		abort(); /* as xalloc */
 	if (own.certificate && own.key)
-		t->is_broken = tls_pair_use(t->credentials, own.certificate, own.key) != 0;
+		t->lacks_own = tls_pair_use(t->credentials, own.certificate, own.key) != 0;
 	if (!ca_pem)
 		return t;
 	t->is_asked = true;
@@ -73,6 +74,11 @@ bool hc_tls_trust_is_asked(const struct hc_tls_trust *t)
 bool hc_tls_trust_is_whole(const struct hc_tls_trust *t)
 {
 	return !t->is_broken;
+}
+
+bool hc_tls_trust_shows_all(const struct hc_tls_trust *t)
+{
+	return !t->lacks_own;
 }
 
 void hc_tls_trust_free(struct hc_tls_trust *t)

@@ -17,8 +17,7 @@
 
 /*
  * Who may vouch for a server, and what is shown to one that asks who we are. Not NULL; what is no
- * certificate vouches for nobody, and what is no pair of a certificate and its key is not shown:
- * hc_tls_trust_is_whole() says so.
+ * certificate vouches for nobody, and what is no pair of a certificate and its key is not shown.
  */
 struct hc_tls_trust;
 struct hc_tls_own {
@@ -28,8 +27,10 @@ struct hc_tls_trust *hc_tls_trust_new(const char *ca_pem, /* NULL: any server wi
 				      struct hc_tls_own own);
 /* An authority was named: without one, trust says nothing of who a server is. */
 bool hc_tls_trust_is_asked(const struct hc_tls_trust *t);
-/* All that was given could be used. */
+/* The authority could be used, if one was named; else nobody is trusted. */
 bool hc_tls_trust_is_whole(const struct hc_tls_trust *t);
+/* So could what is to be shown; else nothing is. */
+bool hc_tls_trust_shows_all(const struct hc_tls_trust *t);
 void hc_tls_trust_free(struct hc_tls_trust *t); /* NULL is fine */
 
 /*

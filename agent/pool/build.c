@@ -199,6 +199,14 @@ static void read_annotations(struct build *b, const struct merged *m)
 	problems_done(&found);
 }
 
+/* Of a Secret with a fault: half a login where none is needed, a certificate where a login is. */
+static const char *how_without(const struct object *o, unsigned uses)
+{
+	if (!secret_serves(o, uses))
+		return "half-open";
+	return uses & CHECK_USES_CERTIFICATES ? "without a login" : "without a certificate";
+}
+
 /* The Secret of the check, if it names one; told where it cannot be used. */
 static void look_for_secret(struct build *b, const struct merged *m)
 {
@@ -221,8 +229,7 @@ static void look_for_secret(struct build *b, const struct merged *m)
 				&b->problems, true, m->paths[i], m->items[i].line,
 				"annotation parasaus.io/health-check-secret: Secret %s/%s %s; "
 				"checked %s",
-				b->service->ns, b->out.secret, fault,
-				secret_serves(o, uses) ? "without a login" : "half-open");
+				b->service->ns, b->out.secret, fault, how_without(o, uses));
 	}
 }
 

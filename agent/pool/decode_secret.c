@@ -194,13 +194,21 @@ static const struct doc *map_of(struct decode *c, const struct doc *d, const cha
 	return NULL;
 }
 
+static void refuse(struct secret *s, const struct field *f)
+{
+	const char **fault = f->offset == offsetof(struct secret, ca) ? &s->ca_fault
+								      : &s->pair_fault;
+
+	if (!*fault)
+		*fault = f->fault;
+}
+
 int decode_secret(struct decode *c, const struct doc *d, struct err *err)
 {
 	static const char *const known[] = { "apiVersion", "data", "immutable", "kind",
 					     "metadata",   "type", "stringData" };
 	const struct doc *data = map_of(c, d, "data"), *plain = map_of(c, d, "stringData");
 	char *values[ARRAY_LEN(fields)];
-	const char *refusal = NULL;
 	struct secret s = { 0 };
 
 	(void)err;
@@ -213,11 +221,14 @@ int decode_secret(struct decode *c, const struct doc *d, struct err *err)
 		bool refused;
 
 		values[i] = read_value(c, data, plain, &fields[i], &refused);
-		if (refused && !refusal)
-			refusal = fields[i].fault;
+		if (refused)
+			refuse(&s, &fields[i]);
 		*(const char **)((char *)&s + fields[i].offset) = values[i];
 	}
-	s.fault = refusal ? refusal : secret_tls_fault(&s);
+	if (!s.ca_fault)
+		s.ca_fault = secret_ca_fault(&s);
+	if (!s.pair_fault)
+		s.pair_fault = secret_pair_fault(&s);
 	c->parts.secret = secret_new(&s);
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		secret_wipe(values[i]);

@@ -44,7 +44,8 @@ struct secret *secret_new(const struct secret *values)
 	b->secret.ca = place(&at, values->ca);
 	b->secret.certificate = place(&at, values->certificate);
 	b->secret.key = place(&at, values->key);
-	b->secret.fault = values->fault;
+	b->secret.ca_fault = values->ca_fault;
+	b->secret.pair_fault = values->pair_fault;
 	return &b->secret;
 }
 
@@ -67,10 +68,10 @@ static uint64_t hash_value(const char *s)
 
 uint64_t secret_hash(const struct secret *s)
 {
-	uint64_t parts[] = {
-		hash_value(s->username), hash_value(s->password),    hash_value(s->ca),
-		hash_value(s->fault),	 hash_value(s->certificate), hash_value(s->key)
-	};
+	uint64_t parts[] = { hash_value(s->username),	 hash_value(s->password),
+			     hash_value(s->ca),		 hash_value(s->ca_fault),
+			     hash_value(s->certificate), hash_value(s->key),
+			     hash_value(s->pair_fault) };
 
 	return hash_table(parts, sizeof(parts));
 }

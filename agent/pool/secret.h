@@ -28,15 +28,17 @@ struct secret {
 	const char *certificate;
 	const char *key;
 	/*
-	 * What TLS would go by cannot be used: "has a tls.key that ...", without its value. NULL: it can,
-	 * or there is none. A Secret with one is none: who is asked whom to trust, or to show a
-	 * certificate, must not do without it. Text that stays.
+	 * Whom to trust, or what to show, cannot be used: "has a tls.key that ...", without its value.
+	 * NULL: it can, or there is none. Text that stays. What is asked by ca.crt whom to trust must not
+	 * do without it, for it would trust anybody.
 	 */
-	const char *fault;
+	const char *ca_fault;
+	const char *pair_fault; /* of tls.crt and tls.key */
 };
 
-/* For `fault`, by the values. */
-MUST_CHECK const char *secret_tls_fault(const struct secret *s);
+/* Those of the values. */
+MUST_CHECK const char *secret_ca_fault(const struct secret *s);
+MUST_CHECK const char *secret_pair_fault(const struct secret *s);
 
 /* Copies the values; any may be NULL. */
 MUST_CHECK struct secret *secret_new(const struct secret *values);

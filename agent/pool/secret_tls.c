@@ -63,12 +63,13 @@ static const char *pair_fault(const char *certificate, const char *key)
 	return texts[fault];
 }
 
-const char *secret_tls_fault(const struct secret *s)
+const char *secret_ca_fault(const struct secret *s)
 {
-	const char *fault = s->ca ? authority_fault(s->ca) : NULL;
+	return s->ca ? authority_fault(s->ca) : NULL;
+}
 
-	if (fault)
-		return fault;
+const char *secret_pair_fault(const struct secret *s)
+{
 	if (!s->certificate && !s->key)
 		return NULL;
 	if (!s->key)

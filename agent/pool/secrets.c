@@ -49,20 +49,32 @@ static const char *any_fault(const struct secret *s)
 
 const char *secret_fault(const struct object *o, unsigned uses)
 {
+	const struct secret *s;
+	const char *fault;
+
 	if (!o)
 		return "is not there";
-	if (o->secret->fault)
-		return o->secret->fault;
-	if (!(uses & CHECK_USES_CERTIFICATES))
-		return login_fault(o->secret);
-	return uses & CHECK_USES_LOGIN ? any_fault(o->secret) : certificate_fault(o->secret);
+	s = o->secret;
+	if (uses & CHECK_USES_TLS && s->ca_fault)
+		return s->ca_fault;
+	if (uses & CHECK_USES_CERTIFICATES) {
+		if (s->pair_fault)
+			return s->pair_fault;
+		return uses & CHECK_USES_LOGIN ? any_fault(s) : certificate_fault(s);
+	}
+	fault = login_fault(s);
+	return !fault && uses & CHECK_USES_TLS ? s->pair_fault : fault;
 }
 
 bool secret_serves(const struct object *o, unsigned uses)
 {
 	const struct secret *s = o ? o->secret : NULL;
 
-	if (!s || s->fault)
+	/* To be asked whom to trust, and go on without, were to trust anybody. */
+	if (!s || (uses & CHECK_USES_TLS && s->ca_fault))
+		return false;
+	/* A login is refused by a server that wants a certificate, and no more; all of TLS breaks off. */
+	if (uses & CHECK_USES_CERTIFICATES && s->pair_fault)
 		return false;
 	return (uses & CHECK_USES_LOGIN && has_login(s)) ||
 	       (uses & CHECK_USES_CERTIFICATES && (s->ca || s->key));
@@ -129,5 +141,8 @@ const struct object *pools_secret(const struct pools *p, unsigned source, const 
 	const struct object *o =
 		secret_in_force(model_find(p, &(struct service_key){ ns, name, true, source }));
 
-	return secret_serves(o, CHECK_USES_LOGIN | CHECK_USES_CERTIFICATES) ? o : NULL;
+	return secret_serves(o, CHECK_USES_LOGIN) ||
+			       secret_serves(o, CHECK_USES_CERTIFICATES | CHECK_USES_TLS)
+		       ? o
+		       : NULL;
 }

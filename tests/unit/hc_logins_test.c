@@ -169,6 +169,46 @@ static void certificates_that_are_no_use_are_no_secret(void **state)
 	hc_login_free(l);
 }
 
+/* What cannot be used stands in the way of those checks alone that would go by it. */
+static void a_login_goes_on_where_that_is_no_matter(void **state)
+{
+	static const struct {
+		enum check_type type;
+		enum check_tls tls;
+		bool without_ca, without_pair;
+	} rows[] = {
+		{ CHECK_MYSQL, CHECK_TLS_OFF, true, true },
+		{ CHECK_MYSQL, CHECK_TLS_PREFERRED, false, true },
+		{ CHECK_POSTGRESQL, CHECK_TLS_REQUIRED, false, true },
+		{ CHECK_REDIS, CHECK_TLS_OFF, true, true },
+		{ CHECK_REDIS, CHECK_TLS_REQUIRED, false, false },
+	};
+	struct ground *g = *state;
+	struct hc_secret s = { .name = xstrdup("db/check"), .present = true };
+
+	s.username = xstrdup("parasaus");
+	s.password = xstrdup("a word");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hc_login *l;
+
+		check_unref(g->check);
+		g->check = check_new(rows[i].type);
+		g->check->tls = rows[i].tls;
+		g->check->secret = xstrdup("db/check");
+		l = login_of(g);
+		s.ca_refused = true;
+		s.pair_refused = false;
+		hc_logins_put(g->logins, &s);
+		assert_int_equal(begins_full(g, l), rows[i].without_ca);
+		s.ca_refused = false;
+		s.pair_refused = true;
+		hc_logins_put(g->logins, &s);
+		assert_int_equal(begins_full(g, l), rows[i].without_pair);
+		hc_login_free(l);
+	}
+	hc_secret_done(&s);
+}
+
 static void a_missing_secret_is_told_once(void **state)
 {
 	struct ground *g = *state;
@@ -346,6 +386,7 @@ int main(void)
 		GROUND(a_secret_may_come_before_or_after_its_target),
 		GROUND(a_secret_holds_what_its_check_has_use_for),
 		GROUND(certificates_that_are_no_use_are_no_secret),
+		GROUND(a_login_goes_on_where_that_is_no_matter),
 		GROUND(a_missing_secret_is_told_once),
 		GROUND(commit_forgets_secrets_that_nobody_is_for),
 		GROUND(a_server_is_spared_after_many_broken_logins),

@@ -253,7 +253,14 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 		{ .name = check, .present = true, .username = parasaus, .password = blank },
 		{ .name = check, .present = true, .ca_pem = parasaus },
 		{ .name = check, .present = true, .certificate = parasaus, .key = parasaus },
-		{ name, true, user, word, ca, pem, key }, /* the longest, and still one message */
+		{ .name = check,
+		  .present = true,
+		  .username = parasaus,
+		  .password = blank,
+		  .ca_refused = true },
+		{ .name = check, .present = true, .ca_pem = parasaus, .pair_refused = true },
+		/* the longest, and still one message */
+		{ name, true, user, word, ca, pem, key, false, false },
 	};
 
 	(void)state;
@@ -281,6 +288,8 @@ static void a_secret_comes_out_as_it_went_in(void **state)
 		assert_text(back.ca_pem, secrets[i].ca_pem);
 		assert_text(back.certificate, secrets[i].certificate);
 		assert_text(back.key, secrets[i].key);
+		assert_int_equal(back.ca_refused, secrets[i].ca_refused);
+		assert_int_equal(back.pair_refused, secrets[i].pair_refused);
 		hc_secret_done(&back);
 		assert_null(back.password);
 		for (size_t len = 0; len < b.len; len += 1 + len / 50) {
@@ -314,6 +323,13 @@ static void a_secret_out_of_bounds_is_refused(void **state)
 		{ .name = name, .password = text },
 		{ .name = name, .ca_pem = text },
 		{ .name = name, .certificate = text, .key = text },
+		{ .name = name, .ca_refused = true },
+		{ .name = name, .present = true, .ca_pem = text, .ca_refused = true },
+		{ .name = name,
+		  .present = true,
+		  .certificate = text,
+		  .key = text,
+		  .pair_refused = true },
 	};
 
 	(void)state;

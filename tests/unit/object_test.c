@@ -66,7 +66,8 @@ static void print_object(struct buf *b, const struct object *o)
 		buf_printf(b, " user=%s password=%s ca=%s%s",
 			   o->secret->username ? o->secret->username : "-",
 			   o->secret->password ? o->secret->password : "-",
-			   o->secret->ca ? o->secret->ca : "-", o->secret->fault ? " refused" : "");
+			   o->secret->ca ? o->secret->ca : "-",
+			   o->secret->ca_fault || o->secret->pair_fault ? " refused" : "");
 	buf_str(b, "\n");
 	for (size_t i = 0; i < o->problems.count; i++)
 		buf_printf(b, "%s %u: %s\n", o->problems.items[i].error ? "error" : "warning",

@@ -324,7 +324,6 @@ static void a_secret_that_is_named_is_looked_for(void **state)
 	put(p, "s.yaml", SECRET("username: u, password: p, ca.crt: [p]"));
 	expect(p, DB_LACKS "has a ca.crt that cannot be used: mend it, or leave it out where any "
 			   "server will do; checked half-open\n");
-	expect_secret(p, 0, NULL);
 	put(p, "s.yaml", SECRET("username: u, password: p"));
 	expect(p, DB_POOL);
 	expect_secret(p, 0, "u");
@@ -406,7 +405,7 @@ static void a_secret_of_certificates_needs_no_account(void **state)
 	pki_free(ca);
 }
 
-/* Each is told by what is wrong with it, and none is used, for a login neither. */
+/* Each is told by what is wrong with it; a login goes on where only a certificate is lacking. */
 static void certificates_that_are_no_use_are_told(void **state)
 {
 	struct pki *ca = pki_new("ours");
@@ -441,16 +440,17 @@ static void certificates_that_are_no_use_are_told(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
 		const size_t k = i / 2;
 		struct pools *p = pools_new(&rules);
+		const bool goes_on = i % 2 && !(rows[k].ca && !rows[k].crt);
 		char want[512];
 
 		put(p, "a.yaml",
 		    i % 2 ? DB ENDPOINTS("db", ONE("10.0.0.1"))
 			  : WEB ENDPOINTS("web", ONE("10.0.0.1")));
 		put_secret(p, "username: u, password: p, ", rows[k].ca, rows[k].crt, rows[k].key);
-		snprintf(want, sizeof(want), "%s%s; checked half-open\n", lacks[i % 2],
-			 rows[k].fault);
+		snprintf(want, sizeof(want), "%s%s; checked %s\n", lacks[i % 2], rows[k].fault,
+			 goes_on ? "without a certificate" : "half-open");
 		expect(p, want);
-		expect_secret(p, 0, NULL);
+		expect_secret(p, 0, "u"); /* for a check without TLS */
 		put_secret(p, "username: u, password: p, ", NULL, pair.cert, pair.key);
 		expect(p, i % 2 ? DB_POOL : "default.web.443-tcp https 10.0.0.1:8080\n");
 		expect_secret(p, 0, "u");
@@ -491,6 +491,37 @@ static void redis_over_tls_takes_what_there_is(void **state)
 	expect(p, REDIS_LACKS "lacks the key password; checked without a login\n");
 	assert_non_null(pools_secret(p, 0, "default", "check"));
 	pools_free(p);
+	pki_free(ca);
+}
+
+/* Whom to trust, and what to show, is nothing to a login in the clear. */
+static void a_login_without_tls_goes_by_itself(void **state)
+{
+	static const char *const checks[] = { "redis",
+					      "mysql, parasaus.io/health-check-tls: \"off\"" };
+	struct pki *ca = pki_new("ours");
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct pools *p = pools_new(&rules);
+		CLEANUP(xfree_ptr)
+		char *db = xasprintf(
+			"---\n{apiVersion: v1, kind: Service, metadata: {name: db, annotations: "
+			"{parasaus.io/health-check-type: %s, parasaus.io/health-check-secret: "
+			"check}}, spec: {ports: [{port: 6379}]}}\n" ENDPOINTS("db",
+									      ONE("10.0.0.1")),
+			checks[i / 2]);
+		char want[64];
+
+		put(p, "a.yaml", db);
+		put_secret(p, "username: u, password: p, ", i % 2 ? pki_ca(ca) : "none",
+			   i % 2 ? "none" : NULL, NULL);
+		snprintf(want, sizeof(want), "default.db.6379-tcp %s 10.0.0.1:8080\n",
+			 i / 2 ? "mysql" : "redis");
+		expect(p, want);
+		expect_secret(p, 0, "u");
+		pools_free(p);
+	}
 	pki_free(ca);
 }
 
@@ -1433,6 +1464,7 @@ int main(void)
 		cmocka_unit_test(a_secret_of_certificates_needs_no_account),
 		cmocka_unit_test(certificates_that_are_no_use_are_told),
 		cmocka_unit_test(redis_over_tls_takes_what_there_is),
+		cmocka_unit_test(a_login_without_tls_goes_by_itself),
 		cmocka_unit_test(of_two_secrets_the_first_counts),
 		cmocka_unit_test(types_other_than_node_port),
 		cmocka_unit_test(frontends_come_from_the_address_pools_alone),
