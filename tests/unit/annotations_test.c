@@ -688,6 +688,34 @@ static void tls_begins_with_the_connection_or_not_at_all(void **state)
 					    "most 253; left as it was\n");
 }
 
+/* The type may be of the defaults, and the slip be all that is said of the check. */
+static void a_slip_alone_makes_the_default_half_open(void **state)
+{
+	static const struct {
+		enum check_type type;
+		const char *key;
+	} rows[] = {
+		{ CHECK_GRPC, "health-check-tls" },
+		{ CHECK_REDIS, "health-check-tls" },
+		{ CHECK_HTTPS, "health-check-secret" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pool_settings set = defaults();
+		struct problems problems = { 0 };
+
+		check_unref(set.check);
+		set.check = check_new(rows[i].type);
+		apply(PAIRS(rows[i].key, "a_b"), &set, &problems);
+		assert_int_equal(problems.count, 1);
+		assert_string_equal(set.check->secret, "shop/" CHECK_SECRET_NONE);
+		assert_false(check_names_secret(set.check));
+		problems_done(&problems);
+		check_unref(set.check);
+	}
+}
+
 #define NO_EFFECT(line, key, type)                                                            \
 	"warning " line ": annotation parasaus.io/health-check-" key " has no effect with a " \
 	"health check of type " type " without parasaus.io/health-check-tls: required\n"
@@ -943,6 +971,7 @@ int main(void)
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),
 		cmocka_unit_test(redis_tells_its_role_without_a_login),
 		cmocka_unit_test(tls_begins_with_the_connection_or_not_at_all),
+		cmocka_unit_test(a_slip_alone_makes_the_default_half_open),
 		cmocka_unit_test(certificates_are_for_tls),
 		cmocka_unit_test(postgresql_tells_its_role_after_a_login),
 		cmocka_unit_test(tcp_full_and_udp_send_and_hear),
