@@ -442,12 +442,44 @@ static int check_pools(struct schema_reader *r, const struct doc *pools, const s
 	return code;
 }
 
+static bool is_check_source(const struct config *c, const struct addr *a)
+{
+	return a->family && (addr_cmp(a, &c->check_from.v4) == 0 ||
+			     addr_cmp(a, &c->check_from.v6) == 0);
+}
+
+/* Connection tracking would not see what others do by it. */
+static int check_notrack(struct schema_reader *r, const struct doc *root, const struct config *c)
+{
+	const struct doc *d = doc_get(root, "healthcheck");
+	const char *other = NULL;
+	size_t mark;
+	int code;
+
+	if (!c->check_notrack)
+		return 0;
+	if (is_check_source(c, &c->node_address.v4) || is_check_source(c, &c->node_address.v6))
+		other = "nodeAddress";
+	else if (c->api_listen.port && is_check_source(c, &c->api_listen.addr))
+		other = "api.listen";
+	if (!other)
+		return 0;
+	mark = schema_enter(r, "healthcheck");
+	code = schema_bad_key(r, doc_get(d, "notrack"), "notrack",
+			      "takes a `sourceAddress` that nothing else uses, and it is that of "
+			      "`%s`: add an address of its own to this machine",
+			      other);
+	schema_leave(r, mark);
+	return code;
+}
+
 int config_check_addresses(struct schema_reader *r, const struct doc *root, struct config *c)
 {
 	const struct doc *pools = doc_get(root, "addressPools");
+	int code = check_notrack(r, root, c);
 
-	if (!pools)
-		return 0;
+	if (code < 0 || !pools)
+		return code;
 	for (size_t i = 0; i < c->address_pool_count && !doc_get(root, "vipRanges"); i++) {
 		for (size_t k = 0; k < c->address_pools[i].address_count; k++)
 			add_as_prefixes(c, c->address_pools[i].addresses[k]);

@@ -90,31 +90,6 @@ static void tell(struct core *c)
 	follow_kernel(c);
 }
 
-bool notracks_hear(struct core *c, struct wire *body)
-{
-	struct notracks *all = &c->notracks;
-	struct ipvs_notrack now;
-
-	wire_ipvs_notrack(body, &now);
-	if (!wire_end(body))
-		return false;
-	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS && !all->was_known; i++) {
-		if (now.parts[i].mode == IPVS_NOTRACK_ALL)
-			notrack_adopt(&all->families[i].policy, core_now(c));
-	}
-	if (!all->is_known)
-		all->told = now;
-	all->have = now;
-	all->is_known = all->was_known = true;
-	tell(c);
-	return true;
-}
-
-void notracks_disconnected(struct core *c)
-{
-	c->notracks.is_known = false;
-}
-
 /* --- what is told of it ------------------------------------------------------------------- */
 
 char *notrack_words(const struct core *c, unsigned part)
@@ -126,6 +101,17 @@ char *notrack_words(const struct core *c, unsigned part)
 	if (f->policy.state != NOTRACK_REFUSED)
 		return NULL;
 	addr_text(source_of(f), source);
+	if (why->is_picked)
+		return xasprintf(
+			"checks over %s are tracked by the kernel, though healthcheck.notrack is "
+			"set: %s of healthcheck.sourceAddress is an address that the kernel picks "
+			"for connections of others, too, and what it masquerades behind it would "
+			"be cut off. Give checks an address of their own (ip address add "
+			"ADDRESS/%s), or remove healthcheck.notrack. It is tried again in an hour, "
+			"and at a restart",
+			family_names[part], source,
+			part == IPVS_NOTRACK_V4 ? "32 dev DEVICE"
+						: "128 dev DEVICE preferred_lft 0");
 	if (why->is_mass)
 		return xasprintf(
 			"checks over %s are tracked by the kernel, though "
@@ -194,6 +180,43 @@ void notracks_alarm(struct core *c)
 		if (f->policy.state != before)
 			changed(f);
 	}
+}
+
+static void hear_picked(struct notrack_family *f, bool is_picked)
+{
+	enum notrack_state before = f->policy.state;
+
+	if (is_picked)
+		notrack_picked(&f->policy, core_now(f->core));
+	if (f->policy.state != before)
+		changed(f);
+}
+
+bool notracks_hear(struct core *c, struct wire *body)
+{
+	struct notracks *all = &c->notracks;
+	struct ipvs_notrack now;
+
+	wire_ipvs_notrack(body, &now);
+	if (!wire_end(body))
+		return false;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS && !all->was_known; i++) {
+		if (now.parts[i].mode == IPVS_NOTRACK_ALL)
+			notrack_adopt(&all->families[i].policy, core_now(c));
+	}
+	if (!all->is_known)
+		all->told = now;
+	all->have = now;
+	all->is_known = all->was_known = true;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++)
+		hear_picked(&all->families[i], now.parts[i].mode == IPVS_NOTRACK_PICKED);
+	tell(c);
+	return true;
+}
+
+void notracks_disconnected(struct core *c)
+{
+	c->notracks.is_known = false;
 }
 
 /* --- the servers that are watched --------------------------------------------------------- */

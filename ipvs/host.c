@@ -19,6 +19,7 @@
 
 #include "agent/base/xalloc.h"
 #include "ipvs/host_module.h"
+#include "ipvs/host_source.h"
 #include "ipvs/host_state.h"
 
 #define MANY	      1024 /* changes at a time, after which memory goes back to the kernel */
@@ -210,6 +211,32 @@ static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum s
 	return r;
 }
 
+/* A family whose address the kernel picks by itself is kept out of it. */
+static int judge_sources(struct ipvs_host *h, struct err *err)
+{
+	struct err first = { 0 };
+	struct err why = { 0 };
+
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		struct ipvs_notrack_part *p = &h->notrack.parts[i];
+		bool picked = false;
+		int r = 0;
+
+		if (p->mode == IPVS_NOTRACK_NONE || p->mode == IPVS_NOTRACK_PICKED)
+			continue;
+		r = host_source_picked(h->routes, &h->config->probes_from[i], p->servers, p->count,
+				       &picked);
+		if (r < 0)
+			r = err_set(&why, r, "reading addresses and routes: %s", strerror(-r));
+		host_keep_first(&first, r, &why);
+		if (!picked)
+			continue;
+		*p = (struct ipvs_notrack_part){ .mode = IPVS_NOTRACK_PICKED };
+		h->probes_right = false;
+	}
+	return host_first(&first, err);
+}
+
 static int write_probes(struct ipvs_host *h, struct err *err)
 {
 	uint32_t before = 0;
@@ -354,7 +381,8 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	(void)host_read_links(h, &before);
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
-	if (host_probes_read(h->probes, &h->notrack, &why) < 0 || write_probes(h, &why) < 0)
+	if (host_probes_read(h->probes, &h->notrack, &why) < 0 || judge_sources(h, &why) < 0 ||
+	    write_probes(h, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	host_model_adopt(&h->model);
 	host_tell_open(h);
@@ -426,6 +454,7 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	write_sysctls(h, true);
 	host_answer_sysctls(h);
 	host_model_touch_all(&h->model);
+	host_keep_first(&first, judge_sources(h, &why), &why);
 	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
 	host_tell_fresh(h); /* first: what a link is told of all VIPs counts as told */
@@ -443,13 +472,18 @@ void ipvs_host_ours_changed(struct ipvs_host *h)
 
 int ipvs_host_notrack(struct ipvs_host *h, const struct ipvs_notrack *n, struct err *err)
 {
+	struct err first = { 0 };
+	struct err why = { 0 };
+
 	h->notrack = *n;
 	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
-		if (!h->config->probes_from[i].family)
+		if (!h->config->probes_from[i].family || n->parts[i].mode == IPVS_NOTRACK_PICKED)
 			h->notrack.parts[i] = (struct ipvs_notrack_part){ 0 };
 	}
 	h->probes_right = false;
-	return write_probes(h, err);
+	host_keep_first(&first, judge_sources(h, &why), &why);
+	host_keep_first(&first, write_probes(h, &why), &why);
+	return host_first(&first, err);
 }
 
 bool ipvs_host_notrack_now(const struct ipvs_host *h, struct ipvs_notrack *out)

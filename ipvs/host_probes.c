@@ -22,7 +22,10 @@ struct host_probes {
 
 static bool is_left_alone(const struct ipvs_config *c, const struct ipvs_notrack *n, unsigned part)
 {
-	return c->probes_from[part].family && n->parts[part].mode != IPVS_NOTRACK_NONE;
+	enum ipvs_notrack_mode mode = n->parts[part].mode;
+
+	return c->probes_from[part].family &&
+	       (mode == IPVS_NOTRACK_SOME || mode == IPVS_NOTRACK_ALL);
 }
 
 static const char *ip_of(const struct addr *a)

@@ -35,8 +35,19 @@ void ipvs_hosting_tell_notrack(struct ipvs_role *r)
 	struct ipvs_notrack now;
 
 	r->notrack_due = r->core && !r->host_ops->notrack_now(r->host, &now);
-	if (r->core && !r->notrack_due)
+	if (r->core && !r->notrack_due) {
 		ipvs_tell_notrack(r, &now);
+		r->notrack_told = now;
+	}
+}
+
+/* A sync may have found that it cannot be as it was. */
+static bool is_notrack_news(const struct ipvs_role *r)
+{
+	struct ipvs_notrack now;
+
+	return r->core && (r->notrack_due || (r->host_ops->notrack_now(r->host, &now) &&
+					      !ipvs_notrack_same(&now, &r->notrack_told)));
 }
 
 static void take_result(struct ipvs_role *r, int ret, const struct err *err)
@@ -60,7 +71,7 @@ static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 		r->host_backoff_ms = 0;
 	}
 	r->host_failed = failed;
-	if (r->notrack_due)
+	if (is_notrack_news(r))
 		ipvs_hosting_tell_notrack(r);
 	ipvs_tell_status(r);
 }

@@ -45,7 +45,7 @@ static bool read_part(struct wire *w, uint8_t family, struct ipvs_notrack_part *
 	uint8_t mode = wire_u8(w);
 	uint8_t count = wire_u8(w);
 
-	if (mode > IPVS_NOTRACK_ALL || count > IPVS_NOTRACK_SOME_MAX ||
+	if (mode > IPVS_NOTRACK_PICKED || count > IPVS_NOTRACK_SOME_MAX ||
 	    (mode == IPVS_NOTRACK_SOME) != (count > 0))
 		return false;
 	out->mode = (enum ipvs_notrack_mode)mode;

@@ -18,7 +18,14 @@
 
 #define IPVS_NOTRACK_SOME_MAX 16
 
-enum ipvs_notrack_mode { IPVS_NOTRACK_NONE, IPVS_NOTRACK_SOME, IPVS_NOTRACK_ALL };
+enum ipvs_notrack_mode {
+	IPVS_NOTRACK_NONE,
+	IPVS_NOTRACK_SOME,
+	IPVS_NOTRACK_ALL,
+	/* None, whatever was asked for: the kernel picks that address for what others send, too
+	 * (host_source.h). The ipvs process alone says it. */
+	IPVS_NOTRACK_PICKED,
+};
 
 struct ipvs_notrack_part {
 	enum ipvs_notrack_mode mode;

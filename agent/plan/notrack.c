@@ -117,6 +117,14 @@ void notrack_lost(struct notrack *n, uint64_t id)
 		drop(n, (uint32_t)(s - n->servers));
 }
 
+void notrack_picked(struct notrack *n, mono_t now)
+{
+	if (n->state == NOTRACK_OFF || n->state == NOTRACK_REFUSED)
+		return;
+	n->why = (struct notrack_why){ .is_picked = true };
+	enter(n, NOTRACK_REFUSED, now);
+}
+
 void notrack_alarm(struct notrack *n, mono_t now)
 {
 	if (n->state != NOTRACK_CANARY && n->state != NOTRACK_ALL)

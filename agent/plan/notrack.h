@@ -12,8 +12,8 @@
  *   all       none is tracked. The few are watched on
  *   doubt     some of the few failed, and all is tracked again. Those that fail on are forgotten, and
  *             it is tried again with the others
- *   refused   a server failed untracked and was well when tracked, twice: for NOTRACK_RETRY_MS all is
- *             tracked
+ *   refused   a server failed untracked and was well when tracked, twice, or the ipvs process says
+ *             that it must not be: for NOTRACK_RETRY_MS all is tracked
  *
  *            begin            good
  *   waiting -------> canary --------> all ------.
@@ -78,7 +78,8 @@ struct notrack_server {
 
 /* Why it was refused. */
 struct notrack_why {
-	bool is_mass; /* many targets went down while none was tracked */
+	bool is_mass;	/* many targets went down while none was tracked */
+	bool is_picked; /* the kernel picks the address that checks come from for others, too */
 	uint32_t failed,
 		tried; /* else: so many of those that were tried were well only when tracked */
 };
@@ -112,6 +113,8 @@ void notrack_applied(struct notrack *n, mono_t now);
 void notrack_saw(struct notrack *n, uint64_t id, uint32_t ok, uint32_t failed);
 /* It is not probed any more, or is down for whatever reason. */
 void notrack_lost(struct notrack *n, uint64_t id);
+/* The ipvs process will not do it, whatever was asked of it, for that is the kernel's own source. */
+void notrack_picked(struct notrack *n, mono_t now);
 /* Many targets went down at once. */
 void notrack_alarm(struct notrack *n, mono_t now);
 /* Whatever comes of that, and of time. True: the state is another one. */

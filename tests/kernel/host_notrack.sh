@@ -113,6 +113,38 @@ check "in the kernel neither" not_there
 host "notrack 6"
 stop_host
 
+# What is masqueraded may be given an address that the kernel picks by itself.
+at director ip link add lan0 type veth peer name lan1
+at director ip link set lan0 up
+at director ip addr add 192.0.2.1/24 dev lan0
+start_host "${options[@]}"
+host "notrack 4"
+check "an address with a network of its own is left out" answers 'v4=picked/0 v6=none/0'
+check "and is tracked" not_there
+stop_host
+at director ip addr del 192.0.2.1/24 dev lan0
+at director ip addr add 192.0.2.7/24 dev lan0
+at director ip addr add 192.0.2.1/24 dev lan0
+start_host "${options[@]}"
+host "notrack 4"
+check "a second one of that network is taken" answers 'v4=all/0'
+at director ip route add 198.51.100.0/24 dev lan0 src 192.0.2.1
+host sync
+host notrack-now
+check "but for a route that names it" answers 'v4=picked/0'
+check "then the table goes" not_there
+at director ip route del 198.51.100.0/24
+host "notrack 198.51.100.9"
+check "once the route is gone it is taken again" answers 'v4=some/1'
+at director ip addr del 192.0.2.7/24 dev lan0
+host "changed 10000"
+host sync
+host notrack-now
+check "nor may it be the only address of an interface" answers 'v4=picked/0'
+at director ip link del lan0
+host "notrack"
+stop_host
+
 # A table of that name that nobody else may change: the rest of the rules is there all the same.
 at director nft delete table inet parasaus-probes
 at director nft delete table inet parasaus

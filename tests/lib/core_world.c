@@ -154,6 +154,11 @@ static void take_notrack(struct world *w, struct wire *body)
 	if (w->notrack_fails)
 		return;
 	w->notrack = told;
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS && w->notrack_picked; i++) {
+		if (told.parts[i].mode != IPVS_NOTRACK_NONE)
+			w->notrack.parts[i] =
+				(struct ipvs_notrack_part){ .mode = IPVS_NOTRACK_PICKED };
+	}
 	say_notrack(w);
 }
 

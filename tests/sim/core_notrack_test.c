@@ -417,6 +417,31 @@ static void when_many_go_down_at_once_all_is_tracked_again(void **state)
 	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V4].mode, IPVS_NOTRACK_NONE);
 }
 
+static void an_address_that_the_kernel_picks_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct prober p;
+	struct snapshot *s;
+
+	write_members(w, "a.yaml", "10.1.0.", 30000, 4, "");
+	w->notrack_picked = true;
+	start(&p, w);
+	live(&p, 20000);
+	s = shown(&p);
+	assert_int_equal(s->notrack_v4, NOTRACK_REFUSED);
+	assert_int_equal(s->problem_count, 1);
+	assert_non_null(strstr(s->problems[0].text, "192.0.2.1 of healthcheck.sourceAddress is"));
+	assert_non_null(strstr(s->problems[0].text, "ip address add ADDRESS/32"));
+	snapshot_unref(s);
+	assert_int_equal(p.untracked, 0);
+	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V4].mode, IPVS_NOTRACK_NONE);
+	assert_int_equal(w->notracks, 2); /* asked for, and not any more */
+	w->notrack_picked = false;
+	w->mono_ms += NOTRACK_RETRY_MS;
+	live(&p, 20000);
+	assert_int_equal(state_v4(&p), NOTRACK_ALL);
+}
+
 static void unasked_nothing_is_tried(void **state)
 {
 	struct world *w = *state;
@@ -446,6 +471,7 @@ int main(void)
 		IN_A_WORLD(only_servers_that_can_bear_it_are_tried),
 		IN_A_WORLD(each_family_is_tried_by_itself),
 		IN_A_WORLD(when_many_go_down_at_once_all_is_tracked_again),
+		IN_A_WORLD(an_address_that_the_kernel_picks_is_refused),
 		IN_A_WORLD(unasked_nothing_is_tried),
 	};
 

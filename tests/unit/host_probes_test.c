@@ -155,7 +155,7 @@ static void assert_bad(uint8_t mode, uint8_t count, const char *server)
 static void what_is_out_of_range_is_refused(void **state)
 {
 	(void)state;
-	assert_bad(IPVS_NOTRACK_ALL + 1, 0, "10.0.0.1");
+	assert_bad(IPVS_NOTRACK_PICKED + 1, 0, "10.0.0.1");
 	assert_bad(IPVS_NOTRACK_ALL, 1, "10.0.0.1");
 	assert_bad(IPVS_NOTRACK_SOME, 0, "10.0.0.1");
 	assert_bad(IPVS_NOTRACK_SOME, IPVS_NOTRACK_SOME_MAX + 1, "10.0.0.1");

@@ -164,7 +164,7 @@ static void remove_all(struct driver *d)
 
 static void print_notrack(const struct driver *d)
 {
-	static const char *const words[] = { "none", "some", "all" };
+	static const char *const words[] = { "none", "some", "all", "picked" };
 	struct ipvs_notrack n;
 
 	if (!ipvs_host_notrack_now(d->host, &n))
