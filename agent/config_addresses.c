@@ -444,8 +444,8 @@ static int check_pools(struct schema_reader *r, const struct doc *pools, const s
 
 static bool is_check_source(const struct config *c, const struct addr *a)
 {
-	return a->family && (addr_cmp(a, &c->check_from.v4) == 0 ||
-			     addr_cmp(a, &c->check_from.v6) == 0);
+	return a->family &&
+	       (addr_cmp(a, &c->check_from.v4) == 0 || addr_cmp(a, &c->check_from.v6) == 0);
 }
 
 /* Connection tracking would not see what others do by it. */

@@ -13,6 +13,7 @@
 #include "agent/core_private.h"
 
 #define LOOK_PATIENCE_MS 1000
+#define WATCHED_MAX	 (NOTRACK_SERVERS * IPVS_NOTRACK_PARTS) /* each is asked after once at a time */
 
 /* NULL: nothing that is shown has that id. */
 static const struct target *find(const struct core *c, uint64_t id)
@@ -43,9 +44,15 @@ void looks_start(struct core *c)
 
 bool looks_ask(void *arg, uint64_t id, target_seen_fn *fn, void *fn_arg)
 {
+	struct core *c = arg;
+
+	return c->looks.count < QUESTIONS_MAX - WATCHED_MAX && looks_watch(c, id, fn, fn_arg);
+}
+
+bool looks_watch(struct core *c, uint64_t id, target_seen_fn *fn, void *fn_arg)
+{
 	const struct question q = { id, (void (*)(void))fn, fn_arg };
 	CLEANUP(buf_done) struct buf b = { 0 };
-	struct core *c = arg;
 
 	if (!c->health || !find(c, id) || !questions_add(&c->looks, &q))
 		return false;

@@ -9,6 +9,7 @@
  * of a family; a trial that nobody is there for any more is ended.
  */
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,10 @@
 #define PIECE	   1000	 /* targets that are looked at in one turn for some to try with */
 #define REFILL_MS  60000 /* between two laps over all of them, while none is tracked */
 #define REFRESH_MS 5000	 /* the same where there is none to try with */
+#define FOUND_MS   60000 /* in which those who are to be tried have to be seen well */
+#define STUCK_MS   300000
+#define STEP_MS	   60000 /* after the step to all whoever goes down may do so for that, at least */
+#define ALARM_MS   30000 /* targets that went down in it belong to what many went down by */
 
 static const char *const family_names[IPVS_NOTRACK_PARTS] = {
 	[IPVS_NOTRACK_V4] = "IPv4",
@@ -92,12 +97,34 @@ static void tell(struct core *c)
 
 /* --- what is told of it ------------------------------------------------------------------- */
 
+#define SERVER_TEXT_MAX (ENDPOINT_TEXT_MAX + 16)
+
+/* "" where it is not known any more. */
+static const char *server_text(const struct core *c, uint64_t id, char out[static SERVER_TEXT_MAX])
+{
+	const struct target *t = id ? target_of_id(c, id) : NULL;
+	char text[ENDPOINT_TEXT_MAX];
+
+	out[0] = '\0';
+	if (t)
+		snprintf(out, SERVER_TEXT_MAX, "%s among them, ",
+			 endpoint_text(&t->endpoint, text));
+	return out;
+}
+
 char *notrack_words(const struct core *c, unsigned part)
 {
 	const struct notrack_family *f = &c->notracks.families[part];
 	const struct notrack_why *why = &f->policy.why;
-	char source[ADDR_TEXT_MAX];
+	char source[ADDR_TEXT_MAX], server[SERVER_TEXT_MAX];
 
+	if (f->is_stuck && f->policy.state == NOTRACK_WAITING)
+		return xasprintf(
+			"checks over %s are tracked by the kernel, though healthcheck.notrack is "
+			"set: it is tried with servers that are up by a check over TCP without a "
+			"role and a login, with a fall of 2 or more that takes half a second, and "
+			"there is none",
+			family_names[part]);
 	if (f->policy.state != NOTRACK_REFUSED)
 		return NULL;
 	addr_text(source_of(f), source);
@@ -112,21 +139,15 @@ char *notrack_words(const struct core *c, unsigned part)
 			family_names[part], source,
 			part == IPVS_NOTRACK_V4 ? "32 dev DEVICE"
 						: "128 dev DEVICE preferred_lft 0");
-	if (why->is_mass)
-		return xasprintf(
-			"checks over %s are tracked by the kernel, though "
-			"healthcheck.notrack is set: many targets went down at once while "
-			"they were not. See whether a firewall on this machine drops "
-			"untracked packets from or to %s; it is tried again in an hour, and "
-			"at a restart",
-			family_names[part], source);
-	return xasprintf("checks over %s are tracked by the kernel, though healthcheck.notrack is "
-			 "set: of %u servers that were tried %u did not answer untracked probes, "
-			 "and answered tracked ones. A firewall or an address translation of this "
-			 "machine needs the tracking: have it accept 'ct state untracked' from and "
-			 "to %s, or remove healthcheck.notrack. It is tried again in an hour, and "
-			 "at a restart",
-			 family_names[part], why->tried, why->failed, source);
+	return xasprintf(
+		"checks over %s are tracked by the kernel, though healthcheck.notrack is "
+		"set: of %u servers that were tried %u did not answer untracked probes, "
+		"%sand answered tracked ones. A firewall or an address translation of this "
+		"machine needs the tracking: have it accept 'ct state untracked' from and "
+		"to %s, or remove healthcheck.notrack. It is tried again in an hour, and "
+		"at a restart",
+		family_names[part], why->tried, why->failed, server_text(c, why->first, server),
+		source);
 }
 
 static void log_state(const struct notrack_family *f)
@@ -134,6 +155,7 @@ static void log_state(const struct notrack_family *f)
 	const char *name = family_names[part_of(f)];
 	const struct notrack *n = &f->policy;
 	CLEANUP(xfree_ptr) char *why = notrack_words(f->core, part_of(f));
+	char server[SERVER_TEXT_MAX];
 
 	switch (n->state) {
 	case NOTRACK_CANARY:
@@ -145,8 +167,8 @@ static void log_state(const struct notrack_family *f)
 			 name, n->count);
 		break;
 	case NOTRACK_DOUBT:
-		log_info("health", "over %s all probes are tracked again: untracked ones failed",
-			 name);
+		log_info("health", "over %s all probes are tracked again: %suntracked ones failed",
+			 name, server_text(f->core, notrack_suspect(n), server));
 		break;
 	case NOTRACK_REFUSED:
 		log_warn("health", "%s", why);
@@ -170,15 +192,49 @@ static void judge(struct notrack_family *f)
 		changed(f);
 }
 
+/* From when a check is made for the first time after the step until it takes its target down. */
+static int64_t step_ms(const struct check *c)
+{
+	int64_t each = c->fast_ms > c->timeout_ms ? c->fast_ms : c->timeout_ms;
+	int64_t ms = c->interval_ms + c->timeout_ms + c->fall * each;
+
+	return ms + ms / 10 > STEP_MS ? ms + ms / 10 : STEP_MS;
+}
+
+void notracks_fell(const struct target *t)
+{
+	struct core *c = t->core;
+	struct notrack_family *f =
+		&c->notracks.families[t->endpoint.addr.family == AF_INET6 ? IPVS_NOTRACK_V6
+									  : IPVS_NOTRACK_V4];
+	struct notrack *n = &f->policy;
+	enum notrack_state before = n->state;
+
+	if (before == NOTRACK_OFF)
+		return;
+	f->fell_at = core_now(c);
+	if (t->check && t->check->type != CHECK_NONE &&
+	    mono_sub_ms(core_now(c), n->since) <= step_ms(t->check))
+		notrack_fell(n, t->id, &t->endpoint.addr, core_now(c));
+	if (n->state != before)
+		changed(f);
+}
+
 void notracks_alarm(struct core *c)
 {
 	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
 		struct notrack_family *f = &c->notracks.families[i];
 		enum notrack_state before = f->policy.state;
 
+		if (!f->fell_at.ns || mono_sub_ms(core_now(c), f->fell_at) > ALARM_MS)
+			continue;
 		notrack_alarm(&f->policy, core_now(c));
-		if (f->policy.state != before)
-			changed(f);
+		if (f->policy.state == before)
+			continue;
+		log_info("health",
+			 "over %s all probes are tracked again: many targets went down at once",
+			 family_names[i]);
+		changed(f);
 	}
 }
 
@@ -246,7 +302,7 @@ static void look(struct notrack_family *f)
 
 		if (!t || !t->check || !t->user_count)
 			notrack_lost(&f->policy, id);
-		else if (looks_ask(f->core, id, on_seen, f))
+		else if (looks_watch(f->core, id, on_seen, f))
 			f->asked++;
 	}
 }
@@ -282,6 +338,7 @@ static bool search(struct notrack_family *f)
 		t = map_next(&f->core->targets, &f->place);
 		if (!t)
 			return true;
+		f->any |= t->check && t->endpoint.addr.family == source_of(f)->family;
 		if (is_fit(f, t))
 			(void)notrack_add(&f->policy, t->id, &t->endpoint.addr);
 		if (f->policy.count == NOTRACK_SERVERS)
@@ -290,23 +347,59 @@ static bool search(struct notrack_family *f)
 	return false;
 }
 
+/* The first of them are looked at before anything is done to them. */
+static void begin_trial(struct notrack_family *f)
+{
+	mono_t now = core_now(f->core);
+	bool is_late = mono_sub_ms(now, f->found_at) >= FOUND_MS;
+
+	if (!notrack_is_ready(&f->policy, is_late))
+		return;
+	f->found_at = (mono_t){ 0 };
+	notrack_begin(&f->policy, now);
+	if (f->policy.state != NOTRACK_WAITING)
+		changed(f);
+}
+
+/* Nobody was found in a whole lap. */
+static void find_none(struct notrack_family *f)
+{
+	struct notrack *n = &f->policy;
+	int64_t for_ms = mono_sub_ms(core_now(f->core), n->since);
+
+	if (n->is_adopted && for_ms >= SETTLE_MS) {
+		notrack_give_up(n, core_now(f->core));
+		changed(f);
+	}
+	if (n->state == NOTRACK_WAITING && for_ms >= STUCK_MS && f->any && !f->is_stuck) {
+		f->is_stuck = true;
+		changed(f);
+	}
+}
+
 static void find_servers(struct notrack_family *f)
 {
 	mono_t now = core_now(f->core);
 	struct notrack *n = &f->policy;
 	bool waits = n->state == NOTRACK_WAITING;
 
+	if (waits && f->found_at.ns) {
+		begin_trial(f);
+		return;
+	}
 	if ((!waits && n->state != NOTRACK_ALL) || n->count == NOTRACK_SERVERS ||
 	    mono_before(now, f->search_at) || (waits && mono_sub_ms(now, n->since) < SETTLE_MS) ||
 	    !search(f))
 		return;
 	f->place = 0;
 	f->search_at = mono_add_ms(now, n->count ? REFILL_MS : REFRESH_MS);
-	if (!waits)
-		return;
-	notrack_begin(n, now);
-	if (n->state != NOTRACK_WAITING)
-		changed(f);
+	if (!n->count)
+		find_none(f);
+	else if (waits)
+		f->found_at = now;
+	f->any = false;
+	if (n->count)
+		f->is_stuck = false;
 }
 
 /* --- time --------------------------------------------------------------------------------- */

@@ -193,6 +193,9 @@ char *quota_words(const struct pool_state *ps);
 void looks_start(struct core *c);
 /* Those of a struct target_look_place, of the core `arg`. */
 struct target_details;
+/* For core's own use there is always room. */
+MUST_CHECK bool looks_watch(struct core *c, uint64_t id,
+			    void (*fn)(void *arg, const struct hc_sight *s), void *fn_arg);
 bool looks_ask(void *arg, uint64_t id, void (*fn)(void *arg, const struct hc_sight *s),
 	       void *fn_arg);
 bool look_find(void *arg, uint64_t id, struct target_details *out);
@@ -209,6 +212,10 @@ struct notrack_family {
 	uint32_t asked;	  /* questions about its servers that are not answered */
 	size_t place;	  /* among the targets, in a search for more of them */
 	mono_t search_at; /* not earlier */
+	mono_t found_at;  /* while it waits: some to try with, who are looked at first */
+	mono_t fell_at;	  /* a target of this family went down last; 0: none did */
+	bool any;	  /* a target of this family was come across in this search */
+	bool is_stuck;	  /* it waits, and no server can be tried it with: that is told */
 };
 
 struct notracks {
@@ -224,7 +231,8 @@ void notracks_start(struct core *c);
 void notracks_end(struct core *c);
 MUST_CHECK bool notracks_hear(struct core *c, struct wire *body);
 void notracks_disconnected(struct core *c);
-void notracks_alarm(struct core *c); /* many targets went down at once */
+void notracks_fell(const struct target *t); /* it goes down */
+void notracks_alarm(struct core *c);	    /* many targets went down at once */
 /* Why checks of that family are tracked though they should not; the caller frees. NULL: they should. */
 char *notrack_words(const struct core *c, unsigned part);
 

@@ -440,6 +440,8 @@ static void take_verdict(struct core *c, const struct hc_verdict *told)
 		return;
 	}
 	was_seen_failed = t->verdict.state == VERDICT_DOWN && was_proven;
+	if (t->verdict.state == VERDICT_UP && v->state == VERDICT_DOWN)
+		notracks_fell(t);
 	t->verdict = *v;
 	t->verdict.since_ms = since_ms_of(c, v);
 	falls_heard(t);

@@ -175,7 +175,7 @@ struct ipvs_role {
 	uint32_t host_backoff_ms;
 	bool host_failed;
 	bool host_pruned;
-	bool host_waits;  /* frontends were added that IPVS may not serve yet */
+	bool host_waits;		  /* frontends were added that IPVS may not serve yet */
 	struct ipvs_notrack notrack_told; /* to this core, last */
 	bool notrack_due; /* this core has to be told what is in force once it is as it should be */
 

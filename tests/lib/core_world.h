@@ -38,7 +38,7 @@ struct world {
 	bool acknowledge;
 	struct ipvs_notrack notrack; /* in its kernel */
 	unsigned notracks;	     /* that it was told */
-	bool notrack_picked; /* the ipvs process finds that it must not */
+	bool notrack_picked;	     /* the ipvs process finds that it must not */
 	bool notrack_fails;	     /* it cannot write that */
 	bool silent;		     /* it does not say what was counted */
 	unsigned questions;	     /* that it was asked of that */

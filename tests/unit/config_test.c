@@ -636,7 +636,8 @@ static void addresses_can_be_virtual_ones(void **state)
 		  "line 1: healthcheck.notrack: 'yes' is not possible: false or true" },
 		{ "nodeAddress: [192.0.2.1]\n"
 		  "healthcheck: {sourceAddress: [192.0.2.1], notrack: true}\n",
-		  "line 2: healthcheck.notrack: takes a `sourceAddress` that nothing else uses, and "
+		  "line 2: healthcheck.notrack: takes a `sourceAddress` that nothing else uses, "
+		  "and "
 		  "it is that of `nodeAddress`: add an address of its own to this machine" },
 		{ "quotas: {targets: 1000001}\n",
 		  "line 1: quotas.targets: 1000001 is outside 0 to 1000000" },

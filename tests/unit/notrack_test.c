@@ -259,8 +259,89 @@ static void when_many_targets_go_down_it_is_over_at_once(void **state)
 	start(b, 4);
 	live(b, 4, NOTRACK_ALL, 10);
 	notrack_alarm(&b->n, b->now);
+	assert_int_equal(b->n.state, NOTRACK_WAITING);
+	assert_int_equal(b->n.count, 0);
+}
+
+static void who_goes_down_after_the_step_is_tried_next(void **state)
+{
+	struct bench *b = *state;
+	struct addr a = addr_v4(0x0b000001);
+
+	start(b, 16);
+	live(b, 16, NOTRACK_ALL, 10);
+	notrack_applied(&b->n, b->now);
+	notrack_fell(&b->n, 1, &a, b->now); /* one that was not tried before */
+	assert_int_equal(b->n.state, NOTRACK_DOUBT);
+	assert_int_equal(notrack_suspect(&b->n), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		notrack_applied(&b->n, b->now);
+		notrack_saw(&b->n, 1, i, i);
+		notrack_saw(&b->n, 1, i + 1, i); /* tracked it is well */
+		assert_true(notrack_judge(&b->n, b->now));
+		if (i == 0) {
+			assert_int_equal(b->n.state, NOTRACK_CANARY);
+			notrack_applied(&b->n, b->now);
+			notrack_saw(&b->n, 1, 1, 1);
+			assert_true(notrack_judge(&b->n, b->now));
+			assert_int_equal(b->n.state, NOTRACK_DOUBT);
+		}
+	}
 	assert_int_equal(b->n.state, NOTRACK_REFUSED);
-	assert_true(b->n.why.is_mass);
+	assert_int_equal(b->n.why.first, 1);
+}
+
+static void a_server_that_fails_now_and_then_is_left_out(void **state)
+{
+	struct bench *b = *state;
+
+	start(b, 16);
+	for (unsigned i = 0; i < 2; i++) {
+		notrack_applied(&b->n, b->now);
+		b->dead[3] = true;
+		assert_true(probe(b, 3));
+		assert_int_equal(b->n.state, NOTRACK_DOUBT);
+		notrack_applied(&b->n, b->now);
+		b->dead[3] = false;
+		assert_true(probe(b, 3));
+		assert_int_equal(b->n.state, NOTRACK_CANARY);
+	}
+	assert_int_equal(b->n.count, 15);
+	live(b, 16, NOTRACK_ALL, 10);
+	assert_int_equal(b->n.state, NOTRACK_ALL);
+}
+
+static void who_fails_before_the_trial_is_not_taken(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct addr a = addr_v4(0x0a000001 + i);
+
+		assert_true(notrack_add(&b->n, id_of(i), &a));
+	}
+	assert_false(notrack_is_ready(&b->n, false));
+	b->dead[1] = true;
+	for (unsigned k = 0; k < NOTRACK_GOOD; k++) {
+		for (unsigned i = 0; i < 3; i++)
+			(void)probe(b, i);
+	}
+	assert_true(notrack_is_ready(&b->n, false));
+	assert_int_equal(b->n.count, 2);
+}
+
+/* ... from when the kernel does it until it is looked at. */
+static void a_failure_between_two_looks_counts(void **state)
+{
+	struct bench *b = *state;
+
+	start(b, 1);
+	see(b, 0);
+	notrack_applied(&b->n, b->now);
+	b->failed[0]++;
+	see(b, 0);
+	assert_true(notrack_judge(&b->n, b->now));
+	assert_int_equal(b->n.state, NOTRACK_DOUBT);
 }
 
 static void what_was_so_before_a_restart_is_watched_again(void **state)
@@ -351,7 +432,7 @@ static void only_checks_that_leave_time_are_taken(void **state)
 		uint32_t timeout_ms, fast_ms;
 		bool leaves;
 	} rows[] = {
-		{ 1, 1000, 60000, false }, { 2, 1000, 1000, false }, { 2, 1000, 1500, true },
+		{ 1, 1000, 60000, false }, { 2, 1000, 1000, false }, { 2, 1000, 1700, true },
 		{ 3, 1000, 1000, true },   { 3, 500, 500, true },    { 3, 400, 400, false },
 		{ 10, 100, 100, true },	   { 3, 1000, 200, false },
 	};
@@ -384,6 +465,10 @@ int main(void)
 		ON_A_BENCH(with_all_single_failures_are_nothing_and_many_are),
 		ON_A_BENCH(one_server_alone_is_enough),
 		ON_A_BENCH(when_many_targets_go_down_it_is_over_at_once),
+		ON_A_BENCH(who_goes_down_after_the_step_is_tried_next),
+		ON_A_BENCH(a_server_that_fails_now_and_then_is_left_out),
+		ON_A_BENCH(who_fails_before_the_trial_is_not_taken),
+		ON_A_BENCH(a_failure_between_two_looks_counts),
 		ON_A_BENCH(what_was_so_before_a_restart_is_watched_again),
 		ON_A_BENCH(a_firewall_that_came_between_is_found_at_once),
 		ON_A_BENCH(servers_that_are_gone_are_not_waited_for),
