@@ -83,6 +83,8 @@ static int read_addresses(struct host_routes *r, struct search *s)
 
 static void add_way(struct search *s, uint32_t ifindex, const struct addr *to)
 {
+	if (ifindex == LOOPBACK_IFINDEX) /* to itself */
+		return;
 	for (size_t i = 0; i < s->way_count; i++) {
 		if (s->ways[i].ifindex == ifindex)
 			return;

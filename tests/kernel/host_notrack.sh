@@ -136,10 +136,10 @@ check "then the table goes" not_there
 at director ip route del 198.51.100.0/24
 host "notrack 198.51.100.9"
 check "once the route is gone it is taken again" answers 'v4=some/1'
-at director ip addr del 192.0.2.7/24 dev lan0
-host "changed 10000"
-host sync
-host notrack-now
+at director ip addr flush dev lan0
+at director ip addr add 192.0.2.1/32 dev lan0
+at director ip route add 198.51.100.0/24 dev lan0
+host "notrack 4"
 check "nor may it be the only address of an interface" answers 'v4=picked/0'
 at director ip link del lan0
 host "notrack"
