@@ -112,6 +112,9 @@ void notrack_saw(struct notrack *n, uint64_t id, uint32_t ok, uint32_t failed)
 
 	if (!s)
 		return;
+	/* One that failed before all was tracked again has to be well before there is a next trial. */
+	if (n->state == NOTRACK_DOUBT && s->is_counted && failed > s->failed)
+		s->is_suspect = true;
 	/* Fewer than before: another prober, whose life begins. */
 	if (counts && s->is_counted && ok >= s->ok && failed >= s->failed) {
 		s->good += ok - s->ok;
