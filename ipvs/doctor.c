@@ -258,9 +258,8 @@ static void judge_probes(const struct judge *j)
 	tracked = rate * PROBE_TRACKED_S;
 	if (tracked * 100 > f->conntrack_max * PROBES_PERCENT)
 		find(j, DOCTOR_WARNING, "conntrack",
-		     "raise net.netfilter.nf_conntrack_max, check less often "
-		     "(defaults.interval), or keep checks from being tracked "
-		     "(healthcheck.notrack)",
+		     "raise net.netfilter.nf_conntrack_max, or check less often "
+		     "(defaults.interval)",
 		     "up to %lld health checks a second are tracked for %d s each: %lld of %lld "
 		     "connections that can be",
 		     (long long)rate, PROBE_TRACKED_S, (long long)tracked,
