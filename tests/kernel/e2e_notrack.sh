@@ -16,7 +16,7 @@ source=10.100.1.9
 frontend=$vip:30080
 
 topology_up notrack
-ip -n "$net-director" address add $source/24 dev lan0
+ip -n "$net-director" address add "$source"/24 dev lan0
 for ((i = 1; i <= servers; i++)); do
 	server_add "s$i" "10.100.1.1$i"
 	server_start "s$i" "10.100.1.1$i:8080"
@@ -38,7 +38,7 @@ is() { [ "$(status .notrack.ipv4)" = "$1" ]; }
 probes_over() { [ "$(status .probing.probes)" -gt "$1" ]; }
 trials() { grep -c 'not tracked, as a trial' "$run/agent.log" || true; }
 serving() { table | awk -v s="$frontend" '$1 == "-a" && $3 == s && $NF > 0' | wc -l; }
-all_serve() { [ "$(serving)" = $servers ]; }
+all_serve() { [ "$(serving)" = "$servers" ]; }
 our_tables() { in_box director nft list tables | grep parasaus || true; }
 
 # A default-deny firewall, as many are: it lets in what belongs to a connection that is known.
