@@ -75,7 +75,7 @@ is "an account that takes TLS, and TLS is off" "up: account refused 1045" tls=of
 	"password=a word"
 is "an authority that we do not know" "unknown: no trusted tls 1045, 0 ok, 1 failed" \
 	user=native "password=a word" tls=required ca="$run/stranger.pem"
-is "an authority that is no certificate" "unknown: no trusted tls 1045, 0 ok, 1 failed" \
+is "an authority that is no certificate" "up: no credentials" \
 	user=native "password=a word" ca="$run/hosts"
 check "only its own name reaches a server that is not trusted" \
 	grep -q "Access denied for user 'parasaus-no-tls'" "$run/1/log.err"

@@ -55,9 +55,9 @@ struct ground {
 	char authorization[64];	 /* as core has it of the last command */
 	struct reviews *reviews; /* NULL: a cluster's tokens let nobody in */
 	unsigned reviewed;
-	struct review *slow;   /* what is not said yet */
-	struct reviewed later; /* what is said of eyLater */
-	bool keeps;	       /* commands are not answered */
+	struct review *_Atomic slow; /* what is not said yet; set by the loop's thread */
+	struct reviewed later;	     /* what is said of eyLater */
+	bool keeps;		     /* commands are not answered */
 	struct command *kept[KEPT_MAX];
 	unsigned kept_count;
 	struct api *api;

@@ -27,9 +27,9 @@ struct ground {
 	struct hc_net *net;
 	struct hc_io io;
 	struct pki *ours, *others;
-	char head[2048]; /* what the server heard last */
-	const char *answer;
-	bool stays; /* and waits for the next question */
+	char head[2048];	    /* what the server heard last */
+	const char *_Atomic answer; /* the server's threads look at it */
+	bool stays;		    /* and waits for the next question */
 	struct https_options server;
 };
 
