@@ -13,18 +13,7 @@
 #include "agent/base/xalloc.h"
 #include "ipvs/host_rtnl.h"
 
-#define LOOPBACK_IFINDEX 1 /* in every network namespace; include/net/net_namespace.h */
-
 /* --- reading --- */
-
-static int keep_attribute(const struct nlattr *attr, void *data)
-{
-	const struct nlattr **table = data;
-
-	if (mnl_attr_type_valid(attr, RTA_MAX) >= 0)
-		table[mnl_attr_get_type(attr)] = attr;
-	return MNL_CB_OK;
-}
 
 struct read_routes {
 	host_route_fn *fn;
@@ -44,7 +33,7 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_family != read->family ||
 	    rt->rtm_type != RTN_LOCAL || rt->rtm_table != RT_TABLE_LOCAL)
 		return MNL_CB_OK;
-	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+	if (mnl_attr_parse(nlh, sizeof(*rt), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	if (!host_rtnl_addr(attr[RTA_DST], rt->rtm_family, &route.dst) ||
 	    rt->rtm_dst_len != addr_len(&route.dst) * 8)
@@ -95,7 +84,7 @@ static int read_address(const struct nlmsghdr *nlh, void *data)
 	    ifa->ifa_flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) ||
 	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
 		return MNL_CB_OK;
-	if (mnl_attr_parse(nlh, sizeof(*ifa), keep_attribute, (void *)attr) < 0)
+	if (mnl_attr_parse(nlh, sizeof(*ifa), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	/* On a point-to-point link IFA_ADDRESS is the peer's. */
 	if (host_rtnl_addr(attr[IFA_LOCAL] ? attr[IFA_LOCAL] : attr[IFA_ADDRESS], ifa->ifa_family,
@@ -158,7 +147,7 @@ static int read_advertised(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_family != AF_INET6 ||
 	    rt->rtm_protocol != RTPROT_RA || rt->rtm_dst_len != 0)
 		return MNL_CB_OK;
-	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+	if (mnl_attr_parse(nlh, sizeof(*rt), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0)
 		read->fn(read->arg, mnl_attr_get_u32(attr[RTA_OIF]));
@@ -193,7 +182,7 @@ static int read_way(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *attr[RTA_MAX + 1] = { 0 };
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE ||
-	    mnl_attr_parse(nlh, sizeof(struct rtmsg), keep_attribute, (void *)attr) < 0)
+	    mnl_attr_parse(nlh, sizeof(struct rtmsg), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	way->gateway = attr[RTA_GATEWAY] || attr[RTA_VIA];
 	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0)
@@ -220,23 +209,13 @@ static uint32_t mtu_of(const char *device)
 
 int host_way_to(struct host_routes *r, const struct addr *a, struct host_way *out)
 {
-	char buf[HOST_RTNL_MESSAGE_MAX], answer[4096];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
-	ssize_t len;
+	char answer[HOST_RTNL_ANSWER_MAX];
+	ssize_t len = host_rtnl_ask_way(r, a, 0, answer);
 
 	*out = (struct host_way){ 0 };
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = ++r->seq;
-	rt->rtm_family = a->family;
-	rt->rtm_dst_len = (uint8_t)(addr_len(a) * 8);
-	mnl_attr_put(nlh, RTA_DST, addr_len(a), a->bytes);
-	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	len = mnl_socket_recvfrom(r->nl, answer, sizeof(answer));
-	if (len < 0 ||
-	    mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), read_way, out) < 0)
+	if (len < 0)
+		return (int)len;
+	if (mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), read_way, out) < 0)
 		return -errno;
 	if (!out->mtu)
 		out->mtu = mtu_of(out->device);
@@ -261,7 +240,7 @@ static struct nlmsghdr *put_change(void *buf, const void *changes, size_t i, uin
 	rt->rtm_type = RTN_LOCAL;
 	rt->rtm_scope = c->add ? RT_SCOPE_HOST : RT_SCOPE_NOWHERE;
 	mnl_attr_put(nlh, RTA_DST, addr_len(&c->route.dst), c->route.dst.bytes);
-	mnl_attr_put_u32(nlh, RTA_OIF, LOOPBACK_IFINDEX);
+	mnl_attr_put_u32(nlh, RTA_OIF, HOST_LOOPBACK_IFINDEX);
 	if (c->add && c->route.source.family)
 		mnl_attr_put(nlh, RTA_PREFSRC, addr_len(&c->route.source), c->route.source.bytes);
 	return nlh;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,6 +83,37 @@ int host_rtnl_dump(struct host_routes *r, struct nlmsghdr *request, host_rtnl_me
 		drain(r);
 	free(buf);
 	return ret < 0 ? ret : 0;
+}
+
+int host_rtnl_keep(const struct nlattr *attr, void *data)
+{
+	const struct nlattr **table = data;
+
+	if (mnl_attr_type_valid(attr, RTA_MAX) >= 0)
+		table[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+ssize_t host_rtnl_ask_way(struct host_routes *r, const struct addr *to, uint32_t ifindex,
+			  char answer[static HOST_RTNL_ANSWER_MAX])
+{
+	char buf[HOST_RTNL_MESSAGE_MAX];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	ssize_t len;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = ++r->seq;
+	rt->rtm_family = to->family;
+	rt->rtm_dst_len = (uint8_t)(addr_len(to) * 8);
+	mnl_attr_put(nlh, RTA_DST, addr_len(to), to->bytes);
+	if (ifindex)
+		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	len = mnl_socket_recvfrom(r->nl, answer, HOST_RTNL_ANSWER_MAX);
+	return len < 0 ? -errno : len;
 }
 
 bool host_rtnl_addr(const struct nlattr *attr, uint8_t family, struct addr *out)

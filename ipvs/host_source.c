@@ -11,8 +11,7 @@
 #include "ipvs/host_route.h"
 #include "ipvs/host_rtnl.h"
 
-#define LOOPBACK_IFINDEX 1 /* in every network namespace; include/net/net_namespace.h */
-#define READ_TRIES	 3 /* while somebody else writes */
+#define READ_TRIES 3 /* while somebody else writes */
 
 /* Somewhere to ask the way to. */
 struct way {
@@ -26,15 +25,6 @@ struct search {
 	struct way *ways; /* one for each interface that a route goes over */
 	size_t way_count;
 };
-
-static int keep_attribute(const struct nlattr *attr, void *data)
-{
-	const struct nlattr **table = data;
-
-	if (mnl_attr_type_valid(attr, RTA_MAX) >= 0)
-		table[mnl_attr_get_type(attr)] = attr;
-	return MNL_CB_OK;
-}
 
 static bool is_it(const struct search *s, const struct nlattr *attr)
 {
@@ -50,7 +40,7 @@ static bool is_ordinary(const struct ifaddrmsg *ifa)
 {
 	if (ifa->ifa_family == AF_INET)
 		return !(ifa->ifa_flags & IFA_F_SECONDARY) && ifa->ifa_prefixlen < 32;
-	return !(ifa->ifa_flags & IFA_F_DEPRECATED) && ifa->ifa_index != LOOPBACK_IFINDEX;
+	return !(ifa->ifa_flags & IFA_F_DEPRECATED) && ifa->ifa_index != HOST_LOOPBACK_IFINDEX;
 }
 
 static int read_address(const struct nlmsghdr *nlh, void *data)
@@ -61,7 +51,7 @@ static int read_address(const struct nlmsghdr *nlh, void *data)
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || ifa->ifa_family != s->a.family)
 		return MNL_CB_OK;
-	if (mnl_attr_parse(nlh, sizeof(*ifa), keep_attribute, (void *)attr) < 0)
+	if (mnl_attr_parse(nlh, sizeof(*ifa), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	if (is_it(s, attr[IFA_LOCAL] ? attr[IFA_LOCAL] : attr[IFA_ADDRESS]))
 		s->found |= is_ordinary(ifa);
@@ -83,7 +73,7 @@ static int read_addresses(struct host_routes *r, struct search *s)
 
 static void add_way(struct search *s, uint32_t ifindex, const struct addr *to)
 {
-	if (ifindex == LOOPBACK_IFINDEX) /* to itself */
+	if (ifindex == HOST_LOOPBACK_IFINDEX) /* to itself */
 		return;
 	for (size_t i = 0; i < s->way_count; i++) {
 		if (s->ways[i].ifindex == ifindex)
@@ -103,7 +93,7 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rt->rtm_family != s->a.family ||
 	    rt->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
-	if (mnl_attr_parse(nlh, sizeof(*rt), keep_attribute, (void *)attr) < 0)
+	if (mnl_attr_parse(nlh, sizeof(*rt), host_rtnl_keep, (void *)attr) < 0)
 		return MNL_CB_ERROR;
 	s->found |= is_it(s, attr[RTA_PREFSRC]);
 	if (attr[RTA_OIF] && mnl_attr_validate(attr[RTA_OIF], MNL_TYPE_U32) == 0 &&
@@ -133,7 +123,7 @@ static int read_way(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *attr[RTA_MAX + 1] = { 0 };
 
 	if (nlh->nlmsg_type == RTM_NEWROUTE &&
-	    mnl_attr_parse(nlh, sizeof(struct rtmsg), keep_attribute, (void *)attr) >= 0)
+	    mnl_attr_parse(nlh, sizeof(struct rtmsg), host_rtnl_keep, (void *)attr) >= 0)
 		s->found |= is_it(s, attr[RTA_PREFSRC]);
 	return MNL_CB_STOP;
 }
@@ -141,24 +131,11 @@ static int read_way(const struct nlmsghdr *nlh, void *data)
 /* Without an address that it is to come from. Where there is no way nothing is picked. */
 static int ask_way(struct host_routes *r, struct search *s, const struct way *w)
 {
-	char buf[HOST_RTNL_MESSAGE_MAX], answer[4096];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
-	ssize_t len;
+	char answer[HOST_RTNL_ANSWER_MAX];
+	ssize_t len = host_rtnl_ask_way(r, &w->to, w->ifindex, answer);
 
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = ++r->seq;
-	rt->rtm_family = w->to.family;
-	rt->rtm_dst_len = (uint8_t)(addr_len(&w->to) * 8);
-	mnl_attr_put(nlh, RTA_DST, addr_len(&w->to), w->to.bytes);
-	if (w->ifindex)
-		mnl_attr_put_u32(nlh, RTA_OIF, w->ifindex);
-	if (mnl_socket_sendto(r->nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	len = mnl_socket_recvfrom(r->nl, answer, sizeof(answer));
 	if (len < 0)
-		return -errno;
+		return (int)len;
 	(void)mnl_cb_run(answer, (size_t)len, r->seq, host_routes_port(r), read_way, s);
 	return 0;
 }
