@@ -69,13 +69,7 @@ secured "... by its host" "up: ok" 7011 "ca=$pki/ca.crt" host=server.example:701
 unsecured "... for another name" "certificate of others" 7011 "ca=$pki/ca.crt" server=other.example
 unsecured "... by somebody else" "no trusted tls" 7011 "ca=$pki/stranger.crt" server=server.example
 down "... without TLS" "closed early\|bad reply" 7011
-secured "a server that demands a certificate" "up: ok" 7012 "cert=$pki/client.example.crt" \
-	"key=$pki/client.example.key"
-secured "... and is vouched for" "up: ok" 7012 "ca=$pki/ca.crt" server=server.example \
-	"cert=$pki/client.example.crt" "key=$pki/client.example.key"
-unsecured "... and gets none" "client cert demanded" 7012
-unsecured "... or one of others" "client cert demanded" 7012 "cert=$pki/stranger.crt" \
-	"key=$pki/stranger.key"
+demands_certificate 7012
 unsecured "a server without TLS" "not tls\|closed early" 7001
 databases_start web openssl s_server -accept 127.0.0.1:7013 -cert "$pki/server.example.crt" \
 	-key "$pki/server.example.key" -alpn http/1.1 -www -quiet

@@ -89,13 +89,7 @@ is "... without TLS" "unknown: closed early\|down: closed early" 7011 type=redis
 secured "a password inside TLS" "up: ok" 7014 "ca=$pki/ca.crt" user=default "password=a longer word"
 secured "... that is wrong" "up: account refused" 7014 "ca=$pki/ca.crt" user=default password=x
 secured "... that is missing" "up: account refused" 7014 "ca=$pki/ca.crt"
-secured "a server that demands a certificate" "up: ok" 7012 "cert=$pki/client.example.crt" \
-	"key=$pki/client.example.key"
-secured "... and is vouched for" "up: ok" 7012 "ca=$pki/ca.crt" server=server.example \
-	"cert=$pki/client.example.crt" "key=$pki/client.example.key"
-unsecured "... and gets none" "client cert demanded" 7012
-unsecured "... or one of others" "client cert demanded" 7012 "cert=$pki/stranger.crt" \
-	"key=$pki/stranger.key"
+demands_certificate 7012
 # By inline commands: it waits for the end of a line, if there is none in what begins TLS.
 unsecured "a server without TLS" "timeout\|not tls" 7002
 at=$(there ss -Htan state time-wait dport = :7011 | wc -l)

@@ -95,3 +95,15 @@ is() {
 	check "$1" grep -q "^$2" <<<"$said"
 	note "$said"
 }
+
+# demands_certificate PORT: of a server with TLS there that wants to know who we are. By the caller's
+# $pki and its `secured` and `unsecured`, which take what `is` takes, with the port behind.
+demands_certificate() {
+	# shellcheck disable=SC2154
+	local own=("cert=$pki/client.example.crt" "key=$pki/client.example.key")
+	secured "a server that demands a certificate" "up: ok" "$1" "${own[@]}"
+	secured "... and is vouched for" "up: ok" "$1" "ca=$pki/ca.crt" server=server.example "${own[@]}"
+	unsecured "... and gets none" "client cert demanded" "$1"
+	unsecured "... or one of others" "client cert demanded" "$1" "cert=$pki/stranger.crt" \
+		"key=$pki/stranger.key"
+}
