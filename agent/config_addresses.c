@@ -325,11 +325,11 @@ static int read_healthcheck(struct schema_reader *r, const struct schema_key *k,
 	const struct config *c = base;
 	int code = schema_read_keys(r, k, d, base);
 
-	if (code < 0 || !c->check_notrack)
+	if (code < 0 || !c->check_notrack || c->check_from.v4.family || c->check_from.v6.family)
 		return code;
 	return schema_bad_key(r, doc_get(d, "notrack"), "notrack",
-			      "is not possible in this version, for it may cut off masqueraded "
-			      "connections: leave it out");
+			      "is by the address that checks come from: add `sourceAddress`, an "
+			      "address of this machine that nothing else uses");
 }
 
 const struct schema_type config_healthcheck = {

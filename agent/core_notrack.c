@@ -133,12 +133,9 @@ char *notrack_words(const struct core *c, unsigned part)
 			"checks over %s are tracked by the kernel, though healthcheck.notrack is "
 			"set: %s of healthcheck.sourceAddress is an address that the kernel picks "
 			"for connections of others, too, and what it masquerades behind it would "
-			"be cut off. Give checks an address of their own (ip address add "
-			"ADDRESS/%s), or remove healthcheck.notrack. It is tried again in an hour, "
-			"and at a restart",
-			family_names[part], source,
-			part == IPVS_NOTRACK_V4 ? "32 dev DEVICE"
-						: "128 dev DEVICE preferred_lft 0");
+			"be cut off. Give checks an address of their own (%s), or remove "
+			"healthcheck.notrack. It is tried again in an hour, and at a restart",
+			family_names[part], source, ipvs_notrack_remedy(part));
 	return xasprintf(
 		"checks over %s are tracked by the kernel, though healthcheck.notrack is "
 		"set: of %u servers that were tried %u did not answer untracked probes, "

@@ -77,7 +77,9 @@ int doctor_run(const struct config *c, bool running, bool json)
 		return 1;
 	}
 	facts.running = running;
-	facts.check_interval_ms = c->defaults.check->interval_ms;
+	/* Where that is refused the agent says so itself. */
+	if (!c->check_notrack)
+		facts.check_interval_ms = c->defaults.check->interval_ms;
 	judge(&r, &facts);
 	doctor_facts_done(&facts);
 	code = r.counts[DOCTOR_ERROR] || r.counts[DOCTOR_WARNING] ? EXIT_FOUND : 0;

@@ -258,12 +258,32 @@ static void judge_probes(const struct judge *j)
 	tracked = rate * PROBE_TRACKED_S;
 	if (tracked * 100 > f->conntrack_max * PROBES_PERCENT)
 		find(j, DOCTOR_WARNING, "conntrack",
-		     "raise net.netfilter.nf_conntrack_max, or check less often "
-		     "(defaults.interval)",
+		     "raise net.netfilter.nf_conntrack_max, check less often "
+		     "(defaults.interval), or keep checks from being tracked "
+		     "(healthcheck.notrack)",
 		     "up to %lld health checks a second are tracked for %d s each: %lld of %lld "
 		     "connections that can be",
 		     (long long)rate, PROBE_TRACKED_S, (long long)tracked,
 		     (long long)f->conntrack_max);
+}
+
+static void judge_sources(const struct judge *j)
+{
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		const struct addr *from = &j->f->picked[i];
+		char text[ADDR_TEXT_MAX], fix[160];
+
+		if (!from->family)
+			continue;
+		snprintf(fix, sizeof(fix),
+			 "give checks an address of their own (%s), or remove healthcheck.notrack",
+			 ipvs_notrack_remedy(i));
+		find(j, DOCTOR_WARNING, "source", fix,
+		     "%s of healthcheck.sourceAddress is an address that the kernel picks for "
+		     "connections of others, too: health checks from it are tracked, though "
+		     "healthcheck.notrack is set",
+		     addr_text(from, text));
+	}
 }
 
 /* Of pools of database connections one may not be used for long, and keepalives come later still. */
@@ -484,8 +504,8 @@ void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg
 {
 	static void (*const rules[])(const struct judge *j) = {
 		judge_kernel,  judge_modules,	judge_buckets, judge_connections, judge_memory,
-		judge_sysctls, judge_conntrack, judge_probes,  judge_timeouts,	  judge_ipv6,
-		judge_others,  judge_paths,	judge_vips,    judge_off_link,
+		judge_sysctls, judge_conntrack, judge_probes,  judge_sources,	  judge_timeouts,
+		judge_ipv6,    judge_others,	judge_paths,   judge_vips,	  judge_off_link,
 	};
 	const struct judge j = { f, fn, arg };
 

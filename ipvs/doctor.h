@@ -72,7 +72,9 @@ struct doctor_facts {
 	bool has_ipv6, has_tunnel, has_threshold, has_nat;
 	int64_t conn_tab_bits;
 	int64_t conntrack_count, conntrack_max;
-	uint32_t check_interval_ms;    /* of who has none of his own; 0: unknown, or not tracked */
+	uint32_t check_interval_ms; /* of who has none of his own; 0: unknown, or not tracked */
+	/* Of those that connection tracking is to be kept from: the kernel picks it for others, too. */
+	struct addr picked[IPVS_NOTRACK_PARTS];
 	int64_t tcp_keepalive_time;    /* seconds */
 	struct ipvs_timeouts timeouts; /* all 0: unknown */
 	int64_t nat_icmp_send;

@@ -21,6 +21,7 @@
 #include "ipvs/host_link.h"
 #include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
+#include "ipvs/host_source.h"
 #include "ipvs/role_parts.h"
 
 #define PROC_SYS     "/proc/sys"
@@ -439,6 +440,19 @@ static const char *find_rival(struct host_routes *routes)
 	return NULL;
 }
 
+/* What cannot be found out is not held against it: the agent asks as well, and keeps checks tracked. */
+static void read_sources(struct reading *r)
+{
+	for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
+		const struct addr *from = &r->config->probes_from[i];
+		bool picked;
+
+		if (from->family && host_source_picked(r->routes, from, NULL, 0, &picked) == 0 &&
+		    picked)
+			r->facts->picked[i] = *from;
+	}
+}
+
 static int read_all(struct reading *r, struct err *err)
 {
 	struct doctor_facts *f = r->facts;
@@ -454,6 +468,7 @@ static int read_all(struct reading *r, struct err *err)
 	f->cpus_possible = cpus_possible();
 	f->rival = find_rival(r->routes);
 	f->writer = find_writer();
+	read_sources(r);
 	read_vips(r);
 	doctor_ask(f);
 	return 0;

@@ -8,6 +8,12 @@ uint8_t ipvs_notrack_family(unsigned part)
 	return part == IPVS_NOTRACK_V4 ? AF_INET : AF_INET6;
 }
 
+const char *ipvs_notrack_remedy(unsigned part)
+{
+	return part == IPVS_NOTRACK_V4 ? "ip address add ADDRESS/32 dev DEVICE"
+				       : "ip address add ADDRESS/128 dev DEVICE preferred_lft 0";
+}
+
 bool ipvs_notrack_part_same(const struct ipvs_notrack_part *a, const struct ipvs_notrack_part *b)
 {
 	if (a->mode != b->mode || a->count != b->count)

@@ -40,6 +40,8 @@ struct ipvs_notrack {
 };
 
 uint8_t ipvs_notrack_family(unsigned part); /* AF_INET, AF_INET6 */
+/* The command by which this machine gets an address that the kernel does not pick (host_source.h). */
+const char *ipvs_notrack_remedy(unsigned part);
 bool ipvs_notrack_part_same(const struct ipvs_notrack_part *a, const struct ipvs_notrack_part *b);
 bool ipvs_notrack_same(const struct ipvs_notrack *a, const struct ipvs_notrack *b);
 

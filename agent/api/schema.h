@@ -290,7 +290,7 @@
 #define REST_IPV6	       "ipv6"
 #define REST_NOTRACK_OFF       "off" /* one of these */
 #define REST_NOTRACK_WAITING   "waiting"
-#define REST_NOTRACK_CANARY    "canary"
+#define REST_NOTRACK_TRIAL     "trial"
 #define REST_NOTRACK_ALL       "all"
 #define REST_NOTRACK_REFUSED   "refused"
 #define REST_PROBING	       "probing" /* of it: */

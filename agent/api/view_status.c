@@ -113,7 +113,7 @@ const char *view_notrack_text(enum notrack_state s)
 		return REST_NOTRACK_WAITING;
 	case NOTRACK_CANARY:
 	case NOTRACK_DOUBT:
-		return REST_NOTRACK_CANARY;
+		return REST_NOTRACK_TRIAL;
 	case NOTRACK_ALL:
 		return REST_NOTRACK_ALL;
 	case NOTRACK_REFUSED:

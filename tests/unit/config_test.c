@@ -630,10 +630,15 @@ static void addresses_can_be_virtual_ones(void **state)
 		  "line 2: addressPools[0].addresses[0]: 10.0.0.0/24 holds "
 		  "healthcheck.sourceAddress, which has to be an address of this machine alone" },
 		{ "healthcheck: {notrack: true}\n",
-		  "line 1: healthcheck.notrack: is not possible in this version, for it may cut "
-		  "off masqueraded connections: leave it out" },
+		  "line 1: healthcheck.notrack: is by the address that checks come from: add "
+		  "`sourceAddress`, an address of this machine that nothing else uses" },
 		{ "healthcheck: {sourceAddress: [192.0.2.1], notrack: yes}\n",
 		  "line 1: healthcheck.notrack: 'yes' is not possible: false or true" },
+		{ "nodeAddress: [192.0.2.1]\n"
+		  "healthcheck: {sourceAddress: [192.0.2.1], notrack: true}\n",
+		  "line 2: healthcheck.notrack: takes a `sourceAddress` that nothing else uses, "
+		  "and "
+		  "it is that of `nodeAddress`: add an address of its own to this machine" },
 		{ "quotas: {targets: 1000001}\n",
 		  "line 1: quotas.targets: 1000001 is outside 0 to 1000000" },
 		{ "quotas:\n  namespaces:\n  - {targets: 5}\n",

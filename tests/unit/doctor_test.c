@@ -215,6 +215,14 @@ static void tables_that_are_too_small(void **state)
 		  "each: 1750000 of 262144");
 	f.check_interval_ms = 0;
 	finds(&f, NULL);
+	assert_int_equal(addr_parse("192.0.2.1", &f.picked[IPVS_NOTRACK_V4]), 0);
+	finds(&f, "warning source: 192.0.2.1 of healthcheck.sourceAddress is an address that the "
+		  "kernel picks");
+	f.picked[IPVS_NOTRACK_V4].family = 0;
+	assert_int_equal(addr_parse("2001:db8::1", &f.picked[IPVS_NOTRACK_V6]), 0);
+	finds(&f, "give checks an address of their own (ip address add ADDRESS/128 dev DEVICE "
+		  "preferred_lft 0)");
+	f.picked[IPVS_NOTRACK_V6].family = 0;
 	f.dests = 10000;
 	f.conntrack_count = 250000;
 	f.conntrack_max = DOCTOR_UNKNOWN;

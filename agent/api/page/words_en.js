@@ -334,7 +334,7 @@ export default {
 
 	'notrack.off': 'off',
 	'notrack.waiting': 'waiting for servers',
-	'notrack.canary': 'on trial',
+	'notrack.trial': 'on trial',
 	'notrack.all': 'all',
 	'notrack.refused': 'refused',
 

@@ -334,7 +334,7 @@ export default {
 
 	'notrack.off': '关闭',
 	'notrack.waiting': '等待服务器',
-	'notrack.canary': '试行中',
+	'notrack.trial': '试行中',
 	'notrack.all': '全部',
 	'notrack.refused': '已拒绝',
 
