@@ -475,6 +475,41 @@ static void http_asks_again_on_the_same_connection(void **state)
 	check_unref(c);
 }
 
+/*
+ * As a server whose library does not set TCP_NODELAY: what is small waits until what was sent before is
+ * acknowledged. A client that holds that back takes 40 ms at least, each time.
+ */
+static void an_answer_in_pieces_does_not_wait(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = reusing_check(PROBES);
+	struct hc_outcome out = { 0 };
+	struct hc_probe p;
+	char question[2048];
+	int fd = http_accept(g, &p, c, question, sizeof(question));
+	int quick = 0;
+
+	c->match = xstrdup("hi");
+	for (int i = 1; i < PROBES && quick < 20; i++) {
+		mono_t begin = clock_mono(&clock_system);
+
+		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+		say(fd, "h");
+		say(fd, "i");
+		while (!turn(g, &p, &out))
+			;
+		quick += mono_sub_ms(clock_mono(&clock_system), begin) < QUICK_MS;
+		assert_int_equal(out.reason, HC_REASON_OK);
+		assert_true(hc_probe_keep(&p, &g->io));
+		assert_false(hc_probe_resume(&p, &g->io, NULL, 77, &out));
+		hear_question(fd, false);
+	}
+	assert_int_equal(quick, 20);
+	hc_probe_stop(&p, &g->io);
+	close(fd);
+	check_unref(c);
+}
+
 static void end_by(int fd, bool reset)
 {
 	static const struct linger by_reset = { 1, 0 };
@@ -842,6 +877,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(http_tells_a_reset_from_an_answer, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(http_asks_again_on_the_same_connection, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(an_answer_in_pieces_does_not_wait, ground_up,
 						ground_down),
 		cmocka_unit_test_setup_teardown(
 			a_connection_that_is_over_wakes_nobody_and_is_replaced, ground_up,
