@@ -179,7 +179,7 @@ result $? "without the agent it says so" "$run/said"
 
 # --- and a configuration that would not do what it says ---
 
-sed -i '$ahealthcheck: {sourceAddress: [10.100.1.1], notrack: true}' "$run/parasaus.yaml"
+echo 'healthcheck: {sourceAddress: [10.100.1.1], notrack: true}' >>"$run/parasaus.yaml"
 finds "checks that would take tracking from others" warning source '10.100.1.1 of healthcheck.sourceAddress'
 ip -n "$net-director" address add 10.100.1.9/32 dev lan0
 sed -i 's/sourceAddress: .10.100.1.1./sourceAddress: [10.100.1.9]/' "$run/parasaus.yaml"
