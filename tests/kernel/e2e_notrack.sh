@@ -31,7 +31,8 @@ agent_with() {
 }
 tracked() { in_box director sysctl -n net.netfilter.nf_conntrack_count; }
 tracked_at_least() { [ "$(tracked)" -ge "$1" ]; }
-tracked_none() { [ "$(tracked)" = 0 ]; }
+# Of a probe that is under way when tracking ends, its end is not seen.
+tracked_few() { [ "$(tracked)" -le "$servers" ]; }
 is() { [ "$(status .notrack.ipv4)" = "$1" ]; }
 probes_over() { [ "$(status .probing.probes)" -gt "$1" ]; }
 trials() { grep -c 'not tracked, as a trial' "$run/agent.log" || true; }
@@ -91,10 +92,10 @@ before=$(trials)
 agent_with true
 check "no probe is tracked" wait_for 60 is all
 equal "after a trial" $((before + 1)) "$(trials)"
-check "and the table of connections runs empty" wait_for 60 tracked_none
+check "and the table of connections runs empty" wait_for 60 tracked_few
 probes=$(status .probing.probes)
 check "while probes go on" wait_for 30 probes_over $((probes + servers * 10))
-equal "nothing is tracked" 0 "$(tracked)"
+at_most "nothing is tracked, but what was under way" "$servers" "$(tracked)"
 note "figure notrack.tracked_with $(tracked) of $servers servers"
 check "all servers are in" all_serve
 server_kill s1
@@ -102,7 +103,7 @@ check "a server that dies is out" wait_for 20 has_weight "$frontend" 10.100.1.11
 server_start s1 10.100.1.11:8080
 check "and back" wait_for 20 all_serve
 check "it goes on so, or again" wait_for 60 is all
-check "and what was tracked in doubt runs out" wait_for 60 tracked_none
+check "and what was tracked in doubt runs out" wait_for 60 tracked_few
 
 # --- a restart -------------------------------------------------------------------------------
 
@@ -114,7 +115,7 @@ check "it is synced" agent_synced
 check "no probe is tracked" wait_for 20 is all
 check "and all are made" wait_for 20 probes_over $((servers * 5))
 equal "without another trial" "$before" "$(trials)"
-equal "nothing was tracked meanwhile" 0 "$(tracked)"
+at_most "nothing was tracked meanwhile, but what was under way" "$servers" "$(tracked)"
 
 # --- a firewall that comes later ---------------------------------------------------------------
 
