@@ -57,7 +57,7 @@ static void the_text_is_one_that_scrapers_take(void **state)
 		{ "parasaus_probe_loop_lag_max_seconds", "0.031" },
 		{ "parasaus_probes_deferred_total", "12" },
 		{ "parasaus_targets_over_quota", "17" },
-		{ "parasaus_notrack{family=\"ipv4\",state=\"canary\"}", "1" },
+		{ "parasaus_notrack{family=\"ipv4\",state=\"trial\"}", "1" },
 		{ "parasaus_notrack{family=\"ipv4\",state=\"all\"}", "0" },
 		{ "parasaus_notrack{family=\"ipv6\",state=\"refused\"}", "1" },
 		{ "parasaus_probes_wanted_per_second", "2500" },
