@@ -17,12 +17,19 @@ export class Dialog extends Component {
 			this.dialog.close();
 	}
 
-	shut() {
+	/** `then` is called once it is gone: the browser says so later, and whoever shows another one before loses that. */
+	shut(then) {
+		this.then = then;
 		this.dialog.close();
 	}
 
-	render({ title, onClose, size, children }) {
-		return html`<dialog ref=${(e) => { this.dialog = e; }} class=${'sheet ' + (size || '')} onClose=${onClose} aria-label=${title}>
+	closed = () => {
+		this.props.onClose();
+		this.then?.();
+	};
+
+	render({ title, size, children }) {
+		return html`<dialog ref=${(e) => { this.dialog = e; }} class=${'sheet ' + (size || '')} onClose=${this.closed} aria-label=${title}>
 			<div class="sheet-head"><h2>${title}</h2><span class="space"></span>
 				<button type="button" class="quiet" aria-label=${t('close')} onClick=${() => this.shut()}>✕</button></div>
 			${children}</dialog>`;

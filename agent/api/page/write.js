@@ -63,8 +63,8 @@ export class Write extends Component {
 			document.querySelector('.sheet-foot .main')?.focus();
 	}
 
-	shut() {
-		this.dialog.shut();
+	shut(then) {
+		this.dialog.shut(then);
 	}
 
 	/** Once what was looked at is no longer what is asked for, it is to be looked at again. */
@@ -186,7 +186,7 @@ export class Write extends Component {
 
 		return html`<div class="sheet-body" role="status">${after(this.state.done)}</div>
 			<div class="sheet-foot"><span class="space"></span>
-				${onUndo && html`<button type="button" onClick=${() => { this.shut(); onUndo(); }}>${t('undo')}</button>`}
+				${onUndo && html`<button type="button" onClick=${() => this.shut(onUndo)}>${t('undo')}</button>`}
 				<button type="button" class="main" onClick=${() => this.shut()}>${t('close')}</button></div>`;
 	}
 
