@@ -37,6 +37,27 @@ static void check_ours(const struct ipvs_ours_list *l)
 	}
 }
 
+/* What either end makes of the body; the same bytes may be both. */
+static bool check_paths(struct wire *body)
+{
+	struct wire again = *body;
+	struct ipvs_paths_result result;
+	struct ipvs_paths paths;
+	bool ok;
+
+	wire_ipvs_paths_result(&again, &result);
+	assert(result.error <= 0 && memchr(result.text, '\0', sizeof(result.text)));
+	wire_ipvs_paths(body, &paths);
+	ok = wire_end(body);
+	assert(paths.count <= IPVS_PATHS_MAX && (!body->bad || !paths.items));
+	for (size_t i = 0; i < paths.count; i++) {
+		assert(paths.items[i].number < IPVS_PATHS_MAX);
+		assert(i == 0 || paths.items[i - 1].number < paths.items[i].number);
+	}
+	ipvs_paths_done(&paths);
+	return ok || wire_end(&again);
+}
+
 static bool message(void *arg, uint16_t type, struct wire *body)
 {
 	struct receiver *to = arg;
@@ -72,6 +93,8 @@ static bool message(void *arg, uint16_t type, struct wire *body)
 		for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++)
 			assert(notrack.parts[i].count <= IPVS_NOTRACK_SOME_MAX);
 		return wire_end(body);
+	case IPVS_MSG_PATHS:
+		return check_paths(body);
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
 		return wire_end(body);
