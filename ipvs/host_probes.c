@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ipvs/host_probes.h"
 
-#include <linux/netfilter.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "agent/base/xalloc.h"
-#include "ipvs/host_nft.h"
-#include "ipvs/host_nftables.h"
+#include "ipvs/host_shown.h"
 
 struct host_probes {
 	const struct ipvs_config *config;
-	struct host_nft *nft; /* for reading */
-	/* The table as it was made, and what libnftables prints of it: another version may print it in
-	 * other words. NULL: none was made. */
-	char *made, *shown;
+	struct host_shown *table;
 };
 
 /* --- text --- */
@@ -98,39 +92,22 @@ void host_probes_text(const struct ipvs_config *c, const struct ipvs_notrack *n,
 int host_probes_open(const struct ipvs_config *c, struct host_probes **out, struct err *err)
 {
 	struct host_probes *p = xcalloc(1, sizeof(*p));
-	int r = host_nft_open(&p->nft);
+	int r = host_shown_open(HOST_PROBES_TABLE, &p->table, err);
 
 	p->config = c;
-	if (r < 0) {
+	if (r < 0)
 		host_probes_close(p);
-		return err_set(err, r, "netfilter socket: %s", strerror(-r));
-	}
-	*out = p;
-	return 0;
+	else
+		*out = p;
+	return r;
 }
 
 void host_probes_close(struct host_probes *p)
 {
 	if (!p)
 		return;
-	host_nft_close(p->nft);
-	free(p->made);
-	free(p->shown);
+	host_shown_close(p->table);
 	free(p);
-}
-
-/* *out: the caller's; "" where there is no table. */
-static int list(struct host_probes *p, char **out, struct err *err)
-{
-	bool there = false;
-	int r = host_nft_has_table(p->nft, NFPROTO_INET, HOST_PROBES_TABLE, &there);
-
-	if (r < 0)
-		return err_set(err, r, "nftables: %s", strerror(-r));
-	if (there)
-		return host_nftables_run("list table inet " HOST_PROBES_TABLE "\n", out, err);
-	*out = xstrdup("");
-	return 0;
 }
 
 static bool is_text_of(const struct host_probes *p, const char *listed,
@@ -139,15 +116,13 @@ static bool is_text_of(const struct host_probes *p, const char *listed,
 	CLEANUP(buf_done) struct buf text = { 0 };
 
 	host_probes_text(p->config, n, &text);
-	if (p->made && strcmp(p->made, buf_cstr(&text)) == 0)
-		return host_nftables_same(listed, p->shown);
-	return host_nftables_same(listed, buf_cstr(&text));
+	return host_shown_is(p->table, listed, buf_cstr(&text));
 }
 
 int host_probes_read(struct host_probes *p, struct ipvs_notrack *out, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *listed = NULL;
-	int r = list(p, &listed, err);
+	int r = host_shown_list(p->table, &listed, err);
 
 	*out = (struct ipvs_notrack){ 0 };
 	if (r < 0)
@@ -168,48 +143,16 @@ int host_probes_read(struct host_probes *p, struct ipvs_notrack *out, struct err
 	return 0;
 }
 
-/* What it is printed as is known from here on. */
-static int remember(struct host_probes *p, const char *made, struct err *err)
-{
-	char *shown = NULL;
-	int r = *made ? list(p, &shown, err) : 0;
-
-	free(p->made);
-	free(p->shown);
-	p->made = shown ? xstrdup(made) : NULL;
-	p->shown = shown;
-	return r;
-}
-
 int host_probes_make(struct host_probes *p, const struct ipvs_notrack *n, bool *out_wrote,
 		     struct err *err)
 {
-	CLEANUP(xfree_ptr) char *listed = NULL;
-	CLEANUP(buf_done) struct buf commands = { 0 };
 	CLEANUP(buf_done) struct buf text = { 0 };
-	int r = list(p, &listed, err);
 
-	*out_wrote = false;
-	if (r < 0 || is_text_of(p, listed, n))
-		return r;
 	host_probes_text(p->config, n, &text);
-	if (*listed)
-		buf_str(&commands, "delete table inet " HOST_PROBES_TABLE "\n");
-	buf_str(&commands, buf_cstr(&text));
-	r = host_nftables_run(buf_cstr(&commands), NULL, err);
-	if (r < 0)
-		return r;
-	*out_wrote = true;
-	return remember(p, buf_cstr(&text), err);
+	return host_shown_make(p->table, buf_cstr(&text), out_wrote, err);
 }
 
 int host_probes_delete(struct host_probes *p, bool *out_existed, struct err *err)
 {
-	int r = host_nft_has_table(p->nft, NFPROTO_INET, HOST_PROBES_TABLE, out_existed);
-
-	if (r < 0)
-		return err_set(err, r, "nftables: %s", strerror(-r));
-	if (!*out_existed)
-		return 0;
-	return host_nftables_run("delete table inet " HOST_PROBES_TABLE "\n", NULL, err);
+	return host_shown_delete(p->table, out_existed, err);
 }
