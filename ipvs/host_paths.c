@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ipvs/host_paths.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "agent/base/xalloc.h"
+#include "ipvs/host_shown.h"
+
+/* The paths of one family, in the order in which nftables prints what is keyed by that address. */
+struct entry {
+	const struct addr *addr;
+	const struct ipvs_path *path;
+};
+
+struct entries {
+	const char *ip; /* of the family */
+	struct entry *v;
+	size_t count;
+};
+
+static int entry_cmp(const void *a, const void *b)
+{
+	const struct entry *x = a;
+	const struct entry *y = b;
+	int c = addr_cmp(x->addr, y->addr);
+
+	if (c == 0)
+		c = x->path->to.port - y->path->to.port;
+	return c ? c : x->path->number - y->path->number;
+}
+
+enum side { SERVER, VIP };
+
+static struct entries entries_of(const struct ipvs_paths *p, uint8_t family, enum side key)
+{
+	struct entries e = { family == AF_INET ? "ip" : "ip6", NULL, 0 };
+
+	e.v = xreallocarray(NULL, p->count + 1, sizeof(*e.v));
+	for (size_t i = 0; i < p->count; i++) {
+		const struct ipvs_path *path = &p->items[i];
+
+		if (path->vip.family == family)
+			e.v[e.count++] =
+				(struct entry){ key == SERVER ? &path->to.addr : &path->vip, path };
+	}
+	qsort(e.v, e.count, sizeof(*e.v), entry_cmp);
+	return e;
+}
+
+static void entries_done(struct entries *e)
+{
+	free(e->v);
+}
+
+/* --- text --- */
+
+typedef void put_value_fn(const struct ipvs_path *p, struct buf *out);
+
+static void put_mark(const struct ipvs_path *p, struct buf *out)
+{
+	buf_printf(out, " : 0x%08x", ipvs_path_mark(p));
+}
+
+static void put_vip(const struct ipvs_path *p, struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	buf_printf(out, " : %s", addr_text(&p->vip, text));
+}
+
+static void put_server(const struct ipvs_path *p, struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	buf_printf(out, " : %s", addr_text(&p->to.addr, text));
+}
+
+static void put_nothing(const struct ipvs_path *p, struct buf *out)
+{
+	(void)p;
+	(void)out;
+}
+
+static void put_elements(const struct entries *e, put_value_fn *put, struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	buf_str(out, " {");
+	for (size_t i = 0; i < e->count; i++) {
+		buf_printf(out, "%s %s . %u . %u", i ? "," : "", addr_text(e->v[i].addr, text),
+			   e->v[i].path->to.port, ipvs_path_port(e->v[i].path));
+		put(e->v[i].path, out);
+	}
+	buf_str(out, " }");
+}
+
+static void put_forth(const struct entries *e, struct buf *out)
+{
+	buf_printf(out, "\t\tmeta mark set %s daddr . tcp dport . tcp sport map", e->ip);
+	put_elements(e, put_mark, out);
+	buf_printf(out, "\n\t\t%s daddr set %s daddr . tcp dport . tcp sport map", e->ip, e->ip);
+	put_elements(e, put_vip, out);
+	buf_str(out, "\n");
+}
+
+static void put_back(const struct entries *e, struct buf *out)
+{
+	buf_printf(out, "\t\t%s saddr set %s saddr . tcp sport . tcp dport map", e->ip, e->ip);
+	put_elements(e, put_server, out);
+	buf_str(out, "\n");
+}
+
+static void put_unknown(const struct entries *e, struct buf *out)
+{
+	buf_printf(out, "\t\t%s saddr . tcp sport . tcp dport", e->ip);
+	put_elements(e, put_nothing, out);
+	buf_str(out, " notrack\n");
+}
+
+typedef void put_rules_fn(const struct entries *e, struct buf *out);
+
+#define PORTS "61000-61999"
+_Static_assert(IPVS_PATH_PORT == 61000 && IPVS_PATHS_MAX == 1000, "PORTS");
+
+/* A chain at a hook, and the one to which it sends TCP of the ports of paths. */
+static const struct part {
+	const char *hook_chain, *hook, *match;
+	const char *chain;
+	enum side key;
+	put_rules_fn *put;
+} parts[] = {
+	{ "output", "output priority -150", "sport " PORTS, "forth", SERVER, put_forth },
+	{ "prerouting", "prerouting priority -310", "dport " PORTS, "back", VIP, put_back },
+	{ "tracked", "prerouting priority -199", "dport " PORTS " ct state invalid", "unknown",
+	  SERVER, put_unknown },
+};
+
+static void put_part(const struct ipvs_paths *p, const struct part *part, struct buf *out)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+	buf_printf(out,
+		   "\n\tchain %s {\n"
+		   "\t\ttype filter hook %s; policy accept;\n"
+		   "\t\ttcp %s jump %s\n"
+		   "\t}\n"
+		   "\n\tchain %s {\n",
+		   part->hook_chain, part->hook, part->match, part->chain, part->chain);
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(entries_done) struct entries e = entries_of(p, families[i], part->key);
+
+		if (e.count)
+			part->put(&e, out);
+	}
+	buf_str(out, "\t}\n");
+}
+
+void host_paths_text(const struct ipvs_paths *p, struct buf *out)
+{
+	if (!p->count)
+		return;
+	buf_str(out, "table inet " HOST_PATHS_TABLE " {\n"
+		     "\tcomment \"written by parasausd, which undoes changes\"\n");
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		put_part(p, &parts[i], out);
+	buf_str(out, "}\n");
+}
+
+/* --- the kernel --- */
+
+int host_paths_open(struct host_shown **out, struct err *err)
+{
+	return host_shown_open(HOST_PATHS_TABLE, out, err);
+}
