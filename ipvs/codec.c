@@ -60,13 +60,20 @@ static uint8_t *put_key(uint8_t *p, const struct endpoint *key)
 	return put_u16(p, IPVS_SVC_ATTR_PORT, htons(key->port));
 }
 
+static uint8_t *put_mark(uint8_t *p, uint8_t family, uint32_t mark)
+{
+	p = put_u16(p, IPVS_SVC_ATTR_AF, family);
+	return put_u32(p, IPVS_SVC_ATTR_FWMARK, mark);
+}
+
 static uint8_t *put_service(uint8_t *p, const struct ipvs_op *op)
 {
 	/* All flags but "hashed", which is the kernel's own. */
 	const struct ip_vs_flags flags = { .flags = op->flags, .mask = IPVS_FLAGS_ALL };
 	uint8_t *nest = p;
 
-	p = put_key(p + NLA_HDRLEN, &op->key);
+	p += NLA_HDRLEN;
+	p = op->mark ? put_mark(p, op->key.addr.family, op->mark) : put_key(p, &op->key);
 	if (op->kind == IPVS_NEW_SERVICE || op->kind == IPVS_SET_SERVICE) {
 		p = put(p, IPVS_SVC_ATTR_SCHED_NAME, op->scheduler,
 			strnlen(op->scheduler, sizeof(op->scheduler) - 1) + 1);
@@ -152,6 +159,24 @@ size_t ipvs_encode_get(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uin
 		       const struct endpoint *key)
 {
 	uint8_t *p = put_key(out + HEADER_LEN + NLA_HDRLEN, key);
+
+	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
+	return put_header(out, p, genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
+}
+
+size_t ipvs_encode_dump_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+			     uint8_t family, uint32_t mark)
+{
+	uint8_t *p = put_mark(out + HEADER_LEN + NLA_HDRLEN, family, mark);
+
+	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
+	return put_header(out, p, genl, seq, NLM_F_DUMP, IPVS_CMD_GET_DEST);
+}
+
+size_t ipvs_encode_get_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+			    uint8_t family, uint32_t mark)
+{
+	uint8_t *p = put_mark(out + HEADER_LEN + NLA_HDRLEN, family, mark);
 
 	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
 	return put_header(out, p, genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
@@ -290,13 +315,25 @@ static struct addr get_addr(struct attributes *a, unsigned type, uint16_t family
 	return addr;
 }
 
+/* What it is by, key or mark, is read by the caller, who looks at a->bad then. */
+static void get_service(struct attributes *a, struct ipvs_service *out)
+{
+	size_t len = a->len[IPVS_SVC_ATTR_SCHED_NAME];
+	struct ip_vs_flags flags = { 0 };
+
+	get(a, IPVS_SVC_ATTR_FLAGS, &flags, sizeof(flags));
+	out->flags = flags.flags & IPVS_FLAGS_ALL;
+	out->timeout = get_u32(a, IPVS_SVC_ATTR_TIMEOUT);
+	out->netmask = get_u32(a, IPVS_SVC_ATTR_NETMASK);
+	get(a, IPVS_SVC_ATTR_SCHED_NAME, out->scheduler,
+	    len < sizeof(out->scheduler) ? len : sizeof(out->scheduler) - 1);
+}
+
 int ipvs_decode_service(const struct ipvs_reply *r, struct ipvs_service *out)
 {
 	struct ipvs_service s = { 0 };
-	struct ip_vs_flags flags = { 0 };
 	struct attributes a;
 	uint16_t family, protocol;
-	size_t len;
 
 	if (split_nest(r, IPVS_CMD_ATTR_SERVICE, &a) < 0)
 		return -EBADMSG;
@@ -306,19 +343,36 @@ int ipvs_decode_service(const struct ipvs_reply *r, struct ipvs_service *out)
 	protocol = get_u16(&a, IPVS_SVC_ATTR_PROTOCOL);
 	s.key.addr = get_addr(&a, IPVS_SVC_ATTR_ADDR, family);
 	s.key.port = ntohs(get_u16(&a, IPVS_SVC_ATTR_PORT));
-	get(&a, IPVS_SVC_ATTR_FLAGS, &flags, sizeof(flags));
-	s.flags = flags.flags & IPVS_FLAGS_ALL;
-	s.timeout = get_u32(&a, IPVS_SVC_ATTR_TIMEOUT);
-	s.netmask = get_u32(&a, IPVS_SVC_ATTR_NETMASK);
-	len = a.len[IPVS_SVC_ATTR_SCHED_NAME];
-	get(&a, IPVS_SVC_ATTR_SCHED_NAME, s.scheduler,
-	    len < sizeof(s.scheduler) ? len : sizeof(s.scheduler) - 1);
+	get_service(&a, &s);
 	if (a.bad)
 		return -EBADMSG;
 	if (protocol > UINT8_MAX || !protocol_is_served((uint8_t)protocol))
 		return -EOPNOTSUPP;
 	s.key.protocol = (uint8_t)protocol;
 	*out = s;
+	return 0;
+}
+
+int ipvs_decode_marked_service(const struct ipvs_reply *r, struct ipvs_service *out,
+			       uint32_t *out_mark)
+{
+	struct ipvs_service s = { 0 };
+	struct attributes a;
+	uint16_t family;
+	uint32_t mark;
+
+	if (split_nest(r, IPVS_CMD_ATTR_SERVICE, &a) < 0)
+		return -EBADMSG;
+	if (!a.at[IPVS_SVC_ATTR_FWMARK])
+		return -EOPNOTSUPP;
+	mark = get_u32(&a, IPVS_SVC_ATTR_FWMARK);
+	family = get_u16(&a, IPVS_SVC_ATTR_AF);
+	get_service(&a, &s);
+	if (a.bad || (family != AF_INET && family != AF_INET6))
+		return -EBADMSG;
+	s.key.addr.family = (uint8_t)family;
+	*out = s;
+	*out_mark = mark;
 	return 0;
 }
 

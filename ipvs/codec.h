@@ -28,6 +28,11 @@ size_t ipvs_encode_dump(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, ui
 /* A request for one service. */
 size_t ipvs_encode_get(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 		       const struct endpoint *key);
+/* The same two for the service of a firewall mark. */
+size_t ipvs_encode_dump_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+			     uint8_t family, uint32_t mark);
+size_t ipvs_encode_get_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
+			    uint8_t family, uint32_t mark);
 
 enum ipvs_reply_kind {
 	IPVS_REPLY_ACK,	 /* how the command `seq` ended: error */
@@ -51,6 +56,9 @@ MUST_CHECK int ipvs_reply_next(const uint8_t **at, size_t *left, struct ipvs_rep
  * place in a table, by firewall mark or of a protocol other than TCP and UDP.
  */
 MUST_CHECK int ipvs_decode_service(const struct ipvs_reply *r, struct ipvs_service *out);
+/* The other way round: -EOPNOTSUPP if it is not of a mark. Its key has the family alone. */
+MUST_CHECK int ipvs_decode_marked_service(const struct ipvs_reply *r, struct ipvs_service *out,
+					  uint32_t *out_mark);
 /* `family` is the service's: older kernels leave a destination's out. */
 MUST_CHECK int ipvs_decode_dest(const struct ipvs_reply *r, uint8_t family, struct ipvs_dest *out,
 				uint64_t *out_connections);

@@ -33,6 +33,8 @@ enum ipvs_op_kind {
 struct ipvs_op {
 	enum ipvs_op_kind kind;
 	struct endpoint key;
+	uint32_t
+		mark; /* not 0: of the service of this firewall mark, and of `key` the family counts */
 	/* NEW_SERVICE and SET_SERVICE */
 	char scheduler[IPVS_SCHEDULER_MAX];
 	uint32_t flags;

@@ -190,6 +190,18 @@ int ipvs_netlink_get(struct ipvs_netlink *n, const struct endpoint *key)
 	return ask(n, ipvs_encode_get(n->batch, n->genl, ++n->seq, key));
 }
 
+int ipvs_netlink_dump_mark(struct ipvs_netlink *n, uint8_t family, uint32_t mark)
+{
+	forget_dump(n);
+	return ask(n, ipvs_encode_dump_mark(n->batch, n->genl, ++n->seq, family, mark));
+}
+
+int ipvs_netlink_get_mark(struct ipvs_netlink *n, uint8_t family, uint32_t mark)
+{
+	forget_dump(n);
+	return ask(n, ipvs_encode_get_mark(n->batch, n->genl, ++n->seq, family, mark));
+}
+
 int ipvs_netlink_dump_next(struct ipvs_netlink *n, ipvs_netlink_data_fn *fn, void *arg)
 {
 	const uint8_t *at = n->chunk;

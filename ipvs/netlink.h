@@ -27,6 +27,9 @@ typedef void ipvs_netlink_data_fn(void *arg, const struct ipvs_reply *r);
 MUST_CHECK int ipvs_netlink_dump(struct ipvs_netlink *n, const struct endpoint *key);
 /* Ask for one service; its answer is read as a dump of one. -ESRCH: there is none. */
 MUST_CHECK int ipvs_netlink_get(struct ipvs_netlink *n, const struct endpoint *key);
+/* The same two for the service of a firewall mark. */
+MUST_CHECK int ipvs_netlink_dump_mark(struct ipvs_netlink *n, uint8_t family, uint32_t mark);
+MUST_CHECK int ipvs_netlink_get_mark(struct ipvs_netlink *n, uint8_t family, uint32_t mark);
 /* The next chunk. 1: there is more, 0: the dump is over. */
 MUST_CHECK int ipvs_netlink_dump_next(struct ipvs_netlink *n, ipvs_netlink_data_fn *fn, void *arg);
 

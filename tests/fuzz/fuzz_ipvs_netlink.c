@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ipvs_dest_stats stats;
 	struct ipvs_counters counters;
 	uint64_t connections;
+	uint32_t mark;
 
 	while (ipvs_reply_next(&data, &size, &r) == 1) {
 		assert(r.error <= 0 && r.error >= -4095);
@@ -23,6 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			assert(memchr(s.scheduler, '\0', sizeof(s.scheduler)));
 			assert(!(s.flags & ~(uint32_t)IPVS_FLAGS_ALL));
 			assert(s.dest_count == 0 && !s.dests);
+		}
+		if (ipvs_decode_marked_service(&r, &s, &mark) == 0) {
+			assert(memchr(s.scheduler, '\0', sizeof(s.scheduler)));
+			assert(s.key.addr.family == AF_INET || s.key.addr.family == AF_INET6);
 		}
 		if (ipvs_decode_dest(&r, AF_INET6, &d, &connections) == 0)
 			assert(d.addr.family == AF_INET || d.addr.family == AF_INET6);

@@ -230,6 +230,44 @@ static void firewall_marks_and_other_protocols_are_told_apart(void **state)
 	assert_int_equal(ipvs_decode_service(&r, &s), -EOPNOTSUPP);
 }
 
+static void marked_service_reply(struct reply_text *t, uint16_t family, uint32_t mark)
+{
+	const struct ip_vs_flags flags = { 2, ~0U };
+
+	begin_reply(t, IPVS_CMD_ATTR_SERVICE);
+	add_u16(t, IPVS_SVC_ATTR_AF, family);
+	add_u32(t, IPVS_SVC_ATTR_FWMARK, mark);
+	add(t, IPVS_SVC_ATTR_SCHED_NAME, "rr", 3);
+	add(t, IPVS_SVC_ATTR_FLAGS, &flags, sizeof(flags));
+	add_u32(t, IPVS_SVC_ATTR_TIMEOUT, 0);
+	add_u32(t, IPVS_SVC_ATTR_NETMASK, 128);
+	end_reply(t);
+}
+
+static void a_service_of_a_mark_is_read(void **state)
+{
+	struct reply_text t;
+	struct ipvs_reply r;
+	struct ipvs_service s;
+	uint32_t mark;
+
+	(void)state;
+	marked_service_reply(&t, AF_INET6, 0x50610007);
+	assert_int_equal(next(&t, &r), 1);
+	assert_int_equal(ipvs_decode_marked_service(&r, &s, &mark), 0);
+	assert_int_equal(mark, 0x50610007);
+	assert_int_equal(s.key.addr.family, AF_INET6);
+	assert_string_equal(s.scheduler, "rr");
+	assert_int_equal(s.flags, 0);
+	assert_int_equal(s.netmask, 128);
+	marked_service_reply(&t, AF_UNIX, 0x50610007);
+	assert_int_equal(next(&t, &r), 1);
+	assert_int_equal(ipvs_decode_marked_service(&r, &s, &mark), -EBADMSG);
+	service_reply(&t);
+	assert_int_equal(next(&t, &r), 1);
+	assert_int_equal(ipvs_decode_marked_service(&r, &s, &mark), -EOPNOTSUPP);
+}
+
 /* Cut anywhere it is an error, and nothing past the end is read (the buffers are exact). */
 static void replies_cut_short_are_refused(void **state)
 {
@@ -376,6 +414,35 @@ static void a_new_destination_is_these_bytes(void **state)
 	assert_memory_equal(data, expected, sizeof(expected));
 }
 
+static void commands_for_a_mark_are_these_bytes(void **state)
+{
+	static const uint8_t removal[] = {
+		/* length, family, REQUEST and ACK, number, port 0; DEL_SERVICE, version 1 */
+		40, 0, 0, 0, 0x1c, 0, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0,
+		/* service: AF_INET6, mark */
+		20, 0, 1, 0x80, 6, 0, 1, 0, 10, 0, 0, 0, 8, 0, 5, 0, 7, 0, 0x61, 0x50
+	};
+	const struct ipvs_op op = { .kind = IPVS_DEL_SERVICE,
+				    .key.addr.family = AF_INET6,
+				    .mark = 0x50610007 };
+	uint8_t data[IPVS_MESSAGE_SIZE];
+	uint8_t expected[sizeof(removal)];
+
+	(void)state;
+	assert_int_equal(ipvs_encode_op(data, 0x1c, 1, true, &op), sizeof(removal));
+	assert_memory_equal(data, removal, sizeof(removal));
+	/* The same service, asked for. */
+	memcpy(expected, removal, sizeof(removal));
+	expected[16] = IPVS_CMD_GET_SERVICE;
+	assert_int_equal(ipvs_encode_get_mark(data, 0x1c, 1, AF_INET6, op.mark), sizeof(expected));
+	assert_memory_equal(data, expected, sizeof(expected));
+	expected[16] = IPVS_CMD_GET_DEST;
+	expected[6] = NLM_F_REQUEST;
+	expected[7] = NLM_F_DUMP >> 8;
+	assert_int_equal(ipvs_encode_dump_mark(data, 0x1c, 1, AF_INET6, op.mark), sizeof(expected));
+	assert_memory_equal(data, expected, sizeof(expected));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -383,11 +450,13 @@ int main(void)
 		cmocka_unit_test(a_destination_is_read),
 		cmocka_unit_test(what_was_counted_is_read),
 		cmocka_unit_test(firewall_marks_and_other_protocols_are_told_apart),
+		cmocka_unit_test(a_service_of_a_mark_is_read),
 		cmocka_unit_test(replies_cut_short_are_refused),
 		cmocka_unit_test(an_answer_is_taken_apart),
 		cmocka_unit_test(commands_are_bounded_and_aligned_and_carry_their_number),
 		cmocka_unit_test(a_question_for_one_service_asks_for_its_end_as_well),
 		cmocka_unit_test(a_new_destination_is_these_bytes),
+		cmocka_unit_test(commands_for_a_mark_are_these_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
