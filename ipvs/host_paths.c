@@ -130,7 +130,7 @@ static const struct part {
 	enum side key;
 	put_rules_fn *put;
 } parts[] = {
-	{ "output", "output priority -150", "sport " PORTS, "forth", SERVER, put_forth },
+	{ "output", "output priority -99", "sport " PORTS, "forth", SERVER, put_forth },
 	{ "prerouting", "prerouting priority -310", "dport " PORTS, "back", VIP, put_back },
 	{ "tracked", "prerouting priority -199", "dport " PORTS " ct state invalid", "unknown",
 	  SERVER, put_unknown },

@@ -2,8 +2,8 @@
 /*
  * The nftables table `inet parasaus-paths`, by which probes go by a VIP (paths.h). It is there only
  * while there are paths, and looks at TCP alone, of the ports of paths alone:
- *   output      after connection tracking and before IPVS, a packet of a path gets its mark and the VIP
- *               as its destination
+ *   output      after connection tracking and translation, right before IPVS (-98), a packet of a path
+ *               gets its mark and the VIP as its destination
  *   prerouting  before connection tracking, an answer from the VIP gets the server's address as its
  *               source, so that the socket, connection tracking and the check of the reverse path see
  *               that server alone

@@ -31,15 +31,15 @@ static void assert_text(struct ipvs_path *items, size_t count, const char *want)
 	assert_string_equal(buf_cstr(&out), want);
 }
 
-#define TABLE                                                         \
-	"table inet parasaus-paths {\n"                               \
-	"\tcomment \"written by parasausd, which undoes changes\"\n"  \
-	"\n"                                                          \
-	"\tchain output {\n"                                          \
-	"\t\ttype filter hook output priority -150; policy accept;\n" \
-	"\t\ttcp sport 61000-61999 jump forth\n"                      \
-	"\t}\n"                                                       \
-	"\n"                                                          \
+#define TABLE                                                        \
+	"table inet parasaus-paths {\n"                              \
+	"\tcomment \"written by parasausd, which undoes changes\"\n" \
+	"\n"                                                         \
+	"\tchain output {\n"                                         \
+	"\t\ttype filter hook output priority -99; policy accept;\n" \
+	"\t\ttcp sport 61000-61999 jump forth\n"                     \
+	"\t}\n"                                                      \
+	"\n"                                                         \
 	"\tchain forth {\n"
 #define BACK                                                              \
 	"\t}\n"                                                           \
