@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * IPVS's side of paths (paths.h): a virtual service by the mark of each, with its server as the only
+ * destination. Marks of paths are ours alone; services of others are not looked at.
+ *
+ * Each is asked for by its mark, since a list of all services would be long. Blocks; never logs.
+ */
+#ifndef IPVS_PATH_SERVICES_H
+#define IPVS_PATH_SERVICES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/attr.h"
+#include "agent/base/err.h"
+#include "ipvs/kernel.h"
+#include "ipvs/paths.h"
+
+#define PATH_OPS_MAX 3
+
+/*
+ * The commands that make the service of a path what it should be; `have` is what the kernel holds of
+ * that mark, NULL: nothing. Returns how many; 0: it is right. Pure.
+ */
+size_t path_service_plan(const struct ipvs_path *p, const struct ipvs_service *have,
+			 struct ipvs_op out[static PATH_OPS_MAX]);
+
+struct path_services;
+
+struct path_services *path_services_new(void);	  /* asks the kernel for nothing */
+void path_services_free(struct path_services *s); /* NULL is fine */
+
+/*
+ * Make those of all paths what they should be, and take away the others: what an earlier process left
+ * the first time, then what was made since. *out_writes counts what it took, also where it fails.
+ */
+MUST_CHECK int path_services_make(struct path_services *s, const struct ipvs_paths *p,
+				  uint64_t *out_writes, struct err *err);
+/* All that there are go; `removed` is told of each. Without IPVS there are none. */
+typedef void path_service_removed_fn(void *arg, uint32_t mark, uint8_t family);
+MUST_CHECK int path_services_delete(path_service_removed_fn *removed, void *arg, struct err *err);
+
+#endif
