@@ -344,6 +344,7 @@ static bool audit_piece(void *arg)
 		return true;
 	report(r);
 	ipvs_timeouts_check(r, true);
+	ipvs_hosting_paths_check(r);
 	r->audit_work = 0;
 	ipvs_audit_arm(r);
 	return false;

@@ -172,7 +172,7 @@ static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum 
 }
 
 /* What is written between the two is not heard of. */
-static int begin_writing(struct ipvs_host *h, uint32_t *out_before, struct err *err)
+int host_writing_begin(struct ipvs_host *h, uint32_t *out_before, struct err *err)
 {
 	int r = host_rules_generation(h->rules, out_before);
 
@@ -182,7 +182,7 @@ static int begin_writing(struct ipvs_host *h, uint32_t *out_before, struct err *
 	return 0;
 }
 
-static void end_writing(struct ipvs_host *h, uint32_t before)
+void host_writing_end(struct ipvs_host *h, uint32_t before)
 {
 	uint32_t after = 0;
 
@@ -203,11 +203,11 @@ static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum s
 		any = host_rules_has(c->v[i].part);
 	if (!any)
 		return 0;
-	r = begin_writing(h, &before, err);
+	r = host_writing_begin(h, &before, err);
 	if (r < 0)
 		return r;
 	r = change_rules(h, c, surplus, err);
-	end_writing(h, before);
+	host_writing_end(h, before);
 	return r;
 }
 
@@ -245,11 +245,11 @@ static int write_probes(struct ipvs_host *h, struct err *err)
 
 	if (h->probes_right)
 		return 0;
-	r = begin_writing(h, &before, err);
+	r = host_writing_begin(h, &before, err);
 	if (r < 0)
 		return r;
 	r = host_probes_make(h->probes, &h->notrack, &wrote, err);
-	end_writing(h, before);
+	host_writing_end(h, before);
 	h->writes += wrote;
 	h->probes_right = r == 0;
 	return r;
@@ -347,6 +347,8 @@ static int open_parts(struct ipvs_host *h, struct err *err)
 	if (r == 0)
 		r = host_probes_open(h->config, &h->probes, err);
 	if (r == 0)
+		r = host_via_open(h, err);
+	if (r == 0)
 		r = host_sets_open(&h->sets, err);
 	return r;
 }
@@ -402,6 +404,7 @@ void ipvs_host_free(struct ipvs_host *h)
 	host_proxies_done(&h->proxies);
 	host_sysctls_free(h->sysctls);
 	host_sets_close(h->sets);
+	host_via_close(h);
 	host_probes_close(h->probes);
 	host_rules_close(h->rules);
 	host_routes_close(h->routes);
@@ -455,6 +458,7 @@ int ipvs_host_sync(struct ipvs_host *h, bool prune, uint64_t *out_repairs, struc
 	host_answer_sysctls(h);
 	host_model_touch_all(&h->model);
 	host_keep_first(&first, judge_sources(h, &why), &why);
+	host_keep_first(&first, host_via_write(h, &why), &why);
 	host_keep_first(&first, settle(h, prune ? SURPLUS_REMOVE : SURPLUS_KEEP, &why), &why);
 	host_model_sweep(&h->model);
 	host_tell_fresh(h); /* first: what a link is told of all VIPs counts as told */

@@ -9,6 +9,8 @@
  *             address of an interface; and `arp parasaus`, where the configuration's
  *             `announce` wants silence about VIPs that another machine answers for
  *   probes    the nftables table `inet parasaus-probes` (host_probes.h), as core says
+ *   paths     the nftables table `inet parasaus-paths` (host_paths.h) and virtual services by mark
+ *             (path_services.h), as core says
  *   proxies   a proxy neighbour for each IPv6 VIP on the link of an interface that
  *             this machine answers for (host_proxy.h)
  *   ipsets    for operators' own rules; nothing depends on them (host_set.h)
@@ -30,6 +32,8 @@
 #include "agent/base/err.h"
 #include "agent/base/log.h"
 #include "agent/base/loop.h"
+#include "ipvs/notrack.h"
+#include "ipvs/paths.h"
 #include "ipvs/role.h"
 
 struct ipvs_host;
@@ -80,6 +84,15 @@ MUST_CHECK int ipvs_host_notrack(struct ipvs_host *h, const struct ipvs_notrack 
 				 struct err *err);
 /* What is in force; false: not what it should be, and *out is not written. */
 MUST_CHECK bool ipvs_host_notrack_now(const struct ipvs_host *h, struct ipvs_notrack *out);
+/*
+ * Probes are to go these ways and no others; until this is called nothing is done about those that an
+ * earlier process made. ipvs_host_sync() sees to them, too.
+ */
+MUST_CHECK int ipvs_host_paths(struct ipvs_host *h, const struct ipvs_paths *p, struct err *err);
+/* Others may have changed them: repair that. *out_repairs counts the writes it took. */
+MUST_CHECK int ipvs_host_paths_check(struct ipvs_host *h, uint64_t *out_repairs, struct err *err);
+/* How it went the last time; false: none were told. */
+MUST_CHECK bool ipvs_host_paths_now(const struct ipvs_host *h, struct ipvs_paths_result *out);
 /* Whether the host has an interface of that name. */
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name);
 /*

@@ -7,15 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/base/buf.h"
 #include "agent/base/xalloc.h"
 #include "ipvs/host.h"
+#include "ipvs/host_paths.h"
 #include "ipvs/host_probes.h"
 #include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
 #include "ipvs/host_set.h"
+#include "ipvs/host_shown.h"
+#include "ipvs/path_services.h"
 
 struct route_list {
 	struct host_route_change *v;
@@ -140,14 +144,45 @@ static int remove_probes(const struct ipvs_config *c, ipvs_host_removed_fn *remo
 	return r;
 }
 
-struct set_report {
+static int remove_path_table(ipvs_host_removed_fn *removed, void *arg, struct err *err)
+{
+	struct host_shown *table = NULL;
+	bool existed = false;
+	int r = host_paths_open(&table, err);
+
+	if (r == 0)
+		r = host_shown_delete(table, &existed, err);
+	if (r == 0 && existed)
+		removed(arg, "nftables table inet " HOST_PATHS_TABLE);
+	host_shown_close(table);
+	return r;
+}
+
+struct report {
 	ipvs_host_removed_fn *removed;
 	void *arg;
 };
 
+static void report_path_service(void *arg, uint32_t mark, uint8_t family)
+{
+	const struct report *report = arg;
+	char line[64];
+
+	snprintf(line, sizeof(line), "virtual service of the mark 0x%x (%s)", mark,
+		 family == AF_INET ? "IPv4" : "IPv6");
+	report->removed(report->arg, line);
+}
+
+static int remove_path_services(ipvs_host_removed_fn *removed, void *arg, struct err *err)
+{
+	struct report report = { removed, arg };
+
+	return path_services_delete(report_path_service, &report, err);
+}
+
 static void report_set(void *arg, const char *name)
 {
-	const struct set_report *report = arg;
+	const struct report *report = arg;
 	char line[64];
 
 	snprintf(line, sizeof(line), "ipset %s", name);
@@ -156,7 +191,7 @@ static void report_set(void *arg, const char *name)
 
 static int remove_sets(ipvs_host_removed_fn *removed, void *arg, struct err *err)
 {
-	struct set_report report = { removed, arg };
+	struct report report = { removed, arg };
 	struct host_sets *sets = NULL;
 	int r = host_sets_open(&sets, err);
 
@@ -169,8 +204,8 @@ static int remove_sets(ipvs_host_removed_fn *removed, void *arg, struct err *err
 int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
 		      struct err *err)
 {
-	struct err why[5] = { 0 };
-	int r[5];
+	struct err why[7] = { 0 };
+	int r[7];
 
 	/* Routes before the rules: without the guard a VIP shows the host behind it. */
 	r[0] = remove_proxies(c, removed, arg, &why[0]);
@@ -178,6 +213,8 @@ int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed
 	r[2] = remove_rules(c, removed, arg, &why[2]);
 	r[3] = remove_sets(removed, arg, &why[3]);
 	r[4] = remove_probes(c, removed, arg, &why[4]);
+	r[5] = remove_path_table(removed, arg, &why[5]);
+	r[6] = remove_path_services(removed, arg, &why[6]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
 		if (r[i] < 0)
 			return err_set(err, r[i], "%s", why[i].text);

@@ -141,6 +141,7 @@ static int read_rules(struct ipvs_host *h, struct err *err)
 
 	/* Chains and rules only when the kernel says that something changed: it takes long to list. */
 	h->probes_right = h->probes_right && !changed;
+	h->paths_right = h->paths_right && !changed;
 	if (changed || !h->rules_right) {
 		h->rules_right = false;
 		r = host_rules_check(h->rules, &h->rules_right, err);

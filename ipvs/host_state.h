@@ -15,8 +15,10 @@
 #include "ipvs/host_route.h"
 #include "ipvs/host_rules.h"
 #include "ipvs/host_set.h"
+#include "ipvs/host_shown.h"
 #include "ipvs/host_sysctl.h"
 #include "ipvs/host_watch.h"
+#include "ipvs/path_services.h"
 
 struct ipvs_host {
 	const struct ipvs_config *config;
@@ -28,6 +30,10 @@ struct ipvs_host {
 	struct host_rules *rules;
 	struct host_probes *probes;
 	struct ipvs_notrack notrack; /* as it should be */
+	struct host_shown *path_table;
+	struct path_services *path_services;
+	struct ipvs_paths paths;	      /* as they should be, once they were told */
+	struct ipvs_paths_result paths_state; /* of the last time that they were written */
 	struct host_sets *sets;
 	struct host_sysctls *sysctls;
 	struct host_watch *watch;
@@ -42,6 +48,8 @@ struct ipvs_host {
 	struct addr source_v6;
 	bool rules_right;  /* the table is there with chains and rules as they should be */
 	bool probes_right; /* the same of the table for health checks */
+	bool paths_right;  /* and of that for paths */
+	bool paths_told;
 	bool sets_there;
 	bool sets_complained;
 	bool source_complained;
@@ -56,8 +64,19 @@ void host_tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...) 
 void host_keep_first(struct err *first, int r, const struct err *why);
 int host_first(const struct err *first, struct err *err);
 
+/* Around what is written to nftables: it is not taken for others' changes. */
+MUST_CHECK int host_writing_begin(struct ipvs_host *h, uint32_t *out_before, struct err *err);
+void host_writing_end(struct ipvs_host *h, uint32_t before);
+
 /* The preferred source of routes to `dst`; family 0: none. */
 const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);
+
+/* --- host_via.c --- */
+MUST_CHECK int host_via_open(struct ipvs_host *h, struct err *err);
+void host_via_close(struct ipvs_host *h);
+/* Read IPVS and, where it may not be right, the table; repair what differs. Nothing before paths are told. */
+MUST_CHECK int host_via_write(struct ipvs_host *h, struct err *err);
+
 /* --- host_tell.c --- */
 void host_tell_open(struct ipvs_host *h);
 void host_tell_close(struct ipvs_host *h);

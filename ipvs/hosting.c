@@ -50,6 +50,21 @@ static bool is_notrack_news(const struct ipvs_role *r)
 					      !ipvs_notrack_same(&now, &r->notrack_told)));
 }
 
+/* Of paths that an earlier core told nothing is said to this one. */
+static void tell_paths_news(struct ipvs_role *r)
+{
+	struct ipvs_paths_result now;
+	const struct ipvs_paths_result *told = &r->paths_told;
+
+	if (!r->core || !r->paths_due || !r->host_ops->paths_now(r->host, &now))
+		return;
+	if (now.version == told->version && now.error == told->error &&
+	    strcmp(now.text, told->text) == 0)
+		return;
+	ipvs_tell_paths(r, &now);
+	r->paths_told = now;
+}
+
 static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 {
 	bool failed = ret < 0;
@@ -73,6 +88,7 @@ static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 	r->host_failed = failed;
 	if (is_notrack_news(r))
 		ipvs_hosting_tell_notrack(r);
+	tell_paths_news(r);
 	ipvs_tell_status(r);
 }
 
@@ -177,6 +193,37 @@ void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n)
 		take_result(r, ret, &err);
 	else
 		ipvs_hosting_tell_notrack(r);
+}
+
+void ipvs_hosting_paths(struct ipvs_role *r, const struct ipvs_paths *p)
+{
+	struct err err = { 0 };
+	int ret = r->host_ops->paths(r->host, p, &err);
+
+	/* Each list is answered, though it be the same as the last. */
+	r->paths_due = true;
+	r->paths_told = (struct ipvs_paths_result){ .error = 1 };
+	if (ret < 0)
+		take_result(r, ret, &err);
+	else
+		tell_paths_news(r);
+}
+
+void ipvs_hosting_paths_check(struct ipvs_role *r)
+{
+	struct err err = { 0 };
+	uint64_t repairs = 0;
+	int ret = r->host_ops->paths_check(r->host, &repairs, &err);
+
+	r->status.repairs += repairs;
+	if (repairs)
+		ipvs_tell_event(r, LOG_LEVEL_WARNING,
+				"another program changed the paths of health checks that go by "
+				"VIPs; they are put right");
+	if (ret < 0)
+		take_result(r, ret, &err);
+	else
+		tell_paths_news(r);
 }
 
 static void on_event(void *arg, enum log_level level, const char *text)

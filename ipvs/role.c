@@ -139,6 +139,19 @@ static bool take_service(struct ipvs_role *r, uint16_t type, struct wire *body)
 	return ok;
 }
 
+static bool take_paths(struct ipvs_role *r, struct wire *body)
+{
+	struct ipvs_paths p;
+	bool ok;
+
+	wire_ipvs_paths(body, &p);
+	ok = wire_end(body);
+	if (ok)
+		ipvs_hosting_paths(r, &p);
+	ipvs_paths_done(&p);
+	return ok;
+}
+
 static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct ipvs_role *r = arg;
@@ -173,6 +186,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 			return false;
 		ipvs_hosting_notrack(r, &notrack);
 		return true;
+	case IPVS_MSG_PATHS:
+		return take_paths(r, body);
 	case IPVS_MSG_COMMIT:
 		wire_ipvs_commit(body, &commit);
 		if (!wire_end(body))
@@ -191,6 +206,7 @@ static void forget_core(struct ipvs_role *r)
 	r->status_timer = 0;
 	channel_free(r->core);
 	r->core = NULL;
+	r->paths_due = false;
 	unstage(r);
 }
 

@@ -58,6 +58,9 @@ struct ipvs_host_ops {
 	void (*ours_changed)(void *host);
 	int (*notrack)(void *host, const struct ipvs_notrack *n, struct err *err);
 	bool (*notrack_now)(void *host, struct ipvs_notrack *out);
+	int (*paths)(void *host, const struct ipvs_paths *p, struct err *err);
+	int (*paths_check)(void *host, uint64_t *out_repairs, struct err *err);
+	bool (*paths_now)(void *host, struct ipvs_paths_result *out);
 	bool (*has_device)(void *host, const char *name);
 	/* Connections of a destination that is gone for a moment stay, or as before. -errno. */
 	int (*hold_connections)(void *host, bool hold);
@@ -179,6 +182,9 @@ struct ipvs_role {
 	struct ipvs_notrack notrack_told; /* to this core, last */
 	bool notrack_due; /* this core has to be told what is in force once it is as it should be */
 
+	bool paths_due; /* this core told paths: it is told how that went when it is known */
+	struct ipvs_paths_result paths_told; /* to it, last */
+
 	/* destinations that drain */
 	struct ipvs_row **drains;
 	size_t drain_count, drain_size, drain_at;
@@ -272,6 +278,10 @@ void ipvs_hosting_follow(struct ipvs_role *r);
 void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n);
 /* A core that has just connected is told what is in force, too. */
 void ipvs_hosting_tell_notrack(struct ipvs_role *r);
+/* Which ways probes are to go by VIPs. Core is told how it went, and when that changes. */
+void ipvs_hosting_paths(struct ipvs_role *r, const struct ipvs_paths *p);
+/* At an audit. */
+void ipvs_hosting_paths_check(struct ipvs_role *r);
 /* Everything is as wanted and every source has delivered: what is left over can go. */
 void ipvs_hosting_prune(struct ipvs_role *r);
 
@@ -301,6 +311,7 @@ void ipvs_tell_stop(struct ipvs_role *r);
 void ipvs_tell_trouble(struct ipvs_role *r, const struct ipvs_trouble *t, bool over);
 void ipvs_tell_idle(struct ipvs_role *r, const struct endpoint *key, const struct ipvs_dest *d);
 void ipvs_tell_notrack(struct ipvs_role *r, const struct ipvs_notrack *n);
+void ipvs_tell_paths(struct ipvs_role *r, const struct ipvs_paths_result *p);
 /* Answers the question in `body`; false: it is malformed. */
 MUST_CHECK bool ipvs_tell_stats(struct ipvs_role *r, struct wire *body);
 void ipvs_tell_event(struct ipvs_role *r, enum log_level level, const char *fmt, ...)

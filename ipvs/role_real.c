@@ -50,6 +50,21 @@ static bool real_notrack_now(void *host, struct ipvs_notrack *out)
 	return ipvs_host_notrack_now(host, out);
 }
 
+static int real_paths(void *host, const struct ipvs_paths *p, struct err *err)
+{
+	return ipvs_host_paths(host, p, err);
+}
+
+static int real_paths_check(void *host, uint64_t *out_repairs, struct err *err)
+{
+	return ipvs_host_paths_check(host, out_repairs, err);
+}
+
+static bool real_paths_now(void *host, struct ipvs_paths_result *out)
+{
+	return ipvs_host_paths_now(host, out);
+}
+
 static bool real_has_device(void *host, const char *name)
 {
 	return ipvs_host_has_device(host, name);
@@ -79,6 +94,9 @@ static const struct ipvs_host_ops real_host = {
 	.ours_changed = real_ours_changed,
 	.notrack = real_notrack,
 	.notrack_now = real_notrack_now,
+	.paths = real_paths,
+	.paths_check = real_paths_check,
+	.paths_now = real_paths_now,
 	.has_device = real_has_device,
 	.hold_connections = real_hold_connections,
 	.writes = real_writes,

@@ -64,6 +64,14 @@ void ipvs_tell_notrack(struct ipvs_role *r, const struct ipvs_notrack *n)
 	channel_send(r->core, IPVS_MSG_NOTRACK, &b);
 }
 
+void ipvs_tell_paths(struct ipvs_role *r, const struct ipvs_paths_result *p)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	wire_put_ipvs_paths_result(&b, p);
+	channel_send(r->core, IPVS_MSG_PATHS, &b);
+}
+
 /* The service as the kernel holds it, oldest first, of what was counted, which is newest first. */
 static uint64_t fingerprint_of(const struct ipvs_row *row, const struct ipvs_stats *counted)
 {

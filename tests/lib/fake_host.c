@@ -105,6 +105,34 @@ static bool fake_notrack_now(void *host, struct ipvs_notrack *out)
 	return !h->fail;
 }
 
+static int fake_paths(void *host, const struct ipvs_paths *p, struct err *err)
+{
+	struct fake_host *h = host;
+
+	h->paths = (struct ipvs_paths){ .count = p->count, .version = p->version };
+	h->paths_told = true;
+	return h->fail ? err_set(err, h->fail, "no path could be made") : 0;
+}
+
+static int fake_paths_check(void *host, uint64_t *out_repairs, struct err *err)
+{
+	struct fake_host *h = host;
+
+	*out_repairs = h->paths_changed;
+	h->paths_changed = 0;
+	return h->fail && h->paths_told ? err_set(err, h->fail, "no path could be read") : 0;
+}
+
+static bool fake_paths_now(void *host, struct ipvs_paths_result *out)
+{
+	const struct fake_host *h = host;
+
+	*out = (struct ipvs_paths_result){ .version = h->paths.version, .error = h->fail };
+	if (h->fail)
+		strcpy(out->text, "no path could be made");
+	return h->paths_told;
+}
+
 static bool fake_has_device(void *host, const char *name)
 {
 	const struct fake_host *h = host;
@@ -146,6 +174,9 @@ void fake_host_init(struct fake_host *h)
 		.ours_changed = fake_ours_changed,
 		.notrack = fake_notrack,
 		.notrack_now = fake_notrack_now,
+		.paths = fake_paths,
+		.paths_check = fake_paths_check,
+		.paths_now = fake_paths_now,
 		.has_device = fake_has_device,
 		.hold_connections = fake_hold_connections,
 		.writes = fake_writes,

@@ -21,9 +21,12 @@ struct fake_host {
 	const uint64_t *kernel; /* the number of writes of a kernel; NULL: none */
 	uint64_t writes, syncs, prunes, ours_changes;
 	struct ipvs_notrack notrack; /* in force; in doubt while `fail` */
-	const char *device;	     /* the one that it has; NULL: none */
-	int fail;		     /* -errno of the next calls; 0: they go well */
-	int hold_error;		     /* of hold_connections */
+	struct ipvs_paths paths;     /* the same; only how many, and of which version */
+	bool paths_told;
+	uint64_t paths_changed; /* what the next check finds to be repaired */
+	const char *device;	/* the one that it has; NULL: none */
+	int fail;		/* -errno of the next calls; 0: they go well */
+	int hold_error;		/* of hold_connections */
 	bool held;
 	unsigned holds;
 	ipvs_host_changed_fn *changed;

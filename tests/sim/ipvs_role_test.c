@@ -60,6 +60,8 @@ struct world {
 	struct endpoint last_idle;
 	struct ipvs_notrack notrack;
 	unsigned notracks;
+	struct ipvs_paths_result paths;
+	unsigned paths_answers;
 	struct ipvs_stats_reader stats_reader;
 	struct ipvs_stats_answer counted; /* the last */
 	uint64_t generation;
@@ -149,6 +151,10 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 	case IPVS_MSG_NOTRACK:
 		wire_ipvs_notrack(body, &w->notrack);
 		w->notracks++;
+		break;
+	case IPVS_MSG_PATHS:
+		wire_ipvs_paths_result(body, &w->paths);
+		w->paths_answers++;
 		break;
 	case IPVS_MSG_EVENT:
 		wire_u8(body);
@@ -549,6 +555,91 @@ static void of_what_could_not_be_written_core_is_told_once_it_is(void **state)
 	assert_int_equal(w->problem_count, 0);
 	assert_int_equal(w->notracks, 2);
 	assert_int_equal(w->notrack.parts[IPVS_NOTRACK_V4].mode, IPVS_NOTRACK_ALL);
+}
+
+static void send_paths(struct world *w, size_t count, uint32_t version)
+{
+	struct ipvs_path items[3];
+	const struct ipvs_paths p = { items, count, version };
+	struct buf b = { 0 };
+
+	for (uint16_t i = 0; i < ARRAY_LEN(items); i++)
+		items[i] = (struct ipvs_path){
+			.number = i,
+			.vip = addr_v4(0x0a000001),
+			.to = { addr_v4(0x0a020001), IPPROTO_TCP, 80 },
+			.forward = IPVS_DIRECT,
+		};
+	wire_put_ipvs_paths(&b, &p);
+	channel_send(w->core, IPVS_MSG_PATHS, &b);
+	buf_done(&b);
+	pass(w, 10);
+}
+
+static void core_is_told_when_paths_are_in_force(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	pass(w, 10);
+	assert_int_equal(w->paths_answers, 0);
+	send_paths(w, 3, 1);
+	assert_int_equal(w->host.paths.count, 3);
+	assert_int_equal(w->paths_answers, 1);
+	assert_int_equal(w->paths.version, 1);
+	assert_int_equal(w->paths.error, 0);
+	/* Each list is answered, and then nothing is said until it changes. */
+	send_paths(w, 0, 1);
+	assert_int_equal(w->host.paths.count, 0);
+	assert_int_equal(w->paths_answers, 2);
+	pass(w, 60000);
+	assert_int_equal(w->paths_answers, 2);
+	/* A core that told none is told nothing of those of another. */
+	connect_core(w);
+	pass(w, 60000);
+	assert_int_equal(w->paths_answers, 2);
+}
+
+static void of_paths_that_could_not_be_made_core_is_told_and_then_that_they_are(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	want(w, A D1, true);
+	w->host.fail = -EIO;
+	send_paths(w, 2, 7);
+	assert_int_equal(w->paths_answers, 1);
+	assert_int_equal(w->paths.version, 7);
+	assert_int_equal(w->paths.error, -EIO);
+	assert_string_equal(w->paths.text, "no path could be made");
+	assert_int_equal(w->problem_count, 1);
+	assert_kernel(w, A D1);
+	w->host.fail = 0;
+	pass(w, 10000);
+	assert_int_equal(w->problem_count, 0);
+	assert_int_equal(w->paths_answers, 2);
+	assert_int_equal(w->paths.version, 7);
+	assert_int_equal(w->paths.error, 0);
+}
+
+static void an_audit_repairs_paths_too(void **state)
+{
+	struct world *w = *state;
+	uint64_t repairs;
+
+	start_role(w);
+	want(w, A D1, true);
+	send_paths(w, 2, 1);
+	repairs = w->status.repairs;
+	w->host.paths_changed = 3;
+	pass(w, 60000);
+	assert_int_equal(w->status.repairs, repairs + 3);
+	assert_non_null(strstr(buf_cstr(&w->said), "paths of health checks"));
+	assert_int_equal(w->paths_answers, 1);
+	w->host.fail = -EIO;
+	pass(w, 60000);
+	assert_int_equal(w->paths_answers, 2);
+	assert_int_equal(w->paths.error, -EIO);
 }
 
 static void an_address_outside_is_refused_whatever_core_says(void **state)
@@ -1865,6 +1956,9 @@ int main(void)
 		in_a_world(a_failing_host_stops_nothing_and_is_tried_again),
 		in_a_world(core_is_told_which_checks_are_not_tracked),
 		in_a_world(of_what_could_not_be_written_core_is_told_once_it_is),
+		in_a_world(core_is_told_when_paths_are_in_force),
+		in_a_world(of_paths_that_could_not_be_made_core_is_told_and_then_that_they_are),
+		in_a_world(an_audit_repairs_paths_too),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
 		in_a_world(a_real_server_that_the_configuration_refuses_is_not_written),
 		in_a_world(a_real_server_that_has_become_refused_drains),

@@ -16,6 +16,9 @@
  *   served                           IPVS has all of them
  *   notrack [4] [6] [SERVER]...      keeps connection tracking from health checks: all of a family, or
  *                                    of these servers; prints how many, as notrack-now does
+ *   path NUMBER VIP SERVER:PORT dr|tunnel   one more way of probes; prints the version and how it went
+ *   no-path NUMBER                   takes it back, or changes nothing: all are told again
+ *   paths-check                      as an audit does; ... repairs=N
  *   wait MS                          lets time pass
  *   sync, prune                      ... repairs=N
  *   writes                           requests since the start
@@ -49,6 +52,7 @@ struct driver {
 	struct ipvs_host *host;
 	struct ipvs_frontend *frontends;
 	size_t count;
+	struct ipvs_paths paths;
 	bool changed;
 	bool timed_out;
 };
@@ -195,6 +199,71 @@ static void notrack(struct driver *d, char *words)
 	print_notrack(d);
 }
 
+static void tell_paths(struct driver *d, const char *name)
+{
+	struct ipvs_paths_result now;
+	struct err err = { 0 };
+
+	d->paths.version++;
+	if (ipvs_host_paths(d->host, &d->paths, &err) < 0)
+		die(name, &err);
+	if (ipvs_host_paths_now(d->host, &now))
+		printf("%s version=%u error=%d\n", name, now.version, now.error);
+}
+
+static void drop_path(struct driver *d, unsigned number)
+{
+	struct ipvs_paths *p = &d->paths;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->items[i].number != number)
+			p->items[kept++] = p->items[i];
+	}
+	p->count = kept;
+}
+
+/* In the order of numbers. */
+static void keep_path(struct driver *d, const struct ipvs_path *path)
+{
+	struct ipvs_paths *p = &d->paths;
+	size_t i = p->count++;
+
+	p->items = xreallocarray(p->items, p->count, sizeof(*p->items));
+	for (; i > 0 && p->items[i - 1].number > path->number; i--)
+		p->items[i] = p->items[i - 1];
+	p->items[i] = *path;
+}
+
+static void add_path(struct driver *d, const char *words)
+{
+	struct ipvs_path path = { 0 };
+	struct err err;
+	char vip[ADDR_TEXT_MAX];
+	char to[ENDPOINT_TEXT_MAX];
+	char forward[16];
+
+	if (sscanf(words, "%hu %45s %63s %15s", &path.number, vip, to, forward) != 4 ||
+	    addr_parse(vip, &path.vip) < 0 || endpoint_parse(to, IPPROTO_TCP, &path.to) < 0) {
+		err_set(&err, -EINVAL, "'%s'", words);
+		die("path", &err);
+	}
+	path.forward = strcmp(forward, "tunnel") == 0 ? IPVS_TUNNEL : IPVS_DIRECT;
+	drop_path(d, path.number);
+	keep_path(d, &path);
+	tell_paths(d, "path");
+}
+
+static void check_paths(struct driver *d)
+{
+	struct err err = { 0 };
+	uint64_t repairs = 0;
+
+	if (ipvs_host_paths_check(d->host, &repairs, &err) < 0)
+		die("paths-check", &err);
+	printf("paths-check repairs=%llu\n", (unsigned long long)repairs);
+}
+
 static void served(struct driver *d)
 {
 	double start = now_ms();
@@ -300,6 +369,8 @@ static void do_line(struct driver *d, char *line)
 	} else if (strcmp(line, "remove") == 0) {
 		parse_frontends(d, rest);
 		remove_all(d);
+	} else if (strcmp(line, "path") == 0) {
+		add_path(d, rest);
 	} else if (sscanf(rest, "%45s %u %u", address, &a, &b) == 3) {
 		bool vips = strcmp(line, "add-vips") == 0;
 
@@ -309,6 +380,11 @@ static void do_line(struct driver *d, char *line)
 		notrack(d, rest);
 	} else if (strcmp(line, "notrack-now") == 0) {
 		print_notrack(d);
+	} else if (strcmp(line, "no-path") == 0) {
+		drop_path(d, (unsigned)atoi(rest));
+		tell_paths(d, line);
+	} else if (strcmp(line, "paths-check") == 0) {
+		check_paths(d);
 	} else if (strcmp(line, "served") == 0) {
 		served(d);
 	} else if (strcmp(line, "sync") == 0 || strcmp(line, "prune") == 0) {
@@ -408,5 +484,6 @@ int main(int argc, char **argv)
 	ipvs_host_free(d.host);
 	loop_free(d.loop);
 	free(d.frontends);
+	ipvs_paths_done(&d.paths);
 	return 0;
 }

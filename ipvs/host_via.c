@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Paths of probes that go by a VIP: the table that leads to IPVS, and what IPVS has for them. */
+#include <stdio.h>
+
+#include "ipvs/host_paths.h"
+#include "ipvs/host_state.h"
+
+int host_via_open(struct ipvs_host *h, struct err *err)
+{
+	h->path_services = path_services_new();
+	return host_paths_open(&h->path_table, err);
+}
+
+void host_via_close(struct ipvs_host *h)
+{
+	ipvs_paths_done(&h->paths);
+	path_services_free(h->path_services);
+	host_shown_close(h->path_table);
+}
+
+static int write_services(struct ipvs_host *h, struct err *err)
+{
+	uint64_t writes = 0;
+	int r = path_services_make(h->path_services, &h->paths, &writes, err);
+
+	h->writes += writes;
+	return r;
+}
+
+static int write_table(struct ipvs_host *h, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	uint32_t before = 0;
+	bool wrote = false;
+	int r;
+
+	if (h->paths_right)
+		return 0;
+	r = host_writing_begin(h, &before, err);
+	if (r < 0)
+		return r;
+	host_paths_text(&h->paths, &text);
+	r = host_shown_make(h->path_table, buf_cstr(&text), &wrote, err);
+	host_writing_end(h, before);
+	h->writes += wrote;
+	h->paths_right = r == 0;
+	return r;
+}
+
+/* The services first: what the table sends to IPVS is to find them there. */
+int host_via_write(struct ipvs_host *h, struct err *err)
+{
+	struct ipvs_paths_result *state = &h->paths_state;
+	struct err first = { 0 };
+	struct err why = { 0 };
+
+	if (!h->paths_told)
+		return 0;
+	host_keep_first(&first, write_services(h, &why), &why);
+	host_keep_first(&first, write_table(h, &why), &why);
+	*state = (struct ipvs_paths_result){ .version = h->paths.version, .error = first.code };
+	snprintf(state->text, sizeof(state->text), "%.*s", (int)sizeof(state->text) - 1,
+		 first.code ? first.text : "");
+	return host_first(&first, err);
+}
+
+int ipvs_host_paths(struct ipvs_host *h, const struct ipvs_paths *p, struct err *err)
+{
+	ipvs_paths_copy(&h->paths, p);
+	h->paths_told = true;
+	h->paths_right = false;
+	return host_via_write(h, err);
+}
+
+int ipvs_host_paths_check(struct ipvs_host *h, uint64_t *out_repairs, struct err *err)
+{
+	uint64_t writes = h->writes;
+	int r = host_via_write(h, err);
+
+	*out_repairs = h->writes - writes;
+	return r;
+}
+
+bool ipvs_host_paths_now(const struct ipvs_host *h, struct ipvs_paths_result *out)
+{
+	if (h->paths_told)
+		*out = h->paths_state;
+	return h->paths_told;
+}
