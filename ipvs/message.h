@@ -50,8 +50,9 @@ enum ipvs_message {
 	/* both ways: struct ipvs_notrack (notrack.h). From core what is to be, which holds at once; to core
 	 * what is in force, when it connects and when that is what it wanted last. */
 	IPVS_MSG_NOTRACK = 15,
-	/* core -> ipvs: struct ipvs_paths (paths.h), all that there are to be, which holds at once. ipvs ->
-	 * core: struct ipvs_paths_result, when it is known of what was told last, and when that changes. */
+	/* core -> ipvs: struct ipvs_paths (paths.h), all that there are to be, which holds at once; none of
+	 * an earlier process go before that. ipvs -> core: struct ipvs_paths_result, when it is known of
+	 * what this core told last, and when that changes. */
 	IPVS_MSG_PATHS = 16,
 };
 

@@ -80,8 +80,9 @@ size_t path_service_plan(const struct ipvs_path *p, const struct ipvs_service *h
 
 struct path_services {
 	struct ipvs_netlink *netlink; /* NULL: nothing was asked for yet */
-	/* By number and family: there may be one. At first of all, by an earlier process. */
-	bool may_be[IPVS_PATHS_MAX][ARRAY_LEN(families)];
+	bool listed;		      /* what an earlier process left is known */
+	bool may_be[IPVS_PATHS_MAX]
+		   [ARRAY_LEN(families)]; /* by number and family: there is one, maybe */
 	struct ipvs_op ops[IPVS_BATCH_MAX];
 	int errors[IPVS_BATCH_MAX];
 	size_t count;
@@ -89,10 +90,7 @@ struct path_services {
 
 struct path_services *path_services_new(void)
 {
-	struct path_services *s = xcalloc(1, sizeof(*s));
-
-	memset(s->may_be, true, sizeof(s->may_be));
-	return s;
+	return xcalloc(1, sizeof(struct path_services));
 }
 
 void path_services_free(struct path_services *s)
@@ -163,14 +161,39 @@ static int read_one(struct ipvs_netlink *n, uint32_t mark, uint8_t family, struc
 	return 1;
 }
 
-/* --- writing --- */
+static void note_leftover(void *arg, const struct ipvs_reply *r)
+{
+	struct path_services *s = arg;
+	struct ipvs_service service;
+	uint32_t mark;
 
-static int open_netlink(struct path_services *s, struct err *err)
+	if (ipvs_decode_marked_service(r, &service, &mark) == 0 && mark >= IPVS_PATH_MARK &&
+	    mark < IPVS_PATH_MARK + IPVS_PATHS_MAX)
+		s->may_be[mark - IPVS_PATH_MARK][service.key.addr.family == AF_INET6] = true;
+}
+
+/* Of all services, once: those that an earlier process made. */
+static int list_leftovers(struct path_services *s)
+{
+	int r = ipvs_netlink_dump(s->netlink, NULL);
+
+	if (r < 0)
+		return r;
+	do {
+		r = ipvs_netlink_dump_next(s->netlink, note_leftover, s);
+	} while (r > 0);
+	s->listed = r == 0;
+	return r;
+}
+
+static int start(struct path_services *s)
 {
 	int r = s->netlink ? 0 : ipvs_netlink_open(&s->netlink);
 
-	return r < 0 ? err_set(err, r, "IPVS cannot be asked: %s", strerror(-r)) : 0;
+	return r < 0 || s->listed ? r : list_leftovers(s);
 }
+
+/* --- writing --- */
 
 static bool has_failed(const struct ipvs_op *op, int error)
 {
@@ -312,11 +335,11 @@ int path_services_make(struct path_services *s, const struct ipvs_paths *p, uint
 	int r;
 
 	*out_writes = 0;
-	if (!p->count && !may_be_any(s))
+	if (!p->count && s->listed && !may_be_any(s))
 		return 0;
-	r = open_netlink(s, err);
+	r = start(s);
 	if (r < 0)
-		return r;
+		return err_set(err, r, "reading virtual services: %s", strerror(-r));
 	host_keep_first(&first, make_all(s, p, out_writes, &why), &why);
 	host_keep_first(&first, remove_others(s, p, count_leftover, out_writes, &why), &why);
 	return host_first(&first, err);
@@ -326,12 +349,12 @@ int path_services_delete(path_service_removed_fn *removed, void *arg, struct err
 {
 	const struct ipvs_paths none = { 0 };
 	struct path_services *s = path_services_new();
-	int r = ipvs_netlink_open(&s->netlink);
+	int r = start(s);
 
 	if (r == -ENOENT)
 		r = 0; /* no IPVS, nothing in it */
 	else if (r < 0)
-		err_set(err, r, "IPVS cannot be asked: %s", strerror(-r));
+		err_set(err, r, "reading virtual services: %s", strerror(-r));
 	else
 		r = remove_others(s, &none, removed, arg, err);
 	path_services_free(s);

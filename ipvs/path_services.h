@@ -3,7 +3,8 @@
  * IPVS's side of paths (paths.h): a virtual service by the mark of each, with its server as the only
  * destination. Marks of paths are ours alone; services of others are not looked at.
  *
- * Each is asked for by its mark, since a list of all services would be long. Blocks; never logs.
+ * Each is asked for by its mark, since a list of all services may be long; such a list is read once, for
+ * what an earlier process left. Blocks; never logs.
  */
 #ifndef IPVS_PATH_SERVICES_H
 #define IPVS_PATH_SERVICES_H
