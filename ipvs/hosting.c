@@ -32,7 +32,7 @@ static void tell_problem(struct ipvs_role *r, int error, const char *text)
 
 void ipvs_hosting_tell_notrack(struct ipvs_role *r)
 {
-	struct ipvs_notrack now;
+	struct ipvs_notrack now = { 0 };
 
 	r->notrack_due = r->core && !r->host_ops->notrack_now(r->host, &now);
 	if (r->core && !r->notrack_due) {
