@@ -76,12 +76,6 @@ static void put_server(const struct ipvs_path *p, struct buf *out)
 	buf_printf(out, " : %s", addr_text(&p->to.addr, text));
 }
 
-static void put_nothing(const struct ipvs_path *p, struct buf *out)
-{
-	(void)p;
-	(void)out;
-}
-
 static void put_elements(const struct entries *e, put_value_fn *put, struct buf *out)
 {
 	char text[ADDR_TEXT_MAX];
@@ -95,7 +89,7 @@ static void put_elements(const struct entries *e, put_value_fn *put, struct buf 
 	buf_str(out, " }");
 }
 
-static void put_forth(const struct entries *e, struct buf *out)
+static void put_mark_and_vip(const struct entries *e, struct buf *out)
 {
 	buf_printf(out, "\t\tmeta mark set %s daddr . tcp dport . tcp sport map", e->ip);
 	put_elements(e, put_mark, out);
@@ -104,67 +98,56 @@ static void put_forth(const struct entries *e, struct buf *out)
 	buf_str(out, "\n");
 }
 
-static void put_back(const struct entries *e, struct buf *out)
+static void put_source(const struct entries *e, struct buf *out)
 {
 	buf_printf(out, "\t\t%s saddr set %s saddr . tcp sport . tcp dport map", e->ip, e->ip);
 	put_elements(e, put_server, out);
 	buf_str(out, "\n");
 }
 
-static void put_unknown(const struct entries *e, struct buf *out)
-{
-	buf_printf(out, "\t\t%s saddr . tcp sport . tcp dport", e->ip);
-	put_elements(e, put_nothing, out);
-	buf_str(out, " notrack\n");
-}
-
 typedef void put_rules_fn(const struct entries *e, struct buf *out);
+
+/* Those of both families, the paths in the order of that key. */
+static void put_rules(const struct ipvs_paths *p, enum side key, put_rules_fn *put, struct buf *out)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(entries_done) struct entries e = entries_of(p, families[i], key);
+
+		if (e.count)
+			put(&e, out);
+	}
+}
 
 #define PORTS "61000-61999"
 _Static_assert(IPVS_PATH_PORT == 61000 && IPVS_PATHS_MAX == 1000, "PORTS");
 
-/* A chain at a hook, and the one to which it sends TCP of the ports of paths. */
-static const struct part {
-	const char *hook_chain, *hook, *match;
-	const char *chain;
-	enum side key;
-	put_rules_fn *put;
-} parts[] = {
-	{ "output", "output priority -99", "sport " PORTS, "forth", SERVER, put_forth },
-	{ "prerouting", "prerouting priority -310", "dport " PORTS, "back", VIP, put_back },
-	{ "tracked", "prerouting priority -199", "dport " PORTS " ct state invalid", "unknown",
-	  SERVER, put_unknown },
-};
-
-static void put_part(const struct ipvs_paths *p, const struct part *part, struct buf *out)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-
-	buf_printf(out,
-		   "\n\tchain %s {\n"
-		   "\t\ttype filter hook %s; policy accept;\n"
-		   "\t\ttcp %s jump %s\n"
-		   "\t}\n"
-		   "\n\tchain %s {\n",
-		   part->hook_chain, part->hook, part->match, part->chain, part->chain);
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		CLEANUP(entries_done) struct entries e = entries_of(p, families[i], part->key);
-
-		if (e.count)
-			part->put(&e, out);
-	}
-	buf_str(out, "\t}\n");
-}
-
+/* Of TCP from and to other ports nothing else is looked at. */
 void host_paths_text(const struct ipvs_paths *p, struct buf *out)
 {
 	if (!p->count)
 		return;
 	buf_str(out, "table inet " HOST_PATHS_TABLE " {\n"
-		     "\tcomment \"written by parasausd, which undoes changes\"\n");
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		put_part(p, &parts[i], out);
-	buf_str(out, "}\n");
+		     "\tcomment \"written by parasausd, which undoes changes\"\n"
+		     "\n"
+		     "\tchain output {\n"
+		     "\t\ttype route hook output priority -97; policy accept;\n"
+		     "\t\ttcp sport " PORTS " jump forth\n"
+		     "\t}\n"
+		     "\n"
+		     "\tchain forth {\n");
+	put_rules(p, SERVER, put_mark_and_vip, out);
+	buf_str(out, "\t}\n"
+		     "\n"
+		     "\tchain prerouting {\n"
+		     "\t\ttype filter hook prerouting priority -310; policy accept;\n"
+		     "\t\ttcp dport " PORTS " jump back\n"
+		     "\t}\n"
+		     "\n"
+		     "\tchain back {\n");
+	put_rules(p, VIP, put_source, out);
+	buf_str(out, "\t}\n}\n");
 }
 
 /* --- the kernel --- */

@@ -2,13 +2,14 @@
 /*
  * The nftables table `inet parasaus-paths`, by which probes go by a VIP (paths.h). It is there only
  * while there are paths, and looks at TCP alone, of the ports of paths alone:
- *   output      after connection tracking and translation, right before IPVS (-98), a packet of a path
- *               gets its mark and the VIP as its destination
+ *   output      a packet of a path gets its mark and the VIP as its destination, after connection
+ *               tracking and translation, and after IPVS (-98): it is routed anew, by `lo` to this host,
+ *               where IPVS takes it as any that comes in. At output it would lower the path MTU of its
+ *               socket's route with each packet into a tunnel, down to nothing
+ *               (maybe_update_pmtu() in net/netfilter/ipvs/ip_vs_xmit.c).
  *   prerouting  before connection tracking, an answer from the VIP gets the server's address as its
  *               source, so that the socket, connection tracking and the check of the reverse path see
  *               that server alone
- *   unknown     IPVS without connection tracking (net.ipv4.vs.conntrack 0) hides the probe from it: the
- *               answer, which it then does not know, counts as untracked instead of invalid
  */
 #ifndef IPVS_HOST_PATHS_H
 #define IPVS_HOST_PATHS_H

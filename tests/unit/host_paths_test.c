@@ -31,34 +31,22 @@ static void assert_text(struct ipvs_path *items, size_t count, const char *want)
 	assert_string_equal(buf_cstr(&out), want);
 }
 
-#define TABLE                                                        \
-	"table inet parasaus-paths {\n"                              \
-	"\tcomment \"written by parasausd, which undoes changes\"\n" \
-	"\n"                                                         \
-	"\tchain output {\n"                                         \
-	"\t\ttype filter hook output priority -99; policy accept;\n" \
-	"\t\ttcp sport 61000-61999 jump forth\n"                     \
-	"\t}\n"                                                      \
-	"\n"                                                         \
-	"\tchain forth {\n"
-#define BACK                                                              \
+#define TABLE                           \
+	"table inet parasaus-paths {\n" \
+	"\tcomment \"written by parasausd, which undoes changes\"\n"
+#define OUTPUT                                                      \
+	"\n\tchain output {\n"                                      \
+	"\t\ttype route hook output priority -97; policy accept;\n" \
+	"\t\ttcp sport 61000-61999 jump forth\n"                    \
+	"\t}\n"                                                     \
+	"\n\tchain forth {\n"
+#define PREROUTING                                                        \
 	"\t}\n"                                                           \
-	"\n"                                                              \
-	"\tchain prerouting {\n"                                          \
+	"\n\tchain prerouting {\n"                                        \
 	"\t\ttype filter hook prerouting priority -310; policy accept;\n" \
 	"\t\ttcp dport 61000-61999 jump back\n"                           \
 	"\t}\n"                                                           \
-	"\n"                                                              \
-	"\tchain back {\n"
-#define UNKNOWN                                                           \
-	"\t}\n"                                                           \
-	"\n"                                                              \
-	"\tchain tracked {\n"                                             \
-	"\t\ttype filter hook prerouting priority -199; policy accept;\n" \
-	"\t\ttcp dport 61000-61999 ct state invalid jump unknown\n"       \
-	"\t}\n"                                                           \
-	"\n"                                                              \
-	"\tchain unknown {\n"
+	"\n\tchain back {\n"
 #define END "\t}\n}\n"
 
 static void without_paths_there_is_no_table(void **state)
@@ -73,14 +61,12 @@ static void of_a_path_both_ends_are_rewritten(void **state)
 
 	(void)state;
 	assert_text(&p, 1,
-		    TABLE "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.2 . 80 . 61007 : 0x50610007 }\n"
-			  "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.2 . 80 . 61007 : 10.0.0.1 }\n" BACK
-			  "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
-			  "{ 10.0.0.1 . 80 . 61007 : 10.2.0.2 }\n" UNKNOWN
-			  "\t\tip saddr . tcp sport . tcp dport "
-			  "{ 10.2.0.2 . 80 . 61007 } notrack\n" END);
+		    TABLE OUTPUT "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.2 . 80 . 61007 : 0x50610007 }\n"
+				 "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.2 . 80 . 61007 : 10.0.0.1 }\n" PREROUTING
+				 "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
+				 "{ 10.0.0.1 . 80 . 61007 : 10.2.0.2 }\n" END);
 }
 
 static void families_have_rules_of_their_own(void **state)
@@ -90,22 +76,18 @@ static void families_have_rules_of_their_own(void **state)
 
 	(void)state;
 	assert_text(p, 2,
-		    TABLE "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.2 . 80 . 61001 : 0x50610001 }\n"
-			  "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.2 . 80 . 61001 : 10.0.0.1 }\n"
-			  "\t\tmeta mark set ip6 daddr . tcp dport . tcp sport map "
-			  "{ 2001:db8:2::2 . 443 . 61000 : 0x50610000 }\n"
-			  "\t\tip6 daddr set ip6 daddr . tcp dport . tcp sport map "
-			  "{ 2001:db8:2::2 . 443 . 61000 : 2001:db8::1 }\n" BACK
-			  "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
-			  "{ 10.0.0.1 . 80 . 61001 : 10.2.0.2 }\n"
-			  "\t\tip6 saddr set ip6 saddr . tcp sport . tcp dport map "
-			  "{ 2001:db8::1 . 443 . 61000 : 2001:db8:2::2 }\n" UNKNOWN
-			  "\t\tip saddr . tcp sport . tcp dport "
-			  "{ 10.2.0.2 . 80 . 61001 } notrack\n"
-			  "\t\tip6 saddr . tcp sport . tcp dport "
-			  "{ 2001:db8:2::2 . 443 . 61000 } notrack\n" END);
+		    TABLE OUTPUT "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.2 . 80 . 61001 : 0x50610001 }\n"
+				 "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.2 . 80 . 61001 : 10.0.0.1 }\n"
+				 "\t\tmeta mark set ip6 daddr . tcp dport . tcp sport map "
+				 "{ 2001:db8:2::2 . 443 . 61000 : 0x50610000 }\n"
+				 "\t\tip6 daddr set ip6 daddr . tcp dport . tcp sport map "
+				 "{ 2001:db8:2::2 . 443 . 61000 : 2001:db8::1 }\n" PREROUTING
+				 "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
+				 "{ 10.0.0.1 . 80 . 61001 : 10.2.0.2 }\n"
+				 "\t\tip6 saddr set ip6 saddr . tcp sport . tcp dport map "
+				 "{ 2001:db8::1 . 443 . 61000 : 2001:db8:2::2 }\n" END);
 }
 
 /* By address, port and number: as nftables prints them, so that a restart finds nothing to write. */
@@ -118,24 +100,21 @@ static void elements_are_in_the_order_of_nftables(void **state)
 
 	(void)state;
 	assert_text(p, 4,
-		    TABLE "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.1 . 8080 . 61003 : 0x50610003, "
-			  "10.2.0.2 . 80 . 61001 : 0x50610001, "
-			  "10.2.0.2 . 80 . 61002 : 0x50610002, "
-			  "10.2.0.2 . 81 . 61000 : 0x50610000 }\n"
-			  "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
-			  "{ 10.2.0.1 . 8080 . 61003 : 10.0.0.3, "
-			  "10.2.0.2 . 80 . 61001 : 10.0.0.2, "
-			  "10.2.0.2 . 80 . 61002 : 10.0.0.1, "
-			  "10.2.0.2 . 81 . 61000 : 10.0.0.2 }\n" BACK
-			  "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
-			  "{ 10.0.0.1 . 80 . 61002 : 10.2.0.2, "
-			  "10.0.0.2 . 80 . 61001 : 10.2.0.2, "
-			  "10.0.0.2 . 81 . 61000 : 10.2.0.2, "
-			  "10.0.0.3 . 8080 . 61003 : 10.2.0.1 }\n" UNKNOWN
-			  "\t\tip saddr . tcp sport . tcp dport "
-			  "{ 10.2.0.1 . 8080 . 61003, 10.2.0.2 . 80 . 61001, "
-			  "10.2.0.2 . 80 . 61002, 10.2.0.2 . 81 . 61000 } notrack\n" END);
+		    TABLE OUTPUT "\t\tmeta mark set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.1 . 8080 . 61003 : 0x50610003, "
+				 "10.2.0.2 . 80 . 61001 : 0x50610001, "
+				 "10.2.0.2 . 80 . 61002 : 0x50610002, "
+				 "10.2.0.2 . 81 . 61000 : 0x50610000 }\n"
+				 "\t\tip daddr set ip daddr . tcp dport . tcp sport map "
+				 "{ 10.2.0.1 . 8080 . 61003 : 10.0.0.3, "
+				 "10.2.0.2 . 80 . 61001 : 10.0.0.2, "
+				 "10.2.0.2 . 80 . 61002 : 10.0.0.1, "
+				 "10.2.0.2 . 81 . 61000 : 10.0.0.2 }\n" PREROUTING
+				 "\t\tip saddr set ip saddr . tcp sport . tcp dport map "
+				 "{ 10.0.0.1 . 80 . 61002 : 10.2.0.2, "
+				 "10.0.0.2 . 80 . 61001 : 10.2.0.2, "
+				 "10.0.0.2 . 81 . 61000 : 10.2.0.2, "
+				 "10.0.0.3 . 8080 . 61003 : 10.2.0.1 }\n" END);
 }
 
 int main(void)
