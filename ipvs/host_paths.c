@@ -7,44 +7,35 @@
 #include "agent/base/xalloc.h"
 #include "ipvs/host_shown.h"
 
-/* The paths of one family, in the order in which nftables prints what is keyed by that address. */
-struct entry {
-	const struct addr *addr;
-	const struct ipvs_path *path;
-};
-
+/* The paths of one family. */
 struct entries {
 	const char *ip; /* of the family */
-	struct entry *v;
+	const struct ipvs_path **v;
 	size_t count;
 };
 
+/*
+ * In the order in which nftables prints elements: by their key as a number whose last byte counts most
+ * (so little-endian machines read it), which is that of the path's port. No two have the same.
+ */
 static int entry_cmp(const void *a, const void *b)
 {
-	const struct entry *x = a;
-	const struct entry *y = b;
-	int c = addr_cmp(x->addr, y->addr);
+	uint16_t x = ipvs_path_port(*(const struct ipvs_path *const *)a);
+	uint16_t y = ipvs_path_port(*(const struct ipvs_path *const *)b);
 
-	if (c == 0)
-		c = x->path->to.port - y->path->to.port;
-	return c ? c : x->path->number - y->path->number;
+	return (x & 0xff) == (y & 0xff) ? x - y : (x & 0xff) - (y & 0xff);
 }
 
-enum side { SERVER, VIP };
-
-static struct entries entries_of(const struct ipvs_paths *p, uint8_t family, enum side key)
+static struct entries entries_of(const struct ipvs_paths *p, uint8_t family)
 {
 	struct entries e = { family == AF_INET ? "ip" : "ip6", NULL, 0 };
 
-	e.v = xreallocarray(NULL, p->count + 1, sizeof(*e.v));
+	e.v = xcalloc(p->count + 1, sizeof(struct ipvs_path *));
 	for (size_t i = 0; i < p->count; i++) {
-		const struct ipvs_path *path = &p->items[i];
-
-		if (path->vip.family == family)
-			e.v[e.count++] =
-				(struct entry){ key == SERVER ? &path->to.addr : &path->vip, path };
+		if (p->items[i].vip.family == family)
+			e.v[e.count++] = &p->items[i];
 	}
-	qsort(e.v, e.count, sizeof(*e.v), entry_cmp);
+	qsort(e.v, e.count, sizeof(struct ipvs_path *), entry_cmp);
 	return e;
 }
 
@@ -55,65 +46,72 @@ static void entries_done(struct entries *e)
 
 /* --- text --- */
 
-typedef void put_value_fn(const struct ipvs_path *p, struct buf *out);
+static void put_addr(const struct addr *a, struct buf *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	buf_str(out, addr_text(a, text));
+}
+
+typedef void put_element_fn(const struct ipvs_path *p, struct buf *out);
+
+/* Both ends of a packet, as it is sent and as its answer comes in. */
+static void put_key(const struct addr *a, const struct ipvs_path *p, struct buf *out)
+{
+	put_addr(a, out);
+	buf_printf(out, " . %u . %u : ", p->to.port, ipvs_path_port(p));
+}
 
 static void put_mark(const struct ipvs_path *p, struct buf *out)
 {
-	buf_printf(out, " : 0x%08x", ipvs_path_mark(p));
+	put_key(&p->to.addr, p, out);
+	buf_printf(out, "0x%08x", ipvs_path_mark(p));
 }
 
 static void put_vip(const struct ipvs_path *p, struct buf *out)
 {
-	char text[ADDR_TEXT_MAX];
-
-	buf_printf(out, " : %s", addr_text(&p->vip, text));
+	put_key(&p->to.addr, p, out);
+	put_addr(&p->vip, out);
 }
 
 static void put_server(const struct ipvs_path *p, struct buf *out)
 {
-	char text[ADDR_TEXT_MAX];
-
-	buf_printf(out, " : %s", addr_text(&p->to.addr, text));
+	put_key(&p->vip, p, out);
+	put_addr(&p->to.addr, out);
 }
 
-static void put_elements(const struct entries *e, put_value_fn *put, struct buf *out)
+static void put_map(const struct entries *e, put_element_fn *put, struct buf *out)
 {
-	char text[ADDR_TEXT_MAX];
-
-	buf_str(out, " {");
+	buf_str(out, " map {");
 	for (size_t i = 0; i < e->count; i++) {
-		buf_printf(out, "%s %s . %u . %u", i ? "," : "", addr_text(e->v[i].addr, text),
-			   e->v[i].path->to.port, ipvs_path_port(e->v[i].path));
-		put(e->v[i].path, out);
+		buf_str(out, i ? ", " : " ");
+		put(e->v[i], out);
 	}
-	buf_str(out, " }");
+	buf_str(out, " }\n");
 }
 
-static void put_mark_and_vip(const struct entries *e, struct buf *out)
+static void put_forth(const struct entries *e, struct buf *out)
 {
-	buf_printf(out, "\t\tmeta mark set %s daddr . tcp dport . tcp sport map", e->ip);
-	put_elements(e, put_mark, out);
-	buf_printf(out, "\n\t\t%s daddr set %s daddr . tcp dport . tcp sport map", e->ip, e->ip);
-	put_elements(e, put_vip, out);
-	buf_str(out, "\n");
+	buf_printf(out, "\t\tmeta mark set %s daddr . tcp dport . tcp sport", e->ip);
+	put_map(e, put_mark, out);
+	buf_printf(out, "\t\t%s daddr set %s daddr . tcp dport . tcp sport", e->ip, e->ip);
+	put_map(e, put_vip, out);
 }
 
-static void put_source(const struct entries *e, struct buf *out)
+static void put_back(const struct entries *e, struct buf *out)
 {
-	buf_printf(out, "\t\t%s saddr set %s saddr . tcp sport . tcp dport map", e->ip, e->ip);
-	put_elements(e, put_server, out);
-	buf_str(out, "\n");
+	buf_printf(out, "\t\t%s saddr set %s saddr . tcp sport . tcp dport", e->ip, e->ip);
+	put_map(e, put_server, out);
 }
 
 typedef void put_rules_fn(const struct entries *e, struct buf *out);
 
-/* Those of both families, the paths in the order of that key. */
-static void put_rules(const struct ipvs_paths *p, enum side key, put_rules_fn *put, struct buf *out)
+static void put_rules(const struct ipvs_paths *p, put_rules_fn *put, struct buf *out)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		CLEANUP(entries_done) struct entries e = entries_of(p, families[i], key);
+		CLEANUP(entries_done) struct entries e = entries_of(p, families[i]);
 
 		if (e.count)
 			put(&e, out);
@@ -137,7 +135,7 @@ void host_paths_text(const struct ipvs_paths *p, struct buf *out)
 		     "\t}\n"
 		     "\n"
 		     "\tchain forth {\n");
-	put_rules(p, SERVER, put_mark_and_vip, out);
+	put_rules(p, put_forth, out);
 	buf_str(out, "\t}\n"
 		     "\n"
 		     "\tchain prerouting {\n"
@@ -146,7 +144,7 @@ void host_paths_text(const struct ipvs_paths *p, struct buf *out)
 		     "\t}\n"
 		     "\n"
 		     "\tchain back {\n");
-	put_rules(p, VIP, put_source, out);
+	put_rules(p, put_back, out);
 	buf_str(out, "\t}\n}\n");
 }
 
