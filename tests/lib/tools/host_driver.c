@@ -17,6 +17,7 @@
  *   notrack [4] [6] [SERVER]...      keeps connection tracking from health checks: all of a family, or
  *                                    of these servers; prints how many, as notrack-now does
  *   path NUMBER VIP SERVER:PORT dr|tunnel   one more way of probes; prints the version and how it went
+ *   paths NUMBER COUNT VIP SERVER:PORT   so many by dr from that number on, and no others
  *   no-path NUMBER                   takes it back, or changes nothing: all are told again
  *   paths-check                      as an audit does; ... repairs=N
  *   wait MS                          lets time pass
@@ -235,23 +236,43 @@ static void keep_path(struct driver *d, const struct ipvs_path *path)
 	p->items[i] = *path;
 }
 
+static void parse_path(const char *vip, const char *to, struct ipvs_path *out)
+{
+	struct err err;
+
+	if (addr_parse(vip, &out->vip) < 0 || endpoint_parse(to, IPPROTO_TCP, &out->to) < 0) {
+		err_set(&err, -EINVAL, "'%s' to '%s'", vip, to);
+		die("path", &err);
+	}
+}
+
 static void add_path(struct driver *d, const char *words)
 {
 	struct ipvs_path path = { 0 };
-	struct err err;
-	char vip[ADDR_TEXT_MAX];
-	char to[ENDPOINT_TEXT_MAX];
-	char forward[16];
+	char vip[ADDR_TEXT_MAX] = "";
+	char to[ENDPOINT_TEXT_MAX] = "";
+	char forward[16] = "";
 
-	if (sscanf(words, "%hu %45s %63s %15s", &path.number, vip, to, forward) != 4 ||
-	    addr_parse(vip, &path.vip) < 0 || endpoint_parse(to, IPPROTO_TCP, &path.to) < 0) {
-		err_set(&err, -EINVAL, "'%s'", words);
-		die("path", &err);
-	}
+	(void)!sscanf(words, "%hu %45s %63s %15s", &path.number, vip, to, forward);
+	parse_path(vip, to, &path);
 	path.forward = strcmp(forward, "tunnel") == 0 ? IPVS_TUNNEL : IPVS_DIRECT;
 	drop_path(d, path.number);
 	keep_path(d, &path);
 	tell_paths(d, "path");
+}
+
+static void add_paths(struct driver *d, const char *words)
+{
+	struct ipvs_path path = { .forward = IPVS_DIRECT };
+	char vip[ADDR_TEXT_MAX] = "";
+	char to[ENDPOINT_TEXT_MAX] = "";
+	unsigned count = 0;
+
+	(void)!sscanf(words, "%hu %u %45s %63s", &path.number, &count, vip, to);
+	parse_path(vip, to, &path);
+	for (d->paths.count = 0; d->paths.count < count; path.number++)
+		keep_path(d, &path);
+	tell_paths(d, "paths");
 }
 
 static void check_paths(struct driver *d)
@@ -371,6 +392,8 @@ static void do_line(struct driver *d, char *line)
 		remove_all(d);
 	} else if (strcmp(line, "path") == 0) {
 		add_path(d, rest);
+	} else if (strcmp(line, "paths") == 0) {
+		add_paths(d, rest);
 	} else if (sscanf(rest, "%45s %u %u", address, &a, &b) == 3) {
 		bool vips = strcmp(line, "add-vips") == 0;
 
