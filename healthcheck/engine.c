@@ -78,7 +78,8 @@ static bool is_of_tls(const struct slot *s)
 
 static bool may_keep(const struct hc_engine *e, const struct slot *s)
 {
-	return e->kept_count < e->max_open / HC_KEPT_PART &&
+	return s->probe.from_port == s->target->from_port &&
+	       e->kept_count < e->max_open / HC_KEPT_PART &&
 	       (!is_of_tls(s) || e->kept_tls_count < e->max_kept_tls);
 }
 
@@ -285,13 +286,15 @@ static bool start_new(struct hc_engine *e, struct target *t, struct hc_account *
 
 	if (e->in_flight + e->kept_count > e->max_open)
 		give_up_kept(e, 1);
-	if (!hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token, out))
+	if (!hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, t->from_port, account, token,
+			    out))
 		return false;
 	if (!lacks_descriptors(out) || e->kept_count == 0)
 		return true;
 	give_up_kept(e, GIVEN_UP);
 	/* No descriptor: the reference to the account is all that there is of it. */
-	return hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, account, token, out);
+	return hc_probe_start(&s->probe, &e->io, t->check, &t->endpoint, t->from_port, account,
+			      token, out);
 }
 
 /* As hc_probe_start(), in a slot. */
@@ -464,6 +467,14 @@ bool hc_engine_next(const struct hc_engine *e, mono_t *out)
 	return true;
 }
 
+void hc_target_drop_kept(struct hc_engine *e, struct target *t)
+{
+	if (!t->slot)
+		return;
+	take_kept(e, slot_of(e, t));
+	free_slot(e, t);
+}
+
 void hc_target_stop(struct hc_engine *e, struct target *t)
 {
 	if (t->stage == RESTING)
@@ -472,8 +483,5 @@ void hc_target_stop(struct hc_engine *e, struct target *t)
 		stop_waiting(e, t);
 	if (t->stage == PROBING)
 		(void)end_probe(e, t, (struct hc_outcome){ HC_REASON_LATE, 0 });
-	if (t->slot) {
-		take_kept(e, slot_of(e, t));
-		free_slot(e, t);
-	}
+	hc_target_drop_kept(e, t);
 }

@@ -40,13 +40,14 @@ struct target {
 	struct hc_login *login; /* mysql with a secret; NULL otherwise */
 	struct endpoint endpoint;
 	struct hc_health health;
-	uint8_t stage;	 /* enum stage */
-	uint8_t telling; /* enum telling */
-	uint8_t reason;	 /* enum hc_reason */
-	bool is_fresh;	 /* never probed yet */
-	uint32_t number; /* its own */
-	uint32_t round;	 /* of telling: the begin it was last put after */
-	uint32_t slot;	 /* index + 1: its probe, or the connection for its next one; 0: neither */
+	uint8_t stage : 2;   /* enum stage */
+	uint8_t telling : 2; /* enum telling */
+	bool is_fresh : 1;   /* never probed yet */
+	uint8_t reason;	     /* enum hc_reason */
+	uint16_t from_port;  /* 0: any */
+	uint32_t number;     /* its own */
+	uint32_t round;	     /* of telling: the begin it was last put after */
+	uint32_t slot; /* index + 1: its probe, or the connection for its next one; 0: neither */
 	int32_t detail;
 	uint32_t ok, failed, latency_us;
 	uint32_t sequence;
@@ -123,5 +124,7 @@ void hc_target_tell_moved(struct hc_engine *e, struct target *t, mono_t now);
 
 /* engine.c: nothing of t is under way, waiting, or kept any more. */
 void hc_target_stop(struct hc_engine *e, struct target *t);
+/* engine.c: t has no use any more for a connection that rests. */
+void hc_target_drop_kept(struct hc_engine *e, struct target *t);
 
 #endif

@@ -23,13 +23,14 @@
  * and end by reset are disconnected, which sends it, and used again: they stay in the epoll, which
  * has them tell of one thing at a time (EPOLLONESHOT) and is asked to again with the next probe.
  * What such a socket has been through leaves nothing behind but options and errors by ICMP; those
- * of them that would have either are closed.
+ * of them that would have either are closed, and those that would have a port of their own.
  */
 enum use {
 	HALF_OPEN = 1,
 	BY_IPV6 = 2,
-	ANSWERED = 4, /* since, it is a connection; it still tells of one thing at a time */
-	LASTING = 8,  /* since, it tells of one again and again */
+	ANSWERED = 4,  /* since, it is a connection; it still tells of one thing at a time */
+	LASTING = 8,   /* since, it tells of one again and again */
+	ITS_PORT = 16, /* it is bound to one, which is one target's */
 };
 
 struct idle {
@@ -147,25 +148,31 @@ static struct idle *idle_of(struct hc_net *n, int family)
 	return &n->idle[family == AF_INET6];
 }
 
-/* The port is left to connect(): one that is bound is not there for other servers' probes. A socket
- * that is used again keeps the address. */
-static int bind_from(const struct hc_net *n, int fd, int family)
+/*
+ * The port is left to connect(): one that is bound is not there for other servers' probes. A socket
+ * that is used again keeps the address. One target's own port is bound even while what is left of its
+ * last connection holds it; -EADDRINUSE where somebody else has it.
+ */
+static int bind_from(const struct hc_net *n, int fd, int family, uint16_t port)
 {
-	struct endpoint from = { .addr = family == AF_INET ? n->from.v4 : n->from.v6 };
+	struct endpoint from = { .addr = family == AF_INET ? n->from.v4 : n->from.v6,
+				 .port = port };
 	struct sockaddr_storage sa;
 	socklen_t len;
-	int on = 1;
+	int on = 1, r;
 
-	if (!from.addr.family)
+	if (!from.addr.family && !port)
 		return 0;
+	from.addr.family = (uint8_t)family;
 	len = sockaddr_of(&from, &sa);
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
-	    bind(fd, (const struct sockaddr *)&sa, len) < 0)
+	r = port ? setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))
+		 : setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (r < 0 || bind(fd, (const struct sockaddr *)&sa, len) < 0)
 		return -errno;
 	return 0;
 }
 
-static int new_socket(struct hc_net *n, const struct endpoint *to)
+static int new_socket(struct hc_net *n, const struct endpoint *to, uint16_t from_port)
 {
 	int family = to->addr.family, protocol = to->protocol;
 	int type = (protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK |
@@ -180,7 +187,7 @@ static int new_socket(struct hc_net *n, const struct endpoint *to)
 	}
 	if (fd < 0)
 		return -errno;
-	r = bind_from(n, fd, family);
+	r = bind_from(n, fd, family, from_port);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -213,7 +220,7 @@ static int connect_complete(struct hc_net *n, int fd, const struct endpoint *to,
 }
 
 static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct endpoint *to,
-			     uint64_t token)
+			     unsigned use, uint64_t token)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = token };
 	int off = 0, r;
@@ -228,7 +235,7 @@ static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct
 		return r;
 	if (epoll_ctl(n->epoll, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev) < 0)
 		return -errno;
-	set_use(n, fd, HALF_OPEN | (to->addr.family == AF_INET6 ? BY_IPV6 : 0));
+	set_use(n, fd, HALF_OPEN | use | (to->addr.family == AF_INET6 ? BY_IPV6 : 0));
 	return 0;
 }
 
@@ -251,27 +258,24 @@ static int connect_datagrams(struct hc_net *n, int fd, const struct endpoint *to
 	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-static int connect_by(struct hc_net *n, int fd, bool is_new, const struct endpoint *to,
-		      bool complete, uint64_t token)
-{
-	if (to->protocol == IPPROTO_UDP)
-		return connect_datagrams(n, fd, to, token);
-	return complete ? connect_complete(n, fd, to, token)
-			: connect_half_open(n, fd, is_new, to, token);
-}
-
-static int net_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
-		       int *out_fd)
+static int net_connect(void *arg, const struct endpoint *to, uint16_t from_port, bool complete,
+		       uint64_t token, int *out_fd)
 {
 	struct hc_net *n = arg;
 	struct idle *idle = idle_of(n, to->addr.family);
-	bool is_new = complete || to->protocol == IPPROTO_UDP || !idle->count;
-	int fd = is_new ? new_socket(n, to) : idle->fds[--idle->count];
+	bool is_udp = to->protocol == IPPROTO_UDP;
+	bool is_new = complete || is_udp || from_port || !idle->count;
+	int fd = is_new ? new_socket(n, to, from_port) : idle->fds[--idle->count];
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = connect_by(n, fd, is_new, to, complete, token);
+	if (is_udp)
+		r = connect_datagrams(n, fd, to, token);
+	else if (complete)
+		r = connect_complete(n, fd, to, token);
+	else
+		r = connect_half_open(n, fd, is_new, to, from_port ? ITS_PORT : 0, token);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -357,7 +361,7 @@ static bool keep(struct hc_net *n, int fd, unsigned use)
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 	struct idle *idle = &n->idle[use & BY_IPV6 ? 1 : 0];
 
-	if (use & LASTING || idle->count >= n->idle_max ||
+	if (use & (LASTING | ITS_PORT) || idle->count >= n->idle_max ||
 	    connect(fd, &nowhere, sizeof(nowhere)) < 0 || (!(use & ANSWERED) && has_errors(fd)))
 		return false;
 	idle->fds[idle->count++] = fd;

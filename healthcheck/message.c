@@ -77,6 +77,7 @@ void wire_put_hc_target(struct buf *b, const struct hc_target *t)
 	wire_put_endpoint(b, &t->endpoint);
 	wire_put_check(b, t->check);
 	wire_put_u8(b, (uint8_t)t->initial);
+	wire_put_u16(b, t->from_port);
 }
 
 /* Both sides work the id out of the same bytes: they cannot differ but by a mistake. */
@@ -84,6 +85,9 @@ static bool target_is_sane(const struct hc_target *t)
 {
 	struct endpoint probed = check_endpoint(t->check, &t->endpoint);
 
+	/* Its own is for those alone whose connections it is to tell apart. */
+	if (t->from_port && !check_vip(t->check, t->endpoint.addr.family))
+		return false;
 	return t->endpoint.addr.family && t->endpoint.port &&
 	       endpoint_cmp(&probed, &t->endpoint) == 0 &&
 	       t->id == check_target_id(t->check, &t->endpoint);
@@ -95,6 +99,7 @@ void wire_hc_target(struct wire *w, struct hc_target *out)
 	out->endpoint = wire_endpoint(w);
 	out->check = wire_check(w);
 	out->initial = (enum verdict_state)read_enum(w, VERDICT_DOWN + 1);
+	out->from_port = wire_u16(w);
 	if (!w->bad && !target_is_sane(out))
 		w->bad = true;
 	if (w->bad) {

@@ -114,6 +114,9 @@ struct hc_target {
 	struct check *check;	  /* a reference */
 	enum verdict_state
 		initial; /* for a target not known here yet; UNKNOWN: one success makes it up */
+	/* Where its probes come from, for the kernel to know them by (ipvs/paths.h); 0: the kernel's
+	 * choice. One that is told again with another port is probed from that one from then on. */
+	uint16_t from_port;
 };
 
 #define HC_SECRET_USERNAME_MAX	  128

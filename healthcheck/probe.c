@@ -108,13 +108,15 @@ static bool completes(const struct hc_probe *p)
 }
 
 bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
-		    const struct endpoint *to, struct hc_account *account, uint64_t token,
-		    struct hc_outcome *out)
+		    const struct endpoint *to, uint16_t from_port, struct hc_account *account,
+		    uint64_t token, struct hc_outcome *out)
 {
 	int r;
 
-	*p = (struct hc_probe){ .check = c, .to = to, .account = account, .fd = -1 };
-	r = io->connect(io->arg, to, completes(p), token, &p->fd);
+	*p = (struct hc_probe){
+		.check = c, .to = to, .from_port = from_port, .account = account, .fd = -1
+	};
+	r = io->connect(io->arg, to, from_port, completes(p), token, &p->fd);
 	if (r < 0) {
 		*out = hc_outcome_of_start(-r);
 		return true;
@@ -142,7 +144,7 @@ static bool start_anew(struct hc_probe *p, const struct hc_io *io, uint64_t toke
 
 	p->account = NULL; /* its reference is passed on */
 	hc_probe_stop(p, io);
-	return hc_probe_start(p, io, p->check, p->to, account, token, out);
+	return hc_probe_start(p, io, p->check, p->to, p->from_port, account, token, out);
 }
 
 /*

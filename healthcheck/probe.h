@@ -31,10 +31,11 @@ struct hc_io {
 	 * Else begin a TCP connection; its events come with `token`, and EPOLLOUT is waited for at first.
 	 * Unless it is to be complete at once, it holds its acknowledgement back until something is
 	 * sent: half-open so far. Then its first events come once, and others after wait() alone.
+	 * from_port: the port it comes from, and nobody else's connection does; 0: any.
 	 * 0 or -errno.
 	 */
-	int (*connect)(void *arg, const struct endpoint *to, bool complete, uint64_t token,
-		       int *out_fd);
+	int (*connect)(void *arg, const struct endpoint *to, uint16_t from_port, bool complete,
+		       uint64_t token, int *out_fd);
 	/* From now on wait for these events instead; with EPOLLONESHOT once. 0 or -errno. */
 	int (*wait)(void *arg, int fd, uint64_t token, uint32_t events);
 	int (*error)(void *arg, int fd); /* the connection's pending error: positive errno or 0 */
@@ -70,7 +71,8 @@ struct hc_account;
 struct hc_probe {
 	const struct check *check; /* the caller's; stays as long as the probe */
 	const struct endpoint *to;
-	int fd; /* -1: none */
+	uint16_t from_port; /* 0: any */
+	int fd;		    /* -1: none */
 	uint32_t sent;
 	uint16_t id;		     /* of a question that is one datagram */
 	uint8_t others;		     /* datagrams that were not its answer */
@@ -84,8 +86,8 @@ struct hc_probe {
  * Takes the reference to `account` over; it is NULL where the check has no secret. A check whose
  * account is not at hand is half-open. */
 MUST_CHECK bool hc_probe_start(struct hc_probe *p, const struct hc_io *io, const struct check *c,
-			       const struct endpoint *to, struct hc_account *account,
-			       uint64_t token, struct hc_outcome *out);
+			       const struct endpoint *to, uint16_t from_port,
+			       struct hc_account *account, uint64_t token, struct hc_outcome *out);
 MUST_CHECK bool hc_probe_event(struct hc_probe *p, const struct hc_io *io, uint64_t token,
 			       uint32_t events, struct hc_outcome *out);
 /* Not over, but *out will not change any more: the peer is only given HC_SETTLED_MS to close. */

@@ -201,6 +201,7 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 	t->id = told->id;
 	t->check = share_check(e, told->check);
 	t->endpoint = told->endpoint;
+	t->from_port = told->from_port;
 	if (t->check->secret)
 		t->login = hc_login_new(e->logins, t->check, &t->endpoint);
 	t->health = hc_health_new(told->initial);
@@ -209,12 +210,23 @@ static struct target *new_target(struct hc_engine *e, const struct hc_target *to
 	return t;
 }
 
+/* A connection that rests comes from where it is not to come from any more. */
+static void set_from_port(struct hc_engine *e, struct target *t, uint16_t port)
+{
+	if (t->from_port == port)
+		return;
+	t->from_port = port;
+	if (t->stage != PROBING)
+		hc_target_drop_kept(e, t);
+}
+
 bool hc_engine_put(struct hc_engine *e, const struct hc_target *told, bool may_probe)
 {
 	struct target *t = map_get(&e->targets, hash_table_u64(told->id), &told->id);
 
 	if (t) {
 		t->round = e->round;
+		set_from_port(e, t, told->from_port);
 		return false;
 	}
 	t = new_target(e, told);

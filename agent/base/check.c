@@ -26,7 +26,12 @@ enum {
 	OPTION_TLS = 5,
 	OPTION_SECRET = 6,
 	OPTION_SERVER_NAME = 7,
+	OPTION_VIA = 8,
 };
+
+/* Of tunnels, the kernel's numbers. */
+#define TUNNEL_TYPE_GUE	 1
+#define TUNNEL_TYPE_LAST 2
 
 #define ROLE(name) (1u << CHECK_ROLE_##name)
 
@@ -37,21 +42,24 @@ static const struct {
 	unsigned roles; /* besides any */
 } types[CHECK_TYPES] = {
 	[CHECK_NONE] = { "none", 0, 0, 0 },
-	[CHECK_TCP] = { "tcp", IPPROTO_TCP, 0, 0 },
-	[CHECK_TCP_FULL] = { "tcp-full", IPPROTO_TCP, CHECK_HAS_WORDS, 0 },
+	[CHECK_TCP] = { "tcp", IPPROTO_TCP, CHECK_HAS_VIA, 0 },
+	[CHECK_TCP_FULL] = { "tcp-full", IPPROTO_TCP, CHECK_HAS_WORDS | CHECK_HAS_VIA, 0 },
 	[CHECK_REDIS] = { "redis", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_CERTIFICATE | CHECK_TLS_FIRST,
 			  ROLE(WRITER) | ROLE(READER) },
 	[CHECK_POSTGRESQL] = { "postgresql", IPPROTO_TCP,
 			       CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_ROLE_NEEDS_SECRET,
 			       ROLE(WRITER) | ROLE(READER) },
-	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST | CHECK_HAS_HOST, 0 },
+	[CHECK_HTTP] = { "http", IPPROTO_TCP, CHECK_HAS_REQUEST | CHECK_HAS_HOST | CHECK_HAS_VIA,
+			 0 },
 	[CHECK_GRPC] = { "grpc", IPPROTO_TCP,
 			 CHECK_HAS_HOST | CHECK_HAS_SERVICE | CHECK_HAS_TLS |
 				 CHECK_HAS_CERTIFICATE | CHECK_TLS_FIRST,
 			 0 },
 	[CHECK_HTTPS] = { "https", IPPROTO_TCP,
-			  CHECK_HAS_REQUEST | CHECK_HAS_HOST | CHECK_HAS_CERTIFICATE, 0 },
+			  CHECK_HAS_REQUEST | CHECK_HAS_HOST | CHECK_HAS_CERTIFICATE |
+				  CHECK_HAS_VIA,
+			  0 },
 	[CHECK_MYSQL] = { "mysql", IPPROTO_TCP,
 			  CHECK_HAS_LOGIN | CHECK_HAS_TLS | CHECK_HAS_LAG | CHECK_ROLE_NEEDS_SECRET,
 			  ROLE(WRITER) | ROLE(READER) | ROLE(GALERA) },
@@ -206,7 +214,16 @@ static bool has_options(const struct check *c)
 {
 	return c->hold_down_s > 0 || c->drain_count > 0 || c->degraded_count > 0 || c->reuse > 1 ||
 	       tls_is_option(c) || (secret_is_option(c->type) && c->secret) ||
-	       (server_name_is_option(c->type) && c->server_name);
+	       (server_name_is_option(c->type) && c->server_name) || c->via;
+}
+
+static void put_way(struct buf *b, const struct check_way *w)
+{
+	wire_put_addr(b, &w->vip_v4);
+	wire_put_addr(b, &w->vip_v6);
+	wire_put_u8(b, w->is_tunnel);
+	wire_put_u8(b, w->tunnel_type);
+	wire_put_u16(b, w->tunnel_port);
 }
 
 static void put_statuses(struct buf *b, const struct check_status_range *ranges, unsigned count)
@@ -247,6 +264,10 @@ static void put_options(struct buf *b, const struct check *c)
 	if (server_name_is_option(c->type) && c->server_name) {
 		wire_put_u8(b, OPTION_SERVER_NAME);
 		wire_put_str(b, c->server_name);
+	}
+	if (c->via) {
+		wire_put_u8(b, OPTION_VIA);
+		put_way(b, &c->way);
 	}
 	wire_put_u8(b, 0);
 }
@@ -391,6 +412,18 @@ static bool request_is_sane(const struct check *c)
 	       statuses_are_sane(c->degraded, c->degraded_count) && c->reuse <= CHECK_REUSE_MAX;
 }
 
+static bool way_is_sane(const struct check_way *w)
+{
+	bool is_gue = w->is_tunnel && w->tunnel_type == TUNNEL_TYPE_GUE;
+
+	if (!w->vip_v4.family && !w->vip_v6.family && w->is_tunnel)
+		return false;
+	return (!w->vip_v4.family || w->vip_v4.family == AF_INET) &&
+	       (!w->vip_v6.family || w->vip_v6.family == AF_INET6) &&
+	       w->tunnel_type <= (w->is_tunnel ? TUNNEL_TYPE_LAST : 0) &&
+	       (w->tunnel_port != 0) == is_gue;
+}
+
 static bool question_is_sane(const struct check *c)
 {
 	bool asks = c->path || c->match || c->expect_count > 0 || c->drain_count > 0 ||
@@ -404,7 +437,8 @@ static bool question_is_sane(const struct check *c)
 	       (!c->service || value_is_grpc_service(c->service)) && tls_is_sane(c) &&
 	       secret_is_sane(c) && (!(has & CHECK_HAS_LOGIN) || login_is_sane(c)) &&
 	       (!(has & CHECK_HAS_WORDS) || words_are_sane(c)) &&
-	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c));
+	       (!(has & CHECK_HAS_QUESTION) || dns_question_is_sane(c)) &&
+	       (c->via == CHECK_VIA_DIRECT || (has & CHECK_HAS_VIA && way_is_sane(&c->way)));
 }
 
 static unsigned read_statuses(struct wire *w, struct check_status_range out[CHECK_EXPECT_MAX])
@@ -420,6 +454,20 @@ static unsigned read_statuses(struct wire *w, struct check_status_range out[CHEC
 		out[i].last = wire_u16(w);
 	}
 	return count;
+}
+
+static bool read_way(struct wire *w, struct check *c)
+{
+	uint8_t is_tunnel;
+
+	c->via = CHECK_VIA_VIP;
+	c->way.vip_v4 = wire_addr(w);
+	c->way.vip_v6 = wire_addr(w);
+	is_tunnel = wire_u8(w);
+	c->way.is_tunnel = is_tunnel;
+	c->way.tunnel_type = wire_u8(w);
+	c->way.tunnel_port = wire_u16(w);
+	return is_tunnel <= 1;
 }
 
 /* One that is there says something, or it would not be. */
@@ -441,6 +489,8 @@ static bool read_option(struct wire *w, struct check *c, uint8_t tag)
 	case OPTION_SERVER_NAME:
 		return server_name_is_option(c->type) &&
 		       (c->server_name = read_text(w, CHECK_HOST_MAX));
+	case OPTION_VIA:
+		return read_way(w, c);
 	default:
 		return false;
 	}
@@ -534,6 +584,28 @@ void check_server_name(const struct check *c, char out[static CHECK_HOST_MAX + 1
 		snprintf(out, CHECK_HOST_MAX + 1, "%s", c->server_name);
 	else if (!value_is_server_name(out))
 		out[0] = '\0'; /* good for a Host header, and in no certificate */
+}
+
+struct check *check_on_way(const struct check *c, const struct check_way *way)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct check *copy;
+	struct wire w;
+
+	assert(c->via == CHECK_VIA_VIP && way_is_sane(way));
+	wire_put_check(&b, c);
+	w = wire_of(b.data, b.len);
+	copy = wire_check(&w);
+	assert(copy);
+	copy->way = *way;
+	return copy;
+}
+
+const struct addr *check_vip(const struct check *c, uint8_t family)
+{
+	const struct addr *vip = family == AF_INET6 ? &c->way.vip_v6 : &c->way.vip_v4;
+
+	return vip->family ? vip : NULL;
 }
 
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member)

@@ -59,6 +59,7 @@ enum {
 	CHECK_HAS_CERTIFICATE = 1u << 9,
 	/* TLS begins with the connection, so that nobody can be asked first: off or required */
 	CHECK_TLS_FIRST = 1u << 10,
+	CHECK_HAS_VIA = 1u << 11, /* via, way: by TCP, and it ends by reset */
 };
 
 /* What the server must be, besides alive. */
@@ -76,6 +77,23 @@ enum check_tls {
 	CHECK_TLS_OFF,
 	CHECK_TLS_PREFERRED, /* where the server offers it */
 	CHECK_TLS_REQUIRED,
+};
+
+/* Which way a probe goes. */
+enum check_via {
+	CHECK_VIA_DIRECT, /* to the server's own address */
+	CHECK_VIA_VIP,	  /* to the VIP, and on as clients' packets are forwarded */
+};
+
+/*
+ * What that way is for the servers of a pool: all 0 until there is a pool, and where it has no
+ * frontend; of a family without a frontend the address alone is.
+ */
+struct check_way {
+	struct addr vip_v4, vip_v6;
+	bool is_tunnel;	     /* else dr: to the server's link address */
+	uint8_t tunnel_type; /* the kernel's number, as enum pool_tunnel_type (agent/pool/pool.h) */
+	uint16_t tunnel_port; /* of GUE */
 };
 
 #define CHECK_PATH_MAX	     256 /* bytes, without the NUL */
@@ -144,6 +162,9 @@ struct check {
 	uint16_t dns_type, dns_rcodes;
 	/* CHECK_HAS_SERVICE only; NULL otherwise, and for the server as a whole */
 	char *service;
+	/* CHECK_HAS_VIA only; 0 otherwise, and the way with CHECK_VIA_DIRECT */
+	enum check_via via;
+	struct check_way way;
 };
 
 /* Is there such a type? */
@@ -156,7 +177,7 @@ bool check_equal(const struct check *a, const struct check *b);
 const char *check_type_text(enum check_type type);
 MUST_CHECK bool check_type_parse(const char *s, enum check_type *out);
 
-/* CHECK_HAS_...; 0 for none and tcp, and for what is no type. */
+/* CHECK_HAS_...; 0 for none, and for what is no type. */
 unsigned check_has(enum check_type type);
 /* By which protocol it asks (IPPROTO_TCP or IPPROTO_UDP); 0 for none. */
 uint8_t check_protocol(enum check_type type);
@@ -189,6 +210,11 @@ size_t check_bytes(const char *text, uint8_t out[static CHECK_BYTES_MAX]);
  * Empty: nobody said. An address that was written there is asked for like a name.
  */
 void check_server_name(const struct check *c, char out[static CHECK_HOST_MAX + 1]);
+
+/* The same by this way, one reference; it is to go by the VIP. */
+MUST_CHECK struct check *check_on_way(const struct check *c, const struct check_way *way);
+/* The VIP by which a server of that family is checked; NULL: directly. */
+const struct addr *check_vip(const struct check *c, uint8_t family);
 
 /* Where the probe goes: the member's address, the check's port, by the protocol it asks by. */
 struct endpoint check_endpoint(const struct check *c, const struct endpoint *member);

@@ -467,6 +467,12 @@ static const struct value_word tls[] = {
 };
 const struct value_words value_check_tls = VALUE_WORDS(tls);
 
+static const struct value_word vias[] = {
+	{ "direct", CHECK_VIA_DIRECT },
+	{ "vip", CHECK_VIA_VIP },
+};
+const struct value_words value_check_vias = VALUE_WORDS(vias);
+
 static const struct value_word dns_types[] = {
 	{ "A", 1 },    { "NS", 2 },  { "CNAME", 5 }, { "SOA", CHECK_DNS_SOA },
 	{ "PTR", 12 }, { "MX", 15 }, { "TXT", 16 },  { "AAAA", 28 },

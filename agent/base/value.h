@@ -89,9 +89,11 @@ struct value_words {
 		(array), ARRAY_LEN(array) \
 	}
 
-/* enum check_role: any, writer, reader, galera; enum check_tls: off, preferred, required. */
+/* enum check_role: any, writer, reader, galera; enum check_tls: off, preferred, required;
+ * enum check_via: direct, vip. */
 extern const struct value_words value_check_roles;
 extern const struct value_words value_check_tls;
+extern const struct value_words value_check_vias;
 
 /* Types of records: A, NS, ...; RCODEs: NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED. */
 extern const struct value_words value_dns_types;

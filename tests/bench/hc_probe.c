@@ -79,7 +79,7 @@ static void start_one(struct hc_probe *p, const struct hc_io *io, const struct c
 {
 	struct hc_outcome out;
 
-	if (hc_probe_start(p, io, c, to, NULL, token, &out))
+	if (hc_probe_start(p, io, c, to, 0, NULL, token, &out))
 		errx(1, "probe: %s", hc_reason_text(out.reason));
 }
 

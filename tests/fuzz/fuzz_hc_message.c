@@ -38,6 +38,8 @@ static void check_check(const struct check *c)
 	assert(!(c->send || c->answer) || check_has(c->type) & CHECK_HAS_WORDS);
 	assert(!c->send || strlen(c->send) <= CHECK_BYTES_TEXT_MAX);
 	assert(!c->answer || strlen(c->answer) <= CHECK_BYTES_TEXT_MAX);
+	assert(c->via == CHECK_VIA_DIRECT || check_has(c->type) & CHECK_HAS_VIA);
+	assert(!c->way.is_tunnel || c->way.vip_v4.family || c->way.vip_v6.family);
 	assert((c->type == CHECK_DNS) == (c->dns_name != NULL));
 	assert((c->type == CHECK_DNS) == (c->dns_type && c->dns_rcodes));
 	assert(c->tls <= CHECK_TLS_REQUIRED && c->max_lag_s <= CHECK_LAG_MAX_S);

@@ -362,8 +362,8 @@ static ssize_t recv_datagram(struct fake_conn *c, void *data, size_t size)
 	return (ssize_t)(len < size ? len : size);
 }
 
-static int fake_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
-			int *out_fd)
+static int fake_connect(void *arg, const struct endpoint *to, uint16_t from_port, bool complete,
+			uint64_t token, int *out_fd)
 {
 	struct fake_net *n = arg;
 	struct fake_server *s;
@@ -382,6 +382,7 @@ static int fake_connect(void *arg, const struct endpoint *to, bool complete, uin
 	}
 	s->connects++;
 	s->last_connect = n->now;
+	s->last_from = from_port;
 	if (n->on_start)
 		n->on_start(n->on_start_arg, s, n->now);
 	c = take_conn(n);

@@ -47,6 +47,7 @@ struct fake_server {
 	uint64_t datagrams; /* that were sent to it, lost or not */
 	uint64_t connects;
 	mono_t last_connect;
+	uint16_t last_from; /* the port that connect() asked for; 0: any */
 };
 
 struct fake_net;

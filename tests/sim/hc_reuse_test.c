@@ -185,6 +185,40 @@ static void one_connection_serves_so_many_probes(void **state)
 }
 
 /* Whenever a connection ends, and however: a new one is made, and nothing is counted. */
+static void put_from(struct site *s, uint16_t port)
+{
+	struct hc_target t = { .id = s->id, .check = s->w.check, .from_port = port };
+
+	t.endpoint = world_endpoint(0);
+	hc_engine_put(s->w.engine, &t, true);
+}
+
+/* It rests, or a probe on it is under way: the next one comes from elsewhere. */
+static void who_is_to_be_asked_from_another_port_is(void **state)
+{
+	static const int64_t before_ms[] = { 2900, 3000, 3010, 4000, 4700 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(before_ms); i++) {
+		struct site s;
+		unsigned asked;
+
+		site_up(&s, 100, 100);
+		world_server(&s.w, 0)->latency_us = 20000;
+		world_run_ms(&s.w, before_ms[i]);
+		assert_int_equal(s.connections, 1);
+		assert_int_equal(world_server(&s.w, 0)->last_from, 0);
+		put_from(&s, 61007);
+		asked = s.requests;
+		world_run_ms(&s.w, 5000);
+		assert_int_equal(s.connections, 2);
+		assert_in_range(s.requests - asked, 2, 4);
+		assert_int_equal(world_server(&s.w, 0)->last_from, 61007);
+		nothing_failed(&s);
+		site_down(&s);
+	}
+}
+
 static void what_ends_between_two_probes_counts_for_nothing(void **state)
 {
 	static const enum habit habits[] = { ENDS_AFTER, RESETS_AFTER, ENDS_WHEN_ASKED,
@@ -523,6 +557,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_probe_has_its_own_connection_by_default),
 		cmocka_unit_test(one_connection_serves_so_many_probes),
+		cmocka_unit_test(who_is_to_be_asked_from_another_port_is),
 		cmocka_unit_test(what_ends_between_two_probes_counts_for_nothing),
 		cmocka_unit_test(who_closes_every_connection_is_down_in_time),
 		cmocka_unit_test(who_breaks_off_its_answer_fails),

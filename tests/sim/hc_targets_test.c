@@ -216,6 +216,37 @@ static void a_target_told_again_keeps_state_and_phase(void **state)
 	world_done(&w);
 }
 
+static uint64_t put_from(struct world *w, uint16_t port)
+{
+	struct hc_target t = { .check = w->check, .from_port = port };
+
+	t.endpoint = world_endpoint(0);
+	t.id = check_target_id(t.check, &t.endpoint);
+	hc_engine_put(w->engine, &t, true);
+	return t.id;
+}
+
+static void a_target_is_probed_from_the_port_it_was_told_last(void **state)
+{
+	static const uint16_t ports[] = { 61007, 61007, 61008, 0, 61009 };
+	struct world w = world_new(1, 100);
+	uint64_t id = 0;
+
+	(void)state;
+	world_server(&w, 0);
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		uint64_t connects = world_server(&w, 0)->connects;
+
+		id = put_from(&w, ports[i]);
+		world_run_ms(&w, 5000);
+		assert_in_range(world_server(&w, 0)->connects - connects, 2, 5);
+		assert_int_equal(world_server(&w, 0)->last_from, ports[i]);
+	}
+	assert_int_equal(world_verdict(&w, id).state, VERDICT_UP);
+	assert_int_equal(world_verdict(&w, id).failed, 0);
+	world_done(&w);
+}
+
 static void a_begin_without_commit_drops_nothing(void **state)
 {
 	struct world w = world_new(1, 100);
@@ -404,6 +435,7 @@ int main(void)
 		cmocka_unit_test(a_target_takes_little),
 		cmocka_unit_test(equal_checks_are_kept_once),
 		cmocka_unit_test(a_target_told_again_keeps_state_and_phase),
+		cmocka_unit_test(a_target_is_probed_from_the_port_it_was_told_last),
 		cmocka_unit_test(a_begin_without_commit_drops_nothing),
 		cmocka_unit_test(targets_go_at_any_moment),
 		cmocka_unit_test(flapping_is_told_in_order),

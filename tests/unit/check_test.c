@@ -146,6 +146,25 @@ static struct check *reusing_of(enum check_type type, uint16_t reuse)
 	return c;
 }
 
+/* By these VIPs ("": none), through a tunnel or by dr. */
+static struct check *via_of(enum check_type type, const char *v4, const char *v6, int tunnel,
+			    uint16_t port)
+{
+	struct check *c = check_new(type), *on_way;
+	struct check_way way = { .is_tunnel = tunnel >= 0, .tunnel_port = port };
+
+	if (tunnel >= 0)
+		way.tunnel_type = (uint8_t)tunnel;
+	if (*v4)
+		assert_int_equal(addr_parse(v4, &way.vip_v4), 0);
+	if (*v6)
+		assert_int_equal(addr_parse(v6, &way.vip_v6), 0);
+	c->via = CHECK_VIA_VIP;
+	on_way = check_on_way(c, &way);
+	check_unref(c);
+	return on_way;
+}
+
 /* Through the wire and back; NULL where it was refused. */
 static struct check *again(const struct check *c)
 {
@@ -256,6 +275,17 @@ static void a_check_comes_out_as_it_went_in(void **state)
 		reusing_of(CHECK_HTTP, 2),
 		reusing_of(CHECK_HTTP, CHECK_REUSE_MAX),
 		reusing_of(CHECK_HTTPS, 100),
+		via_of(CHECK_TCP, "", "", -1, 0),
+		via_of(CHECK_TCP, "192.0.2.1", "", -1, 0),
+		via_of(CHECK_TCP, "192.0.2.2", "", -1, 0),
+		via_of(CHECK_TCP, "192.0.2.2", "", 0, 0),
+		via_of(CHECK_TCP, "192.0.2.2", "", 1, 6080),
+		via_of(CHECK_TCP, "192.0.2.2", "", 1, 6081),
+		via_of(CHECK_TCP, "192.0.2.2", "", 2, 0),
+		via_of(CHECK_TCP, "192.0.2.2", "2001:db8::1", 2, 0),
+		via_of(CHECK_HTTP, "", "2001:db8::1", -1, 0),
+		via_of(CHECK_HTTPS, "", "2001:db8::1", -1, 0),
+		via_of(CHECK_TCP_FULL, "", "2001:db8::1", -1, 0),
 	};
 
 	(void)state;
@@ -285,7 +315,7 @@ static void a_check_out_of_bounds_is_refused(void **state)
 					  .timeout_ms = 1000,
 					  .fast_ms = 500 };
 	static char word[] = "x";
-	struct check bad[16];
+	struct check bad[24];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -307,8 +337,44 @@ static void a_check_out_of_bounds_is_refused(void **state)
 	bad[14].type = CHECK_GRPC; /* with a path */
 	bad[14].path = word;
 	bad[15].reuse = 2; /* of a connection that is never made */
+	for (size_t i = 16; i < ARRAY_LEN(bad); i++) {
+		bad[i].via = CHECK_VIA_VIP;
+		bad[i].way.vip_v4 = addr_v4(0xc0000201);
+	}
+	bad[16].type = CHECK_REDIS; /* ends by a word */
+	bad[17].type = CHECK_NONE;
+	bad[18].way.vip_v6 = addr_v4(0xc0000201);
+	bad[19].way.tunnel_port = 6080;
+	bad[20].way.tunnel_type = 1;
+	bad[21].way.is_tunnel = true;
+	bad[21].way.tunnel_type = 3;
+	bad[22].way.is_tunnel = true; /* of GUE, without a port */
+	bad[22].way.tunnel_type = 1;
+	bad[23].way = (struct check_way){ .is_tunnel = true }; /* of nobody */
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_null(again(&bad[i]));
+}
+
+static void a_way_is_of_one_vip(void **state)
+{
+	const struct endpoint v4 = endpoint_of("10.0.0.1:80", IPPROTO_TCP);
+	const struct endpoint v6 = endpoint_of("[2001:db8::7]:80", IPPROTO_TCP);
+	struct check *direct = check_new(CHECK_TCP);
+	struct check *one = via_of(CHECK_TCP, "192.0.2.1", "", -1, 0);
+	struct check *other = via_of(CHECK_TCP, "192.0.2.2", "", -1, 0);
+	struct check *tunnel = via_of(CHECK_TCP, "192.0.2.2", "", 0, 0);
+
+	(void)state;
+	assert_null(check_vip(direct, v4.addr.family));
+	assert_null(check_vip(one, v6.addr.family));
+	assert_int_equal(addr_cmp(check_vip(one, v4.addr.family), &one->way.vip_v4), 0);
+	assert_true(check_target_id(direct, &v4) != check_target_id(one, &v4));
+	assert_true(check_target_id(one, &v4) != check_target_id(other, &v4));
+	assert_true(check_target_id(other, &v4) != check_target_id(tunnel, &v4));
+	check_unref(direct);
+	check_unref(one);
+	check_unref(other);
+	check_unref(tunnel);
 }
 
 static void an_http_question_out_of_bounds_is_refused(void **state)
@@ -686,6 +752,7 @@ int main(void)
 		cmocka_unit_test(type_names_read_back),
 		cmocka_unit_test(a_check_comes_out_as_it_went_in),
 		cmocka_unit_test(a_check_out_of_bounds_is_refused),
+		cmocka_unit_test(a_way_is_of_one_vip),
 		cmocka_unit_test(an_http_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_grpc_question_out_of_bounds_is_refused),
 		cmocka_unit_test(a_mysql_question_out_of_bounds_is_refused),

@@ -121,7 +121,7 @@ static struct hc_outcome probe_port(struct ground *g, const struct check *c, uns
 	struct hc_outcome out;
 	struct hc_probe p;
 
-	assert_false(hc_probe_start(&p, &g->io, c, &to, a, 77, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &to, 0, a, 77, &out));
 	return run(g, &p);
 }
 
@@ -278,10 +278,11 @@ static void without_its_secret_it_is_half_open(void **state)
 	check_unref(c);
 }
 
-static int note_connect(void *arg, const struct endpoint *to, bool complete, uint64_t token,
-			int *out_fd)
+static int note_connect(void *arg, const struct endpoint *to, uint16_t from_port, bool complete,
+			uint64_t token, int *out_fd)
 {
 	(void)to;
+	(void)from_port;
 	(void)token;
 	(void)out_fd;
 	*(bool *)arg = complete;
@@ -299,7 +300,7 @@ static bool is_complete(enum check_type type, enum check_tls tls, const char *se
 
 	c->type = type;
 	c->tls = tls;
-	assert_true(hc_probe_start(&p, &io, c, &to, NULL, 77, &out));
+	assert_true(hc_probe_start(&p, &io, c, &to, 0, NULL, 77, &out));
 	hc_probe_stop(&p, &io);
 	check_unref(c);
 	return complete;
@@ -338,7 +339,7 @@ static void begin_reusing(struct ground *g, struct reusing *r)
 	r->to = (struct endpoint){ .addr = addr_v4(0x7f000001),
 				   .port = (uint16_t)https_server_port(r->server),
 				   .protocol = 6 };
-	assert_false(hc_probe_start(&r->probe, &g->io, r->check, &r->to, NULL, 77, &out));
+	assert_false(hc_probe_start(&r->probe, &g->io, r->check, &r->to, 0, NULL, 77, &out));
 }
 
 static void end_reusing(struct ground *g, struct reusing *r)

@@ -21,6 +21,21 @@ static struct hc_target target_of(const char *where, enum check_type type)
 	return t;
 }
 
+/* By the VIP 192.0.2.1, from a port of its own. */
+static struct hc_target vip_target(enum check_type type)
+{
+	const struct check_way way = { .vip_v4 = addr_v4(0xc0000201) };
+	struct hc_target t = target_of("10.0.0.1:80", type);
+	struct check *c = t.check;
+
+	c->via = CHECK_VIA_VIP;
+	t.check = check_on_way(c, &way);
+	check_unref(c);
+	t.id = check_target_id(t.check, &t.endpoint);
+	t.from_port = 61007;
+	return t;
+}
+
 static bool read_back(const struct buf *b, struct hc_target *out)
 {
 	struct wire w = wire_of(b->data, b->len);
@@ -50,6 +65,31 @@ static void a_target_comes_out_as_it_went_in(void **state)
 	}
 }
 
+static void a_port_of_its_own_is_of_who_goes_by_a_vip(void **state)
+{
+	struct hc_target t = vip_target(CHECK_HTTPS), back;
+	struct hc_target plain = target_of("10.0.0.1:80", CHECK_HTTPS);
+	struct buf b = { 0 };
+
+	(void)state;
+	wire_put_hc_target(&b, &t);
+	assert_true(read_back(&b, &back));
+	assert_int_equal(back.from_port, 61007);
+	assert_int_equal(back.id, t.id);
+	assert_int_not_equal(t.id, plain.id);
+	check_unref(back.check);
+	buf_done(&b);
+	/* It is of the other family, and so by none. */
+	assert_int_equal(endpoint_parse("[2001:db8::1]:443", IPPROTO_TCP, &t.endpoint), 0);
+	t.id = check_target_id(t.check, &t.endpoint);
+	b = (struct buf){ 0 };
+	wire_put_hc_target(&b, &t);
+	assert_false(read_back(&b, &back));
+	buf_done(&b);
+	check_unref(t.check);
+	check_unref(plain.check);
+}
+
 static void a_target_cut_short_or_changed_is_refused(void **state)
 {
 	struct hc_target t = target_of("10.0.0.1:80", CHECK_HTTP), back;
@@ -62,15 +102,16 @@ static void a_target_cut_short_or_changed_is_refused(void **state)
 
 		assert_false(read_back(&cut, &back));
 		assert_null(back.check);
-		/* The id is of all that follows but the initial state: any other byte breaks it. */
-		if (i + 1 == b.len)
+		/* The id is of all that follows but the initial state: any other byte breaks it, and
+		 * a port of its own is not for a check like this. */
+		if (i + 3 == b.len)
 			continue;
 		b.data[i] ^= 1;
 		assert_false(read_back(&b, &back));
 		assert_null(back.check);
 		b.data[i] ^= 1;
 	}
-	b.data[b.len - 1] = 3; /* no such state */
+	b.data[b.len - 3] = 3; /* no such state */
 	assert_false(read_back(&b, &back));
 	check_unref(t.check);
 	buf_done(&b);
@@ -387,6 +428,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_target_comes_out_as_it_went_in),
+		cmocka_unit_test(a_port_of_its_own_is_of_who_goes_by_a_vip),
 		cmocka_unit_test(a_target_cut_short_or_changed_is_refused),
 		cmocka_unit_test(facts_come_out_as_they_went_in),
 		cmocka_unit_test(latency_is_told_in_one_way_alone),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -119,17 +120,22 @@ static bool turn(struct ground *g, struct hc_probe *p, struct hc_outcome *out)
 	return over;
 }
 
-static struct hc_outcome probe(struct ground *g, const struct check *c)
+static struct hc_outcome probe_from(struct ground *g, const struct check *c, uint16_t port)
 {
 	struct hc_outcome out = { 0 };
 	struct hc_probe p;
 
-	if (!hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out)) {
+	if (!hc_probe_start(&p, &g->io, c, &g->endpoint, port, NULL, 77, &out)) {
 		while (!turn(g, &p, &out))
 			;
 	}
 	hc_probe_stop(&p, &g->io);
 	return out;
+}
+
+static struct hc_outcome probe(struct ground *g, const struct check *c)
+{
+	return probe_from(g, c, 0);
 }
 
 static void a_half_open_probe_is_never_seen_by_the_server(void **state)
@@ -190,7 +196,7 @@ static void sockets_are_used_again(void **state)
 	int fd;
 
 	assert_int_equal(probe(g, c).reason, HC_REASON_OK);
-	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 5, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 5, &out));
 	fd = p.fd;
 	hc_probe_stop(&p, &g->io);
 	closed.port = 1;
@@ -204,7 +210,7 @@ static void sockets_are_used_again(void **state)
 	g->endpoint = open;
 	/* Stopped before its answer was read: what it had to say is not taken for the next one's. */
 	for (unsigned i = 0; i < PROBES; i++) {
-		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 1000 + i, &out));
+		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 1000 + i, &out));
 		assert_int_equal(p.fd, fd);
 		hc_probe_stop(&p, &g->io);
 	}
@@ -229,7 +235,7 @@ static void idle_sockets_keep_nobody_from_descriptors(void **state)
 	close(fd);
 	few.rlim_cur = (rlim_t)fd;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	assert_int_equal(g->io.connect(g->io.arg, &g->endpoint, true, 9, &fd), 0);
+	assert_int_equal(g->io.connect(g->io.arg, &g->endpoint, 0, true, 9, &fd), 0);
 	g->io.close(g->io.arg, fd, true);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	check_unref(c);
@@ -269,6 +275,135 @@ static void probes_come_from_the_address_that_is_said(void **state)
 	c = check_new(CHECK_TCP);
 	for (int i = 0; i < PROBES; i++)
 		assert_int_equal(probe(g, c).reason, HC_REASON_OK);
+	check_unref(c);
+}
+
+/* A socket that has a port, which nobody else has either; *fd < 0: not any more. */
+static uint16_t take_port(int *fd)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len = sizeof(in);
+
+	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(*fd >= 0);
+	assert_int_equal(bind(*fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(*fd, (struct sockaddr *)&in, &len), 0);
+	return ntohs(in.sin_port);
+}
+
+static uint16_t free_port(void)
+{
+	int fd;
+	uint16_t port = take_port(&fd);
+
+	close(fd);
+	return port;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in in = { 0 };
+	socklen_t len = sizeof(in);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	return ntohs(in.sin_port);
+}
+
+static void accept_from(struct ground *g, uint16_t port)
+{
+	struct sockaddr_in peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int fd = accept(g->listener, (struct sockaddr *)&peer, &len);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ntohs(peer.sin_port), port);
+	close(fd);
+}
+
+static void probes_come_from_the_port_that_is_said_again_and_again(void **state)
+{
+	const struct hc_from from = { .v4 = addr_v4(0x7f000007) };
+	struct ground *g = *state;
+	struct check *half = check_new(CHECK_TCP), *full = check_new(CHECK_TCP_FULL);
+	uint16_t port = free_port();
+
+	for (int i = 0; i < PROBES; i++) {
+		if (i == PROBES / 2) {
+			hc_net_free(g->net);
+			assert_int_equal(hc_net_new(&from, &g->net), 0);
+			g->io = hc_net_io(g->net);
+		}
+		assert_int_equal(probe_from(g, half, port).reason, HC_REASON_OK);
+		assert_int_equal(probe_from(g, full, port).reason, HC_REASON_OK);
+		accept_from(g, port);
+	}
+	assert_int_equal(sockets_in(g, STATE_TIME_WAIT), 0);
+	assert_int_equal(sockets_in(g, STATE_ESTABLISHED), 0);
+	check_unref(half);
+	check_unref(full);
+}
+
+/* Also where the server closes first, which it does between probes that one connection serves. */
+static void a_port_is_free_again_whoever_closed_first(void **state)
+{
+	struct ground *g = *state;
+	uint16_t port = free_port();
+
+	for (int i = 0; i < 10; i++) {
+		struct hc_ready ready;
+		char byte;
+		int fd;
+
+		assert_int_equal(g->io.connect(g->io.arg, &g->endpoint, port, true, 77, &fd), 0);
+		assert_true(wait_ready(g));
+		assert_int_equal(g->io.poll(g->io.arg, &ready, 1), 1);
+		assert_int_equal(g->io.wait(g->io.arg, fd, 77, EPOLLIN), 0);
+		accept_from(g, port);
+		assert_true(wait_ready(g));
+		assert_int_equal(g->io.recv(g->io.arg, fd, &byte, 1), 0);
+		g->io.close(g->io.arg, fd, true);
+	}
+}
+
+static void the_port_of_a_target_is_nobody_elses(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	uint16_t port = free_port();
+	struct hc_outcome out;
+	struct hc_probe p;
+
+	assert_int_equal(probe(g, c).reason, HC_REASON_OK); /* its socket waits */
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, port, NULL, 77, &out));
+	assert_int_equal(port_of(p.fd), port);
+	while (!turn(g, &p, &out))
+		;
+	hc_probe_stop(&p, &g->io);
+	assert_int_equal(out.reason, HC_REASON_OK);
+	for (int i = 0; i < 3; i++) {
+		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
+		assert_int_not_equal(port_of(p.fd), port);
+		while (!turn(g, &p, &out))
+			;
+		hc_probe_stop(&p, &g->io);
+	}
+	check_unref(c);
+}
+
+static void a_port_that_somebody_has_is_our_own_trouble(void **state)
+{
+	struct ground *g = *state;
+	struct check *c = check_new(CHECK_TCP);
+	struct hc_outcome out;
+	int fd;
+	uint16_t port = take_port(&fd);
+
+	out = probe_from(g, c, port);
+	assert_int_equal(out.reason, HC_REASON_NO_RESOURCE);
+	assert_int_equal(out.detail, EADDRINUSE);
+	assert_int_equal(hc_reason_meaning(c, VERDICT_UP, out.reason), HC_MEANS_NOTHING);
+	close(fd);
+	assert_int_equal(probe_from(g, c, port).reason, HC_REASON_OK);
 	check_unref(c);
 }
 
@@ -322,7 +457,7 @@ static void a_socket_with_an_error_in_its_queue_is_not_used_again(void **state)
 		struct hc_probe p;
 		int fd;
 
-		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+		assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
 		assert_true(wait_ready(g));
 		fd = p.fd;
 		if (i == 1) {
@@ -347,7 +482,7 @@ static int http_accept(struct ground *g, struct hc_probe *p, const struct check 
 	int fd;
 	ssize_t n;
 
-	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
 	assert_false(turn(g, p, &out));
 	fd = accept(g->listener, NULL, NULL);
 	assert_true(fd >= 0);
@@ -678,7 +813,7 @@ static void udp_asks_again_and_takes_the_answer(void **state)
 	listen_by_udp(g);
 	c->send = xstrdup("well?");
 	c->answer = xstrdup("fine");
-	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
 	assert_true(hc_probe_repeats(&p));
 	hear_datagram(g, "well?", &first);
 	assert_false(hc_probe_again(&p, &g->io, &out));
@@ -709,7 +844,7 @@ static void udp_hears_no_stranger(void **state)
 	int other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	listen_by_udp(g);
-	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
 	hear_datagram(g, "", &from);
 	/* The stranger is told by ICMP, or nothing: either way before the server speaks. */
 	assert_int_equal(sendto(other, "x", 1, 0, (struct sockaddr *)&from, sizeof(from)), 1);
@@ -735,7 +870,7 @@ static void udp_is_told_of_a_closed_port(void **state)
 
 	for (int i = 0; i < 20; i++) {
 		listen_by_udp(g);
-		assert_false(hc_probe_start(&p, &g->io, udp, &g->endpoint, NULL, 77, &out));
+		assert_false(hc_probe_start(&p, &g->io, udp, &g->endpoint, 0, NULL, 77, &out));
 		hear_datagram(g, "", &from);
 		close(g->listener);
 		g->listener = -1;
@@ -770,7 +905,8 @@ static int mysql_accept(struct ground *g, struct hc_probe *p, const struct check
 
 	secret.username = xstrdup("parasaus");
 	secret.password = xstrdup("a word");
-	assert_false(hc_probe_start(p, &g->io, c, &g->endpoint, hc_account_new(&secret), 77, &out));
+	assert_false(
+		hc_probe_start(p, &g->io, c, &g->endpoint, 0, hc_account_new(&secret), 77, &out));
 	hc_secret_done(&secret);
 	assert_false(turn(g, p, &out));
 	for (int i = 0; fd < 0 && i < PATIENCE_MS; i++) {
@@ -840,7 +976,7 @@ static void a_probe_may_be_stopped_at_any_moment(void **state)
 	char question[2048];
 	int fd;
 
-	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, NULL, 77, &out));
+	assert_false(hc_probe_start(&p, &g->io, c, &g->endpoint, 0, NULL, 77, &out));
 	hc_probe_stop(&p, &g->io);
 	hc_probe_stop(&p, &g->io);
 	fd = http_accept(g, &p, c, question, sizeof(question));
@@ -867,6 +1003,15 @@ int main(void)
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(probes_come_from_the_address_that_is_said,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(
+			probes_come_from_the_port_that_is_said_again_and_again, ground_up,
+			ground_down),
+		cmocka_unit_test_setup_teardown(a_port_is_free_again_whoever_closed_first,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(the_port_of_a_target_is_nobody_elses, ground_up,
+						ground_down),
+		cmocka_unit_test_setup_teardown(a_port_that_somebody_has_is_our_own_trouble,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(an_address_of_somebody_else_is_our_own_trouble,
 						ground_up, ground_down),
