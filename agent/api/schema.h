@@ -213,6 +213,7 @@
 #define REST_DRAIN_STATUS     "drainStatus"
 #define REST_DEGRADED_STATUS  "degradedStatus"
 #define REST_REUSE	      "reuse"
+#define REST_VIA	      "via"
 #define REST_SEND	      "send"
 #define REST_ANSWER	      "answer"
 #define REST_DNS_NAME	      "dnsName"

@@ -132,6 +132,8 @@ void view_put_check(struct json_writer *j, const struct check *c)
 		json_put_uint(j, REST_FALL, c->fall);
 		json_put_uint(j, REST_HOLD_DOWN_S, c->hold_down_s);
 	}
+	if (check_has(c->type) & CHECK_HAS_VIA)
+		json_put_text(j, REST_VIA, value_word_text(&value_check_vias, c->via));
 	if (check_has(c->type) & CHECK_HAS_REQUEST)
 		json_put_text(j, REST_PATH, c->path);
 	if (check_has(c->type) & CHECK_HAS_SERVICE)

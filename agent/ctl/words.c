@@ -173,6 +173,8 @@ void words_check(const struct doc *check, struct buf *out)
 		buf_printf(out, " to port %" PRId64, words_int(check, REST_PORT));
 	else
 		buf_str(out, " to the member's port");
+	if (strcmp(words_text(check, REST_VIA), "vip") == 0)
+		buf_str(out, ", by the VIP");
 	if (*words_text(check, REST_EXPECT))
 		buf_printf(out, ", status %s expected", words_text(check, REST_EXPECT));
 	if (*words_text(check, REST_DRAIN_STATUS))

@@ -316,6 +316,30 @@ static void default_policies(const struct draft *d, const struct said *said)
 		d->set->fail_policy = FAIL_CLOSED;
 }
 
+/* Where that tells nothing, or cannot be done, checks go on as they do everywhere. */
+static void check_via(struct draft *d, const struct said *said)
+{
+	const struct object_annotation *by = said->by[KEY_VIA];
+
+	if (d->via != CHECK_VIA_VIP)
+		return;
+	if (!(check_has(d->type) & CHECK_HAS_VIA))
+		problems_add(d->problems, true, by->line,
+			     "annotation " PREFIX
+			     "health-check-via: vip is for health checks of type tcp, tcp-full, "
+			     "http and https, not of type %s; checked directly",
+			     check_type_text(d->type));
+	else if (d->set->forward == FORWARD_NAT)
+		problems_add(d->problems, true, by->line,
+			     "annotation " PREFIX
+			     "health-check-via: vip is of no use with forwarding nat, where "
+			     "servers see no VIP: leave it out, or set " PREFIX
+			     "forwarding to dr or tunnel; checked directly");
+	else
+		return;
+	d->via = CHECK_VIA_DIRECT;
+}
+
 static char *replace_text(char *old, const char *text)
 {
 	char *copy = text ? xstrdup(text) : NULL;
@@ -356,6 +380,7 @@ static struct check *make_check(const struct draft *d, const struct pool_home *h
 	c->timeout_ms = d->timeout_ms;
 	c->fast_ms = d->fast_ms;
 	c->hold_down_s = d->type == CHECK_NONE ? 0 : d->hold_down_s;
+	c->via = d->via;
 	if (has & (CHECK_HAS_LOGIN | CHECK_HAS_CERTIFICATE))
 		c->secret = full_secret(d, home);
 	if (has & CHECK_HAS_LOGIN)
@@ -446,6 +471,7 @@ void pool_annotations(const struct object_annotation *items, size_t count,
 	check_only(&d, &said);
 	check_tls(&d, &said);
 	check_role(&d, &said);
+	check_via(&d, &said);
 	default_policies(&d, &said);
 	check_min_healthy(&d, &said);
 	if (d.new_check) {

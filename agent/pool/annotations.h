@@ -34,6 +34,7 @@ struct draft {
 	const char *server_name;
 	enum check_role role;
 	enum check_tls tls;
+	enum check_via via;
 	uint32_t max_lag_s;
 	unsigned unknown; /* keys so far */
 };
@@ -52,6 +53,7 @@ enum key_id {
 	KEY_ROLE,
 	KEY_MAX_LAG,
 	KEY_TLS,
+	KEY_VIA,
 	KEY_SERVER_NAME,
 	KEY_SCHEDULER_FLAGS,
 	KEY_TUNNEL,

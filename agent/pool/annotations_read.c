@@ -401,6 +401,16 @@ static const char *read_tls(struct draft *d, const char *value)
 	return NULL;
 }
 
+static const char *read_via(struct draft *d, const char *value)
+{
+	uint32_t word;
+
+	if (value_word(&value_check_vias, value, &word) < 0)
+		return "direct or vip";
+	d->via = (enum check_via)word;
+	return NULL;
+}
+
 static const char *read_max_lag(struct draft *d, const char *value)
 {
 	uint32_t seconds;
@@ -438,6 +448,7 @@ static const struct annotation_key keys[] = {
 	{ "health-check-tls", CHECK_HAS_TLS, read_tls, KEY_TLS },
 	{ "health-check-role", CHECK_HAS_LOGIN, read_role, KEY_ROLE },
 	{ "health-check-max-lag", CHECK_HAS_LAG, read_max_lag, KEY_MAX_LAG },
+	{ "health-check-via", USE_CHECK, read_via, KEY_VIA },
 	{ "scheduler", USE_ANY, read_scheduler, KEY_OTHER },
 	{ "scheduler-flags", USE_ANY, read_scheduler_flags, KEY_SCHEDULER_FLAGS },
 	{ "forwarding", USE_ANY, read_forwarding, KEY_OTHER },

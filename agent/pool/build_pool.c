@@ -31,6 +31,7 @@ struct part {
 	struct server *servers;
 	size_t server_count, server_room;
 	bool full;
+	struct check *own_check; /* a reference; NULL: the Service's is the pool's */
 };
 
 /* An address we give out ourselves cannot be a server behind one. */
@@ -312,6 +313,55 @@ static void suit_protocol(struct part *t)
 	p->set.check = t->b->p->no_check;
 }
 
+static const struct endpoint *frontend_of_family(const struct pool *p, uint8_t family)
+{
+	for (size_t i = 0; i < p->frontend_count; i++) {
+		if (p->frontends[i].addr.family == family)
+			return &p->frontends[i];
+	}
+	return NULL;
+}
+
+/* A tunnel may carry packets to servers of another family; a probe's are of the server's. */
+static void tell_unreached(struct part *t)
+{
+	struct pool *p = t->pool;
+	uint32_t count = 0;
+
+	for (size_t i = 0; p->frontend_count && i < p->member_count; i++)
+		count += !check_vip(p->set.check, p->members.any[i].endpoint.addr.family);
+	if (count)
+		problems_add_in(
+			&p->problems, false, t->b->service->path, t->b->service->line,
+			"parasaus.io/health-check-via: vip is not for servers of another family "
+			"than the frontend: %u of its %u members are checked directly",
+			count, p->member_count);
+}
+
+/* A check that goes by the VIP is another one with each VIP, and each way of forwarding. */
+static void find_way(struct part *t)
+{
+	struct pool *p = t->pool;
+	const struct endpoint *v4 = frontend_of_family(p, AF_INET);
+	const struct endpoint *v6 = frontend_of_family(p, AF_INET6);
+	struct check_way way = { 0 };
+
+	if (p->set.check->via != CHECK_VIA_VIP || !p->frontend_count)
+		return;
+	if (v4)
+		way.vip_v4 = v4->addr;
+	if (v6)
+		way.vip_v6 = v6->addr;
+	if (p->set.forward == FORWARD_TUNNEL) {
+		way.is_tunnel = true;
+		way.tunnel_type = (uint8_t)p->set.tunnel.type;
+		way.tunnel_port = p->set.tunnel.port;
+	}
+	t->own_check = check_intern(t->b->p, check_on_way(p->set.check, &way));
+	p->set.check = t->own_check;
+	tell_unreached(t);
+}
+
 static bool is_newer(const struct object_change *a, const struct object_change *than)
 {
 	return a && (!than->revision || a->revision > than->revision);
@@ -366,8 +416,10 @@ struct pool *build_pool(struct build *b, size_t index)
 	find_frontends(&t, index);
 	suit_protocol(&t);
 	find_members(&t);
+	find_way(&t);
 	made = pool_make(&parts);
 	free(parts.frontends);
 	free(parts.members.any);
+	check_unref(t.own_check);
 	return made;
 }

@@ -41,7 +41,8 @@ static void settings_are_sane(const struct pool_settings *s)
 	    s->forward > FORWARD_TUNNEL || s->unhealthy > UNHEALTHY_RESET ||
 	    s->fail_policy > FAIL_CLOSED || s->min_healthy > 100 ||
 	    s->slow_start_s > POOL_SLOW_START_MAX_S || s->check->hold_down_s > CHECK_HOLD_MAX_S ||
-	    s->check->reuse < 1 || s->check->reuse > CHECK_REUSE_MAX)
+	    (s->check->via && s->forward == FORWARD_NAT) || s->check->reuse < 1 ||
+	    s->check->reuse > CHECK_REUSE_MAX)
 		abort();
 	check_is_sane(s->check);
 }

@@ -52,6 +52,8 @@ static void print_check(struct buf *b, const struct check *c)
 			   value_statuses_text(c->degraded, c->degraded_count, text));
 	if (c->reuse != 1)
 		buf_printf(b, " reuse=%u", c->reuse);
+	if (c->via)
+		buf_printf(b, " via=%s", value_word_text(&value_check_vias, c->via));
 	if (check_uses(c) & CHECK_USES_CERTIFICATES)
 		buf_printf(b, " secret=%s name=%s", c->secret ? c->secret : "-",
 			   c->server_name ? c->server_name : "-");
@@ -446,6 +448,35 @@ static void a_status_may_say_more_than_good_or_bad(void **state)
 	expect(PAIRS("health-check-drain-status", "503"), UNCHANGED
 	       "warning 1: annotation parasaus.io/health-check-drain-status has no effect "
 	       "with a health check of type tcp\n");
+}
+
+#define BY_DR	  "wrr flags=none dr snat=auto drain=300 weight=1 max=0 drain open-last | "
+#define HALF_OPEN "tcp port=0 2/3 2000/1000/500"
+
+static void a_check_may_go_by_the_vip(void **state)
+{
+	(void)state;
+	expect(PAIRS("health-check-via", "vip", "forwarding", "dr"), BY_DR HALF_OPEN " via=vip\n");
+	expect(PAIRS("health-check-via", "direct", "forwarding", "dr"), BY_DR HALF_OPEN "\n");
+	expect(PAIRS("forwarding", "dr", "health-check-via", "vip", "health-check-type", "http",
+		     "health-check-reuse", "100"),
+	       BY_DR "http port=0 2/3 2000/1000/500 path=/ host=- match=- expect=200-399 reuse=100 "
+		     "via=vip\n");
+	expect(PAIRS("health-check-via", "vip"),
+	       UNCHANGED "error 1: annotation parasaus.io/health-check-via: vip is of no use with "
+			 "forwarding nat, where servers see no VIP: leave it out, or set "
+			 "parasaus.io/forwarding to dr or tunnel; checked directly\n");
+	expect(PAIRS("forwarding", "dr", "health-check-via", "vip", "health-check-type", "grpc"),
+	       BY_DR "grpc port=0 2/3 2000/1000/500 service=- host=-\n"
+		     "error 2: annotation parasaus.io/health-check-via: vip is for health checks "
+		     "of type tcp, tcp-full, http and https, not of type grpc; checked directly\n");
+	expect(PAIRS("forwarding", "dr", "health-check-via", "vip", "health-check-type", "none"),
+	       BY_DR "none port=0 2/3 2000/1000/500\n"
+		     "error 2: annotation parasaus.io/health-check-via: vip is for health checks "
+		     "of type tcp, tcp-full, http and https, not of type none; checked directly\n");
+	expect(PAIRS("forwarding", "dr", "health-check-via", "tunnel"), BY_DR HALF_OPEN
+	       "\nerror 2: annotation parasaus.io/health-check-via: \"tunnel\" is not "
+	       "direct or vip; left as it was\n");
 }
 
 static void a_connection_may_serve_several_http_probes(void **state)
@@ -966,6 +997,7 @@ int main(void)
 		cmocka_unit_test(the_origins_keys_are_known),
 		cmocka_unit_test(a_bad_value_changes_nothing_but_is_told),
 		cmocka_unit_test(a_status_may_say_more_than_good_or_bad),
+		cmocka_unit_test(a_check_may_go_by_the_vip),
 		cmocka_unit_test(a_connection_may_serve_several_http_probes),
 		cmocka_unit_test(https_knows_whom_to_trust),
 		cmocka_unit_test(mysql_asks_for_a_role_after_a_login),

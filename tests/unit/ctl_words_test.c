@@ -217,6 +217,10 @@ static void checks_are_described(void **state)
 		  "\"degradedStatus\":\"520-529\"," TIMES,
 		  "http GET / to the member's port, status 200 expected, 503: it drains, "
 		  "520-529: it is degraded" TIMES_SAID },
+		{ "{\"type\":\"http\",\"via\":\"vip\",\"path\":\"/\",\"expect\":\"200\"," TIMES,
+		  "http GET / to the member's port, by the VIP, status 200 expected" TIMES_SAID },
+		{ "{\"type\":\"http\",\"via\":\"direct\",\"path\":\"/\",\"expect\":\"200\"," TIMES,
+		  "http GET / to the member's port, status 200 expected" TIMES_SAID },
 		{ "{\"type\":\"http\",\"path\":\"/\",\"expect\":\"200\",\"reuse\":100," TIMES,
 		  "http GET / to the member's port, status 200 expected, up to 100 probes by one "
 		  "connection" TIMES_SAID },

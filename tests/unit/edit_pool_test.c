@@ -236,6 +236,7 @@ static const struct {
 	{ "health-check-drain-status", "503", "\"health-check-type\":\"http\"" },
 	{ "health-check-degraded-status", "520-529", "\"health-check-type\":\"http\"" },
 	{ "health-check-reuse", "100", "\"health-check-type\":\"http\"" },
+	{ "health-check-via", "vip", "\"forwarding\":\"dr\"" },
 	{ "health-check-match", "fine", "\"health-check-type\":\"http\"" },
 	{ "health-check-send", "PING", "\"health-check-type\":\"tcp-full\"" },
 	{ "health-check-answer", "PONG", "\"health-check-type\":\"tcp-full\"" },

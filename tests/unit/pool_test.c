@@ -681,6 +681,86 @@ static void a_tunnel_goes_to_either_family(void **state)
 	pools_free(p);
 }
 
+#define BY_VIP "parasaus.io/health-check-via: vip"
+#define BY_DR  "parasaus.io/forwarding: dr, " BY_VIP
+
+static struct check *check_of(const struct pools *p, const char *id)
+{
+	const struct pool *pool = pools_find(p, id);
+
+	assert_non_null(pool);
+	return pool->set.check;
+}
+
+static void a_check_by_the_vip_is_of_that_way(void **state)
+{
+	struct pools *p = pools_new(&rules);
+	const struct check *a, *b, *c;
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "a", BY_DR, "spec: {" NODE_PORT("30080") "}")
+		    ENDPOINTS("a", ONE("10.0.0.1")));
+	put(p, "b.yaml",
+	    ANNOTATED("Service", "b", BY_DR, "spec: {" NODE_PORT("30081") "}")
+		    ENDPOINTS("b", ONE("10.0.0.1")));
+	put(p, "c.yaml",
+	    ANNOTATED("Service", "c",
+		      "parasaus.io/forwarding: tunnel, parasaus.io/tunnel-type: gue, " BY_VIP,
+		      "spec: {" NODE_PORT("30082") "}") ENDPOINTS("c", ONE("10.0.0.1")));
+	expect(p, "default.a.80-tcp @192.0.2.10:30080/tcp tcp 10.0.0.1:8080\n"
+		  "default.b.80-tcp @192.0.2.10:30081/tcp tcp 10.0.0.1:8080\n"
+		  "default.c.80-tcp @192.0.2.10:30082/tcp tcp 10.0.0.1:8080\n");
+	a = check_of(p, "default.a.80-tcp");
+	b = check_of(p, "default.b.80-tcp");
+	c = check_of(p, "default.c.80-tcp");
+	assert_string_equal(addr_text(&a->way.vip_v4, text), "192.0.2.10");
+	assert_int_equal(a->way.vip_v6.family, 0);
+	assert_false(a->way.is_tunnel);
+	/* Another port of the same VIP is the same way. */
+	assert_ptr_equal(a, b);
+	assert_string_equal(addr_text(&c->way.vip_v4, text), "192.0.2.10");
+	assert_true(c->way.is_tunnel);
+	assert_int_equal(c->way.tunnel_type, TUNNEL_GUE);
+	assert_int_equal(c->way.tunnel_port, 6080);
+	pools_free(p);
+}
+
+static void a_check_by_no_vip_is_direct(void **state)
+{
+	struct pools *p = pools_new(&rules);
+
+	(void)state;
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", BY_DR, "spec: {ports: [{port: 80}]}")
+		    ENDPOINTS("web", ONE("10.0.0.1")));
+	expect(p, "default.web.80-tcp tcp 10.0.0.1:8080\n");
+	assert_int_equal(check_of(p, "default.web.80-tcp")->via, CHECK_VIA_VIP);
+	assert_null(check_vip(check_of(p, "default.web.80-tcp"), AF_INET));
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", "parasaus.io/forwarding: tunnel, " BY_VIP,
+		      "spec: {" NODE_PORT("30080") "}")
+		    ENDPOINTS("web", "{addresses: [{ip: 10.0.0.1}, {ip: '2001:db8::1'}], ports: "
+				     "[{port: 8080}]}"));
+	expect(p, "default.web.80-tcp @192.0.2.10:30080/tcp tcp 10.0.0.1:8080 "
+		  "[2001:db8::1]:8080\n"
+		  "  warning 2: parasaus.io/health-check-via: vip is not for servers of another "
+		  "family than the frontend: 1 of its 2 members are checked directly\n");
+	/* What cannot go by it is left alone. */
+	put(p, "a.yaml",
+	    ANNOTATED("Service", "web", BY_DR,
+		      "spec: {type: NodePort, ports: [{port: 53, protocol: UDP, nodePort: 30053}]}")
+		    ENDPOINTS("web", "{addresses: [{ip: 10.0.0.1}], ports: [{port: 53, protocol: "
+				     "UDP}]}"));
+	expect(p, "default.web.80-tcp is gone\n"
+		  "default.web.53-udp @192.0.2.10:30053/udp none 10.0.0.1:53\n"
+		  "  warning 2: a port of UDP cannot be checked by tcp: not checked; name a TCP "
+		  "port by parasaus.io/health-check-port, or say parasaus.io/health-check-type: "
+		  "dns, udp or none\n");
+	pools_free(p);
+}
+
 static void a_netmask_without_persistence_is_told(void **state)
 {
 	struct pools *p = pools_new(&rules);
@@ -1472,6 +1552,8 @@ int main(void)
 		cmocka_unit_test(readiness_decides_who_is_a_member),
 		cmocka_unit_test(a_single_port_needs_no_name),
 		cmocka_unit_test(a_tunnel_goes_to_either_family),
+		cmocka_unit_test(a_check_by_the_vip_is_of_that_way),
+		cmocka_unit_test(a_check_by_no_vip_is_direct),
 		cmocka_unit_test(a_netmask_without_persistence_is_told),
 		cmocka_unit_test(annotations_of_endpoints_win),
 		cmocka_unit_test(only_what_changed_is_told),

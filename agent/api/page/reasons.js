@@ -55,6 +55,7 @@ export function checkWords(check) {
 		words,
 		check.drainStatus && t('check.drain', { statuses: check.drainStatus }),
 		check.degradedStatus && t('check.degraded', { statuses: check.degradedStatus }),
+		check.via === 'vip' && t('check.via'),
 		check.reuse > 1 && t('check.reuse', { n: check.reuse }),
 		check.holdDownSeconds && t('check.held', { hold: duration(check.holdDownSeconds) }),
 	]

@@ -265,6 +265,7 @@ export default {
 	'check.words': '{what} every {interval}, {timeout} to answer, {rise} good to come up, {fall} failed to go down',
 	'check.drain': '{statuses}: about to go',
 	'check.degraded': '{statuses}: not at its best',
+	'check.via': 'by the VIP',
 	'check.reuse': 'up to {n} probes by one connection',
 	'check.held': 'held down for {hold} and longer where it flaps',
 	'unhealthy.drain': 'weight 0, existing connections go on',

@@ -265,6 +265,7 @@ export default {
 	'check.words': '{what}，每 {interval} 一次，限 {timeout} 内应答，成功 {rise} 次恢复，失败 {fall} 次下线',
 	'check.drain': '{statuses} 表示即将下线',
 	'check.degraded': '{statuses} 表示状态不佳',
+	'check.via': '经由 VIP',
 	'check.reuse': '每个连接最多探测 {n} 次',
 	'check.held': '反复上下线时暂缓恢复 {hold} 或更久',
 	'unhealthy.drain': '权重置 0，已有连接继续',
