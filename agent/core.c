@@ -320,6 +320,7 @@ int core_start(struct role_context *context)
 	c->rules = &c->own_rules;
 	c->pools = pools_new(c->rules);
 	secrets_start(c);
+	vip_checks_start(c);
 	targets_start(c);
 	pool_states_start(c);
 	kernel_start(c);
@@ -367,6 +368,7 @@ void core_end(struct role_context *context)
 		kernel_end(c);
 		pool_states_end(c);
 		targets_end(c);
+		vip_checks_end(c);
 		secrets_end(c);
 		pools_free(c->pools);
 		pool_rules_unref(c->rules);

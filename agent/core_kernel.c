@@ -237,6 +237,7 @@ void kernel_tell_all(struct core *c)
 		k->keys[k->key_count++] = f->key;
 	}
 	channel_send(k->channel, IPVS_MSG_BEGIN, NULL);
+	vip_checks_connected(c);
 	bulk_start(&k->bulk, c->loop, k->channel, BULK_QUEUE_MAX, tell_piece, c);
 }
 
@@ -371,6 +372,8 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 		return counts_hear(c, type, body);
 	case IPVS_MSG_NOTRACK:
 		return notracks_hear(c, body);
+	case IPVS_MSG_PATHS:
+		return vip_checks_hear(c, body);
 	case IPVS_MSG_EVENT:
 		return core_log_event("kernel", body);
 	default:

@@ -11,6 +11,7 @@
  *   core_falls       verdicts that come with too many others, and have to wait
  *   core_look        questions of people -> the healthcheck process, how a target is just now
  *   core_notrack     the same of a few -> the ipvs process, whether checks are tracked
+ *   core_path        checks that go by a VIP -> the ipvs process
  *   core_pool        pools + verdicts -> plan
  *   core_frontend    plan + drains -> what each VIP:port should be
  *   core_kernel      frontends -> the ipvs process, its image and status back
@@ -46,6 +47,7 @@
 #include "agent/core.h"
 #include "agent/plan/mass.h"
 #include "agent/plan/notrack.h"
+#include "agent/plan/paths.h"
 #include "agent/plan/plan.h"
 #include "agent/plan/pool_index.h"
 #include "agent/plan/snapshot.h"
@@ -95,11 +97,12 @@ struct target {
 	bool fell : 1;	     /* `fall` is of it */
 	bool waiting : 1;    /* it is down, and planned as up as yet */
 	mass_ticket fall;
-	struct claim *claim;	   /* core_quota.c; NULL: no quota is on it */
-	uint32_t newest;	   /* change of its state: agent/plan/transitions.h */
-	timer_id linger;	   /* until it is forgotten, while nobody uses it */
-	LIST_ENTRY(target) idle;   /* while nobody uses it */
-	struct pool_state **users; /* each pool once for each member that holds it */
+	struct claim *claim;	     /* core_quota.c; NULL: no quota is on it */
+	struct vip_check *vip_check; /* core_path.c; NULL: it is checked directly */
+	uint32_t newest;	     /* change of its state: agent/plan/transitions.h */
+	timer_id linger;	     /* until it is forgotten, while nobody uses it */
+	LIST_ENTRY(target) idle;     /* while nobody uses it */
+	struct pool_state **users;   /* each pool once for each member that holds it */
 	uint32_t user_count, user_size;
 };
 
@@ -235,6 +238,40 @@ void notracks_fell(const struct target *t); /* it goes down */
 void notracks_alarm(struct core *c);	    /* many targets went down at once */
 /* Why checks of that family are tracked though they should not; the caller frees. NULL: they should. */
 char *notrack_words(const struct core *c, unsigned part);
+
+/* --- core_path: checks that go by a VIP --------------------------------------------- */
+
+struct vip_checks {
+	struct paths numbers;
+	TAILQ_HEAD(, vip_check) fresh;	 /* to be given a number at the end of the turn */
+	TAILQ_HEAD(, vip_check) without; /* there was none */
+	size_t fresh_count;
+	uint32_t used;	 /* targets that pools hold */
+	bool is_settled; /* the first plan is made */
+	bool is_due;
+	bool is_told;	/* the ipvs process that is there was told something */
+	char *fault;	/* why the last list is not in force; NULL: it is, or will be */
+	bool is_broken; /* nor is the one before any more */
+	timer_id rest_timer, retry_timer;
+};
+
+void vip_checks_start(struct core *c);
+void vip_checks_end(struct core *c); /* after targets_end() */
+/* The first plan is made: before that nothing is told, for it would be of a part of the targets. */
+void vip_checks_settle(struct core *c);
+/* The ipvs process that is there was told nothing yet. */
+void vip_checks_connected(struct core *c);
+MUST_CHECK bool vip_checks_hear(struct core *c, struct wire *body);
+/* A target has a check from here on; it goes. */
+void vip_check_join(struct target *t);
+void vip_check_leave(struct target *t);
+/* Pools hold it, or none does any more. */
+void vip_check_use(struct target *t, bool is_used);
+/* It may be told to the prober, and where probes come from then; 0: anywhere. */
+MUST_CHECK bool vip_check_may_tell(const struct target *t, uint16_t *out_port);
+/* Which members are not checked by the VIP though they should be, and why; the caller frees. NULL:
+ * none. */
+char *vip_check_words(const struct pool_state *ps);
 
 /* --- core_pool ------------------------------------------------------------------ */
 
@@ -668,6 +705,7 @@ struct core {
 	struct bulk health_bulk;
 	struct questions looks; /* to the healthcheck process */
 	struct notracks notracks;
+	struct vip_checks vip_checks;
 	struct transitions *transitions; /* of targets' states */
 	struct kernel_link kernel;
 	struct saved saved;

@@ -62,6 +62,7 @@ void report_pool(struct pool_state *ps)
 	add_problems(&text, &ps->pool->problems);
 	add(&text, ps->view->fault);
 	add(&text, ps->view->unchecked);
+	add(&text, ps->view->not_by_vip);
 	add(&text, ps->view->kernel_problem);
 	if (text.len)
 		tell_pool(ps, buf_cstr(&text));

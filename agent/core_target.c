@@ -86,6 +86,7 @@ void targets_start(struct core *c)
 static void target_free(struct target *t)
 {
 	loop_cancel(t->core->loop, t->linger);
+	vip_check_leave(t);
 	quota_leave(t);
 	check_unref(t->check);
 	free(t->users);
@@ -142,6 +143,8 @@ static void tell_target(struct core *c, const struct target *t)
 		.initial = t->verdict.state,
 	};
 
+	if (!vip_check_may_tell(t, &m.from_port))
+		return;
 	wire_put_hc_target(&b, &m);
 	channel_send(c->health, HC_MSG_TARGET, &b);
 	buf_done(&b);
@@ -266,6 +269,7 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 		t->check = check_ref(check);
 		t->endpoint = check_endpoint(check, member);
 		order_add(&c->checked, t);
+		vip_check_join(t);
 		if (is_new && old)
 			inherit_state(t, old);
 		else if (is_new)
@@ -280,6 +284,7 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 	if (!t->user_count)
 		LIST_REMOVE(t, idle);
 	add_user(t, user);
+	vip_check_use(t, true);
 	quota_join(t, is_unasked, old && quota_is_checked(old));
 	c->view.targets_changed = true;
 	return t;
@@ -322,6 +327,7 @@ void target_release(struct core *c, struct target *t, struct pool_state *user)
 	quota_released(t);
 	if (t->user_count)
 		return;
+	vip_check_use(t, false);
 	LIST_INSERT_HEAD(&c->idle, t, idle);
 	t->linger = loop_timer_in(c->loop, LINGER_MS, linger_over, t);
 	secrets_keep(c, t->check);
@@ -331,6 +337,7 @@ void targets_settle(struct core *c)
 {
 	while (!LIST_EMPTY(&c->idle))
 		forget(c, LIST_FIRST(&c->idle));
+	vip_checks_settle(c);
 	if (c->health)
 		tell_all(c);
 }

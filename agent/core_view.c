@@ -148,6 +148,7 @@ static struct pool_view *view_of_pool(struct core *c, const struct pool_state *p
 	v->generation = c->kernel.generation + 1;
 	v->fault = pool_state_fault(ps);
 	v->unchecked = quota_words(ps);
+	v->not_by_vip = vip_check_words(ps);
 	v->fail_open = ps->fail_open;
 	v->inherited = !c->sources[ps->pool->source].delivered;
 	return v;

@@ -413,6 +413,8 @@ struct problem_item view_pool_problem(const struct pool_view *v, size_t i)
 		return (struct problem_item){ .pool = v, .text = v->fault, .error = true };
 	if (v->unchecked && i-- == 0)
 		return (struct problem_item){ .pool = v, .text = v->unchecked };
+	if (v->not_by_vip && i-- == 0)
+		return (struct problem_item){ .pool = v, .text = v->not_by_vip };
 	return (struct problem_item){
 		.pool = v, .where = "kernel", .text = v->kernel_problem, .error = true
 	};

@@ -204,13 +204,14 @@ void pool_view_unref(struct pool_view *v)
 	free(v->kernel_problem);
 	free(v->fault);
 	free(v->unchecked);
+	free(v->not_by_vip);
 	free(v);
 }
 
 size_t pool_view_problems(const struct pool_view *v)
 {
 	return v->pool->problems.count + (v->fault ? 1 : 0) + (v->unchecked ? 1 : 0) +
-	       (v->kernel_problem ? 1 : 0);
+	       (v->not_by_vip ? 1 : 0) + (v->kernel_problem ? 1 : 0);
 }
 
 struct target_list *target_list_new(size_t count)

@@ -85,6 +85,7 @@ struct pool_view {
 	char *kernel_problem; /* what the kernel refused; NULL: nothing */
 	char *fault;	      /* what is wrong between its members; NULL: nothing */
 	char *unchecked;      /* which of them are not checked for want of a quota; NULL: none */
+	char *not_by_vip;     /* ... not checked by the VIP, though they should be, and why */
 	uint32_t member_count;
 	uint32_t leaving_count;	      /* of member_leaving, behind that, by place */
 	struct member_mark members[]; /* sorted by endpoint; with those that are draining */

@@ -162,6 +162,27 @@ static void take_notrack(struct world *w, struct wire *body)
 	say_notrack(w);
 }
 
+void say_paths(struct world *w, int error)
+{
+	struct ipvs_paths_result r = { .version = w->paths.version, .error = -error };
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	if (error)
+		snprintf(r.text, sizeof(r.text), "nf_tables: %s", strerror(error));
+	wire_put_ipvs_paths_result(&b, &r);
+	channel_send(w->kernel, IPVS_MSG_PATHS, &b);
+}
+
+static void take_paths(struct world *w, struct wire *body)
+{
+	ipvs_paths_done(&w->paths);
+	wire_ipvs_paths(body, &w->paths);
+	assert_true(wire_end(body));
+	w->path_lists++;
+	if (!w->paths_held)
+		say_paths(w, w->paths_error);
+}
+
 static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 {
 	struct world *w = arg;
@@ -206,6 +227,9 @@ static bool kernel_message(void *arg, uint16_t type, struct wire *body, int fd)
 		return true;
 	case IPVS_MSG_NOTRACK:
 		take_notrack(w, body);
+		return true;
+	case IPVS_MSG_PATHS:
+		take_paths(w, body);
 		return true;
 	default:
 		fail_msg("core said %u to ipvs", type);
@@ -703,6 +727,7 @@ int core_world_down(void **state)
 	buf_done(&w->log);
 	ipvs_message_reader_done(&w->reader);
 	ipvs_ours_list_done(&w->ours);
+	ipvs_paths_done(&w->paths);
 	ipvs_table_done(&w->told);
 	ipvs_table_done(&w->wanted);
 	if (w->server) {

@@ -11,6 +11,7 @@
 #include "agent/core_private.h"
 #include "healthcheck/message.h"
 #include "ipvs/message.h"
+#include "ipvs/paths.h"
 
 #define TURNS_MAX 2000
 #define TARGETS	  16
@@ -40,6 +41,10 @@ struct world {
 	unsigned notracks;	     /* that it was told */
 	bool notrack_picked;	     /* the ipvs process finds that it must not */
 	bool notrack_fails;	     /* it cannot write that */
+	struct ipvs_paths paths;     /* as it was told last */
+	unsigned path_lists;	     /* that it was told */
+	int paths_error;	     /* it cannot make them, with this errno; 0: it can */
+	bool paths_held;	     /* it does not answer */
 	bool silent;		     /* it does not say what was counted */
 	unsigned questions;	     /* that it was asked of that */
 	/* the healthcheck process */
@@ -95,6 +100,8 @@ const char *wanted_text(struct world *w);
 const char *ours_text(struct world *w);
 /* A new ipvs process, with this in its kernel. */
 void connect_kernel(struct world *w, const char *image);
+/* It answers of the paths that it was told last: 0, or a positive errno. */
+void say_paths(struct world *w, int error);
 void send_idle(struct world *w, const char *key, const char *dest);
 
 /* A new healthcheck process that knows nothing; say what it knows, then health_is_told(). */

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Checks that go by a VIP (`health-check-via: vip`): each target of one has a number, by which the
+ * kernel knows its probes (agent/plan/paths.h). The ipvs process is told all of them at the end of a
+ * turn in which they changed, and the prober of a target once the kernel has its path; until then,
+ * and where that fails, the target keeps the state it has.
+ *
+ * Where more of them are in use than there are numbers, those without are checked directly. Where
+ * numbers are only short for a while, held by targets that nobody uses any more or at rest, who is
+ * without one waits.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/base/xalloc.h"
+#include "agent/core_private.h"
+
+#define RETRY_MS 30000
+
+struct vip_check {
+	struct target *target;
+	int number;	/* -1: none */
+	bool is_direct; /* without a number, and told to the prober so */
+	bool is_used;
+	enum list { NOWHERE, FRESH, WITHOUT } list;
+	TAILQ_ENTRY(vip_check) entry;
+};
+
+static void update_later(struct core *c);
+
+/* --- who has one --------------------------------------------------------------------------- */
+
+static void put_in(struct vip_check *v, enum list list)
+{
+	struct vip_checks *all = &v->target->core->vip_checks;
+
+	if (v->list == FRESH)
+		TAILQ_REMOVE(&all->fresh, v, entry);
+	if (v->list == WITHOUT)
+		TAILQ_REMOVE(&all->without, v, entry);
+	v->list = list;
+	if (list == FRESH)
+		TAILQ_INSERT_TAIL(&all->fresh, v, entry);
+	if (list == WITHOUT)
+		TAILQ_INSERT_TAIL(&all->without, v, entry);
+}
+
+void vip_check_join(struct target *t)
+{
+	struct core *c = t->core;
+
+	if (!check_vip(t->check, t->endpoint.addr.family))
+		return;
+	t->vip_check = xcalloc(1, sizeof(*t->vip_check));
+	*t->vip_check = (struct vip_check){ .target = t, .number = -1 };
+	put_in(t->vip_check, FRESH);
+	c->vip_checks.fresh_count++;
+	update_later(c);
+}
+
+void vip_check_use(struct target *t, bool is_used)
+{
+	struct vip_check *v = t->vip_check;
+
+	if (!v || v->is_used == is_used)
+		return;
+	v->is_used = is_used;
+	if (is_used)
+		t->core->vip_checks.used++;
+	else
+		t->core->vip_checks.used--;
+}
+
+void vip_check_leave(struct target *t)
+{
+	struct vip_check *v = t->vip_check;
+	struct vip_checks *all = &t->core->vip_checks;
+
+	if (!v)
+		return;
+	vip_check_use(t, false);
+	all->fresh_count -= v->list == FRESH;
+	put_in(v, NOWHERE);
+	if (v->number >= 0)
+		paths_give_up(&all->numbers, (unsigned)v->number);
+	free(v);
+	t->vip_check = NULL;
+	update_later(t->core);
+}
+
+static bool is_in_force(const struct vip_check *v)
+{
+	return v->number >= 0 &&
+	       paths_has(&v->target->core->vip_checks.numbers, (unsigned)v->number);
+}
+
+bool vip_check_may_tell(const struct target *t, uint16_t *out_port)
+{
+	const struct vip_check *v = t->vip_check;
+
+	*out_port = 0;
+	if (!v)
+		return true;
+	if (is_in_force(v))
+		*out_port = (uint16_t)(IPVS_PATH_PORT + v->number);
+	return v->is_direct || *out_port;
+}
+
+/* Of the target that has this number; NULL: nobody has. */
+static struct vip_check *owner_of(const struct core *c, unsigned number)
+{
+	const struct path_number *n = &c->vip_checks.numbers.numbers[number];
+	const struct target *t = n->is == PATH_TAKEN ? target_of_id(c, n->id) : NULL;
+
+	return t ? t->vip_check : NULL;
+}
+
+static void mark_users(const struct vip_check *v)
+{
+	for (uint32_t i = 0; i < v->target->user_count; i++)
+		pool_state_dirty(v->target->users[i]);
+}
+
+static void mark_all(struct core *c)
+{
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
+		const struct vip_check *v = owner_of(c, i);
+
+		if (v)
+			mark_users(v);
+	}
+}
+
+/* --- numbers ------------------------------------------------------------------------------- */
+
+static bool give_number(struct vip_check *v)
+{
+	struct core *c = v->target->core;
+
+	v->number = paths_take(&c->vip_checks.numbers, v->target->id, core_now(c));
+	if (v->number < 0)
+		return false;
+	/* One that was checked directly stays so until its path is there. */
+	put_in(v, NOWHERE);
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = (*(struct vip_check *const *)a)->target->id;
+	uint64_t y = (*(struct vip_check *const *)b)->target->id;
+
+	return (x > y) - (x < y);
+}
+
+/* Who waits goes first; those that are new in an order that a restart has, too. */
+static void give_numbers(struct vip_checks *all)
+{
+	CLEANUP(xfree_ptr) struct vip_check **fresh = NULL;
+	struct vip_check *v;
+	size_t count = 0;
+
+	while ((v = TAILQ_FIRST(&all->without)) && give_number(v))
+		;
+	if (!all->fresh_count)
+		return;
+	fresh = xcalloc(all->fresh_count, sizeof(struct vip_check *));
+	while ((v = TAILQ_FIRST(&all->fresh))) {
+		put_in(v, WITHOUT);
+		fresh[count++] = v;
+	}
+	all->fresh_count = 0;
+	qsort(fresh, count, sizeof(struct vip_check *), by_id);
+	for (size_t i = 0; i < count && give_number(fresh[i]); i++)
+		;
+}
+
+/* Those that will not get one soon. */
+static void let_others_go_directly(struct vip_checks *all)
+{
+	struct vip_check *v;
+
+	if (all->used <= IPVS_PATHS_MAX)
+		return;
+	TAILQ_FOREACH(v, &all->without, entry)
+	{
+		if (v->is_direct)
+			continue;
+		v->is_direct = true;
+		target_tell(v->target);
+		mark_users(v);
+	}
+}
+
+/* --- the ipvs process ---------------------------------------------------------------------- */
+
+static struct ipvs_path path_of(const struct target *t, unsigned number)
+{
+	const struct check_way *way = &t->check->way;
+
+	return (struct ipvs_path){
+		.number = (uint16_t)number,
+		.vip = *check_vip(t->check, t->endpoint.addr.family),
+		.to = t->endpoint,
+		.forward = way->is_tunnel ? IPVS_TUNNEL : IPVS_DIRECT,
+		.tunnel = way->tunnel_type,
+		.tunnel_port = way->tunnel_port,
+	};
+}
+
+static void tell(struct core *c)
+{
+	struct vip_checks *all = &c->vip_checks;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct ipvs_paths list = { 0 };
+
+	if (!c->kernel.begun || (all->is_told && !all->numbers.changed))
+		return;
+	list.items = xcalloc(all->numbers.taken, sizeof(*list.items));
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
+		const struct vip_check *v = owner_of(c, i);
+
+		if (v)
+			list.items[list.count++] = path_of(v->target, i);
+	}
+	list.version = paths_tell(&all->numbers);
+	wire_put_ipvs_paths(&b, &list);
+	channel_send(c->kernel.channel, IPVS_MSG_PATHS, &b);
+	ipvs_paths_done(&list);
+	all->is_told = true;
+}
+
+static void on_rested(void *arg)
+{
+	struct core *c = arg;
+
+	c->vip_checks.rest_timer = 0;
+	update_later(c);
+}
+
+/* Somebody waits for a number that is at rest. */
+static void wait_for_rest(struct core *c)
+{
+	struct vip_checks *all = &c->vip_checks;
+	int64_t ms;
+	mono_t when;
+
+	if (all->rest_timer || TAILQ_EMPTY(&all->without) || !paths_next(&all->numbers, &when))
+		return;
+	ms = mono_sub_ms(when, core_now(c));
+	all->rest_timer = loop_timer_in(c->loop, ms > 0 ? ms : 0, on_rested, c);
+}
+
+static void update(void *arg)
+{
+	struct core *c = arg;
+	struct vip_checks *all = &c->vip_checks;
+
+	all->is_due = false;
+	give_numbers(all);
+	let_others_go_directly(all);
+	tell(c);
+	wait_for_rest(c);
+}
+
+/* At the end of the turn; at a start, once all pools have their targets. */
+static void update_later(struct core *c)
+{
+	if (!c->vip_checks.is_settled || c->vip_checks.is_due)
+		return;
+	c->vip_checks.is_due = true;
+	loop_defer(c->loop, update, c);
+}
+
+void vip_checks_settle(struct core *c)
+{
+	c->vip_checks.is_settled = true;
+	update_later(c);
+}
+
+void vip_checks_connected(struct core *c)
+{
+	c->vip_checks.is_told = false;
+	update_later(c);
+}
+
+/* --- what it says -------------------------------------------------------------------------- */
+
+static void on_retry(void *arg)
+{
+	struct core *c = arg;
+
+	c->vip_checks.retry_timer = 0;
+	c->vip_checks.is_told = false;
+	update_later(c);
+}
+
+static void on_fault(struct core *c, const struct ipvs_paths_result *r)
+{
+	struct vip_checks *all = &c->vip_checks;
+	const char *text = r->text[0] ? r->text : strerror(-r->error);
+	bool is_broken = r->version == all->numbers.in_force;
+
+	/* It may be of a list that a newer one takes the place of, or of one of another core. */
+	if (r->version != all->numbers.version && !is_broken)
+		return;
+	if (!all->retry_timer)
+		all->retry_timer = loop_timer_in(c->loop, RETRY_MS, on_retry, c);
+	if (all->fault && all->is_broken == is_broken && strcmp(all->fault, text) == 0)
+		return;
+	free(all->fault);
+	all->fault = xstrdup(text);
+	all->is_broken = is_broken;
+	log_error("health", "checks cannot go by VIPs: %s; it is tried again", text);
+	mark_all(c);
+}
+
+static void forget_fault(struct core *c)
+{
+	struct vip_checks *all = &c->vip_checks;
+
+	loop_cancel(c->loop, all->retry_timer);
+	all->retry_timer = 0;
+	all->is_broken = false;
+	if (!all->fault)
+		return;
+	log_info("health", "checks go by VIPs again");
+	free(all->fault);
+	all->fault = NULL;
+	mark_all(c);
+}
+
+static void on_in_force(struct core *c, uint32_t version)
+{
+	struct vip_checks *all = &c->vip_checks;
+	bool had[IPVS_PATHS_MAX];
+
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++)
+		had[i] = paths_has(&all->numbers, i);
+	if (version == all->numbers.version)
+		forget_fault(c);
+	if (!paths_hear(&all->numbers, version, core_now(c)))
+		return;
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
+		struct vip_check *v = had[i] ? NULL : owner_of(c, i);
+
+		if (!v || !is_in_force(v))
+			continue;
+		v->is_direct = false;
+		target_tell(v->target);
+		mark_users(v);
+	}
+	wait_for_rest(c);
+}
+
+bool vip_checks_hear(struct core *c, struct wire *body)
+{
+	struct ipvs_paths_result r;
+
+	wire_ipvs_paths_result(body, &r);
+	if (!wire_end(body))
+		return false;
+	if (r.error)
+		on_fault(c, &r);
+	else
+		on_in_force(c, r.version);
+	return true;
+}
+
+/* --- what is told of it -------------------------------------------------------------------- */
+
+char *vip_check_words(const struct pool_state *ps)
+{
+	const struct vip_checks *all = &ps->core->vip_checks;
+	uint32_t direct = 0, waiting = 0;
+	struct buf b = { 0 };
+
+	for (uint32_t i = 0; ps->members && all->used && i < ps->pool->member_count; i++) {
+		const struct target *t = ps->members[i].target;
+		const struct vip_check *v = t ? t->vip_check : NULL;
+
+		if (!v)
+			continue;
+		if (v->is_direct)
+			direct++;
+		else if (all->fault && (all->is_broken || !is_in_force(v)))
+			waiting++;
+	}
+	if (waiting)
+		buf_printf(&b,
+			   "%u of its %u members cannot be checked by the VIP "
+			   "(parasaus.io/health-check-via) and keep the state that they have: %s",
+			   waiting, ps->pool->member_count, all->fault);
+	if (direct)
+		buf_printf(&b,
+			   "%s%u of its %u members are checked directly in spite of "
+			   "parasaus.io/health-check-via: vip, of which this machine has more than "
+			   "the %d that it takes",
+			   waiting ? "; " : "", direct, ps->pool->member_count, IPVS_PATHS_MAX);
+	return b.len ? (char *)(uintptr_t)buf_cstr(&b) : NULL;
+}
+
+/* --- begin and end ------------------------------------------------------------------------- */
+
+void vip_checks_start(struct core *c)
+{
+	struct vip_checks *all = &c->vip_checks;
+
+	TAILQ_INIT(&all->fresh);
+	TAILQ_INIT(&all->without);
+	/* Versions of a core before us are of seconds that are over. */
+	paths_init(&all->numbers, (uint32_t)(clock_wall_ms(loop_clock(c->loop)) / 1000));
+}
+
+void vip_checks_end(struct core *c)
+{
+	loop_cancel(c->loop, c->vip_checks.rest_timer);
+	loop_cancel(c->loop, c->vip_checks.retry_timer);
+	c->vip_checks.is_settled = false;
+	free(c->vip_checks.fault);
+}
