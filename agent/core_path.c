@@ -8,6 +8,9 @@
  * Where more of them are in use than there are numbers, those without are checked directly. Where
  * numbers are only short for a while, held by targets that nobody uses any more or at rest, who is
  * without one waits.
+ *
+ * A prober from before our start has them from another core. It keeps them while paths are on their
+ * way: what was not told is committed a little later then (core_target.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -179,10 +182,17 @@ static void give_numbers(struct vip_checks *all)
 /* Those that will not get one soon. */
 static void let_others_go_directly(struct vip_checks *all)
 {
+	bool was_over = all->is_over;
 	struct vip_check *v;
 
-	if (all->used <= IPVS_PATHS_MAX)
+	all->is_over = all->used > IPVS_PATHS_MAX;
+	if (!all->is_over)
 		return;
+	if (!was_over)
+		log_warn("health",
+			 "%u servers are to be checked by VIPs: those beyond %d are checked "
+			 "directly",
+			 all->used, IPVS_PATHS_MAX);
 	TAILQ_FOREACH(v, &all->without, entry)
 	{
 		if (v->is_direct)
@@ -354,6 +364,15 @@ static void on_in_force(struct core *c, uint32_t version)
 	wait_for_rest(c);
 }
 
+bool vip_checks_are_pending(const struct core *c)
+{
+	const struct vip_checks *all = &c->vip_checks;
+
+	return c->kernel.begun && all->used && !all->fault &&
+	       (!all->is_told || all->numbers.changed ||
+		all->numbers.in_force != all->numbers.version);
+}
+
 bool vip_checks_hear(struct core *c, struct wire *body)
 {
 	struct ipvs_paths_result r;
@@ -365,6 +384,8 @@ bool vip_checks_hear(struct core *c, struct wire *body)
 		on_fault(c, &r);
 	else
 		on_in_force(c, r.version);
+	if (!vip_checks_are_pending(c))
+		targets_commit(c);
 	return true;
 }
 

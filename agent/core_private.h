@@ -140,6 +140,8 @@ void target_tell_gone(const struct target *t); /* it is not */
 void target_release(struct core *c, struct target *t, struct pool_state *user);
 /* The first plan is made: verdicts nobody uses are forgotten. */
 void targets_settle(struct core *c);
+/* Those that waited for their paths have been told: what was not told may be forgotten. */
+void targets_commit(struct core *c);
 
 /* NULL: there is none; one that has no check is told of by a verdict alone. */
 const struct target *target_of_id(const struct core *c, uint64_t id);
@@ -250,6 +252,7 @@ struct vip_checks {
 	bool is_settled; /* the first plan is made */
 	bool is_due;
 	bool is_told;	/* the ipvs process that is there was told something */
+	bool is_over;	/* there are more than there are numbers: the log has it */
 	char *fault;	/* why the last list is not in force; NULL: it is, or will be */
 	bool is_broken; /* nor is the one before any more */
 	timer_id rest_timer, retry_timer;
@@ -261,6 +264,8 @@ void vip_checks_end(struct core *c); /* after targets_end() */
 void vip_checks_settle(struct core *c);
 /* The ipvs process that is there was told nothing yet. */
 void vip_checks_connected(struct core *c);
+/* It was told something, or will be, and how that went is not known yet. */
+bool vip_checks_are_pending(const struct core *c);
 MUST_CHECK bool vip_checks_hear(struct core *c, struct wire *body);
 /* A target has a check from here on; it goes. */
 void vip_check_join(struct target *t);
@@ -703,6 +708,7 @@ struct core {
 	uint32_t health_lag_max_ms;	/* of all of them */
 	struct target_place health_at;	/* told so far, while health_bulk runs */
 	struct bulk health_bulk;
+	timer_id health_commit; /* all are told but those that wait for their paths; 0: else */
 	struct questions looks; /* to the healthcheck process */
 	struct notracks notracks;
 	struct vip_checks vip_checks;

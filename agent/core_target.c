@@ -17,6 +17,8 @@
 #define LINES_PER_SECOND 50
 /* A target that nobody uses any more is kept, and is still probed where there are no quotas. */
 #define LINGER_MS 60000
+/* How long a prober that has targets from before keeps those that wait for their paths. */
+#define COMMIT_WAITS_MS 2000
 
 static bool target_is(const void *object, const void *key)
 {
@@ -99,6 +101,7 @@ void targets_end(struct core *c)
 	struct target *t;
 
 	bulk_stop(&c->health_bulk);
+	loop_cancel(c->loop, c->health_commit);
 	loop_cancel(c->loop, c->log_timer);
 	channel_free(c->health);
 	looks_end(c);
@@ -150,6 +153,29 @@ static void tell_target(struct core *c, const struct target *t)
 	buf_done(&b);
 }
 
+static void commit_now(void *arg)
+{
+	struct core *c = arg;
+
+	c->health_commit = 0;
+	channel_send(c->health, HC_MSG_COMMIT, NULL);
+}
+
+void targets_commit(struct core *c)
+{
+	if (!c->health_commit)
+		return;
+	loop_cancel(c->loop, c->health_commit);
+	commit_now(c);
+}
+
+static void stop_telling(struct core *c)
+{
+	bulk_stop(&c->health_bulk);
+	loop_cancel(c->loop, c->health_commit);
+	c->health_commit = 0;
+}
+
 static bool tell_piece(void *arg)
 {
 	struct core *c = arg;
@@ -160,15 +186,19 @@ static bool tell_piece(void *arg)
 		if (quota_is_checked(some[i]))
 			tell_target(c, some[i]);
 	}
-	if (!n)
-		channel_send(c->health, HC_MSG_COMMIT, NULL);
-	return n > 0;
+	if (n)
+		return true;
+	if (vip_checks_are_pending(c))
+		c->health_commit = loop_timer_in(c->loop, COMMIT_WAITS_MS, commit_now, c);
+	else
+		commit_now(c);
+	return false;
 }
 
 /* Everything, to a healthcheck process that is new or whose core was. */
 static void tell_all(struct core *c)
 {
-	bulk_stop(&c->health_bulk);
+	stop_telling(c);
 	c->health_at = (struct target_place){ 0 };
 	channel_send(c->health, HC_MSG_BEGIN, NULL);
 	secrets_tell_all(c);
@@ -510,7 +540,7 @@ static bool on_message(void *arg, uint16_t type, struct wire *body, int fd)
 /* The counters go on where the last process left off. */
 static void disconnect(struct core *c)
 {
-	bulk_stop(&c->health_bulk);
+	stop_telling(c);
 	channel_free(c->health);
 	c->health = NULL;
 	looks_disconnected(c);

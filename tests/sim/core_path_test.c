@@ -248,6 +248,46 @@ static void a_restart_changes_nothing(void **state)
 	assert_int_equal(w->target_count, 3);
 }
 
+/* A prober from before our start keeps them meanwhile, but not for ever. */
+static void those_that_wait_are_not_taken_for_gone(void **state)
+{
+	struct world *w = *state;
+
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	w->paths_held = true;
+	start_all(w, "");
+	pass(w, 1000);
+	assert_int_equal(w->path_lists, 1);
+	assert_false(w->targets_whole);
+	say_paths(w, 0);
+	pass(w, 100);
+	assert_int_equal(w->target_count, 2);
+	assert_true(w->targets_whole);
+	stop_core(w);
+	start_all(w, "");
+	pass(w, 1000);
+	assert_false(w->targets_whole);
+	stop_core(w); /* it still waits */
+	start_all(w, "");
+	pass(w, 1000);
+	assert_false(w->targets_whole);
+	say_paths(w, ENOMEM);
+	pass(w, 100);
+	assert_true(w->targets_whole);
+	stop_core(w);
+	start_all(w, "");
+	pass(w, 1000);
+	assert_false(w->targets_whole);
+	/* A prober that is new waits as long. */
+	connect_health(w);
+	health_is_told(w);
+	pass(w, 1500);
+	assert_false(w->targets_whole);
+	pass(w, 1500);
+	assert_true(w->targets_whole);
+	assert_int_equal(w->target_count, 0);
+}
+
 static void what_is_left_from_before_is_taken_away(void **state)
 {
 	struct world *w = *state;
@@ -352,6 +392,7 @@ static void who_is_beyond_is_checked_directly(void **state)
 	write_members(w, "web", 30080, MANY, BY_DR BY_VIP);
 	start_many(w, p);
 	assert_int_equal(w->paths.count, IPVS_PATHS_MAX);
+	assert_non_null(strstr(buf_cstr(&w->log), "1003 servers are to be checked by VIPs"));
 	assert_int_equal(p->count, MANY);
 	assert_int_equal(probed_directly(p), 3);
 	assert_says(w, 0,
@@ -405,6 +446,7 @@ int main(void)
 		IN_A_WORLD(what_is_in_force_stays_where_a_newer_list_fails),
 		IN_A_WORLD(who_is_new_is_told_all_of_it),
 		IN_A_WORLD(a_restart_changes_nothing),
+		IN_A_WORLD(those_that_wait_are_not_taken_for_gone),
 		IN_A_WORLD(what_is_left_from_before_is_taken_away),
 		IN_A_WORLD(who_is_beyond_is_checked_directly),
 		IN_A_WORLD(who_has_to_wait_for_a_number_is_not_checked_directly),
