@@ -43,7 +43,7 @@ states() {
 		"$(state half 30003 1) $(state half 30003 2) $(state tunnel 30004 3)"
 }
 are() { [ "$(states)" = "$*" ]; }
-check "a server without the VIP passes a plain check alone" wait_for 30 are up up up down up down down
+check "a server without the VIP passes a plain check alone" wait_for 90 are up up up down up down down
 note <<<"$(states)"
 equal "nothing is amiss" "" "$(ctl get problems -o json | jq -r '.[].text')"
 in_box director ipvsadm -Ln >"$run/table"
@@ -51,25 +51,25 @@ note <"$run/table"
 equal "each of them has a service of its own" 5 "$(grep -c '^FWM' "$run/table")"
 
 ip -n "$net-s2" address add "$vip/32" dev lo
-check "with the VIP it is up" wait_for 30 are up up up up up up down
+check "with the VIP it is up" wait_for 90 are up up up up up up down
 ip -n "$net-s3" address add "$vip/32" dev lo
 ip -n "$net-s3" link add tunnel type ipip remote any local 10.100.1.13
 ip -n "$net-s3" link set tunnel up
 in_box s3 sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunnel.rp_filter=0
-check "and one with a tunnel" wait_for 30 are up up up up up up up
+check "and one with a tunnel" wait_for 90 are up up up up up up up
 
 # The numbers are what they were: nothing is written for them, and nobody falls.
 check "it ends when told to" agent_stop
 agent_start
 check "it is synced again" agent_synced
-check "all are up" wait_for 30 are up up up up up up up
-check "by probes of its own" wait_for 30 all_proven
+check "all are up" wait_for 90 are up up up up up up up
+check "by probes of its own" wait_for 90 all_proven
 in_box director ipvsadm -Ln | grep '^FWM' >"$run/again"
 equal "services are what they were" "$(grep '^FWM' "$run/table")" "$(cat "$run/again")"
 equal "no server fell meanwhile" 0 "$(grep -c ' is down: ' <(tail -n +"$(grep -n 'planned ' "$run/agent.log" | tail -1 | cut -d : -f 1)" "$run/agent.log"))"
 
 ip -n "$net-s1" address del "$vip/32" dev lo
-check "a server that lost the VIP is down" wait_for 30 are up up down up down up up
+check "a server that lost the VIP is down" wait_for 90 are up up down up down up up
 
 pool plain 30001 "1 2 3" "$dr" "$http" | place pools.yaml
 no_services() { ! in_box director ipvsadm -Ln | grep -q '^FWM'; }
