@@ -22,15 +22,16 @@ export function later(load, name) {
 			this.load();
 		}
 
-		load() {
+		/** `again`: somebody asked for it, who is not to be answered by what began before. */
+		load(again) {
 			if (!there)
-				get().then(() => this.setState({ error: undefined }), (error) => this.setState({ error }));
+				(again ? get().catch(get) : get()).then(() => this.setState({ error: undefined }), (error) => this.setState({ error }));
 		}
 
 		render(props, { error }) {
 			if (there)
 				return html`<${there} ...${props} />`;
-			return error && failure(error, () => this.load());
+			return error && failure(error, () => this.load(true));
 		}
 	};
 }
