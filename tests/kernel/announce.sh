@@ -232,7 +232,7 @@ many >/dev/null
 start=$(date +%s%3N)
 drive b served
 sent=0
-while ((sent < 140000 && $(date +%s%3N) - start < 60000)); do
+while ((sent < 140000 && $(date +%s%3N) - start < 240000)); do
 	drive b "wait 1000"
 	sent=$((sent + $(many)))
 done
