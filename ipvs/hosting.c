@@ -54,12 +54,9 @@ static bool is_notrack_news(const struct ipvs_role *r)
 static void tell_paths_news(struct ipvs_role *r)
 {
 	struct ipvs_paths_result now;
-	const struct ipvs_paths_result *told = &r->paths_told;
 
-	if (!r->core || !r->paths_due || !r->host_ops->paths_now(r->host, &now))
-		return;
-	if (now.version == told->version && now.error == told->error &&
-	    strcmp(now.text, told->text) == 0)
+	if (!r->core || !r->paths_due || !r->host_ops->paths_now(r->host, &now) ||
+	    ipvs_paths_result_equal(&now, &r->paths_told))
 		return;
 	ipvs_tell_paths(r, &now);
 	r->paths_told = now;

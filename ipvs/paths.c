@@ -110,11 +110,55 @@ void wire_ipvs_paths(struct wire *w, struct ipvs_paths *out)
 	ipvs_paths_done(out);
 }
 
+/* --- the answer --- */
+
+static int number_cmp(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+bool ipvs_paths_result_has(const struct ipvs_paths_result *r, uint16_t number)
+{
+	return !r->error &&
+	       !bsearch(&number, r->failed, r->failed_count, sizeof(number), number_cmp);
+}
+
+bool ipvs_paths_result_equal(const struct ipvs_paths_result *a, const struct ipvs_paths_result *b)
+{
+	return a->version == b->version && a->error == b->error && strcmp(a->text, b->text) == 0 &&
+	       a->failed_count == b->failed_count &&
+	       memcmp(a->failed, b->failed, a->failed_count * sizeof(a->failed[0])) == 0;
+}
+
+static bool failed_follows(const struct ipvs_paths_result *r, size_t i)
+{
+	return r->failed[i] < IPVS_PATHS_MAX && (i == 0 || r->failed[i - 1] < r->failed[i]);
+}
+
 void wire_put_ipvs_paths_result(struct buf *b, const struct ipvs_paths_result *r)
 {
 	wire_put_u32(b, r->version);
 	wire_put_u32(b, (uint32_t)r->error);
 	wire_put_str(b, r->text);
+	wire_put_u16(b, r->failed_count);
+	for (size_t i = 0; i < r->failed_count; i++) {
+		assert(failed_follows(r, i));
+		wire_put_u16(b, r->failed[i]);
+	}
+}
+
+static bool read_failed(struct wire *w, struct ipvs_paths_result *out)
+{
+	uint16_t count = wire_u16(w);
+
+	if (w->bad || count > IPVS_PATHS_MAX)
+		return false;
+	for (; out->failed_count < count; out->failed_count++) {
+		out->failed[out->failed_count] = wire_u16(w);
+		if (w->bad || !failed_follows(out, out->failed_count))
+			return false;
+	}
+	return true;
 }
 
 void wire_ipvs_paths_result(struct wire *w, struct ipvs_paths_result *out)
@@ -122,7 +166,7 @@ void wire_ipvs_paths_result(struct wire *w, struct ipvs_paths_result *out)
 	*out = (struct ipvs_paths_result){ .version = wire_u32(w) };
 	out->error = (int32_t)wire_u32(w);
 	wire_str(w, out->text, sizeof(out->text));
-	if (!w->bad && out->error <= 0 && out->error >= -ERRNO_MAX)
+	if (read_failed(w, out) && out->error <= 0 && out->error >= -ERRNO_MAX)
 		return;
 	w->bad = true;
 	*out = (struct ipvs_paths_result){ 0 };

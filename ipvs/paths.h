@@ -14,6 +14,7 @@
 #ifndef IPVS_PATHS_H
 #define IPVS_PATHS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,13 +56,20 @@ void wire_ipvs_paths(struct wire *w, struct ipvs_paths *out);
 
 #define IPVS_PATHS_TEXT_MAX 161
 
-/* How it went: the answer to them. */
+/* How it went: the answer to them. Zero-initialise. */
 struct ipvs_paths_result {
 	uint32_t version;
-	int32_t error; /* 0: that version is in force; else -errno */
-	char text[IPVS_PATHS_TEXT_MAX];
+	int32_t error; /* 0: that version is in force, but for `failed`; else -errno */
+	char text[IPVS_PATHS_TEXT_MAX]; /* of the error; else why the first of `failed` cannot be */
+	uint16_t failed_count;
+	uint16_t failed[IPVS_PATHS_MAX]; /* numbers, ascending, of paths that could not be made */
 };
 
+bool ipvs_paths_result_equal(const struct ipvs_paths_result *a, const struct ipvs_paths_result *b);
+/* Is that version in force, and with it the path of this number? */
+bool ipvs_paths_result_has(const struct ipvs_paths_result *r, uint16_t number);
+
+/* `failed` in order: asserted. */
 void wire_put_ipvs_paths_result(struct buf *b, const struct ipvs_paths_result *r);
 void wire_ipvs_paths_result(struct wire *w, struct ipvs_paths_result *out);
 

@@ -47,6 +47,11 @@ static bool check_paths(struct wire *body)
 
 	wire_ipvs_paths_result(&again, &result);
 	assert(result.error <= 0 && memchr(result.text, '\0', sizeof(result.text)));
+	assert(result.failed_count <= IPVS_PATHS_MAX);
+	for (size_t i = 0; i < result.failed_count; i++) {
+		assert(result.failed[i] < IPVS_PATHS_MAX);
+		assert(i == 0 || result.failed[i - 1] < result.failed[i]);
+	}
 	wire_ipvs_paths(body, &paths);
 	ok = wire_end(body);
 	assert(paths.count <= IPVS_PATHS_MAX && (!body->bad || !paths.items));

@@ -209,9 +209,13 @@ static bool result_reads(const struct ipvs_paths_result *r)
 	wire_ipvs_paths_result(&w, &got);
 	if (!wire_end(&w))
 		return false;
-	assert_int_equal(got.version, r->version);
-	assert_int_equal(got.error, r->error);
-	assert_string_equal(got.text, r->text);
+	assert_true(ipvs_paths_result_equal(&got, r));
+	for (size_t cut = 0; cut < b.len; cut++) {
+		w = wire_of(b.data, cut);
+		wire_ipvs_paths_result(&w, &got);
+		assert_false(wire_end(&w));
+		assert_int_equal(got.failed_count, 0);
+	}
 	return true;
 }
 
@@ -230,6 +234,64 @@ static void a_result_is_read_as_written(void **state)
 	assert_false(result_reads(&r));
 }
 
+static void a_result_names_those_that_failed(void **state)
+{
+	struct ipvs_paths_result r = { .version = 8, .failed_count = 2, .failed = { 3, 999 } };
+	struct ipvs_paths_result other = r;
+
+	(void)state;
+	assert_true(result_reads(&r));
+	assert_true(ipvs_paths_result_has(&r, 2));
+	assert_false(ipvs_paths_result_has(&r, 3));
+	assert_false(ipvs_paths_result_has(&r, 999));
+	assert_true(ipvs_paths_result_equal(&r, &other));
+	other.failed[1] = 998;
+	assert_false(ipvs_paths_result_equal(&r, &other));
+	other.failed_count = 1;
+	assert_false(ipvs_paths_result_equal(&r, &other));
+	assert_true(ipvs_paths_result_has(&other, 999));
+	other.error = -5;
+	assert_false(ipvs_paths_result_has(&other, 999));
+	r.failed_count = IPVS_PATHS_MAX;
+	for (uint16_t i = 0; i < IPVS_PATHS_MAX; i++)
+		r.failed[i] = i;
+	assert_true(result_reads(&r));
+}
+
+/* As it would be written, were it not asserted. */
+static bool failed_reads(uint16_t count, const uint16_t *numbers, size_t there)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct ipvs_paths_result got;
+	struct wire w;
+
+	wire_put_u32(&b, 8);
+	wire_put_u32(&b, 0);
+	wire_put_str(&b, "");
+	wire_put_u16(&b, count);
+	for (size_t i = 0; i < there; i++)
+		wire_put_u16(&b, numbers[i]);
+	w = wire_of(b.data, b.len);
+	wire_ipvs_paths_result(&w, &got);
+	return wire_end(&w);
+}
+
+static void failed_numbers_are_bounded_and_in_order(void **state)
+{
+	uint16_t many[IPVS_PATHS_MAX + 1];
+
+	(void)state;
+	for (uint16_t i = 0; i <= IPVS_PATHS_MAX; i++)
+		many[i] = i;
+	assert_true(failed_reads(2, (const uint16_t[]){ 1, 999 }, 2));
+	assert_false(failed_reads(2, (const uint16_t[]){ 1, IPVS_PATHS_MAX }, 2));
+	assert_false(failed_reads(2, (const uint16_t[]){ 1, 1 }, 2));
+	assert_false(failed_reads(2, (const uint16_t[]){ 2, 1 }, 2));
+	assert_true(failed_reads(IPVS_PATHS_MAX, many, IPVS_PATHS_MAX));
+	assert_false(failed_reads(IPVS_PATHS_MAX + 1, many, IPVS_PATHS_MAX + 1));
+	assert_false(failed_reads(UINT16_MAX, many, IPVS_PATHS_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +303,8 @@ int main(void)
 		cmocka_unit_test(a_copy_is_its_own),
 		cmocka_unit_test(a_number_has_a_mark_and_a_port),
 		cmocka_unit_test(a_result_is_read_as_written),
+		cmocka_unit_test(a_result_names_those_that_failed),
+		cmocka_unit_test(failed_numbers_are_bounded_and_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
