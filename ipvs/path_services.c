@@ -13,6 +13,15 @@
 
 #define SCHEDULER "rr" /* of one server */
 
+/*
+ * Probes of a path follow each other with the same addresses and ports, while IPVS still has the last
+ * one as closed. It takes their SYN for a new connection (net.ipv4.vs.conn_reuse_mode 1), and drops it
+ * where the packet has a connection tracking entry, as what comes by `lo` does: it is sent again after
+ * a second. Of a persistent service connections are never taken for new ones (is_new_conn_expected()
+ * in net/netfilter/ipvs/ip_vs_core.c).
+ */
+#define PERSISTENCE_S 10
+
 static const uint8_t families[] = { AF_INET, AF_INET6 };
 
 /* --- what is to be done (pure) --- */
@@ -23,6 +32,8 @@ static struct ipvs_service service_of(uint8_t family)
 	struct ipvs_service s = ipvs_service_of(&key);
 
 	memcpy(s.scheduler, SCHEDULER, sizeof(SCHEDULER));
+	s.flags = IPVS_PERSISTENT;
+	s.timeout = PERSISTENCE_S;
 	return s;
 }
 
@@ -50,7 +61,7 @@ static bool is_right(const struct ipvs_path *p, const struct ipvs_service *have)
 	const struct ipvs_dest *d = have->dests;
 
 	if (strcmp(have->scheduler, want.scheduler) != 0 || have->flags != want.flags ||
-	    have->netmask != want.netmask || have->dest_count != 1)
+	    have->timeout != want.timeout || have->netmask != want.netmask || have->dest_count != 1)
 		return false;
 	return ipvs_dest_cmp(d, &to) == 0 && d->forward == to.forward && d->tunnel == to.tunnel &&
 	       d->tunnel_port == to.tunnel_port && d->weight == to.weight && !d->upper && !d->lower;
@@ -70,6 +81,8 @@ size_t path_service_plan(const struct ipvs_path *p, const struct ipvs_service *h
 		out[n++] = op_of(IPVS_DEL_SERVICE, mark, p->vip.family);
 	out[n] = op_of(IPVS_NEW_SERVICE, mark, p->vip.family);
 	memcpy(out[n].scheduler, want.scheduler, sizeof(out[n].scheduler));
+	out[n].flags = want.flags;
+	out[n].timeout = want.timeout;
 	out[n++].netmask = want.netmask;
 	out[n] = op_of(IPVS_NEW_DEST, mark, p->vip.family);
 	out[n++].dest = dest_of(p);

@@ -26,7 +26,11 @@ static struct ipvs_path example(void)
 /* As the kernel holds it when all is right. */
 static struct ipvs_service held(void)
 {
-	struct ipvs_service s = { .key.addr.family = AF_INET, .scheduler = "rr", .netmask = ~0U };
+	struct ipvs_service s = { .key.addr.family = AF_INET,
+				  .scheduler = "rr",
+				  .flags = IPVS_PERSISTENT,
+				  .timeout = 10,
+				  .netmask = ~0U };
 
 	*ipvs_service_add(&s) = (struct ipvs_dest){
 		.addr = addr_v4(0x0a020002),
@@ -50,6 +54,8 @@ static void a_service_that_is_missing_is_made(void **state)
 	assert_int_equal(ops[0].mark, 0x50610007);
 	assert_int_equal(ops[0].key.addr.family, AF_INET);
 	assert_string_equal(ops[0].scheduler, "rr");
+	assert_int_equal(ops[0].flags, IPVS_PERSISTENT);
+	assert_int_equal(ops[0].timeout, 10);
 	assert_int_equal(ops[0].netmask, ~0U);
 	assert_int_equal(ops[1].kind, IPVS_NEW_DEST);
 	assert_int_equal(ops[1].mark, 0x50610007);
@@ -96,7 +102,13 @@ static void spoil_scheduler(struct ipvs_service *s, struct ipvs_dest *d)
 static void spoil_flags(struct ipvs_service *s, struct ipvs_dest *d)
 {
 	(void)d;
-	s->flags = IPVS_PERSISTENT;
+	s->flags = 0;
+}
+
+static void spoil_timeout(struct ipvs_service *s, struct ipvs_dest *d)
+{
+	(void)d;
+	s->timeout = 300;
 }
 
 static void spoil_netmask(struct ipvs_service *s, struct ipvs_dest *d)
@@ -155,9 +167,9 @@ static void spoil_thresholds(struct ipvs_service *s, struct ipvs_dest *d)
 static void whatever_differs_it_is_made_anew(void **state)
 {
 	static spoil_fn *const spoils[] = {
-		spoil_scheduler,   spoil_flags,	 spoil_netmask,	   spoil_number,
-		spoil_server,	   spoil_port,	 spoil_forward,	   spoil_tunnel,
-		spoil_tunnel_port, spoil_weight, spoil_thresholds,
+		spoil_scheduler, spoil_flags,	    spoil_timeout, spoil_netmask,
+		spoil_number,	 spoil_server,	    spoil_port,	   spoil_forward,
+		spoil_tunnel,	 spoil_tunnel_port, spoil_weight,  spoil_thresholds,
 	};
 	const struct ipvs_path p = example();
 	struct ipvs_op ops[PATH_OPS_MAX];
@@ -178,13 +190,12 @@ static void whatever_differs_it_is_made_anew(void **state)
 
 static void one_without_a_server_is_made_anew(void **state)
 {
-	const struct ipvs_service s = { .key.addr.family = AF_INET,
-					.scheduler = "rr",
-					.netmask = ~0U };
 	const struct ipvs_path p = example();
+	struct ipvs_service s = held();
 	struct ipvs_op ops[PATH_OPS_MAX];
 
 	(void)state;
+	ipvs_service_done(&s);
 	assert_int_equal(path_service_plan(&p, &s, ops), 3);
 }
 
