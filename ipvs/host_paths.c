@@ -119,9 +119,14 @@ static void put_rules(const struct ipvs_paths *p, put_rules_fn *put, struct buf 
 }
 
 #define PORTS "61000-61999"
-_Static_assert(IPVS_PATH_PORT == 61000 && IPVS_PATHS_MAX == 1000, "PORTS");
+#define MARKS "0x50610000-0x506103e7"
+_Static_assert(IPVS_PATH_PORT == 61000 && IPVS_PATHS_MAX == 1000 && IPVS_PATH_MARK == 0x50610000,
+	       "PORTS, MARKS");
 
-/* Of TCP from and to other ports nothing else is looked at. */
+/*
+ * Of TCP from and to other ports nothing else is looked at, nor of what only goes through this host:
+ * packets of clients may have such ports, too.
+ */
 void host_paths_text(const struct ipvs_paths *p, struct buf *out)
 {
 	if (!p->count)
@@ -131,16 +136,17 @@ void host_paths_text(const struct ipvs_paths *p, struct buf *out)
 		     "\n"
 		     "\tchain output {\n"
 		     "\t\ttype route hook output priority -97; policy accept;\n"
-		     "\t\ttcp sport " PORTS " jump forth\n"
+		     "\t\ttcp sport " PORTS " fib saddr type local jump forth\n"
 		     "\t}\n"
 		     "\n"
 		     "\tchain forth {\n");
 	put_rules(p, put_forth, out);
-	buf_str(out, "\t}\n"
+	buf_str(out, "\t\tmeta mark " MARKS " fib daddr type != local drop\n"
+		     "\t}\n"
 		     "\n"
 		     "\tchain prerouting {\n"
 		     "\t\ttype filter hook prerouting priority -310; policy accept;\n"
-		     "\t\ttcp dport " PORTS " jump back\n"
+		     "\t\ttcp dport " PORTS " fib daddr type local jump back\n"
 		     "\t}\n"
 		     "\n"
 		     "\tchain back {\n");

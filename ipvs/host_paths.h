@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The nftables table `inet parasaus-paths`, by which probes go by a VIP (paths.h). It is there only
- * while there are paths, and looks at TCP alone, of the ports of paths alone:
+ * while there are paths, and looks at TCP alone, of the ports of paths, from and to this host alone
+ * (IPVS sends what it forwards with NAT through output, too):
  *   output      a packet of a path gets its mark and the VIP as its destination, after connection
  *               tracking and translation, and after IPVS (-98): it is routed anew, by `lo` to this host,
  *               where IPVS takes it as any that comes in. At output it would lower the path MTU of its
  *               socket's route with each packet into a tunnel, down to nothing
- *               (maybe_update_pmtu() in net/netfilter/ipvs/ip_vs_xmit.c).
+ *               (maybe_update_pmtu() in net/netfilter/ipvs/ip_vs_xmit.c). Where the VIP has no local
+ *               route it is dropped, for it would leave.
  *   prerouting  before connection tracking, an answer from the VIP gets the server's address as its
  *               source, so that the socket, connection tracking and the check of the reverse path see
  *               that server alone

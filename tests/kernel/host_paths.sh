@@ -6,8 +6,12 @@ cd "$(dirname "$0")/../.." || exit 1
 
 #   director 10.2.0.1 -- 10.2.0.2 dr          both with a VIP of their own for each family,
 #            10.3.0.1 -- 10.3.0.2 tunnel      once the test gives it to them
+#            10.1.0.1 -- 10.1.0.2 client
 modprobe -a ip_vs ipip ip6_tunnel
-for ns in director dr tunnel; do new_ns $ns; done
+for ns in director dr tunnel client; do new_ns $ns; done
+link director "10.1.0.1/24 2001:db8:1::1/64" client "10.1.0.2/24 2001:db8:1::2/64"
+at client ip route add default via 10.1.0.1
+at client ip -6 route add default via 2001:db8:1::1
 link director "10.2.0.1/24 2001:db8:2::1/64" dr "10.2.0.2/24 2001:db8:2::2/64"
 link director "10.3.0.1/24 2001:db8:3::1/64" tunnel "10.3.0.2/24 2001:db8:3::2/64"
 at director ip addr add 192.0.2.1/32 dev lo
@@ -40,7 +44,7 @@ listens() { at "$1" ss -Hltn 'sport = 30000' | grep -q LISTEN; }
 wait_for 30 listens dr
 wait_for 30 listens tunnel
 
-# probe.py SERVER PORT TIMES: as the prober does it, ended by a reset; a line for each, with its milliseconds.
+# probe.py SERVER PORT TIMES [FROM]: as the prober does it, ended by a reset; a line for each, with its milliseconds.
 cat >/run/probe.py <<'X1'
 import socket, struct, sys, time
 server, port, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -50,7 +54,7 @@ for _ in range(times):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.settimeout(8 if times > 0 else 3)
-    s.bind(("2001:db8:9::1" if v6 else "192.0.2.1", port))
+    s.bind((sys.argv[4] if len(sys.argv) > 4 else "2001:db8:9::1" if v6 else "192.0.2.1", port))
     start = time.monotonic()
     try:
         s.connect((server, 30000))
@@ -163,6 +167,51 @@ check "many probes go into a tunnel" sees 10.3.0.2 61007 10.0.0.1 10
 check "over IPv6 as well" sees 2001:db8:3::2 61008 2001:db8::1 10
 check "the path of IPv4 is as wide as it was" not has_narrow_path 10.3.0.2
 check "that of IPv6, too" not has_narrow_path 2001:db8:3::2
+
+# Clients that have the port of a path, of a server that has it, too.
+client_sees() {
+	local is
+	is=$(at client python3 /run/probe.py "$1" "$2" 1 "$3")
+	echo "$is"
+	[ "${is% *}" = "$4" ]
+}
+host "add 10.0.0.9:30000/direct [2001:db8::9]:30000/direct"
+at director ipvsadm -A -t 10.0.0.9:30000 -s rr
+at director ipvsadm -a -t 10.0.0.9:30000 -r 10.2.0.2:30000 -m
+at director ipvsadm -A -t '[2001:db8::9]:30000' -s rr
+at director ipvsadm -a -t '[2001:db8::9]:30000' -r '[2001:db8:2::2]:30000' -m
+check "a client that goes by NAT is served" client_sees 10.0.0.9 40005 10.1.0.2 10.2.0.2
+check "from the port of a path, too" client_sees 10.0.0.9 61005 10.1.0.2 10.2.0.2
+check "over IPv6 as well" client_sees 2001:db8::9 61006 2001:db8:1::2 2001:db8:2::2
+# Answers of a server whose way back is by this host; IPv6 lets its own addresses pass.
+at director ipvsadm -A -t '[2001:db8::1]:30000' -s rr
+at director ipvsadm -a -t '[2001:db8::1]:30000' -r '[2001:db8:2::2]:30000' -g
+check "a client of dr, whose answers pass here" client_sees 2001:db8::1 61006 2001:db8:1::2 2001:db8::1
+at director ipvsadm -D -t '[2001:db8::1]:30000'
+
+# Where the VIP is not here.
+leaves() { at director nft list counter inet spy left | tee /dev/stderr | grep -q 'packets [1-9]'; }
+at director nft -f - <<X
+table inet spy {
+	counter left { }
+	chain postrouting {
+		type filter hook postrouting priority 0
+		ip daddr 10.0.0.1 oifname != "lo" counter name left
+		ip6 daddr 2001:db8::1 oifname != "lo" counter name left
+	}
+}
+X
+at director ip route add default via 10.1.0.2
+at director ip -6 route add default via 2001:db8:1::2
+at director ip route del local 10.0.0.1
+at director ip -6 route del local 2001:db8::1
+check "a probe by a VIP without its route" sees 10.2.0.2 61005 nothing
+check "over IPv6 as well" sees 2001:db8:2::2 61006 nothing
+check "does not leave" not leaves
+host sync
+check "with its route it gets there" sees 10.2.0.2 61005 10.0.0.1
+check "over IPv6 as well" sees 2001:db8:2::2 61006 2001:db8::1
+at director nft delete table inet spy
 
 # Others' changes.
 host sync

@@ -34,18 +34,19 @@ static void assert_text(struct ipvs_path *items, size_t count, const char *want)
 #define TABLE                           \
 	"table inet parasaus-paths {\n" \
 	"\tcomment \"written by parasausd, which undoes changes\"\n"
-#define OUTPUT                                                      \
-	"\n\tchain output {\n"                                      \
-	"\t\ttype route hook output priority -97; policy accept;\n" \
-	"\t\ttcp sport 61000-61999 jump forth\n"                    \
-	"\t}\n"                                                     \
+#define OUTPUT                                                        \
+	"\n\tchain output {\n"                                        \
+	"\t\ttype route hook output priority -97; policy accept;\n"   \
+	"\t\ttcp sport 61000-61999 fib saddr type local jump forth\n" \
+	"\t}\n"                                                       \
 	"\n\tchain forth {\n"
-#define PREROUTING                                                        \
-	"\t}\n"                                                           \
-	"\n\tchain prerouting {\n"                                        \
-	"\t\ttype filter hook prerouting priority -310; policy accept;\n" \
-	"\t\ttcp dport 61000-61999 jump back\n"                           \
-	"\t}\n"                                                           \
+#define PREROUTING                                                           \
+	"\t\tmeta mark 0x50610000-0x506103e7 fib daddr type != local drop\n" \
+	"\t}\n"                                                              \
+	"\n\tchain prerouting {\n"                                           \
+	"\t\ttype filter hook prerouting priority -310; policy accept;\n"    \
+	"\t\ttcp dport 61000-61999 fib daddr type local jump back\n"         \
+	"\t}\n"                                                              \
 	"\n\tchain back {\n"
 #define END "\t}\n}\n"
 
