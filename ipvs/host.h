@@ -91,7 +91,7 @@ MUST_CHECK bool ipvs_host_notrack_now(const struct ipvs_host *h, struct ipvs_not
 MUST_CHECK int ipvs_host_paths(struct ipvs_host *h, const struct ipvs_paths *p, struct err *err);
 /* Others may have changed them: repair that. *out_repairs counts the writes it took. */
 MUST_CHECK int ipvs_host_paths_check(struct ipvs_host *h, uint64_t *out_repairs, struct err *err);
-/* How it went the last time; false: none were told. */
+/* How it went the last time, and what can be of it by the routes there are; false: none were told. */
 MUST_CHECK bool ipvs_host_paths_now(const struct ipvs_host *h, struct ipvs_paths_result *out);
 /* Whether the host has an interface of that name. */
 bool ipvs_host_has_device(struct ipvs_host *h, const char *name);

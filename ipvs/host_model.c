@@ -248,6 +248,14 @@ static bool is_owned(const struct host_model *m, const struct host_vip *v)
 	       ipvs_answers_for(m->announce, &v->addr);
 }
 
+bool host_model_is_local(const struct host_model *m, const struct addr *vip)
+{
+	const struct host_vip *v = map_get(&m->vips, hash_table(vip, sizeof(*vip)), vip);
+
+	return (v && (v->foreign_route || v->present & 1u << HOST_ROUTE)) ||
+	       host_model_is_configured(m, vip);
+}
+
 bool host_model_is_owned(const struct host_model *m, const struct addr *vip)
 {
 	const struct host_vip *v = map_get(&m->vips, hash_table(vip, sizeof(*vip)), vip);

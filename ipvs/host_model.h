@@ -95,6 +95,8 @@ void host_model_adopt(struct host_model *m);
  * comes anew is silent until then.
  */
 void host_model_serve(struct host_model *m);
+/* Does a local route lead to this VIP, ours or another, as far as they were read? */
+bool host_model_is_local(const struct host_model *m, const struct addr *vip);
 /* Is this VIP answered for here because this machine owns it, as far as the rules are written? */
 bool host_model_is_owned(const struct host_model *m, const struct addr *vip);
 /* Each VIP that is; with `fresh` only those for which this was not called before. */

@@ -32,8 +32,8 @@ struct ipvs_host {
 	struct ipvs_notrack notrack; /* as it should be */
 	struct host_shown *path_table;
 	struct path_services *path_services;
-	struct ipvs_paths paths;	      /* as they should be, once they were told */
-	struct ipvs_paths_result paths_state; /* of the last time that they were written */
+	struct ipvs_paths paths; /* as they should be, once they were told */
+	struct err paths_error;	 /* why they could not be written the last time */
 	struct host_sets *sets;
 	struct host_sysctls *sysctls;
 	struct host_watch *watch;

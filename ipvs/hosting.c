@@ -50,12 +50,55 @@ static bool is_notrack_news(const struct ipvs_role *r)
 					      !ipvs_notrack_same(&now, &r->notrack_told)));
 }
 
-/* Of paths that an earlier core told nothing is said to this one. */
+/* As of what core wants of IPVS, the last word is ours (check.c). NULL: it may be. */
+static const char *refusal_of(const struct ipvs_role *r, const struct ipvs_path *p)
+{
+	const struct ipvs_config *c = r->config;
+
+	if (!prefixes_have(c->vip_ranges, c->vip_range_count, &p->vip))
+		return "refused: its VIP is outside vipRanges";
+	if (addr_refused(&p->to.addr) || prefixes_have(c->refuse, c->refuse_count, &p->to.addr))
+		return "refused as a real server";
+	return NULL;
+}
+
+/* Sorts out what may not be. */
+static void refuse_paths(struct ipvs_role *r, struct ipvs_paths *p)
+{
+	struct ipvs_paths *refused = &r->paths_refused;
+	size_t kept = 0;
+
+	ipvs_paths_copy(refused, p);
+	refused->count = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		if (refusal_of(r, &p->items[i]))
+			refused->items[refused->count++] = p->items[i];
+		else
+			p->items[kept++] = p->items[i];
+	}
+	p->count = kept;
+}
+
+static bool paths_now(const struct ipvs_role *r, struct ipvs_paths_result *out)
+{
+	const struct ipvs_paths *refused = &r->paths_refused;
+
+	if (!r->host_ops->paths_now(r->host, out))
+		return false;
+	for (size_t i = 0; i < refused->count && !out->error; i++)
+		ipvs_paths_result_fail(out, &refused->items[i], refusal_of(r, &refused->items[i]));
+	return true;
+}
+
+/*
+ * Of paths that an earlier core told nothing is said to this one. While VIPs are about to be hosted,
+ * what their paths lack may be there in a moment.
+ */
 static void tell_paths_news(struct ipvs_role *r)
 {
 	struct ipvs_paths_result now;
 
-	if (!r->core || !r->paths_due || !r->host_ops->paths_now(r->host, &now) ||
+	if (!r->core || !r->paths_due || r->queues[IPVS_QUEUE_HOST].count || !paths_now(r, &now) ||
 	    ipvs_paths_result_equal(&now, &r->paths_told))
 		return;
 	ipvs_tell_paths(r, &now);
@@ -146,6 +189,8 @@ void ipvs_host_piece(struct ipvs_role *r)
 	/* A success here says nothing of what failed before: that is for the next sync to say. */
 	if (ret < 0)
 		take_result(r, ret, &err);
+	else
+		tell_paths_news(r);
 }
 
 void ipvs_host_gone_piece(struct ipvs_role *r)
@@ -165,6 +210,8 @@ void ipvs_host_gone_piece(struct ipvs_role *r)
 	ret = r->host_ops->remove(r->host, keys, n, &err);
 	if (ret < 0)
 		take_result(r, ret, &err);
+	else
+		tell_paths_news(r);
 }
 
 void ipvs_hosting_served(struct ipvs_role *r)
@@ -192,11 +239,13 @@ void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n)
 		ipvs_hosting_tell_notrack(r);
 }
 
-void ipvs_hosting_paths(struct ipvs_role *r, const struct ipvs_paths *p)
+void ipvs_hosting_paths(struct ipvs_role *r, struct ipvs_paths *p)
 {
 	struct err err = { 0 };
-	int ret = r->host_ops->paths(r->host, p, &err);
+	int ret;
 
+	refuse_paths(r, p);
+	ret = r->host_ops->paths(r->host, p, &err);
 	/* Each list is answered, though it be the same as the last. */
 	r->paths_due = true;
 	r->paths_told = (struct ipvs_paths_result){ .error = 1 };
@@ -242,6 +291,7 @@ int ipvs_hosting_open(struct ipvs_role *r, struct err *err)
 void ipvs_hosting_close(struct ipvs_role *r)
 {
 	loop_cancel(r->loop, r->host_timer);
+	ipvs_paths_done(&r->paths_refused);
 	if (r->host)
 		r->host_ops->close(r->host);
 }

@@ -96,6 +96,7 @@ struct path_services {
 	bool listed;		      /* what an earlier process left is known */
 	bool may_be[IPVS_PATHS_MAX]
 		   [ARRAY_LEN(families)]; /* by number and family: there is one, maybe */
+	int faults[IPVS_PATHS_MAX];	  /* -errno of those that could not be made the last time */
 	struct ipvs_op ops[IPVS_BATCH_MAX];
 	int errors[IPVS_BATCH_MAX];
 	size_t count;
@@ -213,10 +214,25 @@ static bool has_failed(const struct ipvs_op *op, int error)
 	return error && !(op->kind == IPVS_DEL_SERVICE && error == -ESRCH);
 }
 
+/* That of a path which cannot be made is its own; what cannot be taken away is told of all. */
+static int take_fault(struct path_services *s, const struct ipvs_op *op, int error, struct err *err)
+{
+	int *fault = &s->faults[op->mark - IPVS_PATH_MARK];
+
+	if (op->kind == IPVS_DEL_SERVICE)
+		return err_set(err, error, "removing the virtual service of the mark 0x%x: %s",
+			       op->mark, strerror(-error));
+	if (!*fault)
+		*fault = error;
+	return 0;
+}
+
 /* What was collected. */
 static int flush(struct path_services *s, struct err *err)
 {
 	size_t count = s->count;
+	struct err first = { 0 };
+	struct err why = { 0 };
 	int r;
 
 	if (!count)
@@ -227,10 +243,10 @@ static int flush(struct path_services *s, struct err *err)
 		return err_set(err, r, "writing virtual services: %s", strerror(-r));
 	for (size_t i = 0; i < count; i++) {
 		if (has_failed(&s->ops[i], s->errors[i]))
-			return err_set(err, s->errors[i], "virtual service of the mark 0x%x: %s",
-				       s->ops[i].mark, strerror(-s->errors[i]));
+			host_keep_first(&first, take_fault(s, &s->ops[i], s->errors[i], &why),
+					&why);
 	}
-	return 0;
+	return host_first(&first, err);
 }
 
 static int collect(struct path_services *s, const struct ipvs_op *ops, size_t n, struct err *err)
@@ -242,7 +258,8 @@ static int collect(struct path_services *s, const struct ipvs_op *ops, size_t n,
 	return r;
 }
 
-static int make_one(struct path_services *s, const struct ipvs_path *p, uint64_t *writes,
+/* Collects what it takes; *out_ops says how much. */
+static int make_one(struct path_services *s, const struct ipvs_path *p, uint8_t *out_ops,
 		    struct err *err)
 {
 	struct ipvs_service have = { 0 };
@@ -250,26 +267,42 @@ static int make_one(struct path_services *s, const struct ipvs_path *p, uint64_t
 	int r = read_one(s->netlink, ipvs_path_mark(p), p->vip.family, &have);
 	size_t n;
 
-	if (r < 0)
-		return err_set(err, r, "reading the virtual service of the mark 0x%x: %s",
-			       ipvs_path_mark(p), strerror(-r));
+	if (r < 0) {
+		s->faults[p->number] = r;
+		return 0;
+	}
 	n = path_service_plan(p, r ? &have : NULL, ops);
 	ipvs_service_done(&have);
 	s->may_be[p->number][p->vip.family == AF_INET6] = true;
-	*writes += n;
+	*out_ops = (uint8_t)n;
 	return collect(s, ops, n, err);
 }
 
 static int make_all(struct path_services *s, const struct ipvs_paths *p, uint64_t *writes,
 		    struct err *err)
 {
+	uint8_t counts[IPVS_PATHS_MAX] = { 0 }; /* that are writes of paths that can be made */
 	struct err first = { 0 };
 	struct err why = { 0 };
 
-	for (size_t i = 0; i < p->count; i++)
-		host_keep_first(&first, make_one(s, &p->items[i], writes, &why), &why);
+	for (size_t i = 0; i < p->count; i++) {
+		uint16_t number = p->items[i].number;
+		bool failed_before = s->faults[number] != 0;
+
+		s->faults[number] = 0;
+		host_keep_first(&first, make_one(s, &p->items[i], &counts[i], &why), &why);
+		if (failed_before)
+			counts[i] = 0;
+	}
 	host_keep_first(&first, flush(s, &why), &why);
+	for (size_t i = 0; i < p->count; i++)
+		*writes += path_services_error(s, &p->items[i]) ? 0 : counts[i];
 	return host_first(&first, err);
+}
+
+int path_services_error(const struct path_services *s, const struct ipvs_path *p)
+{
+	return s->faults[p->number];
 }
 
 /* --- taking away --- */

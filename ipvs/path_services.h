@@ -33,10 +33,14 @@ void path_services_free(struct path_services *s); /* NULL is fine */
 
 /*
  * Make those of all paths what they should be, and take away the others: what an earlier process left
- * the first time, then what was made since. *out_writes counts what it took, also where it fails.
+ * the first time, then what was made since. One that cannot be made stops none of the others, and is
+ * no failure of this. *out_writes counts what it took, also where it fails, but for those that cannot
+ * be made, or could not the last time.
  */
 MUST_CHECK int path_services_make(struct path_services *s, const struct ipvs_paths *p,
 				  uint64_t *out_writes, struct err *err);
+/* Why that of a path could not be made the last time: -errno; 0: it was. */
+int path_services_error(const struct path_services *s, const struct ipvs_path *p);
 /* All that there are go; `removed` is told of each. Without IPVS there are none. */
 typedef void path_service_removed_fn(void *arg, uint32_t mark, uint8_t family);
 MUST_CHECK int path_services_delete(path_service_removed_fn *removed, void *arg, struct err *err);

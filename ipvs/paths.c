@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,22 @@ bool ipvs_paths_result_has(const struct ipvs_paths_result *r, uint16_t number)
 {
 	return !r->error &&
 	       !bsearch(&number, r->failed, r->failed_count, sizeof(number), number_cmp);
+}
+
+void ipvs_paths_result_fail(struct ipvs_paths_result *r, const struct ipvs_path *p, const char *why)
+{
+	char to[ENDPOINT_TEXT_MAX];
+	char vip[ADDR_TEXT_MAX];
+	size_t i = r->failed_count;
+
+	assert(r->failed_count < IPVS_PATHS_MAX && ipvs_paths_result_has(r, p->number));
+	r->failed_count++;
+	for (; i > 0 && r->failed[i - 1] > p->number; i--)
+		r->failed[i] = r->failed[i - 1];
+	r->failed[i] = p->number;
+	if (i == 0)
+		snprintf(r->text, sizeof(r->text), "%s by the VIP %s: %.60s",
+			 endpoint_text(&p->to, to), addr_text(&p->vip, vip), why);
 }
 
 bool ipvs_paths_result_equal(const struct ipvs_paths_result *a, const struct ipvs_paths_result *b)

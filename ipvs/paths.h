@@ -66,6 +66,9 @@ struct ipvs_paths_result {
 };
 
 bool ipvs_paths_result_equal(const struct ipvs_paths_result *a, const struct ipvs_paths_result *b);
+/* That one could not be made. */
+void ipvs_paths_result_fail(struct ipvs_paths_result *r, const struct ipvs_path *p,
+			    const char *why);
 /* Is that version in force, and with it the path of this number? */
 bool ipvs_paths_result_has(const struct ipvs_paths_result *r, uint16_t number);
 

@@ -60,6 +60,7 @@ struct ipvs_host_ops {
 	bool (*notrack_now)(void *host, struct ipvs_notrack *out);
 	int (*paths)(void *host, const struct ipvs_paths *p, struct err *err);
 	int (*paths_check)(void *host, uint64_t *out_repairs, struct err *err);
+	/* Routes that came or went may change it. */
 	bool (*paths_now)(void *host, struct ipvs_paths_result *out);
 	bool (*has_device)(void *host, const char *name);
 	/* Connections of a destination that is gone for a moment stay, or as before. -errno. */
@@ -184,6 +185,7 @@ struct ipvs_role {
 
 	bool paths_due; /* this core told paths: it is told how that went when it is known */
 	struct ipvs_paths_result paths_told; /* to it, last */
+	struct ipvs_paths paths_refused;     /* what it told and may not be; no version */
 
 	/* destinations that drain */
 	struct ipvs_row **drains;
@@ -278,8 +280,9 @@ void ipvs_hosting_follow(struct ipvs_role *r);
 void ipvs_hosting_notrack(struct ipvs_role *r, const struct ipvs_notrack *n);
 /* A core that has just connected is told what is in force, too. */
 void ipvs_hosting_tell_notrack(struct ipvs_role *r);
-/* Which ways probes are to go by VIPs. Core is told how it went, and when that changes. */
-void ipvs_hosting_paths(struct ipvs_role *r, const struct ipvs_paths *p);
+/* Which ways probes are to go by VIPs, out of which what may not be is sorted. Core is told how it went, and
+ * when that changes. */
+void ipvs_hosting_paths(struct ipvs_role *r, struct ipvs_paths *p);
 /* At an audit. */
 void ipvs_hosting_paths_check(struct ipvs_role *r);
 /* Everything is as wanted and every source has delivered: what is left over can go. */

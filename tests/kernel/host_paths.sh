@@ -270,9 +270,18 @@ host "paths 5 1 10.0.0.1 10.2.0.2:30000"
 check "those that are not told any more go" has_no_service "$(mark 6)"
 
 # What IPVS refuses is told, and the others are made.
-host "path 9 10.0.0.1 224.0.0.1:30000 dr" || true
-check "a path that cannot be is told" answers 'error path: virtual service of the mark 0x50610009'
+host "path 9 10.0.0.1 10.2.0.255:30000 dr"
+check "a path that cannot be is told" answers 'error=0 failed=9 10.2.0.255:30000 by the VIP 10.0.0.1: Invalid argument$'
 check "and the others are" has_service "$(mark 5) rr persistent 10" Route
+check "and serve" sees 10.2.0.2 61005 10.0.0.1
+host paths-check
+check "trying it again is no repair" answers 'repairs=0$'
+host "no-path 9"
+host "path 10 10.0.0.77 10.2.0.2:30000 dr"
+check "one by a VIP that is not here is told" answers 'error=0 failed=10 .*10.0.0.77: the VIP has no local route'
+host "add 10.0.0.77:30000/direct"
+host "path 10 10.0.0.77 10.2.0.2:30000 dr"
+check "and is in force once it is" answers 'error=0$'
 at director $tools/host_driver "${options[@]}" <<<cleanup >/run/cleanup
 check "cleanup says what it removes" grep -q 'removed nftables table inet parasaus-paths' /run/cleanup
 check "of IPVS, too" grep -q 'removed virtual service of the mark 0x50610005 (IPv4)' /run/cleanup

@@ -130,6 +130,8 @@ static bool fake_paths_now(void *host, struct ipvs_paths_result *out)
 	*out = (struct ipvs_paths_result){ .version = h->paths.version, .error = h->fail };
 	if (h->fail)
 		strcpy(out->text, "no path could be made");
+	else if (h->path_fails.number)
+		ipvs_paths_result_fail(out, &h->path_fails, "no route");
 	return h->paths_told;
 }
 

@@ -23,10 +23,11 @@ struct fake_host {
 	struct ipvs_notrack notrack; /* in force; in doubt while `fail` */
 	struct ipvs_paths paths;     /* the same; only how many, and of which version */
 	bool paths_told;
-	uint64_t paths_changed; /* what the next check finds to be repaired */
-	const char *device;	/* the one that it has; NULL: none */
-	int fail;		/* -errno of the next calls; 0: they go well */
-	int hold_error;		/* of hold_connections */
+	uint64_t paths_changed;	     /* what the next check finds to be repaired */
+	struct ipvs_path path_fails; /* of a number that is not 0: cannot be made */
+	const char *device;	     /* the one that it has; NULL: none */
+	int fail;		     /* -errno of the next calls; 0: they go well */
+	int hold_error;		     /* of hold_connections */
 	bool held;
 	unsigned holds;
 	ipvs_host_changed_fn *changed;

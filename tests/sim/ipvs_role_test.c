@@ -622,6 +622,61 @@ static void of_paths_that_could_not_be_made_core_is_told_and_then_that_they_are(
 	assert_int_equal(w->paths.error, 0);
 }
 
+static void of_paths_those_that_failed_are_told(void **state)
+{
+	struct world *w = *state;
+
+	start_role(w);
+	w->host.path_fails = (struct ipvs_path){
+		.number = 1,
+		.vip = addr_v4(0x0a000001),
+		.to = { addr_v4(0x0a020001), IPPROTO_TCP, 80 },
+	};
+	send_paths(w, 3, 1);
+	assert_int_equal(w->paths_answers, 1);
+	assert_int_equal(w->paths.error, 0);
+	assert_int_equal(w->paths.failed_count, 1);
+	assert_int_equal(w->paths.failed[0], 1);
+	assert_string_equal(w->paths.text, "10.2.0.1:80 by the VIP 10.0.0.1: no route");
+	assert_int_equal(w->problem_count, 0);
+	/* What they lack may come with a frontend. */
+	w->host.path_fails.number = 0;
+	want(w, A D1, true);
+	assert_int_equal(w->paths_answers, 2);
+	assert_int_equal(w->paths.failed_count, 0);
+	assert_string_equal(w->paths.text, "");
+}
+
+static void a_path_that_may_not_be_is_refused_whatever_core_says(void **state)
+{
+	struct ipvs_path items[4];
+	const struct ipvs_paths p = { items, ARRAY_LEN(items), 1 };
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct world *w = *state;
+
+	start_role(w);
+	for (uint16_t i = 0; i < ARRAY_LEN(items); i++)
+		items[i] = (struct ipvs_path){
+			.number = i,
+			.vip = addr_v4(0x0a000001),
+			.to = { addr_v4(0x0a020001), IPPROTO_TCP, 80 },
+			.forward = IPVS_DIRECT,
+		};
+	items[1].vip = addr_v4(0xc0a80001);
+	items[3].to.addr = addr_v4(0x7f000001);
+	wire_put_ipvs_paths(&b, &p);
+	channel_send(w->core, IPVS_MSG_PATHS, &b);
+	pass(w, 10);
+	assert_int_equal(w->host.paths.count, 2);
+	assert_int_equal(w->paths.error, 0);
+	assert_int_equal(w->paths.failed_count, 2);
+	assert_int_equal(w->paths.failed[0], 1);
+	assert_int_equal(w->paths.failed[1], 3);
+	assert_non_null(strstr(w->paths.text, "192.168.0.1: refused: its VIP is outside"));
+	send_paths(w, 3, 2);
+	assert_int_equal(w->paths.failed_count, 0);
+}
+
 static void an_audit_repairs_paths_too(void **state)
 {
 	struct world *w = *state;
@@ -1958,6 +2013,8 @@ int main(void)
 		in_a_world(of_what_could_not_be_written_core_is_told_once_it_is),
 		in_a_world(core_is_told_when_paths_are_in_force),
 		in_a_world(of_paths_that_could_not_be_made_core_is_told_and_then_that_they_are),
+		in_a_world(of_paths_those_that_failed_are_told),
+		in_a_world(a_path_that_may_not_be_is_refused_whatever_core_says),
 		in_a_world(an_audit_repairs_paths_too),
 		in_a_world(an_address_outside_is_refused_whatever_core_says),
 		in_a_world(a_real_server_that_the_configuration_refuses_is_not_written),

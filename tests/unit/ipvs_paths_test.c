@@ -258,6 +258,23 @@ static void a_result_names_those_that_failed(void **state)
 	assert_true(result_reads(&r));
 }
 
+static void what_fails_is_put_in_order_and_the_first_is_told(void **state)
+{
+	const struct ipvs_path p[] = { path_of(7, "10.0.0.1", "10.2.0.2:80"),
+				       path_of(9, "10.0.0.1", "10.2.0.3:80"),
+				       path_of(3, "2001:db8::1", "[2001:db8:2::2]:443") };
+	struct ipvs_paths_result r = { .version = 1 };
+
+	(void)state;
+	ipvs_paths_result_fail(&r, &p[0], "No such device");
+	ipvs_paths_result_fail(&r, &p[1], "Invalid argument");
+	assert_string_equal(r.text, "10.2.0.2:80 by the VIP 10.0.0.1: No such device");
+	ipvs_paths_result_fail(&r, &p[2], "Invalid argument");
+	assert_string_equal(r.text, "[2001:db8:2::2]:443 by the VIP 2001:db8::1: Invalid argument");
+	assert_int_equal(r.failed_count, 3);
+	assert_true(result_reads(&r));
+}
+
 /* As it would be written, were it not asserted. */
 static bool failed_reads(uint16_t count, const uint16_t *numbers, size_t there)
 {
@@ -304,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_number_has_a_mark_and_a_port),
 		cmocka_unit_test(a_result_is_read_as_written),
 		cmocka_unit_test(a_result_names_those_that_failed),
+		cmocka_unit_test(what_fails_is_put_in_order_and_the_first_is_told),
 		cmocka_unit_test(failed_numbers_are_bounded_and_in_order),
 	};
 

@@ -200,6 +200,14 @@ static void notrack(struct driver *d, char *words)
 	print_notrack(d);
 }
 
+static void print_paths(const char *name, const struct ipvs_paths_result *now)
+{
+	printf("%s version=%u error=%d", name, now->version, now->error);
+	for (size_t i = 0; i < now->failed_count; i++)
+		printf(" failed=%u", now->failed[i]);
+	printf("%s%s\n", now->text[0] ? " " : "", now->text);
+}
+
 static void tell_paths(struct driver *d, const char *name)
 {
 	struct ipvs_paths_result now;
@@ -209,7 +217,7 @@ static void tell_paths(struct driver *d, const char *name)
 	if (ipvs_host_paths(d->host, &d->paths, &err) < 0)
 		die(name, &err);
 	if (ipvs_host_paths_now(d->host, &now))
-		printf("%s version=%u error=%d\n", name, now.version, now.error);
+		print_paths(name, &now);
 }
 
 static void drop_path(struct driver *d, unsigned number)
