@@ -486,6 +486,21 @@ static void judge_vips(const struct judge *j)
 		judge_vip(j, &j->f->vips[i]);
 }
 
+/* Of what is asked for by a fixed port nothing is said while another connection has that. */
+static void judge_probe_ports(const struct judge *j)
+{
+	if (j->f->probe_paths && j->f->probe_ports)
+		find(j, DOCTOR_WARNING, "ports",
+		     "add 61000-61999 to net.ipv4.ip_local_reserved_ports, or let "
+		     "net.ipv4.ip_local_port_range end before",
+		     "%zu health checks go by VIPs, each from a port of its own of 61000-61999, "
+		     "and "
+		     "this host's own connections may take %u of these: a check whose port is "
+		     "taken "
+		     "is not made",
+		     j->f->probe_paths, j->f->probe_ports);
+}
+
 /* That is as it should be where they are routed here, and where `announce` says so. */
 static void judge_off_link(const struct judge *j)
 {
@@ -503,9 +518,10 @@ static void judge_off_link(const struct judge *j)
 void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg)
 {
 	static void (*const rules[])(const struct judge *j) = {
-		judge_kernel,  judge_modules,	judge_buckets, judge_connections, judge_memory,
-		judge_sysctls, judge_conntrack, judge_probes,  judge_sources,	  judge_timeouts,
-		judge_ipv6,    judge_others,	judge_paths,   judge_vips,	  judge_off_link,
+		judge_kernel,  judge_modules,  judge_buckets,	judge_connections,
+		judge_memory,  judge_sysctls,  judge_conntrack, judge_probes,
+		judge_sources, judge_timeouts, judge_ipv6,	judge_others,
+		judge_paths,   judge_vips,     judge_off_link,	judge_probe_ports,
 	};
 	const struct judge j = { f, fn, arg };
 

@@ -84,6 +84,8 @@ struct doctor_facts {
 	bool wants_ipv6; /* there are VIPs of it */
 	bool ipv6_off;
 	uint16_t ports_first, ports_last; /* of ip_local_port_range; 0: unknown */
+	size_t probe_paths;		  /* paths of checks that go by VIPs (paths.h) */
+	unsigned probe_ports;	/* of their ports, those that the kernel gives to others */
 	struct port_range ours; /* the ports of all address pools, from the least to the last */
 	const char
 		*rival; /* a device of a program that deletes what it does not know; NULL: none */
@@ -107,6 +109,12 @@ struct doctor_finding {
 	const char *text, *fix; /* valid during the call; fix "": none is known */
 };
 typedef void doctor_finding_fn(void *arg, const struct doctor_finding *f);
+
+/*
+ * Of the ports that paths of checks have (paths.h), how many the kernel gives to others:
+ * ip_local_port_range, and ip_local_reserved_ports as the kernel prints that. Pure.
+ */
+unsigned doctor_probe_ports(uint16_t first, uint16_t last, const char *reserved);
 
 /* Errors, warnings and notes, in the order of the rules. */
 void doctor_judge(const struct doctor_facts *f, doctor_finding_fn *fn, void *arg);

@@ -22,6 +22,7 @@
 #include "ipvs/host_proxy.h"
 #include "ipvs/host_route.h"
 #include "ipvs/host_source.h"
+#include "ipvs/path_services.h"
 #include "ipvs/role_parts.h"
 
 #define PROC_SYS     "/proc/sys"
@@ -249,6 +250,42 @@ static void read_wanted(struct doctor_facts *f, const struct ipvs_config *c)
 		f->sysctls[i] = (struct doctor_sysctl){ *wanted[i], sysctl_of(wanted[i]->name) };
 }
 
+/* As the kernel prints them: "22,80-90". */
+static void mark_ports(const char *ranges, bool marks[static IPVS_PATHS_MAX])
+{
+	for (const char *at = ranges; *at >= '0' && *at <= '9'; at += *at == ',') {
+		char *end;
+		unsigned long first = strtoul(at, &end, 10);
+		unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+
+		for (unsigned long i = 0; i < IPVS_PATHS_MAX; i++)
+			marks[i] |= IPVS_PATH_PORT + i >= first && IPVS_PATH_PORT + i <= last;
+		at = end;
+	}
+}
+
+unsigned doctor_probe_ports(uint16_t first, uint16_t last, const char *reserved)
+{
+	bool kept[IPVS_PATHS_MAX] = { 0 };
+	unsigned count = 0;
+
+	mark_ports(reserved, kept);
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++)
+		count += IPVS_PATH_PORT + i >= first && IPVS_PATH_PORT + i <= last && !kept[i];
+	return count;
+}
+
+static void read_probe_ports(struct doctor_facts *f)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct err err;
+
+	if (path_services_count(&f->probe_paths, &err) < 0 || !f->ports_first)
+		return;
+	if (file_read(PROC_SYS "/net/ipv4/ip_local_reserved_ports", 1 << 19, &text, &err) == 0)
+		f->probe_ports = doctor_probe_ports(f->ports_first, f->ports_last, buf_cstr(&text));
+}
+
 static void read_ports(struct doctor_facts *f, const struct ipvs_config *c)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
@@ -276,6 +313,7 @@ static void read_settings(struct doctor_facts *f, const struct ipvs_config *c)
 
 	read_wanted(f, c);
 	read_ports(f, c);
+	read_probe_ports(f);
 	f->ipv6_off = access(PROC_SYS "/net/ipv6", F_OK) < 0 ||
 		      sysctl_of("net.ipv6.conf.all.disable_ipv6") == 1;
 	f->nat_icmp_send = sysctl_of("net.ipv4.vs.nat_icmp_send");

@@ -391,17 +391,40 @@ int path_services_make(struct path_services *s, const struct ipvs_paths *p, uint
 	return host_first(&first, err);
 }
 
-int path_services_delete(path_service_removed_fn *removed, void *arg, struct err *err)
+/* Of this process nothing is known yet: what there is is read. *out NULL: there is no IPVS. */
+static int read_all(struct path_services **out, struct err *err)
 {
-	const struct ipvs_paths none = { 0 };
 	struct path_services *s = path_services_new();
 	int r = start(s);
 
-	if (r == -ENOENT)
-		r = 0; /* no IPVS, nothing in it */
-	else if (r < 0)
-		err_set(err, r, "reading virtual services: %s", strerror(-r));
-	else
+	*out = NULL;
+	if (r == 0) {
+		*out = s;
+		return 0;
+	}
+	path_services_free(s);
+	return r == -ENOENT ? 0 : err_set(err, r, "reading virtual services: %s", strerror(-r));
+}
+
+int path_services_count(size_t *out, struct err *err)
+{
+	struct path_services *s;
+	int r = read_all(&s, err);
+
+	*out = 0;
+	for (size_t i = 0; s && i < IPVS_PATHS_MAX; i++)
+		*out += (size_t)s->may_be[i][0] + s->may_be[i][1];
+	path_services_free(s);
+	return r;
+}
+
+int path_services_delete(path_service_removed_fn *removed, void *arg, struct err *err)
+{
+	const struct ipvs_paths none = { 0 };
+	struct path_services *s;
+	int r = read_all(&s, err);
+
+	if (s)
 		r = remove_others(s, &none, removed, arg, err);
 	path_services_free(s);
 	return r;

@@ -41,6 +41,8 @@ MUST_CHECK int path_services_make(struct path_services *s, const struct ipvs_pat
 				  uint64_t *out_writes, struct err *err);
 /* Why that of a path could not be made the last time: -errno; 0: it was. */
 int path_services_error(const struct path_services *s, const struct ipvs_path *p);
+/* How many there are, whoever made them. Without IPVS there are none. */
+MUST_CHECK int path_services_count(size_t *out, struct err *err);
 /* All that there are go; `removed` is told of each. Without IPVS there are none. */
 typedef void path_service_removed_fn(void *arg, uint32_t mark, uint8_t family);
 MUST_CHECK int path_services_delete(path_service_removed_fn *removed, void *arg, struct err *err);

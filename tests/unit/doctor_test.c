@@ -301,6 +301,27 @@ static void ways_to_real_servers(void **state)
 	finds(&f, "to 1544");
 }
 
+static void ports_of_checks_by_vips(void **state)
+{
+	struct doctor_facts f = well();
+
+	(void)state;
+	f.probe_ports = 1000;
+	finds(&f, NULL); /* there are no such checks */
+	f.probe_paths = 3;
+	finds(&f, "warning ports: 3 health checks go by VIPs");
+	f.probe_ports = 0;
+	finds(&f, NULL);
+	assert_int_equal(doctor_probe_ports(32768, 60999, "\n"), 0);
+	assert_int_equal(doctor_probe_ports(1024, 65535, "\n"), 1000);
+	assert_int_equal(doctor_probe_ports(1024, 61000, ""), 1);
+	assert_int_equal(doctor_probe_ports(61990, 65535, "\n"), 10);
+	assert_int_equal(doctor_probe_ports(1024, 65535, "61000-61999\n"), 0);
+	assert_int_equal(doctor_probe_ports(1024, 65535, "22,80-90,60000-61997,61999\n"), 1);
+	assert_int_equal(doctor_probe_ports(1024, 65535, "61000,61005-61006\n"), 997);
+	assert_int_equal(doctor_probe_ports(1024, 65535, "nonsense,61000"), 1000);
+}
+
 static void ways_from_clients(void **state)
 {
 	struct doctor_facts f = well();
@@ -396,6 +417,7 @@ int main(void)
 		cmocka_unit_test(settings),
 		cmocka_unit_test(others_that_write),
 		cmocka_unit_test(ways_to_real_servers),
+		cmocka_unit_test(ports_of_checks_by_vips),
 		cmocka_unit_test(ways_from_clients),
 		cmocka_unit_test(ways_from_clients_by_ipv6),
 		cmocka_unit_test(vips_on_no_link_are_noted),
