@@ -233,6 +233,31 @@ static void somebody_elses_route_will_do(void **state)
 	host_model_done(&m);
 }
 
+static void local_is_what_has_a_route_whose_ever(void **state)
+{
+	const struct endpoint key = key_of("10.0.0.1");
+	struct host_model m;
+
+	(void)state;
+	host_model_init(&m, NULL);
+	assert_false(host_model_is_local(&m, &key.addr));
+	want(&m, "10.0.0.1:80");
+	saw(&m, HOST_VIP, "10.0.0.1");
+	assert_false(host_model_is_local(&m, &key.addr));
+	host_model_saw(&m, HOST_ROUTE, &key, false);
+	assert_true(host_model_is_local(&m, &key.addr));
+	host_model_forget(&m, HOST_ROUTE);
+	assert_false(host_model_is_local(&m, &key.addr));
+	host_model_saw_foreign_route(&m, &key.addr);
+	assert_true(host_model_is_local(&m, &key.addr));
+	host_model_forget(&m, HOST_ROUTE);
+	host_model_configured_begin(&m);
+	host_model_configured(&m, &key.addr);
+	host_model_configured_end(&m);
+	assert_true(host_model_is_local(&m, &key.addr));
+	host_model_done(&m);
+}
+
 static void writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned(void **state)
 {
 	struct host_changes c = { 0 };
@@ -517,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_route_with_the_wrong_source_is_replaced),
 		cmocka_unit_test(an_address_of_an_interface_needs_no_route),
 		cmocka_unit_test(somebody_elses_route_will_do),
+		cmocka_unit_test(local_is_what_has_a_route_whose_ever),
 		cmocka_unit_test(writing_a_part_whole_keeps_what_is_not_wanted_unless_pruned),
 		cmocka_unit_test(by_default_nothing_is_silent),
 		cmocka_unit_test(with_none_every_ipv4_vip_is_silent_and_stays_so),
