@@ -53,12 +53,13 @@ void vip_check_join(struct target *t)
 {
 	struct core *c = t->core;
 
-	if (!check_vip(t->check, t->endpoint.addr.family))
+	if (t->vip_check || !check_vip(t->check, t->endpoint.addr.family))
 		return;
 	t->vip_check = xcalloc(1, sizeof(*t->vip_check));
 	*t->vip_check = (struct vip_check){ .target = t, .number = -1 };
 	put_in(t->vip_check, FRESH);
 	c->vip_checks.fresh_count++;
+	vip_check_use(t, true);
 	update_later(c);
 }
 

@@ -267,7 +267,10 @@ void vip_checks_connected(struct core *c);
 /* It was told something, or will be, and how that went is not known yet. */
 bool vip_checks_are_pending(const struct core *c);
 MUST_CHECK bool vip_checks_hear(struct core *c, struct wire *body);
-/* A target has a check from here on; it goes. */
+/*
+ * Pools hold a target and it is to be checked: from here on it needs a number, be it of no use for a
+ * while; it has one already, or none is needed, that is fine. It is not checked any more, or goes.
+ */
 void vip_check_join(struct target *t);
 void vip_check_leave(struct target *t);
 /* Pools hold it, or none does any more. */

@@ -212,6 +212,7 @@ static void begin_checks(struct target *t)
 	if (t->verdict.reason == HC_REASON_OVER_QUOTA)
 		t->verdict.reason = t->inherited ? HC_REASON_INHERITED : HC_REASON_NONE;
 	falls_join(t, false);
+	vip_check_join(t);
 	target_tell(t);
 	mark_users(t);
 }
@@ -257,6 +258,7 @@ static void wait_for_room(struct claim *claim)
 		t->since = core_now(t->core);
 	}
 	falls_leave(t);
+	vip_check_leave(t);
 	t->verdict = (struct hc_verdict){
 		.id = t->id,
 		.state = state,

@@ -146,7 +146,7 @@ static void tell_target(struct core *c, const struct target *t)
 		.initial = t->verdict.state,
 	};
 
-	if (!vip_check_may_tell(t, &m.from_port))
+	if (!quota_is_checked(t) || !vip_check_may_tell(t, &m.from_port))
 		return;
 	wire_put_hc_target(&b, &m);
 	channel_send(c->health, HC_MSG_TARGET, &b);
@@ -182,10 +182,8 @@ static bool tell_piece(void *arg)
 	struct target *some[TARGETS_PIECE];
 	size_t n = targets_walk(c, &c->health_at, some);
 
-	for (size_t i = 0; i < n; i++) {
-		if (quota_is_checked(some[i]))
-			tell_target(c, some[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		tell_target(c, some[i]);
 	if (n)
 		return true;
 	if (vip_checks_are_pending(c))
@@ -299,7 +297,6 @@ struct target *target_use(struct core *c, const struct pool *pool, const struct 
 		t->check = check_ref(check);
 		t->endpoint = check_endpoint(check, member);
 		order_add(&c->checked, t);
-		vip_check_join(t);
 		if (is_new && old)
 			inherit_state(t, old);
 		else if (is_new)

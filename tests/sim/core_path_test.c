@@ -311,6 +311,38 @@ static void what_is_left_from_before_is_taken_away(void **state)
 	assert_int_equal(w->path_lists, 3);
 }
 
+/* Who is over a quota is not probed, and takes no number from those who are. */
+static void who_is_not_checked_has_no_path(void **state)
+{
+	struct world *w = *state;
+
+	w->config->quotas.all.targets = 2;
+	write_members(w, "web", 30080, 4, BY_DR BY_VIP);
+	start_all(w, "");
+	settle(w);
+	assert_int_equal(w->paths.count, 2);
+	assert_int_equal(w->target_count, 2);
+	assert_probed_by_vip(w, "10.1.0.1:8080");
+	assert_probed_by_vip(w, "10.1.0.2:8080");
+	connect_health(w);
+	health_is_told(w);
+	settle(w);
+	assert_int_equal(w->target_count, 2);
+	/* Others in their place: who waited is checked, and by a path of its own. */
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP ", parasaus.io/health-check-interval: 5s");
+	pass(w, LINGERS_MS);
+	assert_int_equal(w->paths.count, 2);
+	assert_int_equal(w->target_count, 2);
+	assert_int_equal(w->targets[0].check->interval_ms, 5000);
+	assert_probed_by_vip(w, "10.1.0.1:8080");
+	remove_pool(w, "web");
+	pass(w, 1000);
+	assert_int_equal(w->target_count, 0);
+	pass(w, LINGERS_MS);
+	assert_int_equal(w->target_count, 0);
+	assert_int_equal(w->paths.count, 0);
+}
+
 /* --- more than there are numbers ------------------------------------------------------------ */
 
 #define MANY (IPVS_PATHS_MAX + 3)
@@ -448,6 +480,7 @@ int main(void)
 		IN_A_WORLD(a_restart_changes_nothing),
 		IN_A_WORLD(those_that_wait_are_not_taken_for_gone),
 		IN_A_WORLD(what_is_left_from_before_is_taken_away),
+		IN_A_WORLD(who_is_not_checked_has_no_path),
 		IN_A_WORLD(who_is_beyond_is_checked_directly),
 		IN_A_WORLD(who_has_to_wait_for_a_number_is_not_checked_directly),
 	};
