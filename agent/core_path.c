@@ -3,7 +3,8 @@
  * Checks that go by a VIP (`health-check-via: vip`): each target of one has a number, by which the
  * kernel knows its probes (agent/plan/paths.h). The ipvs process is told all of them at the end of a
  * turn in which they changed, and the prober of a target once the kernel has its path; until then,
- * and where that fails, the target keeps the state it has.
+ * where that fails, and where a path is lost, nobody probes the target and it keeps the state it has.
+ * Nor does anybody while no pool holds it: its VIP may not be here any more.
  *
  * Where more of them are in use than there are numbers, those without are checked directly. Where
  * numbers are only short for a while, held by targets that nobody uses any more or at rest, who is
@@ -21,13 +22,24 @@
 
 #define RETRY_MS 30000
 
+/* What the prober knows of a target. */
+enum told {
+	UNTOLD, /* by us: it may have it from a core before */
+	TOLD_DIRECT,
+	TOLD_BY_VIP,
+	TOLD_GONE, /* what it still says is of before */
+};
+
 struct vip_check {
 	struct target *target;
 	int number;	/* -1: none */
-	bool is_direct; /* without a number, and told to the prober so */
+	bool is_direct; /* there was no number: checked directly until its path is there */
 	bool is_used;
+	enum told told;
 	enum list { NOWHERE, FRESH, WITHOUT } list;
 	TAILQ_ENTRY(vip_check) entry;
+	bool is_noted; /* it is new, or used from now on, or not any more */
+	TAILQ_ENTRY(vip_check) noted;
 };
 
 static void update_later(struct core *c);
@@ -42,6 +54,8 @@ static void put_in(struct vip_check *v, enum list list)
 		TAILQ_REMOVE(&all->fresh, v, entry);
 	if (v->list == WITHOUT)
 		TAILQ_REMOVE(&all->without, v, entry);
+	all->fresh_count -= v->list == FRESH;
+	all->fresh_count += list == FRESH;
 	v->list = list;
 	if (list == FRESH)
 		TAILQ_INSERT_TAIL(&all->fresh, v, entry);
@@ -49,31 +63,34 @@ static void put_in(struct vip_check *v, enum list list)
 		TAILQ_INSERT_TAIL(&all->without, v, entry);
 }
 
+/* Pools are half made and half gone: what follows of it does so at the end of the turn. */
+static void set_used(struct vip_check *v, bool is_used)
+{
+	struct core *c = v->target->core;
+
+	if (v->is_used == is_used)
+		return;
+	v->is_used = is_used;
+	c->vip_checks.used += (uint32_t)(is_used ? 1 : -1);
+	if (!v->is_noted)
+		TAILQ_INSERT_TAIL(&c->vip_checks.noted, v, noted);
+	v->is_noted = true;
+	update_later(c);
+}
+
 void vip_check_join(struct target *t)
 {
-	struct core *c = t->core;
-
 	if (t->vip_check || !check_vip(t->check, t->endpoint.addr.family))
 		return;
 	t->vip_check = xcalloc(1, sizeof(*t->vip_check));
 	*t->vip_check = (struct vip_check){ .target = t, .number = -1 };
-	put_in(t->vip_check, FRESH);
-	c->vip_checks.fresh_count++;
-	vip_check_use(t, true);
-	update_later(c);
+	set_used(t->vip_check, true);
 }
 
 void vip_check_use(struct target *t, bool is_used)
 {
-	struct vip_check *v = t->vip_check;
-
-	if (!v || v->is_used == is_used)
-		return;
-	v->is_used = is_used;
-	if (is_used)
-		t->core->vip_checks.used++;
-	else
-		t->core->vip_checks.used--;
+	if (t->vip_check)
+		set_used(t->vip_check, is_used);
 }
 
 void vip_check_leave(struct target *t)
@@ -83,8 +100,9 @@ void vip_check_leave(struct target *t)
 
 	if (!v)
 		return;
-	vip_check_use(t, false);
-	all->fresh_count -= v->list == FRESH;
+	set_used(v, false);
+	if (v->is_noted)
+		TAILQ_REMOVE(&all->noted, v, noted);
 	put_in(v, NOWHERE);
 	if (v->number >= 0)
 		paths_give_up(&all->numbers, (unsigned)v->number);
@@ -93,10 +111,46 @@ void vip_check_leave(struct target *t)
 	update_later(t->core);
 }
 
+/* --- what the prober knows ----------------------------------------------------------------- */
+
+static void mark_users(const struct vip_check *v)
+{
+	for (uint32_t i = 0; i < v->target->user_count; i++)
+		pool_state_dirty(v->target->users[i]);
+}
+
+/* The kernel has its path, as far as is known. */
 static bool is_in_force(const struct vip_check *v)
 {
-	return v->number >= 0 &&
-	       paths_has(&v->target->core->vip_checks.numbers, (unsigned)v->number);
+	const struct vip_checks *all = &v->target->core->vip_checks;
+
+	return v->number >= 0 && !all->is_broken && paths_has(&all->numbers, (unsigned)v->number);
+}
+
+static enum told what_to_tell(const struct vip_check *v)
+{
+	if (v->is_used && is_in_force(v))
+		return TOLD_BY_VIP;
+	if (v->is_used && v->is_direct)
+		return TOLD_DIRECT;
+	return v->told == UNTOLD ? UNTOLD : TOLD_GONE;
+}
+
+/* Whatever the prober is to know by now. */
+static void tell_prober(struct vip_check *v)
+{
+	enum told now = what_to_tell(v);
+
+	if (now == v->told)
+		return;
+	v->told = now;
+	if (now == TOLD_BY_VIP)
+		v->is_direct = false;
+	if (now == TOLD_GONE)
+		target_tell_gone(v->target);
+	else
+		target_tell(v->target);
+	mark_users(v);
 }
 
 bool vip_check_may_tell(const struct target *t, uint16_t *out_port)
@@ -104,11 +158,14 @@ bool vip_check_may_tell(const struct target *t, uint16_t *out_port)
 	const struct vip_check *v = t->vip_check;
 
 	*out_port = 0;
-	if (!v)
-		return true;
-	if (is_in_force(v))
+	if (v && v->told == TOLD_BY_VIP)
 		*out_port = (uint16_t)(IPVS_PATH_PORT + v->number);
-	return v->is_direct || *out_port;
+	return !v || v->told == TOLD_BY_VIP || v->told == TOLD_DIRECT;
+}
+
+bool vip_check_is_gone(const struct target *t)
+{
+	return t->vip_check && t->vip_check->told == TOLD_GONE;
 }
 
 /* Of the target that has this number; NULL: nobody has. */
@@ -120,12 +177,18 @@ static struct vip_check *owner_of(const struct core *c, unsigned number)
 	return t ? t->vip_check : NULL;
 }
 
-static void mark_users(const struct vip_check *v)
+/* All that have a number, after what was heard. */
+static void tell_all(struct core *c)
 {
-	for (uint32_t i = 0; i < v->target->user_count; i++)
-		pool_state_dirty(v->target->users[i]);
+	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
+		struct vip_check *v = owner_of(c, i);
+
+		if (v)
+			tell_prober(v);
+	}
 }
 
+/* What is said of them is another thing. */
 static void mark_all(struct core *c)
 {
 	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
@@ -148,6 +211,20 @@ static bool give_number(struct vip_check *v)
 	/* One that was checked directly stays so until its path is there. */
 	put_in(v, NOWHERE);
 	return true;
+}
+
+/* Who is of no use for a while keeps its number, but is not given one. */
+static void hear_noted(struct vip_checks *all)
+{
+	struct vip_check *v;
+
+	while ((v = TAILQ_FIRST(&all->noted))) {
+		TAILQ_REMOVE(&all->noted, v, noted);
+		v->is_noted = false;
+		if (v->number < 0)
+			put_in(v, v->is_used ? FRESH : NOWHERE);
+		tell_prober(v);
+	}
 }
 
 static int by_id(const void *a, const void *b)
@@ -174,7 +251,6 @@ static void give_numbers(struct vip_checks *all)
 		put_in(v, WITHOUT);
 		fresh[count++] = v;
 	}
-	all->fresh_count = 0;
 	qsort(fresh, count, sizeof(struct vip_check *), by_id);
 	for (size_t i = 0; i < count && give_number(fresh[i]); i++)
 		;
@@ -199,8 +275,7 @@ static void let_others_go_directly(struct vip_checks *all)
 		if (v->is_direct)
 			continue;
 		v->is_direct = true;
-		target_tell(v->target);
-		mark_users(v);
+		tell_prober(v);
 	}
 }
 
@@ -269,6 +344,7 @@ static void update(void *arg)
 	struct vip_checks *all = &c->vip_checks;
 
 	all->is_due = false;
+	hear_noted(all);
 	give_numbers(all);
 	let_others_go_directly(all);
 	tell(c);
@@ -311,18 +387,21 @@ static void on_fault(struct core *c, const struct ipvs_paths_result *r)
 {
 	struct vip_checks *all = &c->vip_checks;
 	const char *text = r->text[0] ? r->text : strerror(-r->error);
-	bool is_broken = r->version == all->numbers.in_force;
+	bool is_lost = r->version == all->numbers.in_force;
 
 	/* It may be of a list that a newer one takes the place of, or of one of another core. */
-	if (r->version != all->numbers.version && !is_broken)
+	if (r->version != all->numbers.version && !is_lost)
 		return;
 	if (!all->retry_timer)
 		all->retry_timer = loop_timer_in(c->loop, RETRY_MS, on_retry, c);
-	if (all->fault && all->is_broken == is_broken && strcmp(all->fault, text) == 0)
+	if (is_lost && !all->is_broken) {
+		all->is_broken = true;
+		tell_all(c);
+	} else if (all->fault && strcmp(all->fault, text) == 0) {
 		return;
+	}
 	free(all->fault);
 	all->fault = xstrdup(text);
-	all->is_broken = is_broken;
 	log_error("health", "checks cannot go by VIPs: %s; it is tried again", text);
 	mark_all(c);
 }
@@ -345,24 +424,13 @@ static void forget_fault(struct core *c)
 static void on_in_force(struct core *c, uint32_t version)
 {
 	struct vip_checks *all = &c->vip_checks;
-	bool had[IPVS_PATHS_MAX];
+	bool is_news = paths_hear(&all->numbers, version, core_now(c));
 
-	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++)
-		had[i] = paths_has(&all->numbers, i);
 	if (version == all->numbers.version)
 		forget_fault(c);
-	if (!paths_hear(&all->numbers, version, core_now(c)))
-		return;
-	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
-		struct vip_check *v = had[i] ? NULL : owner_of(c, i);
-
-		if (!v || !is_in_force(v))
-			continue;
-		v->is_direct = false;
-		target_tell(v->target);
-		mark_users(v);
-	}
-	wait_for_rest(c);
+	tell_all(c);
+	if (is_news)
+		wait_for_rest(c);
 }
 
 bool vip_checks_are_pending(const struct core *c)
@@ -406,7 +474,7 @@ char *vip_check_words(const struct pool_state *ps)
 			continue;
 		if (v->is_direct)
 			direct++;
-		else if (all->fault && (all->is_broken || !is_in_force(v)))
+		else if (all->fault && !is_in_force(v))
 			waiting++;
 	}
 	if (waiting)
@@ -431,6 +499,7 @@ void vip_checks_start(struct core *c)
 
 	TAILQ_INIT(&all->fresh);
 	TAILQ_INIT(&all->without);
+	TAILQ_INIT(&all->noted);
 	/* Versions of a core before us are of seconds that are over. */
 	paths_init(&all->numbers, (uint32_t)(clock_wall_ms(loop_clock(c->loop)) / 1000));
 }

@@ -247,6 +247,7 @@ struct vip_checks {
 	struct paths numbers;
 	TAILQ_HEAD(, vip_check) fresh;	 /* to be given a number at the end of the turn */
 	TAILQ_HEAD(, vip_check) without; /* there was none */
+	TAILQ_HEAD(, vip_check) noted;	 /* since the end of the last turn */
 	size_t fresh_count;
 	uint32_t used;	 /* targets that pools hold */
 	bool is_settled; /* the first plan is made */
@@ -254,7 +255,7 @@ struct vip_checks {
 	bool is_told;	/* the ipvs process that is there was told something */
 	bool is_over;	/* there are more than there are numbers: the log has it */
 	char *fault;	/* why the last list is not in force; NULL: it is, or will be */
-	bool is_broken; /* nor is the one before any more */
+	bool is_broken; /* nor is the one before any more: nothing is, until `fault` is over */
 	timer_id rest_timer, retry_timer;
 };
 
@@ -273,10 +274,12 @@ MUST_CHECK bool vip_checks_hear(struct core *c, struct wire *body);
  */
 void vip_check_join(struct target *t);
 void vip_check_leave(struct target *t);
-/* Pools hold it, or none does any more. */
+/* Pools hold it, or none does any more: the prober is told so at the end of the turn. */
 void vip_check_use(struct target *t, bool is_used);
 /* It may be told to the prober, and where probes come from then; 0: anywhere. */
 MUST_CHECK bool vip_check_may_tell(const struct target *t, uint16_t *out_port);
+/* The prober was told so, and what it says is of before. */
+bool vip_check_is_gone(const struct target *t);
 /* Which members are not checked by the VIP though they should be, and why; the caller frees. NULL:
  * none. */
 char *vip_check_words(const struct pool_state *ps);

@@ -15,7 +15,8 @@
 
 #define BULK_QUEUE_MAX	 (2 << 20)
 #define LINES_PER_SECOND 50
-/* A target that nobody uses any more is kept, and is still probed where there are no quotas. */
+/* A target that nobody uses any more is kept, and is still probed where there are no quotas, unless
+ * by a VIP. */
 #define LINGER_MS 60000
 /* How long a prober that has targets from before keeps those that wait for their paths. */
 #define COMMIT_WAITS_MS 2000
@@ -446,8 +447,8 @@ static void take_verdict(struct core *c, const struct hc_verdict *told)
 		}
 		return;
 	}
-	/* On its way when it was found to be too much: what it says is not asked for. */
-	if (!quota_is_checked(t))
+	/* On its way when it was found to be too much, or of no use: what it says is not asked for. */
+	if (!quota_is_checked(t) || vip_check_is_gone(t))
 		return;
 	changed = t->verdict.state != v->state;
 	meant = t->verdict.proven != v->proven || t->verdict.standing != v->standing ||

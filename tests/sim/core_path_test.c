@@ -144,13 +144,13 @@ static void each_way_is_told_as_the_pool_has_it(void **state)
 	write_members(w, "web", 30080, 1, BY_DR BY_VIP);
 	pass(w, 2000);
 	assert_int_equal(w->paths.count, 2); /* the other one may be used again */
-	assert_int_equal(w->target_count, 1);
+	assert_int_equal(w->target_count, 0);
 	say_paths(w, 0);
 	pass(w, 100);
-	assert_int_equal(w->target_count, 2);
-	assert_int_equal(w->targets[1].initial, VERDICT_DOWN);
-	assert_int_equal(w->targets[1].from_port,
-			 IPVS_PATH_PORT + w->targets[1].id % IPVS_PATHS_MAX);
+	assert_int_equal(w->target_count, 1);
+	assert_int_equal(w->targets[0].initial, VERDICT_DOWN);
+	assert_int_equal(w->targets[0].from_port,
+			 IPVS_PATH_PORT + w->targets[0].id % IPVS_PATHS_MAX);
 	w->paths_held = false;
 	pass(w, LINGERS_MS);
 	assert_int_equal(w->paths.count, 1);
@@ -177,12 +177,82 @@ static void what_cannot_be_made_is_told_and_tried_again(void **state)
 	assert_int_equal(w->path_lists, 2);
 	assert_probed_by_vip(w, "10.1.0.1:8080");
 	assert_says(w, 0, NULL);
-	/* What was in force is not any more: its targets go on being probed, for it may be back. */
+}
+
+static enum verdict_state state_of(const struct world *w, uint64_t id)
+{
+	return target_of_id(w->context.arg, id)->verdict.state;
+}
+
+/* What was in force is not any more: its probes would go who knows where. */
+static void who_loses_its_path_keeps_its_state_until_it_is_back(void **state)
+{
+	struct world *w = *state;
+	uint64_t id;
+
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	start_all(w, "");
+	settle(w);
+	id = target_at(w, "10.1.0.1:8080")->id;
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	pass(w, 100);
+	w->paths_error = ENOENT;
 	say_paths(w, ENOENT);
 	assert_says(w, 0, "2 of its 2 members cannot be checked by the VIP");
-	assert_int_equal(w->target_count, 2);
+	assert_int_equal(w->target_count, 0);
+	send_verdict(w, id, VERDICT_DOWN); /* it was on its way */
+	pass(w, 100);
+	assert_int_equal(state_of(w, id), VERDICT_UP);
+	/* Nor are they there for a prober that is new, or by a list that fails as well. */
+	connect_health(w);
+	health_is_told(w);
+	pass(w, RETRY_MS);
+	assert_int_equal(w->path_lists, 2);
+	assert_int_equal(w->target_count, 0);
+	assert_says(w, 0, "2 of its 2 members cannot be checked by the VIP");
 	say_paths(w, 0);
 	assert_says(w, 0, NULL);
+	assert_int_equal(w->target_count, 2);
+	assert_probed_by_vip(w, "10.1.0.1:8080");
+	assert_int_equal(target_at(w, "10.1.0.1:8080")->initial, VERDICT_UP);
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	pass(w, 100);
+	assert_int_equal(state_of(w, id), VERDICT_DOWN);
+}
+
+/* The VIP may not be here any more. */
+static void who_is_of_no_use_is_not_probed(void **state)
+{
+	struct world *w = *state;
+	uint64_t id;
+
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	start_all(w, "");
+	settle(w);
+	id = target_at(w, "10.1.0.1:8080")->id;
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	pass(w, 100);
+	remove_pool(w, "web");
+	pass(w, 1000);
+	assert_int_equal(w->target_count, 0);
+	send_verdict(w, id, VERDICT_DOWN);
+	pass(w, 100);
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	pass(w, 1000);
+	assert_int_equal(w->target_count, 2);
+	assert_probed_by_vip(w, "10.1.0.1:8080");
+	assert_int_equal(target_at(w, "10.1.0.1:8080")->initial, VERDICT_UP);
+	assert_int_equal(state_of(w, id), VERDICT_UP);
+	assert_int_equal(w->path_lists, 1);
+	/* From one pool to another: it is the same all the time. */
+	verdict(w, "10.1.0.1:8080", VERDICT_DOWN);
+	write_members(w, "else", 30081, 2, BY_DR BY_VIP);
+	pass(w, 1000);
+	remove_pool(w, "web");
+	pass(w, LINGERS_MS);
+	assert_int_equal(w->target_count, 2);
+	assert_int_equal(state_of(w, id), VERDICT_DOWN);
+	assert_int_equal(w->path_lists, 1);
 }
 
 static void what_is_in_force_stays_where_a_newer_list_fails(void **state)
@@ -455,7 +525,7 @@ static void who_has_to_wait_for_a_number_is_not_checked_directly(void **state)
 	write_members(w, "web", 30080, 600, BY_TUNNEL BY_VIP);
 	pass(w, 5000);
 	assert_int_equal(w->paths.count, IPVS_PATHS_MAX);
-	assert_int_equal(p->count, IPVS_PATHS_MAX);
+	assert_int_equal(p->count, 400);
 	assert_int_equal(probed_directly(p), 0);
 	pass(w, LINGERS_MS);
 	assert_int_equal(w->paths.count, 400);
@@ -475,6 +545,8 @@ int main(void)
 		IN_A_WORLD(a_target_is_probed_once_its_path_is_there),
 		IN_A_WORLD(each_way_is_told_as_the_pool_has_it),
 		IN_A_WORLD(what_cannot_be_made_is_told_and_tried_again),
+		IN_A_WORLD(who_loses_its_path_keeps_its_state_until_it_is_back),
+		IN_A_WORLD(who_is_of_no_use_is_not_probed),
 		IN_A_WORLD(what_is_in_force_stays_where_a_newer_list_fails),
 		IN_A_WORLD(who_is_new_is_told_all_of_it),
 		IN_A_WORLD(a_restart_changes_nothing),
