@@ -6,9 +6,8 @@
  * where that fails, and where a path is lost, nobody probes the target and it keeps the state it has.
  * Nor does anybody while no pool holds it: its VIP may not be here any more.
  *
- * Where more of them are in use than there are numbers, those without are checked directly. Where
- * numbers are only short for a while, held by targets that nobody uses any more or at rest, who is
- * without one waits.
+ * Where numbers are short, those without are checked directly: there are more of them in use than
+ * numbers, or for a while numbers are held by targets that nobody uses any more, or are at rest.
  *
  * A prober from before our start has them from another core. It keeps them while paths are on their
  * way: what was not told is committed a little later then (core_target.c).
@@ -256,26 +255,24 @@ static void give_numbers(struct vip_checks *all)
 		;
 }
 
-/* Those that will not get one soon. */
+/* Those without, rather than not at all. */
 static void let_others_go_directly(struct vip_checks *all)
 {
 	bool was_over = all->is_over;
 	struct vip_check *v;
 
 	all->is_over = all->used > IPVS_PATHS_MAX;
-	if (!all->is_over)
-		return;
-	if (!was_over)
+	if (all->is_over && !was_over)
 		log_warn("health",
-			 "%u servers are to be checked by VIPs: those beyond %d are checked "
+			 "%u targets are to be checked by VIPs: those beyond %d are checked "
 			 "directly",
 			 all->used, IPVS_PATHS_MAX);
 	TAILQ_FOREACH(v, &all->without, entry)
 	{
-		if (v->is_direct)
-			continue;
 		v->is_direct = true;
 		tell_prober(v);
+		if (all->is_over != was_over)
+			mark_users(v); /* it is for another reason */
 	}
 }
 
@@ -485,9 +482,10 @@ char *vip_check_words(const struct pool_state *ps)
 	if (direct)
 		buf_printf(&b,
 			   "%s%u of its %u members are checked directly in spite of "
-			   "parasaus.io/health-check-via: vip, of which this machine has more than "
-			   "the %d that it takes",
-			   waiting ? "; " : "", direct, ps->pool->member_count, IPVS_PATHS_MAX);
+			   "parasaus.io/health-check-via: vip: this machine checks at most %d "
+			   "targets by VIPs%s",
+			   waiting ? "; " : "", direct, ps->pool->member_count, IPVS_PATHS_MAX,
+			   all->is_over ? "" : ", and those that are gone count for 3 minutes");
 	return b.len ? (char *)(uintptr_t)buf_cstr(&b) : NULL;
 }
 
