@@ -123,7 +123,8 @@ static bool is_in_force(const struct vip_check *v)
 {
 	const struct vip_checks *all = &v->target->core->vip_checks;
 
-	return v->number >= 0 && !all->is_broken && paths_has(&all->numbers, (unsigned)v->number);
+	return v->number >= 0 && !all->is_broken && !all->refused[v->number] &&
+	       paths_has(&all->numbers, (unsigned)v->number);
 }
 
 static enum told what_to_tell(const struct vip_check *v)
@@ -418,13 +419,44 @@ static void forget_fault(struct core *c)
 	mark_all(c);
 }
 
-static void on_in_force(struct core *c, uint32_t version)
+/* The rest of them is in force. The ipvs process tries those again, and tells. */
+static void take_refusals(struct core *c, const struct ipvs_paths_result *r)
 {
 	struct vip_checks *all = &c->vip_checks;
-	bool is_news = paths_hear(&all->numbers, version, core_now(c));
+	uint32_t count = 0, before = all->refused_count;
+	bool is_same;
 
-	if (version == all->numbers.version)
+	memset(all->refused, 0, sizeof(all->refused));
+	for (unsigned i = 0; i < r->failed_count; i++) {
+		const struct vip_check *v = owner_of(c, r->failed[i]);
+
+		all->refused[r->failed[i]] = true;
+		count += v && v->is_used;
+	}
+	all->refused_count = count;
+	is_same = all->refusal && strcmp(all->refusal, r->text) == 0;
+	free(all->refusal);
+	all->refusal = r->failed_count ? xstrdup(r->text) : NULL;
+	if (count == before && (!count || is_same))
+		return;
+	if (count)
+		log_error("health",
+			  "%u target%s cannot be checked by the VIP: %s; it is tried again", count,
+			  count == 1 ? "" : "s", r->text);
+	else
+		log_info("health", "no target is kept from being checked by its VIP any more");
+	mark_all(c);
+}
+
+static void on_in_force(struct core *c, const struct ipvs_paths_result *r)
+{
+	struct vip_checks *all = &c->vip_checks;
+	bool is_news = paths_hear(&all->numbers, r->version, core_now(c));
+
+	if (r->version == all->numbers.version)
 		forget_fault(c);
+	if (r->version == all->numbers.in_force)
+		take_refusals(c, r);
 	tell_all(c);
 	if (is_news)
 		wait_for_rest(c);
@@ -449,7 +481,7 @@ bool vip_checks_hear(struct core *c, struct wire *body)
 	if (r.error)
 		on_fault(c, &r);
 	else
-		on_in_force(c, r.version);
+		on_in_force(c, &r);
 	if (!vip_checks_are_pending(c))
 		targets_commit(c);
 	return true;
@@ -457,35 +489,64 @@ bool vip_checks_hear(struct core *c, struct wire *body)
 
 /* --- what is told of it -------------------------------------------------------------------- */
 
+/* Of the members of a pool. */
+struct vip_counts {
+	uint32_t direct, waiting, refused;
+	const struct target *first; /* of those that are refused */
+};
+
+static void count_one(struct vip_counts *n, const struct target *t)
+{
+	const struct vip_checks *all = &t->core->vip_checks;
+	const struct vip_check *v = t->vip_check;
+
+	if (v->is_direct) {
+		n->direct++;
+	} else if (all->fault && !is_in_force(v)) {
+		n->waiting++;
+	} else if (v->number >= 0 && all->refused[v->number]) {
+		if (!n->refused++)
+			n->first = t;
+	}
+}
+
+static void put_part(struct buf *b, uint32_t count, const struct pool *pool)
+{
+	buf_printf(b, "%s%u of its %u members ", b->len ? "; " : "", count, pool->member_count);
+}
+
+#define KEEP "cannot be checked by the VIP (parasaus.io/health-check-via) and keep the state that they have: "
+
 char *vip_check_words(const struct pool_state *ps)
 {
 	const struct vip_checks *all = &ps->core->vip_checks;
-	uint32_t direct = 0, waiting = 0;
+	char first[ENDPOINT_TEXT_MAX];
+	struct vip_counts n = { 0 };
 	struct buf b = { 0 };
 
 	for (uint32_t i = 0; ps->members && all->used && i < ps->pool->member_count; i++) {
 		const struct target *t = ps->members[i].target;
-		const struct vip_check *v = t ? t->vip_check : NULL;
 
-		if (!v)
-			continue;
-		if (v->is_direct)
-			direct++;
-		else if (all->fault && !is_in_force(v))
-			waiting++;
+		if (t && t->vip_check)
+			count_one(&n, t);
 	}
-	if (waiting)
+	if (n.waiting) {
+		put_part(&b, n.waiting, ps->pool);
+		buf_printf(&b, KEEP "%s", all->fault);
+	}
+	if (n.refused) {
+		put_part(&b, n.refused, ps->pool);
+		buf_printf(&b, KEEP "%s first; %s", endpoint_text(&n.first->endpoint, first),
+			   all->refusal);
+	}
+	if (n.direct) {
+		put_part(&b, n.direct, ps->pool);
 		buf_printf(&b,
-			   "%u of its %u members cannot be checked by the VIP "
-			   "(parasaus.io/health-check-via) and keep the state that they have: %s",
-			   waiting, ps->pool->member_count, all->fault);
-	if (direct)
-		buf_printf(&b,
-			   "%s%u of its %u members are checked directly in spite of "
-			   "parasaus.io/health-check-via: vip: this machine checks at most %d "
-			   "targets by VIPs%s",
-			   waiting ? "; " : "", direct, ps->pool->member_count, IPVS_PATHS_MAX,
+			   "are checked directly in spite of parasaus.io/health-check-via: vip: "
+			   "this machine checks at most %d targets by VIPs%s",
+			   IPVS_PATHS_MAX,
 			   all->is_over ? "" : ", and those that are gone count for 3 minutes");
+	}
 	return b.len ? (char *)(uintptr_t)buf_cstr(&b) : NULL;
 }
 
@@ -508,4 +569,5 @@ void vip_checks_end(struct core *c)
 	loop_cancel(c->loop, c->vip_checks.retry_timer);
 	c->vip_checks.is_settled = false;
 	free(c->vip_checks.fault);
+	free(c->vip_checks.refusal);
 }

@@ -256,6 +256,9 @@ struct vip_checks {
 	bool is_over;	/* there are more than there are numbers: the log has it */
 	char *fault;	/* why the last list is not in force; NULL: it is, or will be */
 	bool is_broken; /* nor is the one before any more: nothing is, until `fault` is over */
+	bool refused[IPVS_PATHS_MAX]; /* of the list in force, by number */
+	char *refusal;		      /* why the first of them is; NULL: none is */
+	uint32_t refused_count;	      /* of those that pools hold */
 	timer_id rest_timer, retry_timer;
 };
 

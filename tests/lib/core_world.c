@@ -162,6 +162,18 @@ static void take_notrack(struct world *w, struct wire *body)
 	say_notrack(w);
 }
 
+static void refuse_path(const struct world *w, struct ipvs_paths_result *r)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < w->paths.count && w->path_refused; i++) {
+		if (strcmp(endpoint_text(&w->paths.items[i].to, text), w->path_refused) != 0)
+			continue;
+		r->failed[r->failed_count++] = w->paths.items[i].number;
+		snprintf(r->text, sizeof(r->text), "path to %s: it is refused", text);
+	}
+}
+
 void say_paths(struct world *w, int error)
 {
 	struct ipvs_paths_result r = { .version = w->paths.version, .error = -error };
@@ -169,6 +181,8 @@ void say_paths(struct world *w, int error)
 
 	if (error)
 		snprintf(r.text, sizeof(r.text), "nf_tables: %s", strerror(error));
+	else
+		refuse_path(w, &r);
 	wire_put_ipvs_paths_result(&b, &r);
 	channel_send(w->kernel, IPVS_MSG_PATHS, &b);
 }

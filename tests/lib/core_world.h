@@ -44,6 +44,7 @@ struct world {
 	struct ipvs_paths paths;     /* as it was told last */
 	unsigned path_lists;	     /* that it was told */
 	int paths_error;	     /* it cannot make them, with this errno; 0: it can */
+	const char *path_refused;    /* it cannot make the one to there; NULL: it can */
 	bool paths_held;	     /* it does not answer */
 	bool silent;		     /* it does not say what was counted */
 	unsigned questions;	     /* that it was asked of that */
@@ -100,7 +101,7 @@ const char *wanted_text(struct world *w);
 const char *ours_text(struct world *w);
 /* A new ipvs process, with this in its kernel. */
 void connect_kernel(struct world *w, const char *image);
-/* It answers of the paths that it was told last: 0, or a positive errno. */
+/* It answers of the paths that it was told last: 0, but for the one it refuses, or a positive errno. */
 void say_paths(struct world *w, int error);
 void send_idle(struct world *w, const char *key, const char *dest);
 

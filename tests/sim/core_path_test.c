@@ -273,6 +273,58 @@ static void what_is_in_force_stays_where_a_newer_list_fails(void **state)
 	assert_says(w, 0, NULL);
 }
 
+/* The rest goes on, and who cannot is named. */
+static void one_that_is_refused_stops_no_other(void **state)
+{
+	struct world *w = *state;
+	uint64_t id;
+
+	write_members(w, "else", 30080, 1, BY_DR BY_VIP);
+	write_members(w, "web", 30081, 3, BY_DR BY_VIP);
+	w->path_refused = "10.1.0.2:8080";
+	start_all(w, "");
+	settle(w);
+	assert_int_equal(w->target_count, 2);
+	assert_probed_by_vip(w, "10.1.0.1:8080");
+	assert_probed_by_vip(w, "10.1.0.3:8080");
+	assert_says(w, 0, NULL);
+	assert_says(w, 1,
+		    "1 of its 3 members cannot be checked by the VIP "
+		    "(parasaus.io/health-check-via) and keep the state that they have: "
+		    "10.1.0.2:8080 first; path to 10.1.0.2:8080: it is refused");
+	assert_non_null(strstr(buf_cstr(&w->log), "1 target cannot be checked by the VIP: path to"));
+	/* Others are, by a list that has it, too. */
+	write_members(w, "web", 30081, 4, BY_DR BY_VIP);
+	pass(w, 1000);
+	assert_int_equal(w->target_count, 3);
+	/* It can, and another one cannot any more: of the same list. */
+	id = target_at(w, "10.1.0.3:8080")->id;
+	verdict(w, "10.1.0.3:8080", VERDICT_UP);
+	w->path_refused = "10.1.0.3:8080";
+	say_paths(w, 0);
+	assert_says(w, 1, "1 of its 4 members cannot be checked by the VIP");
+	assert_int_equal(w->target_count, 3);
+	assert_probed_by_vip(w, "10.1.0.2:8080");
+	send_verdict(w, id, VERDICT_DOWN);
+	pass(w, 100);
+	assert_int_equal(state_of(w, id), VERDICT_UP);
+	w->path_refused = NULL;
+	say_paths(w, 0);
+	assert_says(w, 1, NULL);
+	assert_int_equal(w->target_count, 4);
+	assert_probed_by_vip(w, "10.1.0.3:8080");
+	/* Nobody hears of what nobody needs. */
+	remove_pool(w, "web");
+	pass(w, 1000);
+	w->path_refused = "10.1.0.4:8080";
+	buf_reset(&w->log);
+	say_paths(w, 0);
+	pass(w, 1000);
+	assert_null(strstr(buf_cstr(&w->log), "cannot be checked"));
+	pass(w, LINGERS_MS);
+	assert_int_equal(w->paths.count, 1);
+}
+
 static void who_is_new_is_told_all_of_it(void **state)
 {
 	struct world *w = *state;
@@ -552,6 +604,7 @@ int main(void)
 		IN_A_WORLD(who_loses_its_path_keeps_its_state_until_it_is_back),
 		IN_A_WORLD(who_is_of_no_use_is_not_probed),
 		IN_A_WORLD(what_is_in_force_stays_where_a_newer_list_fails),
+		IN_A_WORLD(one_that_is_refused_stops_no_other),
 		IN_A_WORLD(who_is_new_is_told_all_of_it),
 		IN_A_WORLD(a_restart_changes_nothing),
 		IN_A_WORLD(those_that_wait_are_not_taken_for_gone),
