@@ -42,7 +42,8 @@ struct hc_net {
 	int epoll;
 	struct hc_from from;
 	uint64_t random;
-	uint8_t *uses; /* of enum use, by descriptor; 0: it did not begin half-open */
+	/* Of enum use, by descriptor; 0: it did not begin half-open, and has no port of its own. */
+	uint8_t *uses;
 	int use_size;
 	struct idle idle[2]; /* IPv4, IPv6 */
 	unsigned idle_max;   /* of a family */
@@ -205,18 +206,26 @@ static int begin(int fd, const struct endpoint *to)
 											  : 0;
 }
 
-static int connect_complete(struct hc_net *n, int fd, const struct endpoint *to, uint64_t token)
+static int connect_complete(struct hc_net *n, int fd, const struct endpoint *to, unsigned use,
+			    uint64_t token)
 {
 	struct epoll_event ev = { .events = EPOLLOUT, .data.u64 = token };
 	int on = 1, r;
 
+	/* Should we be killed, what is left of it would keep its port from whoever comes after us. */
+	if (use && setsockopt(fd, SOL_SOCKET, SO_LINGER, &by_reset, sizeof(by_reset)) < 0)
+		return -errno;
 	/* A conversation of small pieces: none waits for the acknowledgement of another. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -errno;
 	r = begin(fd, to);
 	if (r < 0)
 		return r;
-	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+	if (epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return -errno;
+	if (use)
+		set_use(n, fd, use);
+	return 0;
 }
 
 static int connect_half_open(struct hc_net *n, int fd, bool is_new, const struct endpoint *to,
@@ -264,6 +273,7 @@ static int net_connect(void *arg, const struct endpoint *to, uint16_t from_port,
 	struct hc_net *n = arg;
 	struct idle *idle = idle_of(n, to->addr.family);
 	bool is_udp = to->protocol == IPPROTO_UDP;
+	unsigned use = from_port ? ITS_PORT : 0;
 	bool is_new = complete || is_udp || from_port || !idle->count;
 	int fd = is_new ? new_socket(n, to, from_port) : idle->fds[--idle->count];
 	int r;
@@ -273,9 +283,9 @@ static int net_connect(void *arg, const struct endpoint *to, uint16_t from_port,
 	if (is_udp)
 		r = connect_datagrams(n, fd, to, token);
 	else if (complete)
-		r = connect_complete(n, fd, to, token);
+		r = connect_complete(n, fd, to, use, token);
 	else
-		r = connect_half_open(n, fd, is_new, to, from_port ? ITS_PORT : 0, token);
+		r = connect_half_open(n, fd, is_new, to, use, token);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -303,7 +313,7 @@ static int net_wait(void *arg, int fd, uint64_t token, uint32_t events)
 	unsigned use = use_of(n, fd);
 
 	/* Mostly a first answer comes in one piece: it is for what follows. */
-	if (events & EPOLLIN && (!use || use & ANSWERED))
+	if (events & EPOLLIN && (!(use & HALF_OPEN) || use & ANSWERED))
 		acknowledge(fd);
 	if (use)
 		set_use(n, fd, use_of(n, fd) | (events & EPOLLONESHOT ? ANSWERED : LASTING));
@@ -379,7 +389,7 @@ static void net_close(void *arg, int fd, bool reset)
 		if (reset && keep(n, fd, use))
 			return;
 	}
-	/* One that began half-open ends by reset unless it is told not to. */
+	/* One that has a use ends by reset unless it is told not to. */
 	if (reset != (use != 0))
 		(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, reset ? &by_reset : &by_fin,
 				  sizeof(by_fin));

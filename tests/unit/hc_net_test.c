@@ -365,6 +365,45 @@ static void a_port_is_free_again_whoever_closed_first(void **state)
 	}
 }
 
+static int connect_from(struct ground *g, uint16_t port)
+{
+	struct hc_ready ready;
+	int fd;
+
+	assert_int_equal(g->io.connect(g->io.arg, &g->endpoint, port, true, 77, &fd), 0);
+	assert_true(wait_ready(g));
+	assert_int_equal(g->io.poll(g->io.arg, &ready, 1), 1);
+	assert_int_equal(g->io.error(g->io.arg, fd), 0);
+	return fd;
+}
+
+/* How it ended, for the server: 0, or a negative errno. */
+static int hear_end(const struct ground *g)
+{
+	int fd = accept(g->listener, NULL, NULL), r;
+	char byte;
+
+	assert_true(fd >= 0);
+	r = recv(fd, &byte, 1, 0) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+/* In the midst of a conversation: the kernel closes what it had, and nothing is left of it. */
+static void a_prober_that_is_killed_leaves_the_port(void **state)
+{
+	struct ground *g = *state;
+	uint16_t port = free_port();
+
+	for (int i = 0; i < 3; i++) {
+		close(connect_from(g, port));
+		assert_int_equal(hear_end(g), -ECONNRESET);
+	}
+	/* One that is to end in peace does. */
+	g->io.close(g->io.arg, connect_from(g, port), false);
+	assert_int_equal(hear_end(g), 0);
+}
+
 static void the_port_of_a_target_is_nobody_elses(void **state)
 {
 	struct ground *g = *state;
@@ -1008,6 +1047,8 @@ int main(void)
 			probes_come_from_the_port_that_is_said_again_and_again, ground_up,
 			ground_down),
 		cmocka_unit_test_setup_teardown(a_port_is_free_again_whoever_closed_first,
+						ground_up, ground_down),
+		cmocka_unit_test_setup_teardown(a_prober_that_is_killed_leaves_the_port,
 						ground_up, ground_down),
 		cmocka_unit_test_setup_teardown(the_port_of_a_target_is_nobody_elses, ground_up,
 						ground_down),
