@@ -235,7 +235,7 @@ static void put_statuses(struct buf *b, const struct check_status_range *ranges,
 	}
 }
 
-static void put_options(struct buf *b, const struct check *c)
+static void put_options(struct buf *b, const struct check *c, const struct check_way *way)
 {
 	if (c->hold_down_s) {
 		wire_put_u8(b, OPTION_HOLD_DOWN);
@@ -267,13 +267,13 @@ static void put_options(struct buf *b, const struct check *c)
 	}
 	if (c->via) {
 		wire_put_u8(b, OPTION_VIA);
-		put_way(b, &c->way);
+		put_way(b, way);
 	}
 	wire_put_u8(b, 0);
 }
 
-/* What the check asks and how it judges: all of it but where it goes. */
-static void put_question(struct buf *b, const struct check *c)
+/* What the check asks and how it judges, and by which way: all of it but where it goes. */
+static void put_question(struct buf *b, const struct check *c, const struct check_way *way)
 {
 	wire_put_u8(b, (uint8_t)(c->type | (has_options(c) ? HAS_OPTIONS : 0)));
 	wire_put_u8(b, c->rise);
@@ -308,13 +308,13 @@ static void put_question(struct buf *b, const struct check *c)
 		wire_put_str(b, c->server_name ? c->server_name : "");
 	}
 	if (has_options(c))
-		put_options(b, c);
+		put_options(b, c, way);
 }
 
 void wire_put_check(struct buf *b, const struct check *c)
 {
 	wire_put_u16(b, c->port);
-	put_question(b, c);
+	put_question(b, c, &c->way);
 }
 
 bool check_equal(const struct check *a, const struct check *b)
@@ -624,11 +624,18 @@ uint64_t check_target_id(const struct check *c, const struct endpoint *member)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
 	struct endpoint e = check_endpoint(c, member);
+	struct check_way way = c->way;
 	uint64_t id;
+
+	/* A VIP of the other family is of no concern to it, and may come and go. */
+	if (e.addr.family == AF_INET6)
+		way.vip_v4 = (struct addr){ 0 };
+	else
+		way.vip_v6 = (struct addr){ 0 };
 
 	/* The same probe is the same target, whether its port is the member's or the check's. */
 	wire_put_endpoint(&b, &e);
-	put_question(&b, c);
+	put_question(&b, c, &way);
 	id = hash_id(b.data, b.len);
 	return id ? id : 1;
 }

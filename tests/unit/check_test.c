@@ -363,6 +363,7 @@ static void a_way_is_of_one_vip(void **state)
 	struct check *one = via_of(CHECK_TCP, "192.0.2.1", "", -1, 0);
 	struct check *other = via_of(CHECK_TCP, "192.0.2.2", "", -1, 0);
 	struct check *tunnel = via_of(CHECK_TCP, "192.0.2.2", "", 0, 0);
+	struct check *both = via_of(CHECK_TCP, "192.0.2.1", "2001:db8::1", -1, 0);
 
 	(void)state;
 	assert_null(check_vip(direct, v4.addr.family));
@@ -371,6 +372,12 @@ static void a_way_is_of_one_vip(void **state)
 	assert_true(check_target_id(direct, &v4) != check_target_id(one, &v4));
 	assert_true(check_target_id(one, &v4) != check_target_id(other, &v4));
 	assert_true(check_target_id(other, &v4) != check_target_id(tunnel, &v4));
+	/* The pool has another frontend of the other family, or none any more. */
+	assert_true(check_target_id(one, &v4) == check_target_id(both, &v4));
+	assert_true(check_target_id(one, &v6) != check_target_id(both, &v6));
+	assert_true(check_target_id(one, &v6) == check_target_id(other, &v6));
+	assert_false(check_equal(one, both));
+	check_unref(both);
 	check_unref(direct);
 	check_unref(one);
 	check_unref(other);
