@@ -515,7 +515,9 @@ static void put_part(struct buf *b, uint32_t count, const struct pool *pool)
 	buf_printf(b, "%s%u of its %u members ", b->len ? "; " : "", count, pool->member_count);
 }
 
-#define KEEP "cannot be checked by the VIP (parasaus.io/health-check-via) and keep the state that they have: "
+#define KEEP                                                                                   \
+	"cannot be checked by the VIP (parasaus.io/health-check-via) and keep the state that " \
+	"they have: "
 
 char *vip_check_words(const struct pool_state *ps)
 {

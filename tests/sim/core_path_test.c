@@ -292,7 +292,8 @@ static void one_that_is_refused_stops_no_other(void **state)
 		    "1 of its 3 members cannot be checked by the VIP "
 		    "(parasaus.io/health-check-via) and keep the state that they have: "
 		    "10.1.0.2:8080 first; path to 10.1.0.2:8080: it is refused");
-	assert_non_null(strstr(buf_cstr(&w->log), "1 target cannot be checked by the VIP: path to"));
+	assert_non_null(
+		strstr(buf_cstr(&w->log), "1 target cannot be checked by the VIP: path to"));
 	/* Others are, by a list that has it, too. */
 	write_members(w, "web", 30081, 4, BY_DR BY_VIP);
 	pass(w, 1000);
@@ -551,7 +552,8 @@ static void who_is_beyond_is_checked_directly(void **state)
 	assert_int_equal(probed_directly(p), 3);
 	assert_says(w, 0,
 		    "3 of its 1003 members are checked directly in spite of "
-		    "parasaus.io/health-check-via: vip: this machine checks at most 1000 targets by VIPs");
+		    "parasaus.io/health-check-via: vip: this machine checks at most 1000 targets "
+		    "by VIPs");
 	/* The last five go: once nothing is left of their paths, the three get them. */
 	write_members(w, "web", 30080, MANY - 5, BY_DR BY_VIP);
 	pass(w, LINGERS_MS);
