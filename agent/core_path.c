@@ -20,6 +20,8 @@
 #include "agent/core_private.h"
 
 #define RETRY_MS 30000
+/* What is refused for as long is told: a VIP that is new may be there in a moment. */
+#define REFUSED_MS 5000
 
 /* What the prober knows of a target. */
 enum told {
@@ -419,33 +421,67 @@ static void forget_fault(struct core *c)
 	mark_all(c);
 }
 
-/* The rest of them is in force. The ipvs process tries those again, and tells. */
-static void take_refusals(struct core *c, const struct ipvs_paths_result *r)
+static void say_refused(struct core *c)
+{
+	const struct vip_checks *all = &c->vip_checks;
+
+	if (all->refused_count)
+		log_error("health",
+			  "%u target%s cannot be checked by the VIP: %s; it is tried again",
+			  all->refused_count, all->refused_count == 1 ? "" : "s", all->refusal);
+	else
+		log_info("health", "no target is kept from being checked by its VIP any more");
+	mark_all(c);
+}
+
+static void on_refused_long(void *arg)
+{
+	struct core *c = arg;
+
+	c->vip_checks.refused_timer = 0;
+	c->vip_checks.is_refusal_told = true;
+	say_refused(c);
+}
+
+/* True: it is not what it was. */
+static bool set_refused(struct core *c, const struct ipvs_paths_result *r)
 {
 	struct vip_checks *all = &c->vip_checks;
-	uint32_t count = 0, before = all->refused_count;
-	bool is_same;
+	uint32_t before = all->refused_count;
+	bool is_same = all->refusal && strcmp(all->refusal, r->text) == 0;
+	bool was[IPVS_PATHS_MAX];
 
+	memcpy(was, all->refused, sizeof(was));
 	memset(all->refused, 0, sizeof(all->refused));
+	all->refused_count = 0;
 	for (unsigned i = 0; i < r->failed_count; i++) {
 		const struct vip_check *v = owner_of(c, r->failed[i]);
 
 		all->refused[r->failed[i]] = true;
-		count += v && v->is_used;
+		all->refused_count += v && v->is_used;
 	}
-	all->refused_count = count;
-	is_same = all->refusal && strcmp(all->refusal, r->text) == 0;
 	free(all->refusal);
 	all->refusal = r->failed_count ? xstrdup(r->text) : NULL;
-	if (count == before && (!count || is_same))
+	return all->refused_count != before || (before && !is_same) ||
+	       memcmp(was, all->refused, sizeof(was)) != 0;
+}
+
+/* The rest of them is in force. The ipvs process tries those again, and tells. */
+static void take_refused(struct core *c, const struct ipvs_paths_result *r)
+{
+	struct vip_checks *all = &c->vip_checks;
+
+	if (!set_refused(c, r))
 		return;
-	if (count)
-		log_error("health",
-			  "%u target%s cannot be checked by the VIP: %s; it is tried again", count,
-			  count == 1 ? "" : "s", r->text);
-	else
-		log_info("health", "no target is kept from being checked by its VIP any more");
-	mark_all(c);
+	if (all->is_refusal_told) {
+		all->is_refusal_told = all->refused_count > 0;
+		say_refused(c);
+	} else if (!all->refused_count) {
+		loop_cancel(c->loop, all->refused_timer);
+		all->refused_timer = 0;
+	} else if (!all->refused_timer) {
+		all->refused_timer = loop_timer_in(c->loop, REFUSED_MS, on_refused_long, c);
+	}
 }
 
 static void on_in_force(struct core *c, const struct ipvs_paths_result *r)
@@ -456,7 +492,7 @@ static void on_in_force(struct core *c, const struct ipvs_paths_result *r)
 	if (r->version == all->numbers.version)
 		forget_fault(c);
 	if (r->version == all->numbers.in_force)
-		take_refusals(c, r);
+		take_refused(c, r);
 	tell_all(c);
 	if (is_news)
 		wait_for_rest(c);
@@ -504,7 +540,7 @@ static void count_one(struct vip_counts *n, const struct target *t)
 		n->direct++;
 	} else if (all->fault && !is_in_force(v)) {
 		n->waiting++;
-	} else if (v->number >= 0 && all->refused[v->number]) {
+	} else if (v->number >= 0 && all->refused[v->number] && all->is_refusal_told) {
 		if (!n->refused++)
 			n->first = t;
 	}
@@ -512,12 +548,16 @@ static void count_one(struct vip_counts *n, const struct target *t)
 
 static void put_part(struct buf *b, uint32_t count, const struct pool *pool)
 {
-	buf_printf(b, "%s%u of its %u members ", b->len ? "; " : "", count, pool->member_count);
+	buf_printf(b, "%s%u of its %u members", b->len ? "; " : "", count, pool->member_count);
 }
 
-#define KEEP                                                                                   \
-	"cannot be checked by the VIP (parasaus.io/health-check-via) and keep the state that " \
-	"they have: "
+static void put_unprobed(struct buf *b, const char *why)
+{
+	buf_printf(b,
+		   " cannot be checked by the VIP (parasaus.io/health-check-via) and keep the "
+		   "state that they have: %s",
+		   why);
+}
 
 char *vip_check_words(const struct pool_state *ps)
 {
@@ -534,17 +574,17 @@ char *vip_check_words(const struct pool_state *ps)
 	}
 	if (n.waiting) {
 		put_part(&b, n.waiting, ps->pool);
-		buf_printf(&b, KEEP "%s", all->fault);
+		put_unprobed(&b, all->fault);
 	}
 	if (n.refused) {
 		put_part(&b, n.refused, ps->pool);
-		buf_printf(&b, KEEP "%s first; %s", endpoint_text(&n.first->endpoint, first),
-			   all->refusal);
+		buf_printf(&b, ", %s first,", endpoint_text(&n.first->endpoint, first));
+		put_unprobed(&b, all->refusal);
 	}
 	if (n.direct) {
 		put_part(&b, n.direct, ps->pool);
 		buf_printf(&b,
-			   "are checked directly in spite of parasaus.io/health-check-via: vip: "
+			   " are checked directly in spite of parasaus.io/health-check-via: vip: "
 			   "this machine checks at most %d targets by VIPs%s",
 			   IPVS_PATHS_MAX,
 			   all->is_over ? "" : ", and those that are gone count for 3 minutes");
@@ -569,6 +609,7 @@ void vip_checks_end(struct core *c)
 {
 	loop_cancel(c->loop, c->vip_checks.rest_timer);
 	loop_cancel(c->loop, c->vip_checks.retry_timer);
+	loop_cancel(c->loop, c->vip_checks.refused_timer);
 	c->vip_checks.is_settled = false;
 	free(c->vip_checks.fault);
 	free(c->vip_checks.refusal);

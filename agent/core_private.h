@@ -259,7 +259,8 @@ struct vip_checks {
 	bool refused[IPVS_PATHS_MAX]; /* of the list in force, by number */
 	char *refusal;		      /* why the first of them is; NULL: none is */
 	uint32_t refused_count;	      /* of those that pools hold */
-	timer_id rest_timer, retry_timer;
+	bool is_refusal_told;
+	timer_id rest_timer, retry_timer, refused_timer;
 };
 
 void vip_checks_start(struct core *c);

@@ -19,6 +19,7 @@
 
 #define LINGERS_MS 61000
 #define RETRY_MS   31000
+#define REFUSED_MS 5000
 #define BY_VIP	   "parasaus.io/health-check-via: vip"
 #define BY_DR	   "parasaus.io/forwarding: dr, "
 #define BY_TUNNEL  "parasaus.io/forwarding: tunnel, parasaus.io/tunnel-type: 'gue:7000', "
@@ -287,11 +288,12 @@ static void one_that_is_refused_stops_no_other(void **state)
 	assert_int_equal(w->target_count, 2);
 	assert_probed_by_vip(w, "10.1.0.1:8080");
 	assert_probed_by_vip(w, "10.1.0.3:8080");
+	pass(w, REFUSED_MS);
 	assert_says(w, 0, NULL);
 	assert_says(w, 1,
-		    "1 of its 3 members cannot be checked by the VIP "
+		    "1 of its 3 members, 10.1.0.2:8080 first, cannot be checked by the VIP "
 		    "(parasaus.io/health-check-via) and keep the state that they have: "
-		    "10.1.0.2:8080 first; path to 10.1.0.2:8080: it is refused");
+		    "path to 10.1.0.2:8080: it is refused");
 	assert_non_null(
 		strstr(buf_cstr(&w->log), "1 target cannot be checked by the VIP: path to"));
 	/* Others are, by a list that has it, too. */
@@ -303,7 +305,7 @@ static void one_that_is_refused_stops_no_other(void **state)
 	verdict(w, "10.1.0.3:8080", VERDICT_UP);
 	w->path_refused = "10.1.0.3:8080";
 	say_paths(w, 0);
-	assert_says(w, 1, "1 of its 4 members cannot be checked by the VIP");
+	assert_says(w, 1, "1 of its 4 members, 10.1.0.3:8080 first, cannot be checked");
 	assert_int_equal(w->target_count, 3);
 	assert_probed_by_vip(w, "10.1.0.2:8080");
 	send_verdict(w, id, VERDICT_DOWN);
@@ -320,10 +322,28 @@ static void one_that_is_refused_stops_no_other(void **state)
 	w->path_refused = "10.1.0.4:8080";
 	buf_reset(&w->log);
 	say_paths(w, 0);
-	pass(w, 1000);
+	pass(w, 2 * REFUSED_MS);
 	assert_null(strstr(buf_cstr(&w->log), "cannot be checked"));
 	pass(w, LINGERS_MS);
 	assert_int_equal(w->paths.count, 1);
+}
+
+/* A VIP that is new may not be there yet. */
+static void who_is_refused_for_a_moment_is_not_told_of(void **state)
+{
+	struct world *w = *state;
+
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	w->path_refused = "10.1.0.2:8080";
+	start_all(w, "");
+	settle(w);
+	assert_int_equal(w->target_count, 1);
+	w->path_refused = NULL;
+	say_paths(w, 0);
+	pass(w, 2 * REFUSED_MS);
+	assert_int_equal(w->target_count, 2);
+	assert_says(w, 0, NULL);
+	assert_null(strstr(buf_cstr(&w->log), "checked by"));
 }
 
 static void who_is_new_is_told_all_of_it(void **state)
@@ -607,6 +627,7 @@ int main(void)
 		IN_A_WORLD(who_is_of_no_use_is_not_probed),
 		IN_A_WORLD(what_is_in_force_stays_where_a_newer_list_fails),
 		IN_A_WORLD(one_that_is_refused_stops_no_other),
+		IN_A_WORLD(who_is_refused_for_a_moment_is_not_told_of),
 		IN_A_WORLD(who_is_new_is_told_all_of_it),
 		IN_A_WORLD(a_restart_changes_nothing),
 		IN_A_WORLD(those_that_wait_are_not_taken_for_gone),
