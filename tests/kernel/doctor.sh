@@ -51,11 +51,14 @@ check "the agent serves" wait_for 10 serves 10.100.1.11:8080
 
 doctor() { in_box director "$build/parasausctl" doctor -c "$run/parasaus.yaml" "$@"; }
 
-# well WHEN: exit code 0, no error and no warning.
+# well WHEN: no error and no warning, but of what this kernel itself has not mended yet.
 well() {
-	local rc=0
+	local rc=0 warnings
 	doctor >"$run/said" 2>&1 || rc=$?
-	[ "$rc" = 0 ] && grep -q '^0 errors, 0 warnings' "$run/said"
+	warnings=$(grep -c '^warning ' "$run/said")
+	grep -q "^0 errors, $warnings warnings" "$run/said" &&
+		[ "$rc" = "$((warnings > 0 ? 3 : 0))" ] &&
+		[ "$(grep -c '^warning  *kernel ' "$run/said")" = "$warnings" ]
 	result $? "$1: nothing to find" "$run/said"
 }
 
@@ -170,7 +173,7 @@ rm "$run/pools/tunnel.yaml"
 check "and taken out" wait_for 10 is_gone 10.100.1.12:30083
 
 well "at last"
-doctor -o json | jq -e '[.items[] | select(.severity != "note")] | length == 0' >/dev/null
+doctor -o json | jq -e '[.items[] | select(.severity != "note" and .check != "kernel")] | length == 0' >/dev/null
 result $? "the same as JSON"
 agent_stop
 doctor >"$run/said" 2>&1
