@@ -121,6 +121,16 @@ ip -n "$net-director" address add 10.100.1.50/32 dev lan0
 finds "a VIP that is the host's own" warning ports '10.100.1.50 is an address of lan0 itself'
 ip -n "$net-director" address del 10.100.1.50/32 dev lan0
 
+in_box director ipvsadm -A -f $((0x50610000)) -s rr # as of a check that goes by a VIP
+well "a check by a VIP, whose port nobody else takes"
+range=$(in_box director sysctl -n net.ipv4.ip_local_port_range)
+set_to "net.ipv4.ip_local_port_range=32768 61499"
+finds "ports of such checks that others may take" warning ports '1 health checks go by VIPs.* take 500 of'
+set_to net.ipv4.ip_local_reserved_ports=61000-61999
+well "they are kept for them"
+set_to "net.ipv4.ip_local_port_range=$range"
+in_box director ipvsadm -D -f $((0x50610000))
+
 ip -n "$net-director" link add kube-ipvs0 type dummy
 finds "kube-proxy in ipvs mode" error writers kube-ipvs0
 ip -n "$net-director" link del kube-ipvs0
