@@ -37,8 +37,8 @@ struct vip_check {
 	bool is_direct; /* there was no number: checked directly until its path is there */
 	bool is_used;
 	enum told told;
-	enum list { NOWHERE, FRESH, WITHOUT } list;
-	TAILQ_ENTRY(vip_check) entry;
+	bool is_without; /* it waits for a number */
+	TAILQ_ENTRY(vip_check) without;
 	bool is_noted; /* it is new, or used from now on, or not any more */
 	TAILQ_ENTRY(vip_check) noted;
 };
@@ -47,21 +47,15 @@ static void update_later(struct core *c);
 
 /* --- who has one --------------------------------------------------------------------------- */
 
-static void put_in(struct vip_check *v, enum list list)
+static void set_without(struct vip_check *v, bool is_without)
 {
 	struct vip_checks *all = &v->target->core->vip_checks;
 
-	if (v->list == FRESH)
-		TAILQ_REMOVE(&all->fresh, v, entry);
-	if (v->list == WITHOUT)
-		TAILQ_REMOVE(&all->without, v, entry);
-	all->fresh_count -= v->list == FRESH;
-	all->fresh_count += list == FRESH;
-	v->list = list;
-	if (list == FRESH)
-		TAILQ_INSERT_TAIL(&all->fresh, v, entry);
-	if (list == WITHOUT)
-		TAILQ_INSERT_TAIL(&all->without, v, entry);
+	if (v->is_without)
+		TAILQ_REMOVE(&all->without, v, without);
+	if (is_without)
+		TAILQ_INSERT_TAIL(&all->without, v, without);
+	v->is_without = is_without;
 }
 
 /* Pools are half made and half gone: what follows of it does so at the end of the turn. */
@@ -104,7 +98,7 @@ void vip_check_leave(struct target *t)
 	set_used(v, false);
 	if (v->is_noted)
 		TAILQ_REMOVE(&all->noted, v, noted);
-	put_in(v, NOWHERE);
+	set_without(v, false);
 	if (v->number >= 0)
 		paths_give_up(&all->numbers, (unsigned)v->number);
 	free(v);
@@ -114,7 +108,7 @@ void vip_check_leave(struct target *t)
 
 /* --- what the prober knows ----------------------------------------------------------------- */
 
-static void mark_users(const struct vip_check *v)
+static void mark_users(struct vip_check *v)
 {
 	for (uint32_t i = 0; i < v->target->user_count; i++)
 		pool_state_dirty(v->target->users[i]);
@@ -179,26 +173,26 @@ static struct vip_check *owner_of(const struct core *c, unsigned number)
 	return t ? t->vip_check : NULL;
 }
 
-/* All that have a number, after what was heard. */
-static void tell_all(struct core *c)
+static void for_all_with_a_number(struct core *c, void (*fn)(struct vip_check *v))
 {
 	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
 		struct vip_check *v = owner_of(c, i);
 
 		if (v)
-			tell_prober(v);
+			fn(v);
 	}
+}
+
+/* After what was heard. */
+static void tell_all(struct core *c)
+{
+	for_all_with_a_number(c, tell_prober);
 }
 
 /* What is said of them is another thing. */
 static void mark_all(struct core *c)
 {
-	for (unsigned i = 0; i < IPVS_PATHS_MAX; i++) {
-		const struct vip_check *v = owner_of(c, i);
-
-		if (v)
-			mark_users(v);
-	}
+	for_all_with_a_number(c, mark_users);
 }
 
 /* --- numbers ------------------------------------------------------------------------------- */
@@ -211,22 +205,16 @@ static bool give_number(struct vip_check *v)
 	if (v->number < 0)
 		return false;
 	/* One that was checked directly stays so until its path is there. */
-	put_in(v, NOWHERE);
+	set_without(v, false);
 	return true;
 }
 
-/* Who is of no use for a while keeps its number, but is not given one. */
-static void hear_noted(struct vip_checks *all)
+static void give_numbers(struct vip_checks *all)
 {
 	struct vip_check *v;
 
-	while ((v = TAILQ_FIRST(&all->noted))) {
-		TAILQ_REMOVE(&all->noted, v, noted);
-		v->is_noted = false;
-		if (v->number < 0)
-			put_in(v, v->is_used ? FRESH : NOWHERE);
-		tell_prober(v);
-	}
+	while ((v = TAILQ_FIRST(&all->without)) && give_number(v))
+		;
 }
 
 static int by_id(const void *a, const void *b)
@@ -237,25 +225,31 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Who waits goes first; those that are new in an order that a restart has, too. */
-static void give_numbers(struct vip_checks *all)
+/*
+ * Who is of no use for a while keeps its number, but is not given one. Those that are new wait in an
+ * order that a restart has, too, behind who waits already.
+ */
+static void hear_noted(struct vip_checks *all)
 {
 	CLEANUP(xfree_ptr) struct vip_check **fresh = NULL;
 	struct vip_check *v;
 	size_t count = 0;
 
-	while ((v = TAILQ_FIRST(&all->without)) && give_number(v))
-		;
-	if (!all->fresh_count)
-		return;
-	fresh = xcalloc(all->fresh_count, sizeof(struct vip_check *));
-	while ((v = TAILQ_FIRST(&all->fresh))) {
-		put_in(v, WITHOUT);
-		fresh[count++] = v;
+	TAILQ_FOREACH(v, &all->noted, noted)
+	count++;
+	fresh = xcalloc(count + 1, sizeof(struct vip_check *));
+	count = 0;
+	while ((v = TAILQ_FIRST(&all->noted))) {
+		TAILQ_REMOVE(&all->noted, v, noted);
+		v->is_noted = false;
+		set_without(v, false);
+		if (v->number < 0 && v->is_used)
+			fresh[count++] = v;
+		tell_prober(v);
 	}
 	qsort(fresh, count, sizeof(struct vip_check *), by_id);
-	for (size_t i = 0; i < count && give_number(fresh[i]); i++)
-		;
+	for (size_t i = 0; i < count; i++)
+		set_without(fresh[i], true);
 }
 
 /* Those without, rather than not at all. */
@@ -270,7 +264,7 @@ static void let_others_go_directly(struct vip_checks *all)
 			 "%u targets are to be checked by VIPs: those beyond %d are checked "
 			 "directly",
 			 all->used, IPVS_PATHS_MAX);
-	TAILQ_FOREACH(v, &all->without, entry)
+	TAILQ_FOREACH(v, &all->without, without)
 	{
 		v->is_direct = true;
 		tell_prober(v);
@@ -566,7 +560,9 @@ char *vip_check_words(const struct pool_state *ps)
 	struct vip_counts n = { 0 };
 	struct buf b = { 0 };
 
-	for (uint32_t i = 0; ps->members && all->used && i < ps->pool->member_count; i++) {
+	if (!ps->members || ps->pool->set.check->via != CHECK_VIA_VIP)
+		return NULL;
+	for (uint32_t i = 0; i < ps->pool->member_count; i++) {
 		const struct target *t = ps->members[i].target;
 
 		if (t && t->vip_check)
@@ -598,7 +594,6 @@ void vip_checks_start(struct core *c)
 {
 	struct vip_checks *all = &c->vip_checks;
 
-	TAILQ_INIT(&all->fresh);
 	TAILQ_INIT(&all->without);
 	TAILQ_INIT(&all->noted);
 	/* Versions of a core before us are of seconds that are over. */

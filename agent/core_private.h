@@ -245,12 +245,10 @@ char *notrack_words(const struct core *c, unsigned part);
 
 struct vip_checks {
 	struct paths numbers;
-	TAILQ_HEAD(, vip_check) fresh;	 /* to be given a number at the end of the turn */
-	TAILQ_HEAD(, vip_check) without; /* there was none */
+	TAILQ_HEAD(, vip_check) without; /* there was no number */
 	TAILQ_HEAD(, vip_check) noted;	 /* since the end of the last turn */
-	size_t fresh_count;
-	uint32_t used;	 /* targets that pools hold */
-	bool is_settled; /* the first plan is made */
+	uint32_t used;			 /* targets that pools hold */
+	bool is_settled;		 /* the first plan is made */
 	bool is_due;
 	bool is_told;	/* the ipvs process that is there was told something */
 	bool is_over;	/* there are more than there are numbers: the log has it */
