@@ -59,6 +59,23 @@ static void settle(struct world *w)
 	assert_true(w->targets_whole);
 }
 
+/* Two servers that are checked by the VIP. */
+static void start_two(struct world *w)
+{
+	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
+	start_all(w, "");
+	settle(w);
+}
+
+/* The first of them is up; its id. */
+static uint64_t start_two_and_be_up(struct world *w)
+{
+	start_two(w);
+	verdict(w, "10.1.0.1:8080", VERDICT_UP);
+	pass(w, 100);
+	return target_at(w, "10.1.0.1:8080")->id;
+}
+
 static const struct ipvs_path *path_to(const struct world *w, const char *where)
 {
 	char text[ENDPOINT_TEXT_MAX];
@@ -191,12 +208,7 @@ static void who_loses_its_path_keeps_its_state_until_it_is_back(void **state)
 	struct world *w = *state;
 	uint64_t id;
 
-	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
-	start_all(w, "");
-	settle(w);
-	id = target_at(w, "10.1.0.1:8080")->id;
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	pass(w, 100);
+	id = start_two_and_be_up(w);
 	w->paths_error = ENOENT;
 	say_paths(w, ENOENT);
 	assert_says(w, 0, "2 of its 2 members cannot be checked by the VIP");
@@ -227,12 +239,7 @@ static void who_is_of_no_use_is_not_probed(void **state)
 	struct world *w = *state;
 	uint64_t id;
 
-	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
-	start_all(w, "");
-	settle(w);
-	id = target_at(w, "10.1.0.1:8080")->id;
-	verdict(w, "10.1.0.1:8080", VERDICT_UP);
-	pass(w, 100);
+	id = start_two_and_be_up(w);
 	remove_pool(w, "web");
 	pass(w, 1000);
 	assert_int_equal(w->target_count, 0);
@@ -260,9 +267,7 @@ static void what_is_in_force_stays_where_a_newer_list_fails(void **state)
 {
 	struct world *w = *state;
 
-	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
-	start_all(w, "");
-	settle(w);
+	start_two(w);
 	w->paths_error = ENOMEM;
 	write_members(w, "web", 30080, 3, BY_DR BY_VIP);
 	pass(w, 1000);
@@ -351,9 +356,7 @@ static void who_is_new_is_told_all_of_it(void **state)
 	struct world *w = *state;
 	uint32_t version;
 
-	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
-	start_all(w, "");
-	settle(w);
+	start_two(w);
 	connect_health(w);
 	health_is_told(w);
 	settle(w);
@@ -435,9 +438,7 @@ static void what_is_left_from_before_is_taken_away(void **state)
 {
 	struct world *w = *state;
 
-	write_members(w, "web", 30080, 2, BY_DR BY_VIP);
-	start_all(w, "");
-	settle(w);
+	start_two(w);
 	remove_pool(w, "web");
 	pass(w, 1000);
 	assert_int_equal(w->paths.count, 2);
