@@ -316,7 +316,7 @@ static int net_wait(void *arg, int fd, uint64_t token, uint32_t events)
 	if (events & EPOLLIN && (!(use & HALF_OPEN) || use & ANSWERED))
 		acknowledge(fd);
 	if (use)
-		set_use(n, fd, use_of(n, fd) | (events & EPOLLONESHOT ? ANSWERED : LASTING));
+		set_use(n, fd, use | (events & EPOLLONESHOT ? ANSWERED : LASTING));
 	return epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 

@@ -60,9 +60,12 @@ static uint8_t *put_key(uint8_t *p, const struct endpoint *key)
 	return put_u16(p, IPVS_SVC_ATTR_PORT, htons(key->port));
 }
 
-static uint8_t *put_mark(uint8_t *p, uint8_t family, uint32_t mark)
+/* By its mark, if that is not 0: then of the key the family counts. */
+static uint8_t *put_key_or_mark(uint8_t *p, const struct endpoint *key, uint32_t mark)
 {
-	p = put_u16(p, IPVS_SVC_ATTR_AF, family);
+	if (!mark)
+		return put_key(p, key);
+	p = put_u16(p, IPVS_SVC_ATTR_AF, key->addr.family);
 	return put_u32(p, IPVS_SVC_ATTR_FWMARK, mark);
 }
 
@@ -72,8 +75,7 @@ static uint8_t *put_service(uint8_t *p, const struct ipvs_op *op)
 	const struct ip_vs_flags flags = { .flags = op->flags, .mask = IPVS_FLAGS_ALL };
 	uint8_t *nest = p;
 
-	p += NLA_HDRLEN;
-	p = op->mark ? put_mark(p, op->key.addr.family, op->mark) : put_key(p, &op->key);
+	p = put_key_or_mark(p + NLA_HDRLEN, &op->key, op->mark);
 	if (op->kind == IPVS_NEW_SERVICE || op->kind == IPVS_SET_SERVICE) {
 		p = put(p, IPVS_SVC_ATTR_SCHED_NAME, op->scheduler,
 			strnlen(op->scheduler, sizeof(op->scheduler) - 1) + 1);
@@ -142,44 +144,45 @@ size_t ipvs_encode_op(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint
 	return put_header(out, p, genl, seq, ack ? NLM_F_ACK : 0, commands[op->kind]);
 }
 
+/* The service that is asked for, alone. */
+static uint8_t *put_asked(uint8_t *out, const struct endpoint *key, uint32_t mark)
+{
+	uint8_t *nest = out + HEADER_LEN;
+	uint8_t *p = put_key_or_mark(nest + NLA_HDRLEN, key, mark);
+
+	end_nest(nest, IPVS_CMD_ATTR_SERVICE, p);
+	return p;
+}
+
 size_t ipvs_encode_dump(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 			const struct endpoint *key)
 {
-	uint8_t *p = out + HEADER_LEN;
-
-	if (key) {
-		p = put_key(p + NLA_HDRLEN, key);
-		end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
-	}
-	return put_header(out, p, genl, seq, NLM_F_DUMP,
-			  key ? IPVS_CMD_GET_DEST : IPVS_CMD_GET_SERVICE);
+	return put_header(out, key ? put_asked(out, key, 0) : out + HEADER_LEN, genl, seq,
+			  NLM_F_DUMP, key ? IPVS_CMD_GET_DEST : IPVS_CMD_GET_SERVICE);
 }
 
 size_t ipvs_encode_get(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 		       const struct endpoint *key)
 {
-	uint8_t *p = put_key(out + HEADER_LEN + NLA_HDRLEN, key);
-
-	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
-	return put_header(out, p, genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
+	return put_header(out, put_asked(out, key, 0), genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
 }
 
 size_t ipvs_encode_dump_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 			     uint8_t family, uint32_t mark)
 {
-	uint8_t *p = put_mark(out + HEADER_LEN + NLA_HDRLEN, family, mark);
+	const struct endpoint key = { .addr.family = family };
 
-	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
-	return put_header(out, p, genl, seq, NLM_F_DUMP, IPVS_CMD_GET_DEST);
+	return put_header(out, put_asked(out, &key, mark), genl, seq, NLM_F_DUMP,
+			  IPVS_CMD_GET_DEST);
 }
 
 size_t ipvs_encode_get_mark(uint8_t out[static IPVS_MESSAGE_SIZE], uint16_t genl, uint32_t seq,
 			    uint8_t family, uint32_t mark)
 {
-	uint8_t *p = put_mark(out + HEADER_LEN + NLA_HDRLEN, family, mark);
+	const struct endpoint key = { .addr.family = family };
 
-	end_nest(out + HEADER_LEN, IPVS_CMD_ATTR_SERVICE, p);
-	return put_header(out, p, genl, seq, NLM_F_ACK, IPVS_CMD_GET_SERVICE);
+	return put_header(out, put_asked(out, &key, mark), genl, seq, NLM_F_ACK,
+			  IPVS_CMD_GET_SERVICE);
 }
 
 /* --- reading --- */

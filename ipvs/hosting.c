@@ -132,6 +132,15 @@ static void take_result(struct ipvs_role *r, int ret, const struct err *err)
 	ipvs_tell_status(r);
 }
 
+/* Of a part: a success says nothing of what failed before, that is for the next sync to say. */
+static void take_part(struct ipvs_role *r, int ret, const struct err *err)
+{
+	if (ret < 0)
+		take_result(r, ret, err);
+	else
+		tell_paths_news(r);
+}
+
 static void sync_host(struct ipvs_role *r, bool prune)
 {
 	struct err err = { 0 };
@@ -186,11 +195,7 @@ void ipvs_host_piece(struct ipvs_role *r)
 	}
 	ret = r->host_ops->add(r->host, frontends, n, &err);
 	r->host_waits = true;
-	/* A success here says nothing of what failed before: that is for the next sync to say. */
-	if (ret < 0)
-		take_result(r, ret, &err);
-	else
-		tell_paths_news(r);
+	take_part(r, ret, &err);
 }
 
 void ipvs_host_gone_piece(struct ipvs_role *r)
@@ -208,10 +213,7 @@ void ipvs_host_gone_piece(struct ipvs_role *r)
 		ipvs_settle(r, row);
 	}
 	ret = r->host_ops->remove(r->host, keys, n, &err);
-	if (ret < 0)
-		take_result(r, ret, &err);
-	else
-		tell_paths_news(r);
+	take_part(r, ret, &err);
 }
 
 void ipvs_hosting_served(struct ipvs_role *r)
@@ -249,10 +251,7 @@ void ipvs_hosting_paths(struct ipvs_role *r, struct ipvs_paths *p)
 	/* Each list is answered, though it be the same as the last. */
 	r->paths_due = true;
 	r->paths_told = (struct ipvs_paths_result){ .error = 1 };
-	if (ret < 0)
-		take_result(r, ret, &err);
-	else
-		tell_paths_news(r);
+	take_part(r, ret, &err);
 }
 
 void ipvs_hosting_paths_check(struct ipvs_role *r)
@@ -266,10 +265,7 @@ void ipvs_hosting_paths_check(struct ipvs_role *r)
 		ipvs_tell_event(r, LOG_LEVEL_WARNING,
 				"another program changed the paths of health checks that go by "
 				"VIPs; they are put right");
-	if (ret < 0)
-		take_result(r, ret, &err);
-	else
-		tell_paths_news(r);
+	take_part(r, ret, &err);
 }
 
 static void on_event(void *arg, enum log_level level, const char *text)

@@ -76,11 +76,8 @@ static bool netmask_is_valid(const struct ipvs_service *s)
 
 static bool dest_is_valid(const struct ipvs_dest *d)
 {
-	if (!d->addr.family || d->forward > IPVS_DIRECT || d->tunnel > 2)
-		return false;
-	if (d->forward != IPVS_TUNNEL && (d->tunnel || d->tunnel_port))
-		return false;
-	return d->weight <= INT32_MAX && d->nominal <= INT32_MAX;
+	return d->addr.family && ipvs_forward_is_valid(d->forward, d->tunnel, d->tunnel_port) &&
+	       d->weight <= INT32_MAX && d->nominal <= INT32_MAX;
 }
 
 static int read_service(struct ipvs_message_reader *r, struct wire *w)

@@ -70,9 +70,8 @@ static bool is_valid(const struct ipvs_path *p)
 	if (p->number >= IPVS_PATHS_MAX || !p->vip.family || p->vip.family != p->to.addr.family ||
 	    p->to.protocol != IPPROTO_TCP || !p->to.port)
 		return false;
-	if (p->forward == IPVS_DIRECT)
-		return !p->tunnel && !p->tunnel_port;
-	return p->forward == IPVS_TUNNEL && p->tunnel <= 2;
+	return (p->forward == IPVS_DIRECT || p->forward == IPVS_TUNNEL) &&
+	       ipvs_forward_is_valid(p->forward, p->tunnel, p->tunnel_port);
 }
 
 static bool read_path(struct wire *w, struct ipvs_path *out)

@@ -9,6 +9,8 @@
 #include "agent/base/hash.h"
 #include "agent/base/xalloc.h"
 
+#define TUNNEL_LAST 2 /* gre */
+
 struct ipvs_service ipvs_service_of(const struct endpoint *key)
 {
 	return (struct ipvs_service){
@@ -100,6 +102,13 @@ void ipvs_service_remove(struct ipvs_service *s, uint32_t i)
 
 	s->dest_count--;
 	memmove(d, d + 1, (s->dest_count - i) * sizeof(*d));
+}
+
+bool ipvs_forward_is_valid(uint8_t forward, uint8_t tunnel, uint16_t tunnel_port)
+{
+	if (forward == IPVS_TUNNEL)
+		return tunnel <= TUNNEL_LAST;
+	return forward <= IPVS_DIRECT && !tunnel && !tunnel_port;
 }
 
 int ipvs_dest_cmp(const struct ipvs_dest *a, const struct ipvs_dest *b)

@@ -94,6 +94,8 @@ void ipvs_service_sort(struct ipvs_service *s); /* by (address, port) */
  * `with` from now on, and its own are given up. False: they differ, and nothing was done.
  */
 bool ipvs_service_share(struct ipvs_service *s, const struct ipvs_service *with);
+/* A forwarding with the tunnel that it has, or has not. */
+bool ipvs_forward_is_valid(uint8_t forward, uint8_t tunnel, uint16_t tunnel_port);
 int ipvs_dest_cmp(const struct ipvs_dest *a, const struct ipvs_dest *b); /* (address, port) */
 
 /* Services by key; owns them. */
