@@ -172,7 +172,7 @@ static int change_rules(struct ipvs_host *h, const struct host_changes *c, enum 
 }
 
 /* What is written between the two is not heard of. */
-int host_writing_begin(struct ipvs_host *h, uint32_t *out_before, struct err *err)
+static int begin_writing(struct ipvs_host *h, uint32_t *out_before, struct err *err)
 {
 	int r = host_rules_generation(h->rules, out_before);
 
@@ -182,7 +182,7 @@ int host_writing_begin(struct ipvs_host *h, uint32_t *out_before, struct err *er
 	return 0;
 }
 
-void host_writing_end(struct ipvs_host *h, uint32_t before)
+static void end_writing(struct ipvs_host *h, uint32_t before)
 {
 	uint32_t after = 0;
 
@@ -203,11 +203,11 @@ static int write_rules(struct ipvs_host *h, const struct host_changes *c, enum s
 		any = host_rules_has(c->v[i].part);
 	if (!any)
 		return 0;
-	r = host_writing_begin(h, &before, err);
+	r = begin_writing(h, &before, err);
 	if (r < 0)
 		return r;
 	r = change_rules(h, c, surplus, err);
-	host_writing_end(h, before);
+	end_writing(h, before);
 	return r;
 }
 
@@ -237,22 +237,31 @@ static int judge_sources(struct ipvs_host *h, struct err *err)
 	return host_first(&first, err);
 }
 
-static int write_probes(struct ipvs_host *h, struct err *err)
+int host_write_table(struct ipvs_host *h, struct host_shown *table, const char *text,
+		     bool *out_right, struct err *err)
 {
 	uint32_t before = 0;
 	bool wrote = false;
 	int r;
 
-	if (h->probes_right)
-		return 0;
-	r = host_writing_begin(h, &before, err);
+	r = begin_writing(h, &before, err);
 	if (r < 0)
 		return r;
-	r = host_probes_make(h->probes, &h->notrack, &wrote, err);
-	host_writing_end(h, before);
+	r = host_shown_make(table, text, &wrote, err);
+	end_writing(h, before);
 	h->writes += wrote;
-	h->probes_right = r == 0;
+	*out_right = r == 0;
 	return r;
+}
+
+static int write_probes(struct ipvs_host *h, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	if (h->probes_right)
+		return 0;
+	host_probes_text(h->config, &h->notrack, &text);
+	return host_write_table(h, h->probe_table, buf_cstr(&text), &h->probes_right, err);
 }
 
 static void write_sets(struct ipvs_host *h, const struct host_changes *c)
@@ -345,7 +354,7 @@ static int open_parts(struct ipvs_host *h, struct err *err)
 	if (r == 0)
 		r = host_rules_open(h->config, &h->rules, err);
 	if (r == 0)
-		r = host_probes_open(h->config, &h->probes, err);
+		r = host_probes_open(&h->probe_table, err);
 	if (r == 0)
 		r = host_via_open(h, err);
 	if (r == 0)
@@ -383,8 +392,8 @@ int ipvs_host_new(struct loop *l, const struct ipvs_config *c, ipvs_host_event_f
 	(void)host_read_links(h, &before);
 	if (host_read_all(h, true, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
-	if (host_probes_read(h->probes, &h->notrack, &why) < 0 || judge_sources(h, &why) < 0 ||
-	    write_probes(h, &why) < 0)
+	if (host_probes_read(h->probe_table, h->config, &h->notrack, &why) < 0 ||
+	    judge_sources(h, &why) < 0 || write_probes(h, &why) < 0)
 		host_tell(h, LOG_LEVEL_WARNING, "%s", why.text);
 	host_model_adopt(&h->model);
 	host_tell_open(h);
@@ -405,7 +414,7 @@ void ipvs_host_free(struct ipvs_host *h)
 	host_sysctls_free(h->sysctls);
 	host_sets_close(h->sets);
 	host_via_close(h);
-	host_probes_close(h->probes);
+	host_shown_close(h->probe_table);
 	host_rules_close(h->rules);
 	host_routes_close(h->routes);
 	host_model_done(&h->model);

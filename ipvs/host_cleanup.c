@@ -129,31 +129,20 @@ static int remove_rules(const struct ipvs_config *c, ipvs_host_removed_fn *remov
 	return r;
 }
 
-static int remove_probes(const struct ipvs_config *c, ipvs_host_removed_fn *removed, void *arg,
-			 struct err *err)
-{
-	struct host_probes *probes = NULL;
-	bool existed = false;
-	int r = host_probes_open(c, &probes, err);
+typedef int table_open_fn(struct host_shown **out, struct err *err);
 
-	if (r == 0)
-		r = host_probes_delete(probes, &existed, err);
-	if (r == 0 && existed)
-		removed(arg, "nftables table inet " HOST_PROBES_TABLE);
-	host_probes_close(probes);
-	return r;
-}
-
-static int remove_path_table(ipvs_host_removed_fn *removed, void *arg, struct err *err)
+/* `what` is its line. */
+static int remove_table(table_open_fn *open, const char *what, ipvs_host_removed_fn *removed,
+			void *arg, struct err *err)
 {
 	struct host_shown *table = NULL;
 	bool existed = false;
-	int r = host_paths_open(&table, err);
+	int r = open(&table, err);
 
 	if (r == 0)
 		r = host_shown_delete(table, &existed, err);
 	if (r == 0 && existed)
-		removed(arg, "nftables table inet " HOST_PATHS_TABLE);
+		removed(arg, what);
 	host_shown_close(table);
 	return r;
 }
@@ -212,8 +201,10 @@ int ipvs_host_cleanup(const struct ipvs_config *c, ipvs_host_removed_fn *removed
 	r[1] = remove_routes(c, removed, arg, &why[1]);
 	r[2] = remove_rules(c, removed, arg, &why[2]);
 	r[3] = remove_sets(removed, arg, &why[3]);
-	r[4] = remove_probes(c, removed, arg, &why[4]);
-	r[5] = remove_path_table(removed, arg, &why[5]);
+	r[4] = remove_table(host_probes_open, "nftables table inet " HOST_PROBES_TABLE, removed,
+			    arg, &why[4]);
+	r[5] = remove_table(host_paths_open, "nftables table inet " HOST_PATHS_TABLE, removed, arg,
+			    &why[5]);
 	r[6] = remove_path_services(removed, arg, &why[6]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
 		if (r[i] < 0)

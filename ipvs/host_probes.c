@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ipvs/host_probes.h"
 
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "agent/base/xalloc.h"
 #include "ipvs/host_shown.h"
-
-struct host_probes {
-	const struct ipvs_config *config;
-	struct host_shown *table;
-};
 
 /* --- text --- */
 
@@ -89,70 +83,34 @@ void host_probes_text(const struct ipvs_config *c, const struct ipvs_notrack *n,
 
 /* --- the kernel --- */
 
-int host_probes_open(const struct ipvs_config *c, struct host_probes **out, struct err *err)
+int host_probes_open(struct host_shown **out, struct err *err)
 {
-	struct host_probes *p = xcalloc(1, sizeof(*p));
-	int r = host_shown_open(HOST_PROBES_TABLE, &p->table, err);
-
-	p->config = c;
-	if (r < 0)
-		host_probes_close(p);
-	else
-		*out = p;
-	return r;
+	return host_shown_open(HOST_PROBES_TABLE, out, err);
 }
 
-void host_probes_close(struct host_probes *p)
-{
-	if (!p)
-		return;
-	host_shown_close(p->table);
-	free(p);
-}
-
-static bool is_text_of(const struct host_probes *p, const char *listed,
-		       const struct ipvs_notrack *n)
-{
-	CLEANUP(buf_done) struct buf text = { 0 };
-
-	host_probes_text(p->config, n, &text);
-	return host_shown_is(p->table, listed, buf_cstr(&text));
-}
-
-int host_probes_read(struct host_probes *p, struct ipvs_notrack *out, struct err *err)
+int host_probes_read(struct host_shown *table, const struct ipvs_config *c,
+		     struct ipvs_notrack *out, struct err *err)
 {
 	CLEANUP(xfree_ptr) char *listed = NULL;
-	int r = host_shown_list(p->table, &listed, err);
+	int r = host_shown_list(table, &listed, err);
 
 	*out = (struct ipvs_notrack){ 0 };
 	if (r < 0)
 		return r;
 	/* Both families before each alone. */
 	for (unsigned bits = (1u << IPVS_NOTRACK_PARTS) - 1; bits; bits--) {
+		CLEANUP(buf_done) struct buf text = { 0 };
 		struct ipvs_notrack n = { 0 };
 
 		for (unsigned i = 0; i < IPVS_NOTRACK_PARTS; i++) {
-			if (bits & 1u << i && p->config->probes_from[i].family)
+			if (bits & 1u << i && c->probes_from[i].family)
 				n.parts[i].mode = IPVS_NOTRACK_ALL;
 		}
-		if (*listed && is_text_of(p, listed, &n)) {
+		host_probes_text(c, &n, &text);
+		if (*listed && host_shown_is(table, listed, buf_cstr(&text))) {
 			*out = n;
 			return 0;
 		}
 	}
 	return 0;
-}
-
-int host_probes_make(struct host_probes *p, const struct ipvs_notrack *n, bool *out_wrote,
-		     struct err *err)
-{
-	CLEANUP(buf_done) struct buf text = { 0 };
-
-	host_probes_text(p->config, n, &text);
-	return host_shown_make(p->table, buf_cstr(&text), out_wrote, err);
-}
-
-int host_probes_delete(struct host_probes *p, bool *out_existed, struct err *err)
-{
-	return host_shown_delete(p->table, out_existed, err);
 }

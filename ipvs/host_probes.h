@@ -11,8 +11,6 @@
 #ifndef IPVS_HOST_PROBES_H
 #define IPVS_HOST_PROBES_H
 
-#include <stdbool.h>
-
 #include "agent/base/attr.h"
 #include "agent/base/buf.h"
 #include "agent/base/err.h"
@@ -26,17 +24,12 @@
  * without an address in c->probes_from has none. Pure. */
 void host_probes_text(const struct ipvs_config *c, const struct ipvs_notrack *n, struct buf *out);
 
-struct host_probes;
+struct host_shown;
 
-MUST_CHECK int host_probes_open(const struct ipvs_config *c, struct host_probes **out,
-				struct err *err);
-void host_probes_close(struct host_probes *p); /* NULL is fine */
-
+/* The table itself (host_shown.h), to be closed. */
+MUST_CHECK int host_probes_open(struct host_shown **out, struct err *err);
 /* What is in force; IPVS_NOTRACK_NONE and _ALL are known again, and anything else is none. */
-MUST_CHECK int host_probes_read(struct host_probes *p, struct ipvs_notrack *out, struct err *err);
-/* Compare the table with what it should be, and write it where it is not that. */
-MUST_CHECK int host_probes_make(struct host_probes *p, const struct ipvs_notrack *n,
-				bool *out_wrote, struct err *err);
-MUST_CHECK int host_probes_delete(struct host_probes *p, bool *out_existed, struct err *err);
+MUST_CHECK int host_probes_read(struct host_shown *table, const struct ipvs_config *c,
+				struct ipvs_notrack *out, struct err *err);
 
 #endif

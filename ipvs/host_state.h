@@ -28,7 +28,7 @@ struct ipvs_host {
 	struct host_model model;
 	struct host_routes *routes;
 	struct host_rules *rules;
-	struct host_probes *probes;
+	struct host_shown *probe_table;
 	struct ipvs_notrack notrack; /* as it should be */
 	struct host_shown *path_table;
 	struct path_services *path_services;
@@ -64,9 +64,9 @@ void host_tell(struct ipvs_host *h, enum log_level level, const char *fmt, ...) 
 void host_keep_first(struct err *first, int r, const struct err *why);
 int host_first(const struct err *first, struct err *err);
 
-/* Around what is written to nftables: it is not taken for others' changes. */
-MUST_CHECK int host_writing_begin(struct ipvs_host *h, uint32_t *out_before, struct err *err);
-void host_writing_end(struct ipvs_host *h, uint32_t before);
+/* What is written is not taken for others' changes. *out_right: it is as it should be now. */
+MUST_CHECK int host_write_table(struct ipvs_host *h, struct host_shown *table, const char *text,
+				bool *out_right, struct err *err);
 
 /* The preferred source of routes to `dst`; family 0: none. */
 const struct addr *host_source_of(const struct ipvs_host *h, const struct addr *dst);

@@ -31,21 +31,11 @@ static int write_services(struct ipvs_host *h, struct err *err)
 static int write_table(struct ipvs_host *h, struct err *err)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
-	uint32_t before = 0;
-	bool wrote = false;
-	int r;
 
 	if (h->paths_right)
 		return 0;
-	r = host_writing_begin(h, &before, err);
-	if (r < 0)
-		return r;
 	host_paths_text(&h->paths, &text);
-	r = host_shown_make(h->path_table, buf_cstr(&text), &wrote, err);
-	host_writing_end(h, before);
-	h->writes += wrote;
-	h->paths_right = r == 0;
-	return r;
+	return host_write_table(h, h->path_table, buf_cstr(&text), &h->paths_right, err);
 }
 
 /* The services first: what the table sends to IPVS is to find them there. */
